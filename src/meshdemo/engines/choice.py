@@ -1,0 +1,142 @@
+"""Which engine a command is for, and why: nobody's cluster is changed by a guess.
+
+    --engine                                   the user said so
+    --context, --kubeconfig                    a cluster was named
+    MESHDEMO_ENGINE, MESHDEMO_CONTEXT          the same in the environment
+    run.json in the state directory            the run that is there
+    KUBECONFIG, a pod's service account        only for a command that changes no object
+    otherwise                                  local
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from meshdemo.errors import EnvironmentFailed, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from meshdemo.engines import Engine, Notify
+    from meshdemo.settings import Settings
+
+LOCAL, CLUSTER = "local", "cluster"
+ENGINES = (LOCAL, CLUSTER)
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The engine that a command is for, and the reason in words for the user."""
+
+    engine: str
+    why: str
+    settings: Settings
+    """The user's settings, with the context that environment or recorded run add."""
+
+
+def choose_engine(
+    settings: Settings, *, changes: bool, environment: Mapping[str, str] = os.environ
+) -> Choice:
+    """Choose by the rules above; ``changes`` says whether the command changes any object."""
+    if settings.engine not in (None, *ENGINES):
+        raise UsageError(f"there is no engine {settings.engine}", hint=f"One of {', '.join(ENGINES)}.")
+    named = "--context" if settings.context else "--kubeconfig" if settings.kubeconfig else ""
+    if settings.engine == LOCAL and named:
+        hint = f"Leave out {named}, or say --engine cluster."
+        raise UsageError(f"--engine local has no cluster, so {named} makes no sense", hint=hint)
+    if settings.engine:
+        return _choice(settings.engine, "--engine", settings, environment)
+    if named:
+        return _choice(CLUSTER, named, settings, environment)
+    return (
+        _from_environment(settings, environment)
+        or _from_recorded_run(settings)
+        or _detected(settings, environment, changes=changes)
+        or Choice(LOCAL, "nothing names a cluster", settings)
+    )
+
+
+def open_engine(choice: Choice, notify: Notify) -> Engine:
+    """Import the engine, only now, and open it."""
+    if choice.engine == LOCAL:
+        from meshdemo.engines.local import LocalEngine  # noqa: PLC0415 - late, it takes time
+
+        return LocalEngine(choice.settings, notify)
+    if importlib.util.find_spec("meshdemo.engines.cluster") is None:
+        raise EnvironmentFailed(
+            "this version of meshdemo has only the local engine",
+            hint="Say --engine local, or install a version with the cluster engine.",
+        )
+    module = importlib.import_module("meshdemo.engines.cluster")
+    engine: Engine = module.ClusterEngine(choice.settings, notify)
+    return engine
+
+
+def kubeconfig_about(environment: Mapping[str, str] = os.environ) -> str:
+    """Give the current context of a kubeconfig that kubectl would use; empty if there is none."""
+    paths = environment.get("KUBECONFIG") or str(Path(environment.get("HOME", "~")) / ".kube/config")
+    for path in filter(None, paths.split(os.pathsep)):
+        try:
+            text = Path(path).expanduser().read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+        for line in text.splitlines():  # a whole YAML parser for one scalar would cost 20 ms
+            key, _, value = line.partition(":")
+            if key in ("current-context", '"current-context"') and value.strip(" \"',"):
+                return value.strip(" \"',")
+    return ""
+
+
+def _choice(
+    engine: str, why: str, settings: Settings, environment: Mapping[str, str]
+) -> Choice:
+    """Complete a cluster that was named by half: its context may stand in the environment."""
+    context = environment.get("MESHDEMO_CONTEXT")
+    if engine == CLUSTER and context and not (settings.context or settings.kubeconfig):
+        return Choice(engine, f"{why}, MESHDEMO_CONTEXT", replace(settings, context=context))
+    return Choice(engine, why, settings)
+
+
+def _from_environment(settings: Settings, environment: Mapping[str, str]) -> Choice | None:
+    engine = environment.get("MESHDEMO_ENGINE")
+    if engine and engine not in ENGINES:
+        hint = f"One of {', '.join(ENGINES)}."
+        raise UsageError(f"MESHDEMO_ENGINE says {engine}, and there is no such engine", hint=hint)
+    if engine:
+        return _choice(engine, "MESHDEMO_ENGINE", settings, environment)
+    if context := environment.get("MESHDEMO_CONTEXT"):
+        return Choice(CLUSTER, "MESHDEMO_CONTEXT", replace(settings, context=context))
+    return None
+
+
+def _from_recorded_run(settings: Settings) -> Choice | None:
+    file = settings.state_dir / "run.json"
+    try:
+        run = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # no run, or one that broke off: as if there were none
+        return None
+    if not isinstance(run, dict) or run.get("engine") not in ENGINES:
+        return None
+    cluster = {name: run[name] for name in ("context", "kubeconfig") if run.get(name)}
+    if run["engine"] == CLUSTER:
+        settings = replace(settings, **cluster)
+    return Choice(run["engine"], f"the run recorded in {settings.state_dir}", settings)
+
+
+def _detected(
+    settings: Settings, environment: Mapping[str, str], *, changes: bool
+) -> Choice | None:
+    if changes:
+        return None
+    if environment.get("KUBECONFIG"):
+        return Choice(CLUSTER, "KUBECONFIG", settings)
+    if environment.get("KUBERNETES_SERVICE_HOST") and SERVICE_ACCOUNT.exists():
+        return Choice(CLUSTER, "this pod's service account", settings)
+    return None

@@ -1,0 +1,107 @@
+"""Where a field of the input stands, and what was found there so far."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from meshdemo.errors import Problem
+    from meshdemo.manifests import Object, Path_
+
+FEW = 8
+"""So many names of fields are listed in a hint, when no close one is among them."""
+
+
+@dataclass
+class Findings:
+    """What reading an object brought to light."""
+
+    problems: list[Problem] = field(default_factory=list)
+    idle: dict[str, None] = field(default_factory=dict)
+    """The fields without effect, as ``Deployment spec.template.spec.containers[].resources``."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One field of one object."""
+
+    item: Object
+    findings: Findings
+    path: Path_ = ()
+    refused: bool = False
+    """What is around it is refused already: it is not said again for each part."""
+
+    @property
+    def is_istio(self) -> bool:
+        """Tell whose field it is: Istio's, or else Kubernetes'."""
+        return self.item.group.endswith("istio.io")
+
+    @property
+    def owner(self) -> str:
+        return "Istio" if self.is_istio else "Kubernetes"
+
+    def at(self, *path: str | int) -> Place:
+        return replace(self, path=(*self.path, *path))
+
+    def report(self, message: str, hint: str = "") -> None:
+        self.findings.problems.append(self.item.problem(message, *self.path, hint=hint))
+
+    def report_type(self, wanted: str, value: Any) -> None:  # noqa: ANN401 - a field holds any data
+        """Say which type is wanted and which is there."""
+        self.report(f"{wanted} is wanted, not {described(value)}", type_hint(wanted, value))
+
+    def report_unknown(self, name: str, known: Collection[str]) -> None:
+        close = closest(name, known)
+        listed = f"known are {', '.join(sorted(known))}" if len(known) <= FEW else ""
+        self.at(name).report(
+            f"{self.owner} does not know this field", f"did you mean {close}?" if close else listed
+        )
+
+    def report_unsupported(self, what: str = "it") -> None:
+        message = f"{self.owner} knows {what}, but the local engine does not support it yet"
+        self.report(message, "take it out, or use a cluster: --engine cluster")
+
+    def note_idle(self) -> None:
+        """Remember that the field has no effect here."""
+        self.findings.idle[f"{self.item.kind} {pattern(self.path)}"] = None
+
+
+def pattern(path: Path_) -> str:
+    """Write a path for all items of its lists: ``spec.http[].route[].weight``."""
+    parts = ["[]" if isinstance(part, int) else f".{part}" for part in path]
+    return "".join(parts).removeprefix(".")
+
+
+def closest(name: str, known: Collection[str]) -> str:
+    """Give the known name that was probably meant, or nothing."""
+    folded = {item.lower(): item for item in known}
+    found = difflib.get_close_matches(name.lower().replace("_", ""), folded, n=1, cutoff=0.7)
+    return folded[found[0]] if found else ""
+
+
+def described(value: Any) -> str:  # noqa: ANN401 - a field holds any data
+    """Say what a value is, as in ``the text "half"``."""
+    if value is None:
+        return "nothing (null)"
+    if isinstance(value, bool):
+        return f"the boolean {str(value).lower()}"
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return f'the text "{value}"'
+    return "a list" if isinstance(value, list) else "a mapping"
+
+
+def type_hint(wanted: str, value: Any) -> str:  # noqa: ANN401 - a field holds any data
+    """Say how to write the value, where the quotes are all that is wrong."""
+    if wanted.startswith("text") and isinstance(value, int | float):
+        return f'write "{str(value).lower() if isinstance(value, bool) else value}"'
+    if wanted.endswith("number") and isinstance(value, str) and value.lstrip("-").isdecimal():
+        return f"write {value} without quotes"
+    if wanted == "a boolean" and str(value).lower() in {"true", "false"}:
+        return f"write {str(value).lower()} without quotes"
+    return ""

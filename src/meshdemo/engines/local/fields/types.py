@@ -1,0 +1,239 @@
+"""The words in which the table of fields is written: what a field may hold, what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from meshdemo.engines.local.fields import durations
+
+if TYPE_CHECKING:
+    from meshdemo.engines.local.fields.reading import Place
+
+INT32 = 2**31 - 1
+UINT32 = 2**32 - 1
+
+
+class Standing(Enum):
+    """What the local engine makes of a field."""
+
+    HONOURED = "honoured"
+    IDLE = "without effect here"
+    UNSUPPORTED = "not supported here"
+
+
+class Type(Protocol):
+    """What a field may hold."""
+
+    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
+        """Report what is wrong with a value, and what is inside of it."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One field: what it may hold, and what becomes of it."""
+
+    standing: Standing
+    type: Type
+    required: bool = False
+    nullable: bool = False
+    """Istio's schema takes null for it. Kubernetes takes null for every field of its own."""
+
+    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
+        if value is None and (self.nullable or not place.is_istio):
+            return
+        if self.standing is Standing.IDLE:
+            place.note_idle()
+            return
+        if self.standing is Standing.UNSUPPORTED and not place.refused:
+            if not value and not place.is_istio:  # Kubernetes takes an empty field for an absent one
+                return
+            place.report_unsupported()
+            place = replace(place, refused=True)
+        self.type.read(value, place)
+
+
+def yes(kind: Type, *, required: bool = False) -> Row:
+    """Say that a field is honoured."""
+    return Row(Standing.HONOURED, kind, required=required)
+
+
+def later(kind: Type | None = None, *, required: bool = False, nullable: bool = False) -> Row:
+    """Say that a field is refused as not supported; with its type, its value is judged too."""
+    return Row(Standing.UNSUPPORTED, kind or ANYTHING, required=required, nullable=nullable)
+
+
+def idle() -> Row:
+    """Say that a field is accepted and has no effect here."""
+    return Row(Standing.IDLE, ANYTHING)
+
+
+@dataclass(frozen=True)
+class Anything:
+    """Whatever is there."""
+
+    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
+        """Find nothing wrong."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A string."""
+
+    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
+        if not isinstance(value, str):
+            place.report_type("text", value)
+
+
+@dataclass(frozen=True)
+class Boolean:
+    """A boolean."""
+
+    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
+        if not isinstance(value, bool):
+            place.report_type("a boolean", value)
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number within bounds."""
+
+    low: int = -INT32 - 1
+    high: int = INT32
+
+    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
+        if not isinstance(value, int) or isinstance(value, bool):
+            place.report_type("a whole number", value)
+        elif not self.low <= value <= self.high:
+            place.report(f"{value} is not in the range {self.low} to {self.high}")
+
+
+@dataclass(frozen=True)
+class Percentage:
+    """A share in percent; Envoy counts in millionths, so that a smaller one is none."""
+
+    least: float = 0.0001
+
+    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            place.report_type("a number", value)
+        elif value and not self.least <= value <= 100:  # noqa: PLR2004 - of a hundred
+            place.report(f"{value} percent is not in the range 0 to 100 (0 or {self.least} and up)")
+
+
+@dataclass(frozen=True)
+class Duration:
+    """A duration; Istio wants a millisecond at least for most, in whole milliseconds."""
+
+    least: int = 1
+    """In milliseconds."""
+
+    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
+        if not isinstance(value, str):
+            place.report_type("a duration as 1.5s or 2m", value)
+            return
+        length = durations.seconds(value)
+        if length is None:
+            place.report(f'"{value}" is no duration', "write a number and its unit: 500ms, 1.5s, 2m, 1h")
+        elif length < self.least * durations.MILLISECOND:
+            hint = "leave the field out for none" if length == 0 else ""
+            place.report(f'the duration "{value}" is less than {self.least}ms', hint)
+        elif self.least and length % durations.MILLISECOND:
+            place.report(f'the duration "{value}" is finer than a millisecond')
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some words; ``unsupported`` ones are words that the local engine refuses."""
+
+    words: tuple[str, ...]
+    unsupported: tuple[str, ...] = ()
+
+    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
+        if not isinstance(value, str):
+            place.report_type("text", value)
+        elif value in self.unsupported:
+            place.report_unsupported(f'the value "{value}"')
+        elif value not in self.words:
+            known = ", ".join((*self.words, *self.unsupported))
+            place.report(f'"{value}" is not among the values that {place.owner} knows: {known}')
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port's number, or with ``named`` its name."""
+
+    named: bool = False
+    zero: bool = False
+    """0 is allowed, and means that none is given."""
+
+    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
+        if self.named and isinstance(value, str):
+            return
+        if not isinstance(value, int) or isinstance(value, bool):
+            wanted = "a port's name or number" if self.named else "a port's number"
+            place.report_type(wanted, value)
+        elif not (1 <= value <= 65535 or (value == 0 and self.zero)):  # noqa: PLR2004 - TCP's last
+            place.report(f"port number {value} is not in the range 1 to 65535")
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """A list of things of one type."""
+
+    of: Type
+
+    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
+        if not isinstance(value, list):
+            place.report_type("a list", value)
+            return
+        for index, item in enumerate(value):
+            self.of.read(item, place.at(index))
+
+
+@dataclass(frozen=True)
+class MapOf:
+    """A mapping from any name to things of one type."""
+
+    of: Type
+
+    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
+        if not isinstance(value, dict):
+            place.report_type("a mapping", value)
+            return
+        for name, item in value.items():
+            self.of.read(item, place.at(str(name)))
+
+
+@dataclass(frozen=True)
+class Record:
+    """A mapping with known fields; of each group in ``one_of`` at most one may be there."""
+
+    rows: Mapping[str, Row]
+    one_of: tuple[tuple[str, ...], ...] = field(default=())
+
+    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
+        if not isinstance(value, dict):
+            place.report_type("a mapping", value)
+            return
+        for name, item in value.items():
+            if row := self.rows.get(name):
+                row.read(item, place.at(name))
+            else:
+                place.report_unknown(str(name), self.rows)
+        for name, row in self.rows.items():
+            if row.required and value.get(name) is None:
+                place.at(name).report("it is missing")
+        for group in self.one_of:
+            there = [name for name in group if value.get(name) is not None]
+            if len(there) > 1:
+                place.report(f"only one of these may be there: {', '.join(there)}")
+
+
+ANYTHING = Anything()
+TEXT = Text()
+BOOLEAN = Boolean()
+TEXTS = ListOf(TEXT)
+TEXT_MAP = MapOf(TEXT)

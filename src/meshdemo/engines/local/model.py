@@ -1,0 +1,61 @@
+"""The mesh as the local engine plans it: pods, and their places on loopback.
+
+    another pod -> PodPort.entry = inbound (the sidecar's listener) -> app (the process)
+    no sidecar:    PodPort.entry = app
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from meshdemo.manifests import Object
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class PodPort:
+    """One port of a pod. ``app`` and ``inbound`` are ports on loopback; 0 means there is none."""
+
+    number: int
+    """The port inside the pod, as manifests know it."""
+    app: int
+    """Where the pod's process listens, or would listen."""
+    inbound: int = 0
+    """Where the pod's sidecar takes connections for it."""
+    name: str = ""
+
+    @property
+    def entry(self) -> int:
+        """Where other pods reach it."""
+        return self.inbound or self.app
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPod:
+    """One pod that shall run."""
+
+    name: str
+    namespace: str
+    labels: Mapping[str, str]
+    template: Mapping[str, object]
+    """The pod's metadata and spec."""
+    workload: str
+    """The Deployment it belongs to; empty for a bare Pod."""
+    injected: bool
+    ports: tuple[PodPort, ...] = ()
+    outbound: int = 0
+    """Where its sidecar takes what the pod sends, as an HTTP proxy; 0 without a sidecar."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """All that the translation into Envoy's configuration depends on."""
+
+    objects: tuple[Object, ...]
+    """Services, rules and namespaces; each carries ``metadata.creationTimestamp``."""
+    pods: tuple[PlannedPod, ...]

@@ -1,0 +1,115 @@
+"""Every error that meshdemo raises on purpose, and the exit code that each one means.
+
+    MeshdemoError                 never raised itself
+    ├── UsageError            2   options that contradict each other
+    ├── InputError            2   bad input: manifests or an expectation, all problems together
+    ├── EnvironmentFailed     3   a prerequisite is missing, or something outside of us failed
+    ├── Inconclusive          4   a sample was not complete, so it proves nothing
+    │   └── TimedOut          4   what was waited for did not happen in time
+    ├── Interrupted         130   Ctrl-C
+    └── Terminated          143   SIGTERM
+
+An expectation that is not met is a result, not an error: it is exit code 1 and comes from a
+verdict only. Whatever else escapes is a bug of ours: exit code 70.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class ExitCode(IntEnum):
+    """What the exit status of ``meshdemo`` says (a contract with scripts and CI)."""
+
+    OK = 0
+    NOT_MET = 1
+    BAD_INPUT = 2
+    ENVIRONMENT = 3
+    INCONCLUSIVE = 4
+    BUG = 70
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with (or worth a word about) one place of the input."""
+
+    message: str
+    file: str = ""
+    line: int = 0
+    subject: str = ""
+    """The object it is about, as in ``VirtualService default/app``."""
+    field: str = ""
+    """The path of the field, as in ``spec.http[0].route``."""
+    hint: str = ""
+    """What to do about it."""
+    code: str = ""
+    """Istio's code for the finding where it has one, as in ``IST0101``."""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        about = " ".join(part for part in (self.subject, self.field) if part)
+        text = ": ".join(part for part in (place, about, self.message) if part)
+        text = f"{text} [{self.code}]" if self.code else text
+        return f"{text}; {self.hint}" if self.hint else text
+
+
+class MeshdemoError(Exception):
+    """What failed and why, and in ``hint`` what to do next."""
+
+    exit_code = ExitCode.BUG
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(MeshdemoError):
+    """The command line asks for something that makes no sense."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class InputError(MeshdemoError):
+    """The input was refused whole; ``problems`` holds everything found in it."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+    def __init__(self, message: str, problems: Sequence[Problem] = (), *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.problems = tuple(problems)
+
+
+class EnvironmentFailed(MeshdemoError):
+    """Something that meshdemo needs is missing or does not work."""
+
+    exit_code = ExitCode.ENVIRONMENT
+
+
+class Inconclusive(MeshdemoError):
+    """No statement is possible."""
+
+    exit_code = ExitCode.INCONCLUSIVE
+
+
+class TimedOut(Inconclusive):
+    """What was waited for did not happen within the time allowed."""
+
+
+class Interrupted(MeshdemoError):
+    """Somebody pressed Ctrl-C."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
+class Terminated(MeshdemoError):
+    """Somebody sent SIGTERM."""
+
+    exit_code = ExitCode.TERMINATED

@@ -1,0 +1,260 @@
+"""Kubernetes objects as the user wrote them: reading YAML, and where each field stands.
+
+What an engine makes of the objects is the engine's business; here is what holds for all of them.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from meshdemo import documents
+from meshdemo.documents import field_name
+from meshdemo.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from meshdemo.documents import FieldPath
+
+CLUSTER_SCOPED = frozenset({"Namespace"})
+RULES = ("DestinationRule", "VirtualService")
+"""The kinds that are rules, in the order in which they are applied (the reverse to delete)."""
+WORKLOADS = frozenset({"Deployment", "Pod"})
+SUFFIXES = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True)
+class Object:
+    """One Kubernetes object. ``data`` is never changed in place."""
+
+    data: dict[str, Any]
+    file: str = ""
+    lines: Mapping[FieldPath, int] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def kind(self) -> str:
+        return str(self.data.get("kind", ""))
+
+    @property
+    def group(self) -> str:
+        """The API group without its version; empty for the core group."""
+        return str(self.data.get("apiVersion", "")).rpartition("/")[0]
+
+    @property
+    def name(self) -> str:
+        return str(self.metadata.get("name", ""))
+
+    @property
+    def namespace(self) -> str:
+        """Where it lives; empty for a cluster-scoped kind, or if nothing was said yet."""
+        return str(self.metadata.get("namespace") or "")
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        return self.data.get("metadata") or {}
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        return self.data.get("spec") or {}
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return self.metadata.get("labels") or {}
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        return self.metadata.get("annotations") or {}
+
+    @property
+    def pod_template(self) -> dict[str, Any]:
+        """The part that describes pods: the template of a Deployment, the Pod itself."""
+        return self.data if self.kind == "Pod" else self.spec.get("template") or {}
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What makes it the same object: group, kind, namespace, name."""
+        return self.group, self.kind, self.namespace, self.name
+
+    @property
+    def title(self) -> str:
+        """How messages call it, as in ``VirtualService default/app``."""
+        place = f"{self.namespace}/" if self.namespace else ""
+        return f"{self.kind} {place}{self.name}".strip()
+
+    def line(self, *path: str | int) -> int:
+        """Give the line of a field, or of the nearest part around it that was written."""
+        for length in range(len(path), -1, -1):
+            if found := self.lines.get(path[:length]):
+                return found
+        return 0
+
+    def problem(self, message: str, *path: str | int, hint: str = "", code: str = "") -> Problem:
+        """Say what is wrong with one of its fields."""
+        return Problem(
+            message,
+            file=self.file,
+            line=self.line(*path),
+            subject=self.title,
+            field=field_name(path),
+            hint=hint,
+            code=code,
+        )
+
+    def with_data(self, data: dict[str, Any]) -> Object:
+        """Give the same object with other content."""
+        return replace(self, data=data)
+
+
+def read(
+    sources: Sequence[str], *, namespace: str = "default", explicit: bool = False
+) -> tuple[Object, ...]:
+    """Read objects from files, folders and ``-`` (standard input), as ``kubectl -f`` does.
+
+    An object that names no namespace gets ``namespace``; with ``explicit`` (the user said
+    ``-n``) one that names another is refused. Raises InputError with all problems.
+    """
+    problems: list[Problem] = []
+    objects: list[Object] = []
+    for file, text in _texts(sources, problems):
+        objects += parse(text, file, problems)
+    objects = [_settle(item, namespace, problems, explicit=explicit) for item in objects]
+    _refuse_duplicates(objects, problems)
+    if not objects and not problems:
+        problems.append(Problem("no objects in it", file=", ".join(sources)))
+    if problems:
+        raise InputError("the manifests cannot be used", problems)
+    return tuple(objects)
+
+
+def dump(objects: Iterable[Object]) -> str:
+    """Write objects as YAML documents that ``kubectl apply -f -`` takes."""
+    return "".join(
+        "---\n" + yaml.safe_dump(item.data, sort_keys=False, allow_unicode=True) for item in objects
+    )
+
+
+def in_apply_order(objects: Iterable[Object]) -> list[Object]:
+    """Sort so that nothing refers to what is not there yet.
+
+    Namespaces first, rules last, a DestinationRule before a VirtualService: the other way round
+    requests get 503 in between.
+    """
+    first = ("Namespace", "ServiceAccount", "Service")
+    order = {kind: place for place, kind in enumerate((*first, "", *RULES))}
+    return sorted(objects, key=lambda item: order.get(item.kind, order[""]))
+
+
+def rules(objects: Iterable[Object]) -> list[Object]:
+    """Pick the traffic rules."""
+    return [item for item in objects if item.kind in RULES]
+
+
+def _texts(sources: Sequence[str], problems: list[Problem]) -> Iterator[tuple[str, str]]:
+    for source in sources:
+        if source == "-":
+            yield "standard input", sys.stdin.read()
+            continue
+        path = Path(source)
+        files = (
+            sorted(p for p in path.iterdir() if p.suffix in SUFFIXES) if path.is_dir() else [path]
+        )
+        if not files:
+            problems.append(Problem(f"no {', '.join(SUFFIXES)} file in this folder", file=source))
+        for file in files:
+            try:
+                yield str(file), file.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+                problems.append(Problem(f"cannot be read: {reason}", file=str(file)))
+
+
+def parse(text: str, file: str, problems: list[Problem]) -> list[Object]:
+    """Read the objects of one YAML text; what is wrong goes to ``problems``."""
+    objects: list[Object] = []
+    for document in documents.read(text, file, problems):
+        objects += _unpack(document.data, file, document.lines, problems)
+    return objects
+
+
+def _unpack(
+    data: Any,  # noqa: ANN401 - YAML is any data
+    file: str,
+    lines: Mapping[FieldPath, int],
+    problems: list[Problem],
+) -> list[Object]:
+    """Check that a document is an object; a ``List`` gives its items."""
+    if (
+        isinstance(data, dict)
+        and data.get("kind") == "List"
+        and isinstance(data.get("items"), list)
+    ):
+        found: list[Object] = []
+        for index, item in enumerate(data["items"]):
+            prefix = ("items", index)
+            below = {path[2:]: line for path, line in lines.items() if path[:2] == prefix}
+            found += _unpack(item, file, below, problems)
+        return found
+    wrong = list(_shape_problems(data, file, lines))
+    problems += wrong
+    return [] if wrong else [Object(data, file, lines)]
+
+
+def _shape_problems(
+    data: Any,  # noqa: ANN401 - YAML is any data
+    file: str,
+    lines: Mapping[FieldPath, int],
+) -> Iterator[Problem]:
+    top = lines.get((), 0)
+    if not isinstance(data, dict):
+        yield Problem("not a Kubernetes object: a mapping is wanted", file=file, line=top)
+        return
+    metadata = data.get("metadata") if isinstance(data.get("metadata"), dict) else {}
+    item = Object({**data, "metadata": metadata}, file, lines)
+    for name in ("apiVersion", "kind"):
+        if not isinstance(data.get(name), str) or not data[name]:
+            yield item.problem("it is missing, or no string", name)
+    for name in ("metadata", "spec"):
+        if not isinstance(data.get(name, {}), dict | None):
+            yield item.problem("a mapping is wanted", name)
+    if not isinstance(item.metadata.get("name"), str) or not item.name:
+        yield item.problem("it is missing, or no string", "metadata", "name")
+    for name in ("labels", "annotations"):
+        yield from _string_map_problems(item, name)
+
+
+def _string_map_problems(item: Object, name: str) -> Iterator[Problem]:
+    values = item.metadata.get(name) or {}
+    if not isinstance(values, dict):
+        yield item.problem("a mapping is wanted", "metadata", name)
+        return
+    for key, value in values.items():
+        if not isinstance(value, str):
+            hint = f'write "{value}"'
+            yield item.problem("a string is wanted", "metadata", name, key, hint=hint)
+
+
+def _settle(item: Object, namespace: str, problems: list[Problem], *, explicit: bool) -> Object:
+    """Give the object the namespace that it lives in."""
+    if item.kind in CLUSTER_SCOPED:
+        return item
+    if not item.namespace:
+        metadata = {**item.metadata, "namespace": namespace}
+        return item.with_data({**item.data, "metadata": metadata})
+    if explicit and item.namespace != namespace:
+        message = f"the object says namespace {item.namespace}, and -n says {namespace}"
+        problems.append(item.problem(message, "metadata", "namespace"))
+    return item
+
+
+def _refuse_duplicates(objects: Sequence[Object], problems: list[Problem]) -> None:
+    seen: dict[tuple[str, str, str, str], Object] = {}
+    for item in objects:
+        first = seen.setdefault(item.key, item)
+        if first is not item:
+            where = f"{first.file}:{first.line()}"
+            problems.append(item.problem(f"it is there twice; the first one is at {where}"))

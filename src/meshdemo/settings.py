@@ -1,0 +1,31 @@
+"""What the user asked for on every command, as one frozen value that is passed down."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+def default_state_dir() -> Path:
+    """Give the folder where a run is recorded, after the XDG base directory specification."""
+    if chosen := os.environ.get("MESHDEMO_STATE_DIR"):
+        return Path(chosen).expanduser()
+    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(base).expanduser() / "meshdemo"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The shared options, as the user gave them; None where nothing was said."""
+
+    engine: str | None = None
+    kubeconfig: str | None = None
+    context: str | None = None
+    namespace: str | None = None
+    state_dir: Path = field(default_factory=default_state_dir)
+    timeout: float = 300.0
+    """Seconds that one step may wait for; istioctl's own readiness timeout is as long."""
+    output: str = "table"
+    quiet: bool = False
+    verbose: bool = False

@@ -1,0 +1,92 @@
+"""Running other programs: the only user of subprocess."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meshdemo.errors import EnvironmentFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a finished program said."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+
+class CommandFailed(EnvironmentFailed):
+    """A program could not be started, took too long or ended with a non-zero status."""
+
+    def __init__(self, argv: Sequence[str], why: str, output: str = "") -> None:
+        self.argv = tuple(argv)
+        self.output = output
+        said = f"\n{output.rstrip()}" if output.strip() else ""
+        super().__init__(f"{shlex.join(argv)}: {why}{said}")
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    timeout: float,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    check: bool = True,
+) -> Result:
+    """Run a program to its end, without a shell, for at most ``timeout`` seconds.
+
+    Raises CommandFailed; with ``check=False`` a non-zero status is the caller's to judge.
+    """
+    try:
+        done = subprocess.run(
+            argv, input=stdin, env=env, timeout=timeout, check=False, capture_output=True, text=True
+        )
+    except OSError as error:
+        raise CommandFailed(argv, f"cannot be run: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise CommandFailed(argv, f"did not end within {timeout:g} s") from error
+    if check and done.returncode:
+        raise CommandFailed(argv, f"exit status {done.returncode}", done.stdout + done.stderr)
+    return Result(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+
+def attach(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
+    """Run a program on this terminal, until it ends, and return its exit status.
+
+    A program that a signal ended gives 128 plus the signal's number, as in a shell.
+    """
+    try:
+        code = subprocess.run(argv, env=env, check=False).returncode
+    except OSError as error:
+        raise CommandFailed(argv, f"cannot be run: {error.strerror}") from error
+    return 128 - code if code < 0 else code
+
+
+def spawn(argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> int:
+    """Start a program that outlives us, and return its process id.
+
+    It gets a session of its own, so that Ctrl-C in our terminal does not reach it, and holds
+    none of our streams, so that a pipe from us ends when we do.
+    """
+    with log.open("ab") as output:
+        try:
+            return subprocess.Popen(
+                argv,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                cwd="/",
+            ).pid
+        except OSError as error:
+            raise CommandFailed(argv, f"cannot be started: {error.strerror}") from error

@@ -1,0 +1,145 @@
+"""What the test client sends, and what comes back: requests, replies, the sample, the tally."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DEFAULT_URL = "http://app/env/version"
+
+VERSION = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+"""What a version looks like: a label's value, as Kubernetes allows it."""
+
+_KINDS = 20
+"""How many kinds of other answers are told apart; an app may answer each time something else."""
+_SHOWN = 40
+"""How many characters of an unknown answer or an error are shown."""
+_REST = "anything else"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, as the test client sends it."""
+
+    url: str = DEFAULT_URL
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What one request got: an HTTP answer, or in ``error`` why there was none."""
+
+    status: int = 0
+    body: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What came back from the requests of one measurement, never filtered."""
+
+    request: Request
+    wanted: int
+    """How many requests were to be sent."""
+    replies: tuple[Reply, ...]
+    seconds: float
+    """How long the requests took."""
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether each request has its reply, be it an error."""
+        return len(self.replies) >= self.wanted
+
+
+@dataclass(slots=True)
+class Tally:
+    """A sample counted by answer; it may be filled while the replies come in.
+
+    Every reply counts: ``others`` holds errors and unknown answers by what they were.
+    """
+
+    versions: dict[str, int]
+    """How often each known version answered, also those that never did."""
+    others: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, versions: Iterable[str]) -> Tally:
+        """Start a tally that knows these versions."""
+        return cls(dict.fromkeys(versions, 0))
+
+    @property
+    def answered(self) -> int:
+        """How many replies came from a known version."""
+        return sum(self.versions.values())
+
+    @property
+    def missed(self) -> int:
+        """How many replies did not."""
+        return sum(self.others.values())
+
+    @property
+    def total(self) -> int:
+        """How many replies there are: the denominator of every share."""
+        return self.answered + self.missed
+
+    def add(self, reply: Reply) -> None:
+        """Count one reply."""
+        version = version_of(reply)
+        if version in self.versions:
+            self.versions[version] += 1
+            return
+        kind = _kind(reply, version)
+        if kind not in self.others and len(self.others) >= _KINDS:
+            kind = _REST
+        self.others[kind] = self.others.get(kind, 0) + 1
+
+
+def tally(sample: Sample, versions: Iterable[str]) -> Tally:
+    """Count a sample by version; an answer that is none of ``versions`` is unknown."""
+    counts = Tally.of(versions)
+    for reply in sample.replies:
+        counts.add(reply)
+    return counts
+
+
+def version_of(reply: Reply) -> str:
+    """Read which version a reply says it comes from; empty if it says none.
+
+    It is the whole body, or the field ``version`` of a JSON body, of an answer with status 200.
+    """
+    if reply.error or reply.status != 200:  # noqa: PLR2004 - HTTP's OK needs no other name
+        return ""
+    text = reply.body.strip()
+    if text.startswith("{"):
+        text = _version_field(text)
+    return text if VERSION.fullmatch(text) else ""
+
+
+def _version_field(text: str) -> str:
+    try:
+        version = json.loads(text).get("version")
+    except (ValueError, RecursionError):  # not JSON, or nested without end
+        return ""
+    return version if isinstance(version, str) else ""
+
+
+def _kind(reply: Reply, version: str) -> str:
+    """Name an answer that no known version gave. No name of a kind is a possible version."""
+    if reply.error:
+        return f"no answer: {_shorten(reply.error)}"
+    if reply.status != 200:  # noqa: PLR2004 - HTTP's OK needs no other name
+        return f"HTTP {reply.status}" if reply.status else "no answer"
+    return f"unknown answer '{_shorten(version or reply.body)}'"
+
+
+def _shorten(text: str) -> str:
+    # Only what may be shown is looked at: a body can be large.
+    flat = " ".join(text[: 8 * _SHOWN].split())
+    flat = "".join(character if character.isprintable() else "?" for character in flat)
+    return flat if len(flat) <= _SHOWN else f"{flat[: _SHOWN - 3]}..."
