@@ -3,7 +3,7 @@
 
 RUN := .venv/run.stamp
 DEV := .venv/dev.stamp
-CHECKS := "ruff check" "ruff format --check" "mypy" "lint-imports"
+CHECKS := "ruff check" "ruff format --check" "mypy" "lint-imports --no-logo"
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test check fix fidelity bench lock
@@ -18,7 +18,7 @@ down: $(RUN) ## stop and remove what up made
 	@.venv/bin/meshdemo down $(ARGS)
 
 test: $(DEV) ## all tests
-	@.venv/bin/pytest $(ARGS)
+	@.venv/bin/pytest -n 2 $(ARGS)
 
 check: $(DEV) ## lint, format, types, layers: all of them, then fail if one failed
 	@failed=; for check in $(CHECKS); do echo "== $$check"; .venv/bin/$$check || failed=1; done; test -z "$$failed"
