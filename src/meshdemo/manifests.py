@@ -17,7 +17,7 @@ from meshdemo.documents import field_name
 from meshdemo.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from meshdemo.documents import FieldPath
 
@@ -26,6 +26,7 @@ RULES = ("DestinationRule", "VirtualService")
 """The kinds that are rules, in the order in which they are applied (the reverse to delete)."""
 WORKLOADS = frozenset({"Deployment", "Pod"})
 SUFFIXES = (".yaml", ".yml", ".json")
+STDIN = "standard input"
 
 
 @dataclass(frozen=True)
@@ -111,12 +112,17 @@ class Object:
 
 
 def read(
-    sources: Sequence[str], *, namespace: str = "default", explicit: bool = False
+    sources: Sequence[str],
+    *,
+    namespace: str = "default",
+    explicit: bool = False,
+    admit: Callable[[Sequence[Object]], object] | None = None,
 ) -> tuple[Object, ...]:
     """Read objects from files, folders and ``-`` (standard input), as ``kubectl -f`` does.
 
     An object that names no namespace gets ``namespace``; with ``explicit`` (the user said
-    ``-n``) one that names another is refused. Raises InputError with all problems.
+    ``-n``) one that names another is refused. Raises InputError with all problems: if there are
+    some, ``admit`` (which raises InputError as well) is asked what is wrong with the rest.
     """
     problems: list[Problem] = []
     objects: list[Object] = []
@@ -127,8 +133,20 @@ def read(
     if not objects and not problems:
         problems.append(Problem("no objects in it", file=", ".join(sources)))
     if problems:
-        raise InputError("the manifests cannot be used", problems)
+        raise InputError("the manifests cannot be used", [*problems, *_more(objects, admit)])
     return tuple(objects)
+
+
+def _more(
+    objects: Sequence[Object], admit: Callable[[Sequence[Object]], object] | None
+) -> tuple[Problem, ...]:
+    if admit is None:
+        return ()
+    try:
+        admit(objects)
+    except InputError as error:
+        return error.problems
+    return ()
 
 
 def dump(objects: Iterable[Object]) -> str:
@@ -156,21 +174,35 @@ def rules(objects: Iterable[Object]) -> list[Object]:
 
 def _texts(sources: Sequence[str], problems: list[Problem]) -> Iterator[tuple[str, str]]:
     for source in sources:
-        if source == "-":
-            yield "standard input", sys.stdin.read()
-            continue
-        path = Path(source)
-        files = (
-            sorted(p for p in path.iterdir() if p.suffix in SUFFIXES) if path.is_dir() else [path]
-        )
-        if not files:
-            problems.append(Problem(f"no {', '.join(SUFFIXES)} file in this folder", file=source))
-        for file in files:
+        for file in _files(source, problems):
             try:
-                yield str(file), file.read_text(encoding="utf-8")
+                text = sys.stdin.read() if file is None else file.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-                problems.append(Problem(f"cannot be read: {reason}", file=str(file)))
+                problems.append(_unreadable(str(file or STDIN), error))
+            else:
+                yield str(file or STDIN), text
+
+
+def _files(source: str, problems: list[Problem]) -> list[Path] | list[None]:
+    """Give the files behind one ``-f``; None stands for standard input."""
+    if source == "-":
+        return [None]
+    path = Path(source)
+    try:
+        if not path.is_dir():
+            return [path]
+        files = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and not p.is_dir())
+    except OSError as error:
+        problems.append(_unreadable(source, error))
+        return []
+    if not files:
+        problems.append(Problem(f"no {', '.join(SUFFIXES)} file in this folder", file=source))
+    return files
+
+
+def _unreadable(file: str, error: OSError | UnicodeDecodeError) -> Problem:
+    reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+    return Problem(f"cannot be read: {reason}", file=file)
 
 
 def parse(text: str, file: str, problems: list[Problem]) -> list[Object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -64,10 +65,15 @@ def attach(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
 
     A program that a signal ended gives 128 plus the signal's number, as in a shell.
     """
+    # Ctrl-C is the program's to answer: the terminal sends it to both of us. (Ignoring the
+    # signal would not do: what is ignored stays so in the program.)
+    before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         code = subprocess.run(argv, env=env, check=False).returncode
     except OSError as error:
         raise CommandFailed(argv, f"cannot be run: {error.strerror}") from error
+    finally:
+        signal.signal(signal.SIGINT, before)
     return 128 - code if code < 0 else code
 
 
@@ -79,7 +85,7 @@ def spawn(argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> int:
     """
     with log.open("ab") as output:
         try:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 argv,
                 env=env,
                 stdin=subprocess.DEVNULL,
@@ -87,6 +93,9 @@ def spawn(argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> int:
                 stderr=output,
                 start_new_session=True,
                 cwd="/",
-            ).pid
+            )
         except OSError as error:
             raise CommandFailed(argv, f"cannot be started: {error.strerror}") from error
+    # It is meant to run on: without a status Python would warn about a forgotten child.
+    process.returncode = 0
+    return process.pid

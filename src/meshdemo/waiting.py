@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import tenacity
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def until(
-    probe: Callable[[], T],
+    probe: Callable[[], T | None],
     what: str,
     *,
     timeout: float,
@@ -33,7 +33,7 @@ def until(
         wait=tenacity.wait_exponential(multiplier=pause, max=longest_pause),
     )
     try:
-        return waiter(probe)
+        return cast("T", waiter(probe))
     except tenacity.RetryError as error:
         message = f"waited {timeout:g} s for {what}"
         raise TimedOut(message, hint="Give it longer with --timeout.") from error

@@ -1,7 +1,8 @@
 """Where a mesh runs.
 
 An engine is a small Kubernetes: it holds objects, runs pods and runs a command in a pod;
-everything above it is written once. An engine is a package beside this file; it is imported only when it is chosen.
+everything above it is written once. An engine is a package beside this file; it is imported
+only when it is chosen.
 """
 
 from __future__ import annotations

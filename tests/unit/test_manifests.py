@@ -1,0 +1,391 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshdemo import manifests
+from meshdemo.errors import InputError, Problem
+from meshdemo.manifests import Object
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata:
+  name: app
+spec:
+  ports:
+  - name: http
+    port: 80
+"""
+
+
+def parse(text: str) -> tuple[list[Object], list[Problem]]:
+    problems: list[Problem] = []
+    return manifests.parse(text, "app.yaml", problems), problems
+
+
+def spec(text: str) -> Any:
+    """Give a value as it is read below ``spec.value``."""
+    (item,), problems = parse(f"apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n{text}")
+    assert not problems
+    return item.spec["value"]
+
+
+def refused(text: str) -> list[str]:
+    """Say what is wrong with a text, without what follows from it."""
+    return [str(problem) for problem in parse(text)[1]]
+
+
+def write(folder: Path, name: str, text: str) -> str:
+    file = folder / name
+    file.write_text(text)
+    return str(file)
+
+
+def problems_of(*sources: str, **options: Any) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        manifests.read(sources, **options)
+    return [str(problem) for problem in caught.value.problems]
+
+
+# --- where things stand ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ((), 1),
+        (("kind",), 2),
+        (("metadata", "name"), 4),
+        (("spec", "ports", 0, "port"), 8),
+        (("spec", "ports", 0, "targetPort"), 7),
+        (("spec", "ports", 1), 6),
+        (("spec", "selector", "app"), 5),
+        (("status",), 1),
+    ],
+    ids=str,
+)
+def test_a_field_has_its_line_and_an_absent_one_that_of_what_is_around(
+    path: tuple[str | int, ...], line: int
+) -> None:
+    (service,), _ = parse(SERVICE)
+    assert service.line(*path) == line
+
+
+def test_lines_count_from_the_top_of_the_file_in_later_documents() -> None:
+    objects, _ = parse(f"{SERVICE}---\n{SERVICE}")
+    assert [item.line("spec") for item in objects] == [5, 14]
+
+
+def test_a_problem_names_file_line_object_and_field() -> None:
+    (service,), _ = parse(SERVICE)
+    problem = service.problem("too low", "spec", "ports", 0, "port", hint="use 80", code="X1")
+    assert str(problem) == ("app.yaml:8: Service app spec.ports[0].port: too low [X1]; use 80")
+
+
+def test_items_of_a_list_are_objects_with_their_own_lines() -> None:
+    items = "".join("- " + SERVICE.replace("\n", "\n  ").rstrip() + "\n" for _ in range(2))
+    objects, problems = parse(f"apiVersion: v1\nkind: List\nitems:\n{items}")
+    assert not problems
+    assert [item.line("spec", "ports") for item in objects] == [9, 17]
+
+
+# --- values ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("2020-01-01", "2020-01-01"),
+        ("2020-01-01T00:00:00Z", "2020-01-01T00:00:00Z"),
+        ("12:30", "12:30"),
+        ("1e3", 1000.0),
+        (".5", 0.5),
+        ("0x1f", 31),
+        ("0o10", 8),
+        ("010", 8),
+        ("1_000", 1000),
+        ("=", "="),
+        ("y", "y"),
+        ("yes", True),
+        ("off", False),
+        ("~", None),
+        ("", None),
+        ('"80"', "80"),
+        ("!!str 80", "80"),
+        ("1.10", 1.1),
+        ("1.2.3", "1.2.3"),
+        ("-", [None]),
+    ],
+)
+def test_scalars_are_read_as_kubectl_reads_them(text: str, value: object) -> None:
+    read = spec(f"  value: {text}\n" if text != "-" else "  value:\n  -\n")
+    assert (type(read), read) == (type(value), value)
+
+
+def test_an_anchor_stands_for_what_it_names() -> None:
+    assert spec("  x: &x {a: 1}\n  value: [*x, *x]\n") == [{"a": 1}, {"a": 1}]
+
+
+@pytest.mark.parametrize("merge", ["<<: *x, b: 3", "b: 3, <<: *x"])
+def test_a_merged_key_may_be_written_over(merge: str) -> None:
+    assert spec(f"  x: &x {{a: 1, b: 2}}\n  value: {{{merge}}}\n") == {"a": 1, "b": 3}
+
+
+Json = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"])),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text("abcxyz./-", min_size=1), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@given(Json)
+def test_what_is_dumped_reads_back_the_same(value: object) -> None:
+    data = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"value": value}}
+    (again,), problems = parse(manifests.dump([Object(data)]))
+    assert not problems
+    assert again.data == data
+
+
+@given(Json)
+def test_json_is_read_as_json(value: object) -> None:
+    data = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"value": value}}
+    (again,), problems = parse(json.dumps(data, ensure_ascii=False))
+    assert not problems
+    assert again.data == data
+
+
+@given(st.text(max_size=200))
+def test_no_text_breaks_the_reader(text: str) -> None:
+    objects, problems = parse(text)
+    assert all(item.name and item.kind for item in objects)
+    assert all(str(problem) for problem in problems)
+
+
+@given(Json)
+def test_no_document_breaks_the_reader(value: object) -> None:
+    objects, problems = parse(yaml.safe_dump(value))
+    assert objects or problems or value is None
+
+
+# --- what is refused ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [1,\nb: 2", "app.yaml:3: not YAML: "),
+        ("a:\n\tb: 1", "app.yaml:2: not YAML: "),
+        ("a: \x00", "app.yaml: not YAML: "),
+        ("a: *nowhere", "app.yaml:1: not YAML: "),
+        ("a: &a [1, *a]", "app.yaml:1: a[1]: it contains itself"),
+        ("a: &a {b: *a}", "app.yaml:1: a.b: it contains itself"),
+        ("a: 1\nb: 2\na: 3", "app.yaml:3: a: this key is there twice"),
+        ("? [a, b]\n: 1", "app.yaml:1: a key must be a string"),
+        ("a: !secret b", "app.yaml:1: a: could not determine a constructor for the tag '!secret'"),
+        ("a: .inf", "app.yaml:1: a: JSON has no value for .inf"),
+        ("a: !!binary aGk=", "app.yaml:1: a: JSON has no value for aGk="),
+        ("a: !!int b", "app.yaml:1: a: invalid literal"),
+        ("- a", "app.yaml:1: not a Kubernetes object: a mapping is wanted"),
+        ("hello", "app.yaml:1: not a Kubernetes object: a mapping is wanted"),
+        ("[" * 200 + "]" * 200, "app.yaml:1: not YAML: more than 100 levels deep"),
+        ("- " * 100_000, "app.yaml:1: not YAML: more than 100 levels deep"),
+        ("[" * 100_000, "app.yaml:1: not YAML: more than 100 levels deep"),
+    ],
+    ids=lambda value: value[:24].rstrip(),
+)
+def test_what_is_no_plain_data_is_refused_with_its_line(text: str, said: str) -> None:
+    assert refused(text)[0].startswith(said)
+
+
+def test_aliases_of_aliases_do_not_eat_the_memory() -> None:
+    lines = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    (problem,) = refused("\n".join(["a0: &a0 lol", *lines]))
+    assert "its aliases stand for more than 200,000 values" in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("kind: Pod\nmetadata: {name: a}", "Pod a apiVersion: it is missing, or no string"),
+        ("apiVersion: v1\nmetadata: {name: a}", "a kind: it is missing, or no string"),
+        ("apiVersion: v1\nkind: 7\nmetadata: {name: a}", "7 a kind: it is missing, or no string"),
+        ("apiVersion: v1\nkind: Pod", "Pod metadata.name: it is missing, or no string"),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: 7}",
+            "Pod 7 metadata.name: it is missing, or no string",
+        ),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {version: 1}}",
+            'Pod a metadata.labels.version: a string is wanted; write "1"',
+        ),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: a, annotations: [x]}",
+            "Pod a metadata.annotations: a mapping is wanted",
+        ),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: [x]",
+            "Pod a spec: a mapping is wanted",
+        ),
+    ],
+    ids=lambda value: value.splitlines()[-1],
+)
+def test_what_every_object_has_is_checked(text: str, said: str) -> None:
+    (problem,) = refused(text)
+    assert problem.partition(": ")[2].replace("Pod ", "Pod ", 1).split() == said.split()
+
+
+def test_all_problems_of_all_files_are_reported_together(tmp_path: Path) -> None:
+    broken = write(tmp_path, "a.yaml", "a: [")
+    nameless = write(tmp_path, "b.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {}\n---\n- x\n")
+    absent = str(tmp_path / "c.yaml")
+    said = problems_of(broken, nameless, absent)
+    assert [text.split(": ")[0] for text in said] == [
+        f"{broken}:2",
+        f"{nameless}:3",
+        f"{nameless}:5",
+        absent,
+    ]
+
+
+# --- namespaces --------------------------------------------------------------------------------
+
+
+def in_namespace(name: str) -> str:
+    return SERVICE.replace("name: app\n", f"name: app\n  namespace: {name}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "namespace", "explicit", "lives_in"),
+    [
+        (SERVICE, "default", False, "default"),
+        (SERVICE, "shop", True, "shop"),
+        (in_namespace("other"), "default", False, "other"),
+        (in_namespace("shop"), "shop", True, "shop"),
+        ("{apiVersion: v1, kind: Namespace, metadata: {name: x}}", "shop", True, ""),
+    ],
+    ids=["default", "-n", "its own", "its own and -n agree", "cluster-scoped"],
+)
+def test_an_object_lives_where_it_says_else_where_n_says(
+    text: str, namespace: str, explicit: bool, lives_in: str, tmp_path: Path
+) -> None:
+    file = write(tmp_path, "a.yaml", text)
+    (item,) = manifests.read([file], namespace=namespace, explicit=explicit)
+    assert item.namespace == lives_in
+
+
+def test_n_contradicting_the_object_is_refused(tmp_path: Path) -> None:
+    file = write(tmp_path, "a.yaml", in_namespace("other"))
+    (said,) = problems_of(file, namespace="shop", explicit=True)
+    assert said.startswith(f"{file}:5: Service other/app metadata.namespace: ")
+
+
+def test_the_same_object_twice_is_refused_and_names_the_first(tmp_path: Path) -> None:
+    first, second = (write(tmp_path, name, SERVICE) for name in ("a.yaml", "b.yaml"))
+    (said,) = problems_of(first, second)
+    assert said.startswith(f"{second}:1: Service default/app: ")
+    assert f"{first}:1" in said
+
+
+def test_the_same_name_in_two_namespaces_is_two_objects(tmp_path: Path) -> None:
+    file = write(tmp_path, "a.yaml", f"{SERVICE}---\n{in_namespace('other')}")
+    assert [item.title for item in manifests.read([file])] == [
+        "Service default/app",
+        "Service other/app",
+    ]
+
+
+# --- sources -----------------------------------------------------------------------------------
+
+
+def test_a_folder_gives_its_manifests_by_name_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("b.yml", "a.yaml", "c.json"):
+        write(tmp_path, name, SERVICE.replace("name: app", f"name: {name[0]}"))
+    write(tmp_path, "notes.txt", "{")
+    (tmp_path / "d.yaml").mkdir()
+    assert [item.name for item in manifests.read([str(tmp_path)])] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("content", ["", "---\n---\n# nothing\n"], ids=["empty", "comments"])
+def test_a_file_without_objects_is_refused(content: str, tmp_path: Path) -> None:
+    (said,) = problems_of(write(tmp_path, "a.yaml", content))
+    assert said.endswith("no objects in it")
+
+
+def test_a_folder_without_manifests_is_refused(tmp_path: Path) -> None:
+    (said,) = problems_of(str(tmp_path))
+    assert said == f"{tmp_path}: no .yaml, .yml, .json file in this folder"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(SERVICE.encode(), ""), (b"\xff\xfe\x00", "standard input: cannot be read: not UTF-8 text")],
+    ids=["text", "binary"],
+)
+def test_a_dash_is_standard_input(
+    content: bytes, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdin", stdin)
+    if said:
+        assert problems_of("-") == [said]
+        return
+    (item,) = manifests.read(["-"])
+    assert item.problem("no").file == "standard input"
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_bytes(b"\xff\xfe\x00")
+    assert problems_of(str(file)) == [f"{file}: cannot be read: not UTF-8 text"]
+
+
+# --- order -------------------------------------------------------------------------------------
+
+
+def test_nothing_is_applied_before_what_it_refers_to() -> None:
+    kinds = ["VirtualService", "Pod", "DestinationRule", "Deployment", "Service", "Namespace"]
+    ordered = manifests.in_apply_order(Object({"kind": kind}) for kind in kinds)
+    assert [item.kind for item in ordered] == [
+        "Namespace",
+        "Service",
+        "Pod",
+        "Deployment",
+        "DestinationRule",
+        "VirtualService",
+    ]
+
+
+def test_rules_are_the_traffic_rules() -> None:
+    objects = [Object({"kind": kind}) for kind in ("Pod", "VirtualService", "DestinationRule")]
+    assert [item.kind for item in manifests.rules(objects)] == ["VirtualService", "DestinationRule"]
+
+
+@pytest.mark.parametrize(
+    ("api_version", "group"), [("v1", ""), ("apps/v1", "apps"), ("a.io/v1beta1", "a.io")]
+)
+def test_the_group_is_what_precedes_the_version(api_version: str, group: str) -> None:
+    assert Object({"apiVersion": api_version}).group == group
+
+
+def test_the_pod_template_of_a_pod_is_the_pod_itself() -> None:
+    pod = Object({"kind": "Pod", "spec": {"x": 1}})
+    deployment = Object({"kind": "Deployment", "spec": {"template": {"spec": {"x": 1}}}})
+    assert pod.pod_template["spec"] == deployment.pod_template["spec"]
