@@ -61,11 +61,7 @@ class Binomial:
 
     def log_probability(self, count: int) -> float:
         """Give the natural logarithm of the probability of exactly ``count``."""
-        return (
-            self._log_ways(count)
-            + count * self._log_share
-            + (self.n - count) * self._log_other
-        )
+        return self._log_ways(count) + count * self._log_share + (self.n - count) * self._log_other
 
     @property
     def _below(self) -> range:

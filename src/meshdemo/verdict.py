@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
-from math import ceil, floor, log
+from itertools import count as count_from
+from math import ceil, floor, log, log10
 from typing import TYPE_CHECKING
 
 from meshdemo.binomial import Binomial
-from meshdemo.expectation import is_exact, percent
+from meshdemo.expectation import is_exact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,10 @@ SPLIT_REQUESTS = 1_000
 
 OTHERS = "errors and unknown answers"
 """The judgement on what no known version answered; it is no possible version's name."""
-_CAUSES_SHOWN = 3
+_KINDS_NAMED = 3
+"""How many kinds of errors the evidence names."""
+_STEPS = 4
+"""How many steps of its last decimal an interval spans at least when it is written out."""
 
 
 class Outcome(str, Enum):
@@ -75,12 +79,10 @@ class Judgement:
         """Which shares pass, as in ``46 to 54 %``; rounded inwards, so that each really does."""
         if self.low == self.high:
             return _percent(self.low / max(self.total, 1))
-        width = (self.high - self.low) / self.total
-        places = next((p for p, enough in enumerate((0.04, 0.004)) if width >= enough), 2)
-        unit = 10**places
-        low = ceil(Fraction(self.low * 100 * unit, self.total)) / unit
-        high = floor(Fraction(self.high * 100 * unit, self.total)) / unit
-        return f"{low:.{places}f} to {high:.{places}f} %"
+        low, high = (Fraction(count * 100, self.total) for count in (self.low, self.high))
+        # As many decimals as it takes to see where between the two a share lies.
+        places = next(places for places in count_from(0) if (high - low) * 10**places >= _STEPS)
+        return f"{_up(low, places):.{places}f} to {-_up(-high, places):.{places}f} %"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,8 @@ class Verdict:
     false_alarm: float
     """The bound on refusing a mesh that keeps the expectation: 0 if every share is exact."""
     hidden_share: float | None
-    """The smallest share of wrong answers that would have shown, at ``CONFIDENCE``; None unless
-    no answer was wrong."""
+    """The smallest share of wrong answers that would have shown, at ``CONFIDENCE``; only if all
+    shares are exact and no answer was wrong."""
 
 
 def default_requests(expectation: Expectation) -> int:
@@ -121,15 +123,15 @@ def judge(expectation: Expectation, tally: Tally, *, complete: bool) -> Verdict:
         outcome=outcome,
         judgements=judgements,
         total=tally.total,
-        evidence=tuple(_evidence(outcome, judgements, tally)),
+        evidence=tuple(_evidence(outcome, expectation, judgements, tally)),
         false_alarm=0.0 if all(judgement.exact for judgement in judgements) else FALSE_ALARM,
-        hidden_share=hidden_share(tally.total) if met else None,
+        hidden_share=hidden_share(tally.total) if met and expectation.is_exact else None,
     )
 
 
 def hidden_share(total: int) -> float:
     """Give the share that would have come up in so many requests, at ``CONFIDENCE``."""
-    return 1 - (1 - CONFIDENCE) ** (1 / total)
+    return 1 - float((1 - CONFIDENCE) ** (1 / total))
 
 
 def _outcome(judgements: tuple[Judgement, ...], total: int, *, complete: bool) -> Outcome:
@@ -170,19 +172,64 @@ def _judgement(version: str, share: Fraction, count: int, total: int, level: flo
 
 
 def _evidence(
-    outcome: Outcome, judgements: tuple[Judgement, ...], tally: Tally
+    outcome: Outcome, expectation: Expectation, judgements: tuple[Judgement, ...], tally: Tally
 ) -> Iterator[str]:
     if outcome is Outcome.INCONCLUSIVE:
-        yield f"only {_answers(tally.total)} came back before it ended, which proves nothing"
+        yield f"{_answers(tally.total)} came back before the measurement broke off"
     elif outcome is Outcome.MET:
-        for judgement in judgements:
-            if judgement.count or judgement.expected:
-                yield _counted(judgement)
-        share = _percent_up(hidden_share(tally.total))
-        yield f"with {CONFIDENCE:.0%} confidence less than {share} of the answers are wrong"
+        named = expectation.versions
+        yield from (_counted(judgement) for judgement in judgements if judgement.version in named)
+        if expectation.is_exact:
+            share = _percent_up(hidden_share(tally.total))
+            sure = _percent(CONFIDENCE)
+            yield f"a hidden share of {share} would have shown with {sure} confidence"
     else:
-        for judgement in judgements:
-            if not judgement.ok:
-                yield _counted(judgement) + _causes(judgement, tally)
-        if any(not (judgement.ok or judgement.exact) for judgement in judgements):
-            yield f"a mesh that keeps the split fails this at most once in {1 / FALSE_ALARM:.0f} runs"
+        wrong = [judgement for judgement in judgements if not judgement.ok]
+        yield from (_counted(judgement) + _kinds(judgement, tally) for judgement in wrong)
+        if not all(judgement.exact for judgement in wrong):
+            often = _percent(FALSE_ALARM)
+            yield f"a mesh that keeps its split fails this at most {often} of the time"
+
+
+def _counted(judgement: Judgement) -> str:
+    counted = f"{judgement.version}: {judgement.count:,} of {_answers(judgement.total)}"
+    shares = f"{_percent(judgement.share)} where {_percent(judgement.expected)} is expected"
+    if judgement.exact:
+        return f"{counted}, {shares}"
+    passing = f"a real {judgement.passing} would pass"
+    return f"{counted}, {shares}; {passing} (p = {judgement.p_value:.2g})"
+
+
+def _kinds(judgement: Judgement, tally: Tally) -> str:
+    """Name what the errors were, the most frequent ones first."""
+    if judgement.version != OTHERS:
+        return ""
+    kinds = sorted(tally.others.items(), key=lambda item: -item[1])
+    named = [f"{count:,} {kind}" for kind, count in kinds[:_KINDS_NAMED]]
+    more = [f"{len(kinds) - _KINDS_NAMED} more kinds"] if len(kinds) > _KINDS_NAMED else []
+    return f" ({', '.join(named + more)})"
+
+
+def _answers(total: int) -> str:
+    return "1 answer" if total == 1 else f"{total:,} answers"
+
+
+def _percent(share: float) -> str:
+    """Write a share so that only nothing reads as 0 % and only all as 100 %."""
+    value = 100 * share
+    text = f"{value:.3g}"
+    if 0 < share < 1 and ("e" in text or text == "100"):
+        text = f"{value:.12f}".rstrip("0")
+    return f"{text} %"
+
+
+def _percent_up(share: float) -> str:
+    """Write a bound with two digits, rounded up so that it stays one."""
+    places = 1 - floor(log10(100 * share))
+    return f"{_up(Fraction(100 * share), places):g} %"
+
+
+def _up(value: Fraction, places: int) -> float:
+    """Round up to so many decimals."""
+    unit = Fraction(10) ** places
+    return float(ceil(value * unit) / unit)

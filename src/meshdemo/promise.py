@@ -1,0 +1,299 @@
+"""What the applied rules promise for a request: an expectation that nobody has to write.
+
+It follows a request as Istio routes it: host, VirtualService, rule, destinations, subsets, pods.
+Where that ends in anything but a split by version, InputError says why.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from meshdemo.expectation import Expectation
+from meshdemo.matching import DOMAIN, MESH, Call, concerns, fit, full_name, holds, undecided
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from meshdemo.manifests import Object
+    from meshdemo.traffic import Request
+
+VERSION_LABEL = "version"
+ROOT_NAMESPACE = "istio-system"
+"""Where a DestinationRule holds for all namespaces."""
+
+_FOREIGN_PORT = 80
+"""The one port on which rules hold for a host that is no Service."""
+_HTTP = frozenset({"http", "http2", "grpc"})
+_OPAQUE = frozenset({"tcp", "tls", "https", "mongo", "redis", "mysql", "udp"})
+"""Protocols of ports that take no http rules."""
+_OPAQUE_PORTS = frozenset({25, 53, 3306, 27017})
+"""Ports that are TCP unless they say otherwise."""
+_APP_PROTOCOLS = {
+    "kubernetes.io/h2c": "http2",
+    "kubernetes.io/ws": "http",
+    "kubernetes.io/wss": "https",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The pod that sends the request."""
+
+    namespace: str
+    labels: Mapping[str, str]
+    injected: bool
+
+
+def promised(
+    objects: Sequence[Object],
+    pods: Sequence[tuple[str, Mapping[str, str]]],
+    request: Request,
+    client: Client,
+) -> Expectation:
+    """Say which share of the answers each version has; InputError if that is no split.
+
+    ``pods`` are the namespace and labels of each pod that can answer.
+    """
+    call = Call.of(request, client.namespace, client.labels)
+    mesh = _Mesh(objects, pods, client)
+    service = next((s for s in mesh.of_kind("Service") if call.host in _names(s, client)), None)
+    if service and not client.injected:
+        return Expectation.of(mesh.by_pods(service, call.port))
+    if not client.injected:
+        raise undecided(f"no Service is called {call.host}")
+    return Expectation.of(mesh.by_rules(service, call))
+
+
+@dataclass(frozen=True, slots=True)
+class _Mesh:
+    """Objects and pods, as the client's sidecar sees them. Its answers are shares by version."""
+
+    objects: Sequence[Object]
+    pods: Sequence[tuple[str, Mapping[str, str]]]
+    client: Client
+
+    def of_kind(self, kind: str) -> Iterator[Object]:
+        return (item for item in self.objects if item.kind == kind)
+
+    def by_rules(self, service: Object | None, call: Call) -> dict[str, Fraction]:
+        """Follow the first VirtualService that has a rule for the client and the port."""
+        rules = self.virtual_services(call.host, service)
+        if service is None and call.port != _FOREIGN_PORT:
+            rules = []
+        if service and _is_opaque(_port(service, call.port)):
+            if any(rule.spec.get("tcp") or rule.spec.get("tls") for rule in rules):
+                raise undecided(f"port {call.port} takes no http rules, and has others")
+            rules = []
+        for rule in rules:
+            ways = [way for way in rule.spec.get("http") or () if concerns(way, call)]
+            if ways:
+                return self.by_rule(rule, ways, call)
+        if service is None:
+            raise undecided(f"neither a Service nor a rule is for {call.host}")
+        return self.by_pods(service, call.port)
+
+    def by_rule(
+        self, rule: Object, ways: Sequence[Mapping[str, Any]], call: Call
+    ) -> dict[str, Fraction]:
+        """Follow the first of a VirtualService's http rules that takes the request."""
+        way = next((way for way in ways if holds(way, call)), None)
+        if way is None:
+            raise undecided(f"no rule of {rule.title} matches it, so it gets 404")
+        if reason := _other_answer(way):
+            raise undecided(f"{rule.title} {reason}")
+        shares: dict[str, Fraction] = {}
+        for destination, weight in _destinations(way, rule):
+            for version, share in self.by_destination(destination, rule, call.port).items():
+                shares[version] = shares.get(version, Fraction(0)) + weight * share
+        return shares
+
+    def by_destination(
+        self, destination: Mapping[str, Any], rule: Object, port: int
+    ) -> dict[str, Fraction]:
+        """Follow one destination of a VirtualService."""
+        host = full_name(str(destination.get("host", "")), rule.namespace)
+        service = next((s for s in self.of_kind("Service") if host == _host(s)), None)
+        if service is None:
+            raise undecided(f"{rule.title} sends it to {host}, which is no Service: 503")
+        port = (destination.get("port") or {}).get("number") or port
+        return self.by_pods(service, port, destination.get("subset", ""))
+
+    def by_pods(self, service: Object, number: int, subset_name: str = "") -> dict[str, Fraction]:
+        """Share by the pods that stand behind a service's port and subset: each gets as much."""
+        _port(service, number)
+        rules = self.destination_rules(service) if self.client.injected else []
+        subset = _subset(rules, subset_name) if subset_name else {}
+        where = f"subset {subset_name} of {service.title}" if subset_name else service.title
+        if subset is None:
+            raise undecided(f"no DestinationRule has the {where}, so it gets 503")
+        selector = service.spec.get("selector") or {}
+        labels = subset.get("labels") or {}
+        pods = [
+            pod
+            for namespace, pod in self.pods
+            if selector and namespace == service.namespace
+            if selector.items() | labels.items() <= pod.items()
+        ]
+        versions = _versions(pods, where)
+        if len(versions) > 1 and (reason := _stickiness(rules, subset, number)):
+            raise undecided(f"{where} has several versions and {reason}")
+        return versions
+
+    def virtual_services(self, host: str, service: Object | None) -> list[Object]:
+        """Give those for this host, the one that wins first: they are never merged."""
+        name = _host(service) if service else host
+        found: list[tuple[int, Object]] = []
+        for rule in self.of_kind("VirtualService"):
+            if MESH not in (rule.spec.get("gateways") or [MESH]) or not self.sees(rule):
+                continue
+            hosts = [full_name(each, rule.namespace) for each in rule.spec.get("hosts") or ()]
+            closest = max((fit(each, name) for each in hosts), default=0)
+            if host in hosts:  # as written, which is no service's full name
+                closest = fit(name, name)
+            if closest:
+                found.append((closest, rule))
+        best = max((fit for fit, _ in found), default=0)
+        winners = [rule for fit, rule in found if fit == best]
+        return sorted(winners, key=lambda rule: (_publicity(rule), *_age(rule)))
+
+    def destination_rules(self, service: Object) -> list[Object]:
+        """Give those for this service: the nearest namespace's, for the closest host, oldest first.
+
+        Istio merges them: subsets are joined, the first traffic policy holds.
+        """
+        host = _host(service)
+        for namespace in (self.client.namespace, service.namespace, ROOT_NAMESPACE):
+            fits = [
+                (fit(full_name(str(rule.spec.get("host", "")), namespace), host), rule)
+                for rule in self.of_kind("DestinationRule")
+                if rule.namespace == namespace and self.sees(rule) and self.is_meant(rule)
+            ]
+            best = max((fit for fit, _ in fits), default=0)
+            if best:
+                return sorted((rule for fit, rule in fits if fit == best), key=_age)
+        return []
+
+    def sees(self, rule: Object) -> bool:
+        """Apply ``exportTo``."""
+        exported = rule.spec.get("exportTo") or ["*"]
+        own = "." in exported and rule.namespace == self.client.namespace
+        return own or "*" in exported or self.client.namespace in exported
+
+    def is_meant(self, rule: Object) -> bool:
+        """Apply ``workloadSelector``."""
+        labels = (rule.spec.get("workloadSelector") or {}).get("matchLabels") or {}
+        return labels.items() <= self.client.labels.items()
+
+
+def _host(service: Object) -> str:
+    return f"{service.name}.{service.namespace}.{DOMAIN}"
+
+
+def _names(service: Object, client: Client) -> set[str]:
+    """Give the names that a client may call a service by."""
+    full = _host(service)
+    space = f"{service.name}.{service.namespace}"
+    short = {service.name} if service.namespace == client.namespace else set()
+    return {full, space, f"{space}.svc"} | short
+
+
+def _age(item: Object) -> tuple[str, str, str]:
+    """Sort the oldest first, then by name: who is first, wins."""
+    return str(item.metadata.get("creationTimestamp") or ""), item.name, item.namespace
+
+
+def _publicity(rule: Object) -> int:
+    """Sort those for their own namespace first, then those for named ones, then public ones."""
+    exported = rule.spec.get("exportTo") or ["*"]
+    return 2 if "*" in exported else 0 if exported == ["."] else 1
+
+
+def _port(service: Object, number: int) -> Mapping[str, Any]:
+    for port in service.spec.get("ports") or ():
+        if port.get("port") == number:
+            found: Mapping[str, Any] = port
+            return found
+    raise undecided(f"{service.title} has no port {number}")
+
+
+def _is_opaque(port: Mapping[str, Any]) -> bool:
+    """Tell whether Istio takes a port for something else than HTTP, by its name or number."""
+    stated = str(port.get("appProtocol") or port.get("name") or "").lower()
+    protocol = _APP_PROTOCOLS.get(stated, stated.partition("-")[0])
+    return protocol in _OPAQUE or (protocol not in _HTTP and port.get("port") in _OPAQUE_PORTS)
+
+
+def _other_answer(way: Mapping[str, Any]) -> str:
+    """Say what a rule does in place of a split by version; empty if it does not."""
+    for field in ("redirect", "directResponse"):
+        if way.get(field):
+            return f"answers it by {field}"
+    if way.get("delegate"):
+        return "hands it to a delegate"
+    abort = (way.get("fault") or {}).get("abort") or {}
+    # Without a percentage or a status an abort does nothing.
+    share = (abort.get("percentage") or {}).get("value", 0)
+    status = abort.get("httpStatus") or abort.get("grpcStatus")
+    return f"aborts {share:g} % of the requests" if share and status else ""
+
+
+def _destinations(
+    way: Mapping[str, Any], rule: Object
+) -> Iterable[tuple[Mapping[str, Any], Fraction]]:
+    """Give each destination with its part; the weight of an only one does not matter."""
+    routes = way.get("route") or []
+    if len(routes) == 1:
+        return [(routes[0].get("destination") or {}, Fraction(1))]
+    total = sum(route.get("weight") or 0 for route in routes)
+    if not total:
+        raise undecided(f"{rule.title} gives no destination any weight")
+    return [
+        (route.get("destination") or {}, Fraction(route["weight"], total))
+        for route in routes
+        if route.get("weight")
+    ]
+
+
+def _subset(rules: Iterable[Object], name: str) -> Mapping[str, Any] | None:
+    subsets = (subset for rule in rules for subset in rule.spec.get("subsets") or ())
+    return next((subset for subset in subsets if subset.get("name") == name), None)
+
+
+def _stickiness(rules: Sequence[Object], subset: Mapping[str, Any], number: int) -> str:
+    """Say why equal requests do not spread over the pods; empty if they do."""
+    top: Mapping[str, Any] = next(
+        (rule.spec["trafficPolicy"] for rule in rules if rule.spec.get("trafficPolicy")), {}
+    )
+    own = subset.get("trafficPolicy") or {}
+    ports = own.get("portLevelSettings") or top.get("portLevelSettings") or ()
+    # A port's settings replace the others as a whole.
+    port = next((p for p in ports if (p.get("port") or {}).get("number") == number), None)
+    balancer = (port or {}).get("loadBalancer") or {}
+    if port is None:
+        balancer = own.get("loadBalancer") or top.get("loadBalancer") or {}
+    if balancer.get("consistentHash"):
+        return "its consistentHash sends equal requests to one pod"
+    return "PASSTHROUGH keeps a connection's pod" if balancer.get("simple") == "PASSTHROUGH" else ""
+
+
+def _versions(pods: Sequence[Mapping[str, str]], where: str) -> dict[str, Fraction]:
+    if not pods:
+        raise undecided(f"{where} has no pod that can answer")
+    counts = Counter(pod.get(VERSION_LABEL, "") for pod in pods)
+    if "" in counts:
+        raise undecided(f"{where} has a pod without the label {VERSION_LABEL}")
+    return {
+        version: Fraction(counts[version], len(pods)) for version in sorted(counts, key=_natural)
+    }
+
+
+def _natural(version: str) -> list[tuple[int, str]]:
+    """Sort v10 after v9."""
+    return [
+        (int(part or 0), part) if part.isdigit() else (0, part)
+        for part in re.split(r"([0-9]+)", version)
+    ]

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshdemo import matching
+from meshdemo.errors import InputError
+from meshdemo.matching import Call
+from meshdemo.traffic import Request
+
+
+def call(
+    url: str = "http://app/env/version", method: str = "GET", headers: dict[str, str] | None = None
+) -> Call:
+    request = Request(url, method, tuple((headers or {}).items()))
+    return Call.of(request, "default", {"app": "testclient", "team": "red"})
+
+
+@pytest.mark.parametrize(
+    ("match", "sent", "takes"),
+    [
+        pytest.param({}, call(), True, id="no condition"),
+        pytest.param({"uri": {"exact": "/a"}}, call("http://app/a?b=c"), True, id="path, no query"),
+        pytest.param({"uri": {"exact": "/a"}}, call("http://app/a/"), False, id="whole path"),
+        pytest.param({"uri": {"exact": "/"}}, call("http://app"), True, id="no path is the root"),
+        pytest.param({"uri": {"prefix": "/api"}}, call("http://app/apifoo"), True, id="any prefix"),
+        pytest.param({"uri": {"prefix": "/A"}}, call("http://app/a"), False, id="case matters"),
+        pytest.param(
+            {"uri": {"prefix": "/A"}, "ignoreUriCase": True},
+            call("http://app/ab"),
+            True,
+            id="or not",
+        ),
+        pytest.param(
+            {"uri": {"regex": "/A"}, "ignoreUriCase": True},
+            call("http://app/a"),
+            False,
+            id="regex case",
+        ),
+        pytest.param({"uri": {"regex": "/i/[0-9]+"}}, call("http://app/i/42"), True, id="regex"),
+        pytest.param({"uri": {"regex": "/i"}}, call("http://app/i/42"), False, id="whole regex"),
+        pytest.param({"method": {"exact": "GET"}}, call(), True, id="method"),
+        pytest.param({"method": {"exact": "get"}}, call(), False, id="method's case"),
+        pytest.param({"scheme": {"exact": "http"}}, call(), True, id="scheme"),
+        pytest.param(
+            {"authority": {"exact": "app"}}, call("http://app:80/"), True, id="default port"
+        ),
+        pytest.param(
+            {"authority": {"exact": "app"}}, call("http://app:81/"), False, id="other port"
+        ),
+        pytest.param(
+            {"headers": {"X-A": {"exact": "1"}}}, call(headers={"x-a": "1"}), True, id="header"
+        ),
+        pytest.param({"headers": {"x-a": {"prefix": ""}}}, call(), False, id="header missing"),
+        pytest.param({"headers": {"x-a": {}}}, call(headers={"x-a": ""}), True, id="header there"),
+        pytest.param({"headers": {"x-a": {"regex": "*"}}}, call(), False, id="star is presence"),
+        pytest.param({"withoutHeaders": {"x-a": {}}}, call(), True, id="without a header"),
+        pytest.param(
+            {"withoutHeaders": {"x-a": {}}}, call(headers={"x-a": "1"}), False, id="but it is there"
+        ),
+        pytest.param(
+            {"withoutHeaders": {"x-a": {"exact": "1"}}},
+            call(headers={"x-a": "2"}),
+            True,
+            id="other value",
+        ),
+        pytest.param(
+            {"withoutHeaders": {"x-a": {"exact": ""}}}, call(), False, id="missing is empty"
+        ),
+        pytest.param(
+            {"queryParams": {"u": {"exact": "1"}}}, call("http://app/?u=1&u=2"), True, id="first"
+        ),
+        pytest.param(
+            {"queryParams": {"u": {"exact": "2"}}}, call("http://app/?u=1&u=2"), False, id="second"
+        ),
+        pytest.param({"queryParams": {"u": {}}}, call("http://app/?u"), True, id="parameter there"),
+        pytest.param({"queryParams": {"u": {}}}, call(), False, id="parameter missing"),
+        pytest.param({"port": 80}, call(), True, id="port"),
+        pytest.param({"port": 81}, call(), False, id="not this port"),
+        pytest.param({"sourceLabels": {"team": "red"}}, call(), True, id="client's label"),
+        pytest.param({"sourceLabels": {"team": "blue"}}, call(), False, id="not its label"),
+        pytest.param({"sourceNamespace": "default"}, call(), True, id="client's namespace"),
+        pytest.param({"sourceNamespace": "shop"}, call(), False, id="not its namespace"),
+        pytest.param({"gateways": ["mesh", "gw"]}, call(), True, id="in the mesh"),
+        pytest.param({"gateways": ["gw"]}, call(), False, id="at a gateway"),
+        pytest.param(
+            {"gateways": ["mesh"], "sourceLabels": {"team": "blue"}},
+            call(),
+            True,
+            id="gateways first",
+        ),
+        pytest.param(
+            {"uri": {"prefix": "/"}, "headers": {"x-a": {"exact": "1"}}},
+            call(),
+            False,
+            id="all of them",
+        ),
+    ],
+)
+def test_a_rule_takes_a_request_when_all_conditions_of_a_match_hold(
+    match: dict[str, Any], sent: Call, *, takes: bool
+) -> None:
+    assert matching.holds({"match": [match]}, sent) is takes
+
+
+def test_one_of_several_matches_is_enough() -> None:
+    rule = {"match": [{"uri": {"exact": "/a"}}, {"uri": {"exact": "/b"}}]}
+    assert matching.holds(rule, call("http://app/b"))
+    assert not matching.holds(rule, call("http://app/c"))
+
+
+@pytest.mark.parametrize(
+    ("match", "concerned"),
+    [
+        ({"port": 81}, False),
+        ({"uri": {"exact": "/elsewhere"}}, True),
+        ({"gateways": ["gw"]}, False),
+    ],
+)
+def test_a_rule_for_other_clients_or_ports_is_none_at_all(
+    match: dict[str, Any], *, concerned: bool
+) -> None:
+    assert matching.concerns({"match": [match]}, call()) is concerned
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        pytest.param(
+            {"headers": {"user-agent": {"prefix": "curl"}}}, id="header set by the client"
+        ),
+        pytest.param({"withoutHeaders": {"X-Request-Id": {}}}, id="header set by the sidecar"),
+        pytest.param({"headers": {":path": {"exact": "/"}}}, id="pseudo-header"),
+        pytest.param({"uri": {"regex": "/[[:alpha:]]+"}}, id="class that only RE2 has"),
+        pytest.param({"uri": {"regex": r"/\pL+"}}, id="escape that only RE2 has"),
+    ],
+)
+def test_what_cannot_be_known_here_is_not_guessed(match: dict[str, Any]) -> None:
+    with pytest.raises(InputError) as error:
+        matching.holds({"match": [match]}, call())
+    assert "--expect" in error.value.hint
+
+
+def test_a_header_that_the_user_sets_is_known() -> None:
+    rule = {"match": [{"headers": {"user-agent": {"prefix": "curl"}}}]}
+    assert matching.holds(rule, call(headers={"User-Agent": "curl/8"}))
+
+
+def test_a_condition_that_fails_anyway_spares_the_one_that_cannot_be_known() -> None:
+    match = {"uri": {"exact": "/x"}, "headers": {"user-agent": {"exact": "a"}}}
+    assert not matching.holds({"match": [match]}, call())
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request("https://app/"),
+        Request("app/env/version"),
+        Request("http://app:port/"),
+        Request("http://[app/"),
+        Request("http:///x"),
+        Request("http://app/public/../admin"),
+        Request("http://app/public/%2e%2E/admin"),
+        Request("http://app/", "GET", (("Host", "other"),)),
+    ],
+    ids=lambda request: request.url,
+)
+def test_a_request_that_no_rule_can_be_tried_on_is_refused(request_: Request) -> None:
+    with pytest.raises(InputError):
+        Call.of(request_, "default", {})
+
+
+def test_repeated_headers_are_one_as_the_sidecar_sees_them() -> None:
+    sent = Call.of(Request("http://app/", headers=(("X-A", "1"), ("x-a", "2"))), "default", {})
+    assert sent.headers == {"x-a": "1,2"}
+
+
+@pytest.mark.parametrize(
+    ("host", "full"),
+    [
+        ("app", "app.shop.svc.cluster.local"),
+        ("App", "app.shop.svc.cluster.local"),
+        ("app.shop", "app.shop"),
+        ("*", "*"),
+        ("*.local", "*.local"),
+    ],
+)
+def test_only_a_host_without_a_dot_is_completed(host: str, full: str) -> None:
+    assert matching.full_name(host, "shop") == full
+
+
+def test_an_exact_host_fits_closer_than_a_wildcard_and_a_long_one_closer_than_a_short_one() -> None:
+    host = "app.shop.svc.cluster.local"
+    patterns = [host, "*.shop.svc.cluster.local", "*.local", "*", "*.default.svc.cluster.local"]
+    fits = [matching.fit(pattern, host) for pattern in patterns]
+    assert fits == sorted(fits, reverse=True)
+    assert fits[-2] > fits[-1] == 0
+
+
+@given(st.text(alphabet="ab/?&=.%:", max_size=20))
+def test_any_url_is_taken_apart_or_refused(rest: str) -> None:
+    try:
+        taken = Call.of(Request(f"http://app{rest}"), "default", {})
+    except InputError:
+        return
+    assert taken.path.startswith("/")
+    assert "?" not in taken.path

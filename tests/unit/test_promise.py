@@ -1,0 +1,382 @@
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshdemo import promise
+from meshdemo.errors import InputError
+from meshdemo.manifests import Object
+from meshdemo.promise import Client
+from meshdemo.traffic import Request
+
+SomePod = tuple[str, dict[str, str]]
+
+
+def pod(namespace: str = "default", **labels: str) -> SomePod:
+    return namespace, labels
+
+
+def app(version: str, count: int = 1, namespace: str = "default") -> list[SomePod]:
+    return [pod(namespace, app="app", version=version)] * count
+
+
+def thing(kind: str, spec: dict[str, Any], name: str = "app", **metadata: Any) -> Object:
+    return Object(
+        {"kind": kind, "metadata": {"name": name, "namespace": "default", **metadata}, "spec": spec}
+    )
+
+
+def service(*ports: dict[str, Any], name: str = "app", **metadata: str) -> Object:
+    wanted = list(ports or ({"name": "http", "port": 80},))
+    return thing("Service", {"selector": {"app": name}, "ports": wanted}, name, **metadata)
+
+
+def subsets(*versions: str, **spec: Any) -> Object:
+    named = [{"name": version, "labels": {"version": version}} for version in versions]
+    return thing("DestinationRule", {"host": "app", "subsets": named, **spec})
+
+
+def to(subset: str = "", weight: int | None = None, **destination: Any) -> dict[str, Any]:
+    goal = {"host": "app", **({"subset": subset} if subset else {}), **destination}
+    return {"destination": goal, **({} if weight is None else {"weight": weight})}
+
+
+def rule(
+    *http: dict[str, Any], name: str = "app", at: str = "2024-01-01T00:00:00Z", **spec: Any
+) -> Object:
+    wanted = {"hosts": ["app"], "http": list(http), **spec}
+    return thing("VirtualService", wanted, name, creationTimestamp=at)
+
+
+PODS = [*app("v1"), *app("v2")]
+BOTH = subsets("v1", "v2")
+CLIENT = Client("default", {"app": "testclient"}, injected=True)
+OUTSIDER = Client("default", {}, injected=False)
+
+
+def promised(
+    *objects: Object,
+    url: str = "http://app/env/version",
+    pods: list[SomePod] = PODS,
+    client: Client = CLIENT,
+    headers: tuple[tuple[str, str], ...] = (),
+) -> str:
+    return str(promise.promised(objects, pods, Request(url, "GET", headers), client))
+
+
+@pytest.mark.parametrize(
+    ("pods", "shares"),
+    [
+        pytest.param(PODS, "v1=50%,v2=50%", id="one each"),
+        pytest.param([*app("v1", 3), *app("v2")], "v1=75%,v2=25%", id="replicas"),
+        pytest.param([*app("v10"), *app("v9")], "v9=50%,v10=50%", id="in natural order"),
+        pytest.param(app("v2"), "v2=100%", id="one version"),
+        pytest.param(
+            [*app("v1"), *app("v2", namespace="shop"), pod(app="other")],
+            "v1=100%",
+            id="only those selected",
+        ),
+    ],
+)
+@pytest.mark.parametrize("client", [CLIENT, OUTSIDER], ids=["injected", "not injected"])
+def test_without_a_rule_each_pod_gets_as_much(
+    pods: list[SomePod], shares: str, client: Client
+) -> None:
+    assert promised(service(), BOTH, pods=pods, client=client) == shares
+
+
+@pytest.mark.parametrize(
+    ("route", "shares"),
+    [
+        pytest.param([to("v2")], "v2=100%", id="all to one"),
+        pytest.param([to("v1", 90), to("v2", 10)], "v1=90%,v2=10%", id="weights"),
+        pytest.param([to("v1", 1), to("v2", 3)], "v1=25%,v2=75%", id="in proportion"),
+        pytest.param([to("v2", 7)], "v2=100%", id="the weight of an only one"),
+        pytest.param([to("v1"), to("v2", 5)], "v2=100%", id="no weight is none"),
+        pytest.param([to("v9", 0), to("v2", 5)], "v2=100%", id="a missing subset without weight"),
+        pytest.param([to()], "v1=50%,v2=50%", id="no subset"),
+        pytest.param([to("", 50), to("v2", 50)], "v1=25%,v2=75%", id="one version in two parts"),
+        pytest.param([to("v1", 1), to("v2", 2)], "v1=33.33%,v2=66.67%", id="thirds"),
+    ],
+)
+def test_a_rule_promises_its_weights(route: list[dict[str, Any]], shares: str) -> None:
+    assert promised(service(), BOTH, rule({"route": route})) == shares
+
+
+@given(st.lists(st.integers(0, 100), min_size=2, max_size=2).filter(any))
+def test_shares_stay_exact(weights: list[int]) -> None:
+    objects = (service(), BOTH, rule({"route": [to("v1", weights[0]), to("v2", weights[1])]}))
+    found = promise.promised(objects, PODS, Request(), CLIENT)
+    assert found.rest == 0
+    assert dict(found.shares).get("v1", 0) == Fraction(weights[0], sum(weights))
+
+
+def test_a_client_without_a_sidecar_does_not_heed_the_rules() -> None:
+    objects = (service(), BOTH, rule({"route": [to("v2")]}))
+    assert promised(*objects, client=OUTSIDER) == "v1=50%,v2=50%"
+
+
+@pytest.mark.parametrize(
+    ("url", "header", "shares"),
+    [
+        ("http://app/beta/x", "", "v2=100%"),
+        ("http://app/", "", "v1=100%"),
+        ("http://app/", "tester", "v2=100%"),
+        ("http://app.default/", "", "v1=100%"),
+        ("http://app.default.svc/", "", "v1=100%"),
+        ("http://APP.default.svc.cluster.local./", "", "v1=100%"),
+    ],
+)
+def test_the_first_rule_that_matches_counts(url: str, header: str, shares: str) -> None:
+    matches = [{"uri": {"prefix": "/beta"}}, {"headers": {"x-user": {"exact": "tester"}}}]
+    rules = rule({"match": matches, "route": [to("v2")]}, {"route": [to("v1")]})
+    headers = (("X-User", header),) if header else ()
+    assert promised(service(), BOTH, rules, url=url, headers=headers) == shares
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shares"),
+    [
+        pytest.param(
+            {"at": "2024-01-01T00:00:00Z"}, {"at": "2024-01-02T00:00:00Z"}, "v1=100%", id="older"
+        ),
+        pytest.param(
+            {"at": "2024-01-02T00:00:00Z"}, {"at": "2024-01-01T00:00:00Z"}, "v2=100%", id="newer"
+        ),
+        pytest.param({"name": "b"}, {"name": "a"}, "v2=100%", id="name decides a tie"),
+        pytest.param({"hosts": ["*.svc.cluster.local"]}, {"name": "z"}, "v2=100%", id="exact host"),
+        pytest.param(
+            {"hosts": ["*"]}, {"hosts": ["*.default.svc.cluster.local"]}, "v2=100%", id="longest"
+        ),
+        pytest.param({"hosts": ["other"]}, {"name": "z"}, "v2=100%", id="another host"),
+        pytest.param({"gateways": ["gw"]}, {"name": "z"}, "v2=100%", id="not for sidecars"),
+        pytest.param({"exportTo": ["shop"]}, {"name": "z"}, "v2=100%", id="not exported"),
+        pytest.param({"name": "z"}, {"exportTo": ["."]}, "v2=100%", id="private before public"),
+    ],
+)
+def test_one_virtual_service_wins_and_they_are_not_merged(
+    first: dict[str, Any], second: dict[str, Any], shares: str
+) -> None:
+    rules = [rule({"route": [to(v)]}, **spec) for v, spec in (("v1", first), ("v2", second))]
+    assert promised(service(), BOTH, *rules) == shares
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        {"port": 8000},
+        {"sourceLabels": {"app": "x"}},
+        {"sourceNamespace": "x"},
+        {"gateways": ["gw"]},
+    ],
+    ids=lambda match: next(iter(match)),
+)
+def test_rules_for_others_leave_the_service_its_normal_routing(match: dict[str, Any]) -> None:
+    only = rule({"match": [match], "route": [to("v2")]})
+    assert promised(service(), BOTH, only) == "v1=50%,v2=50%"
+    later = rule({"route": [to("v1")]}, name="later")
+    assert promised(service(), BOTH, only, later) == "v1=100%"
+
+
+@pytest.mark.parametrize(
+    "port",
+    [{"name": "tcp-web"}, {"name": "http", "appProtocol": "tcp"}, {"port": 3306}],
+    ids=["name", "appProtocol", "number"],
+)
+def test_a_port_that_is_not_http_takes_no_http_rules(port: dict[str, Any]) -> None:
+    number = port.get("port", 80)
+    objects = (service({"port": number, **port}), BOTH, rule({"route": [to("v2")]}))
+    assert promised(*objects, url=f"http://app:{number}/") == "v1=50%,v2=50%"
+
+
+@pytest.mark.parametrize(
+    "port",
+    [
+        {},
+        {"name": "web"},
+        {"name": "tcp-x", "appProtocol": "http"},
+        {"appProtocol": "kubernetes.io/h2c"},
+    ],
+)
+def test_a_port_that_may_be_http_takes_http_rules(port: dict[str, Any]) -> None:
+    objects = (service({"port": 80, **port}), BOTH, rule({"route": [to("v2")]}))
+    assert promised(*objects) == "v2=100%"
+
+
+def test_a_destination_may_be_another_service_and_port() -> None:
+    other = service({"name": "http", "port": 8080}, name="other", namespace="shop")
+    pods = [*PODS, pod("shop", app="other", version="o1")]
+    goal = {"host": "other.shop.svc.cluster.local", "port": {"number": 8080}}
+    routed = rule({"route": [to("v1", 3), {"destination": goal, "weight": 1}]})
+    assert promised(service(), other, BOTH, routed, pods=pods) == "v1=75%,o1=25%"
+
+
+def test_a_host_that_only_a_rule_names_is_routed_on_port_80() -> None:
+    routed = rule({"route": [to("v2")]}, hosts=["shop.example"])
+    assert promised(service(), BOTH, routed, url="http://shop.example/") == "v2=100%"
+    with pytest.raises(InputError):
+        promised(service(), BOTH, routed, url="http://shop.example:8000/")
+
+
+def test_destination_rules_of_one_host_are_merged_and_the_first_subset_of_a_name_counts() -> None:
+    objects = [
+        service(),
+        subsets("v1"),
+        thing(
+            "DestinationRule",
+            {
+                "host": "app.default.svc.cluster.local",
+                "subsets": [
+                    {"name": "v1", "labels": {"version": "v2"}},
+                    {"name": "v2", "labels": {"version": "v2"}},
+                ],
+            },
+            "later",
+        ),
+        rule({"route": [to("v1", 90), to("v2", 10)]}),
+    ]
+    assert promised(*objects) == "v1=90%,v2=10%"
+
+
+def test_the_clients_namespace_has_the_nearest_destination_rule() -> None:
+    near = thing(
+        "DestinationRule",
+        {
+            "host": "app.shop.svc.cluster.local",
+            "subsets": [{"name": "v1", "labels": {"version": "v2"}}],
+        },
+        "near",
+    )
+    far = subsets("v1", "v2")
+    far = far.with_data({**far.data, "metadata": {"name": "far", "namespace": "shop"}})
+    shop = service(namespace="shop")
+    goal = "app.shop.svc.cluster.local"
+    routed = rule({"route": [to("v1", host=goal)]}, hosts=[goal])
+    pods = [*app("v1", namespace="shop"), *app("v2", namespace="shop")]
+    assert promised(shop, far, routed, pods=pods, url="http://app.shop/") == "v1=100%"
+    assert promised(shop, near, far, routed, pods=pods, url="http://app.shop/") == "v2=100%"
+
+
+def test_a_destination_rule_for_other_workloads_does_not_count() -> None:
+    selected = subsets("v2", workloadSelector={"matchLabels": {"app": "someone-else"}})
+    with pytest.raises(InputError, match="no DestinationRule"):
+        promised(service(), selected, rule({"route": [to("v2")]}))
+
+
+@pytest.mark.parametrize(
+    ("way", "words"),
+    [
+        pytest.param({"redirect": {"uri": "/x"}}, "redirect", id="redirect"),
+        pytest.param({"directResponse": {"status": 418}}, "directResponse", id="direct response"),
+        pytest.param({"delegate": {"name": "x"}}, "delegate", id="delegate"),
+        pytest.param(
+            {
+                "fault": {"abort": {"httpStatus": 503, "percentage": {"value": 10}}},
+                "route": [to("v2")],
+            },
+            "aborts 10 %",
+            id="fault",
+        ),
+        pytest.param(
+            {"match": [{"uri": {"exact": "/x"}}], "route": [to("v2")]}, "404", id="no match"
+        ),
+        pytest.param({"route": [to("v9")]}, "no DestinationRule has the subset v9", id="no subset"),
+        pytest.param({"route": [to("v3")]}, "subset v3 of .* has no pod", id="no pods"),
+        pytest.param({"route": [to("v1", 0), to("v2", 0)]}, "any weight", id="no weight"),
+        pytest.param({"route": [to(host="gone")]}, "gone.*is no Service", id="no service"),
+        pytest.param({"route": [to(host="app.default")]}, "is no Service", id="half a name"),
+        pytest.param({"route": [to(port={"number": 81})]}, "no port 81", id="no port"),
+    ],
+)
+def test_what_is_no_split_by_version_is_not_promised(way: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words) as error:
+        promised(service(), subsets("v1", "v2", "v3"), rule(way))
+    assert "--expect" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"abort": {"httpStatus": 503}},
+        {"abort": {"percentage": {"value": 100}}},
+        {"abort": {"httpStatus": 503, "percentage": {"value": 0}}},
+        {"delay": {"fixedDelay": "1s", "percentage": {"value": 100}}},
+    ],
+    ids=["no percentage", "no status", "none", "delay"],
+)
+def test_a_fault_that_fails_nothing_changes_no_promise(fault: dict[str, Any]) -> None:
+    assert promised(service(), BOTH, rule({"fault": fault, "route": [to("v2")]})) == "v2=100%"
+
+
+@pytest.mark.parametrize(
+    ("policy", "sticks"),
+    [
+        ({"loadBalancer": {"consistentHash": {"httpHeaderName": "x"}}}, True),
+        ({"loadBalancer": {"simple": "PASSTHROUGH"}}, True),
+        ({"loadBalancer": {"simple": "ROUND_ROBIN"}}, False),
+        (
+            {
+                "loadBalancer": {"simple": "PASSTHROUGH"},
+                "portLevelSettings": [{"port": {"number": 80}}],
+            },
+            False,
+        ),
+    ],
+    ids=["hash", "passthrough", "round robin", "port settings replace all"],
+)
+def test_pods_that_clients_stick_to_promise_nothing_if_versions_differ(
+    policy: dict[str, Any], *, sticks: bool
+) -> None:
+    objects = (service(), subsets("v1", "v2", trafficPolicy=policy))
+    assert promised(*objects, rule({"route": [to("v2")]})) == "v2=100%"
+    if sticks:
+        with pytest.raises(InputError, match="several versions"):
+            promised(*objects)
+    else:
+        assert promised(*objects) == "v1=50%,v2=50%"
+
+
+@pytest.mark.parametrize(
+    ("objects", "pods", "url", "words"),
+    [
+        pytest.param([], PODS, "http://app/", "neither a Service nor a rule", id="no service"),
+        pytest.param([service()], PODS, "http://app.shop/", "neither", id="another namespace"),
+        pytest.param([service()], PODS, "http://app:8000/", "no port 8000", id="no port"),
+        pytest.param([service()], [], "http://app/", "no pod", id="no pods"),
+        pytest.param(
+            [service()],
+            [pod(app="app")],
+            "http://app/",
+            "label version",
+            id="no label",
+        ),
+        pytest.param(
+            [thing("Service", {"ports": [{"port": 80}]})],
+            PODS,
+            "http://app/",
+            "no pod",
+            id="no selector",
+        ),
+    ],
+)
+def test_where_no_version_answers_nothing_is_promised(
+    objects: list[Object], pods: list[SomePod], url: str, words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        promised(*objects, url=url, pods=pods)
+
+
+def test_tcp_rules_are_not_followed() -> None:
+    routed = rule(tcp=[{"route": [to("v2")]}])
+    with pytest.raises(InputError, match="takes no http rules"):
+        promised(service({"name": "tcp-web", "port": 80}), BOTH, routed)
+
+
+def test_a_name_that_no_service_has_means_nothing_without_a_sidecar() -> None:
+    routed = rule({"route": [to("v2")]}, hosts=["shop.example"])
+    with pytest.raises(InputError, match="no Service is called"):
+        promised(service(), BOTH, routed, url="http://shop.example/", client=OUTSIDER)

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshdemo import traffic
+from meshdemo.traffic import Reply, Request, Sample, Tally
+
+REPLIES = st.builds(
+    Reply,
+    status=st.sampled_from([0, 200, 204, 404, 503]),
+    body=st.one_of(st.sampled_from(["v1", "v2\n", '{"version": "v1"}']), st.text(max_size=80)),
+    error=st.one_of(st.just(""), st.text(max_size=80)),
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "version"),
+    [
+        pytest.param("v1", "v1", id="text"),
+        pytest.param(" v1\r\n", "v1", id="blanks around it"),
+        pytest.param(json.dumps({"pod": "x", "version": "v2"}), "v2", id="JSON"),
+        pytest.param('\n{"version": "v2"}', "v2", id="JSON after a line end"),
+        pytest.param('{"version": null}', "", id="JSON without a version"),
+        pytest.param('{"version": 2}', "", id="JSON number"),
+        pytest.param('{"version": "not one!"}', "", id="JSON with something else"),
+        pytest.param('{"version": ', "", id="broken JSON"),
+        pytest.param('{"a":' * 100_000, "", id="JSON without end"),
+        pytest.param("", "", id="empty"),
+        pytest.param("<html>v1</html>", "", id="a page"),
+        pytest.param("v" * 63, "v" * 63, id="63 characters"),
+        pytest.param("v" * 64, "", id="64 characters"),
+        pytest.param("v1-", "", id="bad last character"),
+    ],
+)
+def test_a_version_is_the_body_or_its_json_field(body: str, version: str) -> None:
+    assert traffic.version_of(Reply(200, body)) == version
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [Reply(503, "v1"), Reply(404, "v1"), Reply(201, "v1"), Reply(200, "v1", "cut off"), Reply()],
+)
+def test_only_a_whole_answer_with_status_200_has_a_version(reply: Reply) -> None:
+    assert traffic.version_of(reply) == ""
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        pytest.param(Reply(200, "xyz"), "unknown answer 'xyz'", id="unknown version"),
+        pytest.param(Reply(200, '{"version": "v9"}'), "unknown answer 'v9'", id="unknown in JSON"),
+        pytest.param(Reply(200, "a  b\n\tc"), "unknown answer 'a b c'", id="on one line"),
+        pytest.param(Reply(200, "\x1b[31mred"), "unknown answer '?[31mred'", id="no control codes"),
+        pytest.param(Reply(200, "x" * 99), f"unknown answer '{'x' * 37}...'", id="shortened"),
+        pytest.param(Reply(200, ""), "unknown answer ''", id="empty"),
+        pytest.param(Reply(503, "no healthy upstream"), "HTTP 503", id="status"),
+        pytest.param(
+            Reply(0, "", "connection refused"), "no answer: connection refused", id="error"
+        ),
+        pytest.param(Reply(200, "v1", "cut off"), "no answer: cut off", id="cut off"),
+        pytest.param(Reply(), "no answer", id="nothing"),
+    ],
+)
+def test_what_no_known_version_answered_is_counted_by_what_it_was(reply: Reply, kind: str) -> None:
+    counts = Tally.of(["v1"])
+    counts.add(reply)
+    assert counts.others == {kind: 1}
+    assert counts.versions == {"v1": 0}
+
+
+def test_errors_and_unknown_answers_stay_in_the_denominator() -> None:
+    replies = (Reply(200, "v1"), Reply(200, "v1"), Reply(503), Reply(200, "v9"))
+    counts = traffic.tally(Sample(Request(), 4, replies, 0.1), ["v1", "v2"])
+    assert counts.versions == {"v1": 2, "v2": 0}
+    assert (counts.answered, counts.missed, counts.total) == (2, 2, 4)
+
+
+def test_an_app_that_answers_each_time_something_else_does_not_fill_the_memory() -> None:
+    counts = Tally.of(["v1"])
+    for number in range(10_000):
+        counts.add(Reply(200, f"answer-{number}"))
+    assert len(counts.others) < 30
+    assert counts.others["anything else"] == 9_980
+    assert counts.total == 10_000
+
+
+@given(st.lists(REPLIES, max_size=60))
+def test_every_reply_is_counted_once_and_in_any_pieces(replies: list[Reply]) -> None:
+    whole = traffic.tally(Sample(Request(), len(replies), tuple(replies), 0), ["v1", "v2"])
+    pieces = Tally.of(["v1", "v2"])
+    for reply in replies:
+        pieces.add(reply)
+    assert whole == pieces
+    assert whole.total == len(replies)
+
+
+@given(REPLIES)
+def test_no_kind_of_other_answers_can_be_taken_for_a_version(reply: Reply) -> None:
+    counts = Tally.of([])
+    counts.add(reply)
+    (kind,) = counts.others
+    assert not traffic.VERSION.fullmatch(kind)
+    assert kind.isprintable()
+
+
+@pytest.mark.parametrize(("wanted", "complete"), [(0, True), (2, True), (3, False)])
+def test_a_sample_is_complete_when_each_request_has_its_reply(
+    wanted: int, *, complete: bool
+) -> None:
+    sample = Sample(Request(), wanted, (Reply(200, "v1"), Reply(error="timed out")), 0.1)
+    assert sample.complete is complete

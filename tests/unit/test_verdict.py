@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+from fractions import Fraction
+from math import comb
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshdemo import expectation, verdict
+from meshdemo.traffic import Tally
+from meshdemo.verdict import OTHERS, Judgement, Outcome, Verdict
+
+
+def judge(
+    text: str,
+    versions: dict[str, int],
+    others: dict[str, int] | None = None,
+    *,
+    complete: bool = True,
+) -> Verdict:
+    return verdict.judge(expectation.parse(text), Tally(versions, others or {}), complete=complete)
+
+
+def judgement_on(found: Verdict, version: str) -> Judgement:
+    return next(item for item in found.judgements if item.version == version)
+
+
+@pytest.mark.parametrize(
+    ("text", "versions", "others", "outcome"),
+    [
+        pytest.param("v2=100", {"v1": 0, "v2": 459}, {}, "met", id="all right"),
+        pytest.param("v2=100", {"v1": 1, "v2": 458}, {}, "not met", id="one from another version"),
+        pytest.param("v2=100", {"v2": 458}, {"HTTP 503": 1}, "not met", id="one error"),
+        pytest.param(
+            "v2=100", {"v2": 99_999}, {"unknown answer 'x'": 1}, "not met", id="one unknown"
+        ),
+        pytest.param("v1=0", {"v1": 0, "v2": 459}, {}, "met", id="none of it"),
+        pytest.param("v1=0", {"v1": 1, "v2": 458}, {}, "not met", id="one of it"),
+        pytest.param(
+            "v1=0", {"v1": 0, "v2": 458}, {"HTTP 503": 1}, "not met", id="no rest for errors"
+        ),
+        pytest.param("v1=50,v2=50", {"v1": 503, "v2": 497}, {}, "met", id="even split"),
+        pytest.param("v1=50,v2=50", {"v1": 456, "v2": 544}, {}, "met", id="just even"),
+        pytest.param("v1=50,v2=50", {"v1": 455, "v2": 545}, {}, "not met", id="just uneven"),
+        pytest.param(
+            "v1=50,v2=50", {"v1": 500, "v2": 499}, {"HTTP 503": 1}, "not met", id="one failed"
+        ),
+        pytest.param(
+            "v1=50,v2=50", {"v1": 500, "v2": 499, "v3": 1}, {}, "not met", id="a third one"
+        ),
+        pytest.param(
+            "v1=50", {"v1": 500, "v2": 300, "v3": 200}, {}, "met", id="the rest is anyone's"
+        ),
+        pytest.param(
+            "v1=50", {"v1": 500, "v2": 499}, {"HTTP 503": 1}, "not met", id="but no error's"
+        ),
+        pytest.param("v1=50,v2=0", {"v1": 500, "v2": 1, "v3": 499}, {}, "not met", id="nor v2's"),
+        pytest.param("v1=90,v2=10", {"v1": 900, "v2": 100}, {}, "met", id="canary"),
+        pytest.param("v1=90,v2=10", {"v1": 1000, "v2": 0}, {}, "not met", id="canary not reached"),
+        pytest.param("v9=100", {"v1": 459}, {}, "not met", id="a version that is not there"),
+    ],
+)
+def test_a_complete_measurement_is_met_or_not(
+    text: str, versions: dict[str, int], others: dict[str, int], outcome: str
+) -> None:
+    assert judge(text, versions, others).outcome.value == outcome
+
+
+@pytest.mark.parametrize(
+    ("versions", "complete"),
+    [
+        pytest.param({"v1": 0, "v2": 100}, False, id="all well so far"),
+        pytest.param({"v1": 100, "v2": 0}, False, id="all wrong so far"),
+        pytest.param({"v1": 0, "v2": 0}, False, id="nothing"),
+        pytest.param({"v1": 0, "v2": 0}, True, id="nothing wanted"),
+    ],
+)
+def test_an_incomplete_measurement_is_inconclusive(
+    versions: dict[str, int], *, complete: bool
+) -> None:
+    found = judge("v2=100", versions, complete=complete)
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert found.hidden_share is None
+
+
+def test_a_mesh_that_answers_steadily_wrong_is_not_met() -> None:
+    assert judge("v2=100", {"v1": 0, "v2": 0}, {"HTTP 503": 459}).outcome is Outcome.NOT_MET
+
+
+def test_the_judgements_name_each_version_and_the_rest() -> None:
+    found = judge("v1=50,v2=50", {"v1": 510, "v2": 489, "v3": 0}, {"HTTP 503": 1})
+    assert [item.version for item in found.judgements] == ["v1", "v2", "v3", OTHERS]
+    assert [item.ok for item in found.judgements] == [True, True, True, False]
+    assert [item.exact for item in found.judgements] == [False, False, True, True]
+    assert (found.judgements[0].low, found.judgements[0].high) == (456, 544)
+    assert found.judgements[0].share == 0.51
+    assert found.judgements[0].passing == "46 to 54 %"
+    assert (found.judgements[3].low, found.judgements[3].high) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "requests"),
+    [("v2=100", 459), ("v1=0", 459), ("v1=0,v2=100", 459), ("v1=50", 1000), ("v1=90,v2=10", 1000)],
+)
+def test_the_default_number_of_requests_reveals_a_hidden_share_of_1_percent(
+    text: str, requests: int
+) -> None:
+    assert verdict.default_requests(expectation.parse(text)) == requests
+
+
+def test_459_is_the_least_number_that_reveals_it() -> None:
+    assert verdict.hidden_share(459) < 0.01 < verdict.hidden_share(458)
+
+
+def test_error_rates_are_stated_where_there_are_any() -> None:
+    exact = judge("v2=100", {"v2": 459})
+    split = judge("v1=50,v2=50", {"v1": 500, "v2": 500})
+    assert (exact.false_alarm, split.false_alarm) == (0, 0.01)
+    assert exact.hidden_share == pytest.approx(0.00998, abs=1e-5)
+    assert split.hidden_share is None
+
+
+@pytest.mark.parametrize(
+    ("found", "sentences"),
+    [
+        pytest.param(
+            judge("v2=100", {"v1": 0, "v2": 459}),
+            [
+                "v2: 459 of 459 answers",
+                "a hidden share of 1 % would have shown with 99 % confidence",
+            ],
+            id="exact, met",
+        ),
+        pytest.param(
+            judge("v1=50,v2=50", {"v1": 503, "v2": 497}),
+            ["v1: 503 of 1,000 answers, 50.3 %", "a real 46 to 54 % would pass"],
+            id="split, met",
+        ),
+        pytest.param(
+            judge("v1=50,v2=50", {"v1": 603, "v2": 397}),
+            ["60.3 % where 50 % is expected", "a real 46 to 54 % would pass", "at most 1 %"],
+            id="split, not met",
+        ),
+        pytest.param(
+            judge("v2=100", {"v2": 99_999}, {"HTTP 503": 1}),
+            ["v2: 99,999 of 100,000 answers, 99.999 %", "(1 HTTP 503)"],
+            id="one of many is not rounded away",
+        ),
+        pytest.param(
+            judge("v2=100", {"v2": 1}, {f"HTTP {500 + n}": n for n in range(1, 6)}),
+            ["(5 HTTP 505, 4 HTTP 504, 3 HTTP 503, 2 more kinds)"],
+            id="the most frequent errors",
+        ),
+        pytest.param(
+            judge("v2=100", {"v2": 120}, complete=False), ["120 answers came back"], id="broken off"
+        ),
+    ],
+)
+def test_the_evidence_says_what_was_counted_and_what_it_proves(
+    found: Verdict, sentences: list[str]
+) -> None:
+    evidence = "\n".join(found.evidence)
+    for sentence in sentences:
+        assert sentence in evidence
+
+
+@given(
+    st.sampled_from(["50", "90", "33.3", "1", "0.1", "99.99"]), st.integers(1, 200_000), st.data()
+)
+def test_what_is_printed_as_passing_passes_indeed(
+    share: str, total: int, data: st.DataObject
+) -> None:
+    count = data.draw(st.integers(0, total))
+    found = judgement_on(judge(f"v1={share}", {"v1": count, "v2": total - count}), "v1")
+    low, high = (
+        (Fraction(text) for text in found.passing.removesuffix(" %").split(" to "))
+        if " to " in found.passing
+        else (Fraction(found.low * 100, total),) * 2
+    )
+    assert Fraction(found.low * 100, total) <= low <= high <= Fraction(found.high * 100, total)
+
+
+@given(st.integers(0, 500), st.integers(0, 500), st.integers(0, 5))
+def test_the_outcome_is_that_of_the_judgements(v1: int, v2: int, errors: int) -> None:
+    found = judge("v1=50,v2=50", {"v1": v1, "v2": v2}, {"HTTP 503": errors} if errors else {})
+    if v1 + v2 + errors:
+        assert (found.outcome is Outcome.MET) == all(item.ok for item in found.judgements)
+    assert all((item.p_value >= 0.005) == item.ok for item in found.judgements)
+
+
+@pytest.mark.parametrize("share", ["1/2", "9/10", "1/3", "1/100"])
+@pytest.mark.parametrize("n", [1, 10, 100, 1000])
+def test_a_mesh_that_keeps_a_split_of_two_is_refused_at_most_once_in_a_hundred_runs(
+    n: int, share: str
+) -> None:
+    first = Fraction(share)
+    asked = expectation.Expectation.of({"v1": first, "v2": 1 - first})
+    passing = list(range(n + 1))
+    for item in verdict.judge(asked, Tally({"v1": n, "v2": 0}), complete=True).judgements[:2]:
+        accepted = range(item.low, item.high + 1)
+        passing = [k for k in passing if (k if item.version == "v1" else n - k) in accepted]
+    kept = sum(comb(n, k) * first**k * (1 - first) ** (n - k) for k in passing)
+    assert 1 - kept <= Fraction(1, 100)
+
+
+def test_a_mesh_that_keeps_a_split_of_three_is_refused_at_most_once_in_a_hundred_runs() -> None:
+    n, shares = 24, {"v1": Fraction(6, 10), "v2": Fraction(3, 10), "v3": Fraction(1, 10)}
+    asked = expectation.Expectation.of(shares)
+    refused = Fraction(0)
+    for a in range(n + 1):
+        for b in range(n + 1 - a):
+            counts = {"v1": a, "v2": b, "v3": n - a - b}
+            if verdict.judge(asked, Tally(counts), complete=True).outcome is Outcome.NOT_MET:
+                ways = comb(n, a) * comb(n - a, b)
+                chance = Fraction(ways)
+                for version, count in counts.items():
+                    chance *= shares[version] ** count
+                refused += chance
+    assert 0 < refused <= Fraction(1, 100)
