@@ -1,7 +1,7 @@
 """The mesh as the local engine plans it: pods, and their places on loopback.
 
-    another pod -> PodPort.entry = inbound (the sidecar's listener) -> app (the process)
-    no sidecar:    PodPort.entry = app
+another pod -> PodPort.entry = inbound (the sidecar's listener) -> app (the process)
+no sidecar:    PodPort.entry = app
 """
 
 from __future__ import annotations

@@ -1,0 +1,87 @@
+"""Translation of Kubernetes' and Istio's objects into Envoy's resources: pure, no files.
+
+Names, order and semantics are istiod's. Where istiod redirects connections and tells services
+apart by address, the client here uses its Envoy as an HTTP proxy and names the host:
+
+    the pod's process -> "outbound", an HTTP proxy -> route -> cluster -> the pods' entries
+    another pod       -> "inbound|PORT||"          -> the pod's process
+
+One module each for: hosts, services, destination_rules, policies, virtual_services (what the
+objects mean); scope (what one client sees of it); matches, actions, headers, faults, routes,
+virtual_hosts, clusters, connections, listeners, refusals (what Envoy is told).
+
+What whoever runs the Envoys has to know:
+
+- The bootstrap needs the extension ``envoy.bootstrap.internal_listener``
+  (``envoy.extensions.bootstrap.internal_listener.v3.InternalListener``), see ``connections``.
+- Files: ``FOLDER/rds.json``, and for each of ``Config.endpoints`` ``FOLDER/eds/NAME`` with
+  ``eds_file(cluster_name)`` as NAME. They are watched by path: replace them by rename.
+- Order: endpoints, clusters, then listeners before routes, except that the route file must be
+  there before the listener ``outbound`` is. (A new internal listener comes with new routes.)
+- The routes are live when ``http.outbound.rds.outbound.version_text`` says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.local.translate import clusters, listeners, virtual_hosts
+from meshdemo.engines.local.translate.names import eds_file
+from meshdemo.engines.local.translate.scope import scope_of
+from meshdemo.engines.local.translate.services import read_services
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from meshdemo.engines.local.model import Mesh, PlannedPod
+    from meshdemo.engines.local.translate.resources import Json
+
+__all__ = ["Config", "eds_file", "kube_proxy", "sidecar"]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All resources of one Envoy, each with its ``@type``, as data for JSON."""
+
+    listeners: tuple[Json, ...]
+    clusters: tuple[Json, ...]
+    routes: tuple[Json, ...]
+    endpoints: tuple[Json, ...]
+
+
+def sidecar(mesh: Mesh, pod: PlannedPod, folder: str) -> Config:
+    """Configure the Envoy of an injected pod."""
+    scope = scope_of(mesh, pod)
+    upstreams = clusters.Upstreams(folder, mesh.pods)
+    clusters.of_client(scope, upstreams)
+    services = read_services(mesh.objects)
+    own = []
+    for port in pod.ports:
+        if port.inbound:
+            known = listeners.served(pod, port, services)
+            own.append(listeners.inbound(port, known.protocol, known.number))
+            upstreams.clusters.append(clusters.of_own_port(port, known.protocol))
+    outbound = [listeners.outbound(pod.outbound, folder)] if pod.outbound else []
+    return _config(upstreams, [*outbound, *own], virtual_hosts.of_client(scope))
+
+
+def kube_proxy(mesh: Mesh, port: int, folder: str, namespace: str = "default") -> Config:
+    """Configure the Envoy that pods without a sidecar use: no rules, a random pod per connection.
+
+    Short names are those of ``namespace``.
+    """
+    services = read_services(mesh.objects)
+    upstreams = clusters.Upstreams(folder, mesh.pods)
+    clusters.of_kube_proxy(services, upstreams)
+    found = virtual_hosts.of_kube_proxy(services, namespace)
+    return _config(upstreams, [listeners.kube_proxy(port, folder)], found)
+
+
+def _config(upstreams: clusters.Upstreams, own: Iterable[Json], found: list[Json]) -> Config:
+    return Config(
+        listeners=(*own, *upstreams.listeners),
+        clusters=tuple(upstreams.clusters),
+        routes=(virtual_hosts.route_configuration(found),),
+        endpoints=tuple(upstreams.endpoints),
+    )

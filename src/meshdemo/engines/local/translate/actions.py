@@ -1,0 +1,114 @@
+"""What an http rule does with the requests that it matches, as Envoy's route actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.local.translate import headers
+from meshdemo.engines.local.translate.resources import NEVER, duration, extension
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from meshdemo.engines.local.translate.resources import Json
+
+DEFAULT_RETRIES: Json = {
+    "num_retries": 2,
+    "retry_on": "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes",
+    "host_selection_retry_max_attempts": 5,
+    "retry_host_predicate": [
+        extension(
+            "envoy.retry_host_predicates.previous_hosts",
+            "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
+        )
+    ],
+}
+"""Istio's, for whoever asks for nothing else."""
+
+MOVED = 301
+REDIRECTS = {
+    301: "MOVED_PERMANENTLY",
+    302: "FOUND",
+    303: "SEE_OTHER",
+    307: "TEMPORARY_REDIRECT",
+    308: "PERMANENT_REDIRECT",
+}
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """A route's action that sends requests on, and the header operations that go with it."""
+
+    action: Json
+    operations: Json
+
+
+def send(cluster: str) -> Json:
+    """Send requests to a cluster as istiod does where no rule says how."""
+    return {"cluster": cluster, "timeout": NEVER, "retry_policy": DEFAULT_RETRIES}
+
+
+def forward(rule: Json, cluster_of: Callable[[Json], str]) -> Forwarding:
+    """Translate a rule that has destinations."""
+    # istiod also says max_grpc_timeout, which Envoy gives up; its successor makes Envoy ignore
+    # this timeout. Without either only the header grpc-timeout goes unheeded.
+    limit = duration(rule["timeout"]) if rule.get("timeout") else NEVER
+    action: Json = {"timeout": limit, "retry_policy": DEFAULT_RETRIES}
+    rewrite = rule.get("rewrite") or {}
+    action.update(_rewrite(rewrite))
+    authority = rewrite.get("authority") or headers.authority(rule.get("headers"))
+    operations = headers.operations(rule.get("headers"))
+    destinations = rule.get("route") or []
+    if len(destinations) == 1:
+        only = destinations[0]
+        action["cluster"] = cluster_of(only["destination"])
+        authority = authority or headers.authority(only.get("headers"))
+        operations = headers.joined(operations, headers.operations(only.get("headers")))
+    else:
+        weighted = [_share(one, cluster_of) for one in destinations if one.get("weight")]
+        action["weighted_clusters"] = {"clusters": weighted}
+    if authority:
+        action["host_rewrite_literal"] = authority
+    return Forwarding(action, operations)
+
+
+def _rewrite(rewrite: Json) -> Json:
+    if regex := rewrite.get("uriRegexRewrite"):
+        pattern = {"regex": regex.get("match", "")}
+        return {"regex_rewrite": {"pattern": pattern, "substitution": regex.get("rewrite", "")}}
+    uri = rewrite.get("uri")
+    return {"prefix_rewrite": uri} if uri else {}
+
+
+def _share(destination: Json, cluster_of: Callable[[Json], str]) -> Json:
+    """Translate one of several destinations; its headers are its own."""
+    share = {
+        "name": cluster_of(destination["destination"]),
+        "weight": destination["weight"],
+        **headers.operations(destination.get("headers")),
+    }
+    if authority := headers.authority(destination.get("headers")):
+        share["host_rewrite_literal"] = authority
+    return share
+
+
+def redirect(wanted: Json, port: int) -> Json:
+    """Translate a redirect of requests that came to ``port``."""
+    code = wanted.get("redirectCode") or MOVED
+    found: Json = {"response_code": REDIRECTS[code]}
+    if prefix := wanted.get("prefixRewrite"):
+        found["prefix_rewrite"] = prefix
+    elif uri := wanted.get("uri"):
+        found["path_redirect"] = uri
+    if authority := wanted.get("authority"):
+        found["host_redirect"] = authority
+    scheme = wanted.get("scheme") or ""
+    if scheme:
+        found["scheme_redirect"] = scheme
+    derived = wanted.get("derivePort") == "FROM_REQUEST_PORT"
+    target = port if derived else wanted.get("port") or 0
+    if target and target != DEFAULT_PORTS.get(scheme or "http"):
+        found["port_redirect"] = target
+    return found

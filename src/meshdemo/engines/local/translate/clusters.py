@@ -1,0 +1,184 @@
+"""Clusters and their endpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.local.translate import connections, names, policies
+from meshdemo.engines.local.translate.resources import HTTP_UPSTREAM, loopback, origin, typed
+from meshdemo.engines.local.translate.services import Protocol, entries
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from meshdemo.engines.local.model import PlannedPod, PodPort
+    from meshdemo.engines.local.translate.resources import Json
+    from meshdemo.engines.local.translate.scope import Scope
+    from meshdemo.engines.local.translate.services import Service, ServicePort
+
+UNLIMITED = 2**32 - 1
+LIMITS: Json = {
+    "connect_timeout": "10s",
+    "circuit_breakers": {
+        "thresholds": [
+            {
+                "max_connections": UNLIMITED,
+                "max_pending_requests": UNLIMITED,
+                "max_requests": UNLIMITED,
+                "max_retries": UNLIMITED,
+                "track_remaining": True,
+            }
+        ]
+    },
+}
+"""Istio's for every cluster of which no rule says otherwise."""
+
+BALANCERS = {"RANDOM": "RANDOM", "ROUND_ROBIN": "ROUND_ROBIN"}
+"""By their name in a rule; all others are LEAST_REQUEST, which is the default too."""
+
+UPSTREAM: dict[Protocol, Json] = {
+    Protocol.HTTP2: {"explicit_http_config": {"http2_protocol_options": {}}},
+    Protocol.AUTO: {
+        "use_downstream_protocol_config": {
+            "http_protocol_options": {},
+            "http2_protocol_options": {},
+        }
+    },
+}
+
+
+@dataclass(slots=True)
+class Upstreams:
+    """Clusters as they are worked out, with the endpoints and internal listeners they need."""
+
+    folder: str
+    pods: tuple[PlannedPod, ...]
+    clusters: list[Json] = field(default_factory=list)
+    endpoints: list[Json] = field(default_factory=list)
+    listeners: list[Json] = field(default_factory=list)
+
+    def add(
+        self,
+        name: str,
+        service: Service,
+        port: ServicePort,
+        labels: Mapping[str, str],
+        **more: object,
+    ) -> None:
+        """Add a cluster of the pods behind a port that have ``labels``."""
+        path = f"{self.folder}/eds/{names.eds_file(name)}"
+        source = {"path_config_source": {"path": path}, "resource_api_version": "V3"}
+        self.clusters.append(
+            typed(
+                "envoy.config.cluster.v3.Cluster",
+                name=name,
+                type="EDS",
+                eds_cluster_config={"eds_config": source},
+                common_lb_config={"healthy_panic_threshold": {"value": 0}},
+                **LIMITS,
+                **more,
+            )
+        )
+        addresses = [loopback(entry) for entry in entries(service, port, self.pods, labels)]
+        reached = [{"endpoint": {"address": address}} for address in addresses]
+        assignment = "envoy.config.endpoint.v3.ClusterLoadAssignment"
+        localities = [{"lb_endpoints": reached}] if reached else []
+        self.endpoints.append(typed(assignment, cluster_name=name, endpoints=localities))
+
+    def add_way(self, name: str, target: str) -> None:
+        """Add a way to a cluster that chooses a pod per connection."""
+        self.clusters.append(connections.way_in(name, LIMITS))
+        self.listeners.append(connections.listener(name, target))
+
+    def add_kube_proxy(self, service: Service, port: ServicePort) -> str:
+        """Add the pods of a port as kube-proxy sees them, and give the cluster's name."""
+        name = names.kube_proxy(port.number, service.host)
+        self.add(name, service, port, {}, lb_policy="RANDOM")
+        return name
+
+
+def of_client(scope: Scope, upstreams: Upstreams) -> None:
+    """Work out the clusters that an injected pod sends to."""
+    dialled = any(_may_pass_through(scope, service) for service in scope.services.values())
+    for service in scope.services.values():
+        for port in service.ports:
+            _add_port(scope, service, port, upstreams, dialled=dialled)
+    for service in scope.hidden:
+        for port in service.ports:
+            _add_passthrough(service, port, upstreams)
+
+
+def of_kube_proxy(services: list[Service], upstreams: Upstreams) -> None:
+    """Work out the clusters that pods without a sidecar reach."""
+    for service in services:
+        for port in service.ports:
+            target = upstreams.add_kube_proxy(service, port)
+            upstreams.add_way(names.connection(port.number, service.host), target)
+
+
+def of_own_port(port: PodPort, protocol: Protocol) -> Json:
+    """Make the cluster of a pod's own process behind one of its ports."""
+    name = names.inbound(port.number)
+    endpoint = {"endpoint": {"address": loopback(port.app)}}
+    return typed(
+        "envoy.config.cluster.v3.Cluster",
+        name=name,
+        type="STATIC",
+        load_assignment={"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        **LIMITS,
+        **_protocol(protocol),
+    )
+
+
+def _may_pass_through(scope: Scope, service: Service) -> bool:
+    rule = scope.rules.get(service.host)
+    subsets = ("", *(subset["name"] for subset in rule.subsets)) if rule else ()
+    return any(
+        scope.passes_through(service.host, subset, port.number)
+        for subset in subsets
+        for port in service.ports
+    )
+
+
+def _add_port(
+    scope: Scope, service: Service, port: ServicePort, upstreams: Upstreams, *, dialled: bool
+) -> None:
+    """Add the cluster of a port, and one for each subset.
+
+    With ``dialled`` also the way that replaces them where a rule says PASSTHROUGH: to the pods
+    of the service that was dialled, which need not be the service that the rule is for.
+    """
+    rule = scope.rules.get(service.host)
+    target = names.outbound(port.number, service.host)
+    for subset in (None, *(rule.subsets if rule else ())):
+        name = names.outbound(port.number, service.host, subset["name"] if subset else "")
+        policy = policies.effective(rule, port.number, subset)
+        more: Json = {"lb_policy": BALANCERS.get(policies.simple(policy), "LEAST_REQUEST")}
+        more.update(_protocol(port.protocol))
+        if rule:
+            about = {"subset": subset["name"]} if subset else {}
+            more["metadata"] = origin("destination-rule", rule.namespace, rule.name, **about)
+        labels = (subset or {}).get("labels") or {}
+        if not scope.passes_through(service.host, (subset or {}).get("name", ""), port.number):
+            upstreams.add(name, service, port, labels, **more)
+    if dialled:
+        passed = _add_passthrough(service, port, upstreams)
+        if scope.passes_through(service.host, "", port.number):
+            target = passed
+    if not port.protocol.takes_http_rules:
+        upstreams.add_way(names.connection(port.number, service.host), target)
+
+
+def _add_passthrough(service: Service, port: ServicePort, upstreams: Upstreams) -> str:
+    target = upstreams.add_kube_proxy(service, port)
+    upstreams.add_way(names.passthrough(port.number, service.host), target)
+    return target
+
+
+def _protocol(protocol: Protocol) -> Json:
+    """Say what an upstream speaks; HTTP/1.1 need not be said."""
+    options = UPSTREAM.get(protocol)
+    if options is None:
+        return {}
+    return {"typed_extension_protocol_options": {HTTP_UPSTREAM: typed(HTTP_UPSTREAM, **options)}}

@@ -1,0 +1,46 @@
+"""Faults that a rule injects, as the configuration of Envoy's fault filter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.local.fields.virtual_service import GRPC_STATUS
+from meshdemo.engines.local.translate.resources import duration, typed
+
+if TYPE_CHECKING:
+    from meshdemo.engines.local.translate.resources import Json
+
+FILTER = "envoy.filters.http.fault"
+KIND = "envoy.extensions.filters.http.fault.v3.HTTPFault"
+
+
+def http_fault(fault: Json) -> Json:
+    """Translate a fault. Without a percentage it befalls nobody, as in Istio."""
+    found = typed(KIND)
+    delay, abort = fault.get("delay") or {}, fault.get("abort") or {}
+    if "fixedDelay" in delay:
+        percentage = _percentage(delay) or {"numerator": max(delay.get("percent") or 0, 0)}
+        found["delay"] = {"fixed_delay": duration(delay["fixedDelay"]), "percentage": percentage}
+    if error := _error(abort):
+        share = _percentage(abort)
+        found["abort"] = {**error, "percentage": share} if share else error
+    return found
+
+
+def _error(abort: Json) -> Json:
+    if "httpStatus" in abort:
+        return {"http_status": abort["httpStatus"]}
+    if "grpcStatus" in abort:
+        return {"grpc_status": GRPC_STATUS.index(abort["grpcStatus"])}
+    return {}
+
+
+def _percentage(injection: Json) -> Json | None:
+    percentage = injection.get("percentage")
+    return None if percentage is None else parts_of_a_million(percentage)
+
+
+def parts_of_a_million(percentage: Json) -> Json:
+    """Translate a percentage; what is smaller than a millionth is cut off, as in istiod."""
+    numerator = int((percentage.get("value") or 0) * 10_000)
+    return {"numerator": numerator, "denominator": "MILLION"}

@@ -1,0 +1,135 @@
+"""Listeners: where a pod's sidecar takes what the pod sends, and what others send to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.local.translate import connections, names, refusals
+from meshdemo.engines.local.translate.faults import FILTER as FAULT
+from meshdemo.engines.local.translate.faults import KIND as FAULT_KIND
+from meshdemo.engines.local.translate.resources import NEVER, extension, loopback, typed
+from meshdemo.engines.local.translate.services import Protocol, ServicePort, target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from meshdemo.engines.local.model import PlannedPod, PodPort
+    from meshdemo.engines.local.translate.resources import Json
+    from meshdemo.engines.local.translate.services import Service
+
+SIDECAR: Json = {
+    "use_remote_address": False,
+    "normalize_path": True,
+    "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
+    "upgrade_configs": [{"upgrade_type": "websocket"}],
+}
+"""How istiod has its sidecars treat HTTP."""
+
+INVISIBLE: Json = {
+    "use_remote_address": False,
+    "generate_request_id": False,
+    "server_header_transformation": "PASS_THROUGH",
+    "upgrade_configs": [{"upgrade_type": "websocket"}],
+}
+"""How to treat HTTP so that nobody notices: a pod without a sidecar has no proxy."""
+
+INBOUND_RETRIES: Json = {"num_retries": 2, "retry_on": "reset-before-request"}
+"""Istio's: a request that never reached the app is sent again, on a connection that is open."""
+
+
+def outbound(port: int, folder: str) -> Json:
+    """Make the HTTP proxy of an injected pod."""
+    filters = [
+        refusals.https_filter(),
+        extension(FAULT, FAULT_KIND),
+        extension("envoy.filters.http.cors", "envoy.extensions.filters.http.cors.v3.Cors"),
+        _router(),
+    ]
+    return _proxy(port, _manager(names.ROUTES, filters, SIDECAR | _routes(folder)))
+
+
+def kube_proxy(port: int, folder: str) -> Json:
+    """Make the HTTP proxy of the pods without a sidecar."""
+    filters = [refusals.https_filter(), _router(suppress_envoy_headers=True)]
+    return _proxy(port, _manager(names.ROUTES, filters, INVISIBLE | _routes(folder)))
+
+
+def inbound(port: PodPort, protocol: Protocol, service_port: int) -> Json:
+    """Make the listener of a sidecar for one port of its pod."""
+    name = names.inbound(port.number)
+    if protocol is Protocol.TCP:
+        return _listener(name, port.inbound, "INBOUND", connections.tcp_proxy(name, name))
+    action = {
+        "cluster": name,
+        "timeout": NEVER,
+        "max_stream_duration": {"max_stream_duration": NEVER, "grpc_timeout_header_max": NEVER},
+        "retry_policy": INBOUND_RETRIES,
+    }
+    route = {"name": "default", "match": {"prefix": "/"}, "route": action}
+    host = {"name": f"inbound|http|{service_port}", "domains": ["*"], "routes": [route]}
+    routes = {"name": name, "virtual_hosts": [host], "validate_clusters": False}
+    own = {"server_name": "istio-envoy", "route_config": routes}
+    manager = _manager(name, [_router()], SIDECAR | own)
+    return _listener(name, port.inbound, "INBOUND", manager)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """How a port of a pod is known outside."""
+
+    protocol: Protocol
+    number: int
+
+
+def served(pod: PlannedPod, port: PodPort, services: Iterable[Service]) -> Served:
+    """Find how the first Service that leads to a pod's port declares it; else detect HTTP."""
+    declared: Iterable[ServicePort] = (
+        known
+        for service in services
+        if service.selects(pod)
+        for known in service.ports
+        if target_of(known, pod) == port
+    )
+    first = next(iter(declared), None)
+    return Served(first.protocol, first.number) if first else Served(Protocol.AUTO, port.number)
+
+
+def _proxy(port: int, manager: Json) -> Json:
+    return _listener(names.ROUTES, port, "OUTBOUND", manager)
+
+
+def _listener(name: str, port: int, direction: str, network_filter: Json) -> Json:
+    return typed(
+        "envoy.config.listener.v3.Listener",
+        name=name,
+        address=loopback(port),
+        traffic_direction=direction,
+        enable_reuse_port=False,  # else two Envoys would share a port, and nobody would notice
+        filter_chains=[{"filters": [network_filter]}],
+    )
+
+
+def _manager(prefix: str, filters: list[Json], settings: Json) -> Json:
+    return extension(
+        "envoy.filters.network.http_connection_manager",
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix=prefix,
+        stream_idle_timeout=NEVER,
+        http_filters=filters,
+        **settings,
+    )
+
+
+def _routes(folder: str) -> Json:
+    source = {"path_config_source": {"path": f"{folder}/rds.json"}, "resource_api_version": "V3"}
+    return {
+        "rds": {"config_source": source, "route_config_name": names.ROUTES},
+        "local_reply_config": refusals.local_replies(),
+    }
+
+
+def _router(**settings: bool) -> Json:
+    return extension(
+        "envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router", **settings
+    )

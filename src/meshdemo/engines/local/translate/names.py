@@ -1,0 +1,36 @@
+"""Names of clusters, listeners and routes: istiod's, and a few for what only we need."""
+
+from __future__ import annotations
+
+ROUTES = "outbound"
+"""The one route configuration, the listener that uses it, and the prefix of its statistics."""
+
+
+def outbound(port: int, host: str, subset: str = "") -> str:
+    """Name the cluster of a service's port, or of a subset of it, as istiod does."""
+    return f"outbound|{port}|{subset}|{host}"
+
+
+def inbound(port: int) -> str:
+    """Name the cluster of the pod's own process behind one of its ports, as istiod does."""
+    return f"inbound|{port}||"
+
+
+def passthrough(port: int, host: str) -> str:
+    """Name the way to wherever Kubernetes sends a connection to a service."""
+    return f"passthrough|{port}||{host}"
+
+
+def connection(port: int, host: str) -> str:
+    """Name the way to a port where each connection of the client's is one of ours."""
+    return f"connection|{port}||{host}"
+
+
+def kube_proxy(port: int, host: str) -> str:
+    """Name the pods of a service's port as kube-proxy sees them."""
+    return f"kube-proxy|{port}||{host}"
+
+
+def eds_file(cluster: str) -> str:
+    """Name the file with the endpoints of a cluster. No part of a cluster's name has a ``_``."""
+    return cluster.replace("|", "_") + ".json"

@@ -1,0 +1,59 @@
+"""Traffic policies: which of a DestinationRule's settings hold for one port and subset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from meshdemo.engines.local.translate.destination_rules import Rule
+    from meshdemo.engines.local.translate.resources import Json
+
+PER_PORT = ("connectionPool", "outlierDetection", "loadBalancer", "tls")
+"""What portLevelSettings replace, also by nothing: a port inherits none of it."""
+OTHERS = ("tunnel", "proxyProtocol", "retryBudget")
+
+
+def effective(rule: Rule | None, port: int, subset: Json | None = None) -> Json:
+    """Merge the policy of the rule with that of a subset, field by field."""
+    if rule is None:
+        return {}
+    base, _ = _for_port(rule.policy or {}, port)
+    own = (subset or {}).get("trafficPolicy")
+    if own is None:
+        return base
+    above, replaces = _for_port(own, port)
+    merged = {name: base[name] for name in (*PER_PORT, *OTHERS) if name in base}
+    for name in PER_PORT:
+        if replaces:
+            merged.pop(name, None)
+        if name in above:
+            merged[name] = above[name]
+    merged.update({name: above[name] for name in OTHERS if name in above})
+    return merged
+
+
+def _for_port(policy: Json, port: int) -> tuple[Json, bool]:
+    """Give what holds for a port, and whether the port has settings of its own."""
+    for settings in policy.get("portLevelSettings") or ():
+        if (settings.get("port") or {}).get("number") == port:
+            return {name: settings[name] for name in PER_PORT if name in settings}, True
+    return policy, False
+
+
+def simple(policy: Json) -> str:
+    """Give the load balancer by name; empty for the default."""
+    return str((policy.get("loadBalancer") or {}).get("simple") or "")
+
+
+def passes_through(rule: Rule | None, port: int, subset: Json | None = None) -> bool:
+    """Tell whether connections go on to the address that was dialled.
+
+    What the rule says on top cannot be undone by a subset.
+    """
+    if simple(effective(rule, port)) == PASSTHROUGH:
+        return True
+    own = (subset or {}).get("trafficPolicy") or {}
+    return PASSTHROUGH in (simple(own), simple(effective(rule, port, subset)))
+
+
+PASSTHROUGH = "PASSTHROUGH"

@@ -1,0 +1,44 @@
+"""The forms that all of Envoy's resources share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from meshdemo.engines.local.fields import durations
+from meshdemo.engines.local.model import LOOPBACK
+
+Json = dict[str, Any]
+
+NEVER = "0s"
+"""As a timeout: none at all."""
+
+HTTP_UPSTREAM = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+def typed(kind: str, **fields: Any) -> Json:  # noqa: ANN401 - Envoy's fields hold any data
+    """Make a message that says its own type."""
+    return {"@type": f"type.googleapis.com/{kind}", **fields}
+
+
+def extension(name: str, kind: str, **fields: Any) -> Json:  # noqa: ANN401 - as above
+    """Name an extension of Envoy's, with its configuration."""
+    return {"name": name, "typed_config": typed(kind, **fields)}
+
+
+def duration(text: str) -> str:
+    """Write one of Istio's durations as Envoy reads them, which is seconds only."""
+    exact = durations.seconds(text)
+    if exact is None:  # admission has refused it
+        return NEVER
+    return f"{float(exact):.9f}".rstrip("0").rstrip(".") + "s"
+
+
+def loopback(port: int) -> Json:
+    """Give the address of a port on this machine."""
+    return {"socket_address": {"address": LOOPBACK, "port_value": port}}
+
+
+def origin(kind: str, namespace: str, name: str, **more: str) -> Json:
+    """Note, as istiod does, which object a resource was made from."""
+    config = f"/apis/networking.istio.io/v1/namespaces/{namespace}/{kind}/{name}"
+    return {"filter_metadata": {"istio": {"config": config, **more}}}

@@ -1,0 +1,165 @@
+"""Services: their ports and protocols, who may see them, and the pods behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.local.translate import hosts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from meshdemo.engines.local.model import PlannedPod, PodPort
+    from meshdemo.engines.local.translate.resources import Json
+    from meshdemo.manifests import Object
+
+EXPORT_TO = "networking.istio.io/exportTo"
+"""The annotation by which a Service limits who may see it."""
+EVERYWHERE, HERE, NOWHERE = "*", ".", "~"
+
+NEVER_DETECTED = frozenset({25, 53, 3306, 27017})
+"""Ports on which the server speaks first: detecting HTTP would block them, so they are TCP."""
+
+
+class Protocol(Enum):
+    """What is spoken on a port, as far as routing cares."""
+
+    HTTP = "HTTP"
+    HTTP2 = "HTTP2"
+    AUTO = "auto-detected"
+    TCP = "TCP"
+    UDP = "UDP"
+
+    @property
+    def takes_http_rules(self) -> bool:
+        return self in (Protocol.HTTP, Protocol.HTTP2, Protocol.AUTO)
+
+
+_BY_NAME = {
+    "http": Protocol.HTTP,
+    "http_proxy": Protocol.HTTP,
+    "kubernetes.io/ws": Protocol.HTTP,
+    "http2": Protocol.HTTP2,
+    "grpc": Protocol.HTTP2,
+    "kubernetes.io/h2c": Protocol.HTTP2,
+    "kubernetes.io/wss": Protocol.TCP,
+    "udp": Protocol.UDP,
+    **dict.fromkeys(("tcp", "https", "tls", "mongo", "redis", "mysql"), Protocol.TCP),
+}
+
+
+def protocol_of(port: Json) -> Protocol:
+    """Select the protocol of a Service's port: appProtocol, else its name up to the first ``-``."""
+    if port.get("protocol") == "UDP":
+        return Protocol.UDP
+    declared = port.get("appProtocol")
+    name = str(declared if declared is not None else port.get("name") or "")
+    if declared in _BY_NAME:  # also the names with a slash, which only appProtocol may have
+        return _BY_NAME[declared]
+    if name.lower().startswith("grpc-web"):
+        return Protocol.HTTP2
+    found = _BY_NAME.get(name.partition("-")[0].lower())
+    if found is not None:
+        return found
+    return Protocol.TCP if port.get("port") in NEVER_DETECTED else Protocol.AUTO
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """One port of a Service."""
+
+    number: int
+    name: str
+    protocol: Protocol
+    target: int | str
+    """The port of the pods, by number or by the name that each pod gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One Service, as far as routing cares."""
+
+    name: str
+    namespace: str
+    ports: tuple[ServicePort, ...]
+    selector: Mapping[str, str]
+    exported_to: frozenset[str]
+
+    @property
+    def host(self) -> str:
+        return hosts.service_host(self.name, self.namespace)
+
+    def port(self, number: int) -> ServicePort | None:
+        return next((port for port in self.ports if port.number == number), None)
+
+    def is_visible_in(self, namespace: str) -> bool:
+        if self.exported_to & {EVERYWHERE, namespace}:
+            return True
+        return HERE in self.exported_to and namespace == self.namespace
+
+    def selects(self, pod: PlannedPod) -> bool:
+        """Tell whether a pod is behind this service; without a selector none is."""
+        here = pod.namespace == self.namespace
+        return here and bool(self.selector) and within(self.selector, pod.labels)
+
+
+def within(labels: Mapping[str, str], of: Mapping[str, str]) -> bool:
+    """Tell whether all of ``labels`` are among those of a pod."""
+    return all(of.get(key) == value for key, value in labels.items())
+
+
+def read_services(objects: Iterable[Object]) -> list[Service]:
+    """Read the Services, sorted by their full name."""
+    found = [_service(item) for item in objects if item.kind == "Service" and not item.group]
+    return sorted(found, key=lambda service: service.host)
+
+
+def _service(item: Object) -> Service:
+    exported = {part.strip() for part in item.annotations.get(EXPORT_TO, "").split(",")} - {""}
+    ports = tuple(_port(port) for port in item.spec.get("ports") or ())
+    return Service(
+        name=item.name,
+        namespace=item.namespace,
+        ports=tuple(port for port in ports if port.protocol is not Protocol.UDP),
+        selector=item.spec.get("selector") or {},
+        exported_to=frozenset(exported or {EVERYWHERE}),
+    )
+
+
+def _port(port: Json) -> ServicePort:
+    return ServicePort(
+        number=port["port"],
+        name=port.get("name") or "",
+        protocol=protocol_of(port),
+        target=port.get("targetPort") or port["port"],
+    )
+
+
+def target_of(port: ServicePort, pod: PlannedPod) -> PodPort | None:
+    """Find the port of a pod that a Service's port leads to."""
+    if isinstance(port.target, str):
+        return next((known for known in pod.ports if known.name == port.target), None)
+    return next((known for known in pod.ports if known.number == port.target), None)
+
+
+CLOSED = 1
+"""A port on which nothing listens: only root could, and nobody uses tcpmux any more."""
+
+
+def entries(
+    service: Service, port: ServicePort, pods: Iterable[PlannedPod], labels: Mapping[str, str]
+) -> Iterator[int]:
+    """Give where on loopback the pods behind a port are reached, those with ``labels`` only.
+
+    A number as targetPort leads to every pod, also to one with nothing behind that port: its
+    connections are refused. A name leads only to pods that have a port of that name.
+    """
+    for pod in sorted(pods, key=lambda pod: pod.name):
+        if not service.selects(pod) or not within(labels, pod.labels):
+            continue
+        if target := target_of(port, pod):
+            yield target.entry
+        elif isinstance(port.target, int):
+            yield CLOSED

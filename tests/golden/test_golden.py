@@ -1,0 +1,169 @@
+"""What the translation makes of the cases, each of which shows one rule of semantics.
+
+``MESHDEMO_UPDATE_GOLDEN=1 pytest tests/golden`` writes the golden files anew: read the diff.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from meshdemo import manifests
+from meshdemo.engines.local import envoy, plan, translate
+from meshdemo.engines.local.bootstrap import bootstrap
+from meshdemo.engines.local.model import Mesh
+from meshdemo.engines.local.translate import actions, clusters
+from meshdemo.engines.local.translate.resources import loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meshdemo.engines.local.model import PlannedPod
+    from meshdemo.engines.local.translate import Config
+
+Json = dict[str, Any]
+
+CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
+UPDATE = bool(os.environ.get("MESHDEMO_UPDATE_GOLDEN"))
+WHOLE = "walkthrough"
+"""The one case of which everything is compared; the others leave out what is always the same."""
+
+CLIENT = "testclient"
+FOLDER = "FOLDER"
+FIRST_PORT = 20001
+PLACEHOLDERS = {
+    "{default retries}": actions.DEFAULT_RETRIES,
+    "{no limits}": clusters.LIMITS["circuit_breakers"],
+}
+SAME_IN_ALL = ("@type", "connect_timeout", "common_lb_config", "eds_cluster_config")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.stem))
+def test_translation_is_the_golden_one(case: Path) -> None:
+    shown = _whole if case.stem == WHOLE else _summary
+    found = shown(_translated(case))
+    file = case.with_suffix(".golden.json")
+    if UPDATE:
+        file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    assert found == json.loads(file.read_text(encoding="utf-8"))
+
+
+def test_every_golden_file_has_its_case() -> None:
+    stems = {file.name.removesuffix(".golden.json") for file in CASES[0].parent.glob("*.json")}
+    assert stems == {case.stem for case in CASES}
+
+
+def test_envoy_accepts_all_of_them(tmp_path: Path) -> None:
+    listeners: list[Json] = []
+    static: list[Json] = []
+    for case in CASES:
+        config = _translated(case)
+        listeners += _static_listeners(case.stem, config)
+        static += _static_clusters(case.stem, config)
+    for port, listener in enumerate(listeners, FIRST_PORT):
+        if "address" in listener:
+            listener["address"] = loopback(port)
+    start = bootstrap("golden", folder=str(tmp_path), admin=str(tmp_path / "admin"))
+    del start["dynamic_resources"]
+    start["static_resources"] = {"listeners": listeners, "clusters": static}
+    file = tmp_path / "bootstrap.json"
+    file.write_text(json.dumps(start), encoding="utf-8")
+    binary = envoy.find().path
+    argv = [binary, "--mode", "validate", "--log-level", "warning", "-c", str(file)]
+    said = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert "deprecated" not in said.stderr.lower(), said.stderr
+
+
+def _translated(case: Path) -> Config:
+    """Configure the Envoy of a case's test client. Objects are as old as their place says."""
+    objects = [
+        item.with_data({**item.data, "metadata": {"creationTimestamp": age, **item.metadata}})
+        for number, item in enumerate(manifests.read([str(case)]))
+        for age in [f"2026-01-01T00:00:{number:02}Z"]
+    ]
+    pods = plan.place(plan.blueprints(objects), (), _take)
+    mesh = Mesh(tuple(item for item in objects if item.kind != "Deployment"), pods)
+    client = _client(pods)
+    if client.injected:
+        return translate.sidecar(mesh, client, FOLDER)
+    return translate.kube_proxy(mesh, FIRST_PORT - 1, FOLDER, client.namespace)
+
+
+def _take(count: int) -> range:
+    return range(FIRST_PORT, FIRST_PORT + count)
+
+
+def _client(pods: tuple[PlannedPod, ...]) -> PlannedPod:
+    return next(pod for pod in pods if pod.workload == CLIENT)
+
+
+def _whole(config: Config) -> Json:
+    return {part: list(found) for part, found in asdict(config).items()}
+
+
+def _summary(config: Config) -> Json:
+    """Give what depends on the objects: hosts and routes, clusters, and where their pods are."""
+    hosts = config.routes[0]["virtual_hosts"]
+    return {
+        "listeners": [listener["name"] for listener in config.listeners],
+        "hosts": [_abbreviated(host) for host in hosts if not _refuses(host)],
+        "clusters": [_abbreviated(_own_part(cluster)) for cluster in config.clusters],
+        "endpoints": {found["cluster_name"]: _ports(found) for found in config.endpoints},
+    }
+
+
+def _refuses(host: Json) -> bool:
+    return any("direct_response" in route for route in host["routes"])
+
+
+def _own_part(cluster: Json) -> Json:
+    return {name: value for name, value in cluster.items() if name not in SAME_IN_ALL}
+
+
+def _abbreviated(data: Any) -> Any:
+    for placeholder, known in PLACEHOLDERS.items():
+        if data == known:
+            return placeholder
+    if isinstance(data, dict):
+        return {name: _abbreviated(value) for name, value in data.items()}
+    return [_abbreviated(item) for item in data] if isinstance(data, list) else data
+
+
+def _ports(assignment: Json) -> list[int]:
+    return [
+        endpoint["endpoint"]["address"]["socket_address"]["port_value"]
+        for locality in assignment["endpoints"]
+        for endpoint in locality["lb_endpoints"]
+    ]
+
+
+def _static_listeners(case: str, config: Config) -> Iterator[Json]:
+    """Put the routes where Envoy need not fetch them, and give listeners names of their own."""
+    for listener in config.listeners:
+        manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+        if manager.pop("rds", None):
+            manager["route_config"] = _untyped(config.routes[0])
+        yield {**_untyped(listener), "name": f"{case}/{listener['name']}"}
+
+
+def _static_clusters(case: str, config: Config) -> Iterator[Json]:
+    """Put the endpoints into the clusters, and give these names of their own."""
+    endpoints = {found["cluster_name"]: _untyped(found) for found in config.endpoints}
+    for cluster in config.clusters:
+        name = f"{case}/{cluster['name']}"
+        found = {**_untyped(cluster), "name": name}
+        if found.pop("eds_cluster_config", None):
+            assignment = {**endpoints[cluster["name"]], "cluster_name": name}
+            found |= {"type": "STATIC", "load_assignment": assignment}
+        yield found
+
+
+def _untyped(resource: Json) -> Json:
+    return {name: value for name, value in resource.items() if name != "@type"}

@@ -1,0 +1,75 @@
+"""Names of hosts: which service a rule means, and which name fits best."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshdemo.engines.local.translate import hosts
+
+LABEL = st.sampled_from(["a", "b", "app"])
+NAME = st.lists(LABEL, min_size=1, max_size=3).map(".".join)
+HOST = st.one_of(NAME, NAME.map(lambda name: f"*.{name}"), st.just("*"))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("app", "app.shop.svc.cluster.local"),
+        ("app.shop", "app.shop"),
+        ("app.default.svc.cluster.local", "app.default.svc.cluster.local"),
+        ("*.example.com", "*.example.com"),
+        ("*", "*"),
+        ("::1", "::1"),
+        ("", ""),
+    ],
+)
+def test_a_name_without_a_dot_is_a_service_beside_the_rule(written: str, meant: str) -> None:
+    assert hosts.resolve(written, "shop") == meant
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("foo.com", "foo.com", True),
+        ("foo.com", "bar.com", False),
+        ("*.com", "foo.com", True),
+        ("*.foo.com", "foo.com", False),
+        ("*", "foo.com", True),
+        ("*.com", "*.foo.com", True),
+        ("*.bar.com", "*.foo.com", False),
+    ],
+)
+def test_wildcards_overlap_with_what_ends_alike(one: str, other: str, expected: bool) -> None:
+    assert hosts.overlap(one, other) is expected
+    assert hosts.overlap(other, one) is expected
+
+
+@given(HOST)
+def test_every_host_overlaps_with_itself_and_with_all(host: str) -> None:
+    assert hosts.overlap(host, host)
+    assert hosts.overlap(host, "*")
+
+
+@given(NAME, st.lists(HOST))
+def test_the_most_specific_name_is_one_that_fits_and_no_other_is_longer(
+    host: str, names: list[str]
+) -> None:
+    found = hosts.most_specific(host, names)
+    fitting = [name for name in names if hosts.overlap(name, host)]
+    if found is None:
+        assert not fitting
+    elif found != host:
+        assert host not in names
+        assert len(found) == max(map(len, fitting))
+
+
+def test_only_a_client_beside_the_service_may_use_its_bare_name() -> None:
+    assert "app" in hosts.aliases("app", "shop", "shop")
+    assert "app" not in hosts.aliases("app", "shop", "default")
+
+
+def test_only_port_80_may_be_left_out() -> None:
+    assert hosts.with_port(["app"], 80) == ["app", "app:80"]
+    assert hosts.with_port(["app"], 8080) == ["app:8080"]
