@@ -13,6 +13,7 @@ from meshdemo.engines.local.fields.types import (
     Integer,
     ListOf,
     MapOf,
+    Number,
     Percentage,
     Port,
     Record,
@@ -33,10 +34,8 @@ _COOKIE = Record(
     {
         "name": yes(TEXT, required=True),
         "path": yes(TEXT),
-        "ttl": yes(Duration(least=0)),
-        "attributes": later(
-            ListOf(Record({"name": yes(TEXT, required=True), "value": yes(TEXT)}))
-        ),
+        "ttl": yes(Duration(least=None)),
+        "attributes": yes(ListOf(Record({"name": yes(TEXT, required=True), "value": yes(TEXT)}))),
     }
 )
 
@@ -63,7 +62,7 @@ LOCALITY = Record(
         "distribute": yes(ListOf(Record({"from": yes(TEXT), "to": yes(MapOf(UNSIGNED))}))),
         "failover": yes(_FAILOVER),
         "failoverPriority": yes(TEXTS),
-        "enabled": later(BOOLEAN, nullable=True),
+        "enabled": yes(BOOLEAN, nullable=True),
     }
 )
 
@@ -71,16 +70,16 @@ ZONE_AWARE = Record(
     {
         "failover": yes(_FAILOVER),
         "failoverPriority": yes(TEXTS),
-        "enabled": later(BOOLEAN, nullable=True),
-        "minClusterSize": later(Integer(1, UINT32), nullable=True),
+        "enabled": yes(BOOLEAN, nullable=True),
+        "minClusterSize": yes(Integer(1, UINT32), nullable=True),
     }
 )
 
 WARMUP = Record(
     {
         "duration": yes(Duration(), required=True),
-        "minimumPercent": later(Percentage(least=0), nullable=True),
-        "aggression": later(nullable=True),
+        "minimumPercent": yes(Percentage(least=0), nullable=True),
+        "aggression": yes(Number(), nullable=True),
     }
 )
 
@@ -88,9 +87,9 @@ BACKEND_UTILIZATION = Record(
     {
         "errorUtilizationPenaltyPercent": yes(UNSIGNED),
         "metricNamesForComputingUtilization": yes(TEXTS),
-        "weightExpirationPeriod": yes(Duration(least=0)),
-        "weightStabilizationPeriod": yes(Duration(least=0)),
-        "weightUpdatePeriod": yes(Duration(least=0)),
+        "weightExpirationPeriod": yes(TEXT),
+        "weightStabilizationPeriod": yes(TEXT),
+        "weightUpdatePeriod": yes(TEXT),
     }
 )
 
@@ -156,9 +155,9 @@ CONNECTION_POOL = Record(
 OUTLIER_DETECTION = Record(
     {
         "consecutiveErrors": yes(Integer()),
-        "consecutive5xxErrors": later(UNSIGNED, nullable=True),
-        "consecutiveGatewayErrors": later(UNSIGNED, nullable=True),
-        "consecutiveLocalOriginFailures": later(UNSIGNED, nullable=True),
+        "consecutive5xxErrors": yes(UNSIGNED, nullable=True),
+        "consecutiveGatewayErrors": yes(UNSIGNED, nullable=True),
+        "consecutiveLocalOriginFailures": yes(UNSIGNED, nullable=True),
         "splitExternalLocalOriginErrors": yes(BOOLEAN),
         "interval": yes(Duration()),
         "baseEjectionTime": yes(Duration()),
@@ -178,7 +177,7 @@ TLS = Record(
         "credentialName": yes(TEXT),
         "subjectAltNames": yes(TEXTS),
         "sni": yes(TEXT),
-        "insecureSkipVerify": later(BOOLEAN, nullable=True),
+        "insecureSkipVerify": yes(BOOLEAN, nullable=True),
     }
 )
 
@@ -193,7 +192,7 @@ TRAFFIC_POLICY = Record(
     {
         **_PORT_POLICY,
         "portLevelSettings": later(
-            ListOf(Record({**_PORT_POLICY, "port": yes(Record({"number": yes(Port())}))}))
+            ListOf(Record({**_PORT_POLICY, "port": yes(Record({"number": yes(UNSIGNED)}))}))
         ),
         "tunnel": later(
             Record(
@@ -208,9 +207,9 @@ TRAFFIC_POLICY = Record(
         "retryBudget": later(
             Record(
                 {
-                    "percent": later(Percentage(least=0), nullable=True),
+                    "percent": yes(Percentage(least=0), nullable=True),
                     "minRetryConcurrency": yes(UNSIGNED),
-                    "budgetInterval": yes(Duration(least=0)),
+                    "budgetInterval": yes(Duration(least=None)),
                 }
             )
         ),
@@ -233,6 +232,6 @@ SPEC = Record(
                 )
             )
         ),
-        "workloadSelector": later(Record({"matchLabels": yes(TEXT_MAP)})),
+        "workloadSelector": yes(Record({"matchLabels": yes(TEXT_MAP)})),
     }
 )

@@ -29,7 +29,8 @@ def seconds(text: str) -> Fraction | None:
     if not _WHOLE.fullmatch(text):
         return None
     sign = -1 if text.startswith("-") else 1
-    return sign * sum((Fraction(_decimal(n)) * UNITS[unit] for n, unit in _PARTS.findall(text)))
+    parts = (Fraction(_decimal(number)) * UNITS[unit] for number, unit in _PARTS.findall(text))
+    return sign * sum(parts, Fraction(0))
 
 
 def _decimal(number: str) -> str:

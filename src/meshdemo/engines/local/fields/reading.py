@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from meshdemo.documents import FieldPath
     from meshdemo.errors import Problem
-    from meshdemo.manifests import Object, Path_
+    from meshdemo.manifests import Object
 
 FEW = 8
 """So many names of fields are listed in a hint, when no close one is among them."""
@@ -31,7 +32,7 @@ class Place:
 
     item: Object
     findings: Findings
-    path: Path_ = ()
+    path: FieldPath = ()
     refused: bool = False
     """What is around it is refused already: it is not said again for each part."""
 
@@ -70,7 +71,7 @@ class Place:
         self.findings.idle[f"{self.item.kind} {pattern(self.path)}"] = None
 
 
-def pattern(path: Path_) -> str:
+def pattern(path: FieldPath) -> str:
     """Write a path for all items of its lists: ``spec.http[].route[].weight``."""
     parts = ["[]" if isinstance(part, int) else f".{part}" for part in path]
     return "".join(parts).removeprefix(".")

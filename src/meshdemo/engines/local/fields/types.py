@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from meshdemo.engines.local.fields import durations
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from meshdemo.engines.local.fields.reading import Place
 
 INT32 = 2**31 - 1
@@ -45,24 +47,25 @@ class Row:
         if value is None and (self.nullable or not place.is_istio):
             return
         if self.standing is Standing.IDLE:
-            place.note_idle()
+            if value not in ({}, [], ""):
+                place.note_idle()
             return
         if self.standing is Standing.UNSUPPORTED and not place.refused:
-            if not value and not place.is_istio:  # Kubernetes takes an empty field for an absent one
-                return
+            if not value and not place.is_istio:
+                return  # Kubernetes takes an empty field for an absent one
             place.report_unsupported()
             place = replace(place, refused=True)
         self.type.read(value, place)
 
 
-def yes(kind: Type, *, required: bool = False) -> Row:
-    """Say that a field is honoured."""
-    return Row(Standing.HONOURED, kind, required=required)
+def yes(kind: Type, *, required: bool = False, nullable: bool = False) -> Row:
+    """Say that a field is honoured, if what is around it is."""
+    return Row(Standing.HONOURED, kind, required=required, nullable=nullable)
 
 
-def later(kind: Type | None = None, *, required: bool = False, nullable: bool = False) -> Row:
+def later(kind: Type | None = None, *, nullable: bool = False) -> Row:
     """Say that a field is refused as not supported; with its type, its value is judged too."""
-    return Row(Standing.UNSUPPORTED, kind or ANYTHING, required=required, nullable=nullable)
+    return Row(Standing.UNSUPPORTED, kind or ANYTHING, nullable=nullable)
 
 
 def idle() -> Row:
@@ -85,6 +88,20 @@ class Text:
     def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
         if not isinstance(value, str):
             place.report_type("text", value)
+
+
+@dataclass(frozen=True)
+class Base64:
+    """Bytes, written in base64."""
+
+    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
+        if not isinstance(value, str):
+            place.report_type("text in base64", value)
+            return
+        try:
+            base64.b64decode(value, validate=True)
+        except ValueError:
+            place.report(f'"{value}" is not base64')
 
 
 @dataclass(frozen=True)
@@ -111,24 +128,35 @@ class Integer:
 
 
 @dataclass(frozen=True)
+class Number:
+    """A number, whole or not."""
+
+    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            place.report_type("a number", value)
+
+
+@dataclass(frozen=True)
 class Percentage:
-    """A share in percent; Envoy counts in millionths, so that a smaller one is none."""
+    """A share in percent, 0 or at least ``least``."""
 
     least: float = 0.0001
+    """Envoy counts faults in millionths."""
 
     def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
         if not isinstance(value, int | float) or isinstance(value, bool):
             place.report_type("a number", value)
         elif value and not self.least <= value <= 100:  # noqa: PLR2004 - of a hundred
-            place.report(f"{value} percent is not in the range 0 to 100 (0 or {self.least} and up)")
+            wanted = f"0, or {self.least} to 100" if self.least else "0 to 100"
+            place.report(f"the percentage {value} is not in the range {wanted}")
 
 
 @dataclass(frozen=True)
 class Duration:
     """A duration; Istio wants a millisecond at least for most, in whole milliseconds."""
 
-    least: int = 1
-    """In milliseconds."""
+    least: int | None = 1
+    """In milliseconds; None where Istio does not look."""
 
     def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
         if not isinstance(value, str):
@@ -136,7 +164,11 @@ class Duration:
             return
         length = durations.seconds(value)
         if length is None:
-            place.report(f'"{value}" is no duration', "write a number and its unit: 500ms, 1.5s, 2m, 1h")
+            place.report(
+                f'"{value}" is no duration', "write a number and its unit: 500ms, 1.5s, 2m, 1h"
+            )
+        elif self.least is None:
+            return
         elif length < self.least * durations.MILLISECOND:
             hint = "leave the field out for none" if length == 0 else ""
             place.report(f'the duration "{value}" is less than {self.least}ms', hint)
@@ -208,6 +240,25 @@ class MapOf:
 
 
 @dataclass(frozen=True)
+class Annotations:
+    """Notes for whoever reads them; those for Istio are honoured, without effect or refused."""
+
+    honoured: frozenset[str]
+    unsupported: str
+    """The domain of those that would change where traffic goes."""
+
+    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
+        MapOf(TEXT).read(value, place)
+        for name in value if isinstance(value, dict) else ():
+            domain = str(name).partition("/")[0]
+            if domain == self.unsupported:
+                message = "the local engine does not support annotations that redirect traffic"
+                place.at(name).report(message, "take it out")
+            elif domain.endswith("istio.io") and name not in self.honoured:
+                place.at(name).note_idle()
+
+
+@dataclass(frozen=True)
 class Record:
     """A mapping with known fields; of each group in ``one_of`` at most one may be there."""
 
@@ -224,7 +275,7 @@ class Record:
             else:
                 place.report_unknown(str(name), self.rows)
         for name, row in self.rows.items():
-            if row.required and value.get(name) is None:
+            if row.required and (name not in value or (value[name] is None and not place.is_istio)):
                 place.at(name).report("it is missing")
         for group in self.one_of:
             there = [name for name in group if value.get(name) is not None]

@@ -7,6 +7,7 @@ from meshdemo.engines.local.fields.types import (
     TEXT,
     TEXT_MAP,
     TEXTS,
+    Base64,
     Choice,
     Duration,
     Integer,
@@ -140,21 +141,21 @@ RETRIES = Record(
         "attempts": yes(Integer(0)),
         "perTryTimeout": yes(Duration()),
         "retryOn": yes(TEXT),
-        "retryRemoteLocalities": later(BOOLEAN, nullable=True),
-        "retryIgnorePreviousHosts": later(BOOLEAN, nullable=True),
+        "retryRemoteLocalities": yes(BOOLEAN, nullable=True),
+        "retryIgnorePreviousHosts": yes(BOOLEAN, nullable=True),
         "backoff": yes(Duration()),
     }
 )
 
 CORS = Record(
     {
-        "allowOrigin": later(TEXTS),
+        "allowOrigin": yes(TEXTS),
         "allowOrigins": yes(ListOf(STRING_MATCH)),
         "allowMethods": yes(ListOf(Choice(CORS_METHODS))),
         "allowHeaders": yes(TEXTS),
         "exposeHeaders": yes(TEXTS),
         "maxAge": yes(Duration()),
-        "allowCredentials": later(BOOLEAN, nullable=True),
+        "allowCredentials": yes(BOOLEAN, nullable=True),
         "unmatchedPreflights": yes(Choice(("UNSPECIFIED", "FORWARD", "IGNORE"))),
     }
 )
@@ -174,7 +175,7 @@ DIRECT_RESPONSE = Record(
     {
         "status": yes(Integer(200, 600), required=True),
         "body": yes(
-            Record({"string": yes(TEXT), "bytes": yes(TEXT)}, one_of=(("string", "bytes"),))
+            Record({"string": yes(TEXT), "bytes": yes(Base64())}, one_of=(("string", "bytes"),))
         ),
     }
 )
@@ -213,7 +214,10 @@ _L4_ROUTE = ListOf(
 )
 
 TCP_ROUTE = Record(
-    {"match": yes(ListOf(Record({**_L4_MATCH, "sourceSubnet": yes(TEXT)}))), "route": yes(_L4_ROUTE)}
+    {
+        "match": yes(ListOf(Record({**_L4_MATCH, "sourceSubnet": yes(TEXT)}))),
+        "route": yes(_L4_ROUTE),
+    }
 )
 
 TLS_ROUTE = Record(
@@ -235,4 +239,3 @@ SPEC = Record(
         "tls": later(ListOf(TLS_ROUTE)),
     }
 )
-

@@ -1,0 +1,71 @@
+"""Admission: what a Kubernetes server with Istio would refuse, and what this engine cannot do.
+
+Pure: objects in, findings out. All problems of all objects come together, each with its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.local import fields
+from meshdemo.engines.local.admission import (
+    analysis,
+    destination_rule,
+    metadata,
+    service,
+    virtual_service,
+    workload,
+)
+from meshdemo.engines.local.admission.node import top
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meshdemo.errors import Problem
+    from meshdemo.manifests import Object
+
+_JUDGES = {
+    "Service": service.problems,
+    "Deployment": workload.problems,
+    "Pod": workload.problems,
+    "DestinationRule": destination_rule.problems,
+    "VirtualService": virtual_service.problems,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What is to be said about some objects. With a problem none of them may be applied."""
+
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    """What is accepted, as Istio accepts it, and probably not meant."""
+    notes: tuple[str, ...] = ()
+    """Fields without effect here, each named once."""
+
+
+def admit(objects: Sequence[Object], existing: Sequence[Object]) -> Admission:
+    """Judge objects that shall be applied beside those that exist already."""
+    problems: list[Problem] = []
+    idle: dict[str, None] = {}
+    known = []
+    for item in objects:
+        findings = fields.read(item)
+        problems += findings.problems
+        idle |= findings.idle
+        if fields.is_known(item):
+            known.append(item)
+            problems += metadata.problems(top(item))
+            if judge := _JUDGES.get(item.kind):
+                problems += judge(top(item))
+    warnings = analysis.warnings(known, existing)
+    notes = [f"{name} has no effect on the local engine" for name in idle]
+    return Admission(_in_order(problems), tuple(warnings), tuple(notes))
+
+
+def _in_order(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Put them as they stand in the files, each of them once."""
+    files = {problem.file: None for problem in problems}
+    order = {file: number for number, file in enumerate(files)}
+    return tuple(sorted(dict.fromkeys(problems), key=lambda item: (order[item.file], item.line)))

@@ -1,0 +1,29 @@
+"""Which values of headers Envoy takes: ``%`` opens a variable, ``%%`` is a percent sign.
+
+Source: Istio's pkg/config/validation/header_value_validator.go, after Envoy's header parser.
+"""
+
+from __future__ import annotations
+
+import re
+
+_STRING = r'(?:\\.|[^\\)"])*'
+_ARGUMENTS = rf"""
+    [ ]* (?: \[[ ]*" | [^ \[] ) {_STRING}       # the first one, of a list or bare
+    (?: "[ ]*,[ ]*" {_STRING} )*                # more of a list
+    (?: "[ ]*\][ ]* )? \)
+"""
+_VALUE = re.compile(
+    rf"(?: [^%] | % (?: % | [^%(]+% | [^%(]*\( {_ARGUMENTS} [ ]* % ) )*",
+    re.VERBOSE | re.DOTALL,
+)
+_CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def problem(value: str) -> str:
+    """Say what is wrong with the value of a header, or nothing."""
+    if _CONTROLS.search(value):
+        return f"the header value {value!r} holds a control character"
+    if not _VALUE.fullmatch(value):
+        return f'the header value "{value}" has a "%" that opens no variable (%% is a percent sign)'
+    return ""

@@ -1,0 +1,194 @@
+"""Istio's admission of one http rule of a VirtualService.
+
+Source: Istio's pkg/config/validation/virtualservice.go. Types, ranges and choices are the table's.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.local.admission import names, regex
+from meshdemo.engines.local.admission.matching import match_problems, regex_problems
+from meshdemo.engines.local.admission.references import (
+    authority_problems,
+    destination_problems,
+    header_problems,
+    weight_problems,
+)
+from meshdemo.engines.local.fields import durations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meshdemo.engines.local.admission.node import Node
+    from meshdemo.errors import Problem
+
+RETRY_ON = frozenset(
+    [
+        "5xx",
+        "gateway-error",
+        "reset",
+        "reset-before-request",
+        "connect-failure",
+        "retriable-4xx",
+        "refused-stream",
+        "retriable-status-codes",
+        "retriable-headers",
+        "envoy-ratelimited",
+        "http3-post-connect-failure",
+        "cancelled",
+        "deadline-exceeded",
+        "internal",
+        "resource-exhausted",
+        "unavailable",
+    ]
+)
+STATUSES = frozenset(str(int(status)) for status in HTTPStatus)
+LARGEST_BODY = 1024 * 1024
+REDIRECT_CODES = range(300, 400)
+ENVOY_REDIRECT_CODES = (301, 302, 303, 307, 308)
+"""Another one that Istio takes makes each sidecar reject all of its routes."""
+
+
+def rule_problems(rule: Node, *, in_mesh: bool, is_delegate: bool) -> Iterator[Problem]:
+    """Judge one rule: the parts that exclude each other, then each part."""
+    yield from _conflicts(rule, is_delegate=is_delegate)
+    for match in rule["match"].items:
+        yield from match_problems(match, in_mesh=in_mesh)
+    yield from header_problems(rule["headers"])
+    yield from authority_problems(rule["rewrite"], rule["headers"])
+    for route in rule["route"].items:
+        yield from header_problems(route["headers"])
+        yield from destination_problems(route["destination"])
+    yield from weight_problems(rule["route"])
+    for name, judge in _PARTS.items():
+        if name in rule:
+            yield from judge(rule[name])
+    if "redirect" in rule:
+        yield from _redirect_problems(rule["redirect"], rule["match"])
+
+
+def _conflicts(rule: Node, *, is_delegate: bool) -> Iterator[Problem]:
+    has_route = not rule["route"].is_empty_list
+    if "delegate" in rule and not is_delegate:
+        for name in ("redirect", "route"):
+            if name in rule and rule[name].value != []:
+                yield rule[name].problem(f"a rule with a delegate cannot contain a {name}")
+        return
+    if "delegate" in rule:
+        yield rule["delegate"].problem("the rule of a delegate cannot contain a delegate")
+    answers = [name for name in ("redirect", "directResponse") if name in rule]
+    for answer in answers:
+        there = [name for name in ("fault", "rewrite") if name in rule]
+        for name in ["route"] * has_route + there:
+            yield rule[name].problem(f"a rule cannot contain both {name} and {answer}")
+    if len(answers) > 1:
+        yield rule.problem("a rule cannot contain both redirect and directResponse")
+    if not answers and not has_route:
+        yield rule.problem("a rule needs a route, a redirect or a directResponse")
+    if "mirror" in rule and not rule["mirrors"].is_empty_list:
+        yield rule["mirror"].problem("a rule cannot contain both mirror and mirrors")
+
+
+def _fault_problems(fault: Node) -> Iterator[Problem]:
+    if "abort" not in fault and "delay" not in fault:
+        yield fault.problem("the fault has neither an abort nor a delay")
+    for part, name in (("abort", "http2Error"), ("delay", "exponentialDelay")):
+        if name in fault[part]:
+            yield fault[part][name].problem("Istio refuses it: its schema names it, nothing more")
+
+
+def _redirect_problems(redirect: Node, matches: Node) -> Iterator[Problem]:
+    uri, prefix, code = redirect["uri"], redirect["prefixRewrite"], redirect["redirectCode"]
+    if uri.text and prefix.text:
+        yield redirect.problem("a redirect takes only one of uri and prefixRewrite")
+    if prefix.text and any(_matches_no_prefix(match["uri"]) for match in matches.items):
+        yield prefix.problem("prefixRewrite wants every uri match to be a prefix")
+    given = (uri.text, prefix.text, redirect["authority"].text, redirect["scheme"].text)
+    if not any(given) and not ("port" in redirect or "derivePort" in redirect):
+        yield redirect.problem("the redirect says no uri, authority, scheme or port")
+    if code.number and code.number not in REDIRECT_CODES:
+        yield code.problem(f"{code.value} is no code of a redirect: it is not 3xx")
+    elif code.number and code.number not in ENVOY_REDIRECT_CODES:
+        known = ", ".join(map(str, ENVOY_REDIRECT_CODES))
+        yield code.problem(f"Istio takes {code.value}, but Envoy knows only {known}")
+    scheme = redirect["scheme"]
+    if scheme.text not in {"", "http", "https"}:
+        yield scheme.problem(f'the scheme "{scheme.text}" is neither http nor https')
+
+
+def _matches_no_prefix(uri: Node) -> bool:
+    return uri.there and "prefix" not in uri
+
+
+def _rewrite_problems(rewrite: Node) -> Iterator[Problem]:
+    expression = rewrite["uriRegexRewrite"]
+    if rewrite["uri"].text and expression.there:
+        yield rewrite.problem("a rewrite takes only one of uri and uriRegexRewrite")
+    if not (rewrite["uri"].text or expression.there or rewrite["authority"].text):
+        yield rewrite.problem("the rewrite says no uri, uriRegexRewrite or authority")
+    if not expression.there:
+        return
+    match = expression["match"]
+    if not match.text or not expression["rewrite"].text:
+        yield expression.problem("uriRegexRewrite needs both match and rewrite")
+    elif wrong := regex.problem(match.text):
+        yield match.problem(wrong)
+
+
+def _retry_problems(retries: Node) -> Iterator[Problem]:
+    others = [name for name in ("perTryTimeout", "retryRemoteLocalities") if name in retries]
+    others += ["retryOn"] * bool(retries["retryOn"].text)
+    attempts = retries["attempts"]
+    if not attempts.number and isinstance(attempts.value, int | None) and others:
+        message = f"the attempts are 0, which means no retries, and {', '.join(others)} is set"
+        yield retries.problem(message)
+    if not retries["retryOn"].text:
+        return
+    for condition in retries["retryOn"].text.split(","):
+        if condition not in RETRY_ON | STATUSES:
+            yield retries["retryOn"].problem(f'"{condition}" is no condition for retryOn')
+
+
+def _cors_problems(cors: Node) -> Iterator[Problem]:
+    for origin in cors["allowOrigins"].items:
+        if not any(origin[kind].text for kind in ("exact", "prefix", "regex")):
+            yield origin.problem("the origin is empty")
+        else:
+            yield from regex_problems(origin)
+    for part in ("allowHeaders", "exposeHeaders"):
+        for name in cors[part].items:
+            if name.is_text and name.text != "*" and (wrong := names.header(name.text)):
+                yield name.problem(wrong)
+    yield from _whole_second_problems(cors["maxAge"])
+
+
+def _whole_second_problems(age: Node) -> Iterator[Problem]:
+    length = durations.seconds(age.text)
+    if length is not None and length > 0 and length.denominator != 1:
+        yield age.problem(f'maxAge "{age.text}" is finer than a second')
+
+
+def _direct_response_problems(response: Node) -> Iterator[Problem]:
+    body = response["body"]
+    size = len(body["string"].text.encode(errors="replace"))
+    if size > LARGEST_BODY:
+        yield body["string"].problem(f"the body has {size} bytes, more than {LARGEST_BODY}")
+
+
+def _mirrors_problems(mirrors: Node) -> Iterator[Problem]:
+    for mirror in mirrors.items:
+        yield from destination_problems(mirror["destination"])
+
+
+_PARTS = {
+    "fault": _fault_problems,
+    "rewrite": _rewrite_problems,
+    "retries": _retry_problems,
+    "corsPolicy": _cors_problems,
+    "directResponse": _direct_response_problems,
+    "mirror": destination_problems,
+    "mirrors": _mirrors_problems,
+}
+"""How each part of a rule is judged by itself."""

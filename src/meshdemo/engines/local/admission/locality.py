@@ -1,0 +1,105 @@
+"""Istio's admission of load balancing by locality, ``region/zone/subzone``.
+
+Source: Istio's pkg/config/validation/agent (ValidateLocalityLbSetting).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meshdemo.engines.local.admission.node import Node
+    from meshdemo.errors import Problem
+
+TOPOLOGY = frozenset(
+    {
+        "topology.kubernetes.io/region",
+        "topology.kubernetes.io/zone",
+        "topology.istio.io/subzone",
+    }
+)
+ALL = 100
+
+
+def problems(balancer: Node) -> Iterator[Problem]:
+    """Judge both ways to say it, which exclude each other."""
+    by_locality, by_zone = balancer["localityLbSetting"], balancer["zoneAwareLbSetting"]
+    if by_locality.there and by_zone.there:
+        yield by_zone.problem("localityLbSetting and zoneAwareLbSetting cannot be set together")
+    distribute = by_locality["distribute"].items
+    if distribute and by_locality["failover"].items:
+        yield by_locality.problem("distribute and failover cannot be set together")
+    for entry in distribute:
+        yield from _weight_problems(entry["to"])
+    yield from _overlaps([entry["from"] for entry in distribute])
+    yield from _priority_problems(by_locality, only_with_failover=True)
+    yield from _priority_problems(by_zone, only_with_failover=False)
+    for setting in (by_locality, by_zone):
+        for entry in setting["failover"].items:
+            yield from _failover_problems(entry)
+
+
+def _weight_problems(to: Node) -> Iterator[Problem]:
+    weights = to.entries
+    for weight in weights.values():
+        if not 1 <= weight.number <= ALL:
+            yield weight.problem(f"the weight of a locality is not in the range 1 to {ALL}")
+    total = sum(weight.number for weight in weights.values())
+    if total != ALL:
+        yield to.problem(f"the weights of the localities sum to {total}, not to {ALL}")
+    for locality, node in weights.items():
+        if wrong := _locality_problem(locality):
+            yield node.problem(wrong)
+    for one, other in _overlapping(list(weights)):
+        yield weights[other].problem(f'the localities "{one}" and "{other}" overlap')
+
+
+def _overlaps(nodes: Sequence[Node]) -> Iterator[Problem]:
+    for node in nodes:
+        if node.is_text and (wrong := _locality_problem(node.text)):
+            yield node.problem(wrong)
+    named = {node.text: node for node in nodes}
+    localities = [node.text for node in nodes]
+    for one, other in _overlapping(localities):
+        yield named[other].problem(f'the localities "{one}" and "{other}" overlap')
+
+
+def _overlapping(localities: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for index, one in enumerate(localities):
+        for other in localities[index + 1 :]:
+            parts = [_significant(one), _significant(other)]
+            length = min(map(len, parts))
+            if parts[0][:length] == parts[1][:length]:
+                yield one, other
+
+
+def _significant(locality: str) -> list[str]:
+    """Split a locality, without a ``*`` at its end."""
+    return [part for part in locality.split("/", 2) if part != "*"]
+
+
+def _locality_problem(locality: str) -> str:
+    if not all(locality.split("/", 2)):
+        return f'the locality "{locality}" has an empty part'
+    if "*" in locality[:-1]:
+        return f'the locality "{locality}" has a "*" that is not at its end'
+    return ""
+
+
+def _priority_problems(setting: Node, *, only_with_failover: bool) -> Iterator[Problem]:
+    if only_with_failover and not setting["failover"].items:
+        return
+    for label in setting["failoverPriority"].items:
+        if label.text in TOPOLOGY:
+            yield label.problem(f'"{label.text}" cannot be in failoverPriority here')
+
+
+def _failover_problems(entry: Node) -> Iterator[Problem]:
+    origin, target = entry["from"], entry["to"]
+    if origin.text == target.text:
+        yield entry.problem("the failover goes to the region that it comes from")
+    for node in (origin, target):
+        if "/" in node.text or "*" in node.text:
+            yield node.problem(f'"{node.text}" is not the name of a region')

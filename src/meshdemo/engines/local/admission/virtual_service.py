@@ -1,0 +1,120 @@
+"""Istio's admission of a VirtualService as a whole.
+
+Source: Istio's pkg/config/validation (ValidateVirtualService).
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.local import fields
+from meshdemo.engines.local.admission import names
+from meshdemo.engines.local.admission.http_route import rule_problems
+from meshdemo.engines.local.admission.references import (
+    destination_problems,
+    export_problems,
+    gateway_problems,
+    label_problems,
+    weight_problems,
+)
+from meshdemo.engines.local.translate.hosts import overlap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meshdemo.engines.local.admission.node import Node
+    from meshdemo.errors import Problem
+
+MESH = "mesh"
+
+
+def problems(service: Node) -> Iterator[Problem]:
+    """Judge a whole VirtualService."""
+    spec = service["spec"]
+    hosts, gateways = spec["hosts"], spec["gateways"]
+    gateway_names = [node.text for node in gateways.items]
+    in_mesh = not gateway_names or MESH in gateway_names
+    is_delegate = hosts.is_empty_list
+    if is_delegate:
+        yield from _delegate_problems(spec)
+    yield from gateway_problems(gateways)
+    yield from _host_problems(hosts, in_mesh=in_mesh)
+    if all(spec[name].is_empty_list for name in ("http", "tcp", "tls")):
+        yield spec.problem("there is no rule: http, tcp or tls must be there")
+    for rule in spec["http"].items:
+        yield from rule_problems(rule, in_mesh=in_mesh, is_delegate=is_delegate)
+    for rule in spec["tcp"].items:
+        yield from _l4_problems(rule)
+    for rule in spec["tls"].items:
+        yield from _tls_problems(rule, hosts)
+    yield from export_problems(spec, service.item.namespace)
+
+
+def _delegate_problems(spec: Node) -> Iterator[Problem]:
+    for name in ("gateways", "tls", "tcp"):
+        if not spec[name].is_empty_list:
+            message = f"a VirtualService without hosts is a delegate, and must not have {name}"
+            yield spec[name].problem(message)
+    if not fields.supports("VirtualService", "spec", "http", "delegate"):
+        yield spec["hosts"].problem(
+            "a VirtualService without hosts is a delegate,"
+            " which the local engine does not support yet",
+            "write the hosts that it is for",
+        )
+
+
+def _host_problems(hosts: Node, *, in_mesh: bool) -> Iterator[Problem]:
+    nodes = [node for node in hosts.items if node.is_text]
+    wrong = [problem for node in nodes for problem in _one_host_problems(node, in_mesh=in_mesh)]
+    yield from wrong
+    if wrong:
+        return
+    for one, other in combinations(nodes, 2):
+        if overlap(one.text, other.text):
+            yield other.problem(f'duplicate hosts: "{one.text}" and "{other.text}" overlap')
+
+
+def _one_host_problems(node: Node, *, in_mesh: bool) -> Iterator[Problem]:
+    wrong = names.wildcard_domain(node.text)
+    if wrong and not names.is_address(node.text):
+        yield node.problem(wrong)
+    elif node.text == "*" and in_mesh:
+        yield node.problem('the host "*" is not allowed in the mesh', "name the hosts")
+
+
+def _l4_problems(rule: Node) -> Iterator[Problem]:
+    for match in rule["match"].items:
+        yield from label_problems(match["sourceLabels"])
+        yield from gateway_problems(match["gateways"])
+        for subnet in match["destinationSubnets"].items:
+            if subnet.is_text and not names.is_subnet(subnet.text):
+                yield subnet.problem(f'"{subnet.text}" is no address and no range of addresses')
+    if rule["route"].is_empty_list:
+        yield rule.problem("the rule has no route")
+    for route in rule["route"].items:
+        yield from destination_problems(route["destination"])
+    yield from weight_problems(rule["route"])
+
+
+def _tls_problems(rule: Node, hosts: Node) -> Iterator[Problem]:
+    yield from _l4_problems(rule)
+    if rule["match"].value == []:
+        yield rule["match"].problem("the rule has no match")
+    known = [node.text for node in hosts.items]
+    for match in rule["match"].items:
+        if match["sniHosts"].value == []:
+            yield match["sniHosts"].problem("there is no host in sniHosts")
+        for sni in match["sniHosts"].items:
+            wrong = names.wildcard_domain(sni.text)
+            if wrong and not names.is_address(sni.text):
+                yield sni.problem(wrong)
+            elif not wrong and not any(_is_subset(sni.text, host) for host in known):
+                yield sni.problem(f'"{sni.text}" is not among the hosts: {", ".join(known)}')
+
+
+def _is_subset(host: str, of: str) -> bool:
+    """Tell whether all names that a host stands for are names of another."""
+    if of.startswith("*"):
+        return host.removeprefix("*").endswith(of[1:]) and len(host) >= len(of)
+    return host == of

@@ -1,0 +1,123 @@
+"""What a server asks of a Deployment or a Pod, and whether anything here can run it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from meshdemo.engines.local import images
+from meshdemo.engines.local.admission import names
+from meshdemo.engines.local.admission.metadata import tag_problems
+from meshdemo.engines.local.admission.node import Node
+from meshdemo.engines.local.admission.references import label_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meshdemo.errors import Problem
+
+SIDECARS = frozenset({"istio-init", "istio-proxy", "istio-validation"})
+BY_VALUES = frozenset({"In", "NotIn"})
+
+
+def problems(workload: Node) -> Iterator[Problem]:
+    """Judge a whole Deployment or Pod."""
+    if workload.item.kind == "Pod":
+        yield from _pod_problems(workload)
+        return
+    template = workload["spec"]["template"]
+    yield from tag_problems(template["metadata"])
+    yield from _selector_problems(workload["spec"]["selector"], template["metadata"]["labels"])
+    yield from _pod_problems(template)
+
+
+def _selector_problems(selector: Node, labels: Node) -> Iterator[Problem]:
+    yield from label_problems(selector["matchLabels"], names.LONGEST_LABEL)
+    wanted, expressions = selector["matchLabels"], selector["matchExpressions"].items
+    if selector.there and not wanted.entries and not expressions:
+        yield selector.problem("the selector is empty", "write matchLabels as in the template")
+    for key, value in wanted.entries.items():
+        if value.is_text and labels[key].value != value.text:
+            has = f"they have {key}={labels[key].text}" if key in labels else f"they have no {key}"
+            yield value.problem(
+                f"the selector does not match the labels of the pods: {has}",
+                f"write {key}: {value.text} in spec.template.metadata.labels",
+            )
+    for expression in expressions:
+        yield from _expression_problems(expression, labels.texts)
+
+
+def _expression_problems(expression: Node, labels: dict[str, str]) -> Iterator[Problem]:
+    key, operator = expression["key"].text, expression["operator"].text
+    values = [node.text for node in expression["values"].items]
+    if operator in BY_VALUES and not values:
+        yield expression["values"].problem(f"the operator {operator} needs values")
+    holds = {
+        "In": labels.get(key) in values,
+        "NotIn": labels.get(key) not in values,
+        "Exists": key in labels,
+        "DoesNotExist": key not in labels,
+    }
+    if not holds.get(operator, True):
+        yield expression.problem("the selector does not match the labels of the pods")
+
+
+def _pod_problems(template: Node) -> Iterator[Problem]:
+    containers = template["spec"]["containers"]
+    if containers.value == []:
+        yield containers.problem("a pod needs at least one container")
+    seen: set[str] = set()
+    for container in containers.items:
+        name = container["name"]
+        if name.is_text and (wrong := names.dns_label(name.text)):
+            yield name.problem(wrong)
+        elif name.text and name.text in seen:
+            yield name.problem(f'there are two containers of the name "{name.text}"')
+        elif name.text in SIDECARS:
+            yield name.problem("the local engine runs the sidecar itself", "give it not injected")
+        seen.add(name.text)
+        yield from _container_problems(container)
+    yield from _image_problems(template)
+
+
+def _container_problems(container: Node) -> Iterator[Problem]:
+    image = container["image"]
+    if image.is_text and image.text != image.text.strip():
+        yield image.problem("the image has white space around its name")
+    for variable in container["env"].items:
+        name = variable["name"]
+        if name.is_text and (wrong := names.env_name(name.text)):
+            yield name.problem(wrong)
+    seen: set[str] = set()
+    for port in container["ports"].items:
+        name = port["name"]
+        if name.text and (wrong := names.port_name(name.text)):
+            yield name.problem(wrong)
+        elif name.text and name.text in seen:
+            yield name.problem(f'there are two ports of the name "{name.text}"')
+        seen.add(name.text)
+
+
+def _image_problems(template: Node) -> Iterator[Problem]:
+    """Ask what nothing runs, with the parts of the template that are readable."""
+    spec = template["spec"]
+    containers = spec["containers"].rows
+    readable = {
+        "metadata": {"annotations": template["metadata"]["annotations"].texts},
+        "spec": {"containers": [_readable(container) for container in containers]},
+    }
+    for path, message, hint in images.problems_of(readable):
+        about = containers[path[2]] if path[0] == "spec" and isinstance(path[2], int) else None
+        if about and not about["image"].is_text:
+            continue  # the table has said that it is missing
+        yield Node(template.item, None, (*template.path, *path)).problem(message, hint)
+
+
+def _readable(container: Node) -> dict[str, Any]:
+    return {
+        "image": container["image"].text,
+        **{
+            name: [word.text for word in container[name].items]
+            for name in ("command", "args")
+            if name in container
+        },
+    }

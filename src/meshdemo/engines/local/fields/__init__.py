@@ -1,0 +1,144 @@
+"""The table of fields: each field of each kind is honoured, without effect here, or refused.
+
+It is the one place that says so. A row reads ``"timeout": yes(Duration())`` (honoured),
+``idle()`` (accepted without effect, and named in a note) or ``later(...)`` (the owner of the kind
+knows it, this engine does not support it yet). A field without a row is unknown, and refused as
+well. To support one more, make its ``later`` a ``yes`` and translate it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.local.fields import destination_rule, kubernetes, virtual_service
+from meshdemo.engines.local.fields.reading import Findings, Place, closest
+from meshdemo.engines.local.fields.types import Record, Standing, yes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from meshdemo.engines.local.fields.types import Row, Type
+    from meshdemo.errors import Problem
+    from meshdemo.manifests import Object
+
+ISTIO_VERSIONS = (
+    "networking.istio.io/v1",
+    "networking.istio.io/v1beta1",
+    "networking.istio.io/v1alpha3",
+)
+ELSEWHERE = [
+    "ConfigMap",
+    "CronJob",
+    "DaemonSet",
+    "EnvoyFilter",
+    "Gateway",
+    "HTTPRoute",
+    "HorizontalPodAutoscaler",
+    "Ingress",
+    "Job",
+    "NetworkPolicy",
+    "PersistentVolumeClaim",
+    "PodDisruptionBudget",
+    "ReplicaSet",
+    "Role",
+    "RoleBinding",
+    "Secret",
+    "ServiceEntry",
+    "Sidecar",
+    "StatefulSet",
+    "AuthorizationPolicy",
+    "PeerAuthentication",
+    "Telemetry",
+]
+"""Kinds that a cluster knows, most of those that stand beside the ones below."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of objects: its API versions and its fields."""
+
+    versions: tuple[str, ...]
+    rows: Mapping[str, Row]
+
+
+def _kind(versions: tuple[str, ...], **rows: Row) -> Kind:
+    return Kind(versions, {**kubernetes.TOP, **rows})
+
+
+TABLE: Mapping[str, Kind] = {
+    "Service": _kind(("v1",), spec=yes(kubernetes.SERVICE, required=True)),
+    "Deployment": _kind(("apps/v1",), spec=yes(kubernetes.DEPLOYMENT, required=True)),
+    "Pod": _kind(("v1",), spec=yes(kubernetes.POD, required=True)),
+    "Namespace": _kind(("v1",), spec=yes(kubernetes.NAMESPACE)),
+    "ServiceAccount": _kind(("v1",), **kubernetes.SERVICE_ACCOUNT),
+    "DestinationRule": _kind(ISTIO_VERSIONS, spec=yes(destination_rule.SPEC, required=True)),
+    "VirtualService": _kind(ISTIO_VERSIONS, spec=yes(virtual_service.SPEC)),
+}
+
+
+def read(item: Object) -> Findings:
+    """Look at every field of an object."""
+    findings = Findings()
+    if problem := _kind_problem(item):
+        findings.problems.append(problem)
+    else:
+        Record(TABLE[item.kind].rows).read(item.data, Place(item, findings))
+    return findings
+
+
+def is_known(item: Object) -> bool:
+    """Tell whether the table says anything about an object's kind and version."""
+    return _kind_problem(item) is None
+
+
+def row(kind: str, *path: str) -> Row:
+    """Give the row of a field; lists are passed through: ``row(kind, "spec", "http", "match")``."""
+    rows: Mapping[str, Row] = TABLE[kind].rows
+    for name in path[:-1]:
+        inner = _inside(rows[name].type)
+        rows = inner.rows if isinstance(inner, Record) else {}
+    return rows[path[-1]]
+
+
+def supports(kind: str, *path: str) -> bool:
+    """Tell whether a field is honoured, as the table says now."""
+    return row(kind, *path).standing is Standing.HONOURED
+
+
+def every_row(kind: str) -> Iterator[tuple[str, Row]]:
+    """Give all rows of a kind with their paths: ``spec.http[].route[].weight``."""
+    yield from _rows_of(Record(TABLE[kind].rows), "")
+
+
+def _rows_of(of: Type, path: str) -> Iterator[tuple[str, Row]]:
+    if hasattr(of, "of"):
+        yield from _rows_of(of.of, f"{path}[]")
+    if isinstance(of, Record):
+        for name, found in of.rows.items():
+            below = f"{path}.{name}" if path else name
+            yield below, found
+            yield from _rows_of(found.type, below)
+
+
+def _inside(of: Type) -> Type:
+    """Take the lists and maps off a type."""
+    while hasattr(of, "of"):
+        of = of.of
+    return of
+
+
+def _kind_problem(item: Object) -> Problem | None:
+    version, kind = str(item.data.get("apiVersion")), item.kind
+    if kind in TABLE:
+        known = TABLE[kind].versions
+        if version in known:
+            return None
+        message = f"no {kind} has the version {version}"
+        return item.problem(message, "apiVersion", hint=f"write {' or '.join(known)}")
+    if kind in ELSEWHERE:
+        message = f"the local engine does not support the kind {kind}"
+        return item.problem(message, "kind", hint="take it out, or use a cluster: --engine cluster")
+    close = closest(kind, TABLE)
+    hint = f"did you mean {close}?" if close else f"it knows {', '.join(TABLE)}"
+    return item.problem(f"the local engine does not know the kind {kind}", "kind", hint=hint)

@@ -1,0 +1,164 @@
+"""What a Kubernetes server asks of Services, Deployments and Pods, and what can run here."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import pytest
+
+from meshdemo import manifests
+from meshdemo.engines.local.admission import admit
+from meshdemo.manifests import Object
+
+
+def parsed(text: str) -> list[Object]:
+    problems: list[Any] = []
+    objects = manifests.parse(textwrap.dedent(text), "my.yaml", problems)
+    assert problems == []
+    return objects
+
+
+def said(text: str) -> list[str]:
+    return [str(problem) for problem in admit(parsed(text), []).problems]
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("{}", "spec.ports: it is missing"),
+        ("{ports: []}", "at least one port"),
+        ("{ports: [{port: 0}]}", "port number 0 is not in the range"),
+        ("{ports: [{port: '80'}]}", 'a port\'s number is wanted, not the text "80"'),
+        ("{ports: [{port: 80, name: a}, {port: 81}]}", "each of several ports needs a name"),
+        ("{ports: [{port: 80, name: a}, {port: 81, name: a}]}", "two ports of the name"),
+        ("{ports: [{port: 80, name: a}, {port: 80, name: b}]}", "port 80 is there twice"),
+        ("{ports: [{port: 80, name: A_b}]}", "no valid name"),
+        ("{ports: [{port: 80, targetPort: a_b}]}", "no valid port name"),
+        ("{ports: [{port: 80, protocol: UDP}]}", "does not support"),
+        ("{ports: [{port: 80}], clusterIP: None}", "headless"),
+        ("{ports: [{port: 80}], type: ExternalName}", "does not support"),
+        ("{ports: [{port: 80}], selector: {app: 1}}", 'write "1"'),
+        ("{ports: [{port: 80, targtPort: 1}]}", "did you mean targetPort?"),
+    ],
+)
+def test_what_a_server_refuses_in_a_service_is_refused(spec: str, words: str) -> None:
+    head = "apiVersion: v1\nkind: Service\nmetadata: {name: other, namespace: default}\n"
+    found = said(f"{head}spec: {spec}")
+    assert [item for item in found if words in item], found
+
+
+def deployment(pod: str, labels: str = "{app: a}", more: str = "") -> str:
+    return f"""
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {{name: other, namespace: default}}
+        spec:
+          selector: {{matchLabels: {{app: a}}}}
+          template:
+            metadata: {{labels: {labels}}}
+            spec: {pod}
+          {more}
+    """
+
+
+@pytest.mark.parametrize(
+    ("pod", "words"),
+    [
+        ("{}", "spec.containers: it is missing"),
+        ("{containers: []}", "at least one container"),
+        ("{containers: [{name: a}]}", "image: it is missing"),
+        ("{containers: [{name: a, image: nginx}]}", "nothing runs the image 'nginx'"),
+        ("{containers: [{name: A, image: meshdemo/echo}]}", "no valid name"),
+        ("{containers: [&c {name: a, image: meshdemo/echo}, *c]}", "two containers"),
+        ("{containers: [{name: istio-proxy, image: meshdemo/echo}]}", "give it not injected"),
+        ("{containers: [{name: a, image: meshdemo/echo, env: [{name: 'a=b'}]}]}", "environment"),
+        (
+            "{containers: [{name: a, image: meshdemo/echo, env: [{name: a, value: 1}]}]}",
+            'text is wanted, not the number 1; write "1"',
+        ),
+        (
+            "{containers: [{name: a, image: meshdemo/echo, env: [{name: a, valueFrom: {x: {}}}]}]}",
+            "does not support",
+        ),
+        (
+            "{containers: [{name: a, image: meshdemo/echo, ports: [{containerPort: 65536}]}]}",
+            "port number 65536",
+        ),
+        (
+            "{containers: [{name: a, image: meshdemo/echo, ports: [{containerPort: 1, name: A}]}]}",
+            "no valid port name",
+        ),
+        ("{containers: [{name: a, image: meshdemo/echo}], volumes: [{name: v}]}", "volumes"),
+        ("{containers: [{name: a, image: meshdemo/echo}], initContainers: [{}]}", "initContainers"),
+        ("{containers: [{name: a, image: meshdemo/echo}], restartPolicy: Never}", "Never"),
+        ("{containers: 5}", "a list is wanted, not the number 5"),
+    ],
+)
+def test_what_a_server_refuses_in_a_pod_is_refused(pod: str, words: str) -> None:
+    found = said(deployment(pod))
+    assert [item for item in found if words in item], found
+
+
+ECHO = "{containers: [{name: a, image: meshdemo/echo}]}"
+
+
+@pytest.mark.parametrize(
+    ("labels", "more", "words"),
+    [
+        ("{app: b}", "", "selector does not match the labels of the pods: they have app=b"),
+        ("{}", "", "they have no app"),
+        ("{app: a, 'x y': b}", "", "no valid label key"),
+        ("{app: a}", "replicas: -1", "-1 is not in the range"),
+        ("{app: a}", "replicas: two", "a whole number is wanted"),
+        ("{app: a}", "replica: 2", "did you mean replicas?"),
+        ("{app: a}", "paused: true", "does not support"),
+    ],
+)
+def test_what_a_server_refuses_in_a_deployment_is_refused(
+    labels: str, more: str, words: str
+) -> None:
+    found = said(deployment(ECHO, labels, more))
+    assert [item for item in found if words in item], found
+
+
+def test_fields_about_scheduling_and_hygiene_are_accepted_and_named_once() -> None:
+    pod = """{
+        terminationGracePeriodSeconds: 0, containers: [
+          {name: a, image: meshdemo/echo, resources: {limits: {}}, imagePullPolicy: IfNotPresent},
+          {name: b, image: meshdemo/echo, resources: {limits: {}}, readinessProbe: {tcpSocket: {}}}
+        ]}"""
+    admission = admit(parsed(deployment(pod, more="strategy: {type: Recreate}")), [])
+    assert admission.problems == ()
+    path = "Deployment spec.template.spec"
+    assert [
+        note.removesuffix(" has no effect on the local engine") for note in admission.notes
+    ] == [
+        f"{path}.terminationGracePeriodSeconds",
+        f"{path}.containers[].resources",
+        f"{path}.containers[].imagePullPolicy",
+        f"{path}.containers[].readinessProbe",
+        "Deployment spec.strategy",
+    ]
+
+
+@pytest.mark.parametrize("name", ["Other", "a_b", "-a", "a" * 64])
+def test_a_name_that_is_none_is_refused(name: str) -> None:
+    text = (
+        f"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{ports: [{{port: 1}}]}}"
+    )
+    assert len(said(text)) == 1
+
+
+def test_annotations_for_istio_are_honoured_or_named_or_refused() -> None:
+    tags = {"proxy.istio.io/config": "x", "sidecar.istio.io/inject": "true", "my.org/note": "y"}
+    names = {"name": "a", "namespace": "default", "annotations": tags}
+    head = {"apiVersion": "v1", "kind": "ServiceAccount"}
+    admission = admit([Object({**head, "metadata": names})], [])
+    assert admission.problems == ()
+    assert [note.partition(" has ")[0] for note in admission.notes] == [
+        "ServiceAccount metadata.annotations.proxy.istio.io/config"
+    ]
+    redirect = {"traffic.sidecar.istio.io/excludeOutboundPorts": "80"}
+    refused = admit([Object({**head, "metadata": {**names, "annotations": redirect}})], [])
+    assert len(refused.problems) == 1
