@@ -1,0 +1,225 @@
+"""What the built-in apps share: serving on the loopback addresses of their pod's ports.
+
+An app is one coroutine that turns a Request into a Response. HTTP is uvicorn's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+import urllib.parse
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from ipaddress import ip_address
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+LISTEN = "MESHDEMO_LISTEN"
+"""Names the variable that says where to listen, as in ``80=127.0.0.1:20001,...``: the port
+inside the pod, and its place on loopback."""
+
+KEEP_ALIVE = 2 * 60 * 60
+"""Seconds that an idle connection stays open: longer than the hour after which Envoy gives one
+up, because an app that hangs up first breaks the request that Envoy is just sending."""
+GRACE = 1
+"""Seconds that requests under way get to finish after SIGTERM."""
+FLUSH_PAUSE = 0.1
+"""Seconds that an access line may wait for others, which costs a write for all instead of each."""
+
+_HANG_UP = "meshdemo.hang-up"
+_BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+
+# ASGI's types, as its specification has them.
+_Message = dict[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, without its body, which no app reads."""
+
+    method: str
+    path: str
+    """As it was sent: neither decoded nor normalised."""
+    query: str
+    headers: tuple[tuple[str, str], ...]
+    """Names in lower case, in the order of sending, repeated ones as often as they came."""
+
+    @property
+    def target(self) -> str:
+        """Give the path with the query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Give the query's parameters, of repeated ones the last."""
+        return dict(urllib.parse.parse_qsl(self.query, keep_blank_values=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One HTTP answer."""
+
+    body: bytes
+    status: int = HTTPStatus.OK
+    content_type: str = "text/plain; charset=utf-8"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def text(words: str, status: int = HTTPStatus.OK) -> Response:
+    """Make an answer of plain text."""
+    return Response(words.encode(), status)
+
+
+Handler = Callable[[Request], Awaitable["Response | None"]]
+"""What an app is. No response means that the connection is closed without an answer."""
+
+
+def serve(handler: Handler) -> None:
+    """Run an app until SIGTERM, on the addresses that the environment names.
+
+    Exits with a status other than 0 and one line on stderr if it cannot listen there.
+    """
+    # uvicorn stops by itself on SIGTERM, and then raises it again.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    sockets = [listen(*address) for address in addresses(os.environ.get(LISTEN))]
+    config = uvicorn.Config(
+        _Application(handler, AccessLog()),
+        http=_Protocol,
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        workers=1,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=GRACE,
+    )
+    uvicorn.Server(config).run(sockets)
+
+
+class AccessLog:
+    """One short line a request on stdout, for ``meshdemo logs``."""
+
+    def __init__(self) -> None:
+        self._due = False
+
+    def add(self, request: Request, outcome: object) -> None:
+        """Write a line, within ``FLUSH_PAUSE`` seconds."""
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_later(FLUSH_PAUSE, self._flush)
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        try:
+            sys.stdout.write(f'{now} "{request.method} {request.target}" {outcome}\n')
+        except OSError:
+            self._give_up()
+
+    def _flush(self) -> None:
+        self._due = False
+        try:
+            sys.stdout.flush()
+        except OSError:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        # Whoever read our lines is gone. Serving goes on without, and at exit Python flushes
+        # what is left to somewhere that takes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's own, with an extension of ASGI, which has no word for hanging up."""
+
+    def on_headers_complete(self) -> None:
+        self.scope["extensions"] = {_HANG_UP: {"now": self.transport.abort}}
+        super().on_headers_complete()
+
+
+@dataclass(frozen=True, slots=True)
+class _Application:
+    """A handler as an ASGI application."""
+
+    handler: Handler
+    log: AccessLog
+
+    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+        request = _request(scope)
+        try:
+            response = await self.handler(request)
+        except asyncio.CancelledError:
+            response = None  # the app ends, and GRACE is over
+        self.log.add(request, response.status if response else "no answer")
+        if response is None:
+            scope["extensions"][_HANG_UP]["now"]()
+            while (await receive())["type"] != "http.disconnect":
+                pass  # what is left of the request's body
+            return
+        body = b"" if response.status in _BODILESS else response.body
+        await send(
+            {
+                "type": "http.response.start",
+                "status": response.status,
+                "headers": _headers(response),
+            }
+        )
+        await send({"type": "http.response.body", "body": body})
+
+
+def _request(scope: _Message) -> Request:
+    return Request(
+        method=scope["method"],
+        path=scope["raw_path"].decode("latin-1"),
+        query=scope["query_string"].decode("latin-1"),
+        headers=tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"]),
+    )
+
+
+def _headers(response: Response) -> list[tuple[bytes, bytes]]:
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in response.headers]
+    if response.status in _BODILESS:
+        return headers
+    return [
+        (b"content-type", response.content_type.encode()),
+        (b"content-length", b"%d" % len(response.body)),
+        *headers,
+    ]
+
+
+def addresses(places: str | None) -> list[tuple[str, int]]:
+    """Read the addresses of ``LISTEN``; none if it is empty, as for a pod without ports."""
+    if places is None:
+        sys.exit(f"{LISTEN} is not set")
+    try:
+        pairs = [place.partition("=")[2].rpartition(":") for place in places.split(",") if place]
+        return [(str(ip_address(host)), int(port)) for host, _, port in pairs]
+    except ValueError as error:
+        sys.exit(f"{LISTEN}={places!r} is not like 80=127.0.0.1:20001,...: {error}")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Listen on a place on loopback, or end the program."""
+    if not ip_address(host).is_loopback:
+        sys.exit(f"will not listen on {host}:{port}, which is not on loopback")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named as TCP, because asyncio turns Nagle's algorithm off only then (python/cpython, in
+    # base_events._set_nodelay); with it, each answer would wait 40 ms for an acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen()
+    except OSError as error:
+        sys.exit(f"cannot listen on {host}:{port}: {error.strerror}")
+    return listener

@@ -1,0 +1,235 @@
+"""The test client's requests, sent through its pod's HTTP proxy, and the environment in it."""
+
+from __future__ import annotations
+
+import http.client
+import math
+import os
+import queue
+import socket
+import threading
+import time
+import urllib.parse
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from meshdemo.errors import InputError
+from meshdemo.traffic import Reply, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+CONNECTIONS = 32
+"""How many requests are under way at once. Fewer leave Envoy waiting for us and us for Envoy; many
+more would be a load test of the user's app."""
+TIME_LIMIT = 10.0
+"""Seconds that one request may take, from connecting to the end of the answer."""
+BODY_LIMIT = 64 * 1024
+"""How many bytes of an answer's body are read."""
+
+REFUSED = "connection refused"
+RESET = "connection reset"
+TIMED_OUT = "timed out"
+NOT_HTTP = "not an HTTP answer"
+
+_WATCH_PAUSE = 0.25
+"""Seconds between two looks for requests that take too long."""
+
+
+def send(
+    request: Request,
+    count: int,
+    proxy: str,
+    *,
+    fresh_connections: bool,
+    time_limit: float = TIME_LIMIT,
+) -> Iterator[Reply]:
+    """Send a request ``count`` times through the HTTP proxy, and give the replies as they come.
+
+    Nothing is sent twice: a request that fails is a reply with an error. Redirects are not
+    followed. Connections are kept alive, several side by side; ``fresh_connections`` opens one
+    for each request. Closing the iterator ends whatever is under way.
+    Raises InputError at once if this is no request that can be sent.
+    """
+    return _Job(_check(request), count, _address(proxy), fresh_connections, time_limit).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What all senders share."""
+
+    request: Request
+    count: int
+    proxy: tuple[str, int]
+    fresh_connections: bool
+    time_limit: float
+    replies: queue.SimpleQueue[Reply | Exception] = field(default_factory=queue.SimpleQueue)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> Iterator[Reply]:
+        left = threading.Semaphore(self.count)
+        senders = [_Sender(self, left) for _ in range(min(CONNECTIONS, self.count))]
+        try:
+            for sender in senders:
+                sender.start()
+            for _ in range(self.count):
+                yield self._next(senders)
+        finally:
+            self.stopped.set()
+            for sender in senders:
+                sender.cut()
+            for sender in senders:
+                if sender.is_alive():
+                    sender.join()
+
+    def _next(self, senders: list[_Sender]) -> Reply:
+        while True:
+            try:
+                reply = self.replies.get(timeout=_WATCH_PAUSE)
+            except queue.Empty:
+                # A socket's timeout bounds each wait for bytes, not an answer that trickles.
+                for sender in senders:
+                    sender.cut_if_late()
+                continue
+            if isinstance(reply, Exception):
+                raise reply
+            return reply
+
+
+class _Sender(threading.Thread):
+    """One connection, which takes one request after the other while there are any left."""
+
+    def __init__(self, job: _Job, left: threading.Semaphore) -> None:
+        super().__init__(daemon=True)
+        self._job = job
+        self._left = left
+        self._connection = http.client.HTTPConnection(*job.proxy, timeout=job.time_limit)
+        self._socket: socket.socket | None = None
+        self._deadline = math.inf
+
+    def run(self) -> None:
+        try:
+            while self._left.acquire(blocking=False) and not self._job.stopped.is_set():
+                self._deadline = time.monotonic() + self._job.time_limit
+                self._job.replies.put(self._exchange())
+                self._deadline = math.inf
+        except Exception as error:  # noqa: BLE001 - raised again where the replies are read
+            self._job.replies.put(error)
+        finally:
+            self._connection.close()
+
+    def cut(self) -> None:
+        """End what is under way, from another thread."""
+        if self._socket is not None:
+            with suppress(OSError):  # it is closed already
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def cut_if_late(self) -> None:
+        """End what is under way if it has taken too long."""
+        if time.monotonic() > self._deadline:
+            self.cut()
+
+    def _exchange(self) -> Reply:
+        try:
+            self._connect()
+            _put(self._connection, self._job.request)
+            self._connection.endheaders()
+            return self._read(self._connection.getresponse())
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            late = time.monotonic() > self._deadline
+            return Reply(error=TIMED_OUT if late else _name(error))
+
+    def _connect(self) -> None:
+        if self._job.fresh_connections:
+            self._connection.close()
+        if self._connection.sock is None:
+            self._connection.connect()
+            self._socket = self._connection.sock
+        # Asked after the socket is known: whoever stops us cuts those that are known by then.
+        if self._job.stopped.is_set():
+            raise ConnectionAbortedError
+
+    def _read(self, response: http.client.HTTPResponse) -> Reply:
+        body = response.read(BODY_LIMIT)
+        if response.length and len(body) < BODY_LIMIT:
+            # http.client raises this by itself only where it is asked for all of a body.
+            raise http.client.IncompleteRead(body, response.length)
+        if time.monotonic() > self._deadline:
+            raise TimeoutError
+        if not response.isclosed():
+            self._connection.close()  # the rest of a long body is still to come
+        return Reply(response.status, body.decode(errors="replace"))
+
+
+def _name(error: Exception) -> str:
+    """Name a failure in few words that never change, because replies are counted by them."""
+    if isinstance(error, ConnectionRefusedError):
+        return REFUSED
+    if isinstance(error, TimeoutError):
+        return TIMED_OUT
+    # http.client reports a hang-up as RemoteDisconnected, within a body as IncompleteRead.
+    if isinstance(error, ConnectionError | http.client.IncompleteRead):
+        return RESET
+    if isinstance(error, OSError):
+        return (error.strerror or "connection failed").lower()
+    return NOT_HTTP
+
+
+def _check(request: Request) -> Request:
+    """Give the request with its URL as it is sent. Raises InputError."""
+    try:
+        checked = Request(_absolute(request.url), request.method, request.headers)
+        _put(http.client.HTTPConnection("localhost"), checked)  # writes to memory only
+    except (ValueError, http.client.InvalidURL) as error:
+        raise InputError(f"cannot send {request.method} {request.url}: {error}") from error
+    return checked
+
+
+def _absolute(url: str) -> str:
+    """Write a URL as curl does: without fragment and default port. Raises ValueError."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("the URL is not of the form http://HOST[:PORT]/PATH")
+    default = parts.port == http.client.HTTP_PORT
+    authority = parts.netloc.rpartition(":")[0] if default else parts.netloc
+    return urllib.parse.urlunsplit(("http", authority, parts.path or "/", parts.query, ""))
+
+
+def _put(connection: http.client.HTTPConnection, request: Request) -> None:
+    """Write a request's head, in absolute form, as to a proxy; headers are the user's alone."""
+    given = {name.lower() for name, _ in request.headers}
+    connection.putrequest(
+        request.method, request.url, skip_host="host" in given, skip_accept_encoding=True
+    )
+    if "user-agent" not in given:
+        connection.putheader("User-Agent", "meshdemo")
+    if request.method in {"POST", "PUT", "PATCH"} and "content-length" not in given:
+        connection.putheader("Content-Length", "0")
+    for name, value in request.headers:
+        connection.putheader(name, value)
+
+
+def _address(proxy: str) -> tuple[str, int]:
+    url = urllib.parse.urlsplit(proxy)
+    return url.hostname or "", url.port or http.client.HTTP_PORT
+
+
+def environment(
+    proxy: str,
+    container_env: Mapping[str, str],
+    *,
+    pod: str = "testclient",
+    inherited: Mapping[str, str] = os.environ,
+) -> dict[str, str]:
+    """Give the environment of a command in the test client.
+
+    It is the user's (``inherited``), so that their programs work, without their proxies and
+    exceptions, under the container's own. HTTPS goes to the pod's proxy too: that refuses it,
+    where otherwise it would leave the machine. A shell's prompt shows the pod.
+    """
+    clean = {n: v for n, v in inherited.items() if not n.lower().endswith("_proxy")}
+    names = [f"{scheme}_proxy" for scheme in ("http", "https", "all")]
+    proxies = {spelled: proxy for name in names for spelled in (name, name.upper())}
+    return {**clean, "PS1": f"{pod}$ ", **container_env, **proxies}

@@ -1,0 +1,297 @@
+"""The sender, against real servers on loopback that stand for the test client's proxy."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meshdemo.engines.local import client
+from meshdemo.engines.local.client import BODY_LIMIT, CONNECTIONS, environment, send
+from meshdemo.errors import InputError
+from meshdemo.traffic import Reply, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from http.server import BaseHTTPRequestHandler
+
+    from tests.unit.apps.conftest import Recorder
+
+LOOPBACK = "127.0.0.1"
+PATIENCE = 20.0
+
+
+def test_each_request_gets_one_reply(recorder: Recorder) -> None:
+    replies = list(send(Request(), 100, recorder.url, fresh_connections=False))
+    assert replies == [Reply(200, "v1")] * 100
+    assert len(recorder.requests) == 100
+
+
+def test_connections_are_kept_and_shared(recorder: Recorder) -> None:
+    list(send(Request(), 200, recorder.url, fresh_connections=False))
+    assert 1 <= recorder.connections <= CONNECTIONS
+
+
+def test_fresh_connections_are_one_for_each_request(
+    recorder: Recorder,
+) -> None:
+    list(send(Request(), 50, recorder.url, fresh_connections=True))
+    assert recorder.connections == 50
+
+
+def test_no_requests_give_no_replies(recorder: Recorder) -> None:
+    assert list(send(Request(), 0, recorder.url, fresh_connections=False)) == []
+    assert recorder.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "sent", "host"),
+    [
+        ("http://app/env/version", "http://app/env/version", "app"),
+        ("http://app:80/a", "http://app/a", "app"),
+        ("http://app:8000?x=1", "http://app:8000/?x=1", "app:8000"),
+        ("http://app.shop/a%20b/../c#part", "http://app.shop/a%20b/../c", "app.shop"),
+    ],
+)
+def test_a_url_is_sent_whole_as_curl_would(
+    recorder: Recorder, url: str, sent: str, host: str
+) -> None:
+    list(send(Request(url), 1, recorder.url, fresh_connections=False))
+    _, path, headers, _ = recorder.requests[0]
+    assert (path, dict(headers)["Host"]) == (sent, host)
+
+
+def test_method_and_headers_are_the_users(recorder: Recorder) -> None:
+    headers = (("x-a", "1"), ("x-a", "2"), ("Host", "other"), ("user-agent", "me"))
+    list(send(Request("http://app/", "POST", headers), 1, recorder.url, fresh_connections=False))
+    method, _, sent, _ = recorder.requests[0]
+    assert method == "POST"
+    assert sent == [("Content-Length", "0"), *headers]
+
+
+def test_nothing_but_our_name_is_added_to_a_get(
+    recorder: Recorder,
+) -> None:
+    list(send(Request("http://app/"), 1, recorder.url, fresh_connections=False))
+    assert recorder.requests[0][2] == [("Host", "app"), ("User-Agent", "meshdemo")]
+
+
+def test_the_users_proxy_variables_are_not_heeded(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://192.0.2.1:1")
+    monkeypatch.setenv("no_proxy", "*")
+    replies = list(send(Request(), 1, recorder.url, fresh_connections=False))
+    assert replies == [Reply(200, "v1")]
+
+
+def test_redirects_are_not_followed(recorder: Recorder) -> None:
+    recorder.answer = lambda handler: recorder.respond(
+        handler, 302, b"", location="http://app/next"
+    )
+    replies = list(send(Request(), 3, recorder.url, fresh_connections=False))
+    assert replies == [Reply(302)] * 3
+    assert len(recorder.requests) == 3
+
+
+def test_of_a_long_body_only_the_beginning_is_read(
+    recorder: Recorder,
+) -> None:
+    recorder.answer = lambda handler: recorder.respond(handler, 200, b"x" * 3 * BODY_LIMIT)
+    for reply in send(Request(), 2 * CONNECTIONS, recorder.url, fresh_connections=False):
+        assert reply == Reply(200, "x" * BODY_LIMIT)
+
+
+def test_a_body_need_not_be_text(recorder: Recorder) -> None:
+    recorder.answer = lambda handler: recorder.respond(handler, 200, b"\xff\xfe")
+    replies = list(send(Request(), 1, recorder.url, fresh_connections=False))
+    assert replies == [Reply(200, "\N{REPLACEMENT CHARACTER}" * 2)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reply"),
+    [
+        pytest.param(b"", Reply(error="connection reset"), id="hangs-up"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nv1",
+            Reply(error="connection reset"),
+            id="hangs-up-within-the-body",
+        ),
+        pytest.param(b"SSH-2.0-x\r\n", Reply(error="not an HTTP answer"), id="speaks-ssh"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\n\r\nv1", Reply(200, "v1"), id="body-ends-with-connection"
+        ),
+    ],
+)
+def test_a_request_that_fails_is_a_reply_and_is_not_sent_again(answer: bytes, reply: Reply) -> None:
+    with raw_server(lambda peer: peer.sendall(answer)) as (url, served):
+        replies = list(send(Request(), 20, url, fresh_connections=False))
+    assert replies == [reply] * 20
+    assert len(served) == 20
+
+
+def test_a_kept_connection_that_was_closed_is_an_error_not_a_second_try(
+    recorder: Recorder,
+) -> None:
+    def answer_once(handler: BaseHTTPRequestHandler) -> None:
+        recorder.respond(handler, 200, b"v1")
+        handler.close_connection = True  # without having said so
+
+    recorder.answer = answer_once
+    count = 5 * CONNECTIONS
+    kinds = Counter(send(Request(), count, recorder.url, fresh_connections=False))
+    assert set(kinds) <= {Reply(200, "v1"), Reply(error="connection reset")}
+    assert kinds.total() == count
+    assert len(recorder.requests) == kinds[Reply(200, "v1")]
+
+
+def test_nobody_listening_is_connection_refused() -> None:
+    with socket.create_server((LOOPBACK, 0)) as closed:
+        url = f"http://{LOOPBACK}:{closed.getsockname()[1]}"
+    replies = list(send(Request(), 20, url, fresh_connections=False))
+    assert replies == [Reply(error="connection refused")] * 20
+
+
+def trickle(peer: socket.socket) -> None:
+    peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n")
+    try:
+        while True:
+            peer.sendall(b"x")
+            time.sleep(0.05)
+    except OSError:
+        pass  # the client has given up
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [
+        pytest.param(lambda peer: peer.recv(1), id="never-answers"),
+        pytest.param(trickle, id="answers-for-ever"),
+    ],
+)
+def test_a_request_that_takes_too_long_is_timed_out(
+    behave: Callable[[socket.socket], object],
+) -> None:
+    with raw_server(behave) as (url, _):
+        began = time.monotonic()
+        replies = list(send(Request(), 3, url, fresh_connections=False, time_limit=0.3))
+        assert time.monotonic() - began < PATIENCE
+    assert replies == [Reply(error=client.TIMED_OUT)] * 3
+
+
+def test_leaving_early_ends_everything(recorder: Recorder) -> None:
+    release = threading.Event()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        if len(recorder.requests) > 3:
+            release.wait(PATIENCE)
+        recorder.respond(handler, 200, b"v1")
+
+    recorder.answer = answer
+    before = threading.active_count()
+    replies = send(Request(), 1000, recorder.url, fresh_connections=False)
+    assert list(islice(replies, 2)) == [Reply(200, "v1")] * 2
+    began = time.monotonic()
+    replies.close()  # type: ignore[attr-defined] # it is a generator
+    assert time.monotonic() - began < PATIENCE / 2
+    release.set()
+    deadline = time.monotonic() + PATIENCE
+    while (recorder.open or threading.active_count() > before) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert recorder.open == 0
+    assert len(recorder.requests) <= 2 * CONNECTIONS + 3
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pytest.param(Request("https://app/"), id="https"),
+        pytest.param(Request("app/env"), id="no-scheme"),
+        pytest.param(Request("http:///env"), id="no-host"),
+        pytest.param(Request("http://user:word@app/"), id="password"),
+        pytest.param(Request("http://app:port/"), id="port"),
+        pytest.param(Request("http://[::1/"), id="bracket"),
+        pytest.param(Request("http://app/a b"), id="blank"),
+        pytest.param(Request("http://app/\N{SNOWMAN}"), id="not-ascii"),
+        pytest.param(Request(headers=(("x-a", "1\r\nx-b: 2"),)), id="header-with-line-end"),
+        pytest.param(Request(headers=(("x a:", "1"),)), id="header-name"),
+        pytest.param(Request(headers=(("x-a", "\N{SNOWMAN}"),)), id="header-not-latin"),
+        pytest.param(Request(method="GET\r\n"), id="method"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_at_once(request_: Request) -> None:
+    with pytest.raises(InputError, match="cannot send"):
+        send(request_, 1, "http://127.0.0.1:1", fresh_connections=False)
+
+
+PROXY = "http://127.0.0.1:20001"
+
+
+def test_a_command_has_the_users_environment_but_for_their_proxies() -> None:
+    inherited = {
+        "HOME": "/home/me",
+        "Http_Proxy": "http://company:3128",
+        "NO_PROXY": "*",
+        "ftp_proxy": "x",
+        "socks_proxy": "x",
+        "PROXY_NAME": "kept",
+    }
+    env = environment(PROXY, {"version": "v1"}, pod="client-1", inherited=inherited)
+    proxies = {n: v for n, v in env.items() if n.lower().endswith("_proxy")}
+    assert proxies == dict.fromkeys(
+        ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"), PROXY
+    )
+    rest = {n: v for n, v in env.items() if n not in proxies}
+    assert rest == {
+        "HOME": "/home/me",
+        "PROXY_NAME": "kept",
+        "version": "v1",
+        "PS1": "client-1$ ",
+    }
+
+
+def test_the_containers_environment_wins_over_the_users_but_not_over_its_proxy() -> None:
+    env = environment(PROXY, {"A": "container", "http_proxy": "http://else"}, inherited={"A": "me"})
+    assert env["A"] == "container"
+    assert env["http_proxy"] == PROXY
+
+
+@contextmanager
+def raw_server(behave: Callable[[socket.socket], object]) -> Iterator[tuple[str, list[bytes]]]:
+    """Serve one request a connection, in whatever way, and remember the requests."""
+    served: list[bytes] = []
+    threads: list[threading.Thread] = []
+
+    def serve(peer: socket.socket) -> None:
+        with peer:
+            peer.settimeout(PATIENCE)
+            if head := peer.recv(10_000):
+                served.append(head)
+                behave(peer)
+
+    def accept() -> None:
+        while True:
+            try:
+                peer, _ = listener.accept()
+            except OSError:
+                return  # closed: the test is over
+            threads.append(threading.Thread(target=serve, args=(peer,)))
+            threads[-1].start()
+
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        acceptor = threading.Thread(target=accept)
+        acceptor.start()
+        try:
+            yield f"http://{LOOPBACK}:{listener.getsockname()[1]}", served
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            acceptor.join()
+            for thread in threads:
+                thread.join()
