@@ -1,11 +1,11 @@
 """Which engine a command is for, and why: nobody's cluster is changed by a guess.
 
-    --engine                                   the user said so
-    --context, --kubeconfig                    a cluster was named
-    MESHDEMO_ENGINE, MESHDEMO_CONTEXT          the same in the environment
-    run.json in the state directory            the run that is there
-    KUBECONFIG, a pod's service account        only for a command that changes no object
-    otherwise                                  local
+--engine                                   the user said so
+--context, --kubeconfig                    a cluster was named
+MESHDEMO_ENGINE, MESHDEMO_CONTEXT          the same in the environment
+run.json in the state directory            the run that is there
+KUBECONFIG, a pod's service account        only for a command that changes no object
+otherwise                                  local
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def choose_engine(
 ) -> Choice:
     """Choose by the rules above; ``changes`` says whether the command changes any object."""
     if settings.engine not in (None, *ENGINES):
-        raise UsageError(f"there is no engine {settings.engine}", hint=f"One of {', '.join(ENGINES)}.")
+        raise UsageError(
+            f"there is no engine {settings.engine}", hint=f"One of {', '.join(ENGINES)}."
+        )
     named = "--context" if settings.context else "--kubeconfig" if settings.kubeconfig else ""
     if settings.engine == LOCAL and named:
         hint = f"Leave out {named}, or say --engine cluster."
@@ -66,7 +68,7 @@ def choose_engine(
 def open_engine(choice: Choice, notify: Notify) -> Engine:
     """Import the engine, only now, and open it."""
     if choice.engine == LOCAL:
-        from meshdemo.engines.local import LocalEngine  # noqa: PLC0415 - late, it takes time
+        from meshdemo.engines.local.engine import LocalEngine  # noqa: PLC0415 - late, it takes time
 
         return LocalEngine(choice.settings, notify)
     if importlib.util.find_spec("meshdemo.engines.cluster") is None:
@@ -81,7 +83,9 @@ def open_engine(choice: Choice, notify: Notify) -> Engine:
 
 def kubeconfig_about(environment: Mapping[str, str] = os.environ) -> str:
     """Give the current context of a kubeconfig that kubectl would use; empty if there is none."""
-    paths = environment.get("KUBECONFIG") or str(Path(environment.get("HOME", "~")) / ".kube/config")
+    paths = environment.get("KUBECONFIG") or str(
+        Path(environment.get("HOME", "~")) / ".kube/config"
+    )
     for path in filter(None, paths.split(os.pathsep)):
         try:
             text = Path(path).expanduser().read_text(encoding="utf-8")
@@ -94,9 +98,7 @@ def kubeconfig_about(environment: Mapping[str, str] = os.environ) -> str:
     return ""
 
 
-def _choice(
-    engine: str, why: str, settings: Settings, environment: Mapping[str, str]
-) -> Choice:
+def _choice(engine: str, why: str, settings: Settings, environment: Mapping[str, str]) -> Choice:
     """Complete a cluster that was named by half: its context may stand in the environment."""
     context = environment.get("MESHDEMO_CONTEXT")
     if engine == CLUSTER and context and not (settings.context or settings.kubeconfig):

@@ -1,0 +1,262 @@
+"""The local engine: what it does for each call of the Engine protocol."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from meshdemo import shell
+from meshdemo.engines import Applied, Change, Check, Injection, MeshOptions, Where
+from meshdemo.engines.local import images, merging, plan, prerequisites, status, xds
+from meshdemo.engines.local.injection import inject, keep
+from meshdemo.engines.local.model import LOOPBACK
+from meshdemo.engines.local.readiness import PortTaken
+from meshdemo.engines.local.runtime import Runtime
+from meshdemo.engines.local.store import Run, Store
+from meshdemo.errors import EnvironmentFailed, InputError, TimedOut
+from meshdemo.manifests import Object, in_apply_order, rules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meshdemo.engines import Notify, Pod
+    from meshdemo.engines.local.admission import Admission
+    from meshdemo.engines.local.envoy import Envoy
+    from meshdemo.engines.local.model import PlannedPod
+    from meshdemo.settings import Settings
+    from meshdemo.traffic import Reply, Request
+
+CLIENT = "testclient"
+"""Label ``app`` of the test client's pod, or the name of its Deployment."""
+UP_HINT = "Start one with: meshdemo up"
+
+
+class LocalEngine:
+    """Real Envoy and real processes on loopback; the state directory holds the objects."""
+
+    def __init__(self, settings: Settings, notify: Notify = lambda _: None) -> None:
+        self.settings, self.notify = settings, notify
+        self.store = Store(settings.state_dir)
+        namespace = settings.namespace or "default"
+        self.where = Where(engine="local", context=str(self.store.folder), namespace=namespace)
+
+    def check(self) -> Iterator[Check]:
+        """Look at every prerequisite, and change nothing."""
+        return prerequisites.checks(self.store.folder)
+
+    def install(self, options: MeshOptions = MeshOptions()) -> Iterator[Check]:  # noqa: B008 - it is frozen
+        """Find Envoy, and see that it runs: there is nothing else to install here."""
+        if options != MeshOptions():
+            raise InputError("the local engine installs no Istio, so it takes no Istio settings")
+        envoy = self._envoy
+        yield Check("Envoy is found", ok=True, detail=f"{envoy.path} ({envoy.source})")
+        yield Check("Envoy runs", ok=True, detail=f"version {envoy.version}")
+
+    def inject(
+        self, objects: Sequence[Object], injection: Injection = Injection.KUBE_INJECT
+    ) -> tuple[Object, ...]:
+        """Set the label that gives a workload its sidecar; apply nothing."""
+        return inject(objects, self.store.objects(), injection)
+
+    def apply(self, objects: Sequence[Object], *, dry_run: bool = False) -> Applied:
+        """Make the objects true, all or none of them; the same ones again change nothing."""
+        stored = self.store.objects()
+        settled, admission = self._admit(objects, stored)
+        if dry_run:
+            _, changes = merging.merge(settled, stored, str(Path.cwd()))
+            return Applied(changes, admission.warnings, admission.notes)
+        envoy = self._envoy if self.store.run() is None else None
+        with self._locked("apply"):
+            if (current := self.store.objects()) != stored:
+                stored = current
+                settled, admission = self._admit(objects, stored)
+            wanted, changes = merging.merge(settled, stored, str(Path.cwd()))
+            run = self.store.run() or self._begin(envoy or self._envoy)
+            self._change(self._with_envoy(run), wanted, stored)
+        return Applied(changes, admission.warnings, admission.notes)
+
+    def delete(self, objects: Sequence[Object]) -> tuple[Change, ...]:
+        """Remove these objects; one that is not there is no error."""
+        if self.store.run() is None:
+            return ()
+        with self._locked("delete"):
+            run, stored = self.store.run(), self.store.objects()
+            keys = {item.key for item in objects}
+            leaving = [item for item in reversed(in_apply_order(stored)) if item.key in keys]
+            if run and leaving:
+                staying = [item for item in stored if item.key not in keys]
+                self._change(self._with_envoy(run), staying, stored)
+        return tuple(Change("deleted", item.kind, item.namespace, item.name) for item in leaving)
+
+    def wait_ready(self, objects: Sequence[Object], timeout: float) -> None:
+        """Return when workloads are ready, and rules live in the test client's data plane."""
+        runtime, deadline = self._runtime(), time.monotonic() + timeout
+        lost: set[int] = set()
+        while True:
+            stored = self.store.objects()
+            pods = self._concerned(objects, runtime.planned().pods)
+            readiness = runtime.readiness(pods, stored)
+            try:
+                readiness.wait("the pods to be ready", max(0.0, deadline - time.monotonic()))
+            except PortTaken as taken:
+                if taken.port in lost:
+                    raise EnvironmentFailed(
+                        f"{taken}, again and again", hint="Try again."
+                    ) from taken
+                lost.add(taken.port)
+                self.notify(f"{taken}; taking another one")
+                with self._locked("wait"):
+                    runtime.reconcile(self.store.objects(), lost)
+            except TimedOut as error:
+                raise self._late(error, pods) from error
+            else:
+                return
+
+    def objects(self) -> tuple[Object, ...]:
+        """Give what is applied now."""
+        return self.store.objects()
+
+    def pods(self) -> tuple[Pod, ...]:
+        """Give the pods as they are now."""
+        run = self.store.run()
+        return (
+            status.look(Runtime(self.store, run, self.notify), self.store.objects()) if run else ()
+        )
+
+    def send(self, request: Request, count: int) -> Iterator[Reply]:
+        """Send a request ``count`` times from the test client."""
+        from meshdemo.engines.local import client  # noqa: PLC0415 - only who sends pays for it
+
+        pod, url = self._client()
+        return client.send(request, count, url, fresh_connections=not pod.injected)
+
+    def exec(self, argv: Sequence[str]) -> int:
+        """Run a command of the user's as if in the test client; no command means a shell."""
+        from meshdemo.engines.local import client  # noqa: PLC0415 - only who sends pays for it
+
+        pod, url = self._client()
+        container = images.containers(pod.template)[0]
+        env = client.environment(url, images.environment_of(container))
+        return shell.attach(list(argv) or _shell(), env=env)
+
+    def logs(
+        self, pod: str, container: str = "", *, follow: bool = False, tail: int = -1
+    ) -> Iterator[str]:
+        """Give the lines that a container wrote."""
+        from meshdemo.engines.local import containerlogs  # noqa: PLC0415 - only logs needs it
+
+        runtime = self._runtime()
+        planned = runtime.planned().pods
+        found = containerlogs.find_pod(planned, pod or CLIENT, self.where.namespace)
+        name = containerlogs.find_container(found, container)
+        return containerlogs.lines(runtime.layout.log(found, name), follow=follow, tail=tail)
+
+    def proxy_url(self) -> str:
+        """Give the ``http_proxy`` that puts any program inside the test client."""
+        return self._client()[1]
+
+    def down(self, *, everything: bool = False) -> Iterator[Check]:  # noqa: ARG002 - all of it is ours
+        """Remove what we made, and prove it gone."""
+        from meshdemo.engines.local import teardown  # noqa: PLC0415 - psutil costs a quick command too much
+
+        return teardown.take_down(self.store, self.settings.timeout)
+
+    @cached_property
+    def _envoy(self) -> Envoy:
+        from meshdemo.engines.local import envoy  # noqa: PLC0415 - a run knows its Envoy already
+
+        return envoy.find()
+
+    @contextmanager
+    def _locked(self, doing: str) -> Iterator[None]:
+        with self.store.locked(f"meshdemo {doing}", self.settings.timeout):
+            try:
+                yield
+            finally:
+                if self.store.run() is None:
+                    self.store.remove(None)
+
+    def _begin(self, envoy: Envoy) -> Run:
+        return self.store.begin(envoy.path, envoy.version)
+
+    def _with_envoy(self, run: Run) -> Run:
+        """Look for another Envoy if the one of this run was removed."""
+        if os.access(run.envoy, os.X_OK):
+            return run
+        found = replace(run, envoy=self._envoy.path, envoy_version=self._envoy.version)
+        self.store.record(found)
+        return found
+
+    def _runtime(self) -> Runtime:
+        run = self.store.run()
+        if run is None:
+            raise EnvironmentFailed(f"there is no mesh in {self.store.folder}", hint=UP_HINT)
+        return Runtime(self.store, run, self.notify)
+
+    def _admit(
+        self, objects: Sequence[Object], stored: Sequence[Object]
+    ) -> tuple[tuple[Object, ...], Admission]:
+        """Settle what the objects leave open, and judge them."""
+        from meshdemo.engines.local.admission import admit  # noqa: PLC0415 - only changes need it
+
+        settled = keep([merging.as_written(item) for item in objects], stored)
+        admission = admit(settled, stored)
+        problems = admission.problems or tuple(plan.command_problems(settled, stored))
+        if problems:
+            raise InputError("the objects are refused, and nothing was changed", problems)
+        return settled, admission
+
+    def _change(self, run: Run, wanted: Sequence[Object], stored: Sequence[Object]) -> None:
+        """Replace the objects; what an Envoy rejects is taken back."""
+        runtime = Runtime(self.store, run, self.notify)
+        self.store.replace(wanted)
+        try:
+            runtime.reconcile(wanted)
+        except xds.Rejected:
+            self.store.replace(stored)
+            with suppress(EnvironmentFailed):
+                runtime.reconcile(stored)
+            raise
+
+    def _concerned(self, objects: Sequence[Object], pods: Sequence[PlannedPod]) -> list[PlannedPod]:
+        """Pick the pods of the workloads among the objects; for rules, the test client's too."""
+        given = {(item.kind, item.namespace, item.name) for item in objects}
+        client = self._find_client(pods) if rules(objects) else None
+        return [pod for pod in pods if plan.owner(pod) in given or pod == client]
+
+    def _late(self, error: TimedOut, pods: Sequence[PlannedPod]) -> TimedOut:
+        """Say what the pods still lack."""
+        names = {(pod.namespace, pod.name) for pod in pods}
+        wrong = [
+            f"{pod.name} is {pod.ready}: {pod.message}"
+            for pod in self.pods()
+            if (pod.namespace, pod.name) in names and pod.message
+        ]
+        return TimedOut("\n".join([error.message, *wrong]), hint=error.hint)
+
+    def _find_client(self, pods: Sequence[PlannedPod]) -> PlannedPod | None:
+        here = [pod for pod in pods if pod.namespace == self.where.namespace]
+        return next((p for p in here if CLIENT in (p.labels.get("app"), p.workload)), None)
+
+    def _client(self) -> tuple[PlannedPod, str]:
+        """Give the test client's pod and the URL of its proxy."""
+        planned = self._runtime().planned()
+        pod = self._find_client(planned.pods)
+        if pod is None:
+            message = (
+                f"there is no test client (label app={CLIENT}) in namespace {self.where.namespace}"
+            )
+            raise EnvironmentFailed(message, hint=UP_HINT)
+        return pod, f"http://{LOOPBACK}:{planned.proxy(pod)}"
+
+
+def _shell() -> list[str]:
+    """Choose a shell; without the user's start-up files, which may set another proxy."""
+    bash = shutil.which("bash")
+    return [bash, "--norc", "--noprofile"] if bash else ["/bin/sh"]

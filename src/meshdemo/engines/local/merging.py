@@ -1,0 +1,69 @@
+"""What becomes of the stored objects when others are applied: kubectl's words for it. Pure."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from meshdemo.engines import Change
+from meshdemo.engines.local.images import ANNOTATION
+from meshdemo.engines.local.runtime import DIRECTORY
+from meshdemo.engines.local.store import now
+from meshdemo.manifests import WORKLOADS, Object, in_apply_order
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SERVER_METADATA = frozenset(
+    {"uid", "creationTimestamp", "resourceVersion", "generation", "managedFields", "selfLink"}
+)
+"""What a server writes: it is not the user's to change."""
+
+
+def as_written(item: Object) -> Object:
+    """Give an object without what a server, which here are we, has added to it."""
+    metadata = {k: v for k, v in item.metadata.items() if k not in SERVER_METADATA}
+    if DIRECTORY in item.annotations:
+        annotations = {k: v for k, v in item.annotations.items() if k != DIRECTORY}
+        metadata["annotations"] = annotations
+        if not annotations:
+            del metadata["annotations"]
+    data = {k: v for k, v in item.data.items() if k != "status"}
+    return item.with_data({**data, "metadata": metadata})
+
+
+def merge(
+    given: Sequence[Object], stored: Sequence[Object], directory: str
+) -> tuple[tuple[Object, ...], tuple[Change, ...]]:
+    """Put the given objects among the stored ones, and say what happens to each of them.
+
+    ``directory`` is where the commands of new pods run.
+    """
+    merged = {item.key: item for item in stored}
+    changes = []
+    for item in in_apply_order(given):
+        old = merged.get(item.key)
+        action = _action(item, old)
+        if action != "unchanged":
+            merged[item.key] = _as_stored(item, old, directory)
+        changes.append(Change(action, item.kind, item.namespace, item.name))
+    return tuple(merged.values()), tuple(changes)
+
+
+def _action(item: Object, old: Object | None) -> str:
+    if old is None:
+        return "created"
+    return "unchanged" if as_written(old).data == item.data else "configured"
+
+
+def _as_stored(item: Object, old: Object | None, directory: str) -> Object:
+    metadata: dict[str, Any] = {
+        **item.metadata,
+        "uid": old.metadata["uid"] if old else str(uuid.uuid4()),
+        "creationTimestamp": old.metadata["creationTimestamp"] if old else now(),
+    }
+    annotations = (item.pod_template.get("metadata") or {}).get("annotations") or {}
+    if item.kind in WORKLOADS and ANNOTATION in annotations:
+        metadata["annotations"] = {**item.annotations, DIRECTORY: directory}
+    # What is stored stands by itself: the file may be another one tomorrow.
+    return Object({**item.data, "metadata": metadata})

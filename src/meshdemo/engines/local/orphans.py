@@ -1,0 +1,117 @@
+"""Processes of a run, found by the mark in their environment, whoever started them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import psutil
+
+from meshdemo import waiting
+from meshdemo.engines.local.images import RUN_VARIABLE
+from meshdemo.errors import TimedOut
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GRACE_SECONDS = 3
+"""How long they may take to end after a signal; Envoy and the apps need far less."""
+LONGEST_PAUSE = 0.05
+ROUNDS = 3
+"""A process may start another one while we look; more often than this it means to."""
+
+
+def is_ours(pid: int, run: str) -> bool:
+    """Tell whether a process belongs to the run: its id may be somebody else's by now."""
+    try:
+        return _belongs(psutil.Process(pid), run)
+    except psutil.Error:
+        return False
+
+
+def recorded_pid(file: Path, run: str) -> int:
+    """Give the process id in a file if that process is of this run, else 0."""
+    try:
+        pid = int(file.read_text())
+    except (OSError, ValueError):
+        return 0
+    return pid if is_ours(pid, run) else 0
+
+
+def send(pid: int, run: str, number: int) -> None:
+    """Send a signal to a process if it is of this run."""
+    if is_ours(pid, run):
+        _signal(psutil.Process(pid), number)
+
+
+def of_run(run: str) -> list[psutil.Process]:
+    """List the processes of a run."""
+    return [process for process in psutil.process_iter() if _belongs(process, run)]
+
+
+def end_all(run: str) -> None:
+    """End every process of a run: ask first, then kill."""
+    for number in range(ROUNDS):
+        found = of_run(run)
+        if not found:
+            return
+        for process in found:
+            _signal(process, signal.SIGKILL if number else signal.SIGTERM)
+        # Not psutil.wait_procs: a zombie is gone for us, whether its parent looks after it or not.
+        with suppress(TimedOut):
+            waiting.until(
+                lambda: not any(_belongs(process, run) for process in found),  # noqa: B023 - called at once
+                "the last processes",
+                timeout=GRACE_SECONDS,
+                longest_pause=LONGEST_PAUSE,
+            )
+
+
+def foreign_listeners(pid: int) -> list[str]:
+    """List where a process or its children listen, other than on loopback."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+        connections = [item for member in family for item in member.net_connections("inet")]
+    except psutil.Error:
+        return []
+    return sorted(
+        f"{item.laddr.ip}:{item.laddr.port}"
+        for item in connections
+        if item.status == psutil.CONN_LISTEN and not _is_loopback(item.laddr.ip)
+    )
+
+
+def listens(pid: int, port: int) -> bool:
+    """Tell whether a process or one of its children listens on the port."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+        return any(
+            item.status == psutil.CONN_LISTEN and item.laddr.port == port
+            for member in family
+            for item in member.net_connections("inet")
+        )
+    except psutil.Error:
+        return False
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith("127.") or address in {"::1", "::ffff:127.0.0.1"}
+
+
+def _belongs(process: psutil.Process, run: str) -> bool:
+    try:
+        return process.pid != os.getpid() and process.environ().get(RUN_VARIABLE) == run
+    except (psutil.Error, OSError):
+        # It is somebody else's, or it is gone: a zombie has no environment.
+        return False
+
+
+def _signal(process: psutil.Process, number: int) -> None:
+    try:
+        process.send_signal(number)  # psutil checks that the process id was not given away.
+    except psutil.NoSuchProcess:
+        return

@@ -1,0 +1,224 @@
+"""Which pods shall run for the objects, and where on loopback each of their ports is.
+
+    objects -> blueprints (names, labels, port numbers) -> pods (with places)
+
+Names look like those of Kubernetes, and are derived from the template: the same objects give the
+same pods, a changed template gives other ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from meshdemo.engines.local import images
+from meshdemo.engines.local.injection import is_injected
+from meshdemo.engines.local.model import PlannedPod, PodPort
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from meshdemo.errors import Problem
+    from meshdemo.manifests import Object
+
+ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+"""What Kubernetes makes generated names of: no vowels, so that no words come out."""
+HASH_LENGTH, SUFFIX_LENGTH = 10, 5
+LONGEST_POD_NAME = 63
+HASH_LABEL = "pod-template-hash"
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """A pod that has no place yet."""
+
+    pod: PlannedPod
+    ports: tuple[tuple[int, str], ...]
+    """Number and name of each port."""
+
+
+def blueprints(objects: Iterable[Object]) -> tuple[Blueprint, ...]:
+    """List the pods that the workloads among the objects ask for."""
+    every = list(objects)
+    services = [item for item in every if item.kind == "Service"]
+    return tuple(
+        Blueprint(pod, tuple(_port_numbers(pod, selecting(pod, services)).items()))
+        for item in every
+        for pod in _pods(item)
+    )
+
+
+def place(
+    wanted: Sequence[Blueprint],
+    before: Iterable[PlannedPod],
+    take: Callable[[int], Sequence[int]],
+    lost: frozenset[int] = frozenset(),
+) -> tuple[PlannedPod, ...]:
+    """Give each port of each pod its place: the one it had, unless that is lost, else a new one.
+
+    ``take`` is called once, with how many new ones are needed.
+    """
+    old = {(pod.namespace, pod.name): pod for pod in before}
+    kept = [_kept(blueprint, old.get(_key(blueprint.pod)), lost) for blueprint in wanted]
+    fresh = iter(take(sum(_missing(pod) for pod in kept)))
+    return tuple(_fill(pod, fresh) for pod in kept)
+
+
+def places(pods: Iterable[PlannedPod]) -> set[int]:
+    """List every port on loopback that the pods have."""
+    found = {pod.outbound for pod in pods}
+    for pod in pods:
+        found |= {port.app for port in pod.ports} | {port.inbound for port in pod.ports}
+    return found - {0}
+
+
+def command_problems(given: Sequence[Object], stored: Iterable[Object]) -> Iterator[Problem]:
+    """Find placeholders in commands of the given workloads that stand for no port."""
+    every = {item.key: item for item in (*stored, *given)}
+    pods = place(blueprints(every.values()), (), lambda count: range(1, count + 1))
+    services = [item for item in every.values() if item.kind == "Service"]
+    for item in given:
+        own = (pod for pod in pods if owner(pod) == (item.kind, item.namespace, item.name))
+        pod = next(own, None)
+        for placeholder in images.unresolved(pod, selecting(pod, services)) if pod else ():
+            path = ("metadata", "annotations", images.ANNOTATION)
+            yield item.problem(
+                f"{placeholder} stands for no port of the pod",
+                *(path if item.kind == "Pod" else ("spec", "template", *path)),
+                hint="declare it in the container's ports",
+            )
+
+
+def selecting(pod: PlannedPod, services: Iterable[Object]) -> list[Object]:
+    """Give the Services that a pod belongs to."""
+    return [
+        item
+        for item in services
+        if item.namespace == pod.namespace
+        and (selector := item.spec.get("selector"))
+        and selector.items() <= pod.labels.items()
+    ]
+
+
+def owner(pod: PlannedPod) -> tuple[str, str, str]:
+    """Give kind, namespace and name of the object that a pod was made from."""
+    kind = "Deployment" if pod.workload else "Pod"
+    return kind, pod.namespace, pod.workload or pod.name
+
+
+def to_record(pods: Iterable[PlannedPod]) -> list[dict[str, Any]]:
+    """Write pods as plain data."""
+    return [asdict(pod) for pod in pods]
+
+
+def from_record(record: Iterable[Mapping[str, Any]]) -> tuple[PlannedPod, ...]:
+    """Read what ``to_record`` wrote."""
+    return tuple(
+        PlannedPod(**{**item, "ports": tuple(PodPort(**port) for port in item["ports"])})
+        for item in record
+    )
+
+
+def digest(data: object, length: int) -> str:
+    """Give a short stable name for some data, in the letters of generated names."""
+    text = json.dumps(data, sort_keys=True, default=str)
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
+    letters = ""
+    for _ in range(length):
+        number, index = divmod(number, len(ALPHABET))
+        letters += ALPHABET[index]
+    return letters
+
+
+def _pods(item: Object) -> Iterator[PlannedPod]:
+    template = item.pod_template
+    if item.kind == "Pod":
+        yield _pod(item, item.name, item.labels, workload="")
+    if item.kind != "Deployment":
+        return
+    template_hash = digest(template, HASH_LENGTH)
+    own = (template.get("metadata") or {}).get("labels") or {}
+    labels = {**own, HASH_LABEL: template_hash}
+    replicas = item.spec.get("replicas")
+    for index in range(1 if replicas is None else replicas):
+        suffix = digest([item.namespace, item.name, template_hash, index], SUFFIX_LENGTH)
+        tail = f"-{template_hash}-{suffix}"
+        name = item.name[: LONGEST_POD_NAME - len(tail)] + tail
+        yield _pod(item, name, labels, workload=item.name)
+
+
+def _pod(item: Object, name: str, labels: Mapping[str, str], *, workload: str) -> PlannedPod:
+    template = item.pod_template
+    injected = is_injected(template)
+    return PlannedPod(
+        name=name,
+        namespace=item.namespace,
+        labels={**_sidecar_labels(labels, workload or name), **labels}
+        if injected
+        else dict(labels),
+        template={"metadata": template.get("metadata") or {}, "spec": template.get("spec") or {}},
+        workload=workload,
+        injected=injected,
+    )
+
+
+def _sidecar_labels(labels: Mapping[str, str], name: str) -> dict[str, str]:
+    """Give the labels that injection adds where the user did not set them."""
+    service = labels.get("app.kubernetes.io/name") or labels.get("app") or name
+    revision = labels.get("app.kubernetes.io/version") or labels.get("version") or "latest"
+    return {
+        "security.istio.io/tlsMode": "istio",
+        "service.istio.io/canonical-name": service,
+        "service.istio.io/canonical-revision": revision,
+    }
+
+
+def _port_numbers(pod: PlannedPod, services: Iterable[Object]) -> dict[int, str]:
+    """List the ports of a pod with their names: declared, built in, and asked for by Services."""
+    declared = images.container_ports(pod.template)
+    found = dict(declared)
+    for number in images.builtin_ports(pod.template):
+        found.setdefault(number, "")
+    by_name = {name: number for number, name in declared if name}
+    for service in services:
+        for port in service.spec.get("ports") or ():
+            target = port.get("targetPort") or port.get("port")
+            wanted = by_name.get(target) if isinstance(target, str) else target
+            if wanted:
+                found.setdefault(int(wanted), "")
+    return found
+
+
+def _key(pod: PlannedPod) -> tuple[str, str]:
+    return pod.namespace, pod.name
+
+
+def _kept(blueprint: Blueprint, old: PlannedPod | None, lost: frozenset[int]) -> PlannedPod:
+    """Give the pod with the places it had; 0 where it needs one, -1 where it wants none."""
+    before = {port.number: port for port in old.ports} if old else {}
+    injected = blueprint.pod.injected
+
+    def keep(port: int) -> int:
+        return 0 if port in lost else port
+
+    ports = []
+    for number, name in blueprint.ports:
+        had = before.get(number) or PodPort(number, app=0)
+        ports.append(PodPort(number, keep(had.app), keep(had.inbound) if injected else -1, name))
+    outbound = keep(old.outbound if old else 0) if injected else -1
+    return replace(blueprint.pod, ports=tuple(ports), outbound=outbound)
+
+
+def _missing(pod: PlannedPod) -> int:
+    numbers = [pod.outbound, *(p.app for p in pod.ports), *(p.inbound for p in pod.ports)]
+    return numbers.count(0)
+
+
+def _fill(pod: PlannedPod, fresh: Iterator[int]) -> PlannedPod:
+    def fill(port: int) -> int:
+        return next(fresh) if port == 0 else max(port, 0)
+
+    ports = tuple(replace(p, app=fill(p.app), inbound=fill(p.inbound)) for p in pod.ports)
+    return replace(pod, ports=ports, outbound=fill(pod.outbound))

@@ -1,0 +1,67 @@
+"""What the local engine needs from this machine, as named facts."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from meshdemo.engines import Check
+from meshdemo.engines.local import envoy, ports
+from meshdemo.errors import EnvironmentFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SYSTEMS = ("Linux", "Darwin")
+
+
+def checks(state_dir: Path) -> Iterator[Check]:
+    """Look at everything; nothing is changed."""
+    yield _platform()
+    yield from _envoy()
+    yield _supervisor()
+    yield _state_dir(state_dir)
+    yield _ports()
+
+
+def _platform() -> Check:
+    system = platform.system()
+    detail = f"{system} {platform.machine()}, Python {platform.python_version()}"
+    return Check("the platform is supported", system in SYSTEMS, detail, "Use Linux or macOS.")
+
+
+def _envoy() -> Iterator[Check]:
+    try:
+        found = envoy.find()
+    except EnvironmentFailed as error:
+        yield Check("Envoy runs", ok=False, detail=error.message, hint=error.hint)
+        return
+    yield Check("Envoy runs", ok=True, detail=f"{found.version}, {found.path} ({found.source})")
+
+
+def _supervisor() -> Check:
+    try:
+        version = metadata.version("supervisor")
+    except metadata.PackageNotFoundError:
+        hint = "Install meshdemo again: pip install meshdemo"
+        return Check("supervisor is installed", ok=False, hint=hint)
+    return Check("supervisor is installed", ok=True, detail=version)
+
+
+def _state_dir(folder: Path) -> Check:
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    writable = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+    hint = "" if writable else "Choose another with --state-dir."
+    return Check("the state directory can be written", writable, str(folder), hint)
+
+
+def _ports() -> Check:
+    low, high = ports.ephemeral_range()
+    choice = ports.candidates(low, high)
+    enough = sum(ports.is_free(port) for port in choice[:: max(1, len(choice) // 50)])
+    detail = f"{choice[0]} to {choice[-1]}; the kernel's own are {low} to {high}"
+    hint = "" if enough else "Stop what occupies them."
+    return Check("ports are available", bool(enough), detail, hint)

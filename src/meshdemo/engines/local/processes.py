@@ -1,0 +1,202 @@
+"""The processes of a mesh: supervisord keeps them running, also when no command of ours runs.
+
+supervisord sleeps up to a second at a time; any connection to its socket wakes it. So whoever
+waits for it asks it again and again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import xmlrpc.client
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from meshdemo import shell, waiting
+from meshdemo.engines.local import images, supervision, unixhttp
+from meshdemo.engines.local.store import write
+from meshdemo.engines.local.unixhttp import Unreachable
+from meshdemo.errors import EnvironmentFailed, TimedOut
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from meshdemo.engines.local.supervision import Process
+
+START_SECONDS = 20
+STOP_SECONDS = 15
+PAUSE, LONGEST_PAUSE = 0.005, 0.02
+UP = frozenset({"STARTING", "RUNNING"})
+CRASHING = "BACKOFF"
+SHUTTING_DOWN = 6
+"""supervisord's fault code for whatever it is asked while it ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How one process is now."""
+
+    pid: int
+    status: str
+    """supervisord's word for it."""
+    restarts: int = 0
+    why: str = ""
+    """Why it is not up, if supervisord knows."""
+
+    @property
+    def is_up(self) -> bool:
+        """Tell whether there is a process."""
+        return self.status in UP
+
+    @property
+    def is_crashing(self) -> bool:
+        """Tell whether it ended soon after it was started, and waits to be started again."""
+        return self.status == CRASHING
+
+
+class Supervisor:
+    """The supervisord of one run."""
+
+    def __init__(self, folder: Path, sockets: Path, run: str) -> None:
+        self.folder, self.sockets, self.run = folder, sockets, run
+
+    def is_up(self) -> bool:
+        """Tell whether it answers, and is not about to end."""
+        try:
+            state = self._call("getState")
+        except Unreachable:
+            return False
+        return bool(state["statename"] == "RUNNING")
+
+    def ensure(self, processes: Sequence[Process]) -> None:
+        """Have these processes running, and no others. One that is unchanged is not touched."""
+        text = supervision.configuration(self.folder, self.sockets, processes)
+        file = self.folder / supervision.CONFIG
+        if self.is_up():
+            write(file, text)
+            self._reload()
+            return
+        write(file, text)
+        self._start()
+
+    def states(self) -> dict[str, State]:
+        """Give each process by its name; none if supervisord is not there."""
+        try:
+            found = self._call("getAllProcessInfo")
+        except Unreachable:
+            return {}
+        starts = self._starts()
+        return {
+            info["name"]: State(
+                pid=info["pid"],
+                status=info["statename"],
+                restarts=max(0, starts[info["name"]] - 1),
+                why=info["spawnerr"],
+            )
+            for info in found
+        }
+
+    def stop(self) -> None:
+        """Stop supervisord and all that it started, also what it lost."""
+        from meshdemo.engines.local import orphans  # noqa: PLC0415 - psutil costs a quick command too much
+
+        pid = orphans.recorded_pid(self.folder / supervision.PID_FILE, self.run)
+        try:
+            self._call("shutdown")
+        except (Unreachable, EnvironmentFailed):
+            if pid:
+                orphans.send(pid, self.run, signal.SIGTERM)
+        if pid:
+            # Each question wakes it, and a second one must not start before it is gone.
+            _try_until(lambda: not (self.is_up() or orphans.is_ours(pid, self.run)), "its end")
+        orphans.end_all(self.run)
+
+    def _start(self) -> None:
+        (self.sockets / supervision.SOCKET).unlink(missing_ok=True)
+        config, output = self.folder / supervision.CONFIG, self.folder / supervision.OUTPUT
+        pid = shell.spawn(
+            [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)],
+            env={**images.base_environment(), images.RUN_VARIABLE: self.run},
+            log=output,
+        )
+        _try_until(lambda: self.is_up() or _has_ended(pid), "supervisord", START_SECONDS)
+        if not self.is_up():
+            said = output.read_text(errors="replace").strip() or f"no word in {START_SECONDS} s"
+            message = f"supervisord did not start: {said}"
+            raise EnvironmentFailed(message, hint="Try again after `meshdemo down`.")
+
+    def _reload(self) -> None:
+        """Let a running supervisord start and stop what its configuration says now."""
+        ((added, changed, removed),) = self._call("reloadConfig")
+        leaving = {*changed, *removed}
+        if leaving:
+            for name in leaving:
+                self._call("stopProcessGroup", name, False)  # noqa: FBT003 - XML-RPC has no names
+            _try_until(lambda: not self._running(leaving), "the old processes")
+            for name in leaving:
+                self._call("removeProcessGroup", name)
+        for name in (*changed, *added):
+            self._call("addProcessGroup", name)
+        for info in self._call("getAllProcessInfo"):
+            if info["statename"] == CRASHING:
+                self._restart(info["name"])
+
+    def _restart(self, name: str) -> None:
+        """Give what waits after a crash another chance at once."""
+        try:
+            self._call("stopProcess", name)
+            self._call("startProcess", name, False)  # noqa: FBT003 - XML-RPC has no names
+        except EnvironmentFailed:
+            return  # supervisord was faster.
+
+    def _running(self, names: set[str]) -> list[str]:
+        found = self._call("getAllProcessInfo")
+        return [info["name"] for info in found if info["name"] in names and info["pid"]]
+
+    def _starts(self) -> Counter[str]:
+        """Count from supervisord's log how often each process was started since it was added."""
+        starts: Counter[str] = Counter()
+        log = self.folder / supervision.LOG
+        for file in (log.with_name(log.name + ".1"), log):
+            if not file.exists():
+                continue
+            for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+                if "supervisord started with pid" in line:
+                    starts.clear()
+                elif found := re.search(r" (spawned: '(.+)' with pid|stopped: (\S+) )", line):
+                    if found[3]:
+                        starts[found[3]] = 0
+                    else:
+                        starts[found[2]] += 1
+        return starts
+
+    def _call(self, method: str, *parameters: str | bool) -> Any:  # noqa: ANN401 - XML-RPC gives any data
+        """Ask supervisord. Raises Unreachable, and EnvironmentFailed if it refuses."""
+        body = xmlrpc.client.dumps(parameters, f"supervisor.{method}")
+        answer = unixhttp.post(self.sockets / supervision.SOCKET, "/RPC2", body)
+        try:
+            return xmlrpc.client.loads(answer)[0][0]
+        except xmlrpc.client.Fault as error:
+            if error.faultCode == SHUTTING_DOWN:
+                raise Unreachable(method) from error
+            message = f"supervisord refuses {method}: {error.faultString}"
+            raise EnvironmentFailed(message, hint="Try again after `meshdemo down`.") from error
+
+
+def _has_ended(child: int) -> bool:
+    try:
+        return os.waitpid(child, os.WNOHANG)[0] == child
+    except ChildProcessError:
+        return True
+
+
+def _try_until(probe: Callable[[], bool], what: str, timeout: float = STOP_SECONDS) -> bool:
+    """Wait, and tell whether it happened; what to do if not is the caller's business."""
+    try:
+        return waiting.until(probe, what, timeout=timeout, pause=PAUSE, longest_pause=LONGEST_PAUSE)
+    except TimedOut:
+        return False

@@ -1,0 +1,264 @@
+"""Make the planned pods true: files, processes, and Envoys that know of each other.
+
+    objects -> pods with places -> files of new Envoys -> processes -> files of running Envoys
+
+Doing it again changes nothing; doing it after a command that was killed finishes the work.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from meshdemo.engines.local import images, launch, plan, ports, translate, xds
+from meshdemo.engines.local.bootstrap import FLAGS, bootstrap
+from meshdemo.engines.local.layout import KUBE_PROXY, SIDECAR, Layout, process_name
+from meshdemo.engines.local.model import Mesh, PlannedPod
+from meshdemo.engines.local.processes import Supervisor
+from meshdemo.engines.local.readiness import PortTaken, Readiness
+from meshdemo.engines.local.store import write
+from meshdemo.engines.local.supervision import Process
+from meshdemo.errors import EnvironmentFailed, TimedOut
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from meshdemo.engines import Notify
+    from meshdemo.engines.local.store import Run, Store
+    from meshdemo.engines.local.translate import Config
+    from meshdemo.manifests import Object
+
+ROLLOUT_SECONDS = 10
+"""How long new pods may take before requests go to them, ready or not."""
+ATTEMPTS = 5
+"""How many times ports that others took are replaced before we give up."""
+BOOTSTRAP = "bootstrap.json"
+DIRECTORY = "meshdemo.dev/directory"
+"""Annotation of a stored object: where the command that applied it was run, and so where the
+commands of its pods run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The pods, and for each namespace with a pod without a sidecar the port of its proxy."""
+
+    pods: tuple[PlannedPod, ...] = ()
+    kube_proxies: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def places(self) -> set[int]:
+        """List every port on loopback that this takes."""
+        return plan.places(self.pods) | {port for _, port in self.kube_proxies}
+
+    def to_record(self) -> dict[str, Any]:
+        """Write it as plain data."""
+        return {"pods": plan.to_record(self.pods), "kube_proxies": dict(self.kube_proxies)}
+
+    def proxy(self, pod: PlannedPod) -> int:
+        """Give the port that takes what a pod sends."""
+        return pod.outbound or dict(self.kube_proxies).get(pod.namespace, 0)
+
+
+class Runtime:
+    """What runs for one state directory."""
+
+    def __init__(self, store: Store, run: Run, notify: Notify) -> None:
+        self.store, self.run, self.notify = store, run, notify
+        self.layout = Layout(store.folder, Path(run.sockets))
+        self.supervisor = Supervisor(store.folder, Path(run.sockets), run.run)
+        self.locks = ports.PortLocks(run.run, store.folder)
+
+    def planned(self) -> Planned:
+        """Give the pods as they were last planned."""
+        record = self.store.plan()
+        proxies = record.get("kube_proxies", {})
+        return Planned(plan.from_record(record.get("pods", ())), tuple(proxies.items()))
+
+    def reconcile(self, objects: Sequence[Object], lost: Iterable[int] = ()) -> None:
+        """Make it so. ``lost`` are ports that somebody else has taken.
+
+        Raises EnvironmentFailed, among them xds.Rejected.
+        """
+        gone = frozenset(lost)
+        for _ in range(ATTEMPTS):
+            try:
+                self._reconcile(objects, gone)
+            except PortTaken as error:
+                gone |= {error.port}
+            except xds.Rejected as error:
+                if not error.port:
+                    raise
+                gone |= {error.port}
+            else:
+                return
+        message = f"other programs took port after port of ours: {sorted(gone)}"
+        raise EnvironmentFailed(message, hint="Try again.")
+
+    def readiness(self, pods: Iterable[PlannedPod], objects: Sequence[Object]) -> Readiness:
+        """Give what to wait for until these pods are ready."""
+        readiness, planned = Readiness(self.layout, self.supervisor), self.planned()
+        for pod in pods:
+            readiness.expect(pod, self.programs(pod, planned, objects))
+            if not pod.injected:
+                name = f"{KUBE_PROXY}.{pod.namespace}"
+                readiness.proxies[name] = self.layout.kube_proxy(pod.namespace)
+        return readiness
+
+    def programs(
+        self, pod: PlannedPod, planned: Planned, objects: Iterable[Object]
+    ) -> tuple[images.Program, ...]:
+        """Say what runs in a pod."""
+        services = plan.selecting(pod, (item for item in objects if item.kind == "Service"))
+        return images.programs(pod, services, proxy=planned.proxy(pod), run=self.run.run)
+
+    def _reconcile(self, objects: Sequence[Object], lost: frozenset[int]) -> None:
+        self.store.ensure_sockets(self.run)
+        before, running = self.planned(), self.supervisor.is_up()
+        if before.pods and not running:
+            self.supervisor.stop()  # What an earlier one left behind would keep our ports.
+        planned = self._plan(objects, before, lost | self._lost(before, running=running))
+        fresh, leaving = _without(planned.pods, before.pods), _without(before.pods, planned.pods)
+        configs = self._configs(objects, planned)
+        starting = {self.layout.sidecar(pod).folder for pod in fresh}
+        for proxy, config in configs:
+            if not running or not proxy.folder.exists():
+                starting.add(proxy.folder)
+            if proxy.folder in starting:
+                xds.write_all(proxy, config)
+        wanted = self._write_processes(planned, objects)
+        self.store.save_plan(planned.to_record())
+        if fresh or not running:
+            # Pods that serve now go on until the new ones can.
+            self.supervisor.ensure([*wanted, *self._as_running(leaving if running else ())])
+        if fresh and running and before.pods:
+            self._await(fresh, objects)
+        for proxy, config in configs:
+            if proxy.folder not in starting:
+                xds.publish(proxy, config)
+        if leaving or not fresh:
+            self.supervisor.ensure(wanted)
+        self._tidy(planned)
+
+    def _plan(self, objects: Sequence[Object], before: Planned, lost: frozenset[int]) -> Planned:
+        pods = plan.place(plan.blueprints(objects), before.pods, self.locks.take, lost)
+        had = {name: port for name, port in before.kube_proxies if port not in lost}
+        names = sorted({pod.namespace for pod in pods if not pod.injected})
+        new = iter(self.locks.take(sum(name not in had for name in names)))
+        return Planned(pods, tuple((name, had.get(name) or next(new)) for name in names))
+
+    def _lost(self, before: Planned, *, running: bool) -> frozenset[int]:
+        """Find places of ours where a stranger is now."""
+        lost = set(self.locks.keep(sorted(before.places)))
+        if not running:
+            return frozenset(lost | {port for port in before.places if not ports.is_free(port)})
+        states = self.supervisor.states()
+        for pod in before.pods:
+            prefix = process_name(pod, "")
+            if any(state.is_crashing for name, state in states.items() if name.startswith(prefix)):
+                lost |= {port.app for port in pod.ports if not ports.is_free(port.app)}
+        return frozenset(lost)
+
+    def _configs(
+        self, objects: Sequence[Object], planned: Planned
+    ) -> list[tuple[xds.Proxy, Config]]:
+        mesh = Mesh(tuple(objects), planned.pods)
+        found = []
+        for pod in planned.pods:
+            if pod.injected:
+                proxy = self.layout.sidecar(pod)
+                found.append((proxy, translate.sidecar(mesh, pod, str(proxy.folder))))
+        for namespace, port in planned.kube_proxies:
+            proxy = self.layout.kube_proxy(namespace)
+            found.append((proxy, translate.kube_proxy(mesh, port, str(proxy.folder), namespace)))
+        return found
+
+    def _write_processes(self, planned: Planned, objects: Sequence[Object]) -> list[Process]:
+        """Write what each process reads when it starts, and list the processes."""
+        directories = {
+            (item.kind, item.namespace, item.name): item.annotations.get(DIRECTORY, "/")
+            for item in objects
+        }
+        found: list[Process] = []
+        for pod in planned.pods:
+            self.layout.pod(pod).mkdir(parents=True, exist_ok=True)
+            directory = directories.get(plan.owner(pod), "/")
+            for program in self.programs(pod, planned, objects):
+                self._write_program(pod, program, directory)
+            if pod.injected:
+                self._write_bootstrap(self.layout.sidecar(pod))
+        for namespace, _ in planned.kube_proxies:
+            self._write_bootstrap(self.layout.kube_proxy(namespace))
+            found.append(
+                self._envoy(f"{KUBE_PROXY}.{namespace}", self.layout.kube_proxy(namespace))
+            )
+        return [*found, *self._as_running(planned.pods)]
+
+    def _write_program(self, pod: PlannedPod, program: images.Program, directory: str) -> None:
+        where = directory if program.annotated else "/"
+        data = {"argv": program.argv, "env": program.env, "directory": where}
+        file = self.layout.program(pod, program.container)
+        if replace_if_changed(file, json.dumps(data)) and program.annotated:
+            self.notify(f"pod {pod.name} runs, in {where}: {shlex.join(program.argv)}")
+
+    def _write_bootstrap(self, proxy: xds.Proxy) -> None:
+        text = json.dumps(bootstrap(proxy.name, folder=str(proxy.folder), admin=str(proxy.socket)))
+        replace_if_changed(proxy.folder / BOOTSTRAP, text)
+
+    def _as_running(self, pods: Iterable[PlannedPod]) -> list[Process]:
+        """List the processes of pods from what is written for them."""
+        found = []
+        for pod in pods:
+            for container in images.containers(pod.template):
+                name = str(container["name"])
+                file = self.layout.program(pod, name)
+                argv = (sys.executable, "-S", "-E", str(launch.__file__), str(file))
+                content = file.read_text(encoding="utf-8")
+                log = self.layout.log(pod, name)
+                found.append(Process(process_name(pod, name), argv, log, content))
+            if pod.injected:
+                found.append(self._envoy(process_name(pod, SIDECAR), self.layout.sidecar(pod)))
+        return found
+
+    def _envoy(self, name: str, proxy: xds.Proxy) -> Process:
+        file = proxy.folder / BOOTSTRAP
+        argv = (self.run.envoy, "-c", str(file), *FLAGS)
+        return Process(name, argv, proxy.log, file.read_text(encoding="utf-8"))
+
+    def _await(self, fresh: Iterable[PlannedPod], objects: Sequence[Object]) -> None:
+        """Wait for new pods before requests go to them; if in vain, whoever waits next says so."""
+        try:
+            self.readiness(fresh, objects).wait("the new pods", ROLLOUT_SECONDS)
+        except (TimedOut, EnvironmentFailed) as error:
+            if isinstance(error, xds.Rejected):
+                raise
+
+    def _tidy(self, planned: Planned) -> None:
+        """Remove what belongs to no pod any more."""
+        pods = {self.layout.pod(pod) for pod in planned.pods}
+        proxies = {self.layout.kube_proxy(name).folder for name, _ in planned.kube_proxies}
+        for folder in (self.layout.pods, self.store.folder / KUBE_PROXY):
+            for path in folder.glob("*"):
+                if path not in pods | proxies:
+                    shutil.rmtree(path)
+        self.locks.release([port for port in self.locks.held() if port not in planned.places])
+
+
+def replace_if_changed(file: Path, text: str) -> bool:
+    """Write a file unless it holds that text already; tell whether it did not."""
+    try:
+        if file.read_text(encoding="utf-8") == text:
+            return False
+    except FileNotFoundError:
+        pass
+    write(file, text)
+    return True
+
+
+def _without(pods: Iterable[PlannedPod], others: Iterable[PlannedPod]) -> list[PlannedPod]:
+    names = {(pod.namespace, pod.name) for pod in others}
+    return [pod for pod in pods if (pod.namespace, pod.name) not in names]

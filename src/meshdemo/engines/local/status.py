@@ -1,0 +1,145 @@
+"""The pods as they are now, and what is wrong with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from meshdemo.engines import Container, Pod
+from meshdemo.engines.local import images, ports, xds
+from meshdemo.engines.local.layout import INIT, KUBE_PROXY, SIDECAR, process_name
+from meshdemo.engines.local.model import LOOPBACK
+from meshdemo.engines.local.readiness import last_lines
+from meshdemo.errors import EnvironmentFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from meshdemo.engines.local.model import PlannedPod
+    from meshdemo.engines.local.processes import State
+    from meshdemo.engines.local.runtime import Planned, Runtime
+    from meshdemo.manifests import Object
+
+LINES = 3
+TAKEN = "port {port} is taken by another program; `meshdemo up` takes another one"
+NO_SUPERVISOR = "its processes are not supervised any more; `meshdemo up` starts them again"
+
+
+def look(runtime: Runtime, objects: Sequence[Object]) -> tuple[Pod, ...]:
+    """Look at every planned pod."""
+    planned, states = runtime.planned(), runtime.supervisor.states()
+    return tuple(_Look(runtime, planned, objects, states).at(pod) for pod in planned.pods)
+
+
+class _Look:
+    """One look at the pods of a run."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        planned: Planned,
+        objects: Sequence[Object],
+        states: Mapping[str, State],
+    ) -> None:
+        self.runtime, self.planned, self.objects, self.states = runtime, planned, objects, states
+
+    def at(self, pod: PlannedPod) -> Pod:
+        containers, wrong = [], []
+        if not self.states:
+            wrong.append(NO_SUPERVISOR)
+        for program in self.runtime.programs(pod, self.planned, self.objects):
+            problems = list(self._program_problems(pod, program)) if self.states else [""]
+            wrong += [*filter(None, problems), *self._remarks(pod, program)]
+            containers.append(self._container(pod, program, ready=not problems))
+        if pod.injected:
+            containers += self._sidecar(pod, wrong)
+        elif self.states and (trouble := self._proxy_trouble(pod)):
+            wrong.append(trouble)
+        return Pod(
+            name=pod.name,
+            namespace=pod.namespace,
+            labels=dict(pod.labels),
+            containers=tuple(containers),
+            injected=pod.injected,
+            phase=self._phase(pod),
+            message="; ".join(dict.fromkeys(wrong)),
+            addresses=tuple(f"{port.number} at {LOOPBACK}:{port.entry}" for port in pod.ports),
+            workload=pod.workload,
+        )
+
+    def _phase(self, pod: PlannedPod) -> str:
+        prefix = process_name(pod, "")
+        return "Running" if any(name.startswith(prefix) for name in self.states) else "Pending"
+
+    def _container(self, pod: PlannedPod, program: images.Program, *, ready: bool) -> Container:
+        declared = images.containers(pod.template)
+        image = next(str(c.get("image")) for c in declared if c["name"] == program.container)
+        state = self.states.get(process_name(pod, program.container))
+        return Container(program.container, image, ready, state.restarts if state else 0)
+
+    def _sidecar(self, pod: PlannedPod, wrong: list[str]) -> Iterator[Container]:
+        image = f"envoy {self.runtime.run.envoy_version}"
+        trouble = _trouble_of(self.runtime.layout.sidecar(pod)) if self.states else NO_SUPERVISOR
+        if trouble and self.states:
+            wrong.append(trouble)
+        state = self.states.get(process_name(pod, SIDECAR))
+        # Nothing redirects here: the init container stands for the sidecar's listeners.
+        yield Container(INIT, image, ready=not trouble, init=True)
+        restarts = state.restarts if state else 0
+        yield Container(SIDECAR, image, ready=not trouble, restarts=restarts, sidecar=True)
+
+    def _proxy_trouble(self, pod: PlannedPod) -> str:
+        trouble = _trouble_of(self.runtime.layout.kube_proxy(pod.namespace))
+        return f"{KUBE_PROXY}: {trouble}" if trouble else ""
+
+    def _program_problems(self, pod: PlannedPod, program: images.Program) -> Iterator[str]:
+        state = self.states.get(process_name(pod, program.container))
+        if state is None or not state.is_up:
+            yield self._why_down(pod, program, state)
+            return
+        silent = [port for port in program.listens if not ports.is_listening(port)]
+        if silent:
+            yield from self._silence(pod, program, silent)
+        elif state.restarts:
+            yield from self._strangers(program, state)
+
+    def _remarks(self, pod: PlannedPod, program: images.Program) -> Iterator[str]:
+        """Say what is wrong with a container that may be ready all the same."""
+        state = self.states.get(process_name(pod, program.container))
+        if not (program.annotated and state and state.is_up):
+            return
+        from meshdemo.engines.local import orphans  # noqa: PLC0415 - psutil costs a quick command too much
+
+        for place in orphans.foreign_listeners(state.pid):
+            yield f"{program.container} listens on {place}, not only on loopback"
+
+    def _why_down(self, pod: PlannedPod, program: images.Program, state: State | None) -> str:
+        if taken := [port for port in program.listens if not ports.is_free(port)]:
+            return TAKEN.format(port=taken[0])
+        if state is None:
+            return f"{program.container}: not started yet; run `meshdemo up`"
+        said = last_lines(self.runtime.layout.log(pod, program.container), LINES)
+        word = "ends each time it is started" if state.is_crashing else f"is {state.status.lower()}"
+        return f"{program.container} {word}; its last lines:\n{said}"
+
+    def _silence(
+        self, pod: PlannedPod, program: images.Program, silent: list[int]
+    ) -> Iterator[str]:
+        numbers = {port.app: port.number for port in pod.ports}
+        for port in silent:
+            place = f"{numbers[port]} ({LOOPBACK}:{port})"
+            yield f"{program.container} does not listen on its port {place}"
+
+    def _strangers(self, program: images.Program, state: State) -> Iterator[str]:
+        """Look closer at what was started more than once: a stranger may have its port."""
+        from meshdemo.engines.local import orphans  # noqa: PLC0415 - psutil costs a quick command too much
+
+        for port in program.listens:
+            if not orphans.listens(state.pid, port):
+                yield TAKEN.format(port=port)
+
+
+def _trouble_of(proxy: xds.Proxy) -> str:
+    try:
+        return "" if xds.is_up_to_date(proxy) else f"{SIDECAR} does not have its configuration yet"
+    except EnvironmentFailed as error:
+        return error.message

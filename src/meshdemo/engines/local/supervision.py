@@ -1,0 +1,91 @@
+"""What supervisord is told: its configuration, as text. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meshdemo.errors import EnvironmentFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+SETTLED_SECONDS = 1
+"""What ends sooner than this is started again after a pause that grows by a second each time."""
+RETRIES = 1_000_000
+STOP_SECONDS = 3
+"""How long a program may take to end after SIGTERM before it is killed."""
+LOG_BYTES = "2MB"
+SOCKET = "s"
+CONFIG, PID_FILE, LOG, OUTPUT = (
+    "supervisord.conf", "supervisord.pid", "supervisord.log", "supervisord.out",
+)  # fmt: skip
+UNWRITABLE = ("\n", "\r", " ;", " #", "\t;", "\t#")
+"""What a line of this configuration cannot hold: it would end there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process to keep running."""
+
+    name: str
+    argv: tuple[str, ...]
+    log: Path
+    content: str = ""
+    """What the process reads when it starts; a change restarts it."""
+
+
+def configuration(folder: Path, sockets: Path, processes: Iterable[Process]) -> str:
+    """Write supervisord's configuration."""
+    lines = [
+        "[unix_http_server]",
+        f"file={_value(sockets / SOCKET)}",
+        "chmod=0700",
+        "[supervisord]",
+        "nodaemon=true",
+        "silent=true",
+        "umask=077",
+        f"pidfile={_value(folder / PID_FILE)}",
+        f"logfile={_value(folder / LOG)}",
+        f"logfile_maxbytes={LOG_BYTES}",
+        "logfile_backups=1",
+        f"childlogdir={_value(folder)}",
+        "[rpcinterface:supervisor]",
+        "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
+    ]
+    for process in processes:
+        lines += _program(process)
+    return "\n".join(lines) + "\n"
+
+
+def _program(process: Process) -> Sequence[str]:
+    digest = hashlib.sha256(process.content.encode()).hexdigest()[:16]
+    return (
+        f"[program:{process.name}]",
+        f"command={_value(shlex.join(process.argv))}",
+        # Part of the configuration only so that supervisord sees the change.
+        f'environment=MESHDEMO_CONTENT="{digest}"',
+        "autostart=true",
+        "autorestart=true",
+        f"startsecs={SETTLED_SECONDS}",
+        f"startretries={RETRIES}",
+        f"stopwaitsecs={STOP_SECONDS}",
+        "stopasgroup=true",
+        "killasgroup=true",
+        "redirect_stderr=true",
+        # supervisord expands this one twice.
+        f"stdout_logfile={_value(_value(process.log))}",
+        f"stdout_logfile_maxbytes={LOG_BYTES}",
+        "stdout_logfile_backups=1",
+    )
+
+
+def _value(value: object) -> str:
+    text = str(value)
+    if any(part in text for part in UNWRITABLE):
+        message = f"supervisord cannot be told a path with these characters: {text!r}"
+        raise EnvironmentFailed(message, hint="Choose another --state-dir.")
+    return text.replace("%", "%%")

@@ -1,0 +1,251 @@
+"""What every engine does, seen only through the Engine protocol."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from meshdemo import manifests, waiting
+from meshdemo.engines import Injection
+from meshdemo.errors import EnvironmentFailed, InputError
+from meshdemo.traffic import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from meshdemo.engines import Engine
+    from meshdemo.manifests import Object
+
+    Deploy = Callable[..., None]
+    Answers = Callable[..., Counter[str]]
+
+VERSIONS = {"v1", "v2"}
+
+
+def read(folder: Path, text: str) -> tuple[Object, ...]:
+    file = folder / "given.yaml"
+    file.write_text(text)
+    return manifests.read([str(file)])
+
+
+def changed(item: Object, **spec: Any) -> Object:
+    return item.with_data({**item.data, "spec": {**item.spec, **spec}})
+
+
+def names(engine: Engine) -> set[str]:
+    return {pod.name for pod in engine.pods()}
+
+
+def ready(engine: Engine) -> set[str]:
+    return {pod.ready for pod in engine.pods()}
+
+
+def pick(objects: Sequence[Object], name: str) -> Object:
+    return next(item for item in objects if item.kind == "Deployment" and item.name == name)
+
+
+def test_without_a_mesh_there_is_nothing_to_see_and_nothing_to_send_from(engine: Engine) -> None:
+    assert engine.objects() == ()
+    assert engine.pods() == ()
+    with pytest.raises(EnvironmentFailed, match="mesh") as failure:
+        engine.send(Request(), 1)
+    assert "meshdemo up" in failure.value.hint
+
+
+def test_a_dry_run_says_what_would_happen_and_does_nothing(
+    engine: Engine, workloads: Sequence[Object]
+) -> None:
+    applied = engine.apply(workloads, dry_run=True)
+    assert {change.action for change in applied.changes} == {"created"}
+    assert engine.objects() == ()
+
+
+def test_applying_the_same_twice_changes_nothing(
+    engine: Engine, workloads: Sequence[Object], deploy: Deploy
+) -> None:
+    deploy(*workloads)
+    before = names(engine)
+    applied = engine.apply(workloads)
+    assert {change.action for change in applied.changes} == {"unchanged"}
+    assert names(engine) == before
+
+
+def test_rules_are_in_force_when_the_wait_returns_and_gone_after_their_deletion(
+    engine: Engine,
+    workloads: Sequence[Object],
+    rules: Sequence[Object],
+    deploy: Deploy,
+    answers: Answers,
+) -> None:
+    deploy(*engine.inject(workloads))
+    assert ready(engine) == {"2/2"}
+    assert set(answers()) == VERSIONS
+    for _ in range(3):
+        deploy(*rules)
+        assert set(answers()) == {"v2"}
+        assert {change.action for change in engine.delete(rules)} == {"deleted"}
+        assert set(answers()) == VERSIONS
+    assert engine.delete(rules) == ()
+
+
+def test_a_client_without_sidecar_does_not_heed_the_rules_until_it_is_injected(
+    engine: Engine,
+    workloads: Sequence[Object],
+    rules: Sequence[Object],
+    deploy: Deploy,
+    answers: Answers,
+) -> None:
+    deploy(*workloads, *rules)
+    assert ready(engine) == {"1/1"}
+    assert set(answers()) == VERSIONS
+    stored = [item for item in engine.objects() if item.kind == "Deployment"]
+    deploy(*engine.inject(stored))
+    assert ready(engine) == {"2/2"}
+    assert set(answers()) == {"v2"}
+
+
+def test_a_sidecar_stays_when_the_workload_is_applied_as_it_was_written(
+    engine: Engine, workloads: Sequence[Object], deploy: Deploy
+) -> None:
+    deploy(*engine.inject(workloads))
+    before = names(engine)
+    deploy(*workloads)
+    assert (names(engine), ready(engine)) == (before, {"2/2"})
+    deploy(*engine.inject(workloads, Injection.NONE))
+    assert ready(engine) == {"1/1"}
+    deploy(*engine.inject(workloads))
+    assert (names(engine), ready(engine)) == (before, {"2/2"})
+
+
+def test_three_orders_end_in_the_same_pods_and_the_same_answers(
+    engine: Engine,
+    workloads: Sequence[Object],
+    rules: Sequence[Object],
+    deploy: Deploy,
+    answers: Answers,
+    tmp_path: Path,
+) -> None:
+    def by_up() -> None:
+        deploy(*engine.inject(workloads))
+        deploy(*rules)
+
+    def by_steps() -> None:
+        deploy(*workloads)
+        deploy(*engine.inject(engine.objects()))
+        deploy(*rules)
+
+    def by_pipe() -> None:
+        deploy(*read(tmp_path, manifests.dump(engine.inject([*workloads, *rules]))))
+
+    ends = []
+    for order in (by_up, by_steps, by_pipe):
+        order()
+        ends.append((names(engine), ready(engine), answers()))
+        assert all(check.ok for check in engine.down())
+    assert ends[0] == ends[1] == ends[2]
+
+
+def test_a_missing_subset_answers_503_with_an_empty_body(
+    engine: Engine, workloads: Sequence[Object], deploy: Deploy, tmp_path: Path
+) -> None:
+    rule = """
+apiVersion: networking.istio.io/v1beta1
+kind: VirtualService
+metadata: {name: nowhere}
+spec:
+  hosts: [app]
+  http: [{route: [{destination: {host: app, subset: v9}}]}]
+"""
+    deploy(*engine.inject(workloads))
+    objects = read(tmp_path, rule)
+    applied = engine.apply(objects)
+    engine.wait_ready(objects, 10)
+    assert [warning.code for warning in applied.warnings] == ["IST0101"]
+    assert applied.warnings[0].line
+    (reply,) = engine.send(Request(), 1)
+    assert (reply.status, reply.body) == (503, "")
+
+
+def test_input_with_any_mistake_is_refused_whole_and_changes_nothing(
+    engine: Engine, workloads: Sequence[Object], deploy: Deploy
+) -> None:
+    deploy(*workloads)
+    before = engine.objects(), names(engine)
+    bad = changed(pick(workloads, "app-v1"), replicas="two", colour="blue")
+    good = changed(pick(workloads, "app-v2"), replicas=2)
+    with pytest.raises(InputError) as refusal:
+        engine.apply([good, bad])
+    assert {"replicas", "colour"} <= {p.field.rpartition(".")[2] for p in refusal.value.problems}
+    assert (engine.objects(), names(engine)) == before
+
+
+def test_a_changed_template_rolls_out_while_every_request_is_answered(
+    engine: Engine, workloads: Sequence[Object], deploy: Deploy, answers: Answers
+) -> None:
+    deploy(*engine.inject(workloads))
+    seen: Counter[str] = Counter()
+    done = threading.Event()
+
+    def keep_asking() -> None:
+        while not done.is_set():
+            seen.update(answers(20))
+
+    asking = threading.Thread(target=keep_asking)
+    asking.start()
+    try:
+        app = pick(engine.objects(), "app-v1")
+        text = manifests.dump([app]).replace("value: v1", "value: v1b")
+        problems: list[Any] = []
+        deploy(*manifests.parse(text, "changed.yaml", problems))
+        assert not problems
+    finally:
+        done.set()
+        asking.join()
+    assert set(seen) <= {"v1", "v2", "v1b"}
+    assert set(answers()) == {"v1b", "v2"}
+
+
+def test_replicas_are_honoured_up_and_down(
+    engine: Engine, workloads: Sequence[Object], deploy: Deploy
+) -> None:
+    deploy(*workloads)
+    before, app = names(engine), pick(workloads, "app-v1")
+    deploy(changed(app, replicas=3))
+    assert len(names(engine)) == len(before) + 2
+    deploy(changed(app, replicas=0))
+    assert names(engine) == {name for name in before if not name.startswith("app-v1")}
+    deploy(app)
+    assert names(engine) == before
+
+
+def test_a_command_runs_in_the_test_client_and_its_status_comes_back(
+    engine: Engine, workloads: Sequence[Object], deploy: Deploy
+) -> None:
+    deploy(*workloads)
+    assert engine.exec(["sh", "-c", "exit 7"]) == 7
+
+
+def test_the_log_of_a_container_can_be_read(
+    engine: Engine, workloads: Sequence[Object], deploy: Deploy, answers: Answers
+) -> None:
+    deploy(*engine.inject(workloads))
+    answers(20)
+    pod = next(pod for pod in engine.pods() if pod.workload == "app-v1")
+    waiting.until(lambda: list(engine.logs(pod.name, "app")), "the first line", timeout=10)
+    assert len(list(engine.logs(pod.name, "app", tail=1))) == 1
+    assert list(engine.logs(pod.name, "app", tail=0)) == []
+
+
+def test_down_leaves_nothing_and_can_be_repeated(
+    engine: Engine, workloads: Sequence[Object], deploy: Deploy
+) -> None:
+    deploy(*engine.inject(workloads))
+    for _ in range(2):
+        checks = list(engine.down())
+        assert checks
+        assert all(check.ok for check in checks)
+        assert engine.pods() == ()

