@@ -7,16 +7,25 @@ the later one wins.
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 from meshdemo.errors import Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+# typer has its own click inside, and no public names for these.
+Context: TypeAlias = Any
+Param: TypeAlias = Any
+Formatter: TypeAlias = Any
+ClickCommand: TypeAlias = Any
+Result: TypeAlias = Any
 
 SHARED = "Options on every command"
 """The help panel of the shared options; it is also how they are known."""
@@ -25,13 +34,15 @@ SHARED = "Options on every command"
 class Command(TyperCommand):
     """A command that takes the shared options as well."""
 
-    def get_params(self, ctx: typer.Context) -> list[Any]:
+    def get_params(self, ctx: Context) -> list[Param]:
         """Give its own options and arguments, the shared ones, and last ``--help``."""
         own, root = super().get_params(ctx), ctx.find_root().command
         return [*_plain(own), *_plain(p for p in root.params if _is_shared(p))]
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         """Parse, and hand the shared options that were given to the root."""
+        if ctx.obj is not None:  # None while a shell completes
+            ctx.obj.command = ctx.info_name
         rest = super().parse_args(ctx, args)
         root = ctx.find_root()
         for param in root.command.params:
@@ -43,49 +54,87 @@ class Command(TyperCommand):
                 root.params[param.name] = value
         return rest
 
-    def invoke(self, ctx: typer.Context) -> Any:  # noqa: ANN401 - typer's own signature
+    def invoke(self, ctx: Context) -> Result:
         """Run it; Ctrl-C becomes an error like others, so that it is reported like others."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
             raise Interrupted("interrupted") from interrupt
 
-    def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # noqa: ANN401 - typer's
+    def format_options(self, ctx: Context, formatter: Formatter) -> None:
         """Write the options in groups: its own, then the shared ones."""
         _write_options(self.get_params(ctx), ctx, formatter)
+
+
+class Commands(MutableMapping[str, Any]):
+    """The commands by name. typer takes long to build one, so only the one that runs is built."""
+
+    def __init__(self, panels: Mapping[str, Mapping[str, Callable[..., Any]]]) -> None:
+        self.panels = panels
+        self.functions = {n: (f, panel) for panel, fs in panels.items() for n, f in fs.items()}
+        self.built: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> ClickCommand:
+        if name not in self.built:
+            function, panel = self.functions[name]
+            app = typer.Typer(add_completion=False, rich_markup_mode=None)
+            # What follows exec's command is the command's own, also if it looks like an option.
+            settings = {"allow_interspersed_args": name != "exec"}
+            declare = app.command(
+                name, cls=Command, rich_help_panel=panel, context_settings=settings
+            )
+            declare(function)
+            self.built[name] = get_command(app)
+        return self.built[name]
+
+    def __setitem__(self, name: str, command: ClickCommand) -> None:
+        self.built[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self.functions[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.functions)
+
+    def __len__(self) -> int:
+        return len(self.functions)
+
+
+def summary(function: Callable[..., Any]) -> str:
+    """Give the first line of a command's help."""
+    return (function.__doc__ or "").strip().partition("\n")[0]
 
 
 class Group(TyperGroup):
     """The root: its help shows the commands in groups."""
 
-    def get_params(self, ctx: typer.Context) -> list[Any]:
+    commands: Commands
+
+    def get_params(self, ctx: Context) -> list[Param]:
         """Give the options that stand before a command's name."""
         return _plain(super().get_params(ctx))
 
-    def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # noqa: ANN401 - typer's
+    def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002 - typer's signature
+        """Name the commands, and build none."""
+        return list(self.commands)
+
+    def format_options(self, ctx: Context, formatter: Formatter) -> None:
         """Write the commands first: they are what a person looks for."""
-        panels: dict[str, list[tuple[str, str]]] = {}
-        width = formatter.width - 4 - max(map(len, self.commands))
-        for name in self.list_commands(ctx):
-            command = self.commands[name]
-            if not command.hidden:
-                panel = str(getattr(command, "rich_help_panel", None) or "Commands")
-                panels.setdefault(panel, []).append((name, command.get_short_help_str(width)))
         widest = max(map(len, self.commands))
-        for panel, rows in panels.items():
+        for panel, functions in self.commands.panels.items():
             with formatter.section(panel):
-                formatter.write_dl([(name.ljust(widest), text) for name, text in rows])
+                formatter.write_dl([(n.ljust(widest), summary(f)) for n, f in functions.items()])
         _write_options(self.get_params(ctx), ctx, formatter)
 
 
 class _PlainValue:
     """Converts what was typed. typer's way imports pydantic, which takes longer than a route."""
 
-    def __init__(self, param: Any) -> None:  # noqa: ANN401 - typer has no public name for it
+    def __init__(self, param: Param) -> None:
         self.wanted = param.type_descriptor.annotation
         self.choices = param.type_descriptor.choices
 
-    def coerce(self, value: Any, param: Any, ctx: typer.Context) -> Any:  # noqa: ANN401 - typer's
+    def coerce(self, value: Result, param: Param, ctx: Context) -> Result:
         if value is None or isinstance(value, bool | int):
             return value
         if not isinstance(value, str):
@@ -100,7 +149,7 @@ class _PlainValue:
             message = f"{value!r} is no whole number."
             raise typer.BadParameter(message, ctx=ctx, param=param) from None
 
-    def choose(self, value: str, param: Any, ctx: typer.Context) -> Any:  # noqa: ANN401 - typer's
+    def choose(self, value: str, param: Param, ctx: Context) -> Result:
         if isinstance(value, Enum):
             return value
         for choice in self.choices:
@@ -111,7 +160,7 @@ class _PlainValue:
         raise typer.BadParameter(message, ctx=ctx, param=param)
 
 
-def _plain(params: Iterable[Any]) -> list[Any]:
+def _plain(params: Iterable[Param]) -> list[Param]:
     """Let typer's parameters convert values our way; another typer just ignores the attribute."""
     found = list(params)
     for param in found:
@@ -120,11 +169,11 @@ def _plain(params: Iterable[Any]) -> list[Any]:
     return found
 
 
-def _is_shared(param: Any) -> bool:  # noqa: ANN401 - typer has no public name for it
+def _is_shared(param: Param) -> bool:
     return getattr(param, "rich_help_panel", None) == SHARED
 
 
-def _write_options(params: Sequence[Any], ctx: typer.Context, formatter: Any) -> None:  # noqa: ANN401 - typer's
+def _write_options(params: Sequence[Param], ctx: Context, formatter: Formatter) -> None:
     panels: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": [], SHARED: []}
     for param in params:
         if record := param.get_help_record(ctx):

@@ -28,6 +28,8 @@ class Invocation:
 
     open_engine: OpenEngine = open_engine
     """The seam where a test puts its own engine."""
+    command: str = ""
+    """The command's name, once it is read."""
     where: Where | None = None
     """Known once the engine is open."""
     settings: Settings | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -51,37 +50,71 @@ Wait = Annotated[
 ]
 
 
+def _print_version(value: bool) -> None:
+    if value:
+        from meshdemo import __version__
+
+        typer.echo(f"meshdemo {__version__}")
+        raise typer.Exit
+
+
 def shared(  # the one declaration of the shared options; settings() reads what came of them
     engine: Annotated[
         Literal["local", "cluster"] | None,
-        typer.Option("--engine", rich_help_panel=SHARED, metavar="local|cluster",
-                     help="Where the mesh runs. cluster alone means the current context."),
+        typer.Option(
+            "--engine",
+            rich_help_panel=SHARED,
+            metavar="local|cluster",
+            help="Where the mesh runs. cluster alone means the current context.",
+        ),
     ] = None,
     kubeconfig: Annotated[
         str | None,
-        typer.Option("--kubeconfig", rich_help_panel=SHARED, metavar="FILE",
-                     help="The cluster's kubeconfig; means --engine cluster."),
+        typer.Option(
+            "--kubeconfig",
+            rich_help_panel=SHARED,
+            metavar="FILE",
+            help="The cluster's kubeconfig; means --engine cluster.",
+        ),
     ] = None,
     context: Annotated[
         str | None,
-        typer.Option("--context", rich_help_panel=SHARED, metavar="NAME",
-                     help="The kubeconfig's context; means --engine cluster."),
+        typer.Option(
+            "--context",
+            rich_help_panel=SHARED,
+            metavar="NAME",
+            help="The kubeconfig's context; means --engine cluster.",
+        ),
     ] = None,
     namespace: Annotated[
         str | None,
-        typer.Option("--namespace", "-n", rich_help_panel=SHARED, metavar="NAME",
-                     help="Where the objects live. [default: the context's, else default]"),
+        typer.Option(
+            "--namespace",
+            "-n",
+            rich_help_panel=SHARED,
+            metavar="NAME",
+            help="Where the objects live. [default: the context's, else default]",
+        ),
     ] = None,
     state_dir: Annotated[
         str | None,
-        typer.Option("--state-dir", rich_help_panel=SHARED, metavar="DIR",
-                     help="Where the run is recorded. [default: $MESHDEMO_STATE_DIR, else "
-                     "~/.local/state/meshdemo]"),
+        typer.Option(
+            "--state-dir",
+            rich_help_panel=SHARED,
+            metavar="DIR",
+            help="Where the run is recorded. [default: $MESHDEMO_STATE_DIR, else "
+            "~/.local/state/meshdemo]",
+        ),
     ] = None,
     output: Annotated[
         Literal["table", "json", "wide"],
-        typer.Option("--output", "-o", rich_help_panel=SHARED, metavar="table|json",
-                     help="How the result is printed; status also takes wide."),
+        typer.Option(
+            "--output",
+            "-o",
+            rich_help_panel=SHARED,
+            metavar="table|json",
+            help="How the result is printed; status also takes wide.",
+        ),
     ] = "table",
     quiet: Annotated[
         bool,
@@ -89,18 +122,32 @@ def shared(  # the one declaration of the shared options; settings() reads what 
     ] = False,
     verbose: Annotated[
         bool,
-        typer.Option("--verbose", "-v", rich_help_panel=SHARED,
-                     help="More on how it goes; tracebacks of bugs."),
+        typer.Option(
+            "--verbose",
+            "-v",
+            rich_help_panel=SHARED,
+            help="More on how it goes; tracebacks of bugs.",
+        ),
     ] = False,
     timeout: Annotated[
         str,
-        typer.Option("--timeout", rich_help_panel=SHARED, metavar="DURATION", show_default=True,
-                     help="How long one step may take: 90s, 5m, 1m30s, or seconds."),
+        typer.Option(
+            "--timeout",
+            rich_help_panel=SHARED,
+            metavar="DURATION",
+            show_default=True,
+            help="How long one step may take: 90s, 5m, 1m30s, or seconds.",
+        ),
     ] = "5m",
-    version: Annotated[  # noqa: ARG001 - its callback has acted on it
+    version: Annotated[
         bool,
-        typer.Option("--version", is_eager=True, callback=lambda value: _print_version(value),
-                     expose_value=False, help="Print the version, and end."),
+        typer.Option(
+            "--version",
+            is_eager=True,
+            callback=_print_version,
+            expose_value=False,
+            help="Print the version, and end.",
+        ),
     ] = False,
 ) -> None:
     """Istio traffic management, step by step, on a cluster or with none, proved by counting."""
@@ -117,7 +164,7 @@ def settings(ctx: typer.Context) -> Settings:
         kubeconfig=given["kubeconfig"],
         context=given["context"],
         namespace=given["namespace"],
-        state_dir=Path(os.path.abspath(Path(folder).expanduser())) if folder else default_state_dir(),  # noqa: PTH100 - a link stays a link
+        state_dir=Path(folder).expanduser().absolute() if folder else default_state_dir(),
         timeout=seconds(given["timeout"], "--timeout"),
         output=given["output"],
         quiet=given["quiet"],
@@ -140,11 +187,3 @@ def _sum_of_parts(text: str) -> float:
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(text)
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
-
-
-def _print_version(value: bool) -> None:  # noqa: FBT001 - typer calls it so
-    if value:
-        from meshdemo import __version__  # noqa: PLC0415 - late, only for this option
-
-        typer.echo(f"meshdemo {__version__}")
-        raise typer.Exit

@@ -1,0 +1,36 @@
+"""The command line: one file for each command, and main() that runs them.
+
+A command declares its options, makes one library call and gives the result to report.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from meshdemo.cli import ending
+from meshdemo.errors import Interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meshdemo.cli.invocation import Invocation
+
+
+def main(argv: Sequence[str] | None = None, *, invocation: Invocation | None = None) -> int:
+    """Run a command line and give its exit code; nothing else decides on one.
+
+    ``invocation`` is the seam where a test puts its own engine and streams.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        # Here, so that not even a broken installation ends with Python's own exit code 1.
+        from meshdemo.cli.invocation import Invocation
+        from meshdemo.cli.main import run
+
+        invocation = invocation or Invocation()
+        return int(run(arguments, invocation))
+    except KeyboardInterrupt:
+        return int(ending.fail(invocation, Interrupted("interrupted"), arguments))
+    except Exception as error:  # noqa: BLE001 - the boundary: whatever escapes is a bug of ours
+        return int(ending.fail_by_bug(invocation, error, arguments))

@@ -1,0 +1,47 @@
+"""``meshdemo deploy``: workloads and services."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from meshdemo.cli.invocation import engine_for
+from meshdemo.cli.options import INJECTION_HELP, Explain, Files, InjectionMode
+from meshdemo.report import Report
+
+
+def deploy(
+    ctx: typer.Context,
+    files: Files = None,
+    injection: Annotated[
+        InjectionMode | None,
+        typer.Option(
+            "--injection",
+            metavar="kube-inject|auto|none",
+            help=f"{INJECTION_HELP} Unless said, pods stay as they are: none at first.",
+        ),
+    ] = None,
+    explain: Explain = False,
+) -> Report:
+    """Deploy two versions of the app and a test client, as they are.
+
+    That is without sidecars: see meshdemo inject. With -f whatever is in your files. What was
+    injected before stays injected; only --injection none takes a sidecar out.
+    """
+    from meshdemo.engines import Injection
+    from meshdemo.report import reports
+    from meshdemo.walkthrough import steps, workloads
+    from meshdemo.walkthrough.plan import Plan
+
+    engine = engine_for(ctx)
+    progress = ctx.obj.progress
+    progress.explains = explain
+    plan = Plan(
+        settings=ctx.obj.settings,
+        files=tuple(files or ()),
+        injection=Injection(injection) if injection else None,
+    )
+    step = steps.OWN_DEPLOY if plan.is_own else steps.DEPLOY
+    result = progress.follow(workloads.deploy(engine, plan, step))
+    return reports.deployed(result, workloads.next_command(result), progress.remarks)

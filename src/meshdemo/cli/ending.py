@@ -1,0 +1,101 @@
+"""How a run ends: its result or its error on the right stream, and the exit code.
+
+It must work when next to nothing else does, so it imports little.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+from meshdemo.errors import EnvironmentFailed, ExitCode, Inconclusive, MeshdemoError
+from meshdemo.report import document
+from meshdemo.report.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meshdemo.cli.invocation import Invocation
+    from meshdemo.report import Report
+
+ZERO_OR_THREE = ("doctor", "status")
+"""They only say how it is. Without a verdict there is nothing to be inconclusive about."""
+_SHORT_OUTPUT = re.compile(r"-[qv]*o(.*)")
+
+
+def finish(run: Invocation, report: Report) -> int:
+    """Print a result."""
+    out = run.progress.out
+    if run.progress.json:
+        data = document(run.command, report.exit_code, run.where, report.data)
+        out.line(json.dumps(data, indent=2))
+    else:
+        report.show(out)
+    return report.exit_code
+
+
+def fail(run: Invocation | None, error: MeshdemoError, arguments: Sequence[str]) -> int:
+    """Print an error: on standard error, or as the JSON document that was asked for."""
+    from meshdemo.report.documents import error_document
+
+    command = run.command if run else ""
+    if command in ZERO_OR_THREE and isinstance(error, Inconclusive):
+        error = EnvironmentFailed(error.message, hint=error.hint)
+    if _as_json(run, arguments):
+        out = run.progress.out if run else Terminal(sys.stdout)
+        where = run.where if run else None
+        data = document(command, error.exit_code, where, error_document(error))
+        out.line(json.dumps(data, indent=2))
+    else:
+        _show(run.progress.err if run else Terminal(sys.stderr), error)
+    return error.exit_code
+
+
+def fail_by_bug(run: Invocation | None, error: BaseException, arguments: Sequence[str]) -> int:
+    """Report what nobody foresaw."""
+    if _is_verbose(run, arguments):
+        traceback.print_exception(error)
+        hint = "This is a bug of ours. Please report it with this traceback."
+    else:
+        hint = "This is a bug of ours. Please report it with what -v prints."
+    bug = MeshdemoError(f"{type(error).__name__}: {error}", hint=hint)
+    code = fail(run, bug, arguments)
+    return code if code == ExitCode.BUG else ExitCode.BUG
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Look for ``-o json`` in a command line that may be unreadable as a whole."""
+    wanted, following = "", ""
+    for argument in arguments:
+        if argument == "--":
+            break
+        if following:
+            wanted, following = argument, ""
+        elif argument == "--output":
+            following = argument
+        elif argument.startswith("--output="):
+            wanted = argument.partition("=")[2]
+        elif match := _SHORT_OUTPUT.fullmatch(argument):
+            wanted, following = (match[1], "") if match[1] else (wanted, argument)
+    return wanted == "json"
+
+
+def _as_json(run: Invocation | None, arguments: Sequence[str]) -> bool:
+    return run.settings.output == "json" if run and run.settings else wants_json(arguments)
+
+
+def _is_verbose(run: Invocation | None, arguments: Sequence[str]) -> bool:
+    if run and run.settings:
+        return run.settings.verbose
+    return "-v" in arguments or "--verbose" in arguments
+
+
+def _show(terminal: Terminal, error: MeshdemoError) -> None:
+    terminal.line(f"{terminal.paint('error:', 'red')} {error.message}")
+    for problem in getattr(error, "problems", ()):
+        terminal.line(f"  {problem}")
+    if error.hint:
+        terminal.line(f"  {error.hint}")

@@ -1,0 +1,42 @@
+"""``meshdemo inject``: sidecars for deployed workloads, or for manifests on standard output."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from meshdemo.cli.invocation import engine_for
+from meshdemo.cli.options import INJECTION_HELP, Explain, Files
+from meshdemo.report import Report
+
+
+def inject(
+    ctx: typer.Context,
+    files: Files = None,
+    injection: Annotated[
+        Literal["kube-inject", "auto"],
+        typer.Option("--injection", metavar="kube-inject|auto", help=INJECTION_HELP),
+    ] = "kube-inject",
+    explain: Explain = False,
+) -> Report:
+    """Give deployed workloads their sidecars.
+
+    It waits until they are ready, and says what was added. With -f FILE or -f - nothing is
+    applied: the injected YAML goes to standard output, for meshdemo deploy -f - or
+    kubectl apply -f -.
+    """
+    from meshdemo.engines import Injection
+    from meshdemo.report import reports
+    from meshdemo.walkthrough import steps, workloads
+    from meshdemo.walkthrough.plan import Plan
+
+    engine = engine_for(ctx, changes=not files)
+    progress = ctx.obj.progress
+    progress.explains = explain
+    plan = Plan(settings=ctx.obj.settings, files=tuple(files or ()), injection=Injection(injection))
+    if plan.is_own:
+        return reports.manifests_written(workloads.injected_manifests(engine, plan))
+    return reports.injected(
+        progress.follow(workloads.inject(engine, plan, steps.INJECT_DEPLOYED)), progress.remarks
+    )

@@ -1,0 +1,43 @@
+"""``meshdemo logs``: what a container wrote."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from meshdemo.cli.invocation import engine_for, read_settings
+from meshdemo.errors import UsageError
+from meshdemo.report import Report
+
+
+def logs(
+    ctx: typer.Context,
+    pod: Annotated[
+        str,
+        typer.Argument(
+            metavar="[POD]",
+            show_default=False,
+            help="A pod or its Deployment. Without it: every pod.",
+        ),
+    ] = "",
+    container: Annotated[
+        str, typer.Option("--container", "-c", metavar="NAME", help="app or istio-proxy.")
+    ] = "app",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more.")] = False,
+    tail: Annotated[
+        int, typer.Option("--tail", metavar="N", help="Only the last N lines; -1 for all.")
+    ] = -1,
+) -> Report:
+    """Print what the app (or with -c istio-proxy its sidecar) wrote."""
+    from meshdemo.report import reports
+    from meshdemo.walkthrough.reading import read_logs
+
+    if tail < -1:
+        raise UsageError(f"--tail: {tail} is no number of lines")
+    as_json = read_settings(ctx).output == "json"
+    if as_json and follow:
+        raise UsageError("-f never ends, and a JSON document must", hint="Leave out one of them.")
+    engine = engine_for(ctx, changes=False)
+    lines = read_logs(engine, pod, container, follow=follow, tail=tail)
+    return reports.streamed(lines, "lines", collect=as_json)

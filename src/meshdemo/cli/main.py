@@ -1,0 +1,124 @@
+"""The program: its commands, and the one place where it ends with an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.main import get_command
+
+from meshdemo.cli import ending, options
+from meshdemo.cli.command import Commands, Group
+from meshdemo.cli.deploy import deploy
+from meshdemo.cli.doctor import doctor
+from meshdemo.cli.down import down
+from meshdemo.cli.execute import exec_, shell
+from meshdemo.cli.inject import inject
+from meshdemo.cli.install import install
+from meshdemo.cli.invocation import Invocation
+from meshdemo.cli.logs import logs
+from meshdemo.cli.manifests import manifests
+from meshdemo.cli.proxy_url import proxy_url
+from meshdemo.cli.route import route
+from meshdemo.cli.status import status
+from meshdemo.cli.up import up
+from meshdemo.cli.verify import verify
+from meshdemo.cli.version import version
+from meshdemo.errors import Interrupted, MeshdemoError, Terminated, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from meshdemo.report import Report
+
+PROGRAM = "meshdemo"
+COMPLETION = "_MESHDEMO_COMPLETE"
+"""Set by the shell while it completes a command line; typer acts on it."""
+PANELS: dict[str, dict[str, Callable[..., Any]]] = {
+    "The walkthrough": {"up": up, "down": down},
+    "Step by step": {
+        "install": install,
+        "deploy": deploy,
+        "inject": inject,
+        "route": route,
+        "verify": verify,
+    },
+    "Look inside": {
+        "status": status,
+        "doctor": doctor,
+        "logs": logs,
+        "exec": exec_,
+        "shell": shell,
+        "proxy-url": proxy_url,
+    },
+    "About": {"version": version, "manifests": manifests},
+}
+
+
+def build() -> Group:
+    """Put the root command together; each other one is built when it is asked for."""
+    app = typer.Typer(
+        name=PROGRAM,
+        cls=Group,
+        no_args_is_help=True,
+        rich_markup_mode=None,  # rich help takes three times as long to show
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        epilog="Exit codes: 0 done or met, 1 not met, 2 usage or bad input, 3 environment, "
+        "4 inconclusive or timed out, 70 a bug of ours, 130 interrupted, 143 terminated.",
+    )
+    app.callback()(options.shared)
+    root = get_command(app)
+    assert isinstance(root, Group)  # noqa: S101 - for the type checker: cls says so
+    root.commands = Commands(PANELS)
+    return root
+
+
+def run(arguments: list[str], invocation: Invocation) -> int:
+    """Run a command line, print what came of it, and give the exit code."""
+    command = build()
+    if COMPLETION in os.environ:
+        command.main(arguments, prog_name=PROGRAM)
+    try:
+        with _terminable(), command.make_context(PROGRAM, [*arguments], obj=invocation) as ctx:
+            report: Report = command.invoke(ctx)
+            return ending.finish(invocation, report)
+    except typer.Exit as end:
+        return end.exit_code
+    except SystemExit as end:  # typer's completion options end so
+        return int(end.code or 0)
+    except typer.TyperException as error:
+        return _refuse(error, arguments, invocation)
+    except (KeyboardInterrupt, typer.Abort):
+        return ending.fail(invocation, Interrupted("interrupted"), arguments)
+    except MeshdemoError as error:
+        return ending.fail(invocation, error, arguments)
+
+
+def _refuse(error: typer.TyperException, arguments: list[str], invocation: Invocation) -> int:
+    """Report a command line that click cannot read; it prints its own usage line."""
+    usage = UsageError(error.format_message(), hint="See meshdemo --help")
+    if ending.wants_json(arguments):
+        return ending.fail(invocation, usage, arguments)
+    show: Callable[[], None] | None = getattr(error, "show", None)
+    if show is None:
+        return ending.fail(invocation, usage, arguments)
+    show()
+    return usage.exit_code
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Turn SIGTERM into an error, so that what must be tidied up is."""
+
+    def terminate(_signal: int, _frame: FrameType | None) -> None:
+        raise Terminated("terminated by SIGTERM")
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,19 @@
+"""``meshdemo proxy-url``: any program as the test client."""
+
+from __future__ import annotations
+
+import typer
+
+from meshdemo.cli.invocation import engine_for
+from meshdemo.report import Report
+
+
+def proxy_url(ctx: typer.Context) -> Report:
+    """Print the http_proxy that puts any program in the test client.
+
+    Only the local engine has one.
+    """
+    from meshdemo.report import reports
+
+    url = engine_for(ctx, changes=False).proxy_url()
+    return reports.plain(url, proxyUrl=url)

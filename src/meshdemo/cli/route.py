@@ -1,0 +1,47 @@
+"""``meshdemo route``: traffic rules."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from meshdemo.cli.invocation import engine_for
+from meshdemo.cli.options import Explain, Files
+from meshdemo.errors import UsageError
+from meshdemo.report import Report
+
+
+def route(
+    ctx: typer.Context,
+    split: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[VERSION | VERSION=WEIGHT...]",
+            show_default=False,
+            help="v2, or v1=90 v2=10, or v1=90%,v2=10%.",
+        ),
+    ] = None,
+    files: Files = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove the rules.")] = False,
+    explain: Explain = False,
+) -> Report:
+    """Send traffic to versions of the app.
+
+    It returns when the data plane has the change, and says after how long. A split is always
+    written into one object, the VirtualService app-default-v2. With -f your own
+    DestinationRules and VirtualServices are applied.
+    """
+    from meshdemo.report import reports
+    from meshdemo.walkthrough import routing
+
+    if bool(split) + bool(files) + clear != 1:
+        hint = "As in meshdemo route v1=90 v2=10"
+        raise UsageError("say one of: a split, -f FILE, --clear", hint=hint)
+    asked = routing.Asked.read(split or (), files or ())
+    engine = engine_for(ctx)
+    progress = ctx.obj.progress
+    progress.explains = explain
+    return reports.routed(
+        progress.follow(routing.route(engine, asked, ctx.obj.settings)), progress.remarks
+    )

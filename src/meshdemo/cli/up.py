@@ -1,0 +1,102 @@
+"""``meshdemo up``: the whole walkthrough, or the user's own objects in its place."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meshdemo.cli.invocation import engine_for, read_settings
+from meshdemo.cli.options import (
+    INJECTION_HELP,
+    Explain,
+    Files,
+    InjectionMode,
+    Requests,
+    Wait,
+    seconds,
+)
+from meshdemo.report import Report
+
+if TYPE_CHECKING:
+    from meshdemo.settings import Settings
+
+
+def up(
+    ctx: typer.Context,
+    files: Files = None,
+    injection: Annotated[
+        InjectionMode,
+        typer.Option(
+            "--injection", metavar="kube-inject|auto|none", help=INJECTION_HELP, show_default=True
+        ),
+    ] = "kube-inject",
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Stop when the rules are live in the data plane.")
+    ] = False,
+    requests: Requests = None,
+    wait: Wait = "10s",
+    profile: Annotated[
+        str,
+        typer.Option("--istio-profile", metavar="NAME", help="For istioctl install: its profile."),
+    ] = "",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--istio-set", metavar="KEY=VALUE", help="For istioctl install: --set."),
+    ] = None,
+    overlays: Annotated[
+        list[str] | None,
+        typer.Option("--istio-file", metavar="FILE", help="For istioctl install: -f."),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print it all as a script of istioctl and kubectl; do nothing."
+        ),
+    ] = False,
+    explain: Explain = False,
+) -> Report:
+    """Install, inject, deploy, route and verify: the whole walkthrough.
+
+    Safe to repeat: what is there already is left as it is. With -f your own objects take the
+    place of the walkthrough's; they are checked whole before anything is touched.
+    """
+    from meshdemo.cli.asked import positive
+    from meshdemo.engines import Injection, MeshOptions
+    from meshdemo.report import reports, verdicts
+    from meshdemo.walkthrough import steps
+    from meshdemo.walkthrough.plan import Plan
+    from meshdemo.walkthrough.up import up as go
+
+    given = read_settings(ctx)
+    plan = Plan(
+        settings=given,
+        files=tuple(files or ()),
+        injection=Injection(injection),
+        mesh=MeshOptions(profile, tuple(settings or ()), tuple(overlays or ())),
+        verify=not no_verify,
+        requests=positive(requests, "--requests"),
+        wait=seconds(wait, "--wait"),
+    )
+    if dry_run:
+        script = steps.script(plan)
+        return reports.plain(script, script=script)
+    engine = engine_for(ctx)
+    progress = ctx.obj.progress
+    progress.explains = explain
+    result = progress.follow(go(engine, plan))
+    return verdicts.up_done(result, _flags(given), progress.data)
+
+
+def _flags(given: Settings) -> str:
+    """Give the options that another command needs to be about the same mesh."""
+    from meshdemo.settings import default_state_dir
+
+    flags = {
+        "--context": given.context,
+        "--kubeconfig": given.kubeconfig,
+        "-n": given.namespace,
+        "--state-dir": str(given.state_dir) if given.state_dir != default_state_dir() else None,
+    }
+    return " ".join(f"{name} {shlex.quote(value)}" for name, value in flags.items() if value)

@@ -1,0 +1,72 @@
+"""``meshdemo verify``: prove what the traffic does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from meshdemo.cli.invocation import engine_for
+from meshdemo.cli.options import Explain, Requests, Wait, seconds
+from meshdemo.report import Report
+
+
+def verify(
+    ctx: typer.Context,
+    expect: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--expect",
+            metavar="SHARES",
+            show_default=False,
+            help="v2=100% or v1=50%,v2=50%. Without it: what the applied rules promise.",
+        ),
+    ] = None,
+    requests: Requests = None,
+    wait: Wait = "10s",
+    url: Annotated[
+        str, typer.Option("--url", metavar="URL", help="What to ask for.", show_default=True)
+    ] = "http://app/env/version",
+    header: Annotated[
+        list[str] | None,
+        typer.Option("--header", "-H", metavar="NAME:VALUE", help="A request header. May repeat."),
+    ] = None,
+    method: Annotated[
+        str, typer.Option("--method", metavar="METHOD", help="The HTTP method.", show_default=True)
+    ] = "GET",
+    junit: Annotated[
+        str | None,
+        typer.Option("--junit", metavar="FILE", help="Also write the verdict as JUnit's XML."),
+    ] = None,
+    explain: Explain = False,
+) -> Report:
+    """Count answers, and judge them.
+
+    Exit code 0: met; 1: not met; 4: inconclusive.
+
+    100 % and 0 % are exact: one wrong answer is not met. Other shares are decided by an exact
+    binomial test. It starts nothing and changes nothing.
+    """
+    from meshdemo import expectation
+    from meshdemo.cli import asked
+    from meshdemo.report import junit as xml
+    from meshdemo.report import verdicts
+    from meshdemo.walkthrough import measuring, steps
+    from meshdemo.walkthrough.plan import Plan
+
+    question = measuring.Question(
+        expectation=expectation.parse(expect) if expect else None,
+        request=asked.request(url, method, header or ()),
+        requests=asked.positive(requests, "--requests"),
+        wait=seconds(wait, "--wait"),
+    )
+    engine = engine_for(ctx, changes=False)
+    progress = ctx.obj.progress
+    if explain:
+        plan = Plan(settings=ctx.obj.settings, requests=question.requests)
+        progress.explain(steps.verify_commands(plan, question.request))
+    measured = progress.follow(measuring.measure(engine, question))
+    if junit:
+        xml.write_junit(Path(junit), measured)
+    return verdicts.verified(measured, **progress.remarks)

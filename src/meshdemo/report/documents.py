@@ -1,0 +1,147 @@
+"""Parts of the JSON document that several commands share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from meshdemo.engines import Applied, Change, Check, Container, Pod
+    from meshdemo.errors import MeshdemoError, Problem
+    from meshdemo.traffic import Tally
+    from meshdemo.walkthrough.measuring import Measured
+
+
+def problem_document(problem: Problem) -> dict[str, Any]:
+    """Give one problem; ``object`` and ``field`` say what it is about, if anything."""
+    return {
+        "message": problem.message,
+        "file": problem.file or None,
+        "line": problem.line or None,
+        "object": problem.subject or None,
+        "field": problem.field or None,
+        "hint": problem.hint or None,
+        "code": problem.code or None,
+    }
+
+
+def error_document(error: MeshdemoError) -> dict[str, Any]:
+    """Give an error with all of its problems."""
+    return {
+        "error": {
+            "message": error.message,
+            "hint": error.hint or None,
+            "problems": [problem_document(item) for item in getattr(error, "problems", ())],
+        }
+    }
+
+
+def applied_document(applied: Applied) -> dict[str, list[dict[str, Any]]]:
+    """Give what is worth a word about objects that were accepted."""
+    return {
+        "warnings": [problem_document(item) for item in applied.warnings],
+        "notes": [{"message": note} for note in applied.notes],
+    }
+
+
+def change_document(change: Change) -> dict[str, str]:
+    """Give what became of one object."""
+    return {
+        "action": change.action,
+        "kind": change.kind,
+        "namespace": change.namespace,
+        "name": change.name,
+    }
+
+
+def check_document(check: Check) -> dict[str, Any]:
+    """Give one named fact."""
+    return {
+        "name": check.name,
+        "ok": check.ok,
+        "detail": check.detail or None,
+        "hint": check.hint or None,
+    }
+
+
+def container_document(container: Container) -> dict[str, Any]:
+    """Give one container of a pod."""
+    return {
+        "name": container.name,
+        "image": container.image,
+        "ready": container.ready,
+        "restarts": container.restarts,
+        "init": container.init,
+        "sidecar": container.sidecar,
+    }
+
+
+def pod_document(pod: Pod) -> dict[str, Any]:
+    """Give one pod as it is now."""
+    return {
+        "name": pod.name,
+        "namespace": pod.namespace,
+        "workload": pod.workload or None,
+        "labels": dict(pod.labels),
+        "ready": pod.ready,
+        "isReady": pod.is_ready,
+        "phase": pod.phase,
+        "message": pod.message or None,
+        "restarts": pod.restarts,
+        "injected": pod.injected,
+        "addresses": list(pod.addresses),
+        "containers": [container_document(item) for item in pod.containers],
+    }
+
+
+def tally_document(tally: Tally) -> dict[str, Any]:
+    """Give counted answers: ``versions`` by version, ``others`` by what they were."""
+    return {
+        "total": tally.total,
+        "versions": dict(tally.versions),
+        "others": dict(tally.others),
+    }
+
+
+def verdict_document(measured: Measured) -> dict[str, Any]:
+    """Give a verdict and all that it rests on."""
+    verdict, sample = measured.verdict, measured.sample
+    return {
+        "verdict": verdict.outcome.value,
+        "evidence": list(verdict.evidence),
+        "expectation": {
+            "text": str(measured.expectation),
+            "shares": {name: float(share) for name, share in measured.expectation.shares},
+            "fromRules": measured.promised,
+        },
+        "request": {
+            "url": sample.request.url,
+            "method": sample.request.method,
+            "headers": [{"name": n, "value": v} for n, v in sample.request.headers],
+        },
+        "requests": sample.wanted,
+        "tally": tally_document(measured.tally),
+        "judgements": [
+            {
+                "version": item.version,
+                "expected": item.expected,
+                "count": item.count,
+                "share": item.share,
+                "low": item.low,
+                "high": item.high,
+                "pValue": item.p_value,
+                "exact": item.exact,
+                "ok": item.ok,
+            }
+            for item in verdict.judgements
+        ],
+        "falseAlarm": verdict.false_alarm,
+        "hiddenShare": verdict.hidden_share,
+        "convergence": {"live": measured.converged, "seconds": round(measured.convergence, 6)},
+        "measurement": {
+            "complete": sample.complete,
+            "seconds": round(sample.seconds, 6),
+            "requestsPerSecond": round(len(sample.replies) / sample.seconds, 1)
+            if sample.seconds
+            else None,
+        },
+    }

@@ -1,0 +1,58 @@
+"""A verdict as JUnit's XML, which every CI system can show."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from meshdemo.errors import EnvironmentFailed
+from meshdemo.verdict import Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from meshdemo.walkthrough.measuring import Measured
+
+_NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def write_junit(file: Path, measured: Measured) -> None:
+    """Write the verdict as a suite with one test case."""
+    outcome = measured.verdict.outcome
+    counts = {"failures": outcome is Outcome.NOT_MET, "errors": outcome is Outcome.INCONCLUSIVE}
+    seconds = f"{measured.sample.seconds:.3f}"
+    suite = ET.Element(
+        "testsuite",
+        {"name": "meshdemo verify", "tests": "1", "skipped": "0", "time": seconds}
+        | {name: str(int(value)) for name, value in counts.items()},
+    )
+    properties = ET.SubElement(suite, "properties")
+    where = measured.where
+    for name, value in (
+        ("engine", where.engine),
+        ("context", where.context),
+        ("namespace", where.namespace),
+        ("requests", str(measured.sample.wanted)),
+    ):
+        ET.SubElement(properties, "property", {"name": name, "value": _clean(value)})
+    place = ".".join(filter(None, ("meshdemo", where.engine, where.context, where.namespace)))
+    title = f"{measured.sample.request.url} {measured.expectation}"
+    case = ET.SubElement(
+        suite, "testcase", {"classname": _clean(place), "name": _clean(title), "time": seconds}
+    )
+    evidence = _clean("\n".join(measured.verdict.evidence))
+    tag = {Outcome.NOT_MET: "failure", Outcome.INCONCLUSIVE: "error"}.get(outcome)
+    if tag:
+        ET.SubElement(case, tag, {"message": outcome.value}).text = evidence
+    else:
+        ET.SubElement(case, "system-out").text = evidence
+    try:
+        ET.ElementTree(suite).write(file, encoding="utf-8", xml_declaration=True)
+    except OSError as error:
+        raise EnvironmentFailed(f"{file} cannot be written: {error.strerror}") from error
+
+
+def _clean(text: str) -> str:
+    """Leave out what XML cannot say; an app may answer anything."""
+    return _NO_XML.sub("?", text)

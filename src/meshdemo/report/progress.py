@@ -1,0 +1,137 @@
+"""What a person sees while a command runs: steps on standard error, counted answers as results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+from meshdemo.report.bars import show_tally
+from meshdemo.report.documents import applied_document, tally_document
+from meshdemo.report.terminal import Terminal
+from meshdemo.walkthrough.events import Accepted, Checked, Counted, Finished, Note, Started
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.status import Status
+
+    from meshdemo.engines import Applied
+    from meshdemo.walkthrough.events import Event, Story
+
+T = TypeVar("T")
+STEP_WIDTH = 8
+
+
+class Progress:
+    """Watches a story. Without a terminal each sentence comes once and nothing moves."""
+
+    def __init__(self, out: Terminal, err: Terminal) -> None:
+        self.out, self.err = out, err
+        self.quiet = self.verbose = self.json = self.explains = False
+        self.data: dict[str, Any] = {"steps": [], "splits": [], "warnings": [], "notes": []}
+        """What a program wants to know of it, for the JSON document."""
+        self._said: set[str] = set()
+        self._spinner: Status | None = None
+
+    @property
+    def remarks(self) -> dict[str, Any]:
+        """What is worth a word, where the steps themselves are not the result."""
+        return {name: self.data[name] for name in ("warnings", "notes")}
+
+    @classmethod
+    def on(cls, out: TextIO, err: TextIO) -> Progress:
+        """Make one for two streams."""
+        return cls(Terminal(out), Terminal(err))
+
+    def configure(self, *, quiet: bool, verbose: bool, json: bool) -> None:
+        """Heed the options about output."""
+        self.quiet, self.verbose, self.json = quiet, verbose, json
+
+    def follow(self, story: Story[T]) -> T:
+        """Run a story to its end, show what happens, and give its result."""
+        try:
+            while True:
+                self._show(next(story))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        finally:
+            self._stop_spinner()
+
+    def say(self, text: str, *, plain: bool = False) -> None:
+        """Tell how it goes; ``plain`` for a line of its own rather than one of a step."""
+        if self._spinner and not plain:
+            self._spinner.update(text)
+        elif plain or not self.err.interactive:
+            self._line(text if plain else f"  {text}")
+
+    def _show(self, event: Event) -> None:
+        self._stop_spinner()
+        if isinstance(event, Started):
+            self._start(event)
+        elif isinstance(event, Finished):
+            self._finish(event)
+        elif isinstance(event, Counted):
+            self._count(event)
+        elif isinstance(event, Accepted):
+            self._accept(event.applied)
+        elif isinstance(event, Checked):
+            self._check(event)
+        elif isinstance(event, Note):
+            self.data["warnings" if event.warning else "notes"].append({"message": event.text})
+            self.warn(event.text) if event.warning else self._line(f"note: {event.text}")
+
+    def warn(self, text: str) -> None:
+        """Say what will surprise, once; also when quiet was asked for."""
+        self._line(f"{self.err.paint('warning:', 'yellow')} {text}", always=True)
+
+    def explain(self, commands: Iterable[str]) -> None:
+        """Show what a person would type for a step."""
+        for command in commands:
+            self._line(self.err.paint(f"  $ {command}", "dim"), always=True)
+
+    def _start(self, event: Started) -> None:
+        if self.explains:
+            self.explain(event.commands)
+        if not self.quiet:
+            self._spinner = self.err.spinner(f"{event.name}: {event.does}")
+
+    def _finish(self, event: Finished) -> None:
+        self.data["steps"].append(
+            {"name": event.name, "result": event.result, "seconds": round(event.seconds, 6)}
+        )
+        name = event.name.ljust(STEP_WIDTH)
+        took = self.err.paint(f"({event.seconds:.2f} s)", "dim")
+        self._line(f"{self.err.mark(ok=True)} {name} {event.result} {took}")
+
+    def _count(self, event: Counted) -> None:
+        self.data["splits"].append(
+            {"name": event.title, "seconds": round(event.seconds, 6), **tally_document(event.tally)}
+        )
+        if not (self.json or self.quiet):
+            self.out.line()
+            show_tally(self.out, f"{event.title}, {event.tally.total} answers:", event.tally)
+
+    def _accept(self, applied: Applied) -> None:
+        for name, found in applied_document(applied).items():
+            self.data[name] += [item for item in found if item not in self.data[name]]
+        for warning in applied.warnings:
+            self.warn(str(warning))
+        for note in applied.notes:
+            self._line(f"note: {note}")
+
+    def _check(self, event: Checked) -> None:
+        check = event.check
+        if self.verbose or not check.ok:
+            said = f": {check.detail}" if check.detail else ""
+            self._line(f"  {self.err.mark(check.ok)} {check.name}{said}")
+
+    def _line(self, text: str, *, always: bool = False) -> None:
+        if (self.quiet and not always) or text in self._said:
+            return
+        self._said.add(text)
+        self.err.line(text)
+
+    def _stop_spinner(self) -> None:
+        if self._spinner:
+            self._spinner.stop()
+            self._spinner = None

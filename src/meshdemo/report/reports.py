@@ -1,0 +1,146 @@
+"""The reports: one function for each kind of result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from meshdemo import manifests
+from meshdemo.errors import ExitCode
+from meshdemo.report import Report
+from meshdemo.report.documents import (
+    change_document,
+    check_document,
+    container_document,
+    pod_document,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from meshdemo.engines import Change, Check
+    from meshdemo.manifests import Object
+    from meshdemo.report.terminal import Terminal
+    from meshdemo.walkthrough.routing import Routed
+    from meshdemo.walkthrough.workloads import Deployed, Injected
+
+
+def plain(text: str, **data: object) -> Report:
+    """Report one text."""
+    return Report(data, lambda terminal: terminal.line(text))
+
+
+def routed(result: Routed, watched: Mapping[str, Any]) -> Report:
+    """Report changed rules, and how long it took them to be live."""
+
+    def show(terminal: Terminal) -> None:
+        _show_changes(terminal, result.changes)
+        terminal.line(f"live in the data plane after {result.live_after * 1000:.0f} ms")
+
+    changes = [change_document(item) for item in result.changes]
+    return Report({**watched, "changes": changes, "liveAfter": round(result.live_after, 6)}, show)
+
+
+def deployed(result: Deployed, next_step: str, watched: Mapping[str, Any]) -> Report:
+    """Report what is deployed, and what comes next."""
+
+    def show(terminal: Terminal) -> None:
+        _show_changes(terminal, result.changes)
+        if result.pods:
+            terminal.table(
+                ("NAME", "READY", "STATUS"), [(p.name, p.ready, p.phase) for p in result.pods]
+            )
+        if next_step:
+            terminal.line(f"next: {next_step}")
+
+    data = {
+        **watched,
+        "changes": [change_document(item) for item in result.changes],
+        "pods": [pod_document(item) for item in result.pods],
+        "next": next_step or None,
+    }
+    return Report(data, show)
+
+
+def injected(result: Injected, watched: Mapping[str, Any]) -> Report:
+    """Report what the sidecars added to each pod."""
+
+    def show(terminal: Terminal) -> None:
+        for pod in result.pods:
+            terminal.line(f"{pod.name}   {pod.ready}")
+            for container in result.added.get(pod.name, ()):
+                kind = "init container" if container.init else "container"
+                terminal.line(f"  + {kind} {container.name}, image {container.image}")
+            if not result.added.get(pod.name):
+                terminal.line("  nothing to add")
+
+    data = {
+        **watched,
+        "changes": [change_document(item) for item in result.changes],
+        "pods": [pod_document(item) for item in result.pods],
+        "added": {
+            name: [container_document(item) for item in containers]
+            for name, containers in result.added.items()
+        },
+    }
+    return Report(data, show)
+
+
+def checked(
+    checks: Sequence[Check], done: str = "", watched: Mapping[str, Any] | None = None
+) -> Report:
+    """Report named facts; one that does not hold is exit code 3."""
+    ok = all(check.ok for check in checks)
+
+    def show(terminal: Terminal) -> None:
+        for check in checks:
+            said = f": {check.detail}" if check.detail else ""
+            terminal.line(f"{terminal.mark(check.ok)} {check.name}{said}")
+            if not check.ok and check.hint:
+                terminal.line(f"    {check.hint}")
+        if ok and done:
+            terminal.line(done)
+
+    data = {**(watched or {}), "ok": ok, "checks": [check_document(item) for item in checks]}
+    return Report(data, show, ExitCode.OK if ok else ExitCode.ENVIRONMENT)
+
+
+def streamed(lines: Iterable[str], key: str, *, collect: bool) -> Report:
+    """Report lines as they come; for JSON they are collected first."""
+    if collect:
+        return Report({key: list(lines)})
+
+    def show(terminal: Terminal) -> None:
+        for line in lines:
+            terminal.line(line)
+            if terminal.gone:
+                return
+
+    return Report({}, show)
+
+
+def only_code(code: int, show: Callable[[Terminal], None] | None = None, **data: object) -> Report:
+    """Report the status of a command that has already said everything itself."""
+    return Report(data, show or (lambda _: None), code)
+
+
+def _show_changes(terminal: Terminal, changes: Iterable[Change]) -> None:
+    for change in changes:
+        terminal.line(f"{change.kind.lower()}/{change.name} {change.action}")
+
+
+def manifests_written(objects: Sequence[Object]) -> Report:
+    """Report objects as YAML, for a pipe."""
+    return Report(
+        {"objects": [item.data for item in objects]},
+        lambda terminal: terminal.line(manifests.dump(objects).rstrip("\n")),
+    )
+
+
+def files_written(files: Mapping[str, str]) -> Report:
+    """Report files, each with what became of it."""
+
+    def show(terminal: Terminal) -> None:
+        for path, action in files.items():
+            terminal.line(f"{path} {action}")
+
+    return Report({"files": [{"path": p, "action": a} for p, a in files.items()]}, show)

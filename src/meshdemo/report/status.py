@@ -1,0 +1,94 @@
+"""The report of ``status``: pods, what is wrong with them, rules in force, addresses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from meshdemo.errors import ExitCode
+from meshdemo.report import Report
+from meshdemo.report.documents import pod_document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meshdemo.engines import Container, Pod
+    from meshdemo.manifests import Object
+    from meshdemo.report.terminal import Terminal
+
+HEADERS = ("NAME", "READY", "STATUS", "RESTARTS", "ADDRESSES")
+WIDE = ("INIT CONTAINERS", "CONTAINERS", "IMAGES")
+
+
+def status(pods: Sequence[Pod], rules: Sequence[Object], hint: str, *, wide: bool) -> Report:
+    """Report the mesh as it is now; anything not ready, or nothing at all, is exit code 3."""
+    ok = bool(pods) and all(pod.is_ready and not pod.message for pod in pods)
+
+    def show(terminal: Terminal) -> None:
+        if not pods:
+            terminal.line(f"no pods. {hint}")
+        else:
+            headers = (*HEADERS, *WIDE) if wide else HEADERS
+            terminal.table(headers, [_row(pod, wide=wide) for pod in pods])
+        for pod in pods:
+            if pod.message:
+                terminal.line(f"{terminal.mark(ok=False)} {pod.name}: {pod.message}")
+        if pods or rules:
+            terminal.line()
+            terminal.line("rules in force:" if rules else "rules in force: none")
+        for rule in rules:
+            terminal.line(f"  {rule.title}   {'; '.join(describe(rule))}")
+
+    data = {
+        "ok": ok,
+        "pods": [pod_document(item) for item in pods],
+        "rules": [rule_document(item) for item in rules],
+    }
+    return Report(data, show, ExitCode.OK if ok else ExitCode.ENVIRONMENT)
+
+
+def rule_document(rule: Object) -> dict[str, Any]:
+    """Give one rule as it is applied."""
+    return {
+        "kind": rule.kind,
+        "namespace": rule.namespace,
+        "name": rule.name,
+        "summary": list(describe(rule)),
+        "spec": rule.spec,
+    }
+
+
+def describe(rule: Object) -> Iterator[str]:
+    """Say in a few words what a rule does."""
+    if rule.kind == "DestinationRule":
+        names = [str(subset.get("name")) for subset in rule.spec.get("subsets") or []]
+        yield f"host {rule.spec.get('host')}" + (f", subsets {', '.join(names)}" if names else "")
+        return
+    yield f"hosts {', '.join(map(str, rule.spec.get('hosts') or []))}"
+    for way in rule.spec.get("http") or []:
+        when = "on a match " if way.get("match") else ""
+        yield when + (" ".join(map(_destination, way.get("route") or [])) or "no destination")
+
+
+def _destination(route: dict[str, Any]) -> str:
+    target = route.get("destination") or {}
+    name = str(target.get("subset") or target.get("host"))
+    return f"{name}={route['weight']}" if "weight" in route else f"to {name}"
+
+
+def _row(pod: Pod, *, wide: bool) -> tuple[str, ...]:
+    state = pod.phase if pod.is_ready or pod.phase != "Running" else "NotReady"
+    row = (pod.name, pod.ready, state, str(pod.restarts), ", ".join(pod.addresses) or "-")
+    if not wide:
+        return row
+    init = [c for c in pod.containers if c.init]
+    return (
+        *row,
+        _names(init),
+        _names(c for c in pod.containers if not c.init),
+        ", ".join(dict.fromkeys(c.image for c in pod.containers)),
+    )
+
+
+def _names(containers: Any) -> str:  # noqa: ANN401 - any iterable of Container
+    found: list[Container] = list(containers)
+    return ", ".join(container.name for container in found) or "-"

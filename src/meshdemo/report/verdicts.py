@@ -1,0 +1,88 @@
+"""The reports that end in a verdict: ``verify`` and ``up``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from meshdemo.errors import ExitCode
+from meshdemo.report import Report
+from meshdemo.report.bars import show_tally
+from meshdemo.report.documents import change_document, verdict_document
+from meshdemo.verdict import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from meshdemo.report.terminal import Terminal
+    from meshdemo.walkthrough.measuring import Measured
+    from meshdemo.walkthrough.up import Up
+
+CODES = {
+    Outcome.MET: ExitCode.OK,
+    Outcome.NOT_MET: ExitCode.NOT_MET,
+    Outcome.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+}
+_STYLES = {Outcome.MET: "green", Outcome.NOT_MET: "red", Outcome.INCONCLUSIVE: "yellow"}
+NEXT_STEPS = (
+    ("meshdemo route v1=90 v2=10", "a canary: every tenth request goes to v2"),
+    ("meshdemo verify", "prove what the rules promise"),
+    ("meshdemo exec -- curl http://app/env/version", "be the test client yourself"),
+)
+
+
+def verified(measured: Measured, **more: Any) -> Report:  # noqa: ANN401 - JSON is any data
+    """Report a verdict."""
+    return Report(
+        {**verdict_document(measured), **more},
+        lambda terminal: _show_verdict(terminal, measured),
+        CODES[measured.verdict.outcome],
+    )
+
+
+def up_done(result: Up, flags: str, watched: Mapping[str, Any]) -> Report:
+    """Report the end of the walkthrough, and three commands to try next.
+
+    ``flags`` are the shared options that these commands need to be about the same mesh.
+    """
+    data = {**watched, "changes": [change_document(item) for item in result.changes]}
+    measured = result.measured
+
+    def show(terminal: Terminal) -> None:
+        if measured is not None:
+            _show_verdict(terminal, measured)
+        if not result.own and measured is not None:
+            terminal.line()
+            terminal.line("Try next:")
+            width = max(len(_with_flags(command, flags)) for command, _ in NEXT_STEPS)
+            for command, why in NEXT_STEPS:
+                terminal.line(f"  {_with_flags(command, flags).ljust(width)}   # {why}")
+
+    if measured is None:
+        return Report(data, show)
+    return Report({**data, **verdict_document(measured)}, show, CODES[measured.verdict.outcome])
+
+
+def _show_verdict(terminal: Terminal, measured: Measured) -> None:
+    verdict, where = measured.verdict, measured.where
+    sample = measured.sample
+    show_tally(
+        terminal,
+        f"{sample.request.method} {sample.request.url}, {verdict.total} answers "
+        f"in {sample.seconds:.2f} s:",
+        measured.tally,
+    )
+    word = terminal.paint(verdict.outcome.value, _STYLES[verdict.outcome])
+    source = ", as the rules promise" if measured.promised else ""
+    place = ", ".join(
+        filter(None, (f"{where.engine} engine", where.context, f"namespace {where.namespace}"))
+    )
+    terminal.line(
+        f"{terminal.paint('expectation', 'bold')} {measured.expectation}{source}: {word} ({place})"
+    )
+    for sentence in verdict.evidence:
+        terminal.line(f"  {sentence}")
+
+
+def _with_flags(command: str, flags: str) -> str:
+    program, name, *rest = command.split(" ")
+    return " ".join(filter(None, (program, name, flags, *rest)))

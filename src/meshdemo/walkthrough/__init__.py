@@ -1,0 +1,15 @@
+"""The walkthrough: install, inject, deploy, route, verify; written once for every engine.
+
+    plan.py          what was asked for
+    steps.py         the steps in order, as data, with the commands a person would type
+    up.py            all of it, in the article's order
+    workloads.py     deploy and inject, in the workshop's order
+    routing.py       a split of the traffic, as one VirtualService
+    measuring.py     verify: wait for the rules, measure once, judge
+    pods.py          which pods it is about: the test client, the versions of a service
+    reading.py       whose log is meant
+    bundled.py       the article's manifests
+    events.py        what a watcher sees meanwhile
+
+A step is a generator: it yields events for whoever watches, and returns its result.
+"""

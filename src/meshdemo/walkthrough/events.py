@@ -1,0 +1,68 @@
+"""What happens while a step runs. Whoever watches may print it; nothing depends on it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from meshdemo.engines import Applied, Check
+    from meshdemo.traffic import Tally
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A step begins."""
+
+    name: str
+    does: str
+    commands: tuple[str, ...] = ()
+    """What a person would type for it, with istioctl and kubectl."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The step that began last has ended well."""
+
+    name: str
+    result: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A check was made."""
+
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Answers were counted, to be looked at and not judged."""
+
+    title: str
+    tally: Tally
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Objects were taken: what changed, and what is worth a word about them."""
+
+    applied: Applied
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One sentence that the user should know; a warning says that something will surprise."""
+
+    text: str
+    warning: bool = False
+
+
+Event = Started | Finished | Checked | Counted | Accepted | Note
+Story = Generator[Event, None, T]
+"""A step that runs while one watches, and returns its result."""

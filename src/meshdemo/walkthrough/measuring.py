@@ -1,0 +1,121 @@
+"""verify: wait until the rules are live, measure once, judge.
+
+Waiting and measuring are two phases with a duration each. Waiting decides nothing; and the
+measurement is never repeated until it passes.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from meshdemo import manifests, promise, verdict
+from meshdemo.errors import EnvironmentFailed, TimedOut
+from meshdemo.traffic import Request, Sample, Tally, tally
+from meshdemo.walkthrough import pods as who
+from meshdemo.walkthrough.events import Note
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meshdemo.engines import Engine, Pod, Where
+    from meshdemo.expectation import Expectation
+    from meshdemo.manifests import Object
+    from meshdemo.verdict import Verdict
+    from meshdemo.walkthrough.events import Story
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be proved."""
+
+    expectation: Expectation | None = None
+    """None means what the applied rules promise."""
+    request: Request = field(default_factory=Request)
+    requests: int | None = None
+    """None means as many as a verdict on the expectation is worth."""
+    wait: float = 10.0
+    """Seconds that the rules may take to be live."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The verdict, and all that it rests on."""
+
+    where: Where
+    expectation: Expectation
+    promised: bool
+    """Whether the rules said what to expect, and not the user."""
+    sample: Sample
+    tally: Tally
+    verdict: Verdict
+    converged: bool
+    """Whether the rules were live when the measurement began."""
+    convergence: float
+    """Seconds until then."""
+
+
+def measure(engine: Engine, question: Question) -> Story[Measured]:
+    """Prove or refute an expectation by counting answers. Nothing is started for it."""
+    client = who.require_client(engine)
+    objects = engine.objects()
+    pods = engine.pods()
+    if not client.injected and manifests.rules(objects):
+        yield who.unheeded(client)
+    expectation = question.expectation or promised(objects, pods, question.request, client)
+    began = time.monotonic()
+    converged = _converge(engine, question.wait)
+    convergence = time.monotonic() - began
+    if not converged:
+        yield Note(
+            f"the rules were not live after {question.wait:g} s; measured anyway", warning=True
+        )
+    count = question.requests or verdict.default_requests(expectation)
+    sample = take(engine, question.request, count)
+    known = who.versions_of(question.request.url, client.namespace, objects, pods)
+    counted = tally(sample, sorted({*expectation.versions, *known}))
+    return Measured(
+        where=engine.where,
+        expectation=expectation,
+        promised=question.expectation is None,
+        sample=sample,
+        tally=counted,
+        verdict=verdict.judge(expectation, counted, complete=sample.complete),
+        converged=converged,
+        convergence=convergence,
+    )
+
+
+def promised(
+    objects: Sequence[Object], pods: Sequence[Pod], request: Request, client: Pod
+) -> Expectation:
+    """Say what the rules promise to the test client. Raises InputError if that is no split."""
+    answering = [(pod.namespace, pod.labels) for pod in pods if pod.name != client.name]
+    return promise.promised(
+        objects,
+        answering,
+        request,
+        promise.Client(client.namespace, client.labels, client.injected),
+    )
+
+
+def take(engine: Engine, request: Request, count: int) -> Sample:
+    """Send the requests, and keep every reply with the time that they took all together."""
+    began = time.monotonic()
+    replies = tuple(engine.send(request, count))
+    return Sample(request, count, replies, time.monotonic() - began)
+
+
+def look(engine: Engine, count: int) -> Sample:
+    """Send requests to the app, only to show who answers."""
+    return take(engine, Request(), count)
+
+
+def _converge(engine: Engine, wait: float) -> bool:
+    """Wait until the rules are live; a rule that can never be is no reason not to measure."""
+    try:
+        engine.wait_ready(manifests.rules(engine.objects()), wait)
+    except (TimedOut, EnvironmentFailed):
+        return False
+    return True

@@ -1,0 +1,81 @@
+"""What was asked for, as one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from meshdemo import manifests
+from meshdemo.engines import Injection, MeshOptions
+from meshdemo.settings import Settings
+from meshdemo.walkthrough import bundled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meshdemo.engines import Engine
+    from meshdemo.manifests import Object
+
+INJECT_LABEL = "sidecar.istio.io/inject"
+LOOK = 200
+"""How many answers a demonstration counts: enough to see a half, and nothing is judged by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run of the walkthrough, or of the user's own objects in its place."""
+
+    settings: Settings = field(default_factory=Settings)
+    files: tuple[str, ...] = ()
+    """The user's manifests; none means the walkthrough's own."""
+    injection: Injection | None = Injection.KUBE_INJECT
+    """None means that nothing was said: the objects as they are."""
+    mesh: MeshOptions = field(default_factory=MeshOptions)
+    verify: bool = True
+    requests: int | None = None
+    """None means as many as each purpose wants."""
+    wait: float = 10.0
+    """Seconds that rules may take to reach the test client before the measurement."""
+
+    @property
+    def is_own(self) -> bool:
+        """Tell whether it is about the user's own objects."""
+        return bool(self.files)
+
+    @property
+    def look(self) -> int:
+        """How many requests a demonstration sends."""
+        return self.requests or LOOK
+
+    def read(self, engine: Engine, names: tuple[str, ...] = bundled.NAMES) -> tuple[Object, ...]:
+        """Read the user's objects, or those of the walkthrough that ``names`` says."""
+        if self.is_own:
+            explicit = self.settings.namespace is not None
+            return read_files(engine, self.files, explicit=explicit)
+        objects = manifests.read(bundled.paths(names), namespace=engine.where.namespace)
+        if self.injection is not Injection.AUTO:
+            return objects
+        # By themselves the article's pods ask for no sidecar, and no namespace of the user's is
+        # labelled for them.
+        return tuple(with_sidecar_label(item) for item in objects)
+
+
+def read_files(engine: Engine, files: Sequence[str], *, explicit: bool) -> tuple[Object, ...]:
+    """Read the user's objects; if something is wrong with them, say all that the engine knows."""
+    return manifests.read(
+        files,
+        namespace=engine.where.namespace,
+        explicit=explicit,
+        admit=lambda objects: engine.apply(objects, dry_run=True),
+    )
+
+
+def with_sidecar_label(item: Object) -> Object:
+    """Label the pods of a Deployment so that Istio's webhook gives them a sidecar."""
+    if item.kind != "Deployment":
+        return item
+    template = item.pod_template
+    metadata = template.get("metadata") or {}
+    labels = {**(metadata.get("labels") or {}), INJECT_LABEL: "true"}
+    template = {**template, "metadata": {**metadata, "labels": labels}}
+    return item.with_data({**item.data, "spec": {**item.spec, "template": template}})

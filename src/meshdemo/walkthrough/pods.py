@@ -1,0 +1,85 @@
+"""Which pods the walkthrough is about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from meshdemo.errors import EnvironmentFailed
+from meshdemo.walkthrough.events import Note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from meshdemo.engines import Engine, Pod
+    from meshdemo.manifests import Object
+
+CLIENT = "testclient"
+CLUSTER_DOMAIN = ".svc.cluster.local"
+
+
+def client_of(pods: Iterable[Pod], namespace: str) -> Pod | None:
+    """Find the test client, by its label ``app`` or its Deployment's name."""
+    here = [pod for pod in pods if pod.namespace == namespace]
+    return next((p for p in here if CLIENT in (p.labels.get("app"), p.workload)), None)
+
+
+def require_pods(engine: Engine) -> tuple[Pod, ...]:
+    """Give the pods of the namespace, or say what to type when there are none."""
+    namespace = engine.where.namespace
+    pods = tuple(pod for pod in engine.pods() if pod.namespace == namespace)
+    if not pods:
+        raise EnvironmentFailed(f"nothing runs in namespace {namespace}", hint=_begin(engine))
+    return pods
+
+
+def require_client(engine: Engine) -> Pod:
+    """Give the test client, or say what to type when there is none."""
+    client = client_of(require_pods(engine), engine.where.namespace)
+    if client is None:
+        message = f"there is no test client in namespace {engine.where.namespace}"
+        raise EnvironmentFailed(message, hint=f"It is the Deployment {CLIENT}. {_begin(engine)}")
+    return client
+
+
+def service_of(host: str, namespace: str, objects: Iterable[Object]) -> Object | None:
+    """Find the Service that a host means in this namespace: ``app``, ``app.default`` ..."""
+    short = host.rstrip(".").removesuffix(CLUSTER_DOMAIN).removesuffix(".svc")
+    name, _, other = short.partition(".")
+    key = ("", "Service", other or namespace, name)
+    return next((item for item in objects if item.key == key), None)
+
+
+def versions_of(
+    url: str, namespace: str, objects: Sequence[Object], pods: Sequence[Pod]
+) -> list[str]:
+    """Give the versions that can answer a URL: the ``version`` labels behind its Service."""
+    service = service_of(urlsplit(url).hostname or "", namespace, objects)
+    behind = pods if service is None else selected(service, pods)
+    return sorted({pod.labels["version"] for pod in behind if pod.labels.get("version")})
+
+
+def selected(service: Object, pods: Iterable[Pod]) -> list[Pod]:
+    """Give the pods that a Service selects."""
+    selector = service.spec.get("selector") or {}
+    return [
+        pod
+        for pod in pods
+        if selector
+        and pod.namespace == service.namespace
+        and selector.items() <= pod.labels.items()
+    ]
+
+
+def unheeded(client: Pod) -> Note:
+    """Warn that rules mean nothing to a client without a sidecar."""
+    return Note(
+        f"the test client {client.name} has no sidecar, so it does not heed the rules; "
+        "type: meshdemo inject",
+        warning=True,
+    )
+
+
+def _begin(engine: Engine) -> str:
+    flags = "" if engine.where.namespace == "default" else f" -n {engine.where.namespace}"
+    return f"Type: meshdemo up{flags}"

@@ -1,0 +1,206 @@
+"""A split of the app's traffic: always one VirtualService, changed in place.
+
+A new split in a new object would lose to the older one, because Istio never merges two
+VirtualServices for one host.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from meshdemo import manifests
+from meshdemo.errors import EnvironmentFailed, InputError, Problem
+from meshdemo.expectation import parse_split
+from meshdemo.manifests import Object
+from meshdemo.walkthrough import pods as who
+from meshdemo.walkthrough.events import Accepted, Finished, Note, Started
+from meshdemo.walkthrough.plan import read_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meshdemo.engines import Change, Engine
+    from meshdemo.expectation import Split
+    from meshdemo.settings import Settings
+    from meshdemo.walkthrough.events import Story
+
+HOST = "app"
+ROUTE = "app-default-v2"
+SUBSETS = "app"
+API = "networking.istio.io/v1beta1"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the traffic shall do: a split, somebody's own rules, or neither, to clear them."""
+
+    split: Split | None = None
+    files: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, split: Sequence[str], files: Sequence[str]) -> Asked:
+        """Read it from the command line. Raises InputError."""
+        return cls(parse_split(split) if split else None, tuple(files))
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """What became of the rules, and how long until the data plane had them."""
+
+    changes: tuple[Change, ...]
+    live_after: float
+    """Seconds from the first change until all of it was live."""
+
+
+def route(engine: Engine, asked: Asked, settings: Settings) -> Story[Routed]:
+    """Make the traffic do what was asked, and return when the data plane has it."""
+    if asked.split:
+        return (yield from split_traffic(engine, asked.split, settings.timeout))
+    if asked.files:
+        explicit = settings.namespace is not None
+        rules = read_files(engine, asked.files, explicit=explicit)
+        return (yield from apply_rules(engine, rules, settings.timeout))
+    return (yield from clear(engine, settings.timeout))
+
+
+def split_traffic(engine: Engine, split: Split, timeout: float) -> Story[Routed]:
+    """Divide the app's traffic among versions."""
+    objects = engine.objects()
+    require_versions(engine, objects, split.versions)
+    refuse_rivals(engine.where.namespace, objects)
+    rules = split_objects(split, engine.where.namespace, objects)
+    return (yield from apply_rules(engine, rules, timeout))
+
+
+def apply_rules(engine: Engine, rules: Sequence[Object], timeout: float) -> Story[Routed]:
+    """Apply rules, the DestinationRules first, and return when the data plane has them."""
+    others = [item for item in rules if item.kind not in manifests.RULES]
+    if others:
+        hint = "Apply workloads and services with meshdemo deploy -f."
+        problems = [item.problem("it is no traffic rule") for item in others]
+        raise InputError(
+            "route takes only DestinationRules and VirtualServices", problems, hint=hint
+        )
+    ordered = manifests.in_apply_order(rules)
+    began = time.monotonic()
+    applied = engine.apply(ordered)
+    yield Accepted(applied)
+    engine.wait_ready(ordered, timeout)
+    live = time.monotonic() - began
+    yield from warn_unheeded(engine)
+    return Routed(applied.changes, live)
+
+
+def clear(engine: Engine, timeout: float) -> Story[Routed]:
+    """Remove the rules of the namespace, the VirtualServices first."""
+    namespace = engine.where.namespace
+    mine = [item for item in manifests.rules(engine.objects()) if item.namespace == namespace]
+    yield Started("route", "Remove the rules.")
+    began = time.monotonic()
+    changes = engine.delete(manifests.in_apply_order(mine)[::-1]) if mine else ()
+    if mine:
+        engine.wait_ready(manifests.rules(engine.objects()), timeout)
+    seconds = time.monotonic() - began
+    yield Finished("route", f"{len(changes)} rules removed", seconds)
+    return Routed(changes, seconds)
+
+
+def split_objects(split: Split, namespace: str, existing: Sequence[Object]) -> list[Object]:
+    """Give the DestinationRule, if it lacks a subset, and the VirtualService of a split."""
+    wanted = dict.fromkeys(split.versions)
+    host_rules = [
+        item
+        for item in existing
+        if item.kind == "DestinationRule"
+        and item.namespace == namespace
+        and _means_app(str(item.spec.get("host", "")), item.namespace, namespace)
+    ]
+    missing = [v for v in wanted if not any(_has_subset(item, v) for item in host_rules)]
+    ours = next((item for item in host_rules if item.name == SUBSETS), None)
+    rules = [_destination_rule(ours, missing, namespace)] if missing else []
+    return [*rules, _virtual_service(split, namespace)]
+
+
+def require_versions(engine: Engine, objects: Sequence[Object], versions: Sequence[str]) -> None:
+    """Refuse a version that no pod has: all of its traffic would fail."""
+    pods = who.require_pods(engine)
+    namespace = engine.where.namespace
+    service = who.service_of(HOST, namespace, objects)
+    behind = who.selected(service, pods) if service else []
+    known = sorted({pod.labels["version"] for pod in behind if pod.labels.get("version")})
+    if not known:
+        message = f"no pod stands behind the host {HOST} in namespace {namespace}"
+        raise EnvironmentFailed(message, hint="Type: meshdemo deploy")
+    problems = [
+        Problem("no pod has this version", subject=version, hint=f"there are {', '.join(known)}")
+        for version in versions
+        if version not in known
+    ]
+    if problems:
+        raise InputError("the split cannot be used", problems)
+
+
+def refuse_rivals(namespace: str, objects: Sequence[Object]) -> None:
+    """Refuse to route while another VirtualService for the host might win."""
+    names = ", ".join(item.title for item in rivals(namespace, objects))
+    if names:
+        raise EnvironmentFailed(
+            f"{names}: there already for the host {HOST}, and only one of them is heeded",
+            hint="Change it with meshdemo route -f, or remove it with meshdemo route --clear.",
+        )
+
+
+def rivals(namespace: str, objects: Sequence[Object]) -> Iterator[Object]:
+    """Give the VirtualServices for the app's host, other than ours, that sidecars heed."""
+    for item in objects:
+        if item.kind != "VirtualService" or (item.namespace, item.name) == (namespace, ROUTE):
+            continue
+        gateways = item.spec.get("gateways") or ["mesh"]
+        hosts = item.spec.get("hosts") or []
+        if "mesh" in gateways and any(_means_app(str(h), item.namespace, namespace) for h in hosts):
+            yield item
+
+
+def warn_unheeded(engine: Engine) -> Iterator[Note]:
+    """Warn of an un-injected test client; a missing one needs no word here."""
+    client = who.client_of(engine.pods(), engine.where.namespace)
+    if client is not None and not client.injected:
+        yield who.unheeded(client)
+
+
+def _means_app(host: str, written_in: str, namespace: str) -> bool:
+    """Tell whether a rule's host is the app's: a short name is read in the rule's namespace."""
+    short = host.rstrip(".").removesuffix(who.CLUSTER_DOMAIN).removesuffix(".svc")
+    full = short if "." in short else f"{short}.{written_in}"
+    return full == f"{HOST}.{namespace}"
+
+
+def _has_subset(rule: Object, name: str) -> bool:
+    return any(subset.get("name") == name for subset in rule.spec.get("subsets") or [])
+
+
+def _destination_rule(ours: Object | None, missing: Sequence[str], namespace: str) -> Object:
+    added = [{"name": version, "labels": {"version": version}} for version in missing]
+    if ours is not None:
+        subsets = [*(ours.spec.get("subsets") or []), *added]
+        return ours.with_data({**ours.data, "spec": {**ours.spec, "subsets": subsets}})
+    return _object("DestinationRule", SUBSETS, namespace, {"host": HOST, "subsets": added})
+
+
+def _virtual_service(split: Split, namespace: str) -> Object:
+    destinations: list[dict[str, Any]] = [
+        {"destination": {"host": HOST, "subset": version}, "weight": weight}
+        for version, weight in split.weights
+    ]
+    if len(destinations) == 1:
+        del destinations[0]["weight"]  # as in the article: so `up` and `route v2` write the same
+    return _object(
+        "VirtualService", ROUTE, namespace, {"hosts": [HOST], "http": [{"route": destinations}]}
+    )
+
+
+def _object(kind: str, name: str, namespace: str, spec: dict[str, Any]) -> Object:
+    metadata = {"name": name, "namespace": namespace}
+    return Object({"apiVersion": API, "kind": kind, "metadata": metadata, "spec": spec})

@@ -1,0 +1,211 @@
+"""The steps in order, as data that the command line, ``--explain`` and ``--dry-run`` share.
+
+Each step says in one sentence what it does, and as pure functions of the plan what a person
+would type for it with istioctl and kubectl.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from meshdemo.engines import Injection
+from meshdemo.manifests import SUFFIXES
+from meshdemo.traffic import DEFAULT_URL, Request
+from meshdemo.walkthrough import bundled
+from meshdemo.walkthrough.events import Started
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from meshdemo.walkthrough.plan import Plan
+
+    Commands = Callable[[Plan], tuple[str, ...]]
+
+WORKLOADS = ("app-v1", "app-v2", "testclient")
+CLIENT_CONTAINER = "test-tools"
+PROVING = 459
+"""Requests that prove 100 %: a hidden share of 1 % would show with 99 % confidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage of the walkthrough."""
+
+    name: str
+    does: str
+    commands: Commands
+    manifests: tuple[str, ...] = ()
+
+    def started(self, plan: Plan) -> Started:
+        """Tell a watcher that it begins."""
+        return Started(self.name, self.does, self.commands(plan))
+
+
+def install_commands(plan: Plan) -> tuple[str, ...]:
+    """Install Istio; the rest of the script needs nothing else of the cluster."""
+    mesh = plan.mesh
+    argv = ["istioctl", "install", "-y", *_cluster(plan)]
+    argv += ["--set", f"profile={mesh.profile}"] if mesh.profile else []
+    for setting in mesh.settings:
+        argv += ["--set", setting]
+    for file in mesh.files:
+        argv += ["-f", file]
+    return (shlex.join([*argv, "--readiness-timeout", _duration(plan.settings.timeout)]),)
+
+
+def inject_commands(plan: Plan) -> tuple[str, ...]:
+    """Write the injected manifests beside the plain ones."""
+    if plan.injection is Injection.NONE:
+        return ()
+    if plan.injection is Injection.AUTO:
+        inject = ["meshdemo", "inject", "--injection", "auto", *_flags(plan)]
+    else:
+        inject = ["istioctl", "kube-inject", *_flags(plan, istioctl=True)]
+    return tuple(
+        f"{shlex.join([*inject, '-f', file])} > {shlex.quote(_injected(file))}"
+        for file in _files(plan, bundled.WORKLOADS)
+    )
+
+
+def deploy_commands(plan: Plan) -> tuple[str, ...]:
+    """Apply what was injected, and wait."""
+    files = _files(plan, bundled.WORKLOADS)
+    if plan.injection not in (None, Injection.NONE):
+        files = tuple(_injected(file) for file in files)
+    applied = tuple(_kubectl(plan, "apply", "-f", file) for file in files)
+    timeout = f"--timeout={_duration(plan.settings.timeout)}"
+    if plan.is_own:
+        return (*applied, _kubectl(plan, "wait", "pod", "--all", "--for=condition=Ready", timeout))
+    return (
+        *applied,
+        *(_kubectl(plan, "rollout", "status", f"deployment/{w}", timeout) for w in WORKLOADS),
+    )
+
+
+def inject_deployed_commands(plan: Plan) -> tuple[str, ...]:
+    """Give what is deployed its sidecars."""
+    get = _kubectl(plan, "get", "deployment", "-o", "yaml")
+    inject = shlex.join(["istioctl", "kube-inject", *_flags(plan, istioctl=True), "-f", "-"])
+    return (f"{get} | {inject} | {_kubectl(plan, 'apply', '-f', '-')}",)
+
+
+def look_commands(plan: Plan) -> tuple[str, ...]:
+    """Count who answers."""
+    return (_loop(plan, plan.look),)
+
+
+def rule_commands(*names: str) -> Commands:
+    """Apply rules of the walkthrough by their files."""
+    return lambda plan: tuple(_kubectl(plan, "apply", "-f", name) for name in names)
+
+
+def verify_commands(plan: Plan, request: Request | None = None) -> tuple[str, ...]:
+    """Count who answers, often enough to prove it."""
+    return (_loop(plan, plan.requests or PROVING, request),)
+
+
+INSTALL = Step("install", "Install Istio, and verify that it is there.", install_commands)
+INJECT = Step(
+    "inject",
+    "Add a sidecar to each pod of the manifests.",
+    inject_commands,
+    bundled.WORKLOADS,
+)
+DEPLOY = Step(
+    "deploy",
+    "Deploy two versions of the app, and a test client.",
+    deploy_commands,
+    bundled.WORKLOADS,
+)
+BEFORE = Step("look", "Without rules the Service picks any pod: about 50/50.", look_commands)
+SUBSETS = Step(
+    "route",
+    "Name the two versions as subsets, with a DestinationRule.",
+    rule_commands(bundled.DESTINATION_RULE),
+    (bundled.DESTINATION_RULE,),
+)
+STILL = Step("look", "Subsets alone change nothing: about 50/50.", look_commands)
+ROUTE = Step(
+    "route",
+    "Send all traffic to v2, with a VirtualService.",
+    rule_commands(bundled.VIRTUAL_SERVICE),
+    (bundled.VIRTUAL_SERVICE,),
+)
+VERIFY = Step("verify", "Prove it: every answer must come from v2.", verify_commands)
+
+WALKTHROUGH = (INSTALL, INJECT, DEPLOY, BEFORE, SUBSETS, STILL, ROUTE, VERIFY)
+
+INJECT_DEPLOYED = Step("inject", "Add a sidecar to each deployed pod.", inject_deployed_commands)
+OWN_DEPLOY = Step("deploy", "Apply your objects.", deploy_commands)
+OWN_ROUTE = Step("route", "Apply your rules.", rule_commands())
+OWN_VERIFY = Step("verify", "Prove what the rules promise.", verify_commands)
+
+
+def script(plan: Plan) -> str:
+    """Give the whole walkthrough as a shell script of istioctl and kubectl."""
+    lines = ["#!/bin/sh", "set -eu"]
+    steps: tuple[Step, ...] = WALKTHROUGH
+    if plan.is_own:
+        steps = (INSTALL, INJECT, OWN_DEPLOY, OWN_VERIFY)
+    else:
+        lines += ["", "# Write the manifests into this folder.", "meshdemo manifests ."]
+    for step in steps:
+        commands = step.commands(plan)
+        wanted = plan.verify or step.name not in ("look", "verify")
+        if commands and wanted:
+            lines += ["", f"# {step.name}: {step.does}", *commands]
+    return "\n".join(lines)
+
+
+def _files(plan: Plan, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Give the files of a step: the user's, folders taken apart, or the walkthrough's."""
+    if not plan.is_own:
+        return names
+    files: list[str] = []
+    for source in plan.files:
+        path = Path(source)
+        inside = (
+            sorted(str(p) for p in path.iterdir() if p.suffix in SUFFIXES) if path.is_dir() else []
+        )
+        files += inside or [source]
+    return tuple(files)
+
+
+def _injected(file: str) -> str:
+    return "injected.yaml" if file == "-" else f"{Path(file).stem}.injected.yaml"
+
+
+def _cluster(plan: Plan) -> list[str]:
+    settings = plan.settings
+    flags = ["--context", settings.context] if settings.context else []
+    return [*flags, *(["--kubeconfig", settings.kubeconfig] if settings.kubeconfig else [])]
+
+
+def _flags(plan: Plan, *, istioctl: bool = False) -> list[str]:
+    namespace = plan.settings.namespace
+    flag = "--namespace" if istioctl else "-n"
+    return [*_cluster(plan), *([flag, namespace] if namespace else [])]
+
+
+def _kubectl(plan: Plan, *arguments: str) -> str:
+    return shlex.join(["kubectl", *_flags(plan), *arguments])
+
+
+def _loop(plan: Plan, count: int, request: Request | None = None) -> str:
+    request = request or Request()
+    curl = ["curl", "-s"]
+    curl += ["-X", request.method] if request.method != "GET" else []
+    for name, value in request.headers:
+        curl += ["-H", f"{name}: {value}"]
+    call = shlex.join([*curl, request.url or DEFAULT_URL])
+    loop = f"for i in $(seq {count}); do {call}; echo; done | sort | uniq -c"
+    return _kubectl(
+        plan, "exec", "deploy/testclient", "-c", CLIENT_CONTAINER, "--", "sh", "-c", loop
+    )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:g}s"

@@ -1,0 +1,178 @@
+"""up: the whole walkthrough in the article's order, or the same for the user's own objects.
+
+The pods are injected before they are applied, so that each starts once. The answers are counted
+before the rules, after each of them, and at last judged.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meshdemo import expectation, manifests
+from meshdemo.engines import Applied, Injection
+from meshdemo.errors import InputError
+from meshdemo.traffic import Request, tally
+from meshdemo.walkthrough import measuring, routing, steps, workloads
+from meshdemo.walkthrough import pods as who
+from meshdemo.walkthrough.events import Accepted, Counted, Finished, Note
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meshdemo.engines import Change, Engine
+    from meshdemo.manifests import Object
+    from meshdemo.walkthrough.events import Story
+    from meshdemo.walkthrough.measuring import Measured
+    from meshdemo.walkthrough.plan import Plan
+    from meshdemo.walkthrough.steps import Step
+
+EXPECTED = "v2=100%"
+VERSIONS = ("v1", "v2")
+HOW_TO_VERIFY = "say what to expect: meshdemo verify --url URL --expect v1=90%,v2=10%"
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """Where the walkthrough ended."""
+
+    changes: tuple[Change, ...]
+    measured: Measured | None = None
+    """None if nothing was to be verified."""
+    own: bool = False
+    """Whether it was about the user's own objects."""
+
+
+def up(engine: Engine, plan: Plan) -> Story[Up]:
+    """Go through all steps. Again, it changes nothing and only proves that all is there."""
+    objects = plan.read(engine)
+    rules = [item for item in manifests.in_apply_order(objects) if item.kind in manifests.RULES]
+    others = [item for item in objects if item.kind not in manifests.RULES]
+    yield Accepted(_validated(engine, objects))
+    yield steps.INSTALL.started(plan)
+    began = time.monotonic()
+    checks = yield from workloads.install(engine, plan.mesh)
+    yield Finished(
+        "install",
+        checks[-1].detail or checks[-1].name if checks else "there",
+        time.monotonic() - began,
+    )
+    changes = yield from _deploy(engine, plan, others)
+    if plan.is_own:
+        changes += yield from _apply_own_rules(engine, plan, rules)
+        return Up(changes, (yield from _verify_own(engine, plan)), own=True)
+    changes += yield from _route(engine, plan, rules)
+    measured = (yield from _verify(engine, plan)) if plan.verify else None
+    return Up(changes, measured)
+
+
+def _validated(engine: Engine, objects: Sequence[Object]) -> Applied:
+    """Have everything checked before anything is touched; keep what is worth a word."""
+    checked = engine.apply(manifests.in_apply_order(objects), dry_run=True)
+    return Applied((), checked.warnings, checked.notes)
+
+
+def _deploy(engine: Engine, plan: Plan, objects: Sequence[Object]) -> Story[tuple[Change, ...]]:
+    yield steps.INJECT.started(plan)
+    began = time.monotonic()
+    injected = engine.inject(objects, plan.injection or Injection.KUBE_INJECT)
+    count = sum(item.kind in manifests.WORKLOADS for item in injected)
+    yield Finished(
+        "inject",
+        f"{plan.injection.value if plan.injection else ''}, {count} workloads",
+        time.monotonic() - began,
+    )
+    yield (steps.OWN_DEPLOY if plan.is_own else steps.DEPLOY).started(plan)
+    began = time.monotonic()
+    applied = engine.apply(manifests.in_apply_order(injected))
+    engine.wait_ready(injected, plan.settings.timeout)
+    pods = workloads.concerned(engine, injected)
+    yield Finished("deploy", workloads.readiness(pods), time.monotonic() - began)
+    return applied.changes
+
+
+def _route(engine: Engine, plan: Plan, rules: Sequence[Object]) -> Story[tuple[Change, ...]]:
+    """Apply the walkthrough's rules one by one, and show what each of them does.
+
+    What the rules that are in force already have hidden cannot be shown any more.
+    """
+    existing = engine.objects()
+    routing.refuse_rivals(engine.where.namespace, existing)
+    in_force = {item.key for item in manifests.rules(existing)}
+    shows = plan.verify and not any(
+        item.kind == "VirtualService" for item in rules if item.key in in_force
+    )
+    changes: tuple[Change, ...] = ()
+    if shows and not in_force:
+        yield from _look(engine, plan, steps.BEFORE, "before the rules")
+    for rule in rules:
+        step = steps.SUBSETS if rule.kind == "DestinationRule" else steps.ROUTE
+        changes += yield from _apply_rule(engine, plan, step, rule)
+        if shows:
+            then = steps.STILL if step is steps.SUBSETS else None
+            yield from _look(engine, plan, then, f"after the {rule.kind}")
+    return changes
+
+
+def _apply_rule(engine: Engine, plan: Plan, step: Step, rule: Object) -> Story[tuple[Change, ...]]:
+    yield step.started(plan)
+    began = time.monotonic()
+    applied = engine.apply([rule])
+    engine.wait_ready([rule], plan.settings.timeout)
+    seconds = time.monotonic() - began
+    done = ", ".join(f"{c.kind} {c.name} {c.action}" for c in applied.changes)
+    yield Finished("route", f"{done}, live", seconds)
+    return applied.changes
+
+
+def _look(engine: Engine, plan: Plan, step: Step | None, title: str) -> Story[None]:
+    if step:
+        yield step.started(plan)
+    sample = measuring.look(engine, plan.look)
+    yield Counted(title, tally(sample, VERSIONS), sample.seconds)
+
+
+def _verify(engine: Engine, plan: Plan) -> Story[Measured]:
+    """Prove 100 % v2; without sidecars, what a mesh without rules does."""
+    client = who.client_of(engine.pods(), engine.where.namespace)
+    heeds = client is None or client.injected
+    question = measuring.Question(
+        expectation=expectation.parse(EXPECTED) if heeds else None,
+        requests=plan.requests,
+        wait=plan.wait,
+    )
+    yield steps.VERIFY.started(plan)
+    return (yield from measuring.measure(engine, question))
+
+
+def _apply_own_rules(
+    engine: Engine, plan: Plan, rules: Sequence[Object]
+) -> Story[tuple[Change, ...]]:
+    if not rules:
+        return ()
+    yield steps.OWN_ROUTE.started(plan)
+    began = time.monotonic()
+    applied = engine.apply(rules)
+    engine.wait_ready(rules, plan.settings.timeout)
+    yield Finished("route", f"{len(rules)} rules live", time.monotonic() - began)
+    return applied.changes
+
+
+def _verify_own(engine: Engine, plan: Plan) -> Story[Measured | None]:
+    """Prove what the rules promise, if that can be said; it is no fault if it cannot."""
+    if not plan.verify:
+        return None
+    request = Request()
+    client = who.client_of(engine.pods(), engine.where.namespace)
+    if client is None:
+        yield Note(f"not verified: there is no test client, the Deployment {who.CLIENT}")
+        return None
+    try:
+        measuring.promised(engine.objects(), engine.pods(), request, client)
+    except InputError as error:
+        yield Note(f"not verified: {error.message}; {HOW_TO_VERIFY}")
+        return None
+    yield steps.OWN_VERIFY.started(plan)
+    question = measuring.Question(request=request, requests=plan.requests, wait=plan.wait)
+    return (yield from measuring.measure(engine, question))

@@ -1,0 +1,152 @@
+"""deploy and inject: first pods as they are, then each with a sidecar beside its app."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meshdemo import manifests
+from meshdemo.engines import Injection
+from meshdemo.errors import EnvironmentFailed
+from meshdemo.walkthrough.events import Accepted, Checked, Finished
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meshdemo.engines import Change, Check, Container, Engine, MeshOptions, Pod
+    from meshdemo.manifests import Object
+    from meshdemo.walkthrough.events import Story
+    from meshdemo.walkthrough.plan import Plan
+    from meshdemo.walkthrough.steps import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What is there now."""
+
+    changes: tuple[Change, ...]
+    pods: tuple[Pod, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Injected:
+    """What the sidecars added: for each pod the containers that it did not have."""
+
+    changes: tuple[Change, ...]
+    pods: tuple[Pod, ...]
+    added: dict[str, tuple[Container, ...]]
+    seconds: float
+
+
+def install(engine: Engine, mesh: MeshOptions) -> Story[tuple[Check, ...]]:
+    """Install the mesh if it is not there; a check that fails ends it."""
+    checks = []
+    for check in engine.install(mesh):
+        checks.append(check)
+        yield Checked(check)
+        if not check.ok:
+            said = f": {check.detail}" if check.detail else ""
+            raise EnvironmentFailed(f"{check.name}: not so{said}", hint=check.hint)
+    return tuple(checks)
+
+
+def deploy(engine: Engine, plan: Plan, step: Step) -> Story[Deployed]:
+    """Apply workloads and wait until they are ready; with ``-f`` whatever is in the files."""
+    objects = plan.read(engine, step.manifests)
+    if plan.injection is not None:
+        objects = engine.inject(objects, plan.injection)
+    yield step.started(plan)
+    began = time.monotonic()
+    applied = yield from apply_in_order(engine, objects, plan.settings.timeout)
+    seconds = time.monotonic() - began
+    pods = concerned(engine, objects)
+    yield Finished(step.name, readiness(pods), seconds)
+    return Deployed(applied, pods, seconds)
+
+
+def inject(engine: Engine, plan: Plan, step: Step) -> Story[Injected]:
+    """Give deployed workloads their sidecars, and wait until they are ready."""
+    namespace = engine.where.namespace
+    workloads = [
+        item
+        for item in engine.objects()
+        if item.kind in manifests.WORKLOADS and item.namespace == namespace
+    ]
+    if not workloads:
+        message = f"nothing is deployed in namespace {namespace}"
+        raise EnvironmentFailed(message, hint="Type: meshdemo deploy")
+    before = concerned(engine, workloads)
+    yield step.started(plan)
+    began = time.monotonic()
+    injected = engine.inject(workloads, plan.injection or Injection.KUBE_INJECT)
+    applied = yield from apply_in_order(engine, injected, plan.settings.timeout)
+    seconds = time.monotonic() - began
+    after = concerned(engine, injected)
+    yield Finished(step.name, readiness(after), seconds)
+    return Injected(applied, after, _added(before, after), seconds)
+
+
+def apply_in_order(
+    engine: Engine, objects: Sequence[Object], timeout: float
+) -> Story[tuple[Change, ...]]:
+    """Apply all objects and wait: rules come last, when what they speak of is there."""
+    ordered = manifests.in_apply_order(objects)
+    applied = engine.apply(ordered)
+    yield Accepted(applied)
+    engine.wait_ready(ordered, timeout)
+    return applied.changes
+
+
+def concerned(engine: Engine, objects: Sequence[Object]) -> tuple[Pod, ...]:
+    """Give the pods of these workloads."""
+    owners = {(o.namespace, o.name) for o in objects if o.kind in manifests.WORKLOADS}
+    return tuple(p for p in engine.pods() if (p.namespace, p.workload or p.name) in owners)
+
+
+def readiness(pods: Sequence[Pod]) -> str:
+    """Say how ready each workload is: ``app-v1 2/2, app-v2 2/2``."""
+    states = dict.fromkeys(f"{pod.workload or pod.name} {pod.ready}" for pod in pods)
+    return ", ".join(states) or "no workloads"
+
+
+def _added(before: Sequence[Pod], after: Sequence[Pod]) -> dict[str, tuple[Container, ...]]:
+    had: dict[str, set[str]] = {}
+    for pod in before:
+        had.setdefault(pod.workload or pod.name, set()).update(c.name for c in pod.containers)
+    return {
+        pod.name: tuple(
+            c for c in pod.containers if c.name not in had.get(pod.workload or pod.name, ())
+        )
+        for pod in after
+    }
+
+
+def next_command(result: Deployed) -> str:
+    """Say what comes next in the workshop; empty where there is nothing to inject or route."""
+    if not result.pods:
+        return ""
+    if any(not pod.injected for pod in result.pods):
+        return "meshdemo inject (gives each pod its sidecar)"
+    return "meshdemo route v2 (sends all traffic to v2)"
+
+
+def injected_manifests(engine: Engine, plan: Plan) -> tuple[Object, ...]:
+    """Inject the user's manifests and apply nothing.
+
+    An object that names no namespace still names none then: whoever applies it decides.
+    """
+    objects = plan.read(engine)
+    injected = engine.inject(objects, plan.injection or Injection.KUBE_INJECT)
+    if plan.settings.namespace is not None:
+        return injected
+    return tuple(
+        item if ("metadata", "namespace") in item.lines else _without_namespace(item)
+        for item in injected
+    )
+
+
+def _without_namespace(item: Object) -> Object:
+    metadata = {name: value for name, value in item.metadata.items() if name != "namespace"}
+    return item.with_data({**item.data, "metadata": metadata})

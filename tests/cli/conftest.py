@@ -1,0 +1,226 @@
+"""An engine that only pretends, and a way to run command lines on it in this process."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from meshdemo.cli import main
+from meshdemo.cli.invocation import Invocation
+from meshdemo.engines import Applied, Change, Check, Container, Injection, Pod, Where
+from meshdemo.errors import EnvironmentFailed
+from meshdemo.report.progress import Progress
+from meshdemo.traffic import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from meshdemo.engines import Engine, MeshOptions, Notify
+    from meshdemo.engines.choice import Choice
+    from meshdemo.manifests import Object
+    from meshdemo.traffic import Request
+
+LABEL = "sidecar.istio.io/inject"
+
+
+@dataclass
+class FakeEngine:
+    """Keeps objects in memory; pods are ready at once and answer as the rules say."""
+
+    where: Where = field(default_factory=lambda: Where("local", "", "default"))
+    applied: dict[tuple[str, ...], Object] = field(default_factory=dict)
+    checks: list[Check] = field(default_factory=lambda: [Check("Envoy runs", ok=True)])
+    left: list[Check] = field(default_factory=lambda: [Check("no process is left", ok=True)])
+    replies: Callable[[int], Iterator[Reply]] | None = None
+    fails: dict[str, BaseException] = field(default_factory=dict)
+    broken_pod: str = ""
+    exit_status: int = 0
+    warns: Applied = field(default_factory=Applied)
+    calls: list[str] = field(default_factory=list)
+
+    def _called(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.fails:
+            raise self.fails[name]
+
+    def check(self) -> Iterator[Check]:
+        self._called("check")
+        yield from self.checks
+
+    def install(self, options: MeshOptions) -> Iterator[Check]:
+        self._called("install")
+        self.options = options
+        yield from self.checks
+
+    def inject(
+        self, objects: Sequence[Object], injection: Injection = Injection.KUBE_INJECT
+    ) -> tuple[Object, ...]:
+        self._called("inject")
+        value = {Injection.KUBE_INJECT: "true", Injection.NONE: "false"}.get(injection)
+        return tuple(_label(item, value) if value else item for item in objects)
+
+    def apply(self, objects: Sequence[Object], *, dry_run: bool = False) -> Applied:
+        self._called("dry run" if dry_run else "apply")
+        changes = []
+        for item in objects:
+            old = self.applied.get(item.key)
+            kept = old and LABEL in _labels(old) and LABEL not in _labels(item)
+            new = _label(item, _labels(old)[LABEL]) if old and kept else item
+            same = "unchanged" if old and old.data == new.data else "configured"
+            action = same if old else "created"
+            changes.append(Change(action, item.kind, item.namespace, item.name))
+            if not dry_run:
+                self.applied[item.key] = new
+        return Applied(tuple(changes), self.warns.warnings, self.warns.notes)
+
+    def delete(self, objects: Sequence[Object]) -> tuple[Change, ...]:
+        self._called("delete")
+        for item in objects:
+            del self.applied[item.key]
+        return tuple(Change("deleted", o.kind, o.namespace, o.name) for o in objects)
+
+    def wait_ready(self, objects: Sequence[Object], timeout: float) -> None:
+        self._called("wait rules" if any(o.kind == "VirtualService" for o in objects) else "wait")
+        self.timeout = timeout
+
+    def objects(self) -> tuple[Object, ...]:
+        return tuple(self.applied.values())
+
+    def pods(self) -> tuple[Pod, ...]:
+        self._called("pods")
+        return tuple(self._pod(o) for o in self.applied.values() if o.kind == "Deployment")
+
+    def send(self, request: Request, count: int) -> Iterator[Reply]:
+        self._called("send")
+        self.request = request
+        if self.replies:
+            yield from self.replies(count)
+            return
+        yield from islice(cycle(Reply(200, version) for version in self._versions()), count)
+
+    def exec(self, argv: Sequence[str]) -> int:
+        self._called(f"exec {' '.join(argv)}".strip())
+        return self.exit_status
+
+    def logs(
+        self, pod: str, container: str = "", *, follow: bool = False, tail: int = -1
+    ) -> Iterator[str]:
+        self._called("logs")
+        yield f"{container} of {pod.split('-abc', maxsplit=1)[0]} {follow} {tail}"
+
+    def proxy_url(self) -> str:
+        return "http://127.0.0.1:15001"
+
+    def down(self, *, everything: bool = False) -> Iterator[Check]:
+        self._called("down --all" if everything else "down")
+        self.applied.clear()
+        yield from self.left
+
+    def _pod(self, item: Object) -> Pod:
+        template = item.pod_template
+        image = template["spec"]["containers"][0]["image"]
+        name = template["spec"]["containers"][0]["name"]
+        injected = _labels(item).get(LABEL) == "true"
+        broken = item.name == self.broken_pod
+        containers = [Container(name, image, ready=not broken)]
+        if injected:
+            containers.append(Container("istio-proxy", "envoy", ready=True, sidecar=True))
+            containers.append(Container("istio-init", "envoy", ready=True, init=True))
+        return Pod(
+            name=f"{item.name}-abc",
+            namespace=item.namespace,
+            labels=_labels(item),
+            containers=tuple(containers),
+            injected=injected,
+            phase="Running",
+            message="it crashed" if broken else "",
+            addresses=("127.0.0.1:1",),
+            workload=item.name,
+        )
+
+    def _versions(self) -> list[str]:
+        rules = [o for o in self.applied.values() if o.kind == "VirtualService"]
+        client = self.applied.get(("apps", "Deployment", self.where.namespace, "testclient"))
+        if client is None:
+            raise EnvironmentFailed("no test client")
+        if not rules or _labels(client).get(LABEL) != "true":
+            return ["v1", "v2"]
+        route = rules[0].spec["http"][0]["route"]
+        return [
+            way["destination"]["subset"] for way in route for _ in range(way.get("weight", 100))
+        ]
+
+
+def _labels(item: Object) -> dict[str, str]:
+    labels: dict[str, str] = (item.pod_template.get("metadata") or {}).get("labels") or {}
+    return labels
+
+
+def _label(item: Object, value: str) -> Object:
+    if item.kind != "Deployment":
+        return item
+    template = item.pod_template
+    metadata = {**template["metadata"], "labels": {**_labels(item), LABEL: value}}
+    spec = {**item.spec, "template": {**template, "metadata": metadata}}
+    return item.with_data({**item.data, "spec": spec})
+
+
+@dataclass
+class Ended:
+    """What one command line came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.out)
+        return document
+
+
+@dataclass
+class Cli:
+    """Runs command lines, each as the program would, on one fake engine."""
+
+    state: Path
+    engine: FakeEngine = field(default_factory=FakeEngine)
+    choice: Choice | None = None
+
+    def __call__(self, *argv: str) -> Ended:
+        out, err = io.StringIO(), io.StringIO()
+        run = Invocation(open_engine=self.open, progress=Progress.on(out, err))
+        code = main(["--state-dir", str(self.state), *argv], invocation=run)
+        return Ended(code, out.getvalue(), err.getvalue())
+
+    def open(self, choice: Choice, notify: Notify) -> Engine:
+        self.choice, self.notify = choice, notify
+        if choice.settings.namespace:
+            self.engine.where = Where(choice.engine, "", choice.settings.namespace)
+        return self.engine
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    return Cli(tmp_path / "state")
+
+
+@pytest.fixture
+def deployed(cli: Cli) -> Cli:
+    assert cli("deploy").code == 0
+    cli.engine.calls.clear()
+    return cli
+
+
+@pytest.fixture
+def meshed(cli: Cli) -> Cli:
+    """The end state of ``up``: injected pods, all traffic to v2."""
+    assert cli("up", "--no-verify").code == 0
+    cli.engine.calls.clear()
+    return cli

@@ -1,0 +1,121 @@
+"""Which engine a command is for."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meshdemo.engines.choice import choose_engine, kubeconfig_about, open_engine
+from meshdemo.errors import EnvironmentFailed, UsageError
+from meshdemo.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Cli
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "engine", "why"),
+    [
+        ({"engine": "local"}, {"MESHDEMO_ENGINE": "cluster"}, "local", "--engine"),
+        ({"engine": "cluster"}, {"MESHDEMO_ENGINE": "local"}, "cluster", "--engine"),
+        ({"context": "c"}, {"MESHDEMO_ENGINE": "local"}, "cluster", "--context"),
+        ({"kubeconfig": "k"}, {}, "cluster", "--kubeconfig"),
+        ({}, {"MESHDEMO_ENGINE": "local", "MESHDEMO_CONTEXT": "c"}, "local", "MESHDEMO_ENGINE"),
+        ({}, {"MESHDEMO_CONTEXT": "c"}, "cluster", "MESHDEMO_CONTEXT"),
+        ({}, {}, "local", "nothing names a cluster"),
+    ],
+    ids=str,
+)
+def test_the_choice_follows_the_contract(
+    tmp_path: Path,
+    given: dict[str, str],
+    environment: dict[str, str],
+    engine: str,
+    why: str,
+) -> None:
+    settings = Settings(state_dir=tmp_path, **given)  # type: ignore[arg-type]  # only these fields
+    choice = choose_engine(settings, changes=True, environment=environment)
+    assert (choice.engine, choice.why) == (engine, why)
+
+
+@pytest.mark.parametrize("changes", [True, False], ids=["changing", "reading"])
+def test_a_cluster_that_nobody_named_is_only_read(tmp_path: Path, *, changes: bool) -> None:
+    choice = choose_engine(
+        Settings(state_dir=tmp_path), changes=changes, environment={"KUBECONFIG": "/k"}
+    )
+    assert choice.engine == ("local" if changes else "cluster")
+
+
+def test_the_recorded_run_goes_before_a_kubeconfig(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"engine": "local"}))
+    choice = choose_engine(
+        Settings(state_dir=tmp_path), changes=False, environment={"KUBECONFIG": "/k"}
+    )
+    assert choice.engine == "local"
+    assert "recorded" in choice.why
+
+
+def test_a_recorded_cluster_run_goes_on_with_its_context(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"engine": "cluster", "context": "kind"}))
+    choice = choose_engine(Settings(state_dir=tmp_path), changes=True, environment={})
+    assert (choice.engine, choice.settings.context) == ("cluster", "kind")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"engine": "moon"}'])
+def test_a_broken_record_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    assert choose_engine(Settings(state_dir=tmp_path), changes=True, environment={}).engine == (
+        "local"
+    )
+
+
+@pytest.mark.parametrize("given", [{"context": "c"}, {"kubeconfig": "k"}], ids=str)
+def test_local_with_a_cluster_is_a_usage_error(given: dict[str, str]) -> None:
+    with pytest.raises(UsageError):
+        choose_engine(
+            Settings(engine="local", **given),  # type: ignore[arg-type]  # only these fields
+            changes=False,
+            environment={},
+        )
+
+
+def test_an_unknown_engine_in_the_environment_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        choose_engine(
+            Settings(state_dir=tmp_path), changes=False, environment={"MESHDEMO_ENGINE": "moon"}
+        )
+
+
+def test_this_version_says_that_it_has_no_cluster_engine(tmp_path: Path) -> None:
+    choice = choose_engine(
+        Settings(engine="cluster", state_dir=tmp_path), changes=False, environment={}
+    )
+    with pytest.raises(EnvironmentFailed, match="only the local engine"):
+        open_engine(choice, print)
+
+
+@pytest.mark.parametrize(
+    ("text", "context"),
+    [("current-context: kind-a\n", "kind-a"), ('{\n"current-context": "b",\n}', "b"), ("", "")],
+    ids=["yaml", "json", "none"],
+)
+def test_the_current_context_is_found(tmp_path: Path, text: str, context: str) -> None:
+    file = tmp_path / "config"
+    file.write_text(text)
+    assert kubeconfig_about({"KUBECONFIG": f"/nowhere:{file}"}) == context
+
+
+def test_up_stays_local_and_prints_the_line_for_the_cluster(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text("current-context: kind-a\n")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    ended = cli("up", "--no-verify")
+    assert ended.code == 0
+    assert cli.choice is not None
+    assert cli.choice.engine == "local"
+    assert "meshdemo up --engine cluster --context kind-a" in ended.err

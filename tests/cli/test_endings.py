@@ -1,0 +1,173 @@
+"""Exit codes, and the one JSON document that goes with each of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meshdemo.cli.ending import wants_json
+from meshdemo.errors import EnvironmentFailed, Inconclusive, InputError, Problem, Terminated
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Cli
+
+# An installation in which one engine call does what the test says; the program is the real one.
+PROGRAM = """
+import os, signal, sys, time
+from meshdemo.cli import main
+from meshdemo.cli.invocation import Invocation
+from meshdemo.engines import Check, Where
+
+class Engine:
+    where = Where("local", "", "default")
+    def check(self):
+        {body}
+        yield Check("it is so", ok=True)
+
+sys.exit(main(invocation=Invocation(open_engine=lambda choice, notify: Engine())))
+"""
+
+
+def start(body: str, *argv: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.format(body=body), *argv],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InputError("no", [Problem("bad", file="f", line=1, hint="so")]), 2),
+        (EnvironmentFailed("no", hint="do"), 3),
+        (Inconclusive("no"), 4),
+        (ValueError("no"), 70),
+        (ImportError("no"), 70),
+        (KeyboardInterrupt(), 130),
+        (Terminated("no"), 143),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+def test_every_error_has_its_code_and_one_document(
+    cli: Cli, error: BaseException, code: int
+) -> None:
+    cli.engine.fails["apply"] = error
+    ended = cli("deploy", "-o", "json")
+    assert (ended.code, ended.json["exitCode"]) == (code, code)
+    assert ended.json["command"] == "deploy"
+    assert ended.json["engine"] == "local"
+    assert ended.json["error"]["message"]
+    cli.engine.calls.clear()
+    ended = cli("deploy")
+    assert (ended.code, ended.out) == (code, "")
+    assert "error:" in ended.err
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [("verify", "--moon"), ("moon",), ("verify", "--requests", "x"), ("-o", "json", "exec"),
+     ("verify", "--engine", "moon"), ("--engine", "local", "--context", "c", "status")],
+    ids=str,
+)  # fmt: skip
+def test_a_usage_error_is_a_document_too(cli: Cli, argv: tuple[str, ...]) -> None:
+    ended = cli("-o", "json", *argv)
+    assert (ended.code, ended.json["exitCode"]) == (2, 2)
+    assert ended.json["schema"] == "meshdemo/v1"
+
+
+def test_a_traceback_comes_only_with_v(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.engine.fails["apply"] = ValueError("moon")
+    assert "a bug of ours" in cli("deploy").err
+    assert "Traceback" not in capsys.readouterr().err
+    cli("deploy", "-v")
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_all_problems_are_reported_together(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("kind: 1\n")
+    (tmp_path / "b.yaml").write_text("{\n")
+    ended = cli("up", "-f", str(tmp_path / "a.yaml"), "-f", str(tmp_path / "b.yaml"), "-o", "json")
+    assert ended.code == 2
+    files = {problem["file"] for problem in ended.json["error"]["problems"]}
+    assert files == {str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml")}
+    assert "apply" not in cli.engine.calls
+
+
+@pytest.mark.parametrize(
+    ("argv", "wanted"),
+    [
+        ("verify -o json", True),
+        ("verify -ojson", True),
+        ("-qo json verify", True),
+        ("verify --output=json", True),
+        ("--output json verify", True),
+        ("-o json verify -o table", False),
+        ("exec -- curl -o json", False),
+        ("verify", False),
+    ],
+)
+def test_json_is_found_in_an_unreadable_command_line(argv: str, *, wanted: bool) -> None:
+    assert wants_json(argv.split()) is wanted
+
+
+def test_a_closed_pipe_keeps_the_code_and_says_nothing() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    for body, code in (("pass", 0), ("yield Check('no', ok=False)", 3)):
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM.format(body=body), "doctor", "-q"],
+            stdout=write,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (code, "")
+    os.close(write)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
+)
+def test_a_signal_has_its_code(number: signal.Signals, code: int) -> None:
+    process = start("print('here', file=sys.stderr, flush=True); time.sleep(30)", "doctor", "-q")
+    assert process.stderr is not None
+    assert process.stderr.readline() == "here\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("module", ["typer", "meshdemo.cli.options", "meshdemo.report.reports"])
+def test_a_broken_installation_is_70(module: str) -> None:
+    program = (
+        f"import sys; sys.modules[{module!r}] = None; "
+        "from meshdemo.cli import main; sys.exit(main(['doctor', '-o', 'json']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 70
+    assert '"exitCode": 70' in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_completion_can_be_had() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "meshdemo"],
+        env={**os.environ, "_MESHDEMO_COMPLETE": "complete_bash", "COMP_WORDS": "meshdemo ro",
+             "COMP_CWORD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == ["route"]

@@ -1,0 +1,127 @@
+"""status, doctor, logs, exec, shell, down, version, proxy-url."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meshdemo import __version__
+from meshdemo.engines import Check
+from meshdemo.errors import TimedOut
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Cli
+
+
+def test_status_lists_pods_and_rules(meshed: Cli) -> None:
+    ended = meshed("status")
+    assert ended.code == 0
+    assert ended.out.splitlines()[0].split() == ["NAME", "READY", "STATUS", "RESTARTS", "ADDRESSES"]
+    assert "app-v1-abc       2/2     Running   0" in ended.out
+    assert "VirtualService default/app-default-v2   hosts app; to v2" in ended.out
+
+
+def test_wide_status_lists_containers_and_images(meshed: Cli) -> None:
+    shown = meshed("status", "-o", "wide").out
+    assert "istio-init" in shown
+    assert "dustise/flaskapp" in shown
+
+
+def test_status_of_a_broken_pod_is_3_and_says_what_is_wrong(meshed: Cli) -> None:
+    meshed.engine.broken_pod = "app-v1"
+    ended = meshed("status")
+    assert ended.code == 3
+    assert "app-v1-abc: it crashed" in ended.out
+
+
+def test_status_of_nothing_is_3(cli: Cli) -> None:
+    ended = cli("status", "-o", "json")
+    assert (ended.code, ended.json["pods"], ended.json["ok"]) == (3, [], False)
+
+
+@pytest.mark.parametrize(("command", "call"), [("status", "pods"), ("doctor", "check")])
+def test_what_only_looks_is_never_inconclusive(cli: Cli, command: str, call: str) -> None:
+    cli.engine.fails[call] = TimedOut("too slow")
+    assert cli(command).code == 3
+
+
+def test_doctor_is_3_with_a_hint(cli: Cli) -> None:
+    assert cli("doctor").code == 0
+    cli.engine.checks.append(Check("Envoy is there", ok=False, detail="no", hint="get one"))
+    ended = cli("doctor")
+    assert ended.code == 3
+    assert "FAILED Envoy is there: no\n    get one" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("argv", "wanted"),
+    [
+        (("app-v1",), ["app of app-v1 False -1"]),
+        (("app-v1-abc", "-c", "istio-proxy"), ["istio-proxy of app-v1 False -1"]),
+        (("testclient", "-c", "app", "--tail", "5"), ["test-tools of testclient False 5"]),
+        (("app-v2", "-f"), ["app of app-v2 True -1"]),
+    ],
+    ids=str,
+)
+def test_logs_of_a_pod(meshed: Cli, argv: tuple[str, ...], wanted: list[str]) -> None:
+    ended = meshed("logs", *argv)
+    assert (ended.code, ended.out.splitlines()) == (0, wanted)
+
+
+def test_logs_without_a_pod_name_each_pod(meshed: Cli) -> None:
+    lines = meshed("logs", "-o", "json").json["lines"]
+    assert lines[0] == "[app-v1-abc] app of app-v1 False -1"
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [(("moon",), 3), (("app-v1", "-c", "moon"), 3), (("-f",), 2), (("-f", "-o", "json"), 2)],
+    ids=str,
+)
+def test_logs_of_what_is_not_there(meshed: Cli, argv: tuple[str, ...], code: int) -> None:
+    assert meshed("logs", *argv).code == code
+
+
+@pytest.mark.parametrize("status", [0, 1, 42])
+def test_exec_passes_the_commands_status_through(meshed: Cli, status: int) -> None:
+    meshed.engine.exit_status = status
+    assert meshed("exec", "--", "curl", "-s", "http://app/").code == status
+    assert meshed.engine.calls == ["exec curl -s http://app/"]
+
+
+def test_exec_leaves_the_commands_own_options_alone(meshed: Cli) -> None:
+    assert meshed("exec", "-q", "curl", "-o", "/dev/null", "-v").code == 0
+    assert meshed.engine.calls == ["exec curl -o /dev/null -v"]
+
+
+def test_exec_wants_a_command(meshed: Cli) -> None:
+    assert meshed("exec").code == 2
+
+
+def test_shell_is_an_exec_without_a_command(meshed: Cli) -> None:
+    assert meshed("shell").code == 0
+    assert meshed.engine.calls == ["exec"]
+    assert meshed("shell", "-o", "json").json["exitCode"] == 2
+
+
+def test_down_proves_that_nothing_is_left(meshed: Cli) -> None:
+    ended = meshed("down")
+    assert (ended.code, ended.out) == (0, "ok no process is left\nnothing is left\n")
+    meshed("down", "--all")
+    assert meshed.engine.calls[-1] == "down --all"
+
+
+def test_down_that_leaves_something_is_3(meshed: Cli) -> None:
+    meshed.engine.left.append(Check("no port is left", ok=False, detail="20001"))
+    assert meshed("down").code == 3
+
+
+def test_proxy_url_is_alone_on_stdout(meshed: Cli) -> None:
+    assert meshed("proxy-url").out == "http://127.0.0.1:15001\n"
+
+
+def test_version(cli: Cli) -> None:
+    assert cli("version").out == f"meshdemo {__version__}\n"
+    assert cli("version", "-o", "json").json["version"] == __version__

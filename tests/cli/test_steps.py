@@ -1,0 +1,172 @@
+"""install, deploy, inject, route: the workshop's order."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meshdemo.engines import Check
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Cli
+
+RIVAL = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: other}
+spec: {hosts: [app.default.svc.cluster.local], http: [{route: [{destination: {host: app}}]}]}
+"""
+
+
+def test_install_reports_its_checks(cli: Cli) -> None:
+    ended = cli("install", "--profile", "demo", "--set", "a=b", "-f", "file")
+    assert (ended.code, ended.out) == (0, "ok Envoy runs\n")
+    assert cli.engine.options.files == ("file",)
+
+
+def test_install_fails_with_a_check_that_fails(cli: Cli) -> None:
+    cli.engine.checks = [Check("Envoy runs", ok=False, hint="do this")]
+    ended = cli("install")
+    assert ended.code == 3
+    assert "do this" in ended.out
+
+
+def test_deploy_applies_as_it_is_and_says_what_comes_next(cli: Cli) -> None:
+    ended = cli("deploy")
+    assert ended.code == 0
+    assert "deployment/app-v1 created" in ended.out
+    assert {pod.ready for pod in cli.engine.pods()} == {"1/1"}
+    assert "next: meshdemo inject" in ended.out
+
+
+def test_inject_says_what_it_added(deployed: Cli) -> None:
+    ended = deployed("inject")
+    assert ended.code == 0
+    assert ended.out.count("+ init container istio-init, image envoy") == 3
+    assert ended.out.count("+ container istio-proxy, image envoy") == 3
+    assert {pod.ready for pod in deployed.engine.pods()} == {"2/2"}
+
+
+def test_inject_again_adds_nothing(meshed: Cli) -> None:
+    assert meshed("inject").out.count("nothing to add") == 3
+
+
+def test_inject_with_nothing_deployed_says_what_to_type(cli: Cli) -> None:
+    ended = cli("inject")
+    assert ended.code == 3
+    assert "meshdemo deploy" in ended.err
+
+
+def test_deploy_keeps_what_was_injected(meshed: Cli) -> None:
+    assert meshed("deploy").code == 0
+    assert all(pod.injected for pod in meshed.engine.pods())
+    assert meshed("deploy", "--injection", "none").code == 0
+    assert not any(pod.injected for pod in meshed.engine.pods())
+
+
+def test_inject_writes_yaml_that_deploy_takes(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli("manifests", str(tmp_path)).code == 0
+    ended = cli("inject", "-f", str(tmp_path / "app-istio.yaml"))
+    assert ended.code == 0
+    assert not cli.engine.applied
+    assert "namespace:" not in ended.out
+    monkeypatch.setattr("sys.stdin", io.StringIO(ended.out))
+    assert cli("deploy", "-f", "-").code == 0
+    assert {pod.ready for pod in cli.engine.pods()} == {"2/2"}
+
+
+def test_route_to_one_version_is_the_articles_object(meshed: Cli) -> None:
+    ended = meshed("route", "v2")
+    assert ended.code == 0
+    assert "virtualservice/app-default-v2 unchanged" in ended.out
+    assert "live in the data plane after" in ended.out
+
+
+@pytest.mark.parametrize("split", [("v1=90", "v2=10"), ("v1=90%,v2=10%",), ("v1=9", "v2=1")])
+def test_a_split_is_always_the_same_object(meshed: Cli, split: tuple[str, ...]) -> None:
+    assert meshed("route", *split).code == 0
+    rules = [item for item in meshed.engine.objects() if item.kind == "VirtualService"]
+    assert [item.name for item in rules] == ["app-default-v2"]
+    weights = [way["weight"] for way in rules[0].spec["http"][0]["route"]]
+    assert weights[0] == 9 * weights[1]
+
+
+def test_route_makes_the_destination_rule_that_it_needs(deployed: Cli) -> None:
+    assert deployed("inject").code == 0
+    assert deployed("route", "v1").code == 0
+    rule = next(item for item in deployed.engine.objects() if item.kind == "DestinationRule")
+    assert rule.spec["subsets"] == [{"name": "v1", "labels": {"version": "v1"}}]
+    assert deployed("route", "v2").code == 0
+    rule = next(item for item in deployed.engine.objects() if item.kind == "DestinationRule")
+    assert [subset["name"] for subset in rule.spec["subsets"]] == ["v1", "v2"]
+
+
+def test_route_warns_of_a_client_without_sidecar(deployed: Cli) -> None:
+    ended = deployed("route", "v2")
+    assert ended.code == 0
+    assert "has no sidecar" in ended.err
+
+
+@pytest.mark.parametrize(
+    "split",
+    [("v9",), ("v1=60%", "v2=60%"), ("v1=x",), ("v1=1", "v1=2"), ("v1=-1", "v2=2")],
+    ids=str,
+)
+def test_a_split_that_cannot_be_is_bad_input(meshed: Cli, split: tuple[str, ...]) -> None:
+    assert meshed("route", "--", *split).code == 2
+    assert "apply" not in meshed.engine.calls
+
+
+def test_another_rule_for_the_host_is_named(meshed: Cli, tmp_path: Path) -> None:
+    (tmp_path / "other.yaml").write_text(RIVAL)
+    assert meshed("route", "-f", str(tmp_path / "other.yaml")).code == 0
+    ended = meshed("route", "v1")
+    assert ended.code == 3
+    assert "VirtualService default/other" in ended.err
+
+
+def test_route_without_pods_says_what_to_type(cli: Cli) -> None:
+    ended = cli("route", "v2")
+    assert ended.code == 3
+    assert "meshdemo up" in ended.err
+
+
+def test_route_takes_only_rules(meshed: Cli, tmp_path: Path) -> None:
+    assert meshed("manifests", str(tmp_path)).code == 0
+    ended = meshed("route", "-f", str(tmp_path / "app-istio.yaml"))
+    assert ended.code == 2
+    assert "app-istio.yaml:2: Service default/app: it is no traffic rule" in ended.err
+
+
+def test_clear_removes_the_virtual_service_first(meshed: Cli) -> None:
+    ended = meshed("route", "--clear")
+    assert ended.code == 0
+    assert ended.out.splitlines()[:2] == [
+        "virtualservice/app-default-v2 deleted",
+        "destinationrule/app deleted",
+    ]
+    assert meshed("route", "--clear").code == 0
+
+
+@pytest.mark.parametrize("argv", [(), ("v2", "--clear"), ("v2", "-f", "x")], ids=str)
+def test_route_wants_one_thing(meshed: Cli, argv: tuple[str, ...]) -> None:
+    assert meshed("route", *argv).code == 2
+
+
+def test_manifests_are_never_written_over_a_changed_file(cli: Cli, tmp_path: Path) -> None:
+    assert cli("manifests", str(tmp_path / "m")).code == 0
+    assert "unchanged" in cli("manifests", str(tmp_path / "m")).out
+    changed = tmp_path / "m" / "test-client.yaml"
+    changed.write_text("mine")
+    (tmp_path / "m" / "app-istio.yaml").unlink()
+    ended = cli("manifests", str(tmp_path / "m"))
+    assert ended.code == 3
+    assert "test-client.yaml" in ended.err
+    assert changed.read_text() == "mine"
+    assert not (tmp_path / "m" / "app-istio.yaml").exists()

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meshdemo.engines import Applied, Check
+from meshdemo.errors import InputError, Problem
+from meshdemo.traffic import Reply
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Cli
+
+
+def test_up_shows_each_step_the_splits_and_the_verdict(cli: Cli) -> None:
+    ended = cli("up")
+    assert ended.code == 0
+    steps = [line.split()[1] for line in ended.err.splitlines() if line.startswith("ok ")]
+    assert steps == ["install", "inject", "deploy", "route", "route"]
+    assert "before the rules, 200 answers:" in ended.out
+    assert "after the DestinationRule, 200 answers:" in ended.out
+    assert "after the VirtualService, 200 answers:" in ended.out
+    assert "v2=100%: met (local engine, namespace default)" in ended.out
+    assert ended.out.count("  meshdemo ") == 3
+
+
+def test_up_tells_a_program_the_same(cli: Cli) -> None:
+    document = cli("up", "-o", "json").json
+    assert document["schema"] == "meshdemo/v1"
+    assert document["command"] == "up"
+    assert document["exitCode"] == 0
+    assert document["verdict"] == "met"
+    assert [item["versions"] for item in document["splits"]] == [
+        {"v1": 100, "v2": 100},
+        {"v1": 100, "v2": 100},
+        {"v1": 0, "v2": 200},
+    ]
+    assert [item["name"] for item in document["steps"]][:3] == ["install", "inject", "deploy"]
+
+
+def test_up_again_changes_nothing_and_shows_no_split_before_the_rules(cli: Cli) -> None:
+    cli("up")
+    document = cli("up", "-o", "json").json
+    assert {item["action"] for item in document["changes"]} == {"unchanged"}
+    assert document["splits"] == []
+    assert document["verdict"] == "met"
+
+
+def test_up_brings_a_split_back_to_the_articles_rule(meshed: Cli) -> None:
+    assert meshed("route", "v1=90", "v2=10").code == 0
+    assert meshed("up").code == 0
+
+
+def test_up_without_verify_sends_nothing(cli: Cli) -> None:
+    ended = cli("up", "--no-verify")
+    assert (ended.code, ended.out) == (0, "")
+    assert "send" not in cli.engine.calls
+    assert len(cli.engine.applied) == 7
+
+
+def test_everything_is_validated_before_anything_is_touched(cli: Cli) -> None:
+    cli.engine.fails["dry run"] = InputError("no", [Problem("bad", file="f.yaml", line=3)])
+    ended = cli("up")
+    assert ended.code == 2
+    assert cli.engine.calls == ["dry run"]
+    assert "f.yaml:3: bad" in ended.err
+
+
+def test_a_wrong_mesh_is_exit_1(cli: Cli) -> None:
+    cli.engine.replies = lambda count: iter([Reply(200, "v1")] * count)
+    assert cli("up").code == 1
+
+
+def test_a_check_of_the_installation_that_fails_ends_it(cli: Cli) -> None:
+    cli.engine.checks = [Check("Envoy runs", ok=False, detail="no binary", hint="install it")]
+    ended = cli("up")
+    assert ended.code == 3
+    assert "no binary" in ended.err
+    assert "install it" in ended.err
+    assert not cli.engine.applied
+
+
+def test_the_options_for_istioctl_are_passed_through(cli: Cli) -> None:
+    cli("up", "--no-verify", "--istio-profile", "demo", "--istio-set", "a=b", "--istio-file", "f")
+    assert (cli.engine.options.profile, cli.engine.options.settings) == ("demo", ("a=b",))
+    assert cli.engine.options.files == ("f",)
+
+
+def test_requests_are_for_the_demonstrations_too(cli: Cli) -> None:
+    document = cli("up", "--requests", "10", "-o", "json").json
+    assert document["requests"] == 10
+    assert {item["total"] for item in document["splits"]} == {10}
+
+
+def test_without_sidecars_the_promise_is_another_one(cli: Cli) -> None:
+    ended = cli("up", "--injection", "none")
+    assert ended.code == 0
+    assert "v1=50%,v2=50%" in ended.out
+    assert "has no sidecar" in ended.err
+
+
+def test_warnings_and_notes_come_once(cli: Cli) -> None:
+    cli.engine.warns = Applied((), (Problem("no subset", code="IST0101"),), ("probes do nothing",))
+    ended = cli("up")
+    assert ended.err.count("IST0101") == 1
+    assert ended.err.count("probes do nothing") == 1
+
+
+OWN = """
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{name: http, port: 80}]}
+"""
+
+
+def test_your_own_objects_take_the_walkthroughs_place(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(OWN)
+    ended = cli("up", "-f", str(tmp_path))
+    assert ended.code == 0
+    assert [item.title for item in cli.engine.objects()] == ["Service default/web"]
+    assert "not verified" in ended.err
+    assert "send" not in cli.engine.calls
+
+
+def test_a_dry_run_prints_a_script_and_opens_no_engine(cli: Cli) -> None:
+    ended = cli("up", "--dry-run", "--context", "kind", "-n", "blue", "--istio-profile", "demo")
+    assert ended.code == 0
+    assert cli.choice is None
+    lines = ended.out.splitlines()
+    assert lines[0] == "#!/bin/sh"
+    assert "istioctl install -y --context kind --set profile=demo --readiness-timeout 300s" in lines
+    assert (
+        "istioctl kube-inject --context kind --namespace blue -f app-istio.yaml"
+        " > app-istio.injected.yaml" in lines
+    )
+    assert "kubectl --context kind -n blue apply -f app-default-vs-v2.yaml" in lines
+
+
+@pytest.mark.parametrize("injection", ["kube-inject", "auto", "none"])
+def test_each_injection_has_its_script(cli: Cli, injection: str) -> None:
+    script = cli("up", "--dry-run", "--injection", injection).out
+    assert ("istioctl kube-inject" in script) == (injection == "kube-inject")
+    assert ("meshdemo inject --injection auto" in script) == (injection == "auto")
+
+
+def test_auto_labels_the_walkthroughs_pods(cli: Cli) -> None:
+    cli("up", "--injection", "auto", "--no-verify")
+    assert all(pod.injected for pod in cli.engine.pods())
+
+
+def test_explain_prints_what_a_person_would_type(cli: Cli) -> None:
+    ended = cli("up", "--explain")
+    assert "  $ kubectl apply -f app-default-vs-v2.yaml" in ended.err.splitlines()

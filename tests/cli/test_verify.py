@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from meshdemo.errors import TimedOut
+from meshdemo.traffic import Reply
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Cli
+
+
+def test_met_is_0_with_its_evidence(meshed: Cli) -> None:
+    ended = meshed("verify", "--expect", "v2=100%")
+    assert ended.code == 0
+    assert "459 answers" in ended.out
+    assert "expectation v2=100%: met (local engine, namespace default)" in ended.out
+
+
+def test_not_met_is_1(meshed: Cli) -> None:
+    ended = meshed("verify", "--expect", "v1=100%", "-o", "json")
+    assert (ended.code, ended.json["exitCode"]) == (1, 1)
+    assert ended.json["verdict"] == "not met"
+    assert ended.json["tally"]["versions"] == {"v1": 0, "v2": 459}
+
+
+def test_an_incomplete_sample_is_4(meshed: Cli) -> None:
+    meshed.engine.replies = lambda count: iter([Reply(200, "v2")] * (count - 1))
+    ended = meshed("verify", "--expect", "v2=100%", "-o", "json")
+    assert (ended.code, ended.json["verdict"]) == (4, "inconclusive")
+
+
+def test_errors_stay_in_the_denominator(meshed: Cli) -> None:
+    meshed.engine.replies = lambda count: iter([Reply(503)] * 5 + [Reply(200, "v2")] * (count - 5))
+    document = meshed("verify", "--expect", "v2=90%", "--requests", "50", "-o", "json").json
+    assert document["exitCode"] == 1
+    assert document["tally"] == {
+        "total": 50,
+        "versions": {"v1": 0, "v2": 45},
+        "others": {"HTTP 503": 5},
+    }
+
+
+def test_without_an_expectation_it_is_what_the_rules_promise(meshed: Cli) -> None:
+    assert meshed("route", "v1=50", "v2=50").code == 0
+    document = meshed("verify", "-o", "json").json
+    assert document["verdict"] == "met"
+    assert document["requests"] == 1000
+    assert document["expectation"] == {
+        "text": "v1=50%,v2=50%",
+        "shares": {"v1": 0.5, "v2": 0.5},
+        "fromRules": True,
+    }
+
+
+def test_rules_that_are_not_live_are_measured_anyway(meshed: Cli) -> None:
+    meshed.engine.fails["wait rules"] = TimedOut("no")
+    ended = meshed("verify", "--wait", "1s", "-o", "json")
+    assert ended.code == 0
+    assert ended.json["convergence"]["live"] is False
+    assert meshed.engine.timeout == 300
+
+
+def test_it_starts_nothing_and_says_what_to_type(cli: Cli) -> None:
+    ended = cli("verify")
+    assert ended.code == 3
+    assert "meshdemo up" in ended.err
+    assert set(cli.engine.calls) <= {"pods"}
+
+
+def test_without_a_test_client_it_says_so(deployed: Cli) -> None:
+    del deployed.engine.applied["apps", "Deployment", "default", "testclient"]
+    ended = deployed("verify")
+    assert ended.code == 3
+    assert "no test client" in ended.err
+
+
+@pytest.mark.parametrize("expect", ["v1=60%,v2=60%", "v1", "", "v1=x"])
+def test_an_expectation_that_cannot_be_is_bad_input(meshed: Cli, expect: str) -> None:
+    assert meshed("verify", "--expect", expect).code == 2
+    assert meshed.engine.calls == []
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [("--requests", "0"), ("--requests", "x"), ("--wait", "soon"), ("--url", "https://app/"),
+     ("--url", "app"), ("-H", "no colon"), ("--method", "GE T")],
+    ids=str,
+)  # fmt: skip
+def test_options_that_make_no_sense_are_usage_errors(meshed: Cli, argv: tuple[str, ...]) -> None:
+    assert meshed("verify", *argv).code == 2
+
+
+def test_the_request_is_sent_as_asked(meshed: Cli) -> None:
+    argv = ("--url", "http://app/x", "-H", "user: anna", "-H", "a:b", "--method", "post")
+    assert meshed("verify", "--expect", "v2=100%", *argv).code == 0
+    request = meshed.engine.request
+    assert (request.url, request.method) == ("http://app/x", "POST")
+    assert request.headers == (("user", "anna"), ("a", "b"))
+
+
+@pytest.mark.parametrize(("expect", "tag"), [("v2=100%", "system-out"), ("v1=100%", "failure")])
+def test_junit_says_where_and_why(meshed: Cli, tmp_path: Path, expect: str, tag: str) -> None:
+    file = tmp_path / "junit.xml"
+    meshed("verify", "--expect", expect, "--junit", str(file))
+    suite = ET.parse(file).getroot()  # noqa: S314 - it is our own file
+    names = {item.get("name"): item.get("value") for item in suite.iter("property")}
+    assert (names["engine"], names["namespace"]) == ("local", "default")
+    case = suite.find("testcase")
+    assert case is not None
+    assert [child.tag for child in case] == [tag]
