@@ -1,0 +1,77 @@
+"""Run the fidelity cases, and fail when one that agreed with Istio no longer does.
+
+    make fidelity ARGS="[-k SUBSTR] [-j JOBS] [--update]"
+
+agreeing.txt beside this file lists the cases that agree; README.md explains the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+LIST = HERE / "agreeing.txt"
+PROGRAM = Path(sys.executable).with_name("meshdemo")
+
+
+def compare(substring: str, jobs: int) -> dict[str, dict[str, Any]]:
+    """Run compare.py, and give its results by name of case."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "results.json"
+        argv = [sys.executable, str(HERE / "compare.py"), "--cases", str(HERE / "cases")]
+        argv += ["-k", substring, "-j", str(jobs), "--json", str(file)]
+        argv += ["--command", f"{shlex.quote(str(PROGRAM))} -q"]
+        subprocess.run(argv, stdout=subprocess.DEVNULL, check=False)
+        return {result["case"]: result for result in json.loads(file.read_text())}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Compare with recordings of real Istio.")
+    parser.add_argument("-k", default="", metavar="SUBSTR", help="only cases with this in the name")
+    parser.add_argument("-j", "--jobs", type=int, default=2, help="cases at once (default: 2)")
+    parser.add_argument("--update", action="store_true", help=f"write {LIST.name} anew")
+    options = parser.parse_args()
+
+    results = compare(options.k, options.jobs)
+    listed = set(LIST.read_text().split())
+    for name in sorted(listed & set(results)):
+        # Elapsed times suffer when cases run side by side: one that matters gets a run of its own.
+        if not results[name]["agrees"]:
+            results[name] = compare(name, jobs=1)[name]
+    agreeing = {name for name, result in results.items() if result["agrees"]}
+    if options.update:
+        kept = {name for name in listed if options.k not in name}
+        LIST.write_text("".join(f"{name}\n" for name in sorted(kept | agreeing)))
+    return report(results, agreeing, listed if not options.update else agreeing)
+
+
+def flat(difference: str) -> str:
+    """Put a difference on one line, without the path of a file that is gone."""
+    return " ".join(re.sub(r"\S+/manifests\.yaml:", "line ", difference).split())
+
+
+def report(results: dict[str, dict[str, Any]], agreeing: set[str], listed: set[str]) -> int:
+    """Print what differs, and give the exit status."""
+    lost = sorted((listed & set(results)) - agreeing)
+    rest = sorted(set(results) - listed - agreeing)
+    for title, names in (("do not agree, and are not expected to", rest), ("agreed before", lost)):
+        if names:
+            print(f"\n{len(names)} cases that {title}:")
+        for name in names:
+            print(f"  {name}: {flat(results[name]['difference'])}")
+    if new := sorted(agreeing - listed):
+        print(f"\nagree now, add them with `make fidelity ARGS=--update`: {', '.join(new)}")
+    print(f"\nfidelity: {len(agreeing)} of {len(results)} cases agree with Istio, {len(lost)} lost")
+    return 1 if lost or not results else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
