@@ -1,0 +1,191 @@
+"""Measure speed and memory against the bars in the README.
+
+    make bench
+
+Each figure is a ratio of two things measured in turn on the same machine, so that it holds on
+others too. Prints a Markdown table; exit status 1 if a bar is missed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+import by_hand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PYTHON = sys.executable
+PROGRAM = str(Path(PYTHON).with_name("meshdemo"))
+ROUNDS = 7
+REQUESTS = 2000
+CURL_REQUESTS = 200
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: a ratio, and the bar it must keep."""
+
+    what: str
+    against: str
+    measured: str
+    reference: str
+    ratio: float
+    bar: float
+    at_least: bool = False
+
+    @property
+    def passed(self) -> bool:
+        return self.ratio >= self.bar if self.at_least else self.ratio <= self.bar
+
+    def __str__(self) -> str:
+        bar = f"{'>=' if self.at_least else '<='} {self.bar:g} x"
+        verdict = "pass" if self.passed else "**missed**"
+        cells = (self.what, self.against, self.measured, self.reference, f"{self.ratio:.2f} x")
+        return f"| {' | '.join((*cells, bar, verdict))} |"
+
+
+class Bench:
+    """One mesh in a state directory of its own, measured again and again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.state = folder, folder / "state"
+
+    def call(self, *argv: str) -> str:
+        """Run meshdemo, and give its standard output."""
+        done = subprocess.run(
+            [PROGRAM, *argv, "--state-dir", str(self.state)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise SystemExit(f"bench: {' '.join(argv)}: {done.returncode}\n{done.stderr}")
+        return done.stdout
+
+    def json(self, *argv: str) -> Any:
+        return json.loads(self.call(*argv, "-o", "json"))
+
+    @contextmanager
+    def mesh(self) -> Iterator[str]:
+        """Have a mesh, and give its proxy's URL."""
+        self.call("up", "--no-verify")
+        try:
+            yield self.call("proxy-url").strip()
+        finally:
+            self.call("down")
+
+    def v1(self) -> str:
+        """Give the address of app-v1, which is its sidecar's."""
+        (pod,) = [p for p in self.json("status")["pods"] if p["workload"] == "app-v1"]
+        return f"http://{pod['addresses'][0].rpartition(' ')[2]}"
+
+    def start_up_and_memory(self) -> Iterator[Row]:
+        with self.mesh() as proxy:
+            recording = by_hand.record(self.state, self.folder / "copy", proxy, self.v1())
+        ours: list[float] = []
+        by_hands: list[float] = []
+        our_memory: list[float] = []
+        memory: list[float] = []
+        for _ in range(ROUNDS):
+            ours.append(seconds(lambda: self.call("up", "--no-verify")))
+            if psutil.LINUX:
+                our_memory.append(by_hand.pss(by_hand.processes(self.state)))
+            self.call("down")
+            with recording.running() as (began, processes):
+                recording.wait()
+                by_hands.append(time.perf_counter() - began)
+                if psutil.LINUX:
+                    memory.append(by_hand.pss(processes))
+        hand = "the same Envoys and apps by hand"
+        yield slower("`up --no-verify`, stopped to ready", hand, ours, by_hands, 3)
+        if psutil.LINUX:
+            a, b = statistics.median(our_memory), statistics.median(memory)
+            yield Row("memory (PSS) after `up`", hand, f"{a:.0f} MB", f"{b:.0f} MB", a / b, 1.2)
+
+    def route(self) -> Iterator[Row]:
+        ours: list[float] = []
+        imports: list[float] = []
+        with self.mesh():
+            for _ in range(ROUNDS):
+                self.call("route", "v1")
+                ours.append(seconds(lambda: self.call("route", "v2")))
+                imports.append(seconds(python("import typer, yaml, rich")))
+        yield slower("`route v2`", "`import typer, yaml, rich`", ours, imports, 4)
+
+    def requests(self) -> Iterator[Row]:
+        ours: list[float] = []
+        loop: list[float] = []
+        once: list[float] = []
+        with self.mesh() as proxy:
+            for _ in range(ROUNDS):
+                found = self.json("verify", "--expect", "v2=100%", "--requests", str(REQUESTS))
+                ours.append(found["measurement"]["seconds"])
+                loop.append(seconds(program(by_hand.curl_loop(proxy, CURL_REQUESTS))))
+                once.append(seconds(program(by_hand.curl_once(proxy, REQUESTS))))
+        a = REQUESTS / statistics.median(ours)
+        b = CURL_REQUESTS / statistics.median(loop)
+        what, against = "requests a second in `verify`", "one `curl` process a request"
+        yield Row(what, against, f"{a:,.0f}/s", f"{b:,.0f}/s", a / b, 20, at_least=True)
+        b = REQUESTS / statistics.median(once)
+        what, against = f"`verify --requests {REQUESTS}`", "one `curl` on one connection"
+        yield Row(what, against, f"{a:,.0f}/s", f"{b:,.0f}/s", a / b, 1, at_least=True)
+
+    def help(self) -> Iterator[Row]:
+        ours: list[float] = []
+        imports: list[float] = []
+        for _ in range(3 * ROUNDS):
+            ours.append(seconds(program([PROGRAM, "--help"])))
+            imports.append(seconds(python("import typer")))
+        yield slower("`meshdemo --help`", "`import typer`", ours, imports, 2.5)
+
+
+def seconds(action: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def program(argv: list[str]) -> Callable[[], object]:
+    return lambda: subprocess.run(argv, stdout=subprocess.DEVNULL, check=True)
+
+
+def python(code: str) -> Callable[[], object]:
+    return program([PYTHON, "-c", code])
+
+
+def slower(what: str, against: str, ours: list[float], theirs: list[float], bar: float) -> Row:
+    a, b = statistics.median(ours), statistics.median(theirs)
+    return Row(what, against, f"{a:.2f} s", f"{b:.2f} s", a / b, bar)
+
+
+def main() -> int:
+    parts = sys.argv[1:] or ["start_up_and_memory", "route", "requests", "help"]
+    print("| what | against | measured | reference | ratio | bar | |")
+    print("|---|---|---|---|---|---|---|")
+    passed = True
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder))
+        for part in parts:
+            for row in getattr(bench, part)():
+                print(row, flush=True)
+                passed = passed and row.passed
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""What goes wrong around the command: processes that die, pipes that close, signals."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import psutil
+    from tests.e2e.conftest import Mesh
+
+SECONDS = 15
+APP = "meshdemo.engines.local.apps.flaskapp"
+
+
+def until_back(mesh: Mesh, dead: psutil.Process, *words: str) -> None:
+    """Wait until another process has taken the place of a dead one."""
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        now = [p for p in mesh.processes() if p != dead and all(w in _line(p) for w in words)]
+        if now and set(mesh.ready().values()) == {"2/2"}:
+            return
+        time.sleep(0.1)
+    pytest.fail(f"nothing came back in {SECONDS} s: {mesh.run('status').stdout}")
+
+
+def _line(process: psutil.Process) -> str:
+    return " ".join(process.cmdline()) if process.is_running() else ""
+
+
+@pytest.mark.parametrize("which", ["app", "envoy"])
+def test_what_crashes_is_started_again(running: Mesh, which: str) -> None:
+    running.run("route", "v1=50", "v2=50")
+    words = (APP,) if which == "app" else (running.envoy(), "app-v2")
+    victim = next(p for p in running.processes() if all(w in _line(p) for w in words))
+    victim.kill()
+    until_back(running, victim, *words)
+    assert sum(pod["restarts"] for pod in running.json("status")["pods"]) >= 1
+    running.run("verify", "--expect", "v1=50%,v2=50%")
+
+
+def test_after_kill_9_of_everything_up_and_down_work(mesh: Mesh) -> None:
+    mesh.run("up", "--no-verify")
+    for process in mesh.processes():
+        process.kill()
+    mesh.run("up", "--no-verify")
+    mesh.run("verify", "--expect", "v2=100%")
+
+
+def test_after_kill_9_of_the_supervisor_down_leaves_nothing(mesh: Mesh) -> None:
+    mesh.run("up", "--no-verify")
+    mesh.process("supervisord").kill()
+    known = mesh.processes()
+    assert known
+    mesh.run("down")
+    assert not mesh.alive(known)
+
+
+@pytest.mark.parametrize(
+    ("after", "signum"),
+    [
+        (0.05, signal.SIGINT),
+        (0.3, signal.SIGTERM),
+        (0.4, signal.SIGKILL),
+        (0.5, signal.SIGINT),
+        (0.8, signal.SIGINT),
+    ],
+    ids=str,
+)
+def test_an_up_that_was_cut_short_can_be_looked_at_finished_and_removed(
+    mesh: Mesh, after: float, signum: signal.Signals
+) -> None:
+    up = mesh.start("up")
+    time.sleep(after)
+    up.send_signal(signum)
+    up.communicate(timeout=SECONDS)
+    # Before Python has installed its handlers the signal itself ends the process.
+    assert up.returncode in {128 + signum, -signum}
+    assert mesh.run_any("status").returncode in {0, 3}
+    mesh.run("up", "--no-verify")
+    mesh.run("verify", "--expect", "v2=100%")
+
+
+@pytest.mark.parametrize(
+    ("expect", "code"), [("v2=100%", 0), ("v1=100%", 1)], ids=["met", "not met"]
+)
+def test_a_closed_pipe_does_not_change_the_verdict(running: Mesh, expect: str, code: int) -> None:
+    running.run("route", "v2")
+    script = f"meshdemo verify --expect {expect} | head -c0; exit ${{PIPESTATUS[0]}}"
+    assert running.shell(script).returncode == code
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_a_measurement_is_no_verdict(running: Mesh, signum: signal.Signals) -> None:
+    verify = running.start("verify", "--expect", "v2=100%", "--requests", "200000", "-o", "json")
+    time.sleep(1.5)
+    verify.send_signal(signum)
+    stdout, _ = verify.communicate(timeout=SECONDS)
+    assert verify.returncode == 128 + signum
+    assert json.loads(stdout)["exitCode"] == 128 + signum
+
+
+def test_up_leaves_nobody_who_holds_its_streams(mesh: Mesh) -> None:
+    done = mesh.shell("meshdemo up --no-verify 2>&1 | cat")
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_a_terminal_there_is_no_colour_and_nothing_that_moves(running: Mesh) -> None:
+    done = running.run("up")
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "\r" not in done.stdout + done.stderr

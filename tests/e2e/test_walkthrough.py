@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.conftest import Mesh
+
+HALF = "v1=50%,v2=50%"
+
+
+def test_up_shows_every_step_and_proves_the_last_one(mesh: Mesh) -> None:
+    done = mesh.run("up")
+    assert "100" in done.stdout
+    assert "v2" in done.stdout
+    assert mesh.ready() == {"app-v1": "2/2", "app-v2": "2/2", "testclient": "2/2"}
+
+
+def test_up_again_is_quick_and_changes_nothing(running: Mesh) -> None:
+    running.run("up", "--no-verify")
+    pids = {process.pid for process in running.processes()}
+    began = time.monotonic()
+    running.run("up", "--no-verify")
+    assert time.monotonic() - began < 3
+    assert {process.pid for process in running.processes()} == pids
+
+
+def test_the_steps_in_order_end_where_up_ends(mesh: Mesh) -> None:
+    mesh.run("install")
+    mesh.run("deploy")
+    assert set(mesh.ready().values()) == {"1/1"}
+    mesh.run("verify", "--expect", HALF)
+    mesh.run("inject")
+    assert set(mesh.ready().values()) == {"2/2"}
+    mesh.run("route", "v2")
+    mesh.run("verify", "--expect", "v2=100%")
+    mesh.run("down")
+    assert not mesh.state.exists()
+
+
+@pytest.mark.parametrize(
+    ("route", "expect"),
+    [
+        (["v1"], "v1=100%"),
+        (["v2"], "v2=100%"),
+        (["v1=90", "v2=10"], "v1=90%,v2=10%"),
+        (["v1=25%,v2=75%"], "v1=25%,v2=75%"),
+        (["--clear"], HALF),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)
+def test_a_route_is_what_the_answers_say(running: Mesh, route: list[str], expect: str) -> None:
+    running.run("route", *route)
+    running.run("verify", "--expect", expect)
+
+
+def test_verify_without_an_expectation_takes_what_the_rules_promise(running: Mesh) -> None:
+    running.run("route", "v1=80", "v2=20")
+    assert running.json("verify")["exitCode"] == 0
+
+
+def test_an_expectation_that_is_not_met_is_exit_1_and_nothing_else_is(running: Mesh) -> None:
+    running.run("route", "v2")
+    running.run("verify", "--expect", "v1=100%", code=1)
+    running.run("route", "v9", code=2)
+    running.run("verify", "--expect", "v1=60%,v2=60%", code=2)
+    running.run("verify", "--no-such-option", code=2)
+
+
+def test_verify_starts_nothing(mesh: Mesh) -> None:
+    done = mesh.run("verify", "--expect", "v2=100%", code=3)
+    assert "meshdemo up" in done.stderr
+    assert not mesh.processes()
+
+
+def test_a_program_in_the_client_is_inside_the_mesh(running: Mesh) -> None:
+    running.run("route", "v1")
+    assert running.run("exec", "--", "curl", "-s", "http://app/env/version").stdout == "v1"
+    running.run("exec", "--", "sh", "-c", "exit 7", code=7)
+
+
+def test_two_meshes_side_by_side_do_not_meet(mesh: Mesh, running: Mesh) -> None:
+    running.run("route", "v1")
+    mesh.run("up", "--no-verify")
+    running.run("verify", "--expect", "v1=100%")
+    mesh.run("verify", "--expect", "v2=100%")
+    mesh.run("down")
+    running.run("verify", "--expect", "v1=100%")
+
+
+def test_down_is_safe_to_repeat_and_needs_no_mesh(mesh: Mesh) -> None:
+    mesh.run("down")
+    mesh.run("up", "--no-verify")
+    known = mesh.processes()
+    assert known
+    mesh.run("down")
+    assert not mesh.alive(known)
+    mesh.run("down")
+
+
+def test_manifests_are_written_and_never_over_a_changed_file(mesh: Mesh, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    mesh.run("manifests", str(folder))
+    mesh.run("manifests", str(folder))
+    names = {"app-istio.yaml", "test-client.yaml", "app-destinationrule.yaml"}
+    assert {file.name for file in folder.iterdir()} == {*names, "app-default-vs-v2.yaml"}
+    (folder / "app-istio.yaml").write_text("mine")
+    mesh.run("manifests", str(folder), code=3)
+    assert (folder / "app-istio.yaml").read_text() == "mine"

@@ -1,0 +1,106 @@
+"""The wheel is what users install: it has all that it needs, and works where no source is."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meshdemo import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.e2e.conftest import Mesh
+
+ROOT = Path(__file__).parents[2]
+MANIFESTS = {file.name for file in (ROOT / "manifests").iterdir()}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel as a release would, with the locked build backend."""
+    folder = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the wheel into an empty environment, and give the command's path.
+
+    Its dependencies come from the environment of the tests, so that nothing is downloaded. That
+    environment's own meshdemo, an editable install, is not seen by that way.
+    """
+    folder = tmp_path_factory.mktemp("empty") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    uv = str(Path(sys.executable).with_name("uv"))
+    offline = ["--quiet", "--offline", "--no-deps", "--no-cache", "--python", str(python)]
+    subprocess.run([uv, "pip", "install", *offline, str(wheel)], check=True)
+    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    asked = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True)
+    (Path(asked.stdout.strip()) / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    return folder / "bin" / "meshdemo"
+
+
+def test_the_walkthrough_works_from_the_wheel_alone(
+    installed: Path, tmp_path: Path, make_mesh: Callable[[Path], Mesh]
+) -> None:
+    mesh = make_mesh(installed)
+    ask = "import meshdemo; print(meshdemo.__file__)"
+    python = installed.with_name("python")
+    where = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True)
+    assert str(ROOT) not in where.stdout
+
+    mesh.run("up")
+
+    mesh.run("manifests", str(tmp_path / "out"))
+    assert {file.name for file in (tmp_path / "out").iterdir()} == MANIFESTS
+
+
+def test_the_wheel_holds_the_package_the_manifests_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    assert {f"meshdemo/_manifests/{name}" for name in MANIFESTS} <= names
+    assert "meshdemo/py.typed" in names
+    assert {name.split("/")[0] for name in names} == {
+        "meshdemo",
+        f"meshdemo-{__version__}.dist-info",
+    }
+
+
+def test_every_package_that_is_imported_is_a_declared_dependency() -> None:
+    required = {
+        re.split(r"[^\w-]", text)[0].lower() for text in metadata.requires("meshdemo") or ()
+    }
+    providers = metadata.packages_distributions()
+    missing = {
+        name
+        for file in (ROOT / "src").rglob("*.py")
+        for name in imported(ast.parse(file.read_text()))
+        if name not in sys.stdlib_module_names and name != "meshdemo"
+        if not required & {provider.lower() for provider in providers.get(name, [])}
+    }
+    assert not missing
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Give the top-level names of all that a module imports."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            names.add(str(node.module).split(".")[0])
+    return names
