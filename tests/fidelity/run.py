@@ -62,13 +62,13 @@ def report(results: dict[str, dict[str, Any]], agreeing: set[str], listed: set[s
     """Print what differs, and give the exit status."""
     lost = sorted((listed & set(results)) - agreeing)
     rest = sorted(set(results) - listed - agreeing)
-    for title, names in (("do not agree, and are not expected to", rest), ("agreed before", lost)):
+    for title, names in (("Do not agree, and are not expected to", rest), ("Agreed before", lost)):
         if names:
-            print(f"\n{len(names)} cases that {title}:")
+            print(f"\n{title} ({len(names)}):")
         for name in names:
             print(f"  {name}: {flat(results[name]['difference'])}")
     if new := sorted(agreeing - listed):
-        print(f"\nagree now, add them with `make fidelity ARGS=--update`: {', '.join(new)}")
+        print(f"\nAgree now, add them with `make fidelity ARGS=--update`: {', '.join(new)}")
     print(f"\nfidelity: {len(agreeing)} of {len(results)} cases agree with Istio, {len(lost)} lost")
     return 1 if lost or not results else 0
 

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meshdemo.engines import Injection
+from meshdemo.expectation import parse
 from meshdemo.manifests import SUFFIXES
 from meshdemo.traffic import DEFAULT_URL, Request
+from meshdemo.verdict import default_requests
 from meshdemo.walkthrough import bundled
 from meshdemo.walkthrough.events import Started
 
@@ -26,8 +28,7 @@ if TYPE_CHECKING:
 
 WORKLOADS = ("app-v1", "app-v2", "testclient")
 CLIENT_CONTAINER = "test-tools"
-PROVING = 459
-"""Requests that prove 100 %: a hidden share of 1 % would show with 99 % confidence."""
+PROVING = default_requests(parse("v2=100%"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from meshdemo import shell
 from meshdemo.engines import Applied, Change, Check, Injection, MeshOptions, Where
@@ -19,6 +20,7 @@ from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.engines.local.readiness import PortTaken
 from meshdemo.engines.local.runtime import Runtime
 from meshdemo.engines.local.store import Run, Store
+from meshdemo.engines.local.translate.connections import may_bind_connections
 from meshdemo.errors import EnvironmentFailed, InputError, TimedOut
 from meshdemo.manifests import Object, in_apply_order, rules
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 CLIENT = "testclient"
 """Label ``app`` of the test client's pod, or the name of its Deployment."""
+DEFAULT_PORT = 80
 UP_HINT = "Start one with: meshdemo up"
 
 
@@ -56,7 +59,7 @@ class LocalEngine:
             raise InputError("the local engine installs no Istio, so it takes no Istio settings")
         envoy = self._envoy
         yield Check("Envoy is found", ok=True, detail=f"{envoy.path} ({envoy.source})")
-        yield Check("Envoy runs", ok=True, detail=f"version {envoy.version}")
+        yield Check("Envoy runs", ok=True, detail=f"Envoy {envoy.version}")
 
     def inject(
         self, objects: Sequence[Object], injection: Injection = Injection.KUBE_INJECT
@@ -134,15 +137,22 @@ class LocalEngine:
         from meshdemo.engines.local import client  # noqa: PLC0415 - only who sends pays for it
 
         pod, url = self._client()
-        return client.send(request, count, url, fresh_connections=not pod.injected)
+        port = urlsplit(request.url).port or DEFAULT_PORT
+        fresh = not pod.injected or may_bind_connections(port, self.store.objects())
+        return client.send(request, count, url, fresh_connections=fresh)
 
     def exec(self, argv: Sequence[str]) -> int:
         """Run a command of the user's as if in the test client; no command means a shell."""
         from meshdemo.engines.local import client  # noqa: PLC0415 - only who sends pays for it
+        from meshdemo.engines.local.apps import curl  # noqa: PLC0415 - only exec needs it
 
         pod, url = self._client()
         container = images.containers(pod.template)[0]
-        env = client.environment(url, images.environment_of(container))
+        env = client.environment(url, images.environment_of(container), pod=pod.name)
+        tools = self._runtime().layout.pod(pod) / "bin"
+        tools.mkdir(exist_ok=True)
+        if curl.ensure_curl(tools):
+            env["PATH"] = f"{tools}:{env.get('PATH', os.defpath)}"
         return shell.attach(list(argv) or _shell(), env=env)
 
     def logs(

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 SIDECAR, INIT = "istio-proxy", "istio-init"
 """What Istio calls the containers that injection adds."""
 KUBE_PROXY = "kube-proxy"
+LONGEST_NAME = 200
+"""Characters of a folder's name: a Pod's name may have 253, a file's 255 with what we add."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,10 @@ class Layout:
 
     def pod(self, pod: PlannedPod) -> Path:
         """Give a pod's folder."""
-        return self.pods / f"{pod.namespace}.{pod.name}"
+        name = f"{pod.namespace}.{pod.name}"
+        if len(name) > LONGEST_NAME:
+            name = f"{name[:LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
+        return self.pods / name
 
     def program(self, pod: PlannedPod, container: str) -> Path:
         """Give the file that says what a container runs."""

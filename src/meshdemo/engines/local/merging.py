@@ -40,12 +40,13 @@ def merge(
     ``directory`` is where the commands of new pods run.
     """
     merged = {item.key: item for item in stored}
+    moment = now()  # of one apply: which of two new rules wins is not for the clock to say
     changes = []
     for item in in_apply_order(given):
         old = merged.get(item.key)
         action = _action(item, old)
         if action != "unchanged":
-            merged[item.key] = _as_stored(item, old, directory)
+            merged[item.key] = _as_stored(item, old, directory, moment)
         changes.append(Change(action, item.kind, item.namespace, item.name))
     return tuple(merged.values()), tuple(changes)
 
@@ -56,11 +57,11 @@ def _action(item: Object, old: Object | None) -> str:
     return "unchanged" if as_written(old).data == item.data else "configured"
 
 
-def _as_stored(item: Object, old: Object | None, directory: str) -> Object:
+def _as_stored(item: Object, old: Object | None, directory: str, moment: str) -> Object:
     metadata: dict[str, Any] = {
         **item.metadata,
         "uid": old.metadata["uid"] if old else str(uuid.uuid4()),
-        "creationTimestamp": old.metadata["creationTimestamp"] if old else now(),
+        "creationTimestamp": old.metadata["creationTimestamp"] if old else moment,
     }
     annotations = (item.pod_template.get("metadata") or {}).get("annotations") or {}
     if item.kind in WORKLOADS and ANNOTATION in annotations:
