@@ -5,7 +5,8 @@
     ├── InputError            2   bad input: manifests or an expectation, all problems together
     ├── EnvironmentFailed     3   a prerequisite is missing, or something outside of us failed
     ├── Inconclusive          4   a sample was not complete, so it proves nothing
-    │   └── TimedOut          4   what was waited for did not happen in time
+    │   ├── TimedOut          4   what was waited for did not happen in time
+    │   └── BrokenOff         4   a measurement ended before all requests had their replies
     ├── Interrupted         130   Ctrl-C
     └── Terminated          143   SIGTERM
 
@@ -101,6 +102,10 @@ class Inconclusive(MeshdemoError):
 
 class TimedOut(Inconclusive):
     """What was waited for did not happen within the time allowed."""
+
+
+class BrokenOff(Inconclusive):
+    """A measurement ended early, and the message says why; the replies until then are real."""
 
 
 class Interrupted(MeshdemoError):

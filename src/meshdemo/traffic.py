@@ -50,6 +50,8 @@ class Sample:
     replies: tuple[Reply, ...]
     seconds: float
     """How long the requests took."""
+    broken_off: str = ""
+    """Why replies are missing, where that is known."""
 
     @property
     def complete(self) -> bool:

@@ -110,11 +110,13 @@ def default_requests(expectation: Expectation) -> int:
     return SPLIT_REQUESTS
 
 
-def judge(expectation: Expectation, tally: Tally, *, complete: bool) -> Verdict:
+def judge(
+    expectation: Expectation, tally: Tally, *, complete: bool, broken_off: str = ""
+) -> Verdict:
     """Decide on a measurement.
 
-    Only a complete one decides. Errors and unknown answers have the share 0; so has a known
-    version that is not named, unless the shares leave it a rest.
+    Only a complete one decides; ``broken_off`` says why it is not. Errors and unknown answers
+    have the share 0; so has a known version that is not named, unless the shares leave it a rest.
     """
     judgements = tuple(_judgements(expectation, tally))
     outcome = _outcome(judgements, tally.total, complete=complete)
@@ -123,7 +125,9 @@ def judge(expectation: Expectation, tally: Tally, *, complete: bool) -> Verdict:
         outcome=outcome,
         judgements=judgements,
         total=tally.total,
-        evidence=tuple(_evidence(outcome, expectation, judgements, tally)),
+        evidence=(_unfinished(tally.total, broken_off),)
+        if outcome is Outcome.INCONCLUSIVE
+        else tuple(_evidence(outcome, expectation, judgements, tally)),
         false_alarm=0.0 if all(judgement.exact for judgement in judgements) else FALSE_ALARM,
         hidden_share=hidden_share(tally.total) if met and expectation.is_exact else None,
     )
@@ -174,9 +178,7 @@ def _judgement(version: str, share: Fraction, count: int, total: int, level: flo
 def _evidence(
     outcome: Outcome, expectation: Expectation, judgements: tuple[Judgement, ...], tally: Tally
 ) -> Iterator[str]:
-    if outcome is Outcome.INCONCLUSIVE:
-        yield f"{_answers(tally.total)} came back before the measurement broke off"
-    elif outcome is Outcome.MET:
+    if outcome is Outcome.MET:
         named = expectation.versions
         yield from (_counted(judgement) for judgement in judgements if judgement.version in named)
         if expectation.is_exact:
@@ -189,6 +191,11 @@ def _evidence(
         if not all(judgement.exact for judgement in wrong):
             often = _percent(FALSE_ALARM)
             yield f"a mesh that keeps its split fails this at most {often} of the time"
+
+
+def _unfinished(total: int, why: str) -> str:
+    said = f"{_answers(total)} came back before the measurement broke off"
+    return f"{said}: {why}" if why else said
 
 
 def _counted(judgement: Judgement) -> str:

@@ -96,9 +96,9 @@ class FakeEngine:
         self._called("pods")
         return tuple(self._pod(o) for o in self.applied.values() if o.kind == "Deployment")
 
-    def send(self, request: Request, count: int) -> Iterator[Reply]:
+    def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
         self._called("send")
-        self.request = request
+        self.request, self.send_timeout = request, timeout
         if self.replies:
             yield from self.replies(count)
             return

@@ -5,10 +5,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from meshdemo.errors import TimedOut
+from meshdemo.errors import BrokenOff, EnvironmentFailed, MeshdemoError, TimedOut
 from meshdemo.traffic import Reply
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.cli.conftest import Cli
@@ -34,6 +35,28 @@ def test_an_incomplete_sample_is_4(meshed: Cli) -> None:
     assert (ended.code, ended.json["verdict"]) == (4, "inconclusive")
 
 
+def test_a_measurement_that_breaks_off_keeps_its_answers_and_says_why(meshed: Cli) -> None:
+    def replies(_: int) -> Iterator[Reply]:
+        yield from [Reply(200, "v2")] * 7
+        raise BrokenOff("the client went away")
+
+    meshed.engine.replies = replies
+    ended = meshed("verify", "--expect", "v2=100%", "-o", "json")
+    assert (ended.code, ended.json["verdict"]) == (4, "inconclusive")
+    assert ended.json["measurement"]["brokenOff"] == "the client went away"
+    assert ended.json["tally"]["total"] == 7
+    assert ended.json["evidence"] == [
+        "7 answers came back before the measurement broke off: the client went away"
+    ]
+
+
+def test_the_timeout_bounds_the_measurement(meshed: Cli) -> None:
+    meshed("verify", "--timeout", "7s")
+    assert meshed.engine.send_timeout == 7
+    meshed("up", "--timeout", "8s")
+    assert meshed.engine.send_timeout == 8
+
+
 def test_errors_stay_in_the_denominator(meshed: Cli) -> None:
     meshed.engine.replies = lambda count: iter([Reply(503)] * 5 + [Reply(200, "v2")] * (count - 5))
     document = meshed("verify", "--expect", "v2=90%", "--requests", "50", "-o", "json").json
@@ -57,11 +80,15 @@ def test_without_an_expectation_it_is_what_the_rules_promise(meshed: Cli) -> Non
     }
 
 
-def test_rules_that_are_not_live_are_measured_anyway(meshed: Cli) -> None:
-    meshed.engine.fails["wait rules"] = TimedOut("no")
+@pytest.mark.parametrize("error", [TimedOut("it is slow"), EnvironmentFailed("it is dead")])
+def test_rules_that_are_not_live_are_measured_anyway(meshed: Cli, error: MeshdemoError) -> None:
+    meshed.engine.fails["wait rules"] = error
     ended = meshed("verify", "--wait", "1s", "-o", "json")
     assert ended.code == 0
     assert ended.json["convergence"]["live"] is False
+    assert ended.json["convergence"]["cause"] == error.message
+    # How long it really waited: a failure may come at once.
+    assert f"not live after 0.0 s: {error.message}" in ended.err
     assert meshed.engine.timeout == 300
 
 

@@ -69,7 +69,7 @@ def answers(engine: Engine) -> Callable[..., Counter[str]]:
     """Send requests, and count what came back: a body, or a status that is not 200."""
 
     def count(number: int = 100, url: str = "http://app/env/version") -> Counter[str]:
-        replies = engine.send(Request(url), number)
+        replies = engine.send(Request(url), number, SECONDS)
         return Counter(
             r.error or (r.body if r.status == 200 else f"HTTP {r.status}") for r in replies
         )

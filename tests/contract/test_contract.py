@@ -52,7 +52,7 @@ def test_without_a_mesh_there_is_nothing_to_see_and_nothing_to_send_from(engine:
     assert engine.objects() == ()
     assert engine.pods() == ()
     with pytest.raises(EnvironmentFailed, match="mesh") as failure:
-        engine.send(Request(), 1)
+        engine.send(Request(), 1, 10)
     assert "meshdemo up" in failure.value.hint
 
 
@@ -166,7 +166,7 @@ spec:
     engine.wait_ready(objects, 10)
     assert [warning.code for warning in applied.warnings] == ["IST0101"]
     assert applied.warnings[0].line
-    (reply,) = engine.send(Request(), 1)
+    (reply,) = engine.send(Request(), 1, 10)
     assert (reply.status, reply.body) == (503, "")
 
 

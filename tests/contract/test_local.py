@@ -110,7 +110,7 @@ def count(
     engine: LocalEngine, number: int = 50, url: str = "http://app/env/version"
 ) -> Counter[str]:
     return Counter(r.error or (r.body if r.status == 200 else f"HTTP {r.status}")
-                   for r in engine.send(Request(url), number))  # fmt: skip
+                   for r in engine.send(Request(url), number, SECONDS))  # fmt: skip
 
 
 def wait_until_ready(engine: LocalEngine) -> None:
@@ -295,7 +295,7 @@ def test_an_annotated_command_gets_its_words_ports_and_environment_unchanged(
     engine.wait_ready(objects, SECONDS)
     assert len(said) == 1
     assert "server.py" in said[0]
-    (reply,) = engine.send(Request("http://web:8000/"), 1)
+    (reply,) = engine.send(Request("http://web:8000/"), 1, SECONDS)
     seen = json.loads(reply.body)
     port = seen["env"]["PORT"]
     assert seen["argv"] == ["127.0.0.1", port, "a; b", "$HOME", port]

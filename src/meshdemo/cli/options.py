@@ -136,7 +136,8 @@ def shared(  # the one declaration of the shared options; settings() reads what 
             rich_help_panel=SHARED,
             metavar="DURATION",
             show_default=True,
-            help="How long one step may take: 90s, 5m, 1m30s, or seconds.",
+            help="How long one step may take, a measurement too (past it, inconclusive): 90s, 5m, "
+            "1m30s, or seconds.",
         ),
     ] = "5m",
     version: Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from meshdemo.cli.invocation import engine_for
+from meshdemo.cli.invocation import engine_for, read_settings
 from meshdemo.cli.options import Explain, Requests, Wait, seconds
 from meshdemo.report import Report
 
@@ -60,6 +60,7 @@ def verify(
         request=asked.request(url, method, header or ()),
         requests=asked.positive(requests, "--requests"),
         wait=seconds(wait, "--wait"),
+        timeout=read_settings(ctx).timeout,
     )
     engine = engine_for(ctx, changes=False)
     progress = ctx.obj.progress

@@ -172,12 +172,12 @@ class Engine(Protocol):
     def pods(self) -> tuple[Pod, ...]:
         """Give the pods as they are now."""
 
-    def send(self, request: Request, count: int) -> Iterator[Reply]:
-        """Send a request ``count`` times from the test client.
+    def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
+        """Send a request ``count`` times from the test client, within ``timeout`` seconds.
 
-        Fewer replies than ``count`` mean that the sample is incomplete, not that requests
-        failed: a request that failed is a reply with an error. Raises EnvironmentFailed if
-        there is no test client.
+        A request that failed is a reply with an error. Where replies are missing, because the
+        time is over or the client broke down, the iterator raises BrokenOff after the last one.
+        Raises EnvironmentFailed if there is no test client.
         """
 
     def exec(self, argv: Sequence[str]) -> int:

@@ -136,9 +136,14 @@ def verdict_document(measured: Measured) -> dict[str, Any]:
         ],
         "falseAlarm": verdict.false_alarm,
         "hiddenShare": verdict.hidden_share,
-        "convergence": {"live": measured.converged, "seconds": round(measured.convergence, 6)},
+        "convergence": {
+            "live": measured.convergence.live,
+            "seconds": round(measured.convergence.seconds, 6),
+            "cause": measured.convergence.cause or None,
+        },
         "measurement": {
             "complete": sample.complete,
+            "brokenOff": sample.broken_off or None,
             "seconds": round(sample.seconds, 6),
             "requestsPerSecond": round(len(sample.replies) / sample.seconds, 1)
             if sample.seconds

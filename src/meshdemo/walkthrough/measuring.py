@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from meshdemo import manifests, promise, verdict
-from meshdemo.errors import EnvironmentFailed, TimedOut
+from meshdemo.errors import BrokenOff, EnvironmentFailed, TimedOut
 from meshdemo.traffic import Request, Sample, Tally, tally
 from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough.events import Note
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from meshdemo.engines import Engine, Pod, Where
     from meshdemo.expectation import Expectation
     from meshdemo.manifests import Object
+    from meshdemo.traffic import Reply
     from meshdemo.verdict import Verdict
     from meshdemo.walkthrough.events import Story
 
@@ -37,6 +38,21 @@ class Question:
     """None means as many as a verdict on the expectation is worth."""
     wait: float = 10.0
     """Seconds that the rules may take to be live."""
+    timeout: float = 300.0
+    """Seconds that the requests may take all together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Convergence:
+    """The wait for the rules before the measurement; it decides nothing."""
+
+    seconds: float
+    cause: str = ""
+    """Why the rules were not live when the measurement began; empty if they were."""
+
+    @property
+    def live(self) -> bool:
+        return not self.cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +66,7 @@ class Measured:
     sample: Sample
     tally: Tally
     verdict: Verdict
-    converged: bool
-    """Whether the rules were live when the measurement began."""
-    convergence: float
-    """Seconds until then."""
+    convergence: Convergence
 
 
 def measure(engine: Engine, question: Question) -> Story[Measured]:
@@ -64,15 +77,15 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
     if not client.injected and manifests.rules(objects):
         yield who.unheeded(client)
     expectation = question.expectation or promised(objects, pods, question.request, client)
-    began = time.monotonic()
-    converged = _converge(engine, question.wait)
-    convergence = time.monotonic() - began
-    if not converged:
+    convergence = _converge(engine, question.wait)
+    if not convergence.live:
         yield Note(
-            f"the rules were not live after {question.wait:g} s; measured anyway", warning=True
+            f"measured although the rules were not live after {convergence.seconds:.1f} s: "
+            f"{convergence.cause}",
+            warning=True,
         )
     count = question.requests or verdict.default_requests(expectation)
-    sample = take(engine, question.request, count)
+    sample = take(engine, question.request, count, question.timeout)
     known = who.versions_of(question.request.url, client.namespace, objects, pods)
     counted = tally(sample, sorted({*expectation.versions, *known}))
     return Measured(
@@ -81,8 +94,9 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
         promised=question.expectation is None,
         sample=sample,
         tally=counted,
-        verdict=verdict.judge(expectation, counted, complete=sample.complete),
-        converged=converged,
+        verdict=verdict.judge(
+            expectation, counted, complete=sample.complete, broken_off=sample.broken_off
+        ),
         convergence=convergence,
     )
 
@@ -100,22 +114,24 @@ def promised(
     )
 
 
-def take(engine: Engine, request: Request, count: int) -> Sample:
+def take(engine: Engine, request: Request, count: int, timeout: float) -> Sample:
     """Send the requests, and keep every reply with the time that they took all together."""
     began = time.monotonic()
-    replies = tuple(engine.send(request, count))
-    return Sample(request, count, replies, time.monotonic() - began)
+    replies: list[Reply] = []
+    broken_off = ""
+    try:
+        for reply in engine.send(request, count, timeout):
+            replies.append(reply)  # noqa: PERF402 - what came before an error is kept
+    except BrokenOff as error:
+        broken_off = error.message
+    return Sample(request, count, tuple(replies), time.monotonic() - began, broken_off)
 
 
-def look(engine: Engine, count: int) -> Sample:
-    """Send requests to the app, only to show who answers."""
-    return take(engine, Request(), count)
-
-
-def _converge(engine: Engine, wait: float) -> bool:
+def _converge(engine: Engine, wait: float) -> Convergence:
     """Wait until the rules are live; a rule that can never be is no reason not to measure."""
+    began, cause = time.monotonic(), ""
     try:
         engine.wait_ready(manifests.rules(engine.objects()), wait)
-    except (TimedOut, EnvironmentFailed):
-        return False
-    return True
+    except (TimedOut, EnvironmentFailed) as error:
+        cause = error.message
+    return Convergence(time.monotonic() - began, cause)

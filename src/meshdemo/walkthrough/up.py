@@ -129,7 +129,9 @@ def _apply_rule(engine: Engine, plan: Plan, step: Step, rule: Object) -> Story[t
 def _look(engine: Engine, plan: Plan, step: Step | None, title: str) -> Story[None]:
     if step:
         yield step.started(plan)
-    sample = measuring.look(engine, plan.look)
+    sample = measuring.take(engine, Request(), plan.look, plan.settings.timeout)
+    if sample.broken_off:
+        yield Note(f"the count {title} broke off: {sample.broken_off}", warning=True)
     yield Counted(title, tally(sample, VERSIONS), sample.seconds)
 
 
@@ -141,6 +143,7 @@ def _verify(engine: Engine, plan: Plan) -> Story[Measured]:
         expectation=expectation.parse(EXPECTED) if heeds else None,
         requests=plan.requests,
         wait=plan.wait,
+        timeout=plan.settings.timeout,
     )
     yield steps.VERIFY.started(plan)
     return (yield from measuring.measure(engine, question))
@@ -174,5 +177,10 @@ def _verify_own(engine: Engine, plan: Plan) -> Story[Measured | None]:
         yield Note(f"not verified: {error.message}; {HOW_TO_VERIFY}")
         return None
     yield steps.OWN_VERIFY.started(plan)
-    question = measuring.Question(request=request, requests=plan.requests, wait=plan.wait)
+    question = measuring.Question(
+        request=request,
+        requests=plan.requests,
+        wait=plan.wait,
+        timeout=plan.settings.timeout,
+    )
     return (yield from measuring.measure(engine, question))

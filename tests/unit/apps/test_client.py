@@ -14,7 +14,7 @@ import pytest
 
 from meshdemo.engines.local import client
 from meshdemo.engines.local.client import BODY_LIMIT, CONNECTIONS, environment, send
-from meshdemo.errors import InputError
+from meshdemo.errors import BrokenOff, InputError
 from meshdemo.traffic import Reply, Request
 
 if TYPE_CHECKING:
@@ -184,6 +184,28 @@ def test_a_request_that_takes_too_long_is_timed_out(
         replies = list(send(Request(), 3, url, fresh_connections=False, time_limit=0.3))
         assert time.monotonic() - began < PATIENCE
     assert replies == [Reply(error=client.TIMED_OUT)] * 3
+
+
+@pytest.mark.parametrize("count", [1, 1_000_000], ids=["nothing comes", "replies go on"])
+def test_the_timeout_bounds_all_requests_and_keeps_the_replies_until_then(
+    recorder: Recorder, count: int
+) -> None:
+    release = threading.Event()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        if count == 1:
+            release.wait(PATIENCE)
+        recorder.respond(handler, 200, b"v1")
+
+    recorder.answer = answer
+    replies = send(Request(), count, recorder.url, fresh_connections=False, timeout=0.3)
+    got: list[Reply] = []
+    began = time.monotonic()
+    with pytest.raises(BrokenOff, match=r"took longer than 0\.3 s"):
+        got.extend(replies)
+    release.set()
+    assert 0.3 <= time.monotonic() - began < PATIENCE / 2
+    assert bool(got) is (count > 1)
 
 
 def test_leaving_early_ends_everything(recorder: Recorder) -> None:

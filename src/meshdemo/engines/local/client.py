@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from meshdemo.errors import InputError
+from meshdemo.errors import BrokenOff, InputError
 from meshdemo.traffic import Reply, Request
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def send(
     proxy: str,
     *,
     fresh_connections: bool,
+    timeout: float = math.inf,
     time_limit: float = TIME_LIMIT,
 ) -> Iterator[Reply]:
     """Send a request ``count`` times through the HTTP proxy, and give the replies as they come.
@@ -50,9 +51,11 @@ def send(
     Nothing is sent twice: a request that fails is a reply with an error. Redirects are not
     followed. Connections are kept alive, several side by side; ``fresh_connections`` opens one
     for each request. Closing the iterator ends whatever is under way.
-    Raises InputError at once if this is no request that can be sent.
+    Raises InputError at once if this is no request that can be sent, and BrokenOff from the
+    iterator if not all replies are there ``timeout`` seconds after the first was asked for.
     """
-    return _Job(_check(request), count, _address(proxy), fresh_connections, time_limit).run()
+    job = _Job(_check(request), count, _address(proxy), fresh_connections, time_limit)
+    return job.run(timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +70,20 @@ class _Job:
     replies: queue.SimpleQueue[Reply | Exception] = field(default_factory=queue.SimpleQueue)
     stopped: threading.Event = field(default_factory=threading.Event)
 
-    def run(self) -> Iterator[Reply]:
+    def run(self, timeout: float) -> Iterator[Reply]:
+        deadline = time.monotonic() + timeout
         left = threading.Semaphore(self.count)
         senders = [_Sender(self, left) for _ in range(min(CONNECTIONS, self.count))]
         try:
             for sender in senders:
                 sender.start()
             for _ in range(self.count):
-                yield self._next(senders)
+                if (reply := self._next(senders, deadline)) is None:
+                    raise BrokenOff(
+                        f"{self.count:,} requests took longer than {timeout:g} s",
+                        hint="Allow more with --timeout, or send fewer with --requests.",
+                    )
+                yield reply
         finally:
             self.stopped.set()
             for sender in senders:
@@ -83,10 +92,11 @@ class _Job:
                 if sender.is_alive():
                     sender.join()
 
-    def _next(self, senders: list[_Sender]) -> Reply:
-        while True:
+    def _next(self, senders: list[_Sender], deadline: float) -> Reply | None:
+        """Wait for a reply; None if it is not there in time."""
+        while (left := deadline - time.monotonic()) > 0:
             try:
-                reply = self.replies.get(timeout=_WATCH_PAUSE)
+                reply = self.replies.get(timeout=min(_WATCH_PAUSE, left))
             except queue.Empty:
                 # A socket's timeout bounds each wait for bytes, not an answer that trickles.
                 for sender in senders:
@@ -95,6 +105,7 @@ class _Job:
             if isinstance(reply, Exception):
                 raise reply
             return reply
+        return None
 
 
 class _Sender(threading.Thread):

@@ -132,14 +132,14 @@ class LocalEngine:
             status.look(Runtime(self.store, run, self.notify), self.store.objects()) if run else ()
         )
 
-    def send(self, request: Request, count: int) -> Iterator[Reply]:
-        """Send a request ``count`` times from the test client."""
+    def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
+        """Send a request ``count`` times from the test client, within ``timeout`` seconds."""
         from meshdemo.engines.local import client  # noqa: PLC0415 - only who sends pays for it
 
         pod, url = self._client()
         port = urlsplit(request.url).port or DEFAULT_PORT
         fresh = not pod.injected or may_bind_connections(port, self.store.objects())
-        return client.send(request, count, url, fresh_connections=fresh)
+        return client.send(request, count, url, fresh_connections=fresh, timeout=timeout)
 
     def exec(self, argv: Sequence[str]) -> int:
         """Run a command of the user's as if in the test client; no command means a shell."""
