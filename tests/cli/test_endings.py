@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +15,6 @@ from meshdemo.cli.ending import wants_json
 from meshdemo.errors import EnvironmentFailed, Inconclusive, InputError, Problem, Terminated
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.cli.conftest import Cli
 
 # An installation in which one engine call does what the test says; the program is the real one.
@@ -84,12 +83,12 @@ def test_a_usage_error_is_a_document_too(cli: Cli, argv: tuple[str, ...]) -> Non
     assert ended.json["schema"] == "meshdemo/v1"
 
 
-def test_a_traceback_comes_only_with_v(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_traceback_comes_only_with_v(cli: Cli) -> None:
     cli.engine.fails["apply"] = ValueError("moon")
-    assert "a bug of ours" in cli("deploy").err
-    assert "Traceback" not in capsys.readouterr().err
-    cli("deploy", "-v")
-    assert "Traceback" in capsys.readouterr().err
+    said = cli("deploy").err
+    assert "a bug of ours" in said
+    assert "Traceback" not in said
+    assert "Traceback" in cli("deploy", "-v").err
 
 
 def test_all_problems_are_reported_together(cli: Cli, tmp_path: Path) -> None:
@@ -132,6 +131,61 @@ def test_a_closed_pipe_keeps_the_code_and_says_nothing() -> None:
         )
         assert (done.returncode, done.stderr) == (code, "")
     os.close(write)
+
+
+FAILS = "yield Check('no', ok=False)"
+
+
+@pytest.mark.parametrize(
+    ("redirection", "body", "argv", "code", "said"),
+    [
+        (">/dev/full", "pass", "doctor", 3, "standard output cannot be written"),
+        (">/dev/full", "pass", "doctor -o json", 3, "standard output cannot be written"),
+        (">/dev/full", "pass", "--help", 3, "standard output cannot be written"),
+        (">/dev/full", "1 / 0", "doctor -o json", 70, ""),
+        (">&-", "pass", "doctor", 0, ""),
+        (">&-", FAILS, "doctor -o json", 3, ""),
+        (">&-", "pass", "version", 0, ""),
+        ("2>/dev/full", "pass", "doctor", 0, ""),
+        ("2>/dev/full", FAILS, "doctor", 3, ""),
+        ("2>/dev/full", "pass", "--moon", 2, ""),
+        ("2>/dev/full", "1 / 0", "doctor -v", 70, ""),
+        ("2>&-", "pass", "doctor", 0, ""),
+        ("2>&-", "1 / 0", "doctor", 70, ""),
+        (">&- 2>&-", FAILS, "doctor", 3, ""),
+        (">/dev/full 2>/dev/full", "pass", "doctor", 3, ""),
+        ("<&- >&- 2>&-", "pass", "doctor", 0, ""),
+        ("| head -c0", "pass", "--help", 0, ""),
+    ],
+)
+def test_streams_that_take_nothing_never_end_with_1(
+    redirection: str, body: str, argv: str, code: int, said: str
+) -> None:
+    script = f'"$0" -c "$1" {argv} {redirection}; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(
+        ["bash", "-c", script, sys.executable, PROGRAM.format(body=body)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert ("Traceback" in done.stderr) is False
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="shows descriptors on Linux only")
+def test_no_file_of_ours_takes_the_place_of_a_closed_stream() -> None:
+    body = (
+        "[open('/dev/zero') for _ in '123']; os.write(9, os.readlink('/proc/self/fd/1').encode())"
+    )
+    script = '"$0" -c "$1" doctor 9>&1 <&- >&- 2>&-'
+    done = subprocess.run(
+        ["bash", "-c", script, sys.executable, PROGRAM.format(body=body)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "/dev/null")
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from meshdemo.cli import ending
-from meshdemo.errors import Interrupted
+from meshdemo.cli import ending, streams
+from meshdemo.errors import ExitCode, Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,16 @@ def main(argv: Sequence[str] | None = None, *, invocation: Invocation | None = N
 
     ``invocation`` is the seam where a test puts its own engine and streams.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        streams.open_closed()
+        return _run(list(sys.argv[1:] if argv is None else argv), invocation)
+    except KeyboardInterrupt:  # the second one, while the first was reported
+        return ExitCode.INTERRUPTED
+    except Exception:  # noqa: BLE001 - the last net: not even a report that fails ends with 1
+        return ExitCode.BUG
+
+
+def _run(arguments: list[str], invocation: Invocation | None) -> int:
     try:
         # Here, so that not even a broken installation ends with Python's own exit code 1.
         from meshdemo.cli.invocation import Invocation
@@ -33,4 +42,4 @@ def main(argv: Sequence[str] | None = None, *, invocation: Invocation | None = N
     except KeyboardInterrupt:
         return int(ending.fail(invocation, Interrupted("interrupted"), arguments))
     except Exception as error:  # noqa: BLE001 - the boundary: whatever escapes is a bug of ours
-        return int(ending.fail_by_bug(invocation, error, arguments))
+        return int(ending.fail_unforeseen(invocation, error, arguments))

@@ -11,6 +11,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING
 
+from meshdemo.cli import streams
 from meshdemo.errors import EnvironmentFailed, ExitCode, Inconclusive, MeshdemoError
 from meshdemo.report import document
 from meshdemo.report.terminal import Terminal
@@ -34,6 +35,8 @@ def finish(run: Invocation, report: Report) -> int:
         out.line(json.dumps(data, indent=2))
     else:
         report.show(out)
+    if out.failed and out.error:
+        return _fail_by_output(run, out.error)
     return report.exit_code
 
 
@@ -50,20 +53,38 @@ def fail(run: Invocation | None, error: MeshdemoError, arguments: Sequence[str])
         data = document(command, error.exit_code, where, error_document(error))
         out.line(json.dumps(data, indent=2))
     else:
-        _show(run.progress.err if run else Terminal(sys.stderr), error)
+        _show(_err(run), error)
     return error.exit_code
 
 
-def fail_by_bug(run: Invocation | None, error: BaseException, arguments: Sequence[str]) -> int:
-    """Report what nobody foresaw."""
+def fail_unforeseen(run: Invocation | None, error: BaseException, arguments: Sequence[str]) -> int:
+    """Report what nobody foresaw: a bug, but for a standard output that takes nothing."""
+    # typer writes its help and the version by itself.
+    if isinstance(error, OSError) and (why := streams.output_error()):
+        out = run.progress.out if run else Terminal(sys.stdout)
+        out.give_up(why)
+        return _fail_by_output(run, why) if out.failed else ExitCode.OK
     if _is_verbose(run, arguments):
-        traceback.print_exception(error)
+        err = _err(run)
+        for line in traceback.format_exception(error):
+            err.line(line.rstrip("\n"))
         hint = "This is a bug of ours. Please report it with this traceback."
     else:
         hint = "This is a bug of ours. Please report it with what -v prints."
     bug = MeshdemoError(f"{type(error).__name__}: {error}", hint=hint)
     code = fail(run, bug, arguments)
     return code if code == ExitCode.BUG else ExitCode.BUG
+
+
+def _fail_by_output(run: Invocation | None, why: OSError) -> int:
+    """Report on standard error alone: a document has nowhere to go."""
+    failure = EnvironmentFailed(f"standard output cannot be written: {why.strerror}")
+    _show(_err(run), failure)
+    return failure.exit_code
+
+
+def _err(run: Invocation | None) -> Terminal:
+    return run.progress.err if run else Terminal(sys.stderr)
 
 
 def wants_json(arguments: Sequence[str]) -> bool:

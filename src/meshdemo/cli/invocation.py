@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from meshdemo.cli import options
+from meshdemo.cli import options, streams
 from meshdemo.engines.choice import CLUSTER, choose_engine, kubeconfig_about, open_engine
 from meshdemo.report.progress import Progress
 
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     OpenEngine = Callable[[Choice, Notify], Engine]
 
 
+def _standard_progress() -> Progress:
+    streams.open_closed()
+    return Progress.on(sys.stdout, sys.stderr)
+
+
 @dataclass
 class Invocation:
     """What main() and the command share; typer carries it as ``ctx.obj``."""
@@ -34,7 +39,7 @@ class Invocation:
     """Known once the engine is open."""
     settings: Settings | None = None
     """Known once the command line is read."""
-    progress: Progress = field(default_factory=lambda: Progress.on(sys.stdout, sys.stderr))
+    progress: Progress = field(default_factory=_standard_progress)
 
 
 def read_settings(ctx: typer.Context) -> Settings:

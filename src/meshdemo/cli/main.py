@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 from contextlib import contextmanager
@@ -103,10 +104,12 @@ def _refuse(error: typer.TyperException, arguments: list[str], invocation: Invoc
     usage = UsageError(error.format_message(), hint="See meshdemo --help")
     if ending.wants_json(arguments):
         return ending.fail(invocation, usage, arguments)
-    show: Callable[[], None] | None = getattr(error, "show", None)
+    show: Callable[..., None] | None = getattr(error, "show", None)
     if show is None:
         return ending.fail(invocation, usage, arguments)
-    show()
+    shown = io.StringIO()
+    show(file=shown)
+    invocation.progress.err.line(shown.getvalue().rstrip("\n"))
     return usage.exit_code
 
 

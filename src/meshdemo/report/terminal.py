@@ -22,8 +22,18 @@ class Terminal:
         self.interactive = stream.isatty() and environment.get("TERM") != "dumb"
         self.colour = self.interactive and not environment.get("NO_COLOR")
         self.unicode = (getattr(stream, "encoding", "") or "").lower().startswith("utf")
-        self.gone = False
-        """Whether its reader went away; what is written then goes nowhere, and is no error."""
+        self.error: OSError | None = None
+        """Why nothing can be written any more; what is written then goes nowhere."""
+
+    @property
+    def gone(self) -> bool:
+        """Tell whether writing is in vain."""
+        return self.error is not None
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether output is lost; not if its reader has gone, and wants no more of it."""
+        return self.error is not None and not isinstance(self.error, BrokenPipeError)
 
     def line(self, text: str = "") -> None:
         """Write one line, now: the other stream may go to the same place."""
@@ -36,10 +46,14 @@ class Terminal:
         try:
             self.stream.write(text + "\n")
             self.stream.flush()
-        except BrokenPipeError:
-            self.gone = True
-            # Python flushes what is left when it ends, and would fail then.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+        except OSError as error:
+            self.give_up(error)
+
+    def give_up(self, error: OSError) -> None:
+        """Let what is written from now on go nowhere."""
+        self.error = error
+        # Python flushes what is left when it ends, and would fail then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
 
     def paint(self, text: str, style: str) -> str:
         """Colour a text if that shows here."""

@@ -1,0 +1,32 @@
+"""Standard streams that are closed, or that nothing can be written to."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def open_closed() -> None:
+    """Open the null device where a standard stream is closed.
+
+    Else the next file that is opened gets its number, and what we start writes into that file.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, and all below are open
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - stays open
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - stays open
+    # Whoever reads sys.stdin finds None, and can say that it is closed.
+
+
+def output_error() -> OSError | None:
+    """Say what is wrong with standard output, if it does not take what was written to it."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return error
+    return None
