@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from meshdemo.engines import say_nothing
 from meshdemo.engines.choice import choose_engine, kubeconfig_about, open_engine
 from meshdemo.errors import EnvironmentFailed, UsageError
 from meshdemo.settings import Settings
@@ -95,7 +96,7 @@ def test_this_version_says_that_it_has_no_cluster_engine(tmp_path: Path) -> None
         Settings(engine="cluster", state_dir=tmp_path), changes=False, environment={}
     )
     with pytest.raises(EnvironmentFailed, match="only the local engine"):
-        open_engine(choice, print)
+        open_engine(choice, say_nothing)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from meshdemo import manifests
+from meshdemo.engines import say_nothing
 from meshdemo.engines.local.engine import LocalEngine
 from meshdemo.settings import Settings
 from meshdemo.traffic import Request
@@ -31,7 +32,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture(params=ENGINES, ids=str)
 def engine(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Engine]:
-    made = ENGINES[request.param](settings, lambda _: None)
+    made = ENGINES[request.param](settings, say_nothing)
     yield made
     wrong = [check for check in made.down(everything=True) if not check.ok]
     assert not wrong

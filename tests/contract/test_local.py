@@ -286,7 +286,7 @@ def test_an_annotated_command_gets_its_words_ports_and_environment_unchanged(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SECRET_OF_THE_USER", "1")
     said: list[str] = []
-    engine.notify = said.append
+    engine.notify = lambda text, *, lasting=False: said.append(text) if lasting else None
     up()
     objects = engine.inject(
         web(f"{sys.executable} server.py 127.0.0.1 {{port}} 'a; b' $HOME {{port:web}}")

@@ -61,17 +61,14 @@ def engine_for(ctx: typer.Context, *, changes: bool = True) -> Engine:
     settings = read_settings(ctx)
     choice = choose_engine(settings, changes=changes)
     run.settings = choice.settings
-    engine = run.open_engine(choice, run.progress.say)
+    engine = run.open_engine(choice, run.progress.notify)
     run.where = where = engine.where
     about = f", context {where.context}" if choice.engine == CLUSTER else ""
-    run.progress.say(
-        f"engine {choice.engine} ({choice.why}){about}, namespace {where.namespace}", plain=True
-    )
+    run.progress.say(f"engine {choice.engine} ({choice.why}){about}, namespace {where.namespace}")
     context = "" if settings.engine or choice.engine == CLUSTER else kubeconfig_about()
     if ctx.info_name == "up" and context:
         run.progress.say(
             "a kubeconfig is about; for its cluster: "
-            f"meshdemo up --engine cluster --context {context}",
-            plain=True,
+            f"meshdemo up --engine cluster --context {context}"
         )
     return engine

@@ -9,17 +9,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from meshdemo.errors import Problem
     from meshdemo.manifests import Object
     from meshdemo.traffic import Reply, Request
 
-Notify: TypeAlias = "Callable[[str], None]"
-"""Takes one sentence on how it goes, for a person who waits."""
+
+class Notify(Protocol):
+    """Takes one sentence on how it goes, for a person who waits."""
+
+    def __call__(self, text: str, *, lasting: bool = False) -> None:
+        """Show it until the next one comes; what is ``lasting`` stays, and is always shown."""
+
+
+def say_nothing(text: str, *, lasting: bool = False) -> None:
+    """Take sentences for nobody."""
 
 
 class Injection(str, Enum):

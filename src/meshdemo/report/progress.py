@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from meshdemo.report.bars import show_tally
@@ -12,9 +13,8 @@ from meshdemo.walkthrough.events import Accepted, Checked, Counted, Finished, No
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rich.status import Status
-
     from meshdemo.engines import Applied
+    from meshdemo.report.spinner import Spinner
     from meshdemo.walkthrough.events import Event, Story
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class Progress:
         self.data: dict[str, Any] = {"steps": [], "splits": [], "warnings": [], "notes": []}
         """What a program wants to know of it, for the JSON document."""
         self._said: set[str] = set()
-        self._spinner: Status | None = None
+        self._spinner: Spinner | None = None
 
     @property
     def remarks(self) -> dict[str, Any]:
@@ -57,12 +57,19 @@ class Progress:
         finally:
             self._stop_spinner()
 
-    def say(self, text: str, *, plain: bool = False) -> None:
-        """Tell how it goes; ``plain`` for a line of its own rather than one of a step."""
-        if self._spinner and not plain:
-            self._spinner.update(text)
-        elif plain or not self.err.interactive:
-            self._line(text if plain else f"  {text}")
+    def notify(self, text: str, *, lasting: bool = False) -> None:
+        """Tell how a step goes; what is ``lasting`` stays to be read, also when quiet."""
+        if lasting:
+            with self._spinner.aside() if self._spinner else nullcontext():
+                self._line(f"  {text}", always=True)
+        elif self._spinner:
+            self._spinner.say(text)
+        else:
+            self._line(f"  {text}")
+
+    def say(self, text: str) -> None:
+        """Write a sentence that belongs to no step."""
+        self._line(text)
 
     def _show(self, event: Event) -> None:
         self._stop_spinner()

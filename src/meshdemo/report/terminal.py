@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from rich.status import Status
+    from meshdemo.report.spinner import Spinner
 
 BAR_WIDTH = 40
 _CODES = {"green": "32", "red": "31", "yellow": "33", "bold": "1", "dim": "2", "cyan": "36"}
@@ -93,13 +93,10 @@ class Terminal:
         length = round(share * BAR_WIDTH)
         return self.paint(full * length, "cyan") + self.paint(empty * (BAR_WIDTH - length), "dim")
 
-    def spinner(self, text: str) -> Status | None:
+    def spinner(self, text: str) -> Spinner | None:
         """Start something that turns while one waits; nothing where nothing may move."""
         if not self.colour:
             return None
-        from rich.console import Console  # noqa: PLC0415 - late, it takes time
-        from rich.markup import escape  # noqa: PLC0415 - late, it takes time
+        from meshdemo.report.spinner import Spinner  # noqa: PLC0415 - late, it takes time
 
-        status = Console(file=self.stream).status(escape(text))
-        status.start()
-        return status
+        return Spinner(self.stream, text)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from meshdemo import shell
-from meshdemo.engines import Applied, Change, Check, Injection, MeshOptions, Where
+from meshdemo.engines import Applied, Change, Check, Injection, MeshOptions, Where, say_nothing
 from meshdemo.engines.local import images, merging, plan, prerequisites, status, xds
 from meshdemo.engines.local.injection import inject, keep
 from meshdemo.engines.local.model import LOOPBACK
@@ -43,7 +43,7 @@ UP_HINT = "Start one with: meshdemo up"
 class LocalEngine:
     """Real Envoy and real processes on loopback; the state directory holds the objects."""
 
-    def __init__(self, settings: Settings, notify: Notify = lambda _: None) -> None:
+    def __init__(self, settings: Settings, notify: Notify = say_nothing) -> None:
         self.settings, self.notify = settings, notify
         self.store = Store(settings.state_dir)
         namespace = settings.namespace or "default"

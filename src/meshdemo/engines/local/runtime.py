@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from meshdemo.engines import files, record
 from meshdemo.engines.local import images, launch, plan, ports, translate, xds
 from meshdemo.engines.local.bootstrap import FLAGS, bootstrap
 from meshdemo.engines.local.layout import KUBE_PROXY, SIDECAR, Layout, process_name
 from meshdemo.engines.local.model import Mesh, PlannedPod
 from meshdemo.engines.local.processes import Supervisor
 from meshdemo.engines.local.readiness import PortTaken, Readiness
-from meshdemo.engines.local.store import write
 from meshdemo.engines.local.supervision import Process
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
@@ -49,6 +49,9 @@ class Planned:
 
     pods: tuple[PlannedPod, ...] = ()
     kube_proxies: tuple[tuple[str, int], ...] = ()
+    live: str = ""
+    """Digest of the objects that processes and Envoys were last brought up to date with; empty
+    while a command is at it, and after one that was killed."""
 
     @property
     def places(self) -> set[int]:
@@ -57,7 +60,12 @@ class Planned:
 
     def to_record(self) -> dict[str, Any]:
         """Write it as plain data."""
-        return {"pods": plan.to_record(self.pods), "kube_proxies": dict(self.kube_proxies)}
+        pods, proxies = plan.to_record(self.pods), dict(self.kube_proxies)
+        return {"pods": pods, "kube_proxies": proxies, "live": self.live}
+
+    def is_live(self, objects: Sequence[Object]) -> bool:
+        """Tell whether it was made true for these objects."""
+        return self.live == plan.digest_of(objects)
 
     def proxy(self, pod: PlannedPod) -> int:
         """Give the port that takes what a pod sends."""
@@ -74,10 +82,14 @@ class Runtime:
         self.locks = ports.PortLocks(run.run, store.folder)
 
     def planned(self) -> Planned:
-        """Give the pods as they were last planned."""
-        record = self.store.plan()
-        proxies = record.get("kube_proxies", {})
-        return Planned(plan.from_record(record.get("pods", ())), tuple(proxies.items()))
+        """Give the pods as they were last planned. Raises record.Damaged."""
+        found = self.store.plan()
+        try:
+            pods = plan.from_record(found.get("pods", ()))
+            proxies = tuple(found.get("kube_proxies", {}).items())
+        except (AttributeError, LookupError, TypeError) as error:
+            raise record.Damaged(self.store.folder / PODS, "it is of another version") from error
+        return Planned(pods, proxies, str(found.get("live", "")))
 
     def reconcile(self, objects: Sequence[Object], lost: Iterable[int] = ()) -> None:
         """Make it so. ``lost`` are ports that somebody else has taken.
@@ -131,7 +143,7 @@ class Runtime:
             if proxy.folder in starting:
                 xds.write_all(proxy, config)
         wanted = self._write_processes(planned, objects)
-        self.store.save_plan(planned.to_record())
+        self._record(planned, objects, unchanged=planned == before)
         if fresh or not running:
             # Pods that serve now go on until the new ones can.
             self.supervisor.ensure([*wanted, *self._as_running(leaving if running else ())])
@@ -143,6 +155,9 @@ class Runtime:
         if leaving or not fresh:
             self.supervisor.ensure(wanted)
         self._tidy(planned)
+        self.store.save_plan(replace(planned, live=plan.digest_of(objects)).to_record())
+
+    def _record(self, planned: Planned, objects: Sequence[Object], *, unchanged: bool)->None:
 
     def _plan(self, objects: Sequence[Object], before: Planned, lost: frozenset[int]) -> Planned:
         pods = plan.place(plan.blueprints(objects), before.pods, self.locks.take, lost)
@@ -185,7 +200,6 @@ class Runtime:
         }
         found: list[Process] = []
         for pod in planned.pods:
-            self.layout.pod(pod).mkdir(parents=True, exist_ok=True)
             directory = directories.get(plan.owner(pod), "/")
             for program in self.programs(pod, planned, objects):
                 self._write_program(pod, program, directory)
@@ -202,12 +216,13 @@ class Runtime:
         where = directory if program.annotated else "/"
         data = {"argv": program.argv, "env": program.env, "directory": where}
         file = self.layout.program(pod, program.container)
-        if replace_if_changed(file, json.dumps(data)) and program.annotated:
-            self.notify(f"pod {pod.name} runs, in {where}: {shlex.join(program.argv)}")
+        if files.write_if_changed(file, json.dumps(data)) and program.annotated:
+            line = f"pod {pod.name} runs, in {where}: {shlex.join(program.argv)}"
+            self.notify(line, lasting=True)  # nobody's command runs unseen
 
     def _write_bootstrap(self, proxy: xds.Proxy) -> None:
         text = json.dumps(bootstrap(proxy.name, folder=str(proxy.folder), admin=str(proxy.socket)))
-        replace_if_changed(proxy.folder / BOOTSTRAP, text)
+        files.write_if_changed(proxy.folder / BOOTSTRAP, text)
 
     def _as_running(self, pods: Iterable[PlannedPod]) -> list[Process]:
         """List the processes of pods from what is written for them."""
@@ -246,17 +261,6 @@ class Runtime:
                 if path not in pods | proxies:
                     shutil.rmtree(path)
         self.locks.release([port for port in self.locks.held() if port not in planned.places])
-
-
-def replace_if_changed(file: Path, text: str) -> bool:
-    """Write a file unless it holds that text already; tell whether it did not."""
-    try:
-        if file.read_text(encoding="utf-8") == text:
-            return False
-    except FileNotFoundError:
-        pass
-    write(file, text)
-    return True
 
 
 def _without(pods: Iterable[PlannedPod], others: Iterable[PlannedPod]) -> list[PlannedPod]:
