@@ -5,6 +5,7 @@ What an engine makes of the objects is the engine's business; here is what holds
 
 from __future__ import annotations
 
+import errno
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -173,31 +174,45 @@ def rules(objects: Iterable[Object]) -> list[Object]:
 
 
 def _texts(sources: Sequence[str], problems: list[Problem]) -> Iterator[tuple[str, str]]:
+    for file in files(sources, problems):
+        try:
+            text = _standard_input() if file is None else file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(_unreadable(str(file or STDIN), error))
+        else:
+            yield str(file or STDIN), text
+
+
+def files(sources: Sequence[str], problems: list[Problem]) -> Iterator[Path | None]:
+    """Give the files that ``-f`` means, folders taken apart; None stands for standard input.
+
+    What is not there, or cannot be listed, goes to ``problems``.
+    """
     for source in sources:
-        for file in _files(source, problems):
-            try:
-                text = sys.stdin.read() if file is None else file.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                problems.append(_unreadable(str(file or STDIN), error))
-            else:
-                yield str(file or STDIN), text
+        yield from _files(source, problems)
+
+
+def _standard_input() -> str:
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "it is closed")
+    return sys.stdin.read()
 
 
 def _files(source: str, problems: list[Problem]) -> list[Path] | list[None]:
-    """Give the files behind one ``-f``; None stands for standard input."""
     if source == "-":
         return [None]
     path = Path(source)
     try:
         if not path.is_dir():
+            path.stat()
             return [path]
-        files = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and not p.is_dir())
+        inside = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and not p.is_dir())
     except OSError as error:
         problems.append(_unreadable(source, error))
         return []
-    if not files:
+    if not inside:
         problems.append(Problem(f"no {', '.join(SUFFIXES)} file in this folder", file=source))
-    return files
+    return inside
 
 
 def _unreadable(file: str, error: OSError | UnicodeDecodeError) -> Problem:

@@ -45,19 +45,32 @@ def run(
 ) -> Result:
     """Run a program to its end, without a shell, for at most ``timeout`` seconds.
 
+    It reads ``stdin`` and nothing else: ours may hold manifests that are still to be read.
     Raises CommandFailed; with ``check=False`` a non-zero status is the caller's to judge.
     """
     try:
         done = subprocess.run(
-            argv, input=stdin, env=env, timeout=timeout, check=False, capture_output=True, text=True
+            argv,
+            input=(stdin or "").encode(),
+            env=env,
+            timeout=timeout,
+            check=False,
+            capture_output=True,
         )
     except OSError as error:
         raise CommandFailed(argv, f"cannot be run: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
-        raise CommandFailed(argv, f"did not end within {timeout:g} s") from error
-    if check and done.returncode:
-        raise CommandFailed(argv, f"exit status {done.returncode}", done.stdout + done.stderr)
-    return Result(tuple(argv), done.returncode, done.stdout, done.stderr)
+        output = _text(error.stdout) + _text(error.stderr)
+        raise CommandFailed(argv, f"did not end within {timeout:g} s", output) from error
+    result = Result(tuple(argv), done.returncode, _text(done.stdout), _text(done.stderr))
+    if check and result.code:
+        raise CommandFailed(argv, f"exit status {result.code}", result.stdout + result.stderr)
+    return result
+
+
+def _text(output: bytes | None) -> str:
+    """Read what a program said, whatever the locale; not every byte has to make sense."""
+    return (output or b"").decode("utf-8", "replace")
 
 
 def attach(argv: Sequence[str], *, env: Mapping[str, str]) -> int:

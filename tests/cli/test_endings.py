@@ -173,6 +173,17 @@ def test_streams_that_take_nothing_never_end_with_1(
     assert ("Traceback" in done.stderr) is False
 
 
+def test_a_closed_standard_input_is_bad_input() -> None:
+    done = subprocess.run(
+        ["bash", "-c", '"$0" -m meshdemo inject --state-dir /nowhere -f - <&-', sys.executable],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "standard input: cannot be read: it is closed" in done.stderr
+
+
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="shows descriptors on Linux only")
 def test_no_file_of_ours_takes_the_place_of_a_closed_stream() -> None:
     body = (

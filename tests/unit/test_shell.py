@@ -1,0 +1,53 @@
+"""Running other programs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from meshdemo import shell
+from meshdemo.shell import CommandFailed
+
+SECONDS = 20
+
+
+def test_a_program_does_not_read_our_standard_input() -> None:
+    program = "from meshdemo import shell; print(shell.run(['cat'], timeout=20).stdout, input())"
+    done = subprocess.run(
+        [sys.executable, "-c", program], input="ours", capture_output=True, text=True, check=True
+    )
+    assert done.stdout == " ours\n"
+
+
+def test_what_is_handed_to_it_is_read() -> None:
+    assert shell.run(["cat"], timeout=SECONDS, stdin="ä").stdout == "ä"
+
+
+def test_what_it_said_before_it_took_too_long_is_kept() -> None:
+    with pytest.raises(CommandFailed, match="did not end within") as failure:
+        shell.run(["sh", "-c", "echo here; echo there >&2; exec sleep 20"], timeout=0.3)
+    assert failure.value.output == "here\nthere\n"
+    assert "here" in failure.value.message
+
+
+def test_output_is_utf_8_whatever_the_locale_and_however_broken() -> None:
+    call = r"shell.run(['printf', '\\303\\244\\377'], timeout=20)"
+    program = f"from meshdemo import shell; print(ascii({call}.stdout))"
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8=0", "-c", program],
+        env={**os.environ, "LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == r"'\xe4\ufffd'" + "\n"
+
+
+def test_a_status_other_than_0_fails_with_all_that_was_said() -> None:
+    with pytest.raises(CommandFailed, match="exit status 3") as failure:
+        shell.run(["sh", "-c", "echo a; exit 3"], timeout=SECONDS)
+    assert failure.value.output == "a\n"
+    assert shell.run(["sh", "-c", "exit 3"], timeout=SECONDS, check=False).code == 3
