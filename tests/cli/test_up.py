@@ -139,6 +139,43 @@ def test_a_dry_run_prints_a_script_and_opens_no_engine(cli: Cli) -> None:
     assert "kubectl --context kind -n blue apply -f app-default-vs-v2.yaml" in lines
 
 
+@pytest.mark.parametrize("how", ["environment", "recorded run"])
+@pytest.mark.parametrize("option", ["--dry-run", "--explain"])
+def test_a_script_is_for_the_cluster_that_the_run_would_be_for(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, how: str, option: str
+) -> None:
+    if how == "environment":
+        monkeypatch.setenv("MESHDEMO_CONTEXT", "kind")
+    else:
+        cli.state.mkdir()
+        (cli.state / "run.json").write_text('{"engine": "cluster", "context": "kind"}')
+    ended = cli("up", option)
+    assert ended.code == 0
+    lines = [line.removeprefix("  $ ") for line in (ended.out + ended.err).splitlines()]
+    assert "kubectl --context kind apply -f app-default-vs-v2.yaml" in lines
+
+
+def test_a_script_never_writes_two_files_into_one_nor_over_yours(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = ["a/app.yaml", "c/app.yml", "app.injected.yaml"]
+    for file in files:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(OWN)
+    script = cli("up", "--dry-run", "-f", "a", "-f", "c/app.yml", "-f", files[2]).out
+    written = [line.partition(" > ")[2] for line in script.splitlines() if " > " in line]
+    assert written == ["app.injected.2.yaml", "app.injected.3.yaml", "app.injected.injected.yaml"]
+    assert [line.split()[-1] for line in script.splitlines() if "apply -f" in line] == written
+
+
+def test_a_script_of_files_that_are_not_there_is_bad_input(cli: Cli, tmp_path: Path) -> None:
+    ended = cli("up", "--dry-run", "-f", str(tmp_path / "no"), "-f", str(tmp_path))
+    assert ended.code == 2
+    assert f"{tmp_path / 'no'}: cannot be read: No such file or directory" in ended.err
+    assert f"{tmp_path}: no .yaml" in ended.err
+
+
 @pytest.mark.parametrize("injection", ["kube-inject", "auto", "none"])
 def test_each_injection_has_its_script(cli: Cli, injection: str) -> None:
     script = cli("up", "--dry-run", "--injection", injection).out
@@ -154,3 +191,12 @@ def test_auto_labels_the_walkthroughs_pods(cli: Cli) -> None:
 def test_explain_prints_what_a_person_would_type(cli: Cli) -> None:
     ended = cli("up", "--explain")
     assert "  $ kubectl apply -f app-default-vs-v2.yaml" in ended.err.splitlines()
+
+
+@pytest.mark.parametrize(("injection", "count"), [("auto", 459), ("none", 1000)])
+def test_what_is_explained_sends_as_many_requests_as_we_do(
+    cli: Cli, injection: str, count: int
+) -> None:
+    ended = cli("up", "--explain", "--injection", injection, "-o", "json")
+    assert ended.json["requests"] == count
+    assert f"seq {count}" in ended.err

@@ -29,6 +29,19 @@ def test_not_met_is_1(meshed: Cli) -> None:
     assert ended.json["tally"]["versions"] == {"v1": 0, "v2": 459}
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [("--expect", "v1=50%,v2=50%"), ("--expect", "v2=100%"), (), ("--requests", "7")],
+    ids=str,
+)
+def test_what_is_explained_sends_as_many_requests_as_we_do(
+    meshed: Cli, argv: tuple[str, ...]
+) -> None:
+    meshed("route", "v1=50", "v2=50")
+    ended = meshed("verify", "--explain", "-o", "json", *argv)
+    assert f"seq {ended.json['requests']})" in ended.err
+
+
 def test_an_incomplete_sample_is_4(meshed: Cli) -> None:
     meshed.engine.replies = lambda count: iter([Reply(200, "v2")] * (count - 1))
     ended = meshed("verify", "--expect", "v2=100%", "-o", "json")

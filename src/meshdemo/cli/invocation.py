@@ -52,20 +52,26 @@ def read_settings(ctx: typer.Context) -> Settings:
     return settings
 
 
-def engine_for(ctx: typer.Context, *, changes: bool = True) -> Engine:
-    """Open the engine that the command is for, and say which and why.
+def chosen(ctx: typer.Context, *, changes: bool = True) -> Choice:
+    """Choose the engine that the command is for, and settle the settings; open nothing.
 
     ``changes``: whether the command changes any object; then a cluster must have been named.
     """
     run: Invocation = ctx.obj
-    settings = read_settings(ctx)
-    choice = choose_engine(settings, changes=changes)
+    choice = choose_engine(read_settings(ctx), changes=changes)
     run.settings = choice.settings
+    return choice
+
+
+def engine_for(ctx: typer.Context, choice: Choice | None = None, *, changes: bool = True) -> Engine:
+    """Open the engine that was, or now is, chosen for the command, and say which and why."""
+    run: Invocation = ctx.obj
+    choice = choice or chosen(ctx, changes=changes)
     engine = run.open_engine(choice, run.progress.notify)
     run.where = where = engine.where
     about = f", context {where.context}" if choice.engine == CLUSTER else ""
     run.progress.say(f"engine {choice.engine} ({choice.why}){about}, namespace {where.namespace}")
-    context = "" if settings.engine or choice.engine == CLUSTER else kubeconfig_about()
+    context = "" if choice.settings.engine or choice.engine == CLUSTER else kubeconfig_about()
     if ctx.info_name == "up" and context:
         run.progress.say(
             "a kubeconfig is about; for its cluster: "

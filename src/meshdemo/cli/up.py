@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meshdemo.cli.invocation import engine_for, read_settings
+from meshdemo.cli.invocation import chosen, engine_for, read_settings
 from meshdemo.cli.options import (
     INJECTION_HELP,
     Explain,
@@ -70,8 +70,9 @@ def up(
     from meshdemo.walkthrough.up import up as go
 
     given = read_settings(ctx)
+    choice = chosen(ctx)
     plan = Plan(
-        settings=given,
+        settings=choice.settings,
         files=tuple(files or ()),
         injection=Injection(injection),
         mesh=MeshOptions(profile, tuple(settings or ()), tuple(overlays or ())),
@@ -82,7 +83,7 @@ def up(
     if dry_run:
         script = steps.script(plan)
         return reports.plain(script, script=script)
-    engine = engine_for(ctx)
+    engine = engine_for(ctx, choice)
     progress = ctx.obj.progress
     progress.explains = explain
     result = progress.follow(go(engine, plan))

@@ -65,7 +65,10 @@ def verify(
     engine = engine_for(ctx, changes=False)
     progress = ctx.obj.progress
     if explain:
-        plan = Plan(settings=ctx.obj.settings, requests=question.requests)
+        plan = steps.proving(
+            Plan(settings=ctx.obj.settings, requests=question.requests),
+            measuring.expected(engine, question),
+        )
         progress.explain(steps.verify_commands(plan, question.request))
     measured = progress.follow(measuring.measure(engine, question))
     if junit:

@@ -101,6 +101,14 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
     )
 
 
+def expected(engine: Engine, question: Question) -> Expectation:
+    """Say what a measurement will be judged by."""
+    if question.expectation:
+        return question.expectation
+    client = who.require_client(engine)
+    return promised(engine.objects(), engine.pods(), question.request, client)
+
+
 def promised(
     objects: Sequence[Object], pods: Sequence[Pod], request: Request, client: Pod
 ) -> Expectation:

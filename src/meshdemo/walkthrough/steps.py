@@ -7,21 +7,25 @@ would type for it with istioctl and kubectl.
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from meshdemo import manifests
 from meshdemo.engines import Injection
+from meshdemo.errors import InputError
 from meshdemo.expectation import parse
-from meshdemo.manifests import SUFFIXES
 from meshdemo.traffic import DEFAULT_URL, Request
 from meshdemo.verdict import default_requests
 from meshdemo.walkthrough import bundled
 from meshdemo.walkthrough.events import Started
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from meshdemo.errors import Problem
+    from meshdemo.expectation import Expectation
     from meshdemo.walkthrough.plan import Plan
 
     Commands = Callable[[Plan], tuple[str, ...]]
@@ -65,9 +69,10 @@ def inject_commands(plan: Plan) -> tuple[str, ...]:
         inject = ["meshdemo", "inject", "--injection", "auto", *_flags(plan)]
     else:
         inject = ["istioctl", "kube-inject", *_flags(plan, istioctl=True)]
+    files = _files(plan, bundled.WORKLOADS)
     return tuple(
-        f"{shlex.join([*inject, '-f', file])} > {shlex.quote(_injected(file))}"
-        for file in _files(plan, bundled.WORKLOADS)
+        f"{shlex.join([*inject, '-f', file])} > {shlex.quote(injected)}"
+        for file, injected in zip(files, _injected(files), strict=True)
     )
 
 
@@ -75,7 +80,7 @@ def deploy_commands(plan: Plan) -> tuple[str, ...]:
     """Apply what was injected, and wait."""
     files = _files(plan, bundled.WORKLOADS)
     if plan.injection not in (None, Injection.NONE):
-        files = tuple(_injected(file) for file in files)
+        files = _injected(files)
     applied = tuple(_kubectl(plan, "apply", "-f", file) for file in files)
     timeout = f"--timeout={_duration(plan.settings.timeout)}"
     if plan.is_own:
@@ -104,8 +109,13 @@ def rule_commands(*names: str) -> Commands:
 
 
 def verify_commands(plan: Plan, request: Request | None = None) -> tuple[str, ...]:
-    """Count who answers, often enough to prove it."""
+    """Count who answers, often enough to prove it; ``proving`` says how often that is."""
     return (_loop(plan, plan.requests or PROVING, request),)
+
+
+def proving(plan: Plan, expectation: Expectation) -> Plan:
+    """Give the plan with as many requests as an expectation wants, where nothing else was said."""
+    return replace(plan, requests=plan.requests or default_requests(expectation))
 
 
 INSTALL = Step("install", "Install Istio, and verify that it is there.", install_commands)
@@ -165,18 +175,24 @@ def _files(plan: Plan, names: tuple[str, ...]) -> tuple[str, ...]:
     """Give the files of a step: the user's, folders taken apart, or the walkthrough's."""
     if not plan.is_own:
         return names
-    files: list[str] = []
-    for source in plan.files:
-        path = Path(source)
-        inside = (
-            sorted(str(p) for p in path.iterdir() if p.suffix in SUFFIXES) if path.is_dir() else []
-        )
-        files += inside or [source]
-    return tuple(files)
+    problems: list[Problem] = []
+    files = list(manifests.files(plan.files, problems))
+    if problems:
+        raise InputError("the manifests cannot be used", problems)
+    return tuple("-" if file is None else str(file) for file in files)
 
 
-def _injected(file: str) -> str:
-    return "injected.yaml" if file == "-" else f"{Path(file).stem}.injected.yaml"
+def _injected(files: Sequence[str]) -> tuple[str, ...]:
+    """Name the injected files, in the current folder; no name comes twice, or is one of theirs."""
+    taken = {str(Path(file)) for file in files}
+    names: list[str] = []
+    for file in files:
+        stem = "" if file == "-" else f"{Path(file).stem}."
+        numbered = (f"{stem}injected.{number}.yaml" for number in count(2))
+        name = next(n for n in chain((f"{stem}injected.yaml",), numbered) if n not in taken)
+        taken.add(name)
+        names.append(name)
+    return tuple(names)
 
 
 def _cluster(plan: Plan) -> list[str]:

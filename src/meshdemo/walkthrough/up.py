@@ -145,7 +145,8 @@ def _verify(engine: Engine, plan: Plan) -> Story[Measured]:
         wait=plan.wait,
         timeout=plan.settings.timeout,
     )
-    yield steps.VERIFY.started(plan)
+    promise = measuring.expected(engine, question)
+    yield steps.VERIFY.started(steps.proving(plan, promise))
     return (yield from measuring.measure(engine, question))
 
 
@@ -172,11 +173,11 @@ def _verify_own(engine: Engine, plan: Plan) -> Story[Measured | None]:
         yield Note(f"not verified: there is no test client, the Deployment {who.CLIENT}")
         return None
     try:
-        measuring.promised(engine.objects(), engine.pods(), request, client)
+        promise = measuring.promised(engine.objects(), engine.pods(), request, client)
     except InputError as error:
         yield Note(f"not verified: {error.message}; {HOW_TO_VERIFY}")
         return None
-    yield steps.OWN_VERIFY.started(plan)
+    yield steps.OWN_VERIFY.started(steps.proving(plan, promise))
     question = measuring.Question(
         request=request,
         requests=plan.requests,
