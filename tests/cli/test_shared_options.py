@@ -8,7 +8,7 @@ import pytest
 
 from meshdemo.cli import main
 from meshdemo.cli.main import PANELS
-from meshdemo.cli.options import seconds
+from meshdemo.cli.values import seconds
 from meshdemo.errors import UsageError
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ def logs(
 ) -> Report:
     """Print what the app (or with -c istio-proxy its sidecar) wrote."""
     from meshdemo.report import reports
-    from meshdemo.walkthrough.reading import read_logs
+    from meshdemo.walkthrough.logs import read_logs
 
     if tail < -1:
         raise UsageError(f"--tail: {tail} is no number of lines")

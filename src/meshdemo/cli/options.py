@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from meshdemo.cli.command import SHARED
+from meshdemo.cli.values import seconds
 from meshdemo.errors import UsageError
 from meshdemo.settings import Settings, default_state_dir
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h)")
 
 Files = Annotated[
     list[str] | None,
@@ -171,20 +168,3 @@ def settings(ctx: typer.Context) -> Settings:
         quiet=given["quiet"],
         verbose=given["verbose"],
     )
-
-
-def seconds(text: str, option: str) -> float:
-    """Read a duration as kubectl does: ``90s``, ``5m``, ``1m30s``; a bare number is seconds."""
-    try:
-        value = float(text) if re.fullmatch(r"[\d.]+", text) else _sum_of_parts(text)
-    except ValueError:
-        hint = "Write it as 90s, 5m, 1m30s or as a number of seconds."
-        raise UsageError(f"{option}: {text!r} is no duration", hint=hint) from None
-    return value
-
-
-def _sum_of_parts(text: str) -> float:
-    parts = _PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(text)
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)

@@ -15,8 +15,8 @@ from meshdemo.cli.options import (
     InjectionMode,
     Requests,
     Wait,
-    seconds,
 )
+from meshdemo.cli.values import positive, seconds
 from meshdemo.report import Report
 
 if TYPE_CHECKING:
@@ -62,7 +62,6 @@ def up(
     Safe to repeat: what is there already is left as it is. With -f your own objects take the
     place of the walkthrough's; they are checked whole before anything is touched.
     """
-    from meshdemo.cli.asked import positive
     from meshdemo.engines import Injection, MeshOptions
     from meshdemo.report import reports, verdicts
     from meshdemo.walkthrough import steps

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from meshdemo.cli import values
 from meshdemo.cli.invocation import engine_for, read_settings
-from meshdemo.cli.options import Explain, Requests, Wait, seconds
+from meshdemo.cli.options import Explain, Requests, Wait
 from meshdemo.report import Report
 
 
@@ -49,7 +50,6 @@ def verify(
     binomial test. It starts nothing and changes nothing.
     """
     from meshdemo import expectation
-    from meshdemo.cli import asked
     from meshdemo.report import junit as xml
     from meshdemo.report import verdicts
     from meshdemo.walkthrough import measuring, steps
@@ -57,9 +57,9 @@ def verify(
 
     question = measuring.Question(
         expectation=expectation.parse(expect) if expect else None,
-        request=asked.request(url, method, header or ()),
-        requests=asked.positive(requests, "--requests"),
-        wait=seconds(wait, "--wait"),
+        request=values.request(url, method, header or ()),
+        requests=values.positive(requests, "--requests"),
+        wait=values.seconds(wait, "--wait"),
         timeout=read_settings(ctx).timeout,
     )
     engine = engine_for(ctx, changes=False)

@@ -7,7 +7,7 @@
     routing.py       a split of the traffic, as one VirtualService
     measuring.py     verify: wait for the rules, measure once, judge
     pods.py          which pods it is about: the test client, the versions of a service
-    reading.py       whose log is meant
+    logs.py          whose log is meant
     bundled.py       the article's manifests
     events.py        what a watcher sees meanwhile
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from meshdemo.errors import UsageError
 
@@ -11,6 +11,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from meshdemo.traffic import Request
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h)")
+
+
+def seconds(text: str, option: str) -> float:
+    """Read a duration as kubectl does: ``90s``, ``5m``, ``1m30s``; a bare number is seconds."""
+    try:
+        value = float(text) if re.fullmatch(r"[\d.]+", text) else _sum_of_parts(text)
+    except ValueError:
+        hint = "Write it as 90s, 5m, 1m30s or as a number of seconds."
+        raise UsageError(f"{option}: {text!r} is no duration", hint=hint) from None
+    return value
 
 
 def positive(number: int | None, option: str) -> int | None:
@@ -22,6 +35,8 @@ def positive(number: int | None, option: str) -> int | None:
 
 def request(url: str, method: str, headers: Sequence[str]) -> Request:
     """Put a request together."""
+    from urllib.parse import urlsplit
+
     from meshdemo.traffic import Request
 
     parts = urlsplit(url)
@@ -37,3 +52,10 @@ def _header(text: str) -> tuple[str, str]:
     if not colon or not name.strip() or not text.isprintable():
         raise UsageError(f"--header: {text!r} is no header", hint="As in 'x-user: anna'")
     return name.strip(), value.strip()
+
+
+def _sum_of_parts(text: str) -> float:
+    parts = _PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(text)
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
