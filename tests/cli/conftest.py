@@ -109,7 +109,7 @@ class FakeEngine:
         return self.exit_status
 
     def logs(
-        self, pod: str, container: str = "", *, follow: bool = False, tail: int = -1
+        self, pod: str, container: str, *, follow: bool = False, tail: int = -1
     ) -> Iterator[str]:
         self._called("logs")
         yield f"{container} of {pod.split('-abc', maxsplit=1)[0]} {follow} {tail}"

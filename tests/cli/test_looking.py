@@ -58,6 +58,9 @@ def test_doctor_is_3_with_a_hint(cli: Cli) -> None:
     ("argv", "wanted"),
     [
         (("app-v1",), ["app of app-v1 False -1"]),
+        (("deploy/app-v1",), ["app of app-v1 False -1"]),
+        (("deployment/app-v1",), ["app of app-v1 False -1"]),
+        (("pod/app-v1-abc",), ["app of app-v1 False -1"]),
         (("app-v1-abc", "-c", "istio-proxy"), ["istio-proxy of app-v1 False -1"]),
         (("testclient", "-c", "app", "--tail", "5"), ["test-tools of testclient False 5"]),
         (("app-v2", "-f"), ["app of app-v2 True -1"]),
@@ -77,9 +80,10 @@ def test_logs_without_a_pod_name_each_pod(meshed: Cli) -> None:
 
 @pytest.mark.parametrize(
     ("argv", "code"),
-    [(("moon",), 3), (("app-v1", "-c", "moon"), 3), (("-f",), 2), (("-f", "-o", "json"), 2)],
+    [(("moon",), 3), (("deploy/moon",), 3), (("deploy/",), 3), (("pod/app-v1",), 3),
+     (("svc/app-v1",), 3), (("app-v1", "-c", "moon"), 3), (("-f",), 2), (("-f", "-o", "json"), 2)],
     ids=str,
-)
+)  # fmt: skip
 def test_logs_of_what_is_not_there(meshed: Cli, argv: tuple[str, ...], code: int) -> None:
     assert meshed("logs", *argv).code == code
 

@@ -238,6 +238,9 @@ def test_the_log_of_a_container_can_be_read(
     waiting.until(lambda: list(engine.logs(pod.name, "app")), "the first line", timeout=10)
     assert len(list(engine.logs(pod.name, "app", tail=1))) == 1
     assert list(engine.logs(pod.name, "app", tail=0)) == []
+    for name, container, missing in (("moon", "app", "pod"), (pod.name, "moon", "container")):
+        with pytest.raises(EnvironmentFailed, match=f"no {missing} moon"):
+            list(engine.logs(name, container))
 
 
 def test_down_leaves_nothing_and_can_be_repeated(

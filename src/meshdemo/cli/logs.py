@@ -18,7 +18,7 @@ def logs(
         typer.Argument(
             metavar="[POD]",
             show_default=False,
-            help="A pod or its Deployment. Without it: every pod.",
+            help="A pod, pod/NAME, a Deployment or deploy/NAME. Without it: every pod.",
         ),
     ] = "",
     container: Annotated[

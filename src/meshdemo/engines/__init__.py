@@ -195,9 +195,12 @@ class Engine(Protocol):
         """
 
     def logs(
-        self, pod: str, container: str = "", *, follow: bool = False, tail: int = -1
+        self, pod: str, container: str, *, follow: bool = False, tail: int = -1
     ) -> Iterator[str]:
-        """Give the lines that a container wrote; ``tail`` is how many at most, -1 for all."""
+        """Give the lines that a container wrote, both by their exact names.
+
+        ``tail`` is how many lines at most, -1 for all. Raises EnvironmentFailed if it is not there.
+        """
 
     def proxy_url(self) -> str:
         """Give the ``http_proxy`` that puts any program inside the test client."""

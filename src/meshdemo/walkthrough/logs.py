@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from meshdemo.engines.pods import named
 from meshdemo.errors import EnvironmentFailed, UsageError
 from meshdemo.walkthrough import pods as who
 
@@ -21,7 +22,7 @@ def read_logs(
 ) -> Iterator[str]:
     """Give the lines of one pod, or of every pod with its name before each line."""
     pods = who.require_pods(engine)
-    chosen = [pod for pod in pods if not name or name in (pod.name, pod.workload)]
+    chosen = named(pods, name) if name else pods
     if not chosen:
         message = f"there is no pod {name} in namespace {engine.where.namespace}"
         raise EnvironmentFailed(message, hint=f"There are {', '.join(p.name for p in pods)}.")

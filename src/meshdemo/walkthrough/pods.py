@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from meshdemo.engines.pods import CLIENT, find_client
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.walkthrough.events import Note
 
@@ -14,14 +15,7 @@ if TYPE_CHECKING:
     from meshdemo.engines import Engine, Pod
     from meshdemo.manifests import Object
 
-CLIENT = "testclient"
 CLUSTER_DOMAIN = ".svc.cluster.local"
-
-
-def client_of(pods: Iterable[Pod], namespace: str) -> Pod | None:
-    """Find the test client, by its label ``app`` or its Deployment's name."""
-    here = [pod for pod in pods if pod.namespace == namespace]
-    return next((p for p in here if CLIENT in (p.labels.get("app"), p.workload)), None)
 
 
 def require_pods(engine: Engine) -> tuple[Pod, ...]:
@@ -35,7 +29,7 @@ def require_pods(engine: Engine) -> tuple[Pod, ...]:
 
 def require_client(engine: Engine) -> Pod:
     """Give the test client, or say what to type when there is none."""
-    client = client_of(require_pods(engine), engine.where.namespace)
+    client = find_client(require_pods(engine), engine.where.namespace)
     if client is None:
         message = f"there is no test client in namespace {engine.where.namespace}"
         raise EnvironmentFailed(message, hint=f"It is the Deployment {CLIENT}. {_begin(engine)}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from meshdemo import manifests
+from meshdemo.engines.pods import find_client
 from meshdemo.errors import EnvironmentFailed, InputError, Problem
 from meshdemo.expectation import parse_split
 from meshdemo.manifests import Object
@@ -165,7 +166,7 @@ def rivals(namespace: str, objects: Sequence[Object]) -> Iterator[Object]:
 
 def warn_unheeded(engine: Engine) -> Iterator[Note]:
     """Warn of an un-injected test client; a missing one needs no word here."""
-    client = who.client_of(engine.pods(), engine.where.namespace)
+    client = find_client(engine.pods(), engine.where.namespace)
     if client is not None and not client.injected:
         yield who.unheeded(client)
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from meshdemo import expectation, manifests
 from meshdemo.engines import Applied, Injection
+from meshdemo.engines.pods import CLIENT, find_client
 from meshdemo.errors import InputError
 from meshdemo.traffic import Request, tally
 from meshdemo.walkthrough import measuring, routing, steps, workloads
-from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough.events import Accepted, Counted, Finished, Note
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _look(engine: Engine, plan: Plan, step: Step | None, title: str) -> Story[No
 
 def _verify(engine: Engine, plan: Plan) -> Story[Measured]:
     """Prove 100 % v2; without sidecars, what a mesh without rules does."""
-    client = who.client_of(engine.pods(), engine.where.namespace)
+    client = find_client(engine.pods(), engine.where.namespace)
     heeds = client is None or client.injected
     question = measuring.Question(
         expectation=expectation.parse(EXPECTED) if heeds else None,
@@ -168,9 +168,9 @@ def _verify_own(engine: Engine, plan: Plan) -> Story[Measured | None]:
     if not plan.verify:
         return None
     request = Request()
-    client = who.client_of(engine.pods(), engine.where.namespace)
+    client = find_client(engine.pods(), engine.where.namespace)
     if client is None:
-        yield Note(f"not verified: there is no test client, the Deployment {who.CLIENT}")
+        yield Note(f"not verified: there is no test client, the Deployment {CLIENT}")
         return None
     try:
         promise = measuring.promised(engine.objects(), engine.pods(), request, client)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.local import images
 from meshdemo.engines.local.layout import SIDECAR
-from meshdemo.errors import UsageError
+from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
     from typing import TextIO
 
@@ -19,34 +19,19 @@ if TYPE_CHECKING:
 
 PAUSE = 0.1
 """Seconds between two looks for new lines."""
-APP = "app"
-"""Stands for a pod's only container of its own, whatever it is called."""
 
 
-def find_pod(pods: Sequence[PlannedPod], name: str, namespace: str) -> PlannedPod:
-    """Find a pod by its name, by ``deploy/NAME``, or by the name of its only workload's pod."""
-    here = [pod for pod in pods if pod.namespace == namespace]
-    wanted = name.removeprefix("pod/").removeprefix("deployment/").removeprefix("deploy/")
-    for pod in here:
-        if wanted == pod.name:
-            return pod
-    for pod in here:
-        if wanted == pod.workload:
-            return pod
-    names = ", ".join(pod.name for pod in here) or "none"
-    raise UsageError(f"there is no pod {name} in namespace {namespace}", hint=f"Pods: {names}.")
-
-
-def find_container(pod: PlannedPod, name: str) -> str:
-    """Check a container's name; without one, the first container that is the pod's own."""
-    own = [str(container["name"]) for container in images.containers(pod.template)]
+def find(pods: Iterable[PlannedPod], namespace: str, name: str, container: str) -> PlannedPod:
+    """Find the pod of this very name, which must have the container."""
+    pod = next((p for p in pods if (p.namespace, p.name) == (namespace, name)), None)
+    if pod is None:
+        raise EnvironmentFailed(f"there is no pod {name} in namespace {namespace}")
+    own = [str(item["name"]) for item in images.containers(pod.template)]
     known = [*own, SIDECAR] if pod.injected else own
-    if not name or (name == APP and len(own) == 1):
-        return own[0]
-    if name not in known:
-        hint = f"Containers: {', '.join(known)}."
-        raise UsageError(f"the pod {pod.name} has no container {name}", hint=hint)
-    return name
+    if container not in known:
+        message = f"the pod {name} has no container {container}"
+        raise EnvironmentFailed(message, hint=f"It has {', '.join(known)}.")
+    return pod
 
 
 def lines(log: Path, *, follow: bool, tail: int) -> Iterator[str]:

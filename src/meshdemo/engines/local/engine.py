@@ -21,6 +21,7 @@ from meshdemo.engines.local.readiness import PortTaken
 from meshdemo.engines.local.runtime import Runtime
 from meshdemo.engines.local.store import Run, Store
 from meshdemo.engines.local.translate.connections import may_bind_connections
+from meshdemo.engines.pods import CLIENT, find_client
 from meshdemo.errors import EnvironmentFailed, InputError, TimedOut
 from meshdemo.manifests import Object, in_apply_order, rules
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from meshdemo.settings import Settings
     from meshdemo.traffic import Reply, Request
 
-CLIENT = "testclient"
-"""Label ``app`` of the test client's pod, or the name of its Deployment."""
 DEFAULT_PORT = 80
 UP_HINT = "Start one with: meshdemo up"
 
@@ -156,16 +155,14 @@ class LocalEngine:
         return shell.attach(list(argv) or _shell(), env=env)
 
     def logs(
-        self, pod: str, container: str = "", *, follow: bool = False, tail: int = -1
+        self, pod: str, container: str, *, follow: bool = False, tail: int = -1
     ) -> Iterator[str]:
         """Give the lines that a container wrote."""
         from meshdemo.engines.local import containerlogs  # noqa: PLC0415 - only logs needs it
 
         runtime = self._runtime()
-        planned = runtime.planned().pods
-        found = containerlogs.find_pod(planned, pod or CLIENT, self.where.namespace)
-        name = containerlogs.find_container(found, container)
-        return containerlogs.lines(runtime.layout.log(found, name), follow=follow, tail=tail)
+        found = containerlogs.find(runtime.planned().pods, self.where.namespace, pod, container)
+        return containerlogs.lines(runtime.layout.log(found, container), follow=follow, tail=tail)
 
     def proxy_url(self) -> str:
         """Give the ``http_proxy`` that puts any program inside the test client."""
@@ -237,7 +234,7 @@ class LocalEngine:
     def _concerned(self, objects: Sequence[Object], pods: Sequence[PlannedPod]) -> list[PlannedPod]:
         """Pick the pods of the workloads among the objects; for rules, the test client's too."""
         given = {(item.kind, item.namespace, item.name) for item in objects}
-        client = self._find_client(pods) if rules(objects) else None
+        client = find_client(pods, self.where.namespace) if rules(objects) else None
         return [pod for pod in pods if plan.owner(pod) in given or pod == client]
 
     def _late(self, error: TimedOut, pods: Sequence[PlannedPod]) -> TimedOut:
@@ -250,14 +247,10 @@ class LocalEngine:
         ]
         return TimedOut("\n".join([error.message, *wrong]), hint=error.hint)
 
-    def _find_client(self, pods: Sequence[PlannedPod]) -> PlannedPod | None:
-        here = [pod for pod in pods if pod.namespace == self.where.namespace]
-        return next((p for p in here if CLIENT in (p.labels.get("app"), p.workload)), None)
-
     def _client(self) -> tuple[PlannedPod, str]:
         """Give the test client's pod and the URL of its proxy."""
         planned = self._runtime().planned()
-        pod = self._find_client(planned.pods)
+        pod = find_client(planned.pods, self.where.namespace)
         if pod is None:
             message = (
                 f"there is no test client (label app={CLIENT}) in namespace {self.where.namespace}"
