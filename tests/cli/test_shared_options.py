@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from meshdemo.cli import main
-from meshdemo.cli.main import PANELS
+from meshdemo.cli.program import PANELS
 from meshdemo.cli.values import seconds
 from meshdemo.errors import UsageError
 

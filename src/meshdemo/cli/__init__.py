@@ -35,7 +35,7 @@ def _run(arguments: list[str], invocation: Invocation | None) -> int:
     try:
         # Here, so that not even a broken installation ends with Python's own exit code 1.
         from meshdemo.cli.invocation import Invocation
-        from meshdemo.cli.main import run
+        from meshdemo.cli.program import run
 
         invocation = invocation or Invocation()
         return int(run(arguments, invocation))

@@ -130,9 +130,17 @@ class Group(TyperGroup):
 class _PlainValue:
     """Converts what was typed. typer's way imports pydantic, which takes longer than a route."""
 
-    def __init__(self, param: Param) -> None:
-        self.wanted = param.type_descriptor.annotation
-        self.choices = param.type_descriptor.choices
+    def __init__(self, wanted: object, choices: Sequence[Any] | None) -> None:
+        self.wanted, self.choices = wanted, choices
+
+    @classmethod
+    def of(cls, param: Param) -> _PlainValue | None:
+        """Make one for a parameter of typer's, if this typer describes it as we know it."""
+        described: Any = getattr(param, "type_descriptor", None)
+        try:
+            return cls(described.annotation, described.choices)
+        except AttributeError:
+            return None
 
     def coerce(self, value: Result, param: Param, ctx: Context) -> Result:
         if value is None or isinstance(value, bool | int):
@@ -152,20 +160,24 @@ class _PlainValue:
     def choose(self, value: str, param: Param, ctx: Context) -> Result:
         if isinstance(value, Enum):
             return value
-        for choice in self.choices:
+        for choice in self.choices or ():
             if value == (choice.value if isinstance(choice, Enum) else choice):
                 return choice
-        names = [str(c.value if isinstance(c, Enum) else c) for c in self.choices]
+        names = [str(c.value if isinstance(c, Enum) else c) for c in self.choices or ()]
         message = f"{value!r} is not one of {', '.join(names)}."
         raise typer.BadParameter(message, ctx=ctx, param=param)
 
 
 def _plain(params: Iterable[Param]) -> list[Param]:
-    """Let typer's parameters convert values our way; another typer just ignores the attribute."""
+    """Let typer's parameters convert values our way.
+
+    There is no public seam for it. A typer that has changed inside keeps its own way, which is
+    slower, and as correct.
+    """
     found = list(params)
     for param in found:
-        if getattr(param, "_runtime_param", False) is None:
-            param._runtime_param = _PlainValue(param)  # noqa: SLF001 - there is no public seam
+        if getattr(param, "_runtime_param", False) is None and (ours := _PlainValue.of(param)):
+            param._runtime_param = ours  # noqa: SLF001 - see above
     return found
 
 

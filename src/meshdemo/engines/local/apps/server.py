@@ -12,11 +12,11 @@ import socket
 import sys
 import time
 import urllib.parse
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, ClassVar
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -33,7 +33,6 @@ GRACE = 1
 FLUSH_PAUSE = 0.1
 """Seconds that an access line may wait for others, which costs a write for all instead of each."""
 
-_HANG_UP = "meshdemo.hang-up"
 _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 # ASGI's types, as its specification has them.
@@ -140,11 +139,33 @@ class AccessLog:
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's own, with an extension of ASGI, which has no word for hanging up."""
+    """uvicorn's own, whose connections are known by their client: ASGI cannot hang up.
 
-    def on_headers_complete(self) -> None:
-        self.scope["extensions"] = {_HANG_UP: {"now": self.transport.abort}}
-        super().on_headers_complete()
+    It uses only what asyncio promises of a protocol, and no inner part of uvicorn's.
+    """
+
+    by_client: ClassVar[dict[tuple[str, int], asyncio.Transport]] = {}
+    client_address: tuple[str, int]
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # so in uvicorn
+        self.client_address = _host_and_port(transport.get_extra_info("peername"))
+        self.by_client[self.client_address] = transport
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.by_client.pop(self.client_address, None)
+        super().connection_lost(exc)
+
+
+def _host_and_port(address: Sequence[Any] | None) -> tuple[str, int]:
+    """Shorten an address; the one of a connection that has ended already is unknown."""
+    return (address[0], address[1]) if address else ("", 0)
+
+
+def _hang_up(client: Sequence[Any] | None) -> None:
+    transport = _Protocol.by_client.get(_host_and_port(client))
+    if transport:
+        transport.abort()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +183,7 @@ class _Application:
             response = None  # the app ends, and GRACE is over
         self.log.add(request, response.status if response else "no answer")
         if response is None:
-            scope["extensions"][_HANG_UP]["now"]()
+            _hang_up(scope["client"])
             while (await receive())["type"] != "http.disconnect":
                 pass  # what is left of the request's body
             return
