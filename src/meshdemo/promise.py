@@ -10,8 +10,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from meshdemo.errors import InputError
 from meshdemo.expectation import Expectation
 from meshdemo.matching import DOMAIN, MESH, Call, concerns, fit, full_name, holds, undecided
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
     from meshdemo.manifests import Object
     from meshdemo.traffic import Request
+
+Shares: TypeAlias = "dict[str, Fraction]"
+"""The share of each version."""
+Parts: TypeAlias = "list[tuple[Fraction, Shares]]"
+"""The weight of each destination, and its pods' shares."""
 
 VERSION_LABEL = "version"
 ROOT_NAMESPACE = "istio-system"
@@ -58,19 +64,46 @@ def promised(
 
     ``pods`` are the namespace and labels of each pod that can answer.
     """
+    shares: Shares = {}
+    for weight, part in _parts(_Mesh(objects, pods, client), request):
+        for version, share in part.items():
+            shares[version] = shares.get(version, Fraction(0)) + weight * share
+    return Expectation.of(shares)
+
+
+def rules_decide(
+    objects: Sequence[Object],
+    pods: Sequence[tuple[str, Mapping[str, str]]],
+    request: Request,
+    client: Client,
+) -> bool:
+    """Tell whether rules alone choose the version.
+
+    If not, load balancing does: it looks at what else is under way (LEAST_REQUEST, Istio's
+    default), so requests side by side are no independent choices.
+    """
+    try:
+        parts = _parts(_Mesh(objects, pods, client), request)
+    except InputError:
+        return False
+    return all(len(part) == 1 for _, part in parts)
+
+
+def _parts(mesh: _Mesh, request: Request) -> Parts:
+    """Follow a request to its destinations."""
+    client = mesh.client
     call = Call.of(request, client.namespace, client.labels)
-    mesh = _Mesh(objects, pods, client)
     service = next((s for s in mesh.of_kind("Service") if call.host in _names(s, client)), None)
-    if service and not client.injected:
-        return Expectation.of(mesh.by_pods(service, call.port))
-    if not client.injected:
+    if client.injected:
+        return mesh.by_rules(service, call)
+    if service is None:
         raise undecided(f"no Service is called {call.host}")
-    return Expectation.of(mesh.by_rules(service, call))
+    return _whole(mesh.by_pods(service, call.port))
 
 
 @dataclass(frozen=True, slots=True)
 class _Mesh:
-    """Objects and pods, as the client's sidecar sees them. Its answers are shares by version."""
+    """Objects and pods, as the client's sidecar sees them."""
 
     objects: Sequence[Object]
     pods: Sequence[tuple[str, Mapping[str, str]]]
@@ -79,7 +112,7 @@ class _Mesh:
     def of_kind(self, kind: str) -> Iterator[Object]:
         return (item for item in self.objects if item.kind == kind)
 
-    def by_rules(self, service: Object | None, call: Call) -> dict[str, Fraction]:
+    def by_rules(self, service: Object | None, call: Call) -> Parts:
         """Follow the first VirtualService that has a rule for the client and the port."""
         rules = self.virtual_services(call.host, service)
         if service is None and call.port != _FOREIGN_PORT:
@@ -94,26 +127,21 @@ class _Mesh:
                 return self.by_rule(rule, ways, call)
         if service is None:
             raise undecided(f"neither a Service nor a rule is for {call.host}")
-        return self.by_pods(service, call.port)
+        return _whole(self.by_pods(service, call.port))
 
-    def by_rule(
-        self, rule: Object, ways: Sequence[Mapping[str, Any]], call: Call
-    ) -> dict[str, Fraction]:
+    def by_rule(self, rule: Object, ways: Sequence[Mapping[str, Any]], call: Call) -> Parts:
         """Follow the first of a VirtualService's http rules that takes the request."""
         way = next((way for way in ways if holds(way, call)), None)
         if way is None:
             raise undecided(f"no rule of {rule.title} matches it, so it gets 404")
         if reason := _other_answer(way):
             raise undecided(f"{rule.title} {reason}")
-        shares: dict[str, Fraction] = {}
-        for destination, weight in _destinations(way, rule):
-            for version, share in self.by_destination(destination, rule, call.port).items():
-                shares[version] = shares.get(version, Fraction(0)) + weight * share
-        return shares
+        return [
+            (weight, self.by_destination(destination, rule, call.port))
+            for destination, weight in _destinations(way, rule)
+        ]
 
-    def by_destination(
-        self, destination: Mapping[str, Any], rule: Object, port: int
-    ) -> dict[str, Fraction]:
+    def by_destination(self, destination: Mapping[str, Any], rule: Object, port: int) -> Shares:
         """Follow one destination of a VirtualService."""
         host = full_name(str(destination.get("host", "")), rule.namespace)
         service = next((s for s in self.of_kind("Service") if host == _host(s)), None)
@@ -122,7 +150,7 @@ class _Mesh:
         port = (destination.get("port") or {}).get("number") or port
         return self.by_pods(service, port, destination.get("subset", ""))
 
-    def by_pods(self, service: Object, number: int, subset_name: str = "") -> dict[str, Fraction]:
+    def by_pods(self, service: Object, number: int, subset_name: str = "") -> Shares:
         """Share by the pods that stand behind a service's port and subset: each gets as much."""
         _port(service, number)
         rules = self.destination_rules(service) if self.client.injected else []
@@ -187,6 +215,10 @@ class _Mesh:
         """Apply ``workloadSelector``."""
         labels = (rule.spec.get("workloadSelector") or {}).get("matchLabels") or {}
         return labels.items() <= self.client.labels.items()
+
+
+def _whole(shares: Shares) -> Parts:
+    return [(Fraction(1), shares)]
 
 
 def _host(service: Object) -> str:

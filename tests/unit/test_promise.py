@@ -380,3 +380,25 @@ def test_a_name_that_no_service_has_means_nothing_without_a_sidecar() -> None:
     routed = rule({"route": [to("v2")]}, hosts=["shop.example"])
     with pytest.raises(InputError, match="no Service is called"):
         promised(service(), BOTH, routed, url="http://shop.example/", client=OUTSIDER)
+
+
+@pytest.mark.parametrize(
+    ("objects", "pods", "alone"),
+    [
+        pytest.param([service()], PODS, False, id="without rules, load balancing chooses"),
+        pytest.param([service()], app("v1", 2), True, id="there is one version only"),
+        pytest.param([service(), BOTH, rule({"route": [to("v2")]})], PODS, True, id="one subset"),
+        pytest.param(
+            [service(), BOTH, rule({"route": [to("v1", 90), to("v2", 10)]})],
+            [*app("v1", 3), *app("v2")],
+            True,
+            id="weighted subsets, with replicas",
+        ),
+        pytest.param([service(), BOTH, rule({"route": [to()]})], PODS, False, id="no subset named"),
+        pytest.param([], PODS, False, id="nothing is promised"),
+    ],
+)
+def test_rules_decide_alone_where_each_destination_has_one_version(
+    objects: list[Object], pods: list[SomePod], *, alone: bool
+) -> None:
+    assert promise.rules_decide(objects, pods, Request(), CLIENT) is alone

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from meshdemo.engines.local import client
-from meshdemo.engines.local.client import BODY_LIMIT, CONNECTIONS, environment, send
+from meshdemo.engines.local.client import BODY_LIMIT, SIDE_BY_SIDE, Connections, environment, send
 from meshdemo.errors import BrokenOff, InputError
 from meshdemo.traffic import Reply, Request
 
@@ -28,25 +28,28 @@ PATIENCE = 20.0
 
 
 def test_each_request_gets_one_reply(recorder: Recorder) -> None:
-    replies = list(send(Request(), 100, recorder.url, fresh_connections=False))
+    replies = list(send(Request(), 100, recorder.url))
     assert replies == [Reply(200, "v1")] * 100
     assert len(recorder.requests) == 100
 
 
 def test_connections_are_kept_and_shared(recorder: Recorder) -> None:
-    list(send(Request(), 200, recorder.url, fresh_connections=False))
-    assert 1 <= recorder.connections <= CONNECTIONS
+    list(send(Request(), 200, recorder.url))
+    assert 1 <= recorder.connections <= SIDE_BY_SIDE
 
 
-def test_fresh_connections_are_one_for_each_request(
-    recorder: Recorder,
-) -> None:
-    list(send(Request(), 50, recorder.url, fresh_connections=True))
+def test_one_side_by_side_sends_all_requests_in_turn_on_one_connection(recorder: Recorder) -> None:
+    list(send(Request(), 50, recorder.url, Connections(side_by_side=1)))
+    assert recorder.connections == 1
+
+
+def test_fresh_connections_are_one_for_each_request(recorder: Recorder) -> None:
+    list(send(Request(), 50, recorder.url, Connections(fresh=True)))
     assert recorder.connections == 50
 
 
 def test_no_requests_give_no_replies(recorder: Recorder) -> None:
-    assert list(send(Request(), 0, recorder.url, fresh_connections=False)) == []
+    assert list(send(Request(), 0, recorder.url)) == []
     assert recorder.connections == 0
 
 
@@ -62,14 +65,14 @@ def test_no_requests_give_no_replies(recorder: Recorder) -> None:
 def test_a_url_is_sent_whole_as_curl_would(
     recorder: Recorder, url: str, sent: str, host: str
 ) -> None:
-    list(send(Request(url), 1, recorder.url, fresh_connections=False))
+    list(send(Request(url), 1, recorder.url))
     _, path, headers, _ = recorder.requests[0]
     assert (path, dict(headers)["Host"]) == (sent, host)
 
 
 def test_method_and_headers_are_the_users(recorder: Recorder) -> None:
     headers = (("x-a", "1"), ("x-a", "2"), ("Host", "other"), ("user-agent", "me"))
-    list(send(Request("http://app/", "POST", headers), 1, recorder.url, fresh_connections=False))
+    list(send(Request("http://app/", "POST", headers), 1, recorder.url))
     method, _, sent, _ = recorder.requests[0]
     assert method == "POST"
     assert sent == [("Content-Length", "0"), *headers]
@@ -78,7 +81,7 @@ def test_method_and_headers_are_the_users(recorder: Recorder) -> None:
 def test_nothing_but_our_name_is_added_to_a_get(
     recorder: Recorder,
 ) -> None:
-    list(send(Request("http://app/"), 1, recorder.url, fresh_connections=False))
+    list(send(Request("http://app/"), 1, recorder.url))
     assert recorder.requests[0][2] == [("Host", "app"), ("User-Agent", "meshdemo")]
 
 
@@ -88,7 +91,7 @@ def test_the_users_proxy_variables_are_not_heeded(
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://192.0.2.1:1")
     monkeypatch.setenv("no_proxy", "*")
-    replies = list(send(Request(), 1, recorder.url, fresh_connections=False))
+    replies = list(send(Request(), 1, recorder.url))
     assert replies == [Reply(200, "v1")]
 
 
@@ -96,7 +99,7 @@ def test_redirects_are_not_followed(recorder: Recorder) -> None:
     recorder.answer = lambda handler: recorder.respond(
         handler, 302, b"", location="http://app/next"
     )
-    replies = list(send(Request(), 3, recorder.url, fresh_connections=False))
+    replies = list(send(Request(), 3, recorder.url))
     assert replies == [Reply(302)] * 3
     assert len(recorder.requests) == 3
 
@@ -105,13 +108,13 @@ def test_of_a_long_body_only_the_beginning_is_read(
     recorder: Recorder,
 ) -> None:
     recorder.answer = lambda handler: recorder.respond(handler, 200, b"x" * 3 * BODY_LIMIT)
-    for reply in send(Request(), 2 * CONNECTIONS, recorder.url, fresh_connections=False):
+    for reply in send(Request(), 2 * SIDE_BY_SIDE, recorder.url):
         assert reply == Reply(200, "x" * BODY_LIMIT)
 
 
 def test_a_body_need_not_be_text(recorder: Recorder) -> None:
     recorder.answer = lambda handler: recorder.respond(handler, 200, b"\xff\xfe")
-    replies = list(send(Request(), 1, recorder.url, fresh_connections=False))
+    replies = list(send(Request(), 1, recorder.url))
     assert replies == [Reply(200, "\N{REPLACEMENT CHARACTER}" * 2)]
 
 
@@ -132,7 +135,7 @@ def test_a_body_need_not_be_text(recorder: Recorder) -> None:
 )
 def test_a_request_that_fails_is_a_reply_and_is_not_sent_again(answer: bytes, reply: Reply) -> None:
     with raw_server(lambda peer: peer.sendall(answer)) as (url, served):
-        replies = list(send(Request(), 20, url, fresh_connections=False))
+        replies = list(send(Request(), 20, url))
     assert replies == [reply] * 20
     assert len(served) == 20
 
@@ -145,8 +148,8 @@ def test_a_kept_connection_that_was_closed_is_an_error_not_a_second_try(
         handler.close_connection = True  # without having said so
 
     recorder.answer = answer_once
-    count = 5 * CONNECTIONS
-    kinds = Counter(send(Request(), count, recorder.url, fresh_connections=False))
+    count = 5 * SIDE_BY_SIDE
+    kinds = Counter(send(Request(), count, recorder.url))
     assert set(kinds) <= {Reply(200, "v1"), Reply(error="connection reset")}
     assert kinds.total() == count
     assert len(recorder.requests) == kinds[Reply(200, "v1")]
@@ -155,7 +158,7 @@ def test_a_kept_connection_that_was_closed_is_an_error_not_a_second_try(
 def test_nobody_listening_is_connection_refused() -> None:
     with socket.create_server((LOOPBACK, 0)) as closed:
         url = f"http://{LOOPBACK}:{closed.getsockname()[1]}"
-    replies = list(send(Request(), 20, url, fresh_connections=False))
+    replies = list(send(Request(), 20, url))
     assert replies == [Reply(error="connection refused")] * 20
 
 
@@ -181,7 +184,7 @@ def test_a_request_that_takes_too_long_is_timed_out(
 ) -> None:
     with raw_server(behave) as (url, _):
         began = time.monotonic()
-        replies = list(send(Request(), 3, url, fresh_connections=False, time_limit=0.3))
+        replies = list(send(Request(), 3, url, time_limit=0.3))
         assert time.monotonic() - began < PATIENCE
     assert replies == [Reply(error=client.TIMED_OUT)] * 3
 
@@ -198,7 +201,7 @@ def test_the_timeout_bounds_all_requests_and_keeps_the_replies_until_then(
         recorder.respond(handler, 200, b"v1")
 
     recorder.answer = answer
-    replies = send(Request(), count, recorder.url, fresh_connections=False, timeout=0.3)
+    replies = send(Request(), count, recorder.url, timeout=0.3)
     got: list[Reply] = []
     began = time.monotonic()
     with pytest.raises(BrokenOff, match=r"took longer than 0\.3 s"):
@@ -218,7 +221,7 @@ def test_leaving_early_ends_everything(recorder: Recorder) -> None:
 
     recorder.answer = answer
     before = threading.active_count()
-    replies = send(Request(), 1000, recorder.url, fresh_connections=False)
+    replies = send(Request(), 1000, recorder.url)
     assert list(islice(replies, 2)) == [Reply(200, "v1")] * 2
     began = time.monotonic()
     replies.close()  # type: ignore[attr-defined] # it is a generator
@@ -228,7 +231,7 @@ def test_leaving_early_ends_everything(recorder: Recorder) -> None:
     while (recorder.open or threading.active_count() > before) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert recorder.open == 0
-    assert len(recorder.requests) <= 2 * CONNECTIONS + 3
+    assert len(recorder.requests) <= 2 * SIDE_BY_SIDE + 3
 
 
 @pytest.mark.parametrize(
@@ -250,7 +253,7 @@ def test_leaving_early_ends_everything(recorder: Recorder) -> None:
 )
 def test_what_cannot_be_sent_is_refused_at_once(request_: Request) -> None:
     with pytest.raises(InputError, match="cannot send"):
-        send(request_, 1, "http://127.0.0.1:1", fresh_connections=False)
+        send(request_, 1, "http://127.0.0.1:1")
 
 
 PROXY = "http://127.0.0.1:20001"

@@ -20,7 +20,7 @@ from meshdemo.traffic import Reply, Request
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-CONNECTIONS = 32
+SIDE_BY_SIDE = 32
 """How many requests are under way at once. Fewer leave Envoy waiting for us and us for Envoy; many
 more would be a load test of the user's app."""
 TIME_LIMIT = 10.0
@@ -37,25 +37,33 @@ _WATCH_PAUSE = 0.25
 """Seconds between two looks for requests that take too long."""
 
 
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """How requests are spread over connections to the proxy."""
+
+    side_by_side: int = SIDE_BY_SIDE
+    """How many there are at once; with one, a request follows the answer to the one before."""
+    fresh: bool = False
+    """Whether each request gets a new one, or they are kept alive."""
+
+
 def send(
     request: Request,
     count: int,
     proxy: str,
+    connections: Connections = Connections(),
     *,
-    fresh_connections: bool,
     timeout: float = math.inf,
     time_limit: float = TIME_LIMIT,
 ) -> Iterator[Reply]:
     """Send a request ``count`` times through the HTTP proxy, and give the replies as they come.
 
     Nothing is sent twice: a request that fails is a reply with an error. Redirects are not
-    followed. Connections are kept alive, several side by side; ``fresh_connections`` opens one
-    for each request. Closing the iterator ends whatever is under way.
+    followed. Closing the iterator ends whatever is under way.
     Raises InputError at once if this is no request that can be sent, and BrokenOff from the
     iterator if not all replies are there ``timeout`` seconds after the first was asked for.
     """
-    job = _Job(_check(request), count, _address(proxy), fresh_connections, time_limit)
-    return job.run(timeout)
+    return _Job(_check(request), count, _address(proxy), connections, time_limit).run(timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,7 @@ class _Job:
     request: Request
     count: int
     proxy: tuple[str, int]
-    fresh_connections: bool
+    connections: Connections
     time_limit: float
     replies: queue.SimpleQueue[Reply | Exception] = field(default_factory=queue.SimpleQueue)
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -73,7 +81,9 @@ class _Job:
     def run(self, timeout: float) -> Iterator[Reply]:
         deadline = time.monotonic() + timeout
         left = threading.Semaphore(self.count)
-        senders = [_Sender(self, left) for _ in range(min(CONNECTIONS, self.count))]
+        senders = [
+            _Sender(self, left) for _ in range(min(self.connections.side_by_side, self.count))
+        ]
         try:
             for sender in senders:
                 sender.start()
@@ -153,7 +163,7 @@ class _Sender(threading.Thread):
             return Reply(error=TIMED_OUT if late else _name(error))
 
     def _connect(self) -> None:
-        if self._job.fresh_connections:
+        if self._job.connections.fresh:
             self._connection.close()
         if self._connection.sock is None:
             self._connection.connect()

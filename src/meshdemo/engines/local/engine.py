@@ -24,6 +24,7 @@ from meshdemo.engines.local.translate.connections import may_bind_connections
 from meshdemo.engines.pods import CLIENT, find_client
 from meshdemo.errors import EnvironmentFailed, InputError, TimedOut
 from meshdemo.manifests import Object, in_apply_order, rules
+from meshdemo.promise import Client, rules_decide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -136,9 +137,20 @@ class LocalEngine:
         from meshdemo.engines.local import client  # noqa: PLC0415 - only who sends pays for it
 
         pod, url = self._client()
+        objects = self.store.objects()
         port = urlsplit(request.url).port or DEFAULT_PORT
-        fresh = not pod.injected or may_bind_connections(port, self.store.objects())
-        return client.send(request, count, url, fresh_connections=fresh, timeout=timeout)
+        fresh = not pod.injected or may_bind_connections(port, objects)
+        # Requests must be independent choices, or a sample of them proves nothing.
+        by_rules = rules_decide(
+            objects,
+            [(p.namespace, p.labels) for p in self._runtime().planned().pods if p != pod],
+            request,
+            Client(pod.namespace, pod.labels, pod.injected),
+        )
+        # kube-proxy chooses at random, whatever else is under way.
+        side_by_side = client.SIDE_BY_SIDE if by_rules or not pod.injected else 1
+        connections = client.Connections(side_by_side, fresh)
+        return client.send(request, count, url, connections, timeout=timeout)
 
     def exec(self, argv: Sequence[str]) -> int:
         """Run a command of the user's as if in the test client; no command means a shell."""

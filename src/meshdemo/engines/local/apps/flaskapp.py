@@ -48,7 +48,7 @@ def _fetch(url: str, proxy: str) -> Response:
     if not proxy:
         return server.text("this pod has no http_proxy\n", HTTPStatus.BAD_GATEWAY)
     try:
-        reply = next(client.send(Outgoing(url), 1, proxy, fresh_connections=True))
+        reply = next(client.send(Outgoing(url), 1, proxy))
     except InputError as error:
         return server.text(f"{error}\n", HTTPStatus.BAD_REQUEST)
     if reply.error == client.TIMED_OUT:
