@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    import subprocess
+
     import psutil
     from tests.e2e.conftest import Mesh
 
@@ -60,29 +62,52 @@ def test_after_kill_9_of_the_supervisor_down_leaves_nothing(mesh: Mesh) -> None:
     assert not mesh.alive(known)
 
 
+# What the last line on standard error has in it when a phase begins.
+PHASES = {
+    "the start": "",
+    "the installation": "engine local",
+    "the deployment": "inject",
+    "the first count": "deploy",
+    "the rules": "DestinationRule",
+    "the measurement": "VirtualService",
+}
+
+
+def until_said(process: subprocess.Popen[str], words: str) -> None:
+    """Read standard error until a line with these words; at once if there are none."""
+    assert process.stderr is not None
+    seen = []
+    while words and not (seen and words in seen[-1]):
+        seen.append(process.stderr.readline())
+        assert seen[-1], f"it ended without saying {words}: {seen}"
+
+
 @pytest.mark.parametrize(
-    ("after", "signum"),
+    ("phase", "signum"),
     [
-        (0.05, signal.SIGINT),
-        (0.3, signal.SIGTERM),
-        (0.4, signal.SIGKILL),
-        (0.5, signal.SIGINT),
-        (0.8, signal.SIGINT),
+        ("the start", signal.SIGINT),
+        ("the installation", signal.SIGTERM),
+        ("the deployment", signal.SIGINT),
+        ("the deployment", signal.SIGKILL),
+        ("the first count", signal.SIGTERM),
+        ("the rules", signal.SIGKILL),
+        ("the measurement", signal.SIGINT),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "name", value),
 )
 def test_an_up_that_was_cut_short_can_be_looked_at_finished_and_removed(
-    mesh: Mesh, after: float, signum: signal.Signals
+    mesh: Mesh, phase: str, signum: signal.Signals
 ) -> None:
-    up = mesh.start("up")
-    time.sleep(after)
+    # So many requests that the measurement is under way when the signal comes.
+    up = mesh.start("up", "--requests", "20000")
+    until_said(up, PHASES[phase])
     up.send_signal(signum)
     up.communicate(timeout=SECONDS)
     # Before Python has installed its handlers the signal itself ends the process.
     assert up.returncode in {128 + signum, -signum}
     assert mesh.run_any("status").returncode in {0, 3}
     mesh.run("up", "--no-verify")
-    mesh.run("verify", "--expect", "v2=100%")
+    mesh.run("verify", "--expect", "v2=100%", "--requests", "100")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +122,7 @@ def test_a_closed_pipe_does_not_change_the_verdict(running: Mesh, expect: str, c
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_during_a_measurement_is_no_verdict(running: Mesh, signum: signal.Signals) -> None:
     verify = running.start("verify", "--expect", "v2=100%", "--requests", "200000", "-o", "json")
-    time.sleep(1.5)
+    until_said(verify, "engine local")
     verify.send_signal(signum)
     stdout, _ = verify.communicate(timeout=SECONDS)
     assert verify.returncode == 128 + signum
