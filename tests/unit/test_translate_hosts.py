@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshdemo.engines.local.translate import hosts
+from meshdemo.engines.local.translate import hosts, virtual_services
+from meshdemo.engines.local.translate.services import Service
+from meshdemo.engines.local.translate.virtual_services import VirtualService
 
 LABEL = st.sampled_from(["a", "b", "app"])
 NAME = st.lists(LABEL, min_size=1, max_size=3).map(".".join)
@@ -73,3 +75,21 @@ def test_only_a_client_beside_the_service_may_use_its_bare_name() -> None:
 def test_only_port_80_may_be_left_out() -> None:
     assert hosts.with_port(["app"], 80) == ["app", "app:80"]
     assert hosts.with_port(["app"], 8080) == ["app:8080"]
+
+
+def _rule(name: str, host: str) -> VirtualService:
+    return VirtualService(name, "default", (host,), (), frozenset({"*"}))
+
+
+def test_a_name_in_capitals_is_the_service_but_yields_to_a_wildcard() -> None:
+    service = Service("app", "default", (), {}, frozenset({"*"}))
+    shouted = _rule("shouted", "APP.default.svc.cluster.local")
+    wildcard = _rule("wildcard", "*.default.svc.cluster.local")
+    known = {service.host: service}
+
+    index = virtual_services.index_by_service([shouted, wildcard], [service])
+
+    assert index == {service.host: wildcard.key}
+    for rule in (shouted, wildcard):
+        assert virtual_services.governs_any(rule, known)
+        assert virtual_services.divide_hosts(rule, known, index) == ([], [service])

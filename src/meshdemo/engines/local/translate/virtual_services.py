@@ -61,7 +61,7 @@ def _virtual_service(item: Object) -> VirtualService:
     return VirtualService(
         name=item.name,
         namespace=item.namespace,
-        hosts=tuple(hosts.resolve(host, item.namespace).lower() for host in item.spec["hosts"]),
+        hosts=tuple(hosts.resolve(host, item.namespace) for host in item.spec["hosts"]),
         http=tuple(item.spec.get("http") or ()),
         exported_to=frozenset(item.namespace if to == HERE else to for to in exported),
     )
@@ -84,7 +84,8 @@ def followed_in(namespace: str, rules: Iterable[VirtualService]) -> list[Virtual
 
 def governs_any(rule: VirtualService, services: Iterable[str]) -> bool:
     """Tell whether one of a rule's hosts is one of these services."""
-    return any(hosts.overlap(host, service) for service in services for host in rule.hosts)
+    named = [host.lower() for host in rule.hosts]
+    return any(hosts.overlap(host, service) for service in services for host in named)
 
 
 def index_by_service(
@@ -109,11 +110,12 @@ def divide_hosts(
 ) -> tuple[list[str], list[Service]]:
     """Divide the hosts of a rule into those that are no service, and services.
 
-    A wildcard takes the services that no rule names more precisely.
+    A wildcard takes the services that no rule names more precisely. Here capitals do not count;
+    for ``index`` they do, so a name in capitals yields to a wildcard as in istiod.
     """
     names: list[str] = []
     governed: list[Service] = []
-    for host in sorted(rule.hosts, key=hosts.is_wildcard):
+    for host in sorted(map(str.lower, rule.hosts), key=hosts.is_wildcard):
         if not hosts.is_wildcard(host):
             if service := services.get(host):
                 governed.append(service)
