@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from meshdemo.engines import Injection
-from meshdemo.engines.local.injection import LABEL, OURS, inject, is_injected, keep
+from meshdemo.engines.local.injection import LABEL, OURS, inject, is_injected, keep, webhook_injects
 from meshdemo.manifests import Object
 
 
@@ -78,6 +78,15 @@ def test_auto_does_what_the_webhook_would(
     else:
         settled = inject([item, namespace], (), Injection.AUTO)
         assert is_injected(settled[0].pod_template) is expected
+
+
+@pytest.mark.parametrize(("revision", "expected"), [("default", True), ("canary", False)])
+@pytest.mark.parametrize("label", ["", "true"])
+def test_a_pod_that_names_a_revision_is_for_that_revision_only(
+    label: str, revision: str, *, expected: bool
+) -> None:
+    labels = {"istio.io/rev": revision} | ({"sidecar.istio.io/inject": label} if label else {})
+    assert webhook_injects("default", {}, {"metadata": {"labels": labels}}) is expected
 
 
 def test_none_takes_the_sidecar_out_and_kube_inject_may_put_it_back() -> None:

@@ -86,8 +86,10 @@ def webhook_injects(namespace: str, labels: Mapping[str, str], template: Mapping
         selected = labels[NAMESPACE_LABEL] == "enabled"
     elif REVISION in labels:
         selected = labels[REVISION] == "default"
+    elif revision := _labels(template).get(REVISION):
+        selected = revision == "default"
     else:
-        selected = own == "true" or _labels(template).get(REVISION) == "default"
+        selected = own == "true"
     return selected and (own == "true" or _annotations(template).get(LABEL) != "false")
 
 
