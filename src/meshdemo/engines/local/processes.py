@@ -7,17 +7,17 @@ waits for it asks it again and again.
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 import xmlrpc.client
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from xml.parsers.expat import ExpatError
 
 from meshdemo import shell, waiting
+from meshdemo.engines import files
 from meshdemo.engines.local import images, supervision, unixhttp
-from meshdemo.engines.local.store import write
+from meshdemo.engines.local.starts import Starts
 from meshdemo.engines.local.unixhttp import Unreachable
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
@@ -63,6 +63,7 @@ class Supervisor:
 
     def __init__(self, folder: Path, sockets: Path, run: str) -> None:
         self.folder, self.sockets, self.run = folder, sockets, run
+        self._starts = Starts(folder / supervision.LOG)
 
     def is_up(self) -> bool:
         """Tell whether it answers, and is not about to end."""
@@ -77,10 +78,10 @@ class Supervisor:
         text = supervision.configuration(self.folder, self.sockets, processes)
         file = self.folder / supervision.CONFIG
         if self.is_up():
-            write(file, text)
+            files.write(file, text)
             self._reload()
             return
-        write(file, text)
+        files.write(file, text)
         self._start()
 
     def states(self) -> dict[str, State]:
@@ -89,7 +90,7 @@ class Supervisor:
             found = self._call("getAllProcessInfo")
         except Unreachable:
             return {}
-        starts = self._starts()
+        starts = self._starts.count()
         return {
             info["name"]: State(
                 pid=info["pid"],
@@ -157,33 +158,20 @@ class Supervisor:
         found = self._call("getAllProcessInfo")
         return [info["name"] for info in found if info["name"] in names and info["pid"]]
 
-    def _starts(self) -> Counter[str]:
-        """Count from supervisord's log how often each process was started since it was added."""
-        starts: Counter[str] = Counter()
-        log = self.folder / supervision.LOG
-        for file in (log.with_name(log.name + ".1"), log):
-            if not file.exists():
-                continue
-            for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-                if "supervisord started with pid" in line:
-                    starts.clear()
-                elif found := re.search(r" (spawned: '(.+)' with pid|stopped: (\S+) )", line):
-                    if found[3]:
-                        starts[found[3]] = 0
-                    else:
-                        starts[found[2]] += 1
-        return starts
-
     def _call(self, method: str, *parameters: str | bool) -> Any:  # noqa: ANN401 - XML-RPC gives any data
         """Ask supervisord. Raises Unreachable, and EnvironmentFailed if it refuses."""
         body = xmlrpc.client.dumps(parameters, f"supervisor.{method}")
-        answer = unixhttp.post(self.sockets / supervision.SOCKET, "/RPC2", body)
+        socket = self.sockets / supervision.SOCKET
+        answer = unixhttp.post(socket, "/RPC2", body)
         try:
             return xmlrpc.client.loads(answer)[0][0]
         except xmlrpc.client.Fault as error:
             if error.faultCode == SHUTTING_DOWN:
-                raise Unreachable(method) from error
+                raise Unreachable(socket, "it is shutting down") from error
             message = f"supervisord refuses {method}: {error.faultString}"
+            raise EnvironmentFailed(message, hint="Try again after `meshdemo down`.") from error
+        except (ExpatError, xmlrpc.client.Error, LookupError, ValueError) as error:
+            message = f"supervisord answers {method} with {answer[:80]!r}, which is no XML-RPC"
             raise EnvironmentFailed(message, hint="Try again after `meshdemo down`.") from error
 
 

@@ -6,6 +6,8 @@ import http.client
 import socket
 from typing import TYPE_CHECKING
 
+from meshdemo.errors import EnvironmentFailed
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -13,8 +15,12 @@ SECONDS = 10
 """How long an answer may take; usually it is one to five milliseconds."""
 
 
-class Unreachable(Exception):
+class Unreachable(EnvironmentFailed):
     """Nobody answers on the socket: the process is not up (yet, or any more)."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        message = f"nobody answers on the socket {path} ({why}): its process has ended"
+        super().__init__(message, hint="Start it again: meshdemo up")
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -45,6 +51,6 @@ def _ask(path: Path, method: str, target: str, body: bytes | None) -> bytes:
         connection.request(method, target, body, headers)
         return connection.getresponse().read()
     except (OSError, http.client.HTTPException) as error:
-        raise Unreachable(str(path)) from error
+        raise Unreachable(path, str(error) or type(error).__name__) from error
     finally:
         connection.close()

@@ -1,0 +1,65 @@
+"""What is understood of supervisord's answers, and of none."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meshdemo.engines.local.processes import Supervisor
+from meshdemo.engines.local.supervision import SOCKET
+from meshdemo.errors import EnvironmentFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def answering(path: Path, answer: bytes) -> Iterator[None]:
+    """Answer one question on a unix socket with these bytes."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield
+        thread.join(5)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"Internal Server Error", b"<a/>", b"<methodResponse/>"], ids=repr
+)
+def test_an_answer_that_is_none_is_a_failure_of_the_environment(
+    tmp_path: Path, body: bytes
+) -> None:
+    head = b"HTTP/1.1 500 x\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with (
+        answering(tmp_path / SOCKET, head + body),
+        pytest.raises(EnvironmentFailed, match="supervisord"),
+    ):
+        Supervisor(tmp_path, tmp_path, "run").is_up()
+
+
+def test_nobody_there_is_no_supervisor_and_no_process(tmp_path: Path) -> None:
+    supervisor = Supervisor(tmp_path, tmp_path, "run")
+    assert not supervisor.is_up()
+    assert supervisor.states() == {}
+
+
+def test_a_supervisor_that_ends_while_it_is_told_is_a_failure_of_the_environment(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(EnvironmentFailed, match="nobody answers") as failure:
+        Supervisor(tmp_path, tmp_path, "run")._reload()
+    assert "meshdemo up" in failure.value.hint

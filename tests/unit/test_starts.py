@@ -1,0 +1,58 @@
+"""How often each process was started."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.local.starts import Starts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BEGUN = "2026-01-01 10:00:00,000 INFO supervisord started with pid 1\n"
+
+
+def spawned(name: str) -> str:
+    return f"2026-01-01 10:00:00,001 INFO spawned: '{name}' with pid 7\n"
+
+
+def stopped(name: str) -> str:
+    return f"2026-01-01 10:00:00,002 WARN stopped: {name} (terminated by SIGTERM)\n"
+
+
+def test_without_a_log_nothing_was_started(tmp_path: Path) -> None:
+    assert Starts(tmp_path / "log").count() == {}
+
+
+def test_starts_count_since_the_process_was_added_or_supervisord_was_started(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "log"
+    log.write_text(spawned("a") + BEGUN + spawned("a") * 2 + spawned("b") + stopped("b"))
+    assert Starts(log).count() == {"a": 2, "b": 0}
+
+
+def test_who_asks_again_reads_only_what_is_new(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text(BEGUN + spawned("a"))
+    starts = Starts(log)
+    assert starts.count() == {"a": 1}
+    with log.open("r+") as file:  # were the beginning read again, this would count
+        file.write("x" * len(BEGUN + spawned("a")))
+        file.write(spawned("a") + spawned("b")[:-1])
+    assert starts.count() == {"a": 2}
+    with log.open("a") as file:
+        file.write("\n")
+    assert starts.count() == {"a": 2, "b": 1}
+
+
+def test_a_rotation_loses_no_start(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text(BEGUN + spawned("a"))
+    starts = Starts(log)
+    starts.count()
+    with log.open("a") as file:
+        file.write(spawned("a"))
+    log.rename(tmp_path / "log.1")
+    log.write_text(spawned("a"))
+    assert starts.count() == Starts(log).count() == {"a": 3}
