@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -161,35 +162,6 @@ def test_after_kill_9_of_the_supervisor_down_still_finds_every_process(
     assert all(check.ok for check in engine.down())
     assert not orphans.of_run(run)
     assert not any(ports.is_listening(port) for port in held)
-    assert not engine.store.folder.exists()
-
-
-@pytest.mark.parametrize(
-    ("delay", "repair"), [(0.15, "up"), (0.2, "down"), (0.3, "up"), (0.45, "down"), (0.7, "up")]
-)
-def test_an_apply_killed_at_any_moment_can_be_repeated_or_taken_down(
-    engine: LocalEngine, up: Callable[[], None], delay: float, repair: str
-) -> None:
-    script = (
-        "import sys; from pathlib import Path; from meshdemo import manifests as m;"
-        "from meshdemo.engines.local.engine import LocalEngine;"
-        "from meshdemo.settings import Settings;"
-        "e = LocalEngine(Settings(state_dir=Path(sys.argv[1])));"
-        "o = e.inject(m.read(sys.argv[2:])); print(flush=True); e.apply(o); e.wait_ready(o, 30)"
-    )
-    folder = Path(__file__).parents[2] / "manifests"
-    argv = [sys.executable, "-c", script, str(engine.store.folder), str(folder)]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE) as child:
-        assert child.stdout
-        child.stdout.readline()
-        time.sleep(delay - 0.1)
-        child.kill()
-    engine.pods()
-    if repair == "up":
-        up()
-        assert {pod.ready for pod in engine.pods()} == {"2/2"}
-        assert set(count(engine)) == {"v2"}
-    assert all(check.ok for check in engine.down())
     assert not engine.store.folder.exists()
 
 
@@ -359,3 +331,146 @@ def test_sigterm_is_enough_to_end_everything(engine: LocalEngine, up: Callable[[
         f"{len(found)} ends",
         timeout=15,
     )
+
+
+APPLY = """
+import os, signal, sys
+from pathlib import Path
+from meshdemo import manifests
+from meshdemo.engines.local.engine import LocalEngine
+from meshdemo.settings import Settings
+
+state, phase, number, *sources = sys.argv[1:]
+left = int(number)
+
+def die_at_phase(event, arguments):
+    global left
+    if event == "os.rename" and str(arguments[1]).endswith(phase) or event == phase:
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(die_at_phase)
+engine = LocalEngine(Settings(state_dir=Path(state)))
+objects = engine.inject(manifests.read(sources))
+engine.apply(objects)
+engine.wait_ready(objects, 30)
+"""
+"""Applies files, and is killed when it comes to the phase: just before a file takes its place,
+or before a process is started."""
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+
+
+def apply_until(engine: LocalEngine, phase: str, number: int, source: Path) -> None:
+    argv = [sys.executable, "-c", APPLY, str(engine.store.folder), phase, str(number), str(source)]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == -signal.SIGKILL, f"it never came to {phase}\n{done.stderr}"
+
+
+FIRST_APPLY = {
+    "before the folder is locked": ("fcntl.flock", 1),
+    "before the run is recorded": ("run.json", 1),
+    "before the objects are stored": ("objects.yaml", 1),
+    "before the Envoys' files": ("lds.json", 1),
+    "between the Envoys' files": ("lds.json", 3),
+    "before the plan": ("pods.json", 1),
+    "before supervisord's configuration": ("supervisord.conf", 1),
+    "before supervisord is started": ("subprocess.Popen", 2),  # the first one is envoy --version
+    "when all is started": ("pods.json", 2),
+}
+
+
+@pytest.mark.parametrize("repair", ["up", "down"])
+@pytest.mark.parametrize("phase", FIRST_APPLY)
+def test_a_first_apply_killed_in_any_phase_can_be_repeated_or_taken_down(
+    engine: LocalEngine, up: Callable[[], None], phase: str, repair: str
+) -> None:
+    apply_until(engine, *FIRST_APPLY[phase], MANIFESTS)
+    engine.pods()
+    if repair == "up":
+        up()
+        assert {(pod.ready, pod.message) for pod in engine.pods()} == {("2/2", "")}
+        assert set(count(engine)) == {"v2"}
+    assert all(check.ok for check in engine.down())
+    assert not engine.store.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("phase", "number"),
+    [("pods.json", 1), ("cds.json", 1), ("rds.json", 1), ("pods.json", 2)],
+    ids=["stored", "before-clusters", "before-routes", "before-the-end"],
+)
+def test_rules_that_a_killed_apply_stored_are_not_taken_for_live_until_up_makes_them_so(
+    engine: LocalEngine,
+    workloads: Sequence[Object],
+    rules: Sequence[Object],
+    phase: str,
+    number: int,
+    tmp_path: Path,
+) -> None:
+    objects = engine.inject(workloads)
+    engine.apply(objects)
+    engine.wait_ready(objects, SECONDS)
+    (tmp_path / "rules.yaml").write_text(manifests.dump(rules))
+    apply_until(engine, phase, number, tmp_path / "rules.yaml")
+    began = time.monotonic()
+    with pytest.raises(EnvironmentFailed, match="not live"):
+        engine.wait_ready(rules, SECONDS)
+    assert time.monotonic() - began < SECONDS / 3
+    assert all("not live" in pod.message for pod in engine.pods())
+    engine.apply(rules)
+    engine.wait_ready(rules, SECONDS)
+    assert not any(pod.message for pod in engine.pods())
+    assert set(count(engine)) == {"v2"}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"engine": "local"}', "\0\0"], ids=repr)
+def test_a_run_with_a_damaged_record_says_what_to_type_and_can_be_taken_down(
+    engine: LocalEngine, up: Callable[[], None], text: str
+) -> None:
+    up()
+    run, (sockets,) = run_of(engine), {Path(r.sockets) for r in [engine.store.run()] if r}
+    (engine.store.folder / "run.json").write_text(text)
+    with pytest.raises(EnvironmentFailed) as failure:
+        engine.pods()
+    assert "run.json" in failure.value.message
+    assert "meshdemo down" in failure.value.hint
+    assert all(check.ok for check in engine.down())
+    assert not orphans.of_run(run)
+    assert not engine.store.folder.exists()
+    assert not sockets.exists()
+
+
+@pytest.mark.parametrize("ports_too", [False, True], ids=["folder", "folder-and-port-locks"])
+def test_a_run_whose_folder_was_removed_by_hand_is_still_found_by_down(
+    engine: LocalEngine, up: Callable[[], None], ports_too: bool
+) -> None:
+    up()
+    run = run_of(engine)
+    locks = ports.PortLocks(run, engine.store.folder)
+    shutil.rmtree(engine.store.folder)
+    if ports_too:
+        locks.release(locks.held())
+    assert all(check.ok for check in engine.down())
+    assert not orphans.of_run(run)
+    assert not locks.held()
+    assert not engine.store.folder.exists()
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o755], ids=oct)
+@pytest.mark.parametrize("files", [{}, {"run.json": "[]", "pods": "x", "lock": "y"}], ids=len)
+def test_down_does_not_touch_a_folder_that_it_did_not_make(
+    tmp_path: Path, mode: int, files: dict[str, str]
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir(mode=mode)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    engine = LocalEngine(Settings(state_dir=folder))
+    if files:
+        with pytest.raises(EnvironmentFailed, match=r"run\.json is no record"):
+            engine.down()
+    else:
+        assert all(check.ok for check in engine.down())
+    assert {path.name: path.read_text() for path in folder.iterdir()} == files
+    assert folder.stat().st_mode & 0o777 == mode

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import fcntl
+import os
 import socket
 import stat
 import threading
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meshdemo.engines import record
 from meshdemo.engines.local import ports
 from meshdemo.errors import EnvironmentFailed
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 def locks(root: Path, run: str, choice: Sequence[int] = ()) -> ports.PortLocks:
     state = root / run
     state.mkdir(exist_ok=True)
-    (state / "run.json").write_text(json.dumps({"run": run}))
+    record.write(state, {"engine": "local", "run": run})
     return ports.PortLocks(run, state, root / "ports", choice)
 
 
@@ -102,3 +104,38 @@ def test_a_folder_that_is_not_ours_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ports").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(EnvironmentFailed, match="not a folder of yours"):
         locks(tmp_path, "one").take(1)
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ports").touch()
+    with pytest.raises(EnvironmentFailed, match="not a folder of yours"):
+        locks(tmp_path, "one").take(1)
+
+
+def test_a_place_where_no_folder_can_be_made_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    run = ports.PortLocks("one", tmp_path, tmp_path / "file" / "ports")
+    with pytest.raises(EnvironmentFailed, match="cannot be made"):
+        run.take(1)
+
+
+def test_whoever_holds_the_folder_for_ever_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ports, "FOLDER_SECONDS", 0.1)
+    (tmp_path / "ports").mkdir(mode=0o700)
+    handle = os.open(tmp_path / "ports", os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with pytest.raises(EnvironmentFailed, match=r"waited 0\.1 s"):
+            locks(tmp_path, "one").take(1)
+    finally:
+        os.close(handle)
+
+
+def test_a_run_whose_record_is_lost_is_found_by_its_ports(tmp_path: Path) -> None:
+    one, other = locks(tmp_path, "one"), locks(tmp_path, "other")
+    one.take(1)
+    other.take(1)
+    assert ports.runs_of(tmp_path / "one", tmp_path / "ports") == {"one"}
+    assert ports.runs_of(tmp_path / "none", tmp_path / "ports") == set()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
+from meshdemo.engines import record
 from meshdemo.engines.local.store import SOCKET_PATH_LIMIT, Store
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.manifests import Object
@@ -50,40 +54,127 @@ def test_only_the_owner_can_enter(tmp_path: Path) -> None:
     assert store.folder.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize("existing", [False, True], ids=["made-by-us", "made-by-the-user"])
-def test_removal_leaves_what_is_not_ours(tmp_path: Path, existing: bool) -> None:
+@pytest.mark.parametrize("files", [[], ["mine"]], ids=["empty", "with-a-file"])
+def test_a_folder_that_the_user_made_stays_with_what_is_the_users(
+    tmp_path: Path, files: list[str]
+) -> None:
     folder = tmp_path / "state"
-    if existing:
-        folder.mkdir(mode=0o700)
-        (folder / "mine").touch()
+    folder.mkdir(mode=0o700)
+    for name in files:
+        (folder / name).touch()
     store = begun(folder)
     store.replace([item("a")])
-    store.remove(store.run())
-    assert store.left() == []
-    assert folder.exists() is existing
-    assert not existing or (folder / "mine").exists()
+    store.remove(*filter(None, [store.run()]))
+    assert [path.name for path in folder.iterdir()] == files
+
+
+def test_a_folder_that_we_made_is_removed_also_after_a_command_that_was_killed(
+    tmp_path: Path,
+) -> None:
+    store = Store(tmp_path / "state")
+    with store.locked("killed before it recorded a run", 1):
+        pass
+    with store.locked("test", 1):
+        store.remove()
+    assert not store.folder.exists()
+
+
+def test_two_commands_that_make_the_folder_at_once_do_not_disturb_each_other(
+    tmp_path: Path,
+) -> None:
+    def fail(_: int) -> None:
+        store = Store(tmp_path / "state")
+        with store.locked("test", 20):
+            assert store.folder.exists()
+            store.remove()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(fail, range(100)))
+    fail(0)
+    assert not (tmp_path / "state").exists()
+
+
+def test_whoever_reads_while_another_command_writes_sees_the_old_or_the_new_objects(
+    tmp_path: Path,
+) -> None:
+    store = begun(tmp_path / "state")
+    old, new = [[item(f"{name}{n}") for n in range(30)] for name in ("old", "new")]
+    store.replace(old)
+    done = threading.Event()
+
+    def write() -> None:
+        while not done.is_set():
+            store.replace(new)
+            store.replace(old)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    try:
+        seen = {frozenset(found.name[:3] for found in store.objects()) for _ in range(100)}
+    finally:
+        done.set()
+        writing.join()
+    assert seen <= {frozenset({"old"}), frozenset({"new"})}
 
 
 def test_a_folder_of_others_with_files_in_it_is_refused_and_not_touched(tmp_path: Path) -> None:
     folder = tmp_path / "work"
     folder.mkdir(mode=0o755)
     (folder / "mine").touch()
-    with pytest.raises(EnvironmentFailed, match="other files"):
-        Store(folder).locked("test", 1)
+    with pytest.raises(EnvironmentFailed, match="other files"), Store(folder).locked("test", 1):
+        pass
     assert folder.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("place", ["file/state", "file"], ids=["below-a-file", "a-file"])
+def test_a_state_directory_that_cannot_be_made_is_an_error_that_names_it(
+    tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "file").touch()
+    store = Store(tmp_path / place)
+    assert store.run() is None
+    with pytest.raises(EnvironmentFailed, match=place), store.locked("test", 1):
+        pass
 
 
 def test_files_with_our_names_that_we_did_not_make_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     folder.mkdir(mode=0o700)
-    (folder / "objects").mkdir()
+    (folder / "objects.yaml").touch()
     with pytest.raises(EnvironmentFailed, match="objects"):
         begun(folder)
+    assert (folder / "objects.yaml").exists()
 
 
-def test_a_record_that_cannot_be_read_is_an_error_that_names_it(tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text("{")
-    with pytest.raises(EnvironmentFailed, match=r"run\.json"):
+@pytest.mark.parametrize("name", ["run.json", "objects.yaml", "pods.json"])
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", "\xff", "\0\0"], ids=["torn", "list", "binary", "nul"]
+)
+def test_a_file_that_says_nothing_is_an_error_that_names_it_and_the_way_out(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    store = begun(tmp_path)
+    (tmp_path / name).write_bytes(text.encode("latin-1"))
+    with pytest.raises(record.Damaged, match=name) as failure:
+        (store.run(), store.objects(), store.plan())
+    assert "meshdemo down" in failure.value.hint
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        {"engine": "local"},
+        {"engine": "local", "run": 1, "schema": "meshdemo/v1"},
+        {"engine": "local", "schema": "meshdemo/v9"},
+        {"run": "x"},
+    ],
+    ids=["a-key-is-missing", "a-wrong-type", "a-later-version", "no-engine"],
+)
+def test_a_record_of_another_version_is_an_error_that_names_it(
+    tmp_path: Path, run: dict[str, object]
+) -> None:
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    with pytest.raises(record.Damaged, match=r"run\.json"):
         Store(tmp_path).run()
 
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from meshdemo.engines import record
 from meshdemo.errors import EnvironmentFailed, UsageError
 
 if TYPE_CHECKING:
@@ -119,14 +119,15 @@ def _from_environment(settings: Settings, environment: Mapping[str, str]) -> Cho
 
 
 def _from_recorded_run(settings: Settings) -> Choice | None:
-    file = settings.state_dir / "run.json"
     try:
-        run = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # no run, or one that broke off: as if there were none
+        run = record.read(settings.state_dir)
+    except EnvironmentFailed:  # the local engine says what is wrong with it, and takes it down
         return None
-    if not isinstance(run, dict) or run.get("engine") not in ENGINES:
+    if run is None or run["engine"] not in ENGINES:
         return None
-    cluster = {name: run[name] for name in ("context", "kubeconfig") if run.get(name)}
+    cluster = {n: run[n] for n in ("context", "kubeconfig") if run.get(n)}
+    if not all(isinstance(value, str) for value in cluster.values()):
+        return None
     if run["engine"] == CLUSTER:
         settings = replace(settings, **cluster)
     return Choice(run["engine"], f"the run recorded in {settings.state_dir}", settings)

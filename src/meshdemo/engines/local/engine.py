@@ -102,9 +102,10 @@ class LocalEngine:
         runtime, deadline = self._runtime(), time.monotonic() + timeout
         lost: set[int] = set()
         while True:
-            stored = self.store.objects()
+            if not runtime.is_live():
+                self._await_change(runtime, deadline - time.monotonic())
             pods = self._concerned(objects, runtime.planned().pods)
-            readiness = runtime.readiness(pods, stored)
+            readiness = runtime.readiness(pods, self.store.objects())
             try:
                 readiness.wait("the pods to be ready", max(0.0, deadline - time.monotonic()))
             except PortTaken as taken:
@@ -198,8 +199,14 @@ class LocalEngine:
             try:
                 yield
             finally:
-                if self.store.run() is None:
-                    self.store.remove(None)
+                if not self.store.has_record():
+                    self.store.remove()
+
+    def _await_change(self, runtime: Runtime, timeout: float) -> None:
+        """Wait for the command that is changing the mesh; one that was killed will not go on."""
+        with self.store.locked("meshdemo wait", max(0.0, timeout)):
+            if not runtime.is_live():
+                raise EnvironmentFailed(status.NOT_LIVE, hint="Type: meshdemo up")
 
     def _begin(self, envoy: Envoy) -> Run:
         return self.store.begin(envoy.path, envoy.version)

@@ -51,6 +51,17 @@ def of_run(run: str) -> list[psutil.Process]:
     return [process for process in psutil.process_iter() if _belongs(process, run)]
 
 
+def runs_in(folder: Path) -> set[str]:
+    """Name the runs of which a supervisord or an Envoy was started from files in the folder."""
+    ours = (f"{folder}/supervisord.conf", f"{folder}/pods/", f"{folder}/kube-proxy/")
+    found = set()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if any(word.startswith(ours) for word in process.cmdline()):
+                found.add(process.environ().get(RUN_VARIABLE, ""))
+    return found - {""}
+
+
 def end_all(run: str) -> None:
     """End every process of a run: ask first, then kill."""
     for number in range(ROUNDS):

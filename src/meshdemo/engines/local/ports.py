@@ -9,8 +9,6 @@ environment: two runs with different TMPDIRs must still see each other.
 from __future__ import annotations
 
 import errno
-import fcntl
-import json
 import os
 import random
 import socket
@@ -19,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from meshdemo.engines import filelock, record
 from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.errors import EnvironmentFailed
 
@@ -31,6 +30,8 @@ ROOM = 1_000
 LINUX_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 EPHEMERAL = (49_152, HIGHEST)
 """The range that IANA set aside, and that macOS and the BSDs use."""
+FOLDER_SECONDS = 10
+"""How long other commands may hold the folder: each of them needs a few milliseconds."""
 FOLDER = Path("/tmp") / f"meshdemo-ports-{os.getuid()}"  # noqa: S108 - 0700, and checked to be ours
 
 
@@ -149,27 +150,38 @@ class PortLocks:
     @contextmanager
     def _folder(self) -> Iterator[Path]:
         """Hold the folder: only one command of this user at a time changes locks."""
-        while True:
-            self.folder.mkdir(mode=0o700, exist_ok=True)
-            found = self.folder.lstat()
-            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-                message = f"{self.folder} is not a folder of yours, so no port can be locked"
-                raise EnvironmentFailed(message, hint="Have it removed by its owner.")
-            handle = os.open(self.folder, os.O_RDONLY)
+        with filelock.hold_folder(self.folder, timeout=FOLDER_SECONDS, prepare=self._prepare):
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX)
-                if self._is_current(handle):
-                    yield self.folder
-                    return
-            finally:
-                os.close(handle)
+                yield self.folder
+            except OSError as error:
+                message = f"ports cannot be locked in {self.folder}: {error.strerror}"
+                raise EnvironmentFailed(message, hint="See that you may write there.") from error
 
-    def _is_current(self, handle: int) -> bool:
-        """Tell whether the folder was not removed while we waited for it."""
+    def _prepare(self) -> None:
         try:
-            return os.path.samestat(os.fstat(handle), self.folder.stat())
+            self.folder.mkdir(mode=0o700)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            message = f"{self.folder} cannot be made, so no port can be locked: {error.strerror}"
+            raise EnvironmentFailed(message, hint="See that you may write there.") from error
+        try:
+            found = self.folder.lstat()
         except FileNotFoundError:
-            return False
+            return  # somebody removed it just now; whoever wants it tries again
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            message = f"{self.folder} is not a folder of yours, so no port can be locked"
+            raise EnvironmentFailed(message, hint="Have it removed by its owner.")
+
+
+def runs_of(state_dir: Path, folder: Path = FOLDER) -> set[str]:
+    """Name the runs that hold a port for a state directory."""
+    try:
+        owners = [_owner(path) for path in folder.iterdir()]
+    except OSError:
+        return set()
+    parts = (owner.partition("@") for owner in owners)
+    return {run for run, _, where in parts if where == str(state_dir)}
 
 
 def _bind(probe: socket.socket, port: int, *, reuse: bool) -> bool:
@@ -194,9 +206,7 @@ def _is_stale(owner: str) -> bool:
     """Tell whether the run that a lock names is over: its state directory records it no more."""
     run, _, state_dir = owner.partition("@")
     try:
-        recorded = json.loads((Path(state_dir) / "run.json").read_text())
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except (OSError, ValueError):
-        return False
-    return not isinstance(recorded, dict) or recorded.get("run") != run
+        recorded = record.read(Path(state_dir))
+    except EnvironmentFailed:
+        return False  # it cannot be told
+    return recorded is None or recorded.get("run") != run

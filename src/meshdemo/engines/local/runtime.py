@@ -11,7 +11,7 @@ import json
 import shlex
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from meshdemo.engines.local.layout import KUBE_PROXY, SIDECAR, Layout, process_n
 from meshdemo.engines.local.model import Mesh, PlannedPod
 from meshdemo.engines.local.processes import Supervisor
 from meshdemo.engines.local.readiness import PortTaken, Readiness
+from meshdemo.engines.local.store import PODS
 from meshdemo.engines.local.supervision import Process
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
@@ -50,8 +51,8 @@ class Planned:
     pods: tuple[PlannedPod, ...] = ()
     kube_proxies: tuple[tuple[str, int], ...] = ()
     live: str = ""
-    """Digest of the objects that processes and Envoys were last brought up to date with; empty
-    while a command is at it, and after one that was killed."""
+    """Digest of the objects that all of it was made true for; empty while a command is at it,
+    and after one that was killed."""
 
     @property
     def places(self) -> set[int]:
@@ -62,10 +63,6 @@ class Planned:
         """Write it as plain data."""
         pods, proxies = plan.to_record(self.pods), dict(self.kube_proxies)
         return {"pods": pods, "kube_proxies": proxies, "live": self.live}
-
-    def is_live(self, objects: Sequence[Object]) -> bool:
-        """Tell whether it was made true for these objects."""
-        return self.live == plan.digest_of(objects)
 
     def proxy(self, pod: PlannedPod) -> int:
         """Give the port that takes what a pod sends."""
@@ -90,6 +87,10 @@ class Runtime:
         except (AttributeError, LookupError, TypeError) as error:
             raise record.Damaged(self.store.folder / PODS, "it is of another version") from error
         return Planned(pods, proxies, str(found.get("live", "")))
+
+    def is_live(self) -> bool:
+        """Tell whether a command has made all objects true, and was not killed before."""
+        return self.planned().live == self.store.digest()
 
     def reconcile(self, objects: Sequence[Object], lost: Iterable[int] = ()) -> None:
         """Make it so. ``lost`` are ports that somebody else has taken.
@@ -143,7 +144,8 @@ class Runtime:
             if proxy.folder in starting:
                 xds.write_all(proxy, config)
         wanted = self._write_processes(planned, objects)
-        self._record(planned, objects, unchanged=planned == before)
+        done = replace(planned, live=self.store.digest())
+        self.store.save_plan((done if before == done else planned).to_record())
         if fresh or not running:
             # Pods that serve now go on until the new ones can.
             self.supervisor.ensure([*wanted, *self._as_running(leaving if running else ())])
@@ -155,9 +157,7 @@ class Runtime:
         if leaving or not fresh:
             self.supervisor.ensure(wanted)
         self._tidy(planned)
-        self.store.save_plan(replace(planned, live=plan.digest_of(objects)).to_record())
-
-    def _record(self, planned: Planned, objects: Sequence[Object], *, unchanged: bool)->None:
+        self.store.save_plan(done.to_record())
 
     def _plan(self, objects: Sequence[Object], before: Planned, lost: frozenset[int]) -> Planned:
         pods = plan.place(plan.blueprints(objects), before.pods, self.locks.take, lost)

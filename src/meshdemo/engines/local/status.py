@@ -23,11 +23,18 @@ LINES = 3
 TAKEN = "port {port} is taken by another program; `meshdemo up` takes another one"
 NO_SUPERVISOR = "its processes are not supervised any more; `meshdemo up` starts them again"
 
+NOT_LIVE = (
+    "objects are recorded but not live: a command ended before it was done; "
+    "`meshdemo up` makes them so"
+)
+
 
 def look(runtime: Runtime, objects: Sequence[Object]) -> tuple[Pod, ...]:
     """Look at every planned pod."""
     planned, states = runtime.planned(), runtime.supervisor.states()
-    return tuple(_Look(runtime, planned, objects, states).at(pod) for pod in planned.pods)
+    trouble = "" if runtime.is_live() or not states else NOT_LIVE
+    looking = _Look(runtime, planned, objects, states, trouble)
+    return tuple(looking.at(pod) for pod in planned.pods)
 
 
 class _Look:
@@ -39,8 +46,11 @@ class _Look:
         planned: Planned,
         objects: Sequence[Object],
         states: Mapping[str, State],
+        trouble: str,
     ) -> None:
         self.runtime, self.planned, self.objects, self.states = runtime, planned, objects, states
+        self.trouble = trouble
+        """What is wrong with all of them; empty if nothing is."""
 
     def at(self, pod: PlannedPod) -> Pod:
         containers, wrong = [], []
@@ -61,7 +71,7 @@ class _Look:
             containers=tuple(containers),
             injected=pod.injected,
             phase=self._phase(pod),
-            message="; ".join(dict.fromkeys(wrong)),
+            message="; ".join(dict.fromkeys(filter(None, [self.trouble, *wrong]))),
             addresses=tuple(f"{port.number} at {LOOPBACK}:{port.entry}" for port in pod.ports),
             workload=pod.workload,
         )

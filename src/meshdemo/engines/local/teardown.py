@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meshdemo.engines import Check
+from meshdemo.engines import Check, record
 from meshdemo.engines.local import orphans, ports
 from meshdemo.engines.local.processes import Supervisor
+from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,41 +21,79 @@ if TYPE_CHECKING:
 HINT = "Run `meshdemo down` again."
 
 
+@dataclass
+class _Found:
+    """What was there before."""
+
+    runs: list[Run] = field(default_factory=list)
+    ended: int = 0
+    ports: list[int] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+
+
 def take_down(store: Store, timeout: float) -> Iterator[Check]:
     """Stop and remove everything of the run in a state directory, then look whether it is gone.
 
-    Whatever state an earlier command left, also none.
+    Whatever state an earlier command left, also none; a folder that is not ours is not touched.
     """
-    if not store.folder.is_dir():
-        return _prove(store, None, [], 0)
-    with store.locked("meshdemo down", timeout):
-        run = store.run()
-        held, ended = [], 0
-        if run:
-            locks = ports.PortLocks(run.run, store.folder)
-            held = locks.held()
-            ended = len(orphans.of_run(run.run))
-            Supervisor(store.folder, Path(run.sockets), run.run).stop()
-            locks.release(held)
-        store.remove(run)
-    return _prove(store, run, held, ended)
+    found = _Found()
+    if _runs(store) or record.is_ours(store.folder):
+        with store.locked("meshdemo down", timeout):
+            found = _take_down(store)
+    elif store.has_record():
+        message = f"{store.folder / record.FILE} is no record of meshdemo's, so nothing was removed"
+        raise EnvironmentFailed(message, hint=f"Remove it yourself. {record.ELSEWHERE}")
+    return _prove(store, found)
 
 
-def _prove(store: Store, run: Run | None, held: list[int], ended: int) -> Iterator[Check]:
-    processes = orphans.of_run(run.run) if run else []
-    detail = f"{ended} ended" if not processes else f"still there: {_names(processes)}"
+def _take_down(store: Store) -> _Found:
+    found = _Found(_runs(store))
+    for run in found.runs:
+        locks = ports.PortLocks(run.run, store.folder)
+        held = locks.held()
+        found.ports += held
+        found.ended += len(orphans.of_run(run.run))
+        Supervisor(store.folder, Path(run.sockets), run.run).stop()
+        locks.release(held)
+    found.files = [
+        *store.content(*found.runs),
+        *(store.folder / name for name in (record.FILE, record.LOCK, record.MADE)),
+        *(Path(run.sockets) for run in found.runs),
+    ]
+    store.remove(*found.runs)
+    return found
+
+
+def _runs(store: Store) -> list[Run]:
+    """Find the run that is recorded, and those that lost their record but left traces.
+
+    That is what holds a port in the name of this folder; without a usable record, also processes
+    that were started from files in it.
+    """
+    try:
+        recorded = store.run()
+    except record.Damaged:
+        recorded = None
+    names = ports.runs_of(store.folder)
+    if recorded is None:
+        names |= orphans.runs_in(store.folder)
+        return [store.lost(name) for name in sorted(names)]
+    return [recorded, *(store.lost(name) for name in sorted(names - {recorded.run}))]
+
+
+def _prove(store: Store, found: _Found) -> Iterator[Check]:
+    processes = [process for run in found.runs for process in orphans.of_run(run.run)]
+    detail = f"{found.ended} ended" if not processes else f"still there: {_names(processes)}"
     yield Check("no process is left", not processes, detail, HINT if processes else "")
-    listening = [port for port in held if ports.is_listening(port)]
-    locked = ports.PortLocks(run.run, store.folder).held() if run else []
-    taken = sorted({*listening, *locked})
-    detail = f"{len(held)} given back" if not taken else f"still taken: {taken}"
+    listening = [port for port in found.ports if ports.is_listening(port)]
+    locks = [ports.PortLocks(run.run, store.folder) for run in found.runs]
+    taken = sorted({*listening, *(port for lock in locks for port in lock.held())})
+    detail = f"{len(found.ports)} given back" if not taken else f"still taken: {taken}"
     yield Check("no port is left", not taken, detail, HINT if taken else "")
-    left = store.left()
-    if run and Path(run.sockets).exists():
-        left.append(run.sockets)
+    left = [str(path) for path in found.files if path.exists()]
     detail = f"{store.folder} removed" if not left else f"still there: {', '.join(left)}"
     if not left and store.folder.exists():
-        detail = f"{store.folder} has only files that are not ours"
+        detail = f"nothing of ours in {store.folder}"
     yield Check("no file is left", not left, detail, HINT if left else "")
 
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from meshdemo import waiting
+from meshdemo.engines import files
 from meshdemo.engines.local.envoy import Admin
-from meshdemo.engines.local.store import write
 from meshdemo.engines.local.translate import Config, eds_file
 from meshdemo.engines.local.unixhttp import Unreachable
 from meshdemo.errors import EnvironmentFailed, TimedOut
@@ -81,7 +81,6 @@ class _Stage:
 
 def write_all(proxy: Proxy, config: Config) -> None:
     """Write all files for an Envoy that does not run yet, or will read them when it is back."""
-    (proxy.folder / "eds").mkdir(parents=True, exist_ok=True)
     for stage in [*_endpoints(config), *_final(config)]:
         _write(proxy.folder, stage)
     _remove_stale(proxy.folder, config)
@@ -229,7 +228,7 @@ def _recorded(file: Path) -> str:
 
 
 def _write(folder: Path, stage: _Stage) -> None:
-    write(folder / stage.file, stage.text)
+    files.write(folder / stage.file, stage.text)
 
 
 def _remove_stale(folder: Path, config: Config) -> None:
