@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from meshdemo.errors import InputError
 from meshdemo.expectation import Expectation
-from meshdemo.matching import DOMAIN, MESH, Call, concerns, fit, full_name, holds, undecided
+from meshdemo.hosts import MESH, selects, service_host, within
+from meshdemo.matching import Call, concerns, fit, full_name, holds, undecided
+from meshdemo.protocols import protocol_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,16 +35,6 @@ ROOT_NAMESPACE = "istio-system"
 
 _FOREIGN_PORT = 80
 """The one port on which rules hold for a host that is no Service."""
-_HTTP = frozenset({"http", "http2", "grpc"})
-_OPAQUE = frozenset({"tcp", "tls", "https", "mongo", "redis", "mysql", "udp"})
-"""Protocols of ports that take no http rules."""
-_OPAQUE_PORTS = frozenset({25, 53, 3306, 27017})
-"""Ports that are TCP unless they say otherwise."""
-_APP_PROTOCOLS = {
-    "kubernetes.io/h2c": "http2",
-    "kubernetes.io/ws": "http",
-    "kubernetes.io/wss": "https",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +109,7 @@ class _Mesh:
         rules = self.virtual_services(call.host, service)
         if service is None and call.port != _FOREIGN_PORT:
             rules = []
-        if service and _is_opaque(_port(service, call.port)):
+        if service and not protocol_of(_port(service, call.port)).takes_http_rules:
             if any(rule.spec.get("tcp") or rule.spec.get("tls") for rule in rules):
                 raise undecided(f"port {call.port} takes no http rules, and has others")
             rules = []
@@ -158,13 +150,12 @@ class _Mesh:
         where = f"subset {subset_name} of {service.title}" if subset_name else service.title
         if subset is None:
             raise undecided(f"no DestinationRule has the {where}, so it gets 503")
-        selector = service.spec.get("selector") or {}
+        selector = service.spec.get("selector")
         labels = subset.get("labels") or {}
         pods = [
             pod
             for namespace, pod in self.pods
-            if selector and namespace == service.namespace
-            if selector.items() | labels.items() <= pod.items()
+            if namespace == service.namespace and selects(selector, pod) and within(labels, pod)
         ]
         versions = _versions(pods, where)
         if len(versions) > 1 and (reason := _stickiness(rules, subset, number)):
@@ -214,7 +205,7 @@ class _Mesh:
     def is_meant(self, rule: Object) -> bool:
         """Apply ``workloadSelector``."""
         labels = (rule.spec.get("workloadSelector") or {}).get("matchLabels") or {}
-        return labels.items() <= self.client.labels.items()
+        return within(labels, self.client.labels)
 
 
 def _whole(shares: Shares) -> Parts:
@@ -222,7 +213,7 @@ def _whole(shares: Shares) -> Parts:
 
 
 def _host(service: Object) -> str:
-    return f"{service.name}.{service.namespace}.{DOMAIN}"
+    return service_host(service.name, service.namespace)
 
 
 def _names(service: Object, client: Client) -> set[str]:
@@ -250,13 +241,6 @@ def _port(service: Object, number: int) -> Mapping[str, Any]:
             found: Mapping[str, Any] = port
             return found
     raise undecided(f"{service.title} has no port {number}")
-
-
-def _is_opaque(port: Mapping[str, Any]) -> bool:
-    """Tell whether Istio takes a port for something else than HTTP, by its name or number."""
-    stated = str(port.get("appProtocol") or port.get("name") or "").lower()
-    protocol = _APP_PROTOCOLS.get(stated, stated.partition("-")[0])
-    return protocol in _OPAQUE or (protocol not in _HTTP and port.get("port") in _OPAQUE_PORTS)
 
 
 def _other_answer(way: Mapping[str, Any]) -> str:

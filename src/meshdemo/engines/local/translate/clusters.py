@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.translate import connections, names, policies
 from meshdemo.engines.local.translate.resources import HTTP_UPSTREAM, loopback, origin, typed
-from meshdemo.engines.local.translate.services import Protocol, entries
+from meshdemo.engines.local.translate.services import entries
+from meshdemo.protocols import Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

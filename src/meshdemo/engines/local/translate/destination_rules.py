@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.translate import hosts
-from meshdemo.engines.local.translate.services import EVERYWHERE, HERE, within
+from meshdemo import hosts
+from meshdemo.engines.local.translate.services import EVERYWHERE, HERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -135,7 +135,7 @@ def choose(
     found = _look_up(rules, service, namespace)
     for rule in found:
         here = rule.selector is not None and rule.namespace == namespace
-        if here and within(rule.selector or {}, labels):
+        if here and hosts.within(rule.selector or {}, labels):
             return rule
     return next((rule for rule in reversed(found) if rule.selector is None), None)
 

@@ -9,7 +9,8 @@ from meshdemo.engines.local.translate import connections, names, refusals
 from meshdemo.engines.local.translate.faults import FILTER as FAULT
 from meshdemo.engines.local.translate.faults import KIND as FAULT_KIND
 from meshdemo.engines.local.translate.resources import NEVER, extension, loopback, typed
-from meshdemo.engines.local.translate.services import Protocol, ServicePort, target_of
+from meshdemo.engines.local.translate.services import ServicePort, target_of
+from meshdemo.protocols import Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.translate import hosts
+from meshdemo import hosts
+from meshdemo.protocols import Protocol, protocol_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -18,52 +18,6 @@ if TYPE_CHECKING:
 EXPORT_TO = "networking.istio.io/exportTo"
 """The annotation by which a Service limits who may see it."""
 EVERYWHERE, HERE, NOWHERE = "*", ".", "~"
-
-NEVER_DETECTED = frozenset({25, 53, 3306, 27017})
-"""Ports on which the server speaks first: detecting HTTP would block them, so they are TCP."""
-
-
-class Protocol(Enum):
-    """What is spoken on a port, as far as routing cares."""
-
-    HTTP = "HTTP"
-    HTTP2 = "HTTP2"
-    AUTO = "auto-detected"
-    TCP = "TCP"
-    UDP = "UDP"
-
-    @property
-    def takes_http_rules(self) -> bool:
-        return self in (Protocol.HTTP, Protocol.HTTP2, Protocol.AUTO)
-
-
-_BY_NAME = {
-    "http": Protocol.HTTP,
-    "http_proxy": Protocol.HTTP,
-    "kubernetes.io/ws": Protocol.HTTP,
-    "http2": Protocol.HTTP2,
-    "grpc": Protocol.HTTP2,
-    "kubernetes.io/h2c": Protocol.HTTP2,
-    "kubernetes.io/wss": Protocol.TCP,
-    "udp": Protocol.UDP,
-    **dict.fromkeys(("tcp", "https", "tls", "mongo", "redis", "mysql"), Protocol.TCP),
-}
-
-
-def protocol_of(port: Json) -> Protocol:
-    """Select the protocol of a Service's port: appProtocol, else its name up to the first ``-``."""
-    if port.get("protocol") == "UDP":
-        return Protocol.UDP
-    declared = port.get("appProtocol")
-    name = str(declared if declared is not None else port.get("name") or "")
-    if declared in _BY_NAME:  # also the names with a slash, which only appProtocol may have
-        return _BY_NAME[declared]
-    if name.lower().startswith("grpc-web"):
-        return Protocol.HTTP2
-    found = _BY_NAME.get(name.partition("-")[0].lower())
-    if found is not None:
-        return found
-    return Protocol.TCP if port.get("port") in NEVER_DETECTED else Protocol.AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +56,7 @@ class Service:
     def selects(self, pod: PlannedPod) -> bool:
         """Tell whether a pod is behind this service; without a selector none is."""
         here = pod.namespace == self.namespace
-        return here and bool(self.selector) and within(self.selector, pod.labels)
-
-
-def within(labels: Mapping[str, str], of: Mapping[str, str]) -> bool:
-    """Tell whether all of ``labels`` are among those of a pod."""
-    return all(of.get(key) == value for key, value in labels.items())
+        return here and hosts.selects(self.selector, pod.labels)
 
 
 def read_services(objects: Iterable[Object]) -> list[Service]:
@@ -157,7 +106,7 @@ def entries(
     connections are refused. A name leads only to pods that have a port of that name.
     """
     for pod in sorted(pods, key=lambda pod: pod.name):
-        if not service.selects(pod) or not within(labels, pod.labels):
+        if not service.selects(pod) or not hosts.within(labels, pod.labels):
             continue
         if target := target_of(port, pod):
             yield target.entry

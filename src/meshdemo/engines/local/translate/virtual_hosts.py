@@ -44,17 +44,17 @@ class Domains:
         return free
 
     def aliases(self, service: Service) -> list[str]:
-        return hosts.aliases(service.name, service.namespace, self.namespace)
+        return domains.aliases(service.name, service.namespace, self.namespace)
 
     def of_service(self, service: Service, port: int, routes: list[Json]) -> Iterator[Json]:
         """Make the virtual host of a service's port, if a name is left for it."""
-        free = self.claim(hosts.with_port(self.aliases(service), port))
+        free = self.claim(domains.with_port(self.aliases(service), port))
         if free:
             yield {"name": f"{service.host}:{port}", "domains": free, "routes": routes}
 
     def of_name(self, name: str, port: int, routes: list[Json]) -> Iterator[Json]:
         """Make the virtual host of a name that only rules know."""
-        if free := self.claim(hosts.with_port([name], port)):
+        if free := self.claim(domains.with_port([name], port)):
             yield {"name": f"{name}:{port}", "domains": free, "routes": routes}
 
 
@@ -74,7 +74,7 @@ def of_client(scope: Scope) -> list[Json]:
     domains = Domains(scope.namespace)
     ports = {port.number for service in scope.services.values() for port in service.ports}
     found: list[Json] = []
-    for number in sorted(ports | {hosts.HTTP_PORT}):
+    for number in sorted(ports | {domains.HTTP_PORT}):
         found += sorted(_on_port(number, scope, domains), key=lambda host: str(host["name"]))
     for service in scope.hidden:
         for port in service.ports:
@@ -128,11 +128,11 @@ def _governed(
 
     Names alone get routes on port 80 only; on others they go along with a service.
     """
-    if port != hosts.HTTP_PORT and not governs_any(rule, here):
+    if port != domains.HTTP_PORT and not governs_any(rule, here):
         return [], []
     others, services = divide_hosts(rule, here, scope.most_specific)
     services = [service for service in services if _takes_http_rules(service, port)]
-    return (others, services) if services or port == hosts.HTTP_PORT else ([], [])
+    return (others, services) if services or port == domains.HTTP_PORT else ([], [])
 
 
 def _takes_http_rules(service: Service, port: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.translate import hosts
+from meshdemo import hosts
 from meshdemo.engines.local.translate.services import EVERYWHERE, HERE, NOWHERE
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from meshdemo.engines.local.translate.services import Service
     from meshdemo.manifests import Object
 
-MESH = "mesh"
 """The gateway that means all sidecars."""
 
 
@@ -52,8 +51,8 @@ def read_virtual_services(objects: Iterable[Object]) -> list[VirtualService]:
 
 
 def _is_for_sidecars(item: Object) -> bool:
-    gateways = item.spec.get("gateways") or [MESH]
-    return MESH in gateways and bool(item.spec.get("hosts"))
+    gateways = item.spec.get("gateways") or [hosts.MESH]
+    return hosts.MESH in gateways and bool(item.spec.get("hosts"))
 
 
 def _virtual_service(item: Object) -> VirtualService:

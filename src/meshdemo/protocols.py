@@ -1,0 +1,55 @@
+"""What is spoken on a port of a Service, as Istio selects it by the port's name."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NEVER_DETECTED = frozenset({25, 53, 3306, 27017})
+"""Ports on which the server speaks first: detecting HTTP would block them, so they are TCP."""
+
+
+class Protocol(Enum):
+    """What is spoken on a port, as far as routing cares."""
+
+    HTTP = "HTTP"
+    HTTP2 = "HTTP2"
+    AUTO = "auto-detected"
+    TCP = "TCP"
+    UDP = "UDP"
+
+    @property
+    def takes_http_rules(self) -> bool:
+        return self in (Protocol.HTTP, Protocol.HTTP2, Protocol.AUTO)
+
+
+_BY_NAME = {
+    "http": Protocol.HTTP,
+    "http_proxy": Protocol.HTTP,
+    "kubernetes.io/ws": Protocol.HTTP,
+    "http2": Protocol.HTTP2,
+    "grpc": Protocol.HTTP2,
+    "kubernetes.io/h2c": Protocol.HTTP2,
+    "kubernetes.io/wss": Protocol.TCP,
+    "udp": Protocol.UDP,
+    **dict.fromkeys(("tcp", "https", "tls", "mongo", "redis", "mysql"), Protocol.TCP),
+}
+
+
+def protocol_of(port: Mapping[str, Any]) -> Protocol:
+    """Select the protocol of a Service's port: appProtocol, else its name up to the first ``-``."""
+    if port.get("protocol") == "UDP":
+        return Protocol.UDP
+    declared = port.get("appProtocol")
+    name = str(declared if declared is not None else port.get("name") or "")
+    if declared in _BY_NAME:  # also the names with a slash, which only appProtocol may have
+        return _BY_NAME[declared]
+    if name.lower().startswith("grpc-web"):
+        return Protocol.HTTP2
+    found = _BY_NAME.get(name.partition("-")[0].lower())
+    if found is not None:
+        return found
+    return Protocol.TCP if port.get("port") in NEVER_DETECTED else Protocol.AUTO
