@@ -5,10 +5,7 @@ What an engine makes of the objects is the engine's business; here is what holds
 
 from __future__ import annotations
 
-import errno
-import sys
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -16,6 +13,7 @@ import yaml
 from meshdemo import documents
 from meshdemo.documents import field_name
 from meshdemo.errors import InputError, Problem
+from meshdemo.sources import texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,8 +24,6 @@ CLUSTER_SCOPED = frozenset({"Namespace"})
 RULES = ("DestinationRule", "VirtualService")
 """The kinds that are rules, in the order in which they are applied (the reverse to delete)."""
 WORKLOADS = frozenset({"Deployment", "Pod"})
-SUFFIXES = (".yaml", ".yml", ".json")
-STDIN = "standard input"
 
 
 @dataclass(frozen=True)
@@ -111,6 +107,13 @@ class Object:
         """Give the same object with other content."""
         return replace(self, data=data)
 
+    def with_pod_metadata(self, metadata: dict[str, Any]) -> Object:
+        """Give the same object with other metadata of its pods."""
+        template = {**self.pod_template, "metadata": metadata}
+        if self.kind == "Pod":
+            return self.with_data(template)
+        return self.with_data({**self.data, "spec": {**self.spec, "template": template}})
+
 
 def read(
     sources: Sequence[str],
@@ -127,7 +130,7 @@ def read(
     """
     problems: list[Problem] = []
     objects: list[Object] = []
-    for file, text in _texts(sources, problems):
+    for file, text in texts(sources, problems):
         objects += parse(text, file, problems)
     objects = [_settle(item, namespace, problems, explicit=explicit) for item in objects]
     _refuse_duplicates(objects, problems)
@@ -171,53 +174,6 @@ def in_apply_order(objects: Iterable[Object]) -> list[Object]:
 def rules(objects: Iterable[Object]) -> list[Object]:
     """Pick the traffic rules."""
     return [item for item in objects if item.kind in RULES]
-
-
-def _texts(sources: Sequence[str], problems: list[Problem]) -> Iterator[tuple[str, str]]:
-    for file in files(sources, problems):
-        try:
-            text = _standard_input() if file is None else file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            problems.append(_unreadable(str(file or STDIN), error))
-        else:
-            yield str(file or STDIN), text
-
-
-def files(sources: Sequence[str], problems: list[Problem]) -> Iterator[Path | None]:
-    """Give the files that ``-f`` means, folders taken apart; None stands for standard input.
-
-    What is not there, or cannot be listed, goes to ``problems``.
-    """
-    for source in sources:
-        yield from _files(source, problems)
-
-
-def _standard_input() -> str:
-    if sys.stdin is None:
-        raise OSError(errno.EBADF, "it is closed")
-    return sys.stdin.read()
-
-
-def _files(source: str, problems: list[Problem]) -> list[Path] | list[None]:
-    if source == "-":
-        return [None]
-    path = Path(source)
-    try:
-        if not path.is_dir():
-            path.stat()
-            return [path]
-        inside = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and not p.is_dir())
-    except OSError as error:
-        problems.append(_unreadable(source, error))
-        return []
-    if not inside:
-        problems.append(Problem(f"no {', '.join(SUFFIXES)} file in this folder", file=source))
-    return inside
-
-
-def _unreadable(file: str, error: OSError | UnicodeDecodeError) -> Problem:
-    reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-    return Problem(f"cannot be read: {reason}", file=file)
 
 
 def parse(text: str, file: str, problems: list[Problem]) -> list[Object]:

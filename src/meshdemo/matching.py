@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from meshdemo.errors import InputError
+from meshdemo.hosts import MESH, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from meshdemo.traffic import Request
 
-MESH = "mesh"
-"""The gateway that stands for all sidecars."""
-DOMAIN = "svc.cluster.local"
 EXPECT_HINT = "say what to expect, as in --expect v2=100%"
 
 _SET_ON_THE_WAY = frozenset(
@@ -79,9 +77,8 @@ def undecided(reason: str) -> InputError:
 
 
 def full_name(host: str, namespace: str) -> str:
-    """Complete a rule's host as Istio does: only a name without any dot is short."""
-    host = host.lower()
-    return host if "." in host or "*" in host else f"{host}.{namespace}.{DOMAIN}"
+    """Complete a rule's host as Istio does; capitals are no difference to a request."""
+    return resolve(host, namespace).lower()
 
 
 def fit(pattern: str, host: str) -> int:

@@ -131,6 +131,20 @@ def test_another_rule_for_the_host_is_named(meshed: Cli, tmp_path: Path) -> None
     assert "VirtualService default/other" in ended.err
 
 
+@pytest.mark.parametrize(
+    ("host", "rivals"), [("app", True), ("app.default.svc.cluster.local", True),
+                         ("App.default.svc.cluster.local", True), ("app.default", False),
+                         ("app.blue.svc.cluster.local", False)],
+)  # fmt: skip
+def test_a_rival_is_a_rule_for_the_host_as_istio_reads_it(
+    meshed: Cli, tmp_path: Path, host: str, *, rivals: bool
+) -> None:
+    other = RIVAL.replace("app.default.svc.cluster.local", host)
+    (tmp_path / "other.yaml").write_text(other)
+    assert meshed("route", "-f", str(tmp_path / "other.yaml")).code == 0
+    assert meshed("route", "v1").code == (3 if rivals else 0)
+
+
 def test_route_without_pods_says_what_to_type(cli: Cli) -> None:
     ended = cli("route", "v2")
     assert ended.code == 3

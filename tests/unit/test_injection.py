@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from meshdemo.engines import Injection
-from meshdemo.engines.local.injection import LABEL, OURS, inject, is_injected, keep, webhook_injects
+from meshdemo.engines import INJECT_LABEL, Injection
+from meshdemo.engines.local.injection import OURS, inject, is_injected, keep, webhook_injects
 from meshdemo.manifests import Object
 
 
@@ -16,9 +16,9 @@ def deployment(
 ) -> Object:
     metadata: dict[str, Any] = {"labels": {"app": "app"}}
     if label:
-        metadata["labels"][LABEL] = label
+        metadata["labels"][INJECT_LABEL] = label
     if annotation:
-        metadata["annotations"] = {LABEL: annotation}
+        metadata["annotations"] = {INJECT_LABEL: annotation}
     return Object(
         {
             "apiVersion": "apps/v1",
@@ -121,5 +121,5 @@ def test_injection_leaves_everything_else_as_it_was() -> None:
     given, changed = inject([service, item], (), Injection.KUBE_INJECT)
     assert given is service
     assert repr(item.data) == before
-    del changed.data["spec"]["template"]["metadata"]["labels"][LABEL]
+    del changed.data["spec"]["template"]["metadata"]["labels"][INJECT_LABEL]
     assert changed.data == item.data

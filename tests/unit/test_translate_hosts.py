@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshdemo.engines.local.translate import hosts, virtual_services
+from meshdemo import hosts
+from meshdemo.engines.local.translate import domains, virtual_services
 from meshdemo.engines.local.translate.services import Service
 from meshdemo.engines.local.translate.virtual_services import VirtualService
 
@@ -68,13 +69,13 @@ def test_the_most_specific_name_is_one_that_fits_and_no_other_is_longer(
 
 
 def test_only_a_client_beside_the_service_may_use_its_bare_name() -> None:
-    assert "app" in hosts.aliases("app", "shop", "shop")
-    assert "app" not in hosts.aliases("app", "shop", "default")
+    assert "app" in domains.aliases("app", "shop", "shop")
+    assert "app" not in domains.aliases("app", "shop", "default")
 
 
 def test_only_port_80_may_be_left_out() -> None:
-    assert hosts.with_port(["app"], 80) == ["app", "app:80"]
-    assert hosts.with_port(["app"], 8080) == ["app:8080"]
+    assert domains.with_port(["app"], 80) == ["app", "app:80"]
+    assert domains.with_port(["app"], 8080) == ["app:8080"]
 
 
 def _rule(name: str, host: str) -> VirtualService:

@@ -30,6 +30,10 @@ def say_nothing(text: str, *, lasting: bool = False) -> None:
     """Take sentences for nobody."""
 
 
+INJECT_LABEL = "sidecar.istio.io/inject"
+"""The label of a pod that says whether it gets a sidecar."""
+
+
 class Injection(str, Enum):
     """Which workloads get a sidecar."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from meshdemo import manifests
-from meshdemo.engines import Injection, MeshOptions
+from meshdemo.engines import INJECT_LABEL, Injection, MeshOptions
 from meshdemo.settings import Settings
 from meshdemo.walkthrough import bundled
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from meshdemo.engines import Engine
     from meshdemo.manifests import Object
 
-INJECT_LABEL = "sidecar.istio.io/inject"
 LOOK = 200
 """How many answers a demonstration counts: enough to see a half, and nothing is judged by it."""
 
@@ -74,8 +73,6 @@ def with_sidecar_label(item: Object) -> Object:
     """Label the pods of a Deployment so that Istio's webhook gives them a sidecar."""
     if item.kind != "Deployment":
         return item
-    template = item.pod_template
-    metadata = template.get("metadata") or {}
+    metadata = item.pod_template.get("metadata") or {}
     labels = {**(metadata.get("labels") or {}), INJECT_LABEL: "true"}
-    template = {**template, "metadata": {**metadata, "labels": labels}}
-    return item.with_data({**item.data, "spec": {**item.spec, "template": template}})
+    return item.with_pod_metadata({**metadata, "labels": labels})

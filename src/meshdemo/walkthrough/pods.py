@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from meshdemo import hosts
 from meshdemo.engines.pods import CLIENT, find_client
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.walkthrough.events import Note
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
     from meshdemo.engines import Engine, Pod
     from meshdemo.manifests import Object
-
-CLUSTER_DOMAIN = ".svc.cluster.local"
 
 
 def require_pods(engine: Engine) -> tuple[Pod, ...]:
@@ -37,11 +36,10 @@ def require_client(engine: Engine) -> Pod:
 
 
 def service_of(host: str, namespace: str, objects: Iterable[Object]) -> Object | None:
-    """Find the Service that a host means in this namespace: ``app``, ``app.default`` ..."""
-    short = host.rstrip(".").removesuffix(CLUSTER_DOMAIN).removesuffix(".svc")
-    name, _, other = short.partition(".")
-    key = ("", "Service", other or namespace, name)
-    return next((item for item in objects if item.key == key), None)
+    """Find the Service that a request's host means in this namespace."""
+    full = hosts.dialled(host, namespace)
+    services = (item for item in objects if item.kind == "Service")
+    return next((s for s in services if hosts.service_host(s.name, s.namespace) == full), None)
 
 
 def versions_of(
@@ -55,13 +53,11 @@ def versions_of(
 
 def selected(service: Object, pods: Iterable[Pod]) -> list[Pod]:
     """Give the pods that a Service selects."""
-    selector = service.spec.get("selector") or {}
+    selector = service.spec.get("selector")
     return [
         pod
         for pod in pods
-        if selector
-        and pod.namespace == service.namespace
-        and selector.items() <= pod.labels.items()
+        if pod.namespace == service.namespace and hosts.selects(selector, pod.labels)
     ]
 
 

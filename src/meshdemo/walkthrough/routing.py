@@ -14,6 +14,7 @@ from meshdemo import manifests
 from meshdemo.engines.pods import find_client
 from meshdemo.errors import EnvironmentFailed, InputError, Problem
 from meshdemo.expectation import parse_split
+from meshdemo.hosts import MESH, resolve, service_host
 from meshdemo.manifests import Object
 from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough.events import Accepted, Finished, Note, Started
@@ -158,9 +159,9 @@ def rivals(namespace: str, objects: Sequence[Object]) -> Iterator[Object]:
     for item in objects:
         if item.kind != "VirtualService" or (item.namespace, item.name) == (namespace, ROUTE):
             continue
-        gateways = item.spec.get("gateways") or ["mesh"]
+        gateways = item.spec.get("gateways") or [MESH]
         hosts = item.spec.get("hosts") or []
-        if "mesh" in gateways and any(_means_app(str(h), item.namespace, namespace) for h in hosts):
+        if MESH in gateways and any(_means_app(str(h), item.namespace, namespace) for h in hosts):
             yield item
 
 
@@ -172,10 +173,8 @@ def warn_unheeded(engine: Engine) -> Iterator[Note]:
 
 
 def _means_app(host: str, written_in: str, namespace: str) -> bool:
-    """Tell whether a rule's host is the app's: a short name is read in the rule's namespace."""
-    short = host.rstrip(".").removesuffix(who.CLUSTER_DOMAIN).removesuffix(".svc")
-    full = short if "." in short else f"{short}.{written_in}"
-    return full == f"{HOST}.{namespace}"
+    """Tell whether a rule's host is the app's, as Istio reads it in the rule's namespace."""
+    return resolve(host, written_in).lower() == service_host(HOST, namespace)
 
 
 def _has_subset(rule: Object, name: str) -> bool:

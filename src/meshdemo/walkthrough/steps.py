@@ -12,7 +12,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meshdemo import manifests
+from meshdemo import sources
 from meshdemo.engines import Injection
 from meshdemo.errors import InputError
 from meshdemo.expectation import parse
@@ -176,7 +176,7 @@ def _files(plan: Plan, names: tuple[str, ...]) -> tuple[str, ...]:
     if not plan.is_own:
         return names
     problems: list[Problem] = []
-    files = list(manifests.files(plan.files, problems))
+    files = list(sources.files(plan.files, problems))
     if problems:
         raise InputError("the manifests cannot be used", problems)
     return tuple("-" if file is None else str(file) for file in files)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.engines import Injection
+from meshdemo.engines import INJECT_LABEL, Injection
 from meshdemo.manifests import WORKLOADS, Object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-LABEL = "sidecar.istio.io/inject"
 REVISION = "istio.io/rev"
 NAMESPACE_LABEL = "istio-injection"
 OURS = "meshdemo.dev/injection"
@@ -90,13 +89,13 @@ def webhook_injects(namespace: str, labels: Mapping[str, str], template: Mapping
         selected = revision == "default"
     else:
         selected = own == "true"
-    return selected and (own == "true" or _annotations(template).get(LABEL) != "false")
+    return selected and (own == "true" or _annotations(template).get(INJECT_LABEL) != "false")
 
 
 def _kube_injects(namespace: str, template: Mapping[str, Any]) -> bool:
     if OURS in _annotations(template):
         return _can_be_injected(namespace, template)
-    wish = _label_of(template) or _annotations(template).get(LABEL)
+    wish = _label_of(template) or _annotations(template).get(INJECT_LABEL)
     return wish != "false" and _can_be_injected(namespace, template)
 
 
@@ -118,7 +117,7 @@ def _annotations(template: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _label_of(template: Mapping[str, Any]) -> str:
-    return _labels(template).get(LABEL, "")
+    return _labels(template).get(INJECT_LABEL, "")
 
 
 def _label(item: Object, value: str, *, ours: bool = False) -> Object:
@@ -127,10 +126,10 @@ def _label(item: Object, value: str, *, ours: bool = False) -> Object:
     annotations = {k: v for k, v in _annotations(template).items() if k != OURS}
     if ours:
         annotations[OURS] = Injection.NONE.value
-    metadata = {**(template.get("metadata") or {}), "labels": {**_labels(template), LABEL: value}}
+    metadata = {
+        **(template.get("metadata") or {}),
+        "labels": {**_labels(template), INJECT_LABEL: value},
+    }
     if annotations or "annotations" in metadata:
         metadata["annotations"] = annotations
-    changed = {**template, "metadata": metadata}
-    if item.kind == "Pod":
-        return item.with_data(changed)
-    return item.with_data({**item.data, "spec": {**item.spec, "template": changed}})
+    return item.with_pod_metadata(metadata)

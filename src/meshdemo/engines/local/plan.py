@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from meshdemo.engines.local import images
 from meshdemo.engines.local.injection import is_injected
 from meshdemo.engines.local.model import PlannedPod, PodPort
+from meshdemo.hosts import selects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -96,9 +97,7 @@ def selecting(pod: PlannedPod, services: Iterable[Object]) -> list[Object]:
     return [
         item
         for item in services
-        if item.namespace == pod.namespace
-        and (selector := item.spec.get("selector"))
-        and selector.items() <= pod.labels.items()
+        if item.namespace == pod.namespace and selects(item.spec.get("selector"), pod.labels)
     ]
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from meshdemo import hosts
 from meshdemo.engines.local.admission.node import Node, top
 from meshdemo.engines.local.admission.reachability import rule_warnings
-from meshdemo.engines.local.translate import hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,6 @@ CONFLICTING_HOSTS = "IST0109"
 SUBSET_WITHOUT_PODS = "IST0173"
 UNKNOWN_HOST = "IST0174"
 
-MESH = "mesh"
 EVERYWHERE, HERE = "*", "."
 ALWAYS_503 = "requests to it get 503"
 
@@ -105,7 +104,7 @@ def _virtual_service_warnings(service: Node, landscape: Landscape) -> Iterator[P
     for destination in _destinations(spec):
         yield from _destination_warnings(destination, landscape)
     for gateway in spec["gateways"].items:
-        if gateway.text != MESH:
+        if gateway.text != hosts.MESH:
             message = f'there is no gateway "{gateway.text}"'
             yield gateway.problem(message, "the local engine has none", NOT_FOUND)
     yield from _conflict_warnings(service, landscape)
@@ -143,10 +142,10 @@ def _destination_warnings(destination: Node, landscape: Landscape) -> Iterator[P
 
 
 def _close_host(full: str, namespace: str, landscape: Landscape) -> str:
-    short = [name.removesuffix(f".{namespace}.{hosts.SUFFIX}") for name in landscape.services]
-    wanted = full.removesuffix(f".{namespace}.{hosts.SUFFIX}")
+    short = [name.removesuffix(f".{namespace}.{hosts.DOMAIN}") for name in landscape.services]
+    wanted = full.removesuffix(f".{namespace}.{hosts.DOMAIN}")
     if wanted.count(".") == 1 and hosts.service_host(*wanted.split(".")) in landscape.services:
-        return f"did you mean {wanted}.{hosts.SUFFIX}? Istio completes only names without a dot"
+        return f"did you mean {wanted}.{hosts.DOMAIN}? Istio completes only names without a dot"
     close = difflib.get_close_matches(wanted, short, n=1)
     return f"did you mean {close[0]}?" if close else ALWAYS_503
 
@@ -169,7 +168,7 @@ def _conflict_warnings(service: Node, landscape: Landscape) -> Iterator[Problem]
 
 def _is_for_mesh(service: Node) -> bool:
     gateways = [node.text for node in service["spec"]["gateways"].items]
-    return not gateways or MESH in gateways
+    return not gateways or hosts.MESH in gateways
 
 
 def _full_hosts(service: Node) -> list[str]:

@@ -18,15 +18,13 @@ from meshdemo.engines.local.admission.references import (
     label_problems,
     weight_problems,
 )
-from meshdemo.engines.local.translate.hosts import overlap
+from meshdemo.hosts import MESH, overlap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshdemo.engines.local.admission.node import Node
     from meshdemo.errors import Problem
-
-MESH = "mesh"
 
 
 def problems(service: Node) -> Iterator[Problem]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.translate import connections, hosts, names, refusals
+from meshdemo.engines.local.translate import connections, names, refusals
+from meshdemo.engines.local.translate.domains import HTTP_PORT, aliases, with_port
 from meshdemo.engines.local.translate.resources import typed
 from meshdemo.engines.local.translate.routes import Dialled, cluster_of, default_route, routes_of
 from meshdemo.engines.local.translate.virtual_services import divide_hosts, governs_any
@@ -44,17 +45,17 @@ class Domains:
         return free
 
     def aliases(self, service: Service) -> list[str]:
-        return domains.aliases(service.name, service.namespace, self.namespace)
+        return aliases(service.name, service.namespace, self.namespace)
 
     def of_service(self, service: Service, port: int, routes: list[Json]) -> Iterator[Json]:
         """Make the virtual host of a service's port, if a name is left for it."""
-        free = self.claim(domains.with_port(self.aliases(service), port))
+        free = self.claim(with_port(self.aliases(service), port))
         if free:
             yield {"name": f"{service.host}:{port}", "domains": free, "routes": routes}
 
     def of_name(self, name: str, port: int, routes: list[Json]) -> Iterator[Json]:
         """Make the virtual host of a name that only rules know."""
-        if free := self.claim(domains.with_port([name], port)):
+        if free := self.claim(with_port([name], port)):
             yield {"name": f"{name}:{port}", "domains": free, "routes": routes}
 
 
@@ -74,7 +75,7 @@ def of_client(scope: Scope) -> list[Json]:
     domains = Domains(scope.namespace)
     ports = {port.number for service in scope.services.values() for port in service.ports}
     found: list[Json] = []
-    for number in sorted(ports | {domains.HTTP_PORT}):
+    for number in sorted(ports | {HTTP_PORT}):
         found += sorted(_on_port(number, scope, domains), key=lambda host: str(host["name"]))
     for service in scope.hidden:
         for port in service.ports:
@@ -128,11 +129,11 @@ def _governed(
 
     Names alone get routes on port 80 only; on others they go along with a service.
     """
-    if port != domains.HTTP_PORT and not governs_any(rule, here):
+    if port != HTTP_PORT and not governs_any(rule, here):
         return [], []
     others, services = divide_hosts(rule, here, scope.most_specific)
     services = [service for service in services if _takes_http_rules(service, port)]
-    return (others, services) if services or port == domains.HTTP_PORT else ([], [])
+    return (others, services) if services or port == HTTP_PORT else ([], [])
 
 
 def _takes_http_rules(service: Service, port: int) -> bool:
@@ -152,6 +153,6 @@ def _without_rules(service: Service, port: int, scope: Scope, domains: Domains) 
 def _missing_ports(services: Iterable[Service], domains: Domains) -> Iterator[Json]:
     """Refuse calls to a service on a port that it does not have, and say which it has."""
     for service in services:
-        aliases = domains.aliases(service)
-        free = domains.claim([*aliases, *(f"{alias}:*" for alias in aliases)])
+        aliased = domains.aliases(service)
+        free = domains.claim([*aliased, *(f"{alias}:*" for alias in aliased)])
         yield refusals.missing_port(service, free)
