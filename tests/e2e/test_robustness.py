@@ -76,7 +76,7 @@ PHASES = {
 def until_said(process: subprocess.Popen[str], words: str) -> None:
     """Read standard error until a line with these words; at once if there are none."""
     assert process.stderr is not None
-    seen = []
+    seen: list[str] = []
     while words and not (seen and words in seen[-1]):
         seen.append(process.stderr.readline())
         assert seen[-1], f"it ended without saying {words}: {seen}"
