@@ -19,8 +19,9 @@ import psutil
 import pytest
 
 from meshdemo import manifests, waiting
-from meshdemo.engines.local import orphans, ports
+from meshdemo.engines.local import ports
 from meshdemo.engines.local.engine import LocalEngine
+from meshdemo.engines.local.processes import orphans
 from meshdemo.errors import EnvironmentFailed, InputError
 from meshdemo.settings import Settings
 from meshdemo.traffic import Request

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.starts import Starts
+from meshdemo.engines.local.processes.starts import Starts
 
 if TYPE_CHECKING:
     from pathlib import Path

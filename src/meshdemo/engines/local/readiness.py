@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.local.images import Program
     from meshdemo.engines.local.layout import Layout
     from meshdemo.engines.local.model import PlannedPod
-    from meshdemo.engines.local.processes import State, Supervisor
+    from meshdemo.engines.local.processes.supervisor import State, Supervisor
 
 PAUSE, LONGEST_PAUSE = 0.002, 0.02
 STATES_PAUSE = 0.1
@@ -126,7 +126,7 @@ def last_lines(log: Path, count: int = LAST_LINES) -> str:
 
 def _refuse_foreign_listener(program: Program, state: State) -> None:
     """Look closely at what was started more than once: a stranger may have its port."""
-    from meshdemo.engines.local import orphans  # noqa: PLC0415 - psutil costs a quick command too much
+    from meshdemo.engines.local.processes import orphans  # noqa: PLC0415 - psutil costs a quick command too much
 
     for port in program.listens:
         if ports.is_free(port) or (state.is_up and orphans.listens(state.pid, port)):

@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.engines import files, record
-from meshdemo.engines.local import images, launch, plan, ports, translate, xds
+from meshdemo.engines.local import images, plan, ports, translate, xds
 from meshdemo.engines.local.bootstrap import FLAGS, bootstrap
 from meshdemo.engines.local.layout import KUBE_PROXY, SIDECAR, Layout, process_name
 from meshdemo.engines.local.model import Mesh, PlannedPod
-from meshdemo.engines.local.processes import Supervisor
+from meshdemo.engines.local.processes import launch
+from meshdemo.engines.local.processes.configuration import Process
+from meshdemo.engines.local.processes.supervisor import Supervisor
 from meshdemo.engines.local.readiness import PortTaken, Readiness
 from meshdemo.engines.local.store import PODS
-from meshdemo.engines.local.supervision import Process
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
 if TYPE_CHECKING:

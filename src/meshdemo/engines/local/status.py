@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from meshdemo.engines.local.model import PlannedPod
-    from meshdemo.engines.local.processes import State
+    from meshdemo.engines.local.processes.supervisor import State
     from meshdemo.engines.local.runtime import Planned, Runtime
     from meshdemo.manifests import Object
 
@@ -117,7 +117,7 @@ class _Look:
         state = self.states.get(process_name(pod, program.container))
         if not (program.annotated and state and state.is_up):
             return
-        from meshdemo.engines.local import orphans  # noqa: PLC0415 - psutil costs a quick command too much
+        from meshdemo.engines.local.processes import orphans  # noqa: PLC0415 - psutil costs a quick command too much
 
         for place in orphans.foreign_listeners(state.pid):
             yield f"{program.container} listens on {place}, not only on loopback"
@@ -141,7 +141,7 @@ class _Look:
 
     def _strangers(self, program: images.Program, state: State) -> Iterator[str]:
         """Look closer at what was started more than once: a stranger may have its port."""
-        from meshdemo.engines.local import orphans  # noqa: PLC0415 - psutil costs a quick command too much
+        from meshdemo.engines.local.processes import orphans  # noqa: PLC0415 - psutil costs a quick command too much
 
         for port in program.listens:
             if not orphans.listens(state.pid, port):

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meshdemo.engines import Check, record
-from meshdemo.engines.local import orphans, ports
-from meshdemo.engines.local.processes import Supervisor
+from meshdemo.engines.local import ports
+from meshdemo.engines.local.processes import orphans
+from meshdemo.engines.local.processes.supervisor import Supervisor
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from supervisor.options import UnhosedConfigParser
 
-from meshdemo.engines.local.supervision import Process, configuration
+from meshdemo.engines.local.processes.configuration import Process, render
 from meshdemo.errors import EnvironmentFailed
 
 FOLDER = Path("/state of %the% art")
@@ -17,7 +17,7 @@ FOLDER = Path("/state of %the% art")
 def section(process: Process) -> dict[str, str]:
     """Read a process's section as supervisord does."""
     parser = UnhosedConfigParser()
-    parser.read_string(configuration(FOLDER, FOLDER, [process]))
+    parser.read_string(render(FOLDER, FOLDER, [process]))
     return dict(parser.items(f"program:{process.name}"))
 
 
@@ -34,4 +34,4 @@ def test_a_process_whose_file_changed_is_a_changed_process() -> None:
 
 def test_a_path_that_a_line_cannot_hold_is_refused() -> None:
     with pytest.raises(EnvironmentFailed, match="characters"):
-        configuration(Path("/a ;b"), FOLDER, [])
+        render(Path("/a ;b"), FOLDER, [])

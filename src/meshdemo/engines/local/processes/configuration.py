@@ -38,7 +38,7 @@ class Process:
     """What the process reads when it starts; a change restarts it."""
 
 
-def configuration(folder: Path, sockets: Path, processes: Iterable[Process]) -> str:
+def render(folder: Path, sockets: Path, processes: Iterable[Process]) -> str:
     """Write supervisord's configuration."""
     lines = [
         "[unix_http_server]",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo.engines.local.processes import Supervisor
-from meshdemo.engines.local.supervision import SOCKET
+from meshdemo.engines.local.processes.configuration import SOCKET
+from meshdemo.engines.local.processes.supervisor import Supervisor
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:

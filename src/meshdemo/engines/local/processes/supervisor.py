@@ -16,8 +16,9 @@ from xml.parsers.expat import ExpatError
 
 from meshdemo import shell, waiting
 from meshdemo.engines import files
-from meshdemo.engines.local import images, supervision, unixhttp
-from meshdemo.engines.local.starts import Starts
+from meshdemo.engines.local import images, unixhttp
+from meshdemo.engines.local.processes import configuration
+from meshdemo.engines.local.processes.starts import Starts
 from meshdemo.engines.local.unixhttp import Unreachable
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from meshdemo.engines.local.supervision import Process
+    from meshdemo.engines.local.processes.configuration import Process
 
 START_SECONDS = 20
 STOP_SECONDS = 15
@@ -63,7 +64,7 @@ class Supervisor:
 
     def __init__(self, folder: Path, sockets: Path, run: str) -> None:
         self.folder, self.sockets, self.run = folder, sockets, run
-        self._starts = Starts(folder / supervision.LOG)
+        self._starts = Starts(folder / configuration.LOG)
 
     def is_up(self) -> bool:
         """Tell whether it answers, and is not about to end."""
@@ -75,8 +76,8 @@ class Supervisor:
 
     def ensure(self, processes: Sequence[Process]) -> None:
         """Have these processes running, and no others. One that is unchanged is not touched."""
-        text = supervision.configuration(self.folder, self.sockets, processes)
-        file = self.folder / supervision.CONFIG
+        text = configuration.render(self.folder, self.sockets, processes)
+        file = self.folder / configuration.CONFIG
         if self.is_up():
             files.write(file, text)
             self._reload()
@@ -103,9 +104,9 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop supervisord and all that it started, also what it lost."""
-        from meshdemo.engines.local import orphans  # noqa: PLC0415 - psutil costs a quick command too much
+        from meshdemo.engines.local.processes import orphans  # noqa: PLC0415 - psutil costs a quick command too much
 
-        pid = orphans.recorded_pid(self.folder / supervision.PID_FILE, self.run)
+        pid = orphans.recorded_pid(self.folder / configuration.PID_FILE, self.run)
         try:
             self._call("shutdown")
         except (Unreachable, EnvironmentFailed):
@@ -117,8 +118,8 @@ class Supervisor:
         orphans.end_all(self.run)
 
     def _start(self) -> None:
-        (self.sockets / supervision.SOCKET).unlink(missing_ok=True)
-        config, output = self.folder / supervision.CONFIG, self.folder / supervision.OUTPUT
+        (self.sockets / configuration.SOCKET).unlink(missing_ok=True)
+        config, output = self.folder / configuration.CONFIG, self.folder / configuration.OUTPUT
         pid = shell.spawn(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)],
             env={**images.base_environment(), images.RUN_VARIABLE: self.run},
@@ -161,7 +162,7 @@ class Supervisor:
     def _call(self, method: str, *parameters: str | bool) -> Any:  # noqa: ANN401 - XML-RPC gives any data
         """Ask supervisord. Raises Unreachable, and EnvironmentFailed if it refuses."""
         body = xmlrpc.client.dumps(parameters, f"supervisor.{method}")
-        socket = self.sockets / supervision.SOCKET
+        socket = self.sockets / configuration.SOCKET
         answer = unixhttp.post(socket, "/RPC2", body)
         try:
             return xmlrpc.client.loads(answer)[0][0]
