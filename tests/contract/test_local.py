@@ -334,14 +334,14 @@ def test_sigterm_is_enough_to_end_everything(engine: LocalEngine, up: Callable[[
     )
 
 
-APPLY = """
+CHANGE = """
 import os, signal, sys
 from pathlib import Path
 from meshdemo import manifests
 from meshdemo.engines.local.engine import LocalEngine
 from meshdemo.settings import Settings
 
-state, phase, number, *sources = sys.argv[1:]
+do, state, phase, number, *sources = sys.argv[1:]
 left = int(number)
 
 def die_at_phase(event, arguments):
@@ -354,16 +354,20 @@ def die_at_phase(event, arguments):
 sys.addaudithook(die_at_phase)
 engine = LocalEngine(Settings(state_dir=Path(state)))
 objects = engine.inject(manifests.read(sources))
-engine.apply(objects)
+getattr(engine, do)(objects)
 engine.wait_ready(objects, 30)
 """
-"""Applies files, and is killed when it comes to the phase: just before a file takes its place,
-or before a process is started."""
+"""Applies or deletes objects, and is killed when it comes to the phase: just before a file takes
+its place, or before a process is started."""
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 
 
-def apply_until(engine: LocalEngine, phase: str, number: int, source: Path) -> None:
-    argv = [sys.executable, "-c", APPLY, str(engine.store.folder), phase, str(number), str(source)]
+def kill_at(
+    phase: str, number: int, engine: LocalEngine, source: Path, *, doing: str = "apply"
+) -> None:
+    """Have another process change the mesh, and be killed when it comes to a phase."""
+    state = str(engine.store.folder)
+    argv = [sys.executable, "-c", CHANGE, doing, state, phase, str(number), str(source)]
     done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == -signal.SIGKILL, f"it never came to {phase}\n{done.stderr}"
 
@@ -386,7 +390,7 @@ FIRST_APPLY = {
 def test_a_first_apply_killed_in_any_phase_can_be_repeated_or_taken_down(
     engine: LocalEngine, up: Callable[[], None], phase: str, repair: str
 ) -> None:
-    apply_until(engine, *FIRST_APPLY[phase], MANIFESTS)
+    kill_at(*FIRST_APPLY[phase], engine, MANIFESTS)
     engine.pods()
     if repair == "up":
         up()
@@ -413,7 +417,7 @@ def test_rules_that_a_killed_apply_stored_are_not_taken_for_live_until_up_makes_
     engine.apply(objects)
     engine.wait_ready(objects, SECONDS)
     (tmp_path / "rules.yaml").write_text(manifests.dump(rules))
-    apply_until(engine, phase, number, tmp_path / "rules.yaml")
+    kill_at(phase, number, engine, tmp_path / "rules.yaml")
     began = time.monotonic()
     with pytest.raises(EnvironmentFailed, match="not live"):
         engine.wait_ready(rules, SECONDS)
@@ -423,6 +427,18 @@ def test_rules_that_a_killed_apply_stored_are_not_taken_for_live_until_up_makes_
     engine.wait_ready(rules, SECONDS)
     assert not any(pod.message for pod in engine.pods())
     assert set(count(engine)) == {"v2"}
+
+
+def test_a_deletion_that_was_killed_is_finished_by_the_next_one(
+    engine: LocalEngine, up: Callable[[], None], rules: Sequence[Object], tmp_path: Path
+) -> None:
+    up()
+    (tmp_path / "rules.yaml").write_text(manifests.dump(rules))
+    kill_at("rds.json", 1, engine, tmp_path / "rules.yaml", doing="delete")
+    assert set(count(engine)) == {"v2"}
+    engine.delete(rules)
+    assert set(count(engine)) == {"v1", "v2"}
+    assert not any(pod.message for pod in engine.pods())
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"engine": "local"}', "\0\0"], ids=repr)

@@ -92,7 +92,8 @@ class LocalEngine:
             run, stored = self.store.run(), self.store.objects()
             keys = {item.key for item in objects}
             leaving = [item for item in reversed(in_apply_order(stored)) if item.key in keys]
-            if run and leaving:
+            # Where a command was killed after it took them from the store, this finishes its work.
+            if run and (leaving or not Runtime(self.store, run, self.notify).is_live()):
                 staying = [item for item in stored if item.key not in keys]
                 self._change(self._with_envoy(run), staying, stored)
         return tuple(Change("deleted", item.kind, item.namespace, item.name) for item in leaving)
