@@ -8,7 +8,8 @@ import pytest
 
 from meshdemo.engines.local.model import PlannedPod, PodPort
 from meshdemo.engines.local.translate import services
-from meshdemo.engines.local.translate.services import Protocol, Service, ServicePort
+from meshdemo.engines.local.translate.services import Service, ServicePort
+from meshdemo.protocols import Protocol, protocol_of
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ from meshdemo.engines.local.translate.services import Protocol, Service, Service
 def test_protocol_is_app_protocol_else_the_names_prefix(
     port: dict[str, Any], protocol: Protocol
 ) -> None:
-    assert services.protocol_of({"port": 80, **port}) is protocol
+    assert protocol_of({"port": 80, **port}) is protocol
 
 
 @pytest.mark.parametrize(
