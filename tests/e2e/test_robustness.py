@@ -99,7 +99,7 @@ def test_an_up_that_was_cut_short_can_be_looked_at_finished_and_removed(
     mesh: Mesh, phase: str, signum: signal.Signals
 ) -> None:
     # So many requests that the measurement is under way when the signal comes.
-    up = mesh.start("up", "--requests", "20000")
+    up = mesh.start("up", "--requests", "3000")
     until_said(up, PHASES[phase])
     up.send_signal(signum)
     up.communicate(timeout=SECONDS)
