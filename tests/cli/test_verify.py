@@ -112,6 +112,19 @@ def test_it_starts_nothing_and_says_what_to_type(cli: Cli) -> None:
     assert set(cli.engine.calls) <= {"pods"}
 
 
+@pytest.mark.parametrize(
+    ("broken", "code"), [("testclient", 3), ("app-v2", 1)], ids=["the client", "an app"]
+)
+def test_a_test_client_that_is_down_is_no_verdict_on_the_mesh(
+    meshed: Cli, broken: str, code: int
+) -> None:
+    meshed.engine.broken_pod = broken
+    meshed.engine.replies = lambda count: iter([Reply(error="connection refused")] * count)
+    ended = meshed("verify", "--expect", "v2=100%")
+    assert ended.code == code
+    assert ("meshdemo up" in ended.err) is (code == 3)
+
+
 def test_without_a_test_client_it_says_so(deployed: Cli) -> None:
     del deployed.engine.applied["apps", "Deployment", "default", "testclient"]
     ended = deployed("verify")

@@ -86,6 +86,7 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
         )
     count = question.requests or verdict.default_requests(expectation)
     sample = take(engine, question.request, count, question.timeout)
+    _require_sending(engine, sample)
     known = who.versions_of(question.request.url, client.namespace, objects, pods)
     counted = tally(sample, sorted({*expectation.versions, *known}))
     return Measured(
@@ -133,6 +134,17 @@ def take(engine: Engine, request: Request, count: int, timeout: float) -> Sample
     except BrokenOff as error:
         broken_off = error.message
     return Sample(request, count, tuple(replies), time.monotonic() - began, broken_off)
+
+
+def _require_sending(engine: Engine, sample: Sample) -> None:
+    """Refuse to judge a mesh by a test client that is down: then nothing was sent into it."""
+    if any(not reply.error for reply in sample.replies):
+        return
+    client = who.require_client(engine)
+    if client.is_ready and not client.message:
+        return
+    message = f"the test client {client.name} cannot send: {client.message or 'it is not ready'}"
+    raise EnvironmentFailed(message, hint=who.begin(engine))
 
 
 def _converge(engine: Engine, wait: float) -> Convergence:

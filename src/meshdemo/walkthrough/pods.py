@@ -22,7 +22,7 @@ def require_pods(engine: Engine) -> tuple[Pod, ...]:
     namespace = engine.where.namespace
     pods = tuple(pod for pod in engine.pods() if pod.namespace == namespace)
     if not pods:
-        raise EnvironmentFailed(f"nothing runs in namespace {namespace}", hint=_begin(engine))
+        raise EnvironmentFailed(f"nothing runs in namespace {namespace}", hint=begin(engine))
     return pods
 
 
@@ -31,7 +31,7 @@ def require_client(engine: Engine) -> Pod:
     client = find_client(require_pods(engine), engine.where.namespace)
     if client is None:
         message = f"there is no test client in namespace {engine.where.namespace}"
-        raise EnvironmentFailed(message, hint=f"It is the Deployment {CLIENT}. {_begin(engine)}")
+        raise EnvironmentFailed(message, hint=f"It is the Deployment {CLIENT}. {begin(engine)}")
     return client
 
 
@@ -70,6 +70,7 @@ def unheeded(client: Pod) -> Note:
     )
 
 
-def _begin(engine: Engine) -> str:
+def begin(engine: Engine) -> str:
+    """Say what to type to have it all."""
     flags = "" if engine.where.namespace == "default" else f" -n {engine.where.namespace}"
     return f"Type: meshdemo up{flags}"
