@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.binomial import Binomial
 from meshdemo.expectation import is_exact
+from meshdemo.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,17 +195,17 @@ def _evidence(
 
 
 def _unfinished(total: int, why: str) -> str:
-    said = f"{_answers(total)} came back before the measurement broke off"
+    said = f"{counted(total, 'answer')} came back before the measurement broke off"
     return f"{said}: {why}" if why else said
 
 
 def _counted(judgement: Judgement) -> str:
-    counted = f"{judgement.version}: {judgement.count:,} of {_answers(judgement.total)}"
+    answered = f"{judgement.version}: {judgement.count:,} of {counted(judgement.total, 'answer')}"
     shares = f"{_percent(judgement.share)} where {_percent(judgement.expected)} is expected"
     if judgement.exact:
-        return f"{counted}, {shares}"
+        return f"{answered}, {shares}"
     passing = f"a real {judgement.passing} would pass"
-    return f"{counted}, {shares}; {passing} (p = {judgement.p_value:.2g})"
+    return f"{answered}, {shares}; {passing} (p = {judgement.p_value:.2g})"
 
 
 def _kinds(judgement: Judgement, tally: Tally) -> str:
@@ -215,10 +216,6 @@ def _kinds(judgement: Judgement, tally: Tally) -> str:
     named = [f"{count:,} {kind}" for kind, count in kinds[:_KINDS_NAMED]]
     more = [f"{len(kinds) - _KINDS_NAMED} more kinds"] if len(kinds) > _KINDS_NAMED else []
     return f" ({', '.join(named + more)})"
-
-
-def _answers(total: int) -> str:
-    return "1 answer" if total == 1 else f"{total:,} answers"
 
 
 def _percent(share: float) -> str:

@@ -35,5 +35,5 @@ def until(
     try:
         return cast("T", waiter(probe))
     except tenacity.RetryError as error:
-        message = f"waited {timeout:g} s for {what}"
+        message = f"waited {round(timeout, 2):g} s for {what}"
         raise TimedOut(message, hint="Give it longer with --timeout.") from error

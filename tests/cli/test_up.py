@@ -18,7 +18,7 @@ def test_up_shows_each_step_the_splits_and_the_verdict(cli: Cli) -> None:
     ended = cli("up")
     assert ended.code == 0
     steps = [line.split()[1] for line in ended.err.splitlines() if line.startswith("ok ")]
-    assert steps == ["install", "inject", "deploy", "route", "route"]
+    assert steps == ["install", "inject", "deploy", "route", "route", "verify"]
     assert "before the rules, 200 answers:" in ended.out
     assert "after the DestinationRule, 200 answers:" in ended.out
     assert "after the VirtualService, 200 answers:" in ended.out
@@ -70,7 +70,9 @@ def test_everything_is_validated_before_anything_is_touched(cli: Cli) -> None:
 
 def test_a_wrong_mesh_is_exit_1(cli: Cli) -> None:
     cli.engine.replies = lambda count: iter([Reply(200, "v1")] * count)
-    assert cli("up").code == 1
+    ended = cli("up")
+    assert ended.code == 1
+    assert "FAILED verify   v2=100% not met (" in ended.err
 
 
 def test_a_check_of_the_installation_that_fails_ends_it(cli: Cli) -> None:
@@ -92,6 +94,10 @@ def test_requests_are_for_the_demonstrations_too(cli: Cli) -> None:
     document = cli("up", "--requests", "10", "-o", "json").json
     assert document["requests"] == 10
     assert {item["total"] for item in document["splits"]} == {10}
+
+
+def test_one_is_counted_as_one(cli: Cli) -> None:
+    assert "http://app/env/version, 1 answer in " in cli("up", "--requests", "1").out
 
 
 def test_without_sidecars_the_promise_is_another_one(cli: Cli) -> None:
@@ -120,6 +126,7 @@ def test_your_own_objects_take_the_walkthroughs_place(cli: Cli, tmp_path: Path) 
     (tmp_path / "own.yaml").write_text(OWN)
     ended = cli("up", "-f", str(tmp_path))
     assert ended.code == 0
+    assert "kube-inject, 0 workloads" in ended.err
     assert [item.title for item in cli.engine.objects()] == ["Service default/web"]
     assert "not verified" in ended.err
     assert "send" not in cli.engine.calls

@@ -9,6 +9,7 @@ from meshdemo.report.bars import show_tally
 from meshdemo.report.documents import applied_document, tally_document
 from meshdemo.report.terminal import Terminal
 from meshdemo.walkthrough.events import Accepted, Checked, Counted, Finished, Note, Started
+from meshdemo.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,7 +109,7 @@ class Progress:
         )
         name = event.name.ljust(STEP_WIDTH)
         took = self.err.paint(f"({event.seconds:.2f} s)", "dim")
-        self._line(f"{self.err.mark(ok=True)} {name} {event.result} {took}")
+        self._line(f"{self.err.mark(event.ok)} {name} {event.result} {took}")
 
     def _count(self, event: Counted) -> None:
         self.data["splits"].append(
@@ -116,7 +117,9 @@ class Progress:
         )
         if not (self.json or self.quiet):
             self.out.line()
-            show_tally(self.out, f"{event.title}, {event.tally.total} answers:", event.tally)
+            show_tally(
+                self.out, f"{event.title}, {counted(event.tally.total, 'answer')}:", event.tally
+            )
 
     def _accept(self, applied: Applied) -> None:
         for name, found in applied_document(applied).items():

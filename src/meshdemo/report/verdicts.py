@@ -9,6 +9,7 @@ from meshdemo.report import Report
 from meshdemo.report.bars import show_tally
 from meshdemo.report.documents import change_document, verdict_document
 from meshdemo.verdict import Outcome
+from meshdemo.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +68,7 @@ def _show_verdict(terminal: Terminal, measured: Measured) -> None:
     sample = measured.sample
     show_tally(
         terminal,
-        f"{sample.request.method} {sample.request.url}, {verdict.total} answers "
+        f"{sample.request.method} {sample.request.url}, {counted(verdict.total, 'answer')} "
         f"in {sample.seconds:.2f} s:",
         measured.tally,
     )

@@ -25,11 +25,12 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The step that began last has ended well."""
+    """The step that began last has ended; ``ok`` says whether well."""
 
     name: str
     result: str
     seconds: float
+    ok: bool = True
 
 
 @dataclass(frozen=True, slots=True)

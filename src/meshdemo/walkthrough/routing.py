@@ -19,6 +19,7 @@ from meshdemo.manifests import Object
 from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough.events import Accepted, Finished, Note, Started
 from meshdemo.walkthrough.plan import read_files
+from meshdemo.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -105,7 +106,7 @@ def clear(engine: Engine, timeout: float) -> Story[Routed]:
     if mine:
         engine.wait_ready(manifests.rules(engine.objects()), timeout)
     seconds = time.monotonic() - began
-    yield Finished("route", f"{len(changes)} rules removed", seconds)
+    yield Finished("route", f"{counted(len(changes), 'rule')} removed", seconds)
     return Routed(changes, seconds)
 
 

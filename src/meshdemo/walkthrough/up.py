@@ -15,8 +15,10 @@ from meshdemo.engines import Applied, Injection
 from meshdemo.engines.pods import CLIENT, find_client
 from meshdemo.errors import InputError
 from meshdemo.traffic import Request, tally
+from meshdemo.verdict import Outcome
 from meshdemo.walkthrough import measuring, routing, steps, workloads
 from meshdemo.walkthrough.events import Accepted, Counted, Finished, Note
+from meshdemo.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +82,7 @@ def _deploy(engine: Engine, plan: Plan, objects: Sequence[Object]) -> Story[tupl
     count = sum(item.kind in manifests.WORKLOADS for item in injected)
     yield Finished(
         "inject",
-        f"{plan.injection.value if plan.injection else ''}, {count} workloads",
+        f"{plan.injection.value if plan.injection else ''}, {counted(count, 'workload')}",
         time.monotonic() - began,
     )
     yield (steps.OWN_DEPLOY if plan.is_own else steps.DEPLOY).started(plan)
@@ -147,7 +149,7 @@ def _verify(engine: Engine, plan: Plan) -> Story[Measured]:
     )
     promise = measuring.expected(engine, question)
     yield steps.VERIFY.started(steps.proving(plan, promise))
-    return (yield from measuring.measure(engine, question))
+    return (yield from _measure(engine, question))
 
 
 def _apply_own_rules(
@@ -159,7 +161,7 @@ def _apply_own_rules(
     began = time.monotonic()
     applied = engine.apply(rules)
     engine.wait_ready(rules, plan.settings.timeout)
-    yield Finished("route", f"{len(rules)} rules live", time.monotonic() - began)
+    yield Finished("route", f"{counted(len(rules), 'rule')} live", time.monotonic() - began)
     return applied.changes
 
 
@@ -184,4 +186,17 @@ def _verify_own(engine: Engine, plan: Plan) -> Story[Measured | None]:
         wait=plan.wait,
         timeout=plan.settings.timeout,
     )
-    return (yield from measuring.measure(engine, question))
+    return (yield from _measure(engine, question))
+
+
+def _measure(engine: Engine, question: measuring.Question) -> Story[Measured]:
+    began = time.monotonic()
+    measured = yield from measuring.measure(engine, question)
+    outcome = measured.verdict.outcome
+    yield Finished(
+        "verify",
+        f"{measured.expectation} {outcome.value}",
+        time.monotonic() - began,
+        ok=outcome is Outcome.MET,
+    )
+    return measured
