@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import threading
 from contextlib import contextmanager
@@ -27,8 +28,11 @@ def answering(path: Path, answer: bytes) -> Iterator[None]:
 
         def serve() -> None:
             connection, _ = server.accept()
-            with connection:
-                connection.recv(65536)
+            with connection, connection.makefile("rb") as question:
+                # All of it: to close a socket with something unread resets the connection.
+                question.readline()
+                length = int(http.client.parse_headers(question)["Content-Length"])
+                question.read(length)
                 connection.sendall(answer)
 
         thread = threading.Thread(target=serve, daemon=True)
