@@ -119,4 +119,5 @@ def test_up_stays_local_and_prints_the_line_for_the_cluster(
     assert ended.code == 0
     assert cli.choice is not None
     assert cli.choice.engine == "local"
-    assert "meshdemo up --engine cluster --context kind-a" in ended.err
+    typed = f"meshdemo up --state-dir {cli.state} --engine cluster --context kind-a\n"
+    assert typed in ended.err

@@ -115,8 +115,8 @@ def _is_verbose(run: Invocation | None, arguments: Sequence[str]) -> bool:
 
 
 def _show(terminal: Terminal, error: MeshdemoError) -> None:
-    terminal.line(f"{terminal.paint('error:', 'red')} {error.message}")
+    terminal.advise(f"{terminal.paint('error:', 'red')} {error.message}")
     for problem in getattr(error, "problems", ()):
         terminal.line(f"  {problem}")
     if error.hint:
-        terminal.line(f"  {error.hint}")
+        terminal.advise(f"  {error.hint}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from meshdemo.cli import options, streams
+from meshdemo.cli import calling, options, streams
 from meshdemo.engines.choice import CLUSTER, choose_engine, kubeconfig_about, open_engine
 from meshdemo.report.progress import Progress
 
@@ -49,6 +49,8 @@ def read_settings(ctx: typer.Context) -> Settings:
     run.progress.configure(
         quiet=settings.quiet, verbose=settings.verbose, json=settings.output == "json"
     )
+    root: Any = ctx.find_root().command  # our Group, which names its commands
+    run.progress.spell(calling.commands(root.commands, settings))
     return settings
 
 

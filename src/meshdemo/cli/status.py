@@ -15,11 +15,12 @@ def status(ctx: typer.Context) -> Report:
     """
     from meshdemo import manifests
     from meshdemo.report.status import status as report
+    from meshdemo.walkthrough import pods as who
 
     engine = engine_for(ctx, changes=False)
     return report(
         engine.pods(),
         manifests.rules(engine.objects()),
-        "Type: meshdemo up",
+        who.BEGIN,
         wide=ctx.obj.settings.output == "wide",
     )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from meshdemo.cli.invocation import chosen, engine_for, read_settings
+from meshdemo.cli.invocation import chosen, engine_for
 from meshdemo.cli.options import (
     INJECTION_HELP,
     Explain,
@@ -18,9 +17,6 @@ from meshdemo.cli.options import (
 )
 from meshdemo.cli.values import positive, seconds
 from meshdemo.report import Report
-
-if TYPE_CHECKING:
-    from meshdemo.settings import Settings
 
 
 def up(
@@ -68,7 +64,6 @@ def up(
     from meshdemo.walkthrough.plan import Plan
     from meshdemo.walkthrough.up import up as go
 
-    given = read_settings(ctx)
     choice = chosen(ctx)
     plan = Plan(
         settings=choice.settings,
@@ -86,17 +81,4 @@ def up(
     progress = ctx.obj.progress
     progress.explains = explain
     result = progress.follow(go(engine, plan))
-    return verdicts.up_done(result, _flags(given), progress.data)
-
-
-def _flags(given: Settings) -> str:
-    """Give the options that another command needs to be about the same mesh."""
-    from meshdemo.settings import default_state_dir
-
-    flags = {
-        "--context": given.context,
-        "--kubeconfig": given.kubeconfig,
-        "-n": given.namespace,
-        "--state-dir": str(given.state_dir) if given.state_dir != default_state_dir() else None,
-    }
-    return " ".join(f"{name} {shlex.quote(value)}" for name, value in flags.items() if value)
+    return verdicts.up_done(result, progress.data)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from meshdemo.engines import Applied
+    from meshdemo.report.commands import Commands
     from meshdemo.report.spinner import Spinner
     from meshdemo.walkthrough.events import Event, Story
 
@@ -46,6 +47,10 @@ class Progress:
     def configure(self, *, quiet: bool, verbose: bool, json: bool) -> None:
         """Heed the options about output."""
         self.quiet, self.verbose, self.json = quiet, verbose, json
+
+    def spell(self, commands: Commands) -> None:
+        """Spell the commands that are advised as they work here."""
+        self.out.commands = self.err.commands = commands
 
     def follow(self, story: Story[T]) -> T:
         """Run a story to its end, show what happens, and give its result."""
@@ -139,7 +144,7 @@ class Progress:
         if (self.quiet and not always) or text in self._said:
             return
         self._said.add(text)
-        self.err.line(text)
+        self.err.advise(text)
 
     def _stop_spinner(self) -> None:
         if self._spinner:

@@ -50,7 +50,7 @@ def deployed(result: Deployed, next_step: str, watched: Mapping[str, Any]) -> Re
                 ("NAME", "READY", "STATUS"), [(p.name, p.ready, p.phase) for p in result.pods]
             )
         if next_step:
-            terminal.line(f"next: {next_step}")
+            terminal.advise(f"next: {next_step}")
 
     data = {
         **watched,
@@ -96,7 +96,7 @@ def checked(
             said = f": {check.detail}" if check.detail else ""
             terminal.line(f"{terminal.mark(check.ok)} {check.name}{said}")
             if not check.ok and check.hint:
-                terminal.line(f"    {check.hint}")
+                terminal.advise(f"    {check.hint}")
         if ok and done:
             terminal.line(done)
 

@@ -25,13 +25,13 @@ def status(pods: Sequence[Pod], rules: Sequence[Object], hint: str, *, wide: boo
 
     def show(terminal: Terminal) -> None:
         if not pods:
-            terminal.line(f"no pods. {hint}")
+            terminal.advise(f"no pods. {hint}")
         else:
             headers = (*HEADERS, *WIDE) if wide else HEADERS
             terminal.table(headers, [_row(pod, wide=wide) for pod in pods])
         for pod in pods:
             if pod.message:
-                terminal.line(f"{terminal.mark(ok=False)} {pod.name}: {pod.message}")
+                terminal.advise(f"{terminal.mark(ok=False)} {pod.name}: {pod.message}")
         if pods or rules:
             terminal.line()
             terminal.line("rules in force:" if rules else "rules in force: none")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, TextIO
 
+from meshdemo.report.commands import Commands
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -22,6 +24,7 @@ class Terminal:
         self.interactive = stream.isatty() and environment.get("TERM") != "dumb"
         self.colour = self.interactive and not environment.get("NO_COLOR")
         self.unicode = (getattr(stream, "encoding", "") or "").lower().startswith("utf")
+        self.commands = Commands()
         self.error: OSError | None = None
         """Why nothing can be written any more; what is written then goes nowhere."""
 
@@ -48,6 +51,10 @@ class Terminal:
             self.stream.flush()
         except OSError as error:
             self.give_up(error)
+
+    def advise(self, text: str) -> None:
+        """Write one line of ours that may hold commands to type."""
+        self.line(self.commands.spell(text))
 
     def give_up(self, error: OSError) -> None:
         """Let what is written from now on go nowhere."""

@@ -40,11 +40,8 @@ def verified(measured: Measured, **more: Any) -> Report:  # noqa: ANN401 - JSON 
     )
 
 
-def up_done(result: Up, flags: str, watched: Mapping[str, Any]) -> Report:
-    """Report the end of the walkthrough, and three commands to try next.
-
-    ``flags`` are the shared options that these commands need to be about the same mesh.
-    """
+def up_done(result: Up, watched: Mapping[str, Any]) -> Report:
+    """Report the end of the walkthrough, and three commands to try next."""
     data = {**watched, "changes": [change_document(item) for item in result.changes]}
     measured = result.measured
 
@@ -54,9 +51,10 @@ def up_done(result: Up, flags: str, watched: Mapping[str, Any]) -> Report:
         if not result.own and measured is not None:
             terminal.line()
             terminal.line("Try next:")
-            width = max(len(_with_flags(command, flags)) for command, _ in NEXT_STEPS)
-            for command, why in NEXT_STEPS:
-                terminal.line(f"  {_with_flags(command, flags).ljust(width)}   # {why}")
+            steps = [(terminal.commands.spell(command), why) for command, why in NEXT_STEPS]
+            width = max(len(command) for command, _ in steps)
+            for command, why in steps:
+                terminal.line(f"  {command.ljust(width)}   # {why}")
 
     if measured is None:
         return Report(data, show)
@@ -82,8 +80,3 @@ def _show_verdict(terminal: Terminal, measured: Measured) -> None:
     )
     for sentence in verdict.evidence:
         terminal.line(f"  {sentence}")
-
-
-def _with_flags(command: str, flags: str) -> str:
-    program, name, *rest = command.split(" ")
-    return " ".join(filter(None, (program, name, flags, *rest)))

@@ -144,7 +144,7 @@ def _require_sending(engine: Engine, sample: Sample) -> None:
     if client.is_ready and not client.message:
         return
     message = f"the test client {client.name} cannot send: {client.message or 'it is not ready'}"
-    raise EnvironmentFailed(message, hint=who.begin(engine))
+    raise EnvironmentFailed(message, hint=who.BEGIN)
 
 
 def _converge(engine: Engine, wait: float) -> Convergence:

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from meshdemo.engines import Engine, Pod
     from meshdemo.manifests import Object
 
+BEGIN = "Type: meshdemo up"
+
 
 def require_pods(engine: Engine) -> tuple[Pod, ...]:
     """Give the pods of the namespace, or say what to type when there are none."""
     namespace = engine.where.namespace
     pods = tuple(pod for pod in engine.pods() if pod.namespace == namespace)
     if not pods:
-        raise EnvironmentFailed(f"nothing runs in namespace {namespace}", hint=begin(engine))
+        raise EnvironmentFailed(f"nothing runs in namespace {namespace}", hint=BEGIN)
     return pods
 
 
@@ -31,7 +33,7 @@ def require_client(engine: Engine) -> Pod:
     client = find_client(require_pods(engine), engine.where.namespace)
     if client is None:
         message = f"there is no test client in namespace {engine.where.namespace}"
-        raise EnvironmentFailed(message, hint=f"It is the Deployment {CLIENT}. {begin(engine)}")
+        raise EnvironmentFailed(message, hint=f"It is the Deployment {CLIENT}. {BEGIN}")
     return client
 
 
@@ -68,9 +70,3 @@ def unheeded(client: Pod) -> Note:
         "type: meshdemo inject",
         warning=True,
     )
-
-
-def begin(engine: Engine) -> str:
-    """Say what to type to have it all."""
-    flags = "" if engine.where.namespace == "default" else f" -n {engine.where.namespace}"
-    return f"Type: meshdemo up{flags}"

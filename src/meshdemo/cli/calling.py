@@ -1,0 +1,47 @@
+"""How a person calls this program again, about the same mesh."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from meshdemo.report.commands import Commands
+from meshdemo.settings import default_state_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from meshdemo.settings import Settings
+
+PROGRAM = "meshdemo"
+
+
+def commands(names: Iterable[str], given: Settings) -> Commands:
+    """Say how the commands are to be typed, by what was typed now."""
+    return Commands(tuple(names), program(sys.argv[0]), flags(given))
+
+
+def program(called: str) -> str:
+    """Give the shortest name that finds this program, and not another installation of it."""
+    path = Path(called)
+    if path.name == "__main__.py":
+        return shlex.join([sys.executable, "-m", PROGRAM])
+    if path.name != PROGRAM or not path.exists():
+        return PROGRAM
+    found = shutil.which(PROGRAM)
+    return PROGRAM if found and path.samefile(found) else shlex.quote(called)
+
+
+def flags(given: Settings) -> str:
+    """Give the shared options that say which mesh it is."""
+    state_dir = given.state_dir
+    options = {
+        "--context": given.context,
+        "--kubeconfig": given.kubeconfig,
+        "-n": given.namespace,
+        "--state-dir": str(state_dir) if state_dir != default_state_dir() else None,
+    }
+    return " ".join(f"{name} {shlex.quote(value)}" for name, value in options.items() if value)

@@ -1,0 +1,59 @@
+"""Commands that are advised can be typed as they stand."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meshdemo.cli.calling import program
+from meshdemo.report.commands import Commands
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Cli
+
+
+@pytest.fixture
+def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installation in a folder that is not on the PATH."""
+    path = tmp_path / "bin" / "meshdemo"
+    path.parent.mkdir()
+    path.touch(mode=0o755)
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("sys.argv", [str(path)])
+    return path
+
+
+def test_a_program_on_the_path_is_called_by_its_name(
+    called: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert program(str(called)) == str(called)
+    monkeypatch.setenv("PATH", str(called.parent))
+    assert program(str(called)) == "meshdemo"
+
+
+def test_a_module_is_called_as_a_module() -> None:
+    assert program("/lib/meshdemo/__main__.py") == f"{sys.executable} -m meshdemo"
+
+
+def test_only_commands_are_spelled() -> None:
+    commands = Commands(("up", "down"), "bin/meshdemo", "-n blue")
+    text = "meshdemo made it; type `meshdemo up`, not x/meshdemo up or meshdemo upper"
+    assert commands.spell(text) == text.replace("`meshdemo up`", "`bin/meshdemo up -n blue`")
+
+
+@pytest.mark.parametrize("argv", [("verify",), ("status",)], ids=str)
+def test_a_hint_can_be_typed_as_it_is(cli: Cli, called: Path, argv: tuple[str, ...]) -> None:
+    ended = cli(*argv, "-n", "blue")
+    assert f"Type: {called} up -n blue --state-dir {cli.state}\n" in ended.err + ended.out
+
+
+def test_what_to_try_next_can_be_typed_as_it_is(cli: Cli, called: Path) -> None:
+    assert f"  {called} verify --state-dir {cli.state} " in cli("up").out
+
+
+def test_what_comes_next_can_be_typed_as_it_is(cli: Cli, called: Path) -> None:
+    assert f"next: {called} inject --state-dir {cli.state} " in cli("deploy").out
