@@ -20,6 +20,12 @@ kind: VirtualService
 metadata: {name: other}
 spec: {hosts: [app.default.svc.cluster.local], http: [{route: [{destination: {host: app}}]}]}
 """
+V1_ALONE = """
+apiVersion: networking.istio.io/v1beta1
+kind: DestinationRule
+metadata: {name: app}
+spec: {host: app, subsets: [{name: v1, labels: {version: v1}}]}
+"""
 
 
 def test_install_reports_its_checks(cli: Cli) -> None:
@@ -97,14 +103,25 @@ def test_a_split_is_always_the_same_object(meshed: Cli, split: tuple[str, ...]) 
     assert weights[0] == 9 * weights[1]
 
 
-def test_route_makes_the_destination_rule_that_it_needs(deployed: Cli) -> None:
+def test_route_and_up_end_in_the_same_rules(deployed: Cli) -> None:
     assert deployed("inject").code == 0
-    assert deployed("route", "v1").code == 0
-    rule = next(item for item in deployed.engine.objects() if item.kind == "DestinationRule")
-    assert rule.spec["subsets"] == [{"name": "v1", "labels": {"version": "v1"}}]
     assert deployed("route", "v2").code == 0
-    rule = next(item for item in deployed.engine.objects() if item.kind == "DestinationRule")
-    assert [subset["name"] for subset in rule.spec["subsets"]] == ["v1", "v2"]
+    changes = deployed("up", "--no-verify", "-o", "json").json["changes"]
+    assert {change["action"] for change in changes} == {"unchanged"}
+
+
+def test_route_adds_the_subsets_that_it_needs(meshed: Cli, tmp_path: Path) -> None:
+    (tmp_path / "subset.yaml").write_text(V1_ALONE)
+    assert meshed("route", "-f", str(tmp_path)).code == 0
+    assert meshed("route", "v1").code == 0
+    assert subsets(meshed) == ["v1"]
+    assert meshed("route", "v2").code == 0
+    assert subsets(meshed) == ["v1", "v2"]
+
+
+def subsets(cli: Cli) -> list[str]:
+    rule = next(item for item in cli.engine.objects() if item.kind == "DestinationRule")
+    return [subset["name"] for subset in rule.spec["subsets"]]
 
 
 def test_route_warns_of_a_client_without_sidecar(deployed: Cli) -> None:

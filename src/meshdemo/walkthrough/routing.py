@@ -71,9 +71,9 @@ def route(engine: Engine, asked: Asked, settings: Settings) -> Story[Routed]:
 def split_traffic(engine: Engine, split: Split, timeout: float) -> Story[Routed]:
     """Divide the app's traffic among versions."""
     objects = engine.objects()
-    require_versions(engine, objects, split.versions)
+    known = require_versions(engine, objects, split.versions)
     refuse_rivals(engine.where.namespace, objects)
-    rules = split_objects(split, engine.where.namespace, objects)
+    rules = split_objects(split, engine.where.namespace, objects, known)
     return (yield from apply_rules(engine, rules, timeout))
 
 
@@ -110,9 +110,13 @@ def clear(engine: Engine, timeout: float) -> Story[Routed]:
     return Routed(changes, seconds)
 
 
-def split_objects(split: Split, namespace: str, existing: Sequence[Object]) -> list[Object]:
-    """Give the DestinationRule, if it lacks a subset, and the VirtualService of a split."""
-    wanted = dict.fromkeys(split.versions)
+def split_objects(
+    split: Split, namespace: str, existing: Sequence[Object], known: Sequence[str]
+) -> list[Object]:
+    """Give the DestinationRule, if it lacks a subset, and the VirtualService of a split.
+
+    A new DestinationRule names every known version: so `up` and `route v2` write the same.
+    """
     host_rules = [
         item
         for item in existing
@@ -120,14 +124,19 @@ def split_objects(split: Split, namespace: str, existing: Sequence[Object]) -> l
         and item.namespace == namespace
         and _means_app(str(item.spec.get("host", "")), item.namespace, namespace)
     ]
-    missing = [v for v in wanted if not any(_has_subset(item, v) for item in host_rules)]
+    wanted = split.versions if host_rules else known
+    missing = [
+        v for v in dict.fromkeys(wanted) if not any(_has_subset(item, v) for item in host_rules)
+    ]
     ours = next((item for item in host_rules if item.name == SUBSETS), None)
     rules = [_destination_rule(ours, missing, namespace)] if missing else []
     return [*rules, _virtual_service(split, namespace)]
 
 
-def require_versions(engine: Engine, objects: Sequence[Object], versions: Sequence[str]) -> None:
-    """Refuse a version that no pod has: all of its traffic would fail."""
+def require_versions(
+    engine: Engine, objects: Sequence[Object], versions: Sequence[str]
+) -> list[str]:
+    """Give the versions there are; refuse one that no pod has: all of its traffic would fail."""
     pods = who.require_pods(engine)
     namespace = engine.where.namespace
     service = who.service_of(HOST, namespace, objects)
@@ -143,6 +152,7 @@ def require_versions(engine: Engine, objects: Sequence[Object], versions: Sequen
     ]
     if problems:
         raise InputError("the split cannot be used", problems)
+    return known
 
 
 def refuse_rivals(namespace: str, objects: Sequence[Object]) -> None:
