@@ -303,11 +303,14 @@ def test_a_command_that_keeps_ending_is_given_up_early_with_its_last_words(
     assert "no luck" in pod.message
 
 
-def test_a_placeholder_for_no_port_is_refused_with_its_place(engine: LocalEngine) -> None:
+@pytest.mark.parametrize("placeholder", ["{port:nowhere}", "{prt}", "{ports:web}"])
+def test_a_placeholder_for_nothing_is_refused_with_its_place(
+    engine: LocalEngine, placeholder: str
+) -> None:
     with pytest.raises(InputError) as refusal:
-        engine.apply(web("serve {port:nowhere}"))
+        engine.apply(web(f"serve {placeholder}"))
     (problem,) = refusal.value.problems
-    assert "{port:nowhere}" in problem.message
+    assert placeholder in problem.message
     assert problem.line
     assert not engine.store.folder.exists()
 

@@ -101,3 +101,8 @@ def test_a_container_gets_its_environment_and_little_else(monkeypatch: pytest.Mo
     assert found["http_proxy"] == "http://127.0.0.1:19999"
     assert found[images.RUN_VARIABLE] == "run"
     assert "SECRET" not in found
+
+
+@pytest.mark.parametrize("word", ["{port}", "{port:web}", "${HOME}", "{ x }", "{}", '{"a":1}'])
+def test_only_what_looks_like_a_placeholder_is_taken_for_one(word: str) -> None:
+    assert images.unknown_placeholders(template({}, command=f"serve '{word}' {{prt}}")) == ["{prt}"]

@@ -27,6 +27,8 @@ RUN_VARIABLE = "MESHDEMO_RUN"
 FLASKAPP, ECHO, IDLE = "dustise/flaskapp", "meshdemo/echo", "zze326/test-tools"
 FLASKAPP_PORT = 80
 PLACEHOLDER = re.compile(r"\{port(?::([^{}]*))?\}")
+UNKNOWN = re.compile(r"(?<!\$)\{(?!port\b)\w+(?::[^{}\s]*)?\}")
+"""What looks like a placeholder and is none; ``${...}`` is a shell's."""
 REFERENCE = re.compile(r"\$?\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")
 IDLE_COMMANDS: tuple[list[str], ...] = ([], ["init"])
 APPS = "meshdemo.engines.local.apps"
@@ -105,6 +107,11 @@ def problems_of(template: Mapping[str, Any]) -> Iterator[Finding]:
         if builtin(image) != IDLE and said:
             field = "command" if container.get("command") else "args"
             yield (*path, field), f"{builtin(image)} runs its own command here", HINT
+
+
+def unknown_placeholders(template: Mapping[str, Any]) -> list[str]:
+    """List what only looks like a placeholder in a command, most likely a slip of the pen."""
+    return UNKNOWN.findall(_annotation(template) or "")
 
 
 def unresolved(pod: PlannedPod, services: Sequence[Object]) -> list[str]:

@@ -28,6 +28,7 @@ ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """What Kubernetes makes generated names of: no vowels, so that no words come out."""
 HASH_LENGTH, SUFFIX_LENGTH = 10, 5
 LONGEST_POD_NAME = 63
+PLACEHOLDERS = "there are {port} and {port:NAME}; to mean braces, put a space inside them"
 HASH_LABEL = "pod-template-hash"
 
 
@@ -76,20 +77,20 @@ def places(pods: Iterable[PlannedPod]) -> set[int]:
 
 
 def command_problems(given: Sequence[Object], stored: Iterable[Object]) -> Iterator[Problem]:
-    """Find placeholders in commands of the given workloads that stand for no port."""
+    """Find placeholders in commands of the given workloads that stand for nothing."""
     every = {item.key: item for item in (*stored, *given)}
     pods = place(blueprints(every.values()), (), lambda count: range(1, count + 1))
     services = [item for item in every.values() if item.kind == "Service"]
     for item in given:
         own = (pod for pod in pods if owner(pod) == (item.kind, item.namespace, item.name))
         pod = next(own, None)
+        template = () if item.kind == "Pod" else ("spec", "template")
+        path = (*template, "metadata", "annotations", images.ANNOTATION)
+        for placeholder in images.unknown_placeholders(item.pod_template):
+            yield item.problem(f"{placeholder} is no placeholder", *path, hint=PLACEHOLDERS)
         for placeholder in images.unresolved(pod, selecting(pod, services)) if pod else ():
-            path = ("metadata", "annotations", images.ANNOTATION)
-            yield item.problem(
-                f"{placeholder} stands for no port of the pod",
-                *(path if item.kind == "Pod" else ("spec", "template", *path)),
-                hint="declare it in the container's ports",
-            )
+            hint = "declare it in the container's ports"
+            yield item.problem(f"{placeholder} stands for no port of the pod", *path, hint=hint)
 
 
 def selecting(pod: PlannedPod, services: Iterable[Object]) -> list[Object]:
