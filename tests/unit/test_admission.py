@@ -234,14 +234,24 @@ def test_ten_mistakes_in_a_thousand_lines_are_ten_problems_with_their_lines() ->
     assert [problem.line for problem in problems] == [8 * n + 8 for n in wrong]
 
 
-def test_two_rules_for_one_host_get_a_warning_that_names_the_other() -> None:
+@pytest.mark.parametrize(
+    ("created", "winner"),
+    [("2020-01-01T00:00:00Z", "second"), (None, "first")],
+    ids=["the older one", "the first by name"],
+)
+def test_two_rules_for_one_host_get_a_warning_that_names_the_other_and_the_winner(
+    created: str | None, winner: str
+) -> None:
     spec = "hosts: [{host}]\nhttp: [{{route: [{{destination: {{host: app}}}}]}}]"
     first = parsed(rule(spec.format(host="app"), "first"))
     second = parsed(rule(spec.format(host="app.default.svc.cluster.local"), "second"))
-    (warning,) = admit(second, parsed(APP) + first).warnings
+    if created:
+        second[0].metadata["creationTimestamp"] = created
+    (warning,) = admit(first, parsed(APP) + second).warnings
     assert warning.code == "IST0109"
-    assert "VirtualService default/first" in warning.message
-    assert admit(first, parsed(APP) + first).warnings == ()
+    assert "VirtualService default/second" in warning.message
+    assert f"VirtualService default/{winner} wins" in warning.hint
+    assert admit(second, parsed(APP) + second).warnings == ()
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from meshdemo import hosts
 from meshdemo.engines.local.admission.node import Node, top
 from meshdemo.engines.local.admission.reachability import rule_warnings
+from meshdemo.engines.local.store import now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +30,8 @@ ALWAYS_503 = "requests to it get 503"
 def warnings(objects: Sequence[Object], existing: Sequence[Object]) -> list[Problem]:
     """Look at the rules among ``objects``, beside everything that will be there."""
     merged = {item.key: item for item in (*existing, *objects)}
-    landscape = Landscape(tuple(merged.values()))
+    created = {item.key: str(item.metadata.get("creationTimestamp") or "") for item in existing}
+    landscape = Landscape(tuple(merged.values()), created)
     found: list[Problem] = []
     for item in objects:
         if item.kind == "VirtualService":
@@ -44,6 +46,14 @@ class Landscape:
     """What rules can refer to."""
 
     objects: tuple[Object, ...]
+    created: Mapping[tuple[str, str, str, str], str] = field(default_factory=dict)
+    """When each object was created that is there already."""
+    moment: str = field(default_factory=now)
+    """When the others are."""
+
+    def seniority(self, item: Object) -> tuple[str, str, str]:
+        """Give what decides between two rules for one host: the lesser one wins."""
+        return self.created.get(item.key) or self.moment, item.name, item.namespace
 
     def of(self, kind: str) -> list[Node]:
         return [top(item) for item in self.objects if item.kind == kind]
@@ -162,7 +172,11 @@ def _conflict_warnings(service: Node, landscape: Landscape) -> Iterator[Problem]
     for other, host in others.values():
         if _scope(service) & _scope(other) or EVERYWHERE in _scope(service) | _scope(other):
             message = f"{other.item.title} names the same host {host}"
-            hint = "they are not merged: the older one wins; write all rules into one"
+            winner = min((service.item, other.item), key=landscape.seniority)
+            hint = (
+                f"they are not merged: {winner.title} wins, the older one or, within one second, "
+                "the first by name; write all rules into one"
+            )
             yield service["spec"]["hosts"].problem(message, hint, CONFLICTING_HOSTS)
 
 
