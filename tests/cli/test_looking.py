@@ -35,6 +35,17 @@ def test_status_of_a_broken_pod_is_3_and_says_what_is_wrong(meshed: Cli) -> None
     assert "app-v1-abc: it crashed" in ended.out
 
 
+def test_status_is_about_one_namespace(meshed: Cli) -> None:
+    assert meshed("deploy", "-n", "blue").code == 0
+    ended = meshed("status", "-n", "blue")
+    assert ended.out.count("-abc") == 3
+    assert "rules in force: none" in ended.out
+    assert "3 pods more: -n default\n" in ended.err
+    assert {
+        pod["namespace"] for pod in meshed("status", "-o", "json", "-n", "blue").json["pods"]
+    } == {"blue"}
+
+
 def test_status_of_nothing_is_3(cli: Cli) -> None:
     ended = cli("status", "-o", "json")
     assert (ended.code, ended.json["pods"], ended.json["ok"]) == (3, [], False)

@@ -49,6 +49,12 @@ def test_deploy_applies_as_it_is_and_says_what_comes_next(cli: Cli) -> None:
     assert "next: meshdemo inject" in ended.out
 
 
+def test_deploy_into_rules_that_are_in_force_leads_to_verify(meshed: Cli) -> None:
+    assert "next: meshdemo verify" in meshed("deploy").out
+    assert meshed("route", "--clear").code == 0
+    assert "(sends all traffic to v2)" in meshed("deploy").out
+
+
 def test_inject_says_what_it_added(deployed: Cli) -> None:
     ended = deployed("inject")
     assert ended.code == 0

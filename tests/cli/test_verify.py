@@ -140,8 +140,9 @@ def test_an_expectation_that_cannot_be_is_bad_input(meshed: Cli, expect: str) ->
 
 @pytest.mark.parametrize(
     "argv",
-    [("--requests", "0"), ("--requests", "x"), ("--wait", "soon"), ("--url", "https://app/"),
-     ("--url", "app"), ("-H", "no colon"), ("--method", "GE T")],
+    [("--requests", "0"), ("--requests", "x"), ("--wait", "soon"), ("--timeout", "0"),
+     ("--timeout", "0s"), ("--url", "https://app/"), ("--url", "app"),
+     ("-H", "no colon"), ("--method", "GE T")],
     ids=str,
 )  # fmt: skip
 def test_options_that_make_no_sense_are_usage_errors(meshed: Cli, argv: tuple[str, ...]) -> None:

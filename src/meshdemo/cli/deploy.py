@@ -44,4 +44,5 @@ def deploy(
     )
     step = steps.OWN_DEPLOY if plan.is_own else steps.DEPLOY
     result = progress.follow(workloads.deploy(engine, plan, step))
-    return reports.deployed(result, workloads.next_command(result), progress.remarks)
+    following = workloads.next_command(result, engine.objects())
+    return reports.deployed(result, following, progress.remarks)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from meshdemo.cli.command import SHARED
-from meshdemo.cli.values import seconds
+from meshdemo.cli.values import limit
 from meshdemo.errors import UsageError
 from meshdemo.settings import Settings, default_state_dir
 
@@ -163,7 +163,7 @@ def settings(ctx: typer.Context) -> Settings:
         context=given["context"],
         namespace=given["namespace"],
         state_dir=Path(folder).expanduser().absolute() if folder else default_state_dir(),
-        timeout=seconds(given["timeout"], "--timeout"),
+        timeout=limit(given["timeout"], "--timeout"),
         output=given["output"],
         quiet=given["quiet"],
         verbose=given["verbose"],

@@ -9,18 +9,25 @@ from meshdemo.report import Report
 
 
 def status(ctx: typer.Context) -> Report:
-    """Show the pods, what is wrong with them, and the rules.
+    """Show the namespace's pods, what is wrong with them, and the rules.
 
     Exit code 0: all is ready; 3: not so. -o wide adds init containers, containers and images.
     """
     from meshdemo import manifests
     from meshdemo.report.status import status as report
     from meshdemo.walkthrough import pods as who
+    from meshdemo.wording import counted
 
     engine = engine_for(ctx, changes=False)
+    namespace = engine.where.namespace
+    pods = engine.pods()
+    elsewhere = sorted({pod.namespace for pod in pods} - {namespace})
+    if elsewhere:
+        count = sum(pod.namespace != namespace for pod in pods)
+        ctx.obj.progress.say(f"{counted(count, 'pod')} more: -n {' or -n '.join(elsewhere)}")
     return report(
-        engine.pods(),
-        manifests.rules(engine.objects()),
+        [pod for pod in pods if pod.namespace == namespace],
+        [item for item in manifests.rules(engine.objects()) if item.namespace == namespace],
         who.BEGIN,
         wide=ctx.obj.settings.output == "wide",
     )

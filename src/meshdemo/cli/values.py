@@ -26,6 +26,14 @@ def seconds(text: str, option: str) -> float:
     return value
 
 
+def limit(text: str, option: str) -> float:
+    """Read a duration that something may take; in none nothing can be done."""
+    value = seconds(text, option)
+    if value <= 0:
+        raise UsageError(f"{option}: {text!r} is no time at all", hint="As in 90s or 5m.")
+    return value
+
+
 def positive(number: int | None, option: str) -> int | None:
     """Check a count."""
     if number is not None and number < 1:

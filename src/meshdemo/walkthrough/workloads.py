@@ -123,12 +123,15 @@ def _added(before: Sequence[Pod], after: Sequence[Pod]) -> dict[str, tuple[Conta
     }
 
 
-def next_command(result: Deployed) -> str:
+def next_command(result: Deployed, objects: Sequence[Object]) -> str:
     """Say what comes next in the workshop; empty where there is nothing to inject or route."""
     if not result.pods:
         return ""
     if any(not pod.injected for pod in result.pods):
         return "meshdemo inject (gives each pod its sidecar)"
+    namespaces = {pod.namespace for pod in result.pods}
+    if any(o.kind == "VirtualService" and o.namespace in namespaces for o in objects):
+        return "meshdemo verify (proves what the rules promise)"
     return "meshdemo route v2 (sends all traffic to v2)"
 
 
