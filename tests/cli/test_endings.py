@@ -173,6 +173,23 @@ def test_streams_that_take_nothing_never_end_with_1(
     assert ("Traceback" in done.stderr) is False
 
 
+@pytest.mark.parametrize(
+    ("argv", "code"), [("--help", 0), ("status --help", 0), ("--version", 0), ("moon", 2)]
+)
+def test_what_typer_prints_into_a_closed_pipe_keeps_its_code(argv: str, code: int) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "meshdemo", *argv.split()],
+        stdout=write,
+        stderr=write if code else subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr or "") == (code, "")
+
+
 def test_a_closed_standard_input_is_bad_input() -> None:
     done = subprocess.run(
         ["bash", "-c", '"$0" -m meshdemo inject --state-dir /nowhere -f - <&-', sys.executable],

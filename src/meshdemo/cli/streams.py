@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import sys
 
 
@@ -29,4 +31,9 @@ def output_error() -> OSError | None:
         sys.stdout.flush()
     except OSError as error:
         return error
+    # What a write has failed to write may be gone from the buffer, and only the pipe tells.
+    broken = select.poll()
+    broken.register(1, 0)  # nothing is asked for but the errors, which always come
+    if any(event & select.POLLERR for _, event in broken.poll(0)):
+        return BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
     return None
