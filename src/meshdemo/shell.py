@@ -13,6 +13,7 @@ from meshdemo.errors import EnvironmentFailed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+    from types import FrameType
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +79,26 @@ def attach(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
 
     A program that a signal ended gives 128 plus the signal's number, as in a shell.
     """
-    # Ctrl-C is the program's to answer: the terminal sends it to both of us. (Ignoring the
-    # signal would not do: what is ignored stays so in the program.)
-    before = signal.signal(signal.SIGINT, lambda *_: None)
+    process: subprocess.Popen[bytes] | None = None
+
+    def hand_on(number: int, _frame: FrameType | None) -> None:
+        if process is not None:
+            process.send_signal(number)
+
+    # Ctrl-C is the program's to answer. A terminal sends it to both of us, `kill` to us alone;
+    # to hear it twice does no harm. (Ignoring the signal would not do: what is ignored stays so
+    # in the program.)
+    before = signal.signal(signal.SIGINT, hand_on)
     try:
-        code = subprocess.run(argv, env=env, check=False).returncode
+        process = subprocess.Popen(argv, env=env)
+        code = process.wait()
     except OSError as error:
         raise CommandFailed(argv, f"cannot be run: {error.strerror}") from error
     finally:
         signal.signal(signal.SIGINT, before)
+        if process is not None and process.poll() is None:  # we are ended by SIGTERM
+            process.kill()
+            process.wait()
     return 128 - code if code < 0 else code
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -51,3 +52,14 @@ def test_a_status_other_than_0_fails_with_all_that_was_said() -> None:
         shell.run(["sh", "-c", "echo a; exit 3"], timeout=SECONDS)
     assert failure.value.output == "a\n"
     assert shell.run(["sh", "-c", "exit 3"], timeout=SECONDS, check=False).code == 3
+
+
+def test_an_interrupt_for_us_alone_ends_what_is_attached() -> None:
+    call = "shell.attach(['sh', '-c', 'echo here; exec sleep 20'], env={})"
+    program = f"import sys; from meshdemo import shell; sys.exit({call})"
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "here\n"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode == 130
