@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -494,3 +495,50 @@ def test_down_does_not_touch_a_folder_that_it_did_not_make(
         assert all(check.ok for check in engine.down())
     assert {path.name: path.read_text() for path in folder.iterdir()} == files
     assert folder.stat().st_mode & 0o777 == mode
+
+
+def test_a_wait_for_pods_that_another_command_replaced_waits_for_the_new_ones(
+    engine: LocalEngine, settings: Settings
+) -> None:
+    silent = web(f"{sys.executable} -c 'import time; time.sleep(600)' {{port}}")
+    engine.apply(silent)
+    with ThreadPoolExecutor() as pool:
+        waiting_for_it = pool.submit(engine.wait_ready, silent, SECONDS)
+        time.sleep(0.2)
+        LocalEngine(settings).apply(web(f"{sys.executable} -m http.server -b 127.0.0.1 {{port}}"))
+        waiting_for_it.result(SECONDS / 2)
+
+
+def test_a_wait_for_pods_that_another_command_took_down_ends_at_once(
+    engine: LocalEngine, settings: Settings
+) -> None:
+    silent = web(f"{sys.executable} -c 'import time; time.sleep(600)' {{port}}")
+    engine.apply(silent)
+    with ThreadPoolExecutor() as pool:
+        waiting_for_it = pool.submit(engine.wait_ready, silent, SECONDS)
+        time.sleep(0.2)
+        assert all(check.ok for check in LocalEngine(settings).down())
+        with pytest.raises(EnvironmentFailed, match=r"meshdemo up|no mesh"):
+            waiting_for_it.result(SECONDS / 2)
+    assert not engine.store.folder.exists()
+
+
+@pytest.mark.parametrize("dead", ["everything", "supervisord"])
+def test_on_a_dead_mesh_nobody_waits_and_nothing_is_sent(
+    engine: LocalEngine, up: Callable[[], None], rules: Sequence[Object], dead: str
+) -> None:
+    up()
+    part = "supervisor.supervisord" if dead == "supervisord" else ""
+    for victim in processes(engine, part):
+        victim.kill()
+    waiting.until(lambda: not processes(engine, part), "their end", timeout=10)
+    began = time.monotonic()
+    with pytest.raises(EnvironmentFailed) as failure:
+        engine.wait_ready(rules, SECONDS)
+    assert "meshdemo up" in failure.value.hint
+    if dead == "everything":
+        with pytest.raises(EnvironmentFailed, match="does not run"):
+            count(engine)
+    else:
+        assert set(count(engine)) == {"v2"}
+    assert time.monotonic() - began < SECONDS / 3

@@ -7,17 +7,17 @@ import shutil
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from meshdemo import shell
 from meshdemo.engines import Applied, Change, Check, Injection, MeshOptions, Where, say_nothing
-from meshdemo.engines.local import images, merging, plan, prerequisites, status, xds
+from meshdemo.engines.local import images, merging, plan, ports, prerequisites, status, xds
 from meshdemo.engines.local.injection import inject, keep
 from meshdemo.engines.local.model import LOOPBACK
-from meshdemo.engines.local.readiness import PortTaken
+from meshdemo.engines.local.readiness import Outdated, PortTaken
 from meshdemo.engines.local.runtime import Runtime
 from meshdemo.engines.local.store import Run, Store
 from meshdemo.engines.local.translate.connections import may_bind_connections
@@ -100,24 +100,20 @@ class LocalEngine:
 
     def wait_ready(self, objects: Sequence[Object], timeout: float) -> None:
         """Return when workloads are ready, and rules live in the test client's data plane."""
-        runtime, deadline = self._runtime(), time.monotonic() + timeout
+        deadline = time.monotonic() + timeout
         lost: set[int] = set()
         while True:
-            if not runtime.is_live():
-                self._await_change(runtime, deadline - time.monotonic())
-            pods = self._concerned(objects, runtime.planned().pods)
+            runtime = self._settled(deadline - time.monotonic())
+            planned = runtime.planned()
+            pods = self._concerned(objects, planned.pods)
             readiness = runtime.readiness(pods, self.store.objects())
+            readiness.is_current = partial(runtime.plans, planned)
             try:
                 readiness.wait("the pods to be ready", max(0.0, deadline - time.monotonic()))
+            except Outdated:
+                continue
             except PortTaken as taken:
-                if taken.port in lost:
-                    raise EnvironmentFailed(
-                        f"{taken}, again and again", hint="Try again."
-                    ) from taken
-                lost.add(taken.port)
-                self.notify(f"{taken}; taking another one")
-                with self._locked("wait"):
-                    runtime.reconcile(self.store.objects(), lost)
+                self._replace_port(taken, lost)
             except TimedOut as error:
                 raise self._late(error, pods) from error
             else:
@@ -139,6 +135,10 @@ class LocalEngine:
         from meshdemo.engines.local import client  # noqa: PLC0415 - only who sends pays for it
 
         pod, url = self._client()
+        if not ports.is_listening(urlsplit(url).port or 0):
+            # What is sent to nobody would say nothing of the rules.
+            message = f"the proxy of the test client {pod.name} does not run"
+            raise EnvironmentFailed(message, hint="Type: meshdemo up")
         objects = self.store.objects()
         port = urlsplit(request.url).port or DEFAULT_PORT
         fresh = not pod.injected or may_bind_connections(port, objects)
@@ -195,19 +195,34 @@ class LocalEngine:
         return envoy.find()
 
     @contextmanager
-    def _locked(self, doing: str) -> Iterator[None]:
-        with self.store.locked(f"meshdemo {doing}", self.settings.timeout):
+    def _locked(self, doing: str, timeout: float | None = None) -> Iterator[None]:
+        wait = self.settings.timeout if timeout is None else max(0.0, timeout)
+        with self.store.locked(f"meshdemo {doing}", wait):
             try:
                 yield
             finally:
                 if not self.store.has_record():
                     self.store.remove()
 
-    def _await_change(self, runtime: Runtime, timeout: float) -> None:
-        """Wait for the command that is changing the mesh; one that was killed will not go on."""
-        with self.store.locked("meshdemo wait", max(0.0, timeout)):
-            if not runtime.is_live():
-                raise EnvironmentFailed(status.NOT_LIVE, hint="Type: meshdemo up")
+    def _settled(self, timeout: float) -> Runtime:
+        """Give what runs, after the command that is changing it; a killed one will not go on."""
+        runtime = self._runtime()
+        if not (runtime.is_live() and runtime.supervisor.is_up()):
+            with self._locked("wait", timeout):
+                runtime = self._runtime()
+                if not (live := runtime.is_live()) or not runtime.supervisor.is_up():
+                    message = status.NO_SUPERVISOR if live else status.NOT_LIVE
+                    raise EnvironmentFailed(message, hint="Type: meshdemo up")
+        return runtime
+
+    def _replace_port(self, taken: PortTaken, lost: set[int]) -> None:
+        """Take another port for one that a stranger has; once, it is bad luck."""
+        if taken.port in lost:
+            raise EnvironmentFailed(f"{taken}, again and again", hint="Try again.") from taken
+        lost.add(taken.port)
+        self.notify(f"{taken}; taking another one")
+        with self._locked("wait"):
+            self._runtime().reconcile(self.store.objects(), lost)
 
     def _begin(self, envoy: Envoy) -> Run:
         return self.store.begin(envoy.path, envoy.version)

@@ -36,6 +36,10 @@ class PortTaken(Exception):
         self.port = port
 
 
+class Outdated(Exception):
+    """What was waited for is not what shall be any more; the engine looks anew."""
+
+
 @dataclass
 class Readiness:
     """What some pods still lack."""
@@ -46,6 +50,8 @@ class Readiness:
     """Envoys that do not have their configuration yet, by the names of their processes."""
     programs: dict[str, tuple[Program, Path]] = field(default_factory=dict)
     """Containers that are not known to be ready, with their logs."""
+    is_current: Callable[[], bool] = lambda: True
+    """Tells whether these pods are still those that shall be."""
     asked: float = 0.0
 
     def expect(self, pod: PlannedPod, programs: Iterable[Program]) -> None:
@@ -59,7 +65,7 @@ class Readiness:
     def wait(self, what: str, timeout: float) -> None:
         """Wait until all is ready.
 
-        Raises PortTaken, EnvironmentFailed for what cannot become ready, and TimedOut.
+        Raises PortTaken, Outdated, EnvironmentFailed for what cannot become ready, and TimedOut.
         """
         waiting.until(
             self._is_ready, what, timeout=timeout, pause=PAUSE, longest_pause=LONGEST_PAUSE
@@ -96,6 +102,8 @@ class Readiness:
         """Ask the supervisor; tell whether every process is up and the listeners are ours."""
         states = self.supervisor.states()
         self.asked = time.monotonic()
+        if not self.is_current() or (self.programs and not states):
+            raise Outdated  # also where supervisord is gone: it starts nothing any more
         for name, (program, log) in self.programs.items():
             if (state := states.get(name)) and (state.is_crashing or state.restarts):
                 _refuse_foreign_listener(program, state)

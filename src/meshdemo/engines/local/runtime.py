@@ -93,6 +93,11 @@ class Runtime:
         """Tell whether a command has made all objects true, and was not killed before."""
         return self.planned().live == self.store.digest()
 
+    def plans(self, planned: Planned) -> bool:
+        """Tell whether these are still the planned pods."""
+        now = self.planned()
+        return (now.pods, now.kube_proxies) == (planned.pods, planned.kube_proxies)
+
     def reconcile(self, objects: Sequence[Object], lost: Iterable[int] = ()) -> None:
         """Make it so. ``lost`` are ports that somebody else has taken.
 
