@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from meshdemo.engines import Check
+from meshdemo.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,6 +180,15 @@ def test_route_takes_only_rules(meshed: Cli, tmp_path: Path) -> None:
     ended = meshed("route", "-f", str(tmp_path / "app-istio.yaml"))
     assert ended.code == 2
     assert "app-istio.yaml:2: Service default/app: it is no traffic rule" in ended.err
+
+
+def test_what_is_no_rule_hides_no_problem_of_the_rules(meshed: Cli, tmp_path: Path) -> None:
+    assert meshed("manifests", str(tmp_path)).code == 0
+    meshed.engine.fails["dry run"] = InputError("no", [Problem("bad", file="rule", line=3)])
+    ended = meshed("route", "-f", str(tmp_path))
+    assert ended.code == 2
+    assert "it is no traffic rule" in ended.err
+    assert "rule:3: bad" in ended.err
 
 
 def test_clear_removes_the_virtual_service_first(meshed: Cli) -> None:

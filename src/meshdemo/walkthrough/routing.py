@@ -79,13 +79,7 @@ def split_traffic(engine: Engine, split: Split, timeout: float) -> Story[Routed]
 
 def apply_rules(engine: Engine, rules: Sequence[Object], timeout: float) -> Story[Routed]:
     """Apply rules, the DestinationRules first, and return when the data plane has them."""
-    others = [item for item in rules if item.kind not in manifests.RULES]
-    if others:
-        hint = "Apply workloads and services with meshdemo deploy -f."
-        problems = [item.problem("it is no traffic rule") for item in others]
-        raise InputError(
-            "route takes only DestinationRules and VirtualServices", problems, hint=hint
-        )
+    _refuse_others(engine, rules)
     ordered = manifests.in_apply_order(rules)
     began = time.monotonic()
     applied = engine.apply(ordered)
@@ -94,6 +88,23 @@ def apply_rules(engine: Engine, rules: Sequence[Object], timeout: float) -> Stor
     live = time.monotonic() - began
     yield from warn_unheeded(engine)
     return Routed(applied.changes, live)
+
+
+def _refuse_others(engine: Engine, objects: Sequence[Object]) -> None:
+    """Refuse what is no rule, and say in one go what is wrong with the rules beside it."""
+    problems = [
+        item.problem("it is no traffic rule")
+        for item in objects
+        if item.kind not in manifests.RULES
+    ]
+    if not problems:
+        return
+    try:
+        engine.apply(manifests.in_apply_order(manifests.rules(objects)), dry_run=True)
+    except InputError as error:
+        problems += error.problems
+    hint = "Apply workloads and services with meshdemo deploy -f."
+    raise InputError("route takes only DestinationRules and VirtualServices", problems, hint=hint)
 
 
 def clear(engine: Engine, timeout: float) -> Story[Routed]:
