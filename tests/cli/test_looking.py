@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -137,6 +138,18 @@ def test_proxy_url_is_alone_on_stdout(meshed: Cli) -> None:
     assert meshed("proxy-url").out == "http://127.0.0.1:15001\n"
 
 
-def test_version(cli: Cli) -> None:
-    assert cli("version").out == f"meshdemo {__version__}\n"
-    assert cli("version", "-o", "json").json["version"] == __version__
+def test_version_is_that_of_each_part(cli: Cli) -> None:
+    ours, envoy, python = cli("version").out.splitlines()
+    document = cli("version", "-o", "json").json
+    assert ours == f"meshdemo {document['version']}" == f"meshdemo {__version__}"
+    assert envoy.startswith(f"Envoy {document['envoy']['version']} ({document['envoy']['path']}, ")
+    assert python == f"Python {document['python']}"
+
+
+def test_version_needs_no_envoy(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "envoy", None)
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("MESHDEMO_ENVOY", raising=False)
+    ended = cli("version")
+    assert (ended.code, ended.out.splitlines()[1]) == (0, "Envoy not found")
+    assert cli("version", "-o", "json").json["envoy"] is None
