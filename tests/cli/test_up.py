@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -187,7 +188,18 @@ def test_a_script_of_files_that_are_not_there_is_bad_input(cli: Cli, tmp_path: P
 def test_each_injection_has_its_script(cli: Cli, injection: str) -> None:
     script = cli("up", "--dry-run", "--injection", injection).out
     assert ("istioctl kube-inject" in script) == (injection == "kube-inject")
-    assert ("meshdemo inject --injection auto" in script) == (injection == "auto")
+    assert ("meshdemo inject --engine local -f" in script) == (injection == "auto")
+
+
+def test_the_script_of_auto_labels_the_pods_as_up_does(cli: Cli, tmp_path: Path) -> None:
+    script = cli("up", "--dry-run", "--injection", "auto").out
+    line = next(line for line in script.splitlines() if line.startswith("meshdemo inject"))
+    assert cli("manifests", str(tmp_path)).code == 0
+    command = shlex.split(line.partition(" > ")[0])[1:-1]
+    injected = cli(*command, str(tmp_path / "app-istio.yaml")).out
+    (tmp_path / "injected.yaml").write_text(injected)
+    assert cli("deploy", "-f", str(tmp_path / "injected.yaml"), "--injection", "auto").code == 0
+    assert [pod.injected for pod in cli.engine.pods()] == [True, True]
 
 
 def test_auto_labels_the_walkthroughs_pods(cli: Cli) -> None:

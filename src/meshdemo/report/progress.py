@@ -100,7 +100,9 @@ class Progress:
     def explain(self, commands: Iterable[str]) -> None:
         """Show what a person would type for a step."""
         for command in commands:
-            self._line(self.err.paint(f"  $ {command}", "dim"), always=True)
+            if (text := self.err.paint(f"  $ {command}", "dim")) not in self._said:
+                self._said.add(text)
+                self.err.line(text)
 
     def _start(self, event: Started) -> None:
         if self.explains:

@@ -65,7 +65,12 @@ def inject_commands(plan: Plan) -> tuple[str, ...]:
     """Write the injected manifests beside the plain ones."""
     if plan.injection is Injection.NONE:
         return ()
-    if plan.injection is Injection.AUTO:
+    if plan.injection is Injection.AUTO and not plan.is_own:
+        # The local engine writes the label for Istio's webhook, which the article's pods lack.
+        namespace = plan.settings.namespace
+        inject = ["meshdemo", "inject", "--engine", "local"]
+        inject += ["-n", namespace] if namespace else []
+    elif plan.injection is Injection.AUTO:
         inject = ["meshdemo", "inject", "--injection", "auto", *_flags(plan)]
     else:
         inject = ["istioctl", "kube-inject", *_flags(plan, istioctl=True)]
