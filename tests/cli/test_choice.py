@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Cli
 
+    from meshdemo.engines import Engine, Notify
+    from meshdemo.engines.choice import Choice
+
 
 @pytest.mark.parametrize(
     ("given", "environment", "engine", "why"),
@@ -108,6 +111,18 @@ def test_the_current_context_is_found(tmp_path: Path, text: str, context: str) -
     file = tmp_path / "config"
     file.write_text(text)
     assert kubeconfig_about({"KUBECONFIG": f"/nowhere:{file}"}) == context
+
+
+def test_an_engine_that_does_not_open_is_named_with_its_reason(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_choice: Choice, _notify: Notify) -> Engine:
+        raise EnvironmentFailed("no cluster")
+
+    monkeypatch.setenv("KUBECONFIG", "/nowhere")
+    monkeypatch.setattr(cli, "open", refuse)
+    ended = cli("verify")
+    assert (ended.code, ended.err.splitlines()[0]) == (3, "engine cluster (KUBECONFIG)")
 
 
 def test_up_stays_local_and_prints_the_line_for_the_cluster(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from meshdemo.cli import calling, options, streams
 from meshdemo.engines.choice import CLUSTER, choose_engine, kubeconfig_about, open_engine
+from meshdemo.errors import MeshdemoError
 from meshdemo.report.progress import Progress
 
 if TYPE_CHECKING:
@@ -69,10 +70,15 @@ def engine_for(ctx: typer.Context, choice: Choice | None = None, *, changes: boo
     """Open the engine that was, or now is, chosen for the command, and say which and why."""
     run: Invocation = ctx.obj
     choice = choice or chosen(ctx, changes=changes)
-    engine = run.open_engine(choice, run.progress.notify)
+    said = f"engine {choice.engine} ({choice.why})"
+    try:
+        engine = run.open_engine(choice, run.progress.notify)
+    except MeshdemoError:
+        run.progress.say(said)
+        raise
     run.where = where = engine.where
     about = f", context {where.context}" if choice.engine == CLUSTER else ""
-    run.progress.say(f"engine {choice.engine} ({choice.why}){about}, namespace {where.namespace}")
+    run.progress.say(f"{said}{about}, namespace {where.namespace}")
     context = "" if choice.settings.engine or choice.engine == CLUSTER else kubeconfig_about()
     if ctx.info_name == "up" and context:
         run.progress.say(
