@@ -243,6 +243,27 @@ def test_a_broken_installation_is_70(module: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("module", ["meshdemo.cli.streams", "meshdemo.errors", "typer"])
+def test_an_interrupt_while_we_are_imported_is_130(module: str) -> None:
+    program = f"""
+import sys
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            sys.meta_path.remove(self)
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt())
+from meshdemo.cli import main
+sys.exit(main(['doctor', '-o', 'json']))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 130
+    assert '"exitCode": 130' in done.stdout
+    assert done.stderr == ""
+
+
 def test_completion_can_be_had() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "meshdemo"],

@@ -8,13 +8,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from meshdemo.cli import ending, streams
-from meshdemo.errors import ExitCode, Interrupted
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from meshdemo.cli.invocation import Invocation
+
+
+# As in ExitCode. Nothing of ours is imported outside of main's nets: Ctrl-C may come right then.
+_INTERRUPTED, _BUG = 130, 70
 
 
 def main(argv: Sequence[str] | None = None, *, invocation: Invocation | None = None) -> int:
@@ -23,23 +24,30 @@ def main(argv: Sequence[str] | None = None, *, invocation: Invocation | None = N
     ``invocation`` is the seam where a test puts its own engine and streams.
     """
     try:
-        streams.open_closed()
         return _run(list(sys.argv[1:] if argv is None else argv), invocation)
     except KeyboardInterrupt:  # the second one, while the first was reported
-        return ExitCode.INTERRUPTED
+        return _INTERRUPTED
     except Exception:  # noqa: BLE001 - the last net: not even a report that fails ends with 1
-        return ExitCode.BUG
+        return _BUG
 
 
 def _run(arguments: list[str], invocation: Invocation | None) -> int:
     try:
         # Here, so that not even a broken installation ends with Python's own exit code 1.
+        from meshdemo.cli import streams
+
+        streams.open_closed()
         from meshdemo.cli.invocation import Invocation
         from meshdemo.cli.program import run
 
         invocation = invocation or Invocation()
         return int(run(arguments, invocation))
     except KeyboardInterrupt:
+        from meshdemo.cli import ending
+        from meshdemo.errors import Interrupted
+
         return int(ending.fail(invocation, Interrupted("interrupted"), arguments))
     except Exception as error:  # noqa: BLE001 - the boundary: whatever escapes is a bug of ours
+        from meshdemo.cli import ending
+
         return int(ending.fail_unforeseen(invocation, error, arguments))
