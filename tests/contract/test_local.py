@@ -283,8 +283,11 @@ def test_a_command_that_listens_elsewhere_is_reported(
     (tmp_path / "server.py").write_text(SERVER)
     monkeypatch.chdir(tmp_path)
     objects = web(f"{sys.executable} server.py 0.0.0.0 {{port}}")
+    said: list[str] = []
+    engine.notify = lambda text, *, lasting=False: said.append(text) if lasting else None
     engine.apply(objects)
     engine.wait_ready(objects, SECONDS)
+    assert "listens on 0.0.0.0" in said[-1]
     (pod,) = engine.pods()
     assert pod.is_ready
     assert "0.0.0.0" in pod.message

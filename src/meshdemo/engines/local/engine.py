@@ -117,6 +117,8 @@ class LocalEngine:
             except TimedOut as error:
                 raise self._late(error, pods) from error
             else:
+                for remark in readiness.remarks():
+                    self.notify(remark, lasting=True)
                 return
 
     def objects(self) -> tuple[Object, ...]:
@@ -125,10 +127,9 @@ class LocalEngine:
 
     def pods(self) -> tuple[Pod, ...]:
         """Give the pods as they are now."""
-        run = self.store.run()
-        return (
-            status.look(Runtime(self.store, run, self.notify), self.store.objects()) if run else ()
-        )
+        if self.store.run() is None:
+            return ()
+        return status.look(self._runtime(), self.store.objects())
 
     def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
         """Send a request ``count`` times from the test client, within ``timeout`` seconds."""
@@ -287,9 +288,8 @@ class LocalEngine:
         planned = self._runtime().planned()
         pod = find_client(planned.pods, self.where.namespace)
         if pod is None:
-            message = (
-                f"there is no test client (label app={CLIENT}) in namespace {self.where.namespace}"
-            )
+            place = f"namespace {self.where.namespace}"
+            message = f"there is no test client (label app={CLIENT}) in {place}"
             raise EnvironmentFailed(message, hint=UP_HINT)
         return pod, f"http://{LOOPBACK}:{planned.proxy(pod)}"
 

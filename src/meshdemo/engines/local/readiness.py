@@ -12,7 +12,7 @@ from meshdemo.engines.local.layout import SIDECAR, process_name
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from meshdemo.engines.local.images import Program
@@ -71,6 +71,14 @@ class Readiness:
             self._is_ready, what, timeout=timeout, pause=PAUSE, longest_pause=LONGEST_PAUSE
         )
 
+    def remarks(self) -> Iterator[str]:
+        """Say what is not as it should be with pods that are ready all the same."""
+        if any(program.annotated for program, _ in self.programs.values()):
+            states = self.supervisor.states()
+            for name, (program, log) in self.programs.items():
+                for remark in remarks(program, states.get(name)):
+                    yield f"pod {pod_of(log)}: {remark}"
+
     def _is_ready(self) -> bool:
         self._drop(self.proxies, self._is_proxy_ready)
         listening = all(
@@ -108,9 +116,8 @@ class Readiness:
             if (state := states.get(name)) and (state.is_crashing or state.restarts):
                 _refuse_foreign_listener(program, state)
             if state and state.is_crashing and state.restarts + 1 >= CRASHES:
-                pod = log.parent.name.replace(".", "/", 1)
                 raise EnvironmentFailed(
-                    f"the container {program.container} of pod {pod} ends each time it is "
+                    f"the container {program.container} of pod {pod_of(log)} ends each time it is "
                     f"started; its last lines:\n{last_lines(log)}",
                     hint="Correct it and apply it again; `meshdemo logs` shows all it wrote.",
                 )
@@ -121,6 +128,21 @@ def is_up(states: Mapping[str, State], name: str) -> bool:
     """Tell whether a process is there."""
     state = states.get(name)
     return state is not None and state.is_up
+
+
+def remarks(program: Program, state: State | None) -> Iterator[str]:
+    """Say where a command of the user's listens and others can reach it."""
+    if not (program.annotated and state and state.is_up):
+        return
+    from meshdemo.engines.local.processes import orphans  # noqa: PLC0415 - psutil costs a quick command too much
+
+    for place in orphans.foreign_listeners(state.pid):
+        yield f"{program.container} listens on {place}, not only on loopback"
+
+
+def pod_of(log: Path) -> str:
+    """Name the pod, with its namespace, whose container has this log."""
+    return log.parent.name.replace(".", "/", 1)
 
 
 def last_lines(log: Path, count: int = LAST_LINES) -> str:

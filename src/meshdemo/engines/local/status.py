@@ -8,7 +8,7 @@ from meshdemo.engines import Container, Pod
 from meshdemo.engines.local import images, ports, xds
 from meshdemo.engines.local.layout import INIT, KUBE_PROXY, SIDECAR, process_name
 from meshdemo.engines.local.model import LOOPBACK
-from meshdemo.engines.local.readiness import last_lines
+from meshdemo.engines.local.readiness import last_lines, remarks
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class _Look:
             wrong.append(NO_SUPERVISOR)
         for program in self.runtime.programs(pod, self.planned, self.objects):
             problems = list(self._program_problems(pod, program)) if self.states else [""]
-            wrong += [*filter(None, problems), *self._remarks(pod, program)]
+            state = self.states.get(process_name(pod, program.container))
+            wrong += [*filter(None, problems), *remarks(program, state)]
             containers.append(self._container(pod, program, ready=not problems))
         if pod.injected:
             containers += self._sidecar(pod, wrong)
@@ -111,16 +112,6 @@ class _Look:
             yield from self._silence(pod, program, silent)
         elif state.restarts:
             yield from self._strangers(program, state)
-
-    def _remarks(self, pod: PlannedPod, program: images.Program) -> Iterator[str]:
-        """Say what is wrong with a container that may be ready all the same."""
-        state = self.states.get(process_name(pod, program.container))
-        if not (program.annotated and state and state.is_up):
-            return
-        from meshdemo.engines.local.processes import orphans  # noqa: PLC0415 - psutil costs a quick command too much
-
-        for place in orphans.foreign_listeners(state.pid):
-            yield f"{program.container} listens on {place}, not only on loopback"
 
     def _why_down(self, pod: PlannedPod, program: images.Program, state: State | None) -> str:
         if taken := [port for port in program.listens if not ports.is_free(port)]:
