@@ -9,7 +9,7 @@ import pytest
 
 from meshdemo import __version__
 from meshdemo.engines import Check
-from meshdemo.errors import TimedOut
+from meshdemo.errors import EnvironmentFailed, TimedOut
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli
@@ -90,10 +90,28 @@ def test_logs_without_a_pod_name_each_pod(meshed: Cli) -> None:
     assert len(lines) == 3
 
 
+def test_logs_follow_every_pod_side_by_side(meshed: Cli) -> None:
+    ended = meshed("logs", "-f")
+    assert ended.code == 0
+    assert sorted(ended.out.splitlines()) == [
+        "[app-v1-abc] app of app-v1 True -1",
+        "[app-v2-abc] app of app-v2 True -1",
+        "[testclient-abc] test-tools of testclient True -1",
+    ]
+
+
+def test_a_log_that_cannot_be_followed_ends_the_others(meshed: Cli) -> None:
+    meshed.engine.fails["logs"] = EnvironmentFailed("it is gone")
+    ended = meshed("logs", "-f")
+    assert ended.code == 3
+    assert "it is gone" in ended.err
+
+
 @pytest.mark.parametrize(
     ("argv", "code"),
     [(("moon",), 3), (("deploy/moon",), 3), (("deploy/",), 3), (("pod/app-v1",), 3),
-     (("svc/app-v1",), 3), (("app-v1", "-c", "moon"), 3), (("-f",), 2), (("-f", "-o", "json"), 2)],
+     (("svc/app-v1",), 3), (("app-v1", "-c", "moon"), 3), (("-c", "moon"), 3),
+     (("-f", "-o", "json"), 2)],
     ids=str,
 )  # fmt: skip
 def test_logs_of_what_is_not_there(meshed: Cli, argv: tuple[str, ...], code: int) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import chain
+from queue import SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.pods import named
-from meshdemo.errors import EnvironmentFailed, UsageError
+from meshdemo.errors import EnvironmentFailed
 from meshdemo.walkthrough import pods as who
 
 if TYPE_CHECKING:
@@ -26,13 +30,16 @@ def read_logs(
     if not chosen:
         message = f"there is no pod {name} in namespace {engine.where.namespace}"
         raise EnvironmentFailed(message, hint=f"There are {', '.join(p.name for p in pods)}.")
-    if follow and len(chosen) > 1:
-        names = ", ".join(pod.name for pod in chosen)
-        raise UsageError("-f follows one pod", hint=f"Name one of {names}.")
     several = len(chosen) > 1
     # Before the first line: a container that is not there is an error with nothing printed.
     wanted = [(pod, container_of(pod, container, strict=not several)) for pod in chosen]
-    return _lines(engine, [(p, c) for p, c in wanted if c], follow=follow, tail=tail)
+    found = [(pod, name) for pod, name in wanted if name]
+    if not found:
+        there = sorted({item.name for pod in chosen for item in pod.containers})
+        message = f"no pod in namespace {engine.where.namespace} has a container {container}"
+        raise EnvironmentFailed(message, hint=f"There are {', '.join(there)}.")
+    sources = [_lines(engine, pod, name, _Reading(several, follow, tail)) for pod, name in found]
+    return merged(sources) if follow and several else chain.from_iterable(sources)
 
 
 def container_of(pod: Pod, name: str, *, strict: bool) -> str:
@@ -52,10 +59,41 @@ def _is_app(container: Container) -> bool:
     return not container.init and not container.sidecar
 
 
-def _lines(
-    engine: Engine, wanted: Sequence[tuple[Pod, str]], *, follow: bool, tail: int
-) -> Iterator[str]:
-    for pod, container in wanted:
-        prefix = f"[{pod.name}] " if len(wanted) > 1 else ""
-        for line in engine.logs(pod.name, container, follow=follow, tail=tail):
-            yield prefix + line.rstrip("\n")
+def merged(sources: Sequence[Iterator[str]]) -> Iterator[str]:
+    """Give the lines of several sources, each as soon as it comes. The first error ends it."""
+    arrived: SimpleQueue[str | BaseException | None] = SimpleQueue()
+
+    def read(source: Iterator[str]) -> None:
+        try:
+            for line in source:
+                arrived.put(line)
+            arrived.put(None)
+        except BaseException as error:  # noqa: BLE001 - raised again below, by who reads
+            arrived.put(error)
+
+    for source in sources:
+        Thread(target=read, args=(source,), daemon=True).start()
+    going = len(sources)
+    while going:
+        line = arrived.get()
+        if isinstance(line, BaseException):
+            raise line
+        if line is None:
+            going -= 1
+        else:
+            yield line
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How a log is read."""
+
+    prefixed: bool
+    follow: bool
+    tail: int
+
+
+def _lines(engine: Engine, pod: Pod, container: str, how: _Reading) -> Iterator[str]:
+    prefix = f"[{pod.name}] " if how.prefixed else ""
+    for line in engine.logs(pod.name, container, follow=how.follow, tail=how.tail):
+        yield prefix + line.rstrip("\n")
