@@ -36,6 +36,13 @@ def test_the_binary_of_the_wheel_is_found_and_runs() -> None:
     assert found.version[0].isdigit()
 
 
+def test_a_variable_that_the_wheel_makes_useless_is_said_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(envoy.VARIABLE, "/nonexistent")
+    assert f"{envoy.VARIABLE} is not used" in envoy.find().source
+
+
 @pytest.mark.usefixtures("no_wheel")
 def test_the_variable_comes_before_the_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -127,9 +127,9 @@ class LocalEngine:
 
     def pods(self) -> tuple[Pod, ...]:
         """Give the pods as they are now."""
-        if self.store.run() is None:
+        if (run := self.store.run()) is None:
             return ()
-        return status.look(self._runtime(), self.store.objects())
+        return status.look(Runtime(self.store, run, self.notify), self.store.objects())
 
     def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
         """Send a request ``count`` times from the test client, within ``timeout`` seconds."""

