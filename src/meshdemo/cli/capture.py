@@ -4,37 +4,55 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from threading import Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STDOUT = 1
+LIMIT = 1024 * 1024
+"""How many bytes are kept: a program may write without an end."""
+_BLOCK = 64 * 1024
+_LAST_SECONDS = 1.0
+"""How long to read on when the program has ended: what it left running may never do so."""
 
 
-@dataclass
 class Captured:
-    """What was written; known when it is over."""
+    """The beginning of what was written, and whether there was more."""
 
-    text: str = ""
+    def __init__(self) -> None:
+        self.kept, self.is_cut = bytearray(), False
+
+    @property
+    def text(self) -> str:
+        """What was kept, as text; not every byte has to make sense."""
+        return self.kept.decode("utf-8", "replace")
+
+    def read(self, pipe: int) -> None:
+        """Read to the end: nobody who writes is ever stopped."""
+        with open(pipe, "rb", buffering=0) as stream:
+            while block := stream.read(_BLOCK):
+                room = LIMIT - len(self.kept)
+                self.kept += block[:room]
+                self.is_cut = self.is_cut or len(block) > room
 
 
 @contextmanager
 def captured_stdout() -> Iterator[Captured]:
-    """Send file descriptor 1 into a file, so that children's output is caught as well."""
+    """Send file descriptor 1 into a pipe, so that children's output is caught as well."""
     captured = Captured()
     sys.stdout.flush()
-    ours = os.dup(STDOUT)
-    with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), STDOUT)
-        try:
-            yield captured
-        finally:
-            sys.stdout.flush()
-            os.dup2(ours, STDOUT)
-            os.close(ours)
-            file.seek(0)
-            captured.text = file.read().decode("utf-8", "replace")
+    ours, (reading, writing) = os.dup(STDOUT), os.pipe()
+    reader = Thread(target=captured.read, args=(reading,), daemon=True)
+    os.dup2(writing, STDOUT)
+    os.close(writing)
+    reader.start()
+    try:
+        yield captured
+    finally:
+        sys.stdout.flush()
+        os.dup2(ours, STDOUT)
+        os.close(ours)
+        reader.join(_LAST_SECONDS)

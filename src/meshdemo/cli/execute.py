@@ -24,7 +24,7 @@ def exec_(
 ) -> Report:
     """Run a command in the test client; its exit status is ours.
 
-    With -o json its output stands in the document.
+    With -o json its output stands in the document, the first 1 MiB of it.
     """
     from meshdemo.cli.capture import captured_stdout
     from meshdemo.report import reports
@@ -34,7 +34,7 @@ def exec_(
         return reports.only_code(engine.exec(command))
     with captured_stdout() as output:
         code = engine.exec(command)
-    return reports.only_code(code, stdout=output.text)
+    return reports.only_code(code, stdout=output.text, stdoutCut=output.is_cut)
 
 
 def shell(ctx: typer.Context) -> Report:
