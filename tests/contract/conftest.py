@@ -30,6 +30,15 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(state_dir=tmp_path / "state", timeout=SECONDS)
 
 
+@pytest.fixture
+def local(settings: Settings) -> Iterator[LocalEngine]:
+    """Give the local engine itself, for what it promises beyond the protocol."""
+    made = LocalEngine(settings)
+    yield made
+    wrong = [check for check in made.down() if not check.ok]
+    assert not wrong
+
+
 @pytest.fixture(params=ENGINES, ids=str)
 def engine(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Engine]:
     made = ENGINES[request.param](settings, say_nothing)
@@ -52,6 +61,20 @@ def workloads(walkthrough: dict[str, tuple[Object, ...]]) -> tuple[Object, ...]:
 @pytest.fixture(scope="session")
 def rules(walkthrough: dict[str, tuple[Object, ...]]) -> tuple[Object, ...]:
     return (*walkthrough["app-destinationrule"], *walkthrough["app-default-vs-v2"])
+
+
+@pytest.fixture
+def up(
+    engine: Engine, workloads: tuple[Object, ...], rules: tuple[Object, ...]
+) -> Callable[[], None]:
+    """Make the walkthrough's objects true, with sidecars."""
+
+    def apply() -> None:
+        objects = engine.inject([*workloads, *rules])
+        engine.apply(objects)
+        engine.wait_ready(objects, SECONDS)
+
+    return apply
 
 
 @pytest.fixture

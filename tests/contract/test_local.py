@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -28,7 +27,7 @@ from meshdemo.settings import Settings
 from meshdemo.traffic import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from meshdemo.manifests import Object
 
@@ -79,23 +78,8 @@ def web(command: str) -> tuple[Object, ...]:
 
 
 @pytest.fixture
-def engine(settings: Settings) -> Iterator[LocalEngine]:
-    made = LocalEngine(settings)
-    yield made
-    wrong = [check for check in made.down() if not check.ok]
-    assert not wrong
-
-
-@pytest.fixture
-def up(
-    engine: LocalEngine, workloads: Sequence[Object], rules: Sequence[Object]
-) -> Callable[[], None]:
-    def apply() -> None:
-        objects = engine.inject([*workloads, *rules])
-        engine.apply(objects)
-        engine.wait_ready(objects, SECONDS)
-
-    return apply
+def engine(local: LocalEngine) -> LocalEngine:
+    return local
 
 
 def run_of(engine: LocalEngine) -> str:
@@ -339,113 +323,6 @@ def test_sigterm_is_enough_to_end_everything(engine: LocalEngine, up: Callable[[
         f"{len(found)} ends",
         timeout=15,
     )
-
-
-CHANGE = """
-import os, signal, sys
-from pathlib import Path
-from meshdemo import manifests
-from meshdemo.engines.local.engine import LocalEngine
-from meshdemo.settings import Settings
-
-do, state, phase, number, *sources = sys.argv[1:]
-left = int(number)
-
-def die_at_phase(event, arguments):
-    global left
-    if event == "os.rename" and str(arguments[1]).endswith(phase) or event == phase:
-        left -= 1
-        if not left:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-sys.addaudithook(die_at_phase)
-engine = LocalEngine(Settings(state_dir=Path(state)))
-objects = engine.inject(manifests.read(sources))
-getattr(engine, do)(objects)
-engine.wait_ready(objects, 30)
-"""
-"""Applies or deletes objects, and is killed when it comes to the phase: just before a file takes
-its place, or before a process is started."""
-MANIFESTS = Path(__file__).parents[2] / "manifests"
-
-
-def kill_at(
-    phase: str, number: int, engine: LocalEngine, source: Path, *, doing: str = "apply"
-) -> None:
-    """Have another process change the mesh, and be killed when it comes to a phase."""
-    state = str(engine.store.folder)
-    argv = [sys.executable, "-c", CHANGE, doing, state, phase, str(number), str(source)]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=SECONDS)
-    assert done.returncode == -signal.SIGKILL, f"it never came to {phase}\n{done.stderr}"
-
-
-FIRST_APPLY = {
-    "before the folder is locked": ("fcntl.flock", 1),
-    "before the run is recorded": ("run.json", 1),
-    "before the objects are stored": ("objects.yaml", 1),
-    "before the Envoys' files": ("lds.json", 1),
-    "between the Envoys' files": ("lds.json", 3),
-    "before the plan": ("pods.json", 1),
-    "before supervisord's configuration": ("supervisord.conf", 1),
-    "before supervisord is started": ("subprocess.Popen", 2),  # the first one is envoy --version
-    "when all is started": ("pods.json", 2),
-}
-
-
-@pytest.mark.parametrize("repair", ["up", "down"])
-@pytest.mark.parametrize("phase", FIRST_APPLY)
-def test_a_first_apply_killed_in_any_phase_can_be_repeated_or_taken_down(
-    engine: LocalEngine, up: Callable[[], None], phase: str, repair: str
-) -> None:
-    kill_at(*FIRST_APPLY[phase], engine, MANIFESTS)
-    engine.pods()
-    if repair == "up":
-        up()
-        assert {(pod.ready, pod.message) for pod in engine.pods()} == {("2/2", "")}
-        assert set(count(engine)) == {"v2"}
-    assert all(check.ok for check in engine.down())
-    assert not engine.store.folder.exists()
-
-
-@pytest.mark.parametrize(
-    ("phase", "number"),
-    [("pods.json", 1), ("cds.json", 1), ("rds.json", 1), ("pods.json", 2)],
-    ids=["stored", "before-clusters", "before-routes", "before-the-end"],
-)
-def test_rules_that_a_killed_apply_stored_are_not_taken_for_live_until_up_makes_them_so(
-    engine: LocalEngine,
-    workloads: Sequence[Object],
-    rules: Sequence[Object],
-    phase: str,
-    number: int,
-    tmp_path: Path,
-) -> None:
-    objects = engine.inject(workloads)
-    engine.apply(objects)
-    engine.wait_ready(objects, SECONDS)
-    (tmp_path / "rules.yaml").write_text(manifests.dump(rules))
-    kill_at(phase, number, engine, tmp_path / "rules.yaml")
-    began = time.monotonic()
-    with pytest.raises(EnvironmentFailed, match="not live"):
-        engine.wait_ready(rules, SECONDS)
-    assert time.monotonic() - began < SECONDS / 3
-    assert all("not live" in pod.message for pod in engine.pods())
-    engine.apply(rules)
-    engine.wait_ready(rules, SECONDS)
-    assert not any(pod.message for pod in engine.pods())
-    assert set(count(engine)) == {"v2"}
-
-
-def test_a_deletion_that_was_killed_is_finished_by_the_next_one(
-    engine: LocalEngine, up: Callable[[], None], rules: Sequence[Object], tmp_path: Path
-) -> None:
-    up()
-    (tmp_path / "rules.yaml").write_text(manifests.dump(rules))
-    kill_at("rds.json", 1, engine, tmp_path / "rules.yaml", doing="delete")
-    assert set(count(engine)) == {"v2"}
-    engine.delete(rules)
-    assert set(count(engine)) == {"v1", "v2"}
-    assert not any(pod.message for pod in engine.pods())
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"engine": "local"}', "\0\0"], ids=repr)

@@ -1,0 +1,146 @@
+"""Commands that are killed while they change a mesh, in each phase: nothing they leave lies."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meshdemo import manifests
+from meshdemo.errors import EnvironmentFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meshdemo.engines.local.engine import LocalEngine
+    from meshdemo.manifests import Object
+
+SECONDS = 30
+Answers = Callable[..., Counter[str]]
+
+
+@pytest.fixture
+def engine(local: LocalEngine) -> LocalEngine:
+    return local
+
+
+CHANGE = """
+import os, signal, sys
+from pathlib import Path
+from meshdemo import manifests
+from meshdemo.engines.local.engine import LocalEngine
+from meshdemo.settings import Settings
+
+do, state, phase, number, *sources = sys.argv[1:]
+left = int(number)
+
+def die_at_phase(event, arguments):
+    global left
+    if event == "os.rename" and str(arguments[1]).endswith(phase) or event == phase:
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(die_at_phase)
+engine = LocalEngine(Settings(state_dir=Path(state)))
+objects = engine.inject(manifests.read(sources))
+getattr(engine, do)(objects)
+engine.wait_ready(objects, 30)
+"""
+"""Applies or deletes objects, and is killed when it comes to the phase: just before a file takes
+its place, or before a process is started."""
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+
+
+def kill_at(
+    phase: str, number: int, engine: LocalEngine, source: Path, *, doing: str = "apply"
+) -> None:
+    """Have another process change the mesh, and be killed when it comes to a phase."""
+    state = str(engine.store.folder)
+    argv = [sys.executable, "-c", CHANGE, doing, state, phase, str(number), str(source)]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == -signal.SIGKILL, f"it never came to {phase}\n{done.stderr}"
+
+
+FIRST_APPLY = {
+    "before the folder is locked": ("fcntl.flock", 1),
+    "before the run is recorded": ("run.json", 1),
+    "before the objects are stored": ("objects.yaml", 1),
+    "before the Envoys' files": ("lds.json", 1),
+    "between the Envoys' files": ("lds.json", 3),
+    "before the plan": ("pods.json", 1),
+    "before supervisord's configuration": ("supervisord.conf", 1),
+    "before supervisord is started": ("subprocess.Popen", 2),  # the first one is envoy --version
+    "when all is started": ("pods.json", 2),
+}
+
+
+@pytest.mark.parametrize("repair", ["up", "down"])
+@pytest.mark.parametrize("phase", FIRST_APPLY)
+def test_a_first_apply_killed_in_any_phase_can_be_repeated_or_taken_down(
+    engine: LocalEngine,
+    up: Callable[[], None],
+    phase: str,
+    repair: str,
+    answers: Answers,
+) -> None:
+    kill_at(*FIRST_APPLY[phase], engine, MANIFESTS)
+    engine.pods()
+    if repair == "up":
+        up()
+        assert {(pod.ready, pod.message) for pod in engine.pods()} == {("2/2", "")}
+        assert set(answers(50)) == {"v2"}
+    assert all(check.ok for check in engine.down())
+    assert not engine.store.folder.exists()
+
+
+@pytest.mark.parametrize(
+    "at",
+    [("pods.json", 1), ("cds.json", 1), ("rds.json", 1), ("pods.json", 2)],
+    ids=["stored", "before-clusters", "before-routes", "before-the-end"],
+)
+def test_rules_that_a_killed_apply_stored_are_not_taken_for_live_until_up_makes_them_so(
+    engine: LocalEngine,
+    workloads: Sequence[Object],
+    rules: Sequence[Object],
+    at: tuple[str, int],
+    tmp_path: Path,
+    answers: Answers,
+) -> None:
+    objects = engine.inject(workloads)
+    engine.apply(objects)
+    engine.wait_ready(objects, SECONDS)
+    (tmp_path / "rules.yaml").write_text(manifests.dump(rules))
+    kill_at(*at, engine, tmp_path / "rules.yaml")
+    began = time.monotonic()
+    with pytest.raises(EnvironmentFailed, match="not live"):
+        engine.wait_ready(rules, SECONDS)
+    assert time.monotonic() - began < SECONDS / 3
+    assert all("not live" in pod.message for pod in engine.pods())
+    engine.apply(rules)
+    engine.wait_ready(rules, SECONDS)
+    assert not any(pod.message for pod in engine.pods())
+    assert set(answers(50)) == {"v2"}
+
+
+def test_a_deletion_that_was_killed_is_finished_by_the_next_one(
+    engine: LocalEngine,
+    up: Callable[[], None],
+    rules: Sequence[Object],
+    tmp_path: Path,
+    answers: Answers,
+) -> None:
+    up()
+    (tmp_path / "rules.yaml").write_text(manifests.dump(rules))
+    kill_at("rds.json", 1, engine, tmp_path / "rules.yaml", doing="delete")
+    assert set(answers(50)) == {"v2"}
+    engine.delete(rules)
+    assert set(answers(50)) == {"v1", "v2"}
+    assert not any(pod.message for pod in engine.pods())
