@@ -24,7 +24,7 @@ def inject(
 
     It waits until they are ready, and says what was added. With -f FILE or -f - nothing is
     applied: the injected YAML goes to standard output, for meshdemo deploy -f - or
-    kubectl apply -f -.
+    kubectl apply -f -; what is no workload, also of a kind unknown here, passes as it is.
     """
     from meshdemo.engines import Injection
     from meshdemo.report import reports

@@ -19,7 +19,7 @@ def route(
         typer.Argument(
             metavar="[VERSION | VERSION=WEIGHT...]",
             show_default=False,
-            help="v2, or v1=90 v2=10, or v1=90%,v2=10%.",
+            help="v2, or v1=90 v2=10 (weights, relative to their sum), or v1=90%,v2=10%.",
         ),
     ] = None,
     files: Files = None,
