@@ -80,9 +80,12 @@ def attach(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
     A program that a signal ended gives 128 plus the signal's number, as in a shell.
     """
     process: subprocess.Popen[bytes] | None = None
+    early: list[int] = []  # what came while it was being started
 
     def hand_on(number: int, _frame: FrameType | None) -> None:
-        if process is not None:
+        if process is None:
+            early.append(number)
+        else:
             process.send_signal(number)
 
     # Ctrl-C is the program's to answer. A terminal sends it to both of us, `kill` to us alone;
@@ -91,6 +94,8 @@ def attach(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
     before = signal.signal(signal.SIGINT, hand_on)
     try:
         process = subprocess.Popen(argv, env=env)
+        for number in early:
+            process.send_signal(number)
         code = process.wait()
     except OSError as error:
         raise CommandFailed(argv, f"cannot be run: {error.strerror}") from error
