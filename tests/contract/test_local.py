@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,7 +91,12 @@ def run_of(engine: LocalEngine) -> str:
 
 def processes(engine: LocalEngine, part: str) -> list[psutil.Process]:
     """Give the run's processes with this in their command line."""
-    return [p for p in orphans.of_run(run_of(engine)) if any(part in word for word in p.cmdline())]
+    found = []
+    for process in orphans.of_run(run_of(engine)):
+        with suppress(psutil.NoSuchProcess):  # it ended just now
+            if any(part in word for word in process.cmdline()):
+                found.append(process)
+    return found
 
 
 def count(
