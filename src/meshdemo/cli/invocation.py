@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from meshdemo.cli import options, streams
@@ -52,13 +52,16 @@ def read_settings(ctx: typer.Context) -> Settings:
     return settings
 
 
-def chosen(ctx: typer.Context, *, changes: bool = True) -> Choice:
+def chosen(
+    ctx: typer.Context, *, changes: bool = True, istioctl: str | None = None, adopt: bool = False
+) -> Choice:
     """Choose the engine that the command is for, and settle the settings; open nothing.
 
     ``changes``: whether the command changes any object; then a cluster must have been named.
     """
     run: Invocation = ctx.obj
-    choice = choose_engine(read_settings(ctx), changes=changes)
+    settings = replace(read_settings(ctx), istioctl=istioctl, adopt=adopt)
+    choice = choose_engine(settings, changes=changes)
     run.settings = choice.settings
     return choice
 

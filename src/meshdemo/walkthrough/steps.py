@@ -20,6 +20,7 @@ from meshdemo.traffic import DEFAULT_URL, Request
 from meshdemo.verdict import default_requests
 from meshdemo.walkthrough import bundled
 from meshdemo.walkthrough.events import Started
+from meshdemo.walkthrough.images import images_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,6 +59,8 @@ def install_commands(plan: Plan) -> tuple[str, ...]:
         argv += ["--set", setting]
     for file in mesh.files:
         argv += ["-f", file]
+    argv += ["--revision", mesh.revision] if mesh.revision else []
+    argv += ["--set", f"values.global.istioNamespace={mesh.namespace}"] if mesh.namespace else []
     return (shlex.join([*argv, "--readiness-timeout", _duration(plan.settings.timeout)]),)
 
 
@@ -163,6 +166,7 @@ def script(plan: Plan) -> str:
         steps = (INSTALL, INJECT, OWN_DEPLOY, OWN_VERIFY)
     else:
         lines += ["", "# Write the manifests into this folder.", "meshdemo manifests ."]
+        lines += _image_commands(plan)
     for step in steps:
         commands = step.commands(plan)
         wanted = plan.verify or step.name not in ("look", "verify")
@@ -195,6 +199,19 @@ def _injected(files: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _image_commands(plan: Plan) -> list[str]:
+    """Write other images into the manifests, where some were chosen."""
+    commands = []
+    for name in bundled.WORKLOADS:
+        objects = manifests.read(bundled.paths((name,)))
+        before, after = images_of(objects), images_of(plan.images.replaced(objects))
+        for old, new in zip(before, after, strict=True):
+            if old != new:
+                edit = f"s|image: {old}$|image: {new}|"
+                commands.append(shlex.join(["sed", "-i.bak", edit, name]))
+    return commands
+
+
 def _cluster(plan: Plan) -> list[str]:
     settings = plan.settings
     flags = ["--context", settings.context] if settings.context else []
@@ -204,7 +221,12 @@ def _cluster(plan: Plan) -> list[str]:
 def _flags(plan: Plan, *, istioctl: bool = False) -> list[str]:
     namespace = plan.settings.namespace
     flag = "--namespace" if istioctl else "-n"
-    return [*_cluster(plan), *([flag, namespace] if namespace else [])]
+    flags = [*_cluster(plan), *([flag, namespace] if namespace else [])]
+    if istioctl and plan.mesh.namespace:
+        flags += ["--istioNamespace", plan.mesh.namespace]
+    if istioctl and plan.mesh.revision:
+        flags += ["--revision", plan.mesh.revision]
+    return flags
 
 
 def _kubectl(plan: Plan, *arguments: str) -> str:
