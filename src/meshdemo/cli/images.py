@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from meshdemo.cli.invocation import engine_for
+from meshdemo.cli.invocation import chosen, engine_for
 from meshdemo.cli.options import Files, Images, Istioctl, Registry
 from meshdemo.cli.values import image_choice
 from meshdemo.report import Report
@@ -15,7 +15,7 @@ from meshdemo.report import Report
 def images(
     ctx: typer.Context,
     files: Files = None,
-    chosen: Images = None,
+    other: Images = None,
     registry: Registry = "",
     profile: Annotated[
         str,
@@ -45,7 +45,7 @@ def images(
         settings=ctx.obj.settings,
         files=tuple(files or ()),
         mesh=MeshOptions(profile, tuple(settings or ()), tuple(overlays or ())),
-        images=image_choice(chosen, registry),
+        images=image_choice(other, registry),
     )
     found = needed(engine, plan)
     return reports.plain("\n".join(found), images=list(found))

@@ -65,6 +65,19 @@ def choose(planes: Sequence[ControlPlane], revision: str = "") -> ControlPlane |
     )
 
 
+def assumed(namespace: str = "", revision: str = "") -> ControlPlane:
+    """Give the control plane that must be there, where one may not look for it."""
+    return ControlPlane(
+        name="istiod",
+        namespace=namespace or istioctl.DEFAULT_NAMESPACE,
+        revision=revision or istioctl.DEFAULT_REVISION,
+        version="",
+        replicas=1,
+        available=1,
+        rolled_out=True,
+    )
+
+
 def record(kube: Kube, namespace: str) -> dict[str, str] | None:
     """Give what we noted when we installed the Istio of a namespace; None if we did not."""
     try:

@@ -119,18 +119,8 @@ class Installation:
 
     def _unseen(self) -> Iterator[Check]:
         """Go by the webhooks alone, for who may see no more."""
-        plane = ControlPlane(
-            "istiod",
-            self.options.namespace or istioctl.DEFAULT_NAMESPACE,
-            self.options.revision or istioctl.DEFAULT_REVISION,
-            version="",
-            replicas=1,
-            available=1,
-            rolled_out=True,
-        )
-        verification = Verification(self.kube, plane, namespace=self.namespace)
-        yield verification.injects()
-        yield verification.validates()
+        plane = controlplane.assumed(self.options.namespace, self.options.revision)
+        yield from Verification(self.kube, plane, namespace=self.namespace).webhook_checks()
 
     def _install(self, there: ControlPlane | None) -> Iterator[Check]:
         ctl = self.find(there)

@@ -126,7 +126,7 @@ class Istioctl:
         """Remove this revision, or with ``purge`` all of Istio, CRDs and everybody's rules too."""
         what = ["--purge"] if purge else ["--revision", self.revision]
         argv = [*self._argv(*self.found.release.uninstall), "-y", *what]
-        return shell.stream(argv, timeout=timeout)
+        return _without_logo(shell.stream(argv, timeout=timeout))
 
     def kube_inject(self, manifests: str, timeout: float = ASK_SECONDS) -> str:
         """Give YAML with sidecars, as this control plane makes them."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from meshdemo.engines import Check
 from meshdemo.engines.cluster import controlplane, install, istioctl
@@ -62,6 +62,10 @@ LEFTOVERS = (
 )
 
 
+Answer: TypeAlias = "tuple[bool, str, str] | tuple[bool, str]"
+"""Whether it holds, the detail, and the hint if there is one."""
+
+
 @dataclass
 class Doctor:
     """Looks at a cluster, and changes nothing."""
@@ -79,18 +83,32 @@ class Doctor:
             return
         yield Check("the API server answers", ok=True, detail=self.kube.server)
         yield from self._istioctl(version)
-        for check in (self._rights_here, self._rights_everywhere, self._kube_inject_right):
-            yield _seen(check)
-        yield _seen(self._admission)
+        yield from self._seen(
+            {
+                f"one may deploy, route and verify in namespace {self.namespace}": self._rights,
+                "one may install Istio": self._rights_everywhere,
+                "istioctl may reach istiod for kube-inject": self._kube_inject_right,
+                "admission webhooks are served": self._admission,
+            }
+        )
         yield from self._mesh()
-        for check in (
-            self._other_meshes,
-            self._images,
-            self._runtime,
-            self._pod_security,
-            self._leftovers,
-        ):
-            yield _seen(check)
+        yield from self._seen(
+            {
+                "no other mesh is there": self._other_meshes,
+                "images can be pulled": self._images,
+                "nodes can forward ports": self._runtime,
+                "Pod Security allows sidecars here": self._pod_security,
+                "what an earlier run left is known": self._leftovers,
+            }
+        )
+
+    def _seen(self, checks: Mapping[str, Callable[[], Answer]]) -> Iterator[Check]:
+        """Make checks; what one may not see is no failure."""
+        for name, check in checks.items():
+            try:
+                yield Check(name, *check())
+            except Forbidden:
+                yield Check(name, ok=True, detail=NOT_ALLOWED)
 
     @cached_property
     def planes(self) -> tuple[ControlPlane, ...] | None:
@@ -122,25 +140,22 @@ class Doctor:
         if self.plane and self.plane.version:
             yield Check("istioctl fits the Istio that is there", *install.skew(ctl, self.plane))
 
-    def _rights_here(self) -> Check:
+    def _rights(self) -> Answer:
         missing = self._missing(HERE, self.namespace)
-        name = f"one may deploy, route and verify in namespace {self.namespace}"
         hint = "Ask the cluster's administrator; manifests/rbac/student.yaml has what it takes."
-        return Check(name, not missing, f"not allowed: {missing}" if missing else "", hint)
+        return not missing, f"not allowed: {missing}" if missing else "", hint
 
-    def _rights_everywhere(self) -> Check:
-        name = "one may install Istio"
+    def _rights_everywhere(self) -> Answer:
         missing = self._missing(EVERYWHERE, "")
         if missing and self.planes != ():
-            return Check(name, ok=True, detail="not allowed, and not needed: Istio is there")
+            return True, "not allowed, and not needed: Istio is there"
         hint = "To install Istio takes an administrator's rights (cluster-admin)."
-        return Check(name, not missing, f"not allowed: {missing}" if missing else "", hint)
+        return not missing, f"not allowed: {missing}" if missing else "", hint
 
-    def _kube_inject_right(self) -> Check:
+    def _kube_inject_right(self) -> Answer:
         place = self.plane.namespace if self.plane else istioctl.DEFAULT_NAMESPACE
         allowed = self.kube.can_i("create", "pods", subresource="portforward", namespace=place)
-        detail = "" if allowed else f"no pods/portforward in {place}: say --injection auto"
-        return Check("istioctl may reach istiod for kube-inject", ok=True, detail=detail)
+        return True, "" if allowed else f"no pods/portforward in {place}: say --injection auto"
 
     def _missing(self, wanted: tuple[tuple[str, str, str, str], ...], namespace: str) -> str:
         return ", ".join(
@@ -151,7 +166,7 @@ class Doctor:
             )
         )
 
-    def _admission(self) -> Check:
+    def _admission(self) -> Answer:
         """See that the API server has the webhooks' kinds; whether it heeds them, Istio shows."""
         kinds = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
         missing = [kind for kind in kinds if self.kube.resource(ADMISSION, kind) is None]
@@ -159,12 +174,13 @@ class Doctor:
             "Add MutatingAdmissionWebhook and ValidatingAdmissionWebhook to "
             "--enable-admission-plugins of kube-apiserver; they are on since Kubernetes 1.9."
         )
-        name = "admission webhooks are served"
-        return Check(name, not missing, f"missing: {', '.join(missing)}" if missing else "", hint)
+        return not missing, f"missing: {', '.join(missing)}" if missing else "", hint
 
     def _mesh(self) -> Iterator[Check]:
         if self.planes is None:
             yield Check("Istio is there", ok=True, detail=NOT_ALLOWED)
+            plane = controlplane.assumed()
+            yield from Verification(self.kube, plane, namespace=self.namespace).webhook_checks()
             return
         if not self.planes:
             yield Check(
@@ -178,67 +194,54 @@ class Doctor:
             verification = Verification(self.kube, self.plane, namespace=self.namespace)
             yield from verification.checks(PROBE_SECONDS)
 
-    def _other_meshes(self) -> Check:
+    def _other_meshes(self) -> Answer:
         hooks = self.kube.list(ADMISSION, "MutatingWebhookConfiguration")
         names = [hook["metadata"]["name"] for hook in hooks]
         others = {
             mesh for name in names for part, mesh in OTHER_MESHES.items() if name.startswith(part)
         }
         hint = "Two meshes in one namespace fight over its pods: choose another with -n."
-        return Check("no other mesh is there", not others, ", ".join(sorted(others)), hint)
+        return not others, ", ".join(sorted(others)), hint
 
-    def _images(self) -> Check:
+    def _images(self) -> Answer:
         failed = {
-            state["image"]: (state.get("state") or {})["waiting"].get("message", "")
+            state["image"]: state["state"]["waiting"].get("message", "")
             for pod in self.kube.list("v1", "Pod", self.namespace)
             for state in _container_states(pod)
             if ((state.get("state") or {}).get("waiting") or {}).get("reason") in PULL_FAILURES
         }
         detail = "\n".join(f"{image}: {why}" for image, why in failed.items())
         hint = "Name a registry that the nodes reach: --image-registry, or --image NAME=IMAGE."
-        return Check("images can be pulled", not failed, detail, hint)
+        return not failed, detail, hint
 
-    def _runtime(self) -> Check:
+    def _runtime(self) -> Answer:
         """Say whether nodes need socat for port-forward: only Docker's shim still does."""
         runtimes = {
             item["status"]["nodeInfo"]["containerRuntimeVersion"]
             for item in self.kube.list("v1", "Node")
         }
-        docker = [runtime for runtime in runtimes if runtime.startswith("docker:")]
-        detail = f"{', '.join(sorted(runtimes))}: no socat needed"
-        if docker:
-            detail = f"{docker[0]} (dockershim): each node needs socat, for kube-inject"
-        return Check("nodes can forward ports", ok=True, detail=detail)
+        if docker := [runtime for runtime in runtimes if runtime.startswith("docker:")]:
+            return True, f"{docker[0]} (dockershim): each node needs socat, for kube-inject"
+        return True, f"{', '.join(sorted(runtimes))}: no socat needed"
 
-    def _pod_security(self) -> Check:
-        name = "Pod Security allows sidecars here"
+    def _pod_security(self) -> Answer:
         found = self.kube.get("v1", "Namespace", self.namespace)
         labels = ((found or {}).get("metadata") or {}).get("labels") or {}
         level = labels.get(ENFORCE, "")
         cni = level in TOO_STRICT and self.kube.list(
             "apps/v1", "DaemonSet", labels="k8s-app=istio-cni-node"
         )
-        hint = "Choose another namespace with -n, or install Istio with its CNI node agent."
         detail = f"namespace {self.namespace} enforces {level}" if level else "nothing is enforced"
-        return Check(name, level not in TOO_STRICT or bool(cni), detail, hint)
+        hint = "Choose another namespace with -n, or install Istio with its CNI node agent."
+        return level not in TOO_STRICT or bool(cni), detail, hint
 
-    def _leftovers(self) -> Check:
+    def _leftovers(self) -> Answer:
         there = [
             f"{kind} {item['metadata']['name']}"
             for version, kind in LEFTOVERS
             for item in self.kube.list(version, kind, self.namespace, labels=OURS)
         ]
-        detail = f"{', '.join(there)} (meshdemo down removes them)" if there else "nothing"
-        return Check("what an earlier run left is known", ok=True, detail=detail)
-
-
-def _seen(check: Callable[[], Check]) -> Check:
-    """Make a check; what one may not see is no failure."""
-    try:
-        return check()
-    except Forbidden as error:
-        name = check.__name__.strip("_").replace("_", " ")
-        return Check(name, ok=True, detail=f"{NOT_ALLOWED}: {error.message}")
+        return True, f"{', '.join(there)} (meshdemo down removes them)" if there else "nothing"
 
 
 def _supported(server: Mapping[str, Any], found: istioctl.Found) -> Check:
