@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeAlias
 from meshdemo import shell
 from meshdemo.engines import Check, MeshOptions
 from meshdemo.engines.cluster import controlplane, download, istioctl
-from meshdemo.engines.cluster.controlplane import ControlPlane
 from meshdemo.engines.cluster.istioctl import Istioctl
 from meshdemo.engines.cluster.releases import release_of
 from meshdemo.engines.cluster.verification import CRD, CRDS, Verification
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from meshdemo.engines import Notify
+    from meshdemo.engines.cluster.controlplane import ControlPlane
     from meshdemo.engines.cluster.kube import Kube
     from meshdemo.settings import Settings
 

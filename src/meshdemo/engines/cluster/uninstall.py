@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from meshdemo.engines import Notify
-    from meshdemo.engines.cluster.controlplane import ControlPlane
     from meshdemo.engines.cluster.install import FindIstioctl
     from meshdemo.engines.cluster.kube import Json, Kube
 
@@ -35,15 +34,10 @@ class Removal:
     notify: Notify
     timeout: float
 
-    def plane(self) -> ControlPlane | None:
-        """Give the control plane that we installed; None if there is none of ours."""
-        planes = controlplane.control_planes(self.kube) or ()
-        return next(
-            (p for p in planes if controlplane.record(self.kube, p.namespace) is not None), None
-        )
-
     def refuse_if_used(self) -> None:
-        """Raise EnvironmentFailed while somebody else's pods or rules need this Istio."""
+        """Raise EnvironmentFailed while somebody else's pods or rules need an Istio of ours."""
+        if not self._records():
+            return
         users: dict[str, list[str]] = {}
         for item in self._users():
             where, name = item["metadata"]["namespace"], item["metadata"]["name"]
@@ -59,15 +53,15 @@ class Removal:
 
     def run(self) -> Iterator[Check]:
         """Remove it, and prove it gone."""
-        records = [
-            item
-            for item in self.kube.list("v1", "ConfigMap", labels=_selector())
-            if item["metadata"]["name"] == controlplane.RECORD
-        ]
+        records = self._records()
         if not records:
             yield Check("no Istio of ours is installed", ok=True)
         for record in records:
             yield from self._remove(record)
+
+    def _records(self) -> list[Json]:
+        noted = self.kube.list("v1", "ConfigMap", labels=_selector())
+        return [item for item in noted if item["metadata"]["name"] == controlplane.RECORD]
 
     def _users(self) -> Iterator[Json]:
         for pod in self.kube.list("v1", "Pod"):
