@@ -40,6 +40,14 @@ class ControlPlane:
         version = f" {self.version}" if self.version else ""
         return f"Istio{version}, revision {self.revision}, in {self.namespace}"
 
+    @property
+    def next_step(self) -> str:
+        """What to type when it does not run."""
+        kubectl = f"kubectl -n {self.namespace}"
+        if not self.replicas:
+            return f"It is scaled to zero: {kubectl} scale deployment/{self.name} --replicas=1"
+        return f"{kubectl} describe pods -l {ISTIOD}"
+
 
 def control_planes(kube: Kube) -> tuple[ControlPlane, ...] | None:
     """List what is installed; None where one is not allowed to see it."""

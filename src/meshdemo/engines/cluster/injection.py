@@ -68,7 +68,7 @@ def require_istiod(
         where = f"deployment/{plane.name} in {plane.namespace}"
         raise EnvironmentFailed(
             f"no istiod answers: {where} has 0 of {plane.replicas} pods available",
-            hint=f"kubectl -n {plane.namespace} rollout status deployment/{plane.name}",
+            hint=plane.next_step,
         )
     place = plane.namespace if plane else DEFAULT_NAMESPACE
     if not kube.can_i("create", "pods", subresource="portforward", namespace=place):

@@ -197,7 +197,6 @@ def skew(ctl: Istioctl, plane: ControlPlane) -> tuple[bool, str, str]:
 
 def _reason(error: shell.CommandFailed) -> tuple[str, str]:
     """Pick the cause out of what a failed istioctl said, and what to do about it."""
-    said = [line.strip() for line in error.output.splitlines() if line.strip()]
-    tail = "\n".join(said[-3:]) or error.message
-    hint = next((h for pattern, h in HINTS.items() if re.search(pattern, tail)), BROKEN_HINT)
-    return tail.removeprefix("Error: "), hint
+    cause = error.output.rpartition("Error: ")[2].strip() or error.message
+    hint = next((h for pattern, h in HINTS.items() if re.search(pattern, cause)), BROKEN_HINT)
+    return cause, hint

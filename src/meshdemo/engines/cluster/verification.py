@@ -51,9 +51,15 @@ class Verification:
     """Where the probes would live, if they were stored."""
 
     def checks(self, timeout: float) -> Iterator[Check]:
-        """Make all checks; each may take ``timeout`` seconds to come true."""
+        """Make all checks; each may take ``timeout`` seconds to come true.
+
+        Without an istiod the others would only say so again.
+        """
+        rolled_out = settled(self.rolled_out, timeout)
+        yield rolled_out
+        if not rolled_out.ok:
+            return
         for check in (
-            self.rolled_out,
             self.crds,
             self.webhooks,
             self.injects,
@@ -266,13 +272,10 @@ def _bundle(webhook: Mapping[str, Any]) -> str:
 def _why_not(kube: Kube, plane: ControlPlane) -> str:
     """Say what keeps istiod's pods from running, or how to find out."""
     if not plane.replicas:
-        return (
-            f"It is scaled to zero: kubectl -n {plane.namespace} scale deployment/{plane.name} "
-            "--replicas=1"
-        )
+        return plane.next_step
     for pod in kube.list("v1", "Pod", plane.namespace, labels=controlplane.ISTIOD):
         for state in (pod.get("status") or {}).get("containerStatuses") or ():
             waits = (state.get("state") or {}).get("waiting") or {}
             if waits.get("message"):
                 return f"{waits.get('reason')}: {waits['message']}"
-    return f"kubectl -n {plane.namespace} describe pods -l {controlplane.ISTIOD}"
+    return plane.next_step
