@@ -11,6 +11,7 @@ import pytest
 
 from meshdemo.engines import Download
 from meshdemo.engines.cluster import download
+from meshdemo.engines.cluster.releases import PINNED
 from meshdemo.errors import EnvironmentFailed, UsageError
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def test_what_was_fetched_is_not_fetched_again(
 def test_without_a_version_it_is_the_pinned_one(
     tmp_path: Path, mirror: Host, official: Host
 ) -> None:
-    with pytest.raises(EnvironmentFailed, match=f"/{download.PINNED}/istioctl-{download.PINNED}-"):
+    with pytest.raises(EnvironmentFailed, match=f"/{PINNED}/istioctl-{PINNED}-"):
         fetch(tmp_path, mirror, official, version="")
 
 

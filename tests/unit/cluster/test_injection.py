@@ -42,12 +42,11 @@ def deployment(labels: str = "") -> Object:
     return item
 
 
-def walkthrough(tmp_path: Path) -> tuple[Object, ...]:
+def walkthrough() -> tuple[Object, ...]:
     """The plain objects of which the recording is the answer, in its namespace (none)."""
-    plain = [d for d in manifests.parse(RECORDED, "app.yaml", []) if d]
+    plain = manifests.parse(RECORDED, "app.yaml", [])
     for item in plain:
         item.pod_template.get("metadata", {}).pop("annotations", None)
-    assert tmp_path
     return tuple(plain)
 
 
@@ -62,8 +61,8 @@ def inject(item: Object, mode: Injection, **namespace: str) -> Object:
     return done
 
 
-def test_istioctls_sidecars_go_where_the_objects_were(tmp_path: Path) -> None:
-    objects, replayed = walkthrough(tmp_path), Replayed()
+def test_istioctls_sidecars_go_where_the_objects_were() -> None:
+    objects, replayed = walkthrough(), Replayed()
     done = injection.inject(objects, Injection.KUBE_INJECT, replayed, {})
     assert [item.title for item in done] == [item.title for item in objects]
     assert [injection.is_kube_injected(item) for item in done] == [False, True, True]
@@ -71,15 +70,15 @@ def test_istioctls_sidecars_go_where_the_objects_were(tmp_path: Path) -> None:
     assert done[1].file == "app.yaml"
 
 
-def test_what_only_a_server_writes_is_left_out(tmp_path: Path) -> None:
-    done = injection.inject(walkthrough(tmp_path), Injection.KUBE_INJECT, Replayed(), {})
+def test_what_only_a_server_writes_is_left_out() -> None:
+    done = injection.inject(walkthrough(), Injection.KUBE_INJECT, Replayed(), {})
     assert all("status" not in item.data for item in done)
 
 
 @pytest.mark.parametrize("answer", ["", "a: [", "kind: Deployment\n"])
-def test_an_answer_that_lacks_objects_is_an_error(answer: str, tmp_path: Path) -> None:
+def test_an_answer_that_lacks_objects_is_an_error(answer: str) -> None:
     with pytest.raises(EnvironmentFailed, match="no usable manifests"):
-        injection.inject(walkthrough(tmp_path), Injection.KUBE_INJECT, Replayed(answer), {})
+        injection.inject(walkthrough(), Injection.KUBE_INJECT, Replayed(answer), {})
 
 
 def test_without_workloads_istioctl_is_not_asked() -> None:

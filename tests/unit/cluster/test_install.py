@@ -24,11 +24,18 @@ def opened(program: Any) -> Istioctl:
     return Istioctl(istioctl.probe(program.path, "test"))
 
 
-def installation(kube: Any, program: Any, **options: Any) -> tuple[Installation, list[str]]:
-    said: list[str] = []
+class Heard(list[str]):
+    """What an engine tells."""
+
+    def __call__(self, text: str, *, lasting: bool = False) -> None:
+        self.append(text if lasting else f"({text})")
+
+
+def installation(kube: Any, program: Any, **options: Any) -> tuple[Installation, Heard]:
+    said = Heard()
     find = opened if program else _missing
     return (
-        Installation(kube, MeshOptions(**options), lambda _: find(program), said.append, 5), said
+        Installation(kube, MeshOptions(**options), lambda _: find(program), said, 5), said
     )  # fmt: skip
 
 
@@ -251,7 +258,7 @@ def removal(kube: Any, program: Any) -> Removal:
     def ours(item: Any) -> bool:
         return bool(item["metadata"]["namespace"] == HERE)
 
-    return Removal(kube, lambda _: opened(program), ours, lambda _: None, 1)
+    return Removal(kube, lambda _: opened(program), ours, Heard(), 1)
 
 
 def recorded(**noted: str) -> dict[str, Any]:

@@ -114,7 +114,7 @@ class Installation:
         try:
             return self.find(plane)
         except EnvironmentFailed as error:
-            self.notify(f"{error.message}; {error.hint}")
+            self.notify(f"{error.message}; {error.hint}", lasting=True)
             return None
 
     def _unseen(self) -> Iterator[Check]:
@@ -132,7 +132,7 @@ class Installation:
         began = time.monotonic()
         try:
             for line in ctl.install(self.options, self.timeout):
-                self.notify(line)
+                self.notify(line, lasting=True)
         except shell.CommandFailed as error:
             detail, hint = _reason(error)
             yield Check("istioctl install succeeds", ok=False, detail=detail, hint=hint)
