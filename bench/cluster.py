@@ -1,6 +1,7 @@
 """Measure the cluster engine against the same things done by hand, on a cluster that you name.
 
     MESHDEMO_E2E_CONTEXT=kind-test make bench-cluster
+    MESHDEMO_E2E_CONTEXT=kind-test make bench-cluster ARGS="up verify"
 
 The cluster must be one to play with: Istio is installed on it and removed again. Where its
 sidecars need settings of their own, MESHDEMO_E2E_ISTIO_FILE names a file for `istioctl install -f`.
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 from run import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 PROGRAM = str(Path(sys.executable).with_name("meshdemo"))
 MANIFESTS = Path(__file__).parents[1] / "manifests"
@@ -120,7 +121,7 @@ def compare_install(cluster: Cluster) -> tuple[float, float]:
     return statistics.median(ours), statistics.median(theirs)
 
 
-def compare_verify(cluster: Cluster, namespace: str) -> list[Row]:
+def compare_verify(cluster: Cluster, namespace: str) -> Iterator[Row]:
     """Compare `verify` with curl loops in the same client."""
     here = ("-n", namespace)
     loop = f"for i in $(seq {PROOF}); do curl -s {URL}; echo; done"
@@ -131,10 +132,8 @@ def compare_verify(cluster: Cluster, namespace: str) -> list[Row]:
     proof = _median(lambda: cluster.meshdemo(*ask))
     some = _median(lambda: cluster.meshdemo(*ask, "--requests", str(SOME)))
     by_loop, by_exec = _median(lambda: cluster.sh(in_one)), cluster.sh(each)
-    return [
-        _row(f"verify --expect v2=100% ({PROOF})", "as many curls in one exec", by_loop, proof, 3),
-        _row(f"verify of {SOME} requests", f"{SOME} kubectl exec curl", by_exec, some, 10),
-    ]
+    yield _row("verify --expect v2=100%", f"{PROOF} curls in a loop there", by_loop, proof, 3)
+    yield _row(f"verify of {SOME} requests", f"{SOME} kubectl exec curl", by_exec, some, 10)
 
 
 def _row(what: str, against: str, reference: float, ours: float, bar: float) -> Row:
@@ -147,40 +146,65 @@ def _median(measure: Callable[[], float]) -> float:
     return statistics.median(measure() for _ in range(ROUNDS))
 
 
-def measure(cluster: Cluster) -> list[Row]:
-    """Make all comparisons; the cluster is bare before and after."""
-    install, istioctl = compare_install(cluster)
-    bare = "istioctl install -y alone"
-    rows = [Row("install, checks included", bare, f"{install:.2f} s", f"{istioctl:.2f} s",
-                install / istioctl, 1.1)]  # fmt: skip
-    cluster.meshdemo("install", *cluster.install_flags)
+def install_rows(cluster: Cluster) -> Iterator[Row]:
+    """Compare `install`; the cluster is bare before and after."""
+    ours, alone = compare_install(cluster)
+    yield Row(
+        "install on a bare cluster, checks included",
+        "istioctl install -y alone",
+        f"{ours:.2f} s",
+        f"{alone:.2f} s",
+        ours / alone,
+        1.1,
+    )
+
+
+def up_rows(cluster: Cluster) -> Iterator[Row]:
+    """Compare `up` on a cluster with Istio."""
     for loops, bar, flags in (
         (UP_REQUESTS, 1.0, ()),
         (ARTICLE_REQUESTS, 1.3, ("--requests", "10")),
     ):
-        up, script = compare_up(cluster, loops, *flags)
-        what = " ".join(["up, with Istio there,", *(flags or ("as many requests",))])
-        rows.append(Row(what, "the article's commands as a script", f"{up:.2f} s",
-                        f"{script:.2f} s", up / script, bar))  # fmt: skip
+        ours, script = compare_up(cluster, loops, *flags)
+        yield Row(
+            " ".join(("up, Istio there, to the verdict", *flags)),
+            f"the article's commands as a script, {sum(loops)} requests",
+            f"{ours:.2f} s",
+            f"{script:.2f} s",
+            ours / script,
+            bar,
+        )
+
+
+def verify_rows(cluster: Cluster) -> Iterator[Row]:
+    """Compare `verify` in a mesh that is up."""
     namespace = cluster.namespace()
     cluster.meshdemo("up", "-n", namespace, "--no-verify")
-    rows += compare_verify(cluster, namespace)
-    cluster.meshdemo("down", "-n", namespace, "--all")
-    return rows
+    yield from compare_verify(cluster, namespace)
+    cluster.meshdemo("down", "-n", namespace)
+
+
+PARTS = {"install": install_rows, "up": up_rows, "verify": verify_rows}
 
 
 def main() -> None:
     context = os.environ.get("MESHDEMO_E2E_CONTEXT")
     if not context:
         raise SystemExit("bench: name the cluster: MESHDEMO_E2E_CONTEXT=CONTEXT make bench-cluster")
+    parts = sys.argv[1:] or list(PARTS)
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
-        overlay = os.environ.get("MESHDEMO_E2E_ISTIO_FILE", "")
-        rows = measure(Cluster(context, overlay, folder))
-    print(
-        "| what | against | measured | reference | ratio | bar | |\n|---|---|---|---|---|---|---|"
-    )
-    for row in rows:
-        print(row)
+        cluster = Cluster(context, os.environ.get("MESHDEMO_E2E_ISTIO_FILE", ""), folder)
+        print("| what | against | measured | reference | ratio | bar | |", flush=True)
+        print("|---|---|---|---|---|---|---|", flush=True)
+        for part in parts:
+            if part != "install":
+                cluster.meshdemo("install", *cluster.install_flags)
+            for row in PARTS[part](cluster):
+                rows.append(row)
+                print(row, flush=True)
+        if "install" in parts:
+            cluster.meshdemo("down", "--all", "-n", "default")
     sys.exit(0 if all(row.passed for row in rows) else 1)
 
 

@@ -101,11 +101,13 @@ class Installation:
                 "the Istio that is there is healthy", ok=False, detail=detail, hint=BROKEN_HINT
             )
             return
-        yield Check("Istio is there, and is used as it is", ok=True, detail=plane.title)
+        # Both webhooks are istiod itself: when they answer, it need not be asked once more.
+        verification = Verification(self.kube, plane, namespace=self.namespace)
+        yield from verification.checks(SETTLING)
         ctl = self._found(plane)
-        yield from Verification(self.kube, plane, ctl, self.namespace).checks(SETTLING)
         if ctl and plane.version and ctl.found.version != plane.version:
             yield Check("istioctl fits it", *skew(ctl, plane))
+        yield Check("Istio is there, and is used as it is", ok=True, detail=plane.title)
 
     def _found(self, plane: ControlPlane) -> Istioctl | None:
         """Find istioctl; a mesh that is there can do without, if the webhook injects."""

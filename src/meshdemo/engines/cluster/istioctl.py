@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +66,9 @@ def find(chosen: str | None = None, environment: Mapping[str, str] = os.environ)
     raise EnvironmentFailed("istioctl is not there", hint=WAYS_OUT)
 
 
+@cache
 def probe(path: Path, source: str) -> Found:
-    """Ask a program for its version; no cluster is asked."""
+    """Ask a program for its version, once in a run; no cluster is asked."""
     argv = [str(path), "version", "--remote=false", "-o", "json"]
     try:
         said = shell.run(argv, timeout=PROBE_SECONDS).stdout
