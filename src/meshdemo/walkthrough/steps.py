@@ -12,7 +12,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meshdemo import sources
+from meshdemo import manifests, sources
 from meshdemo.engines import Injection
 from meshdemo.errors import InputError
 from meshdemo.expectation import parse

@@ -6,10 +6,11 @@ Nobody else's object is touched: ours bear our label, and a conflict is never fo
 
 from __future__ import annotations
 
+import copy
 import re
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from meshdemo.engines import Change
 from meshdemo.engines.cluster import written
@@ -28,8 +29,9 @@ ADOPTED = "meshdemo.dev/adopted"
 """Annotation on an object of somebody else's that the user let us change; `down` keeps it."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
 BAD_REQUEST, INVALID, SERVER_ERROR = 400, 422, 500
-FIELD = re.compile(r"^\s*\.([\w.\[\]\"=,:/-]+): (.+)$", re.MULTILINE)
+FIELD = re.compile(r"(?:^\s*|: )\.([\w.\[\]\"=,:/-]+): (.+)$", re.MULTILINE)
 """One mistake in the server's message about an object that does not fit its schema."""
+MOST_PROBLEMS = 20
 TRIAL_NAMESPACE = "default"
 """Where objects are tried whose own namespace is still to be created."""
 
@@ -104,10 +106,9 @@ class Applier:
         changes = []
         for item in objects:
             trial = _elsewhere(item) if item.namespace in missing else item
-            try:
-                after = self.kube.apply(trial.data, dry_run=True)
-            except Denied as error:
-                problems += _problems(item, error)
+            after, wrong = self._tried(trial, item)
+            problems += wrong
+            if after is None:
                 continue
             before = self.live.get(item.key)
             same = before is not None and _content(before) == _content(after)
@@ -116,6 +117,25 @@ class Applier:
         if problems:
             raise InputError("the objects are refused, and nothing was changed", problems)
         return tuple(changes)
+
+    def _tried(self, trial: Object, item: Object) -> tuple[Json | None, list[Problem]]:
+        """Give what would become of an object, or all that is wrong with it.
+
+        The server names one unknown field at a time: the next is found without it.
+        """
+        problems: list[Problem] = []
+        for _ in range(MOST_PROBLEMS):
+            try:
+                after = self.kube.apply(trial.data, dry_run=True)
+            except Denied as error:
+                problems += _problems(item, error)
+                rest = trial.with_data(without(trial.data, FIELD.findall(error.message)))
+                if error.causes or rest == trial:
+                    break
+                trial = rest
+            else:
+                return (None if problems else after), problems
+        return None, problems
 
     def _apply(self, item: Object) -> Change:
         before = self.live.get(item.key)
@@ -131,6 +151,32 @@ class Applier:
             action = "unchanged" if same else "configured"
         self.live[item.key] = after
         return Change(action, item.kind, item.namespace, item.name)
+
+
+def without(data: Json, found: Sequence[tuple[str, str]]) -> Json:
+    """Give an object without the fields that a message of the server's names first."""
+    rest: Json = copy.deepcopy(data)
+    for text, _ in found:
+        *way, last = _path(text)
+        place: Any = rest
+        for part in way:
+            place = _step(place, part)
+        if isinstance(place, dict):
+            place.pop(str(last), None)
+    return rest
+
+
+def _step(place: Any, part: str | int) -> Any:  # noqa: ANN401 - any part of an object
+    """Go down one part of a field's path; a list's item may be named by one of its keys."""
+    if isinstance(place, dict):
+        return place.get(str(part))
+    if isinstance(place, list) and isinstance(part, int):
+        return place[part] if part < len(place) else None
+    if isinstance(place, list):
+        key, _, value = str(part).partition("=")
+        wanted = value.strip('"')
+        return next((i for i in place if isinstance(i, dict) and str(i.get(key)) == wanted), None)
+    return None
 
 
 def is_ours(live: Json, run: str) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.cluster.connection import Denied
+from meshdemo.engines.cluster.connection import Denied, NotFound
+from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +25,18 @@ def lines(kube: Kube, target: Target, *, follow: bool = False, tail: int = -1) -
     if tail >= 0:
         query["tailLines"] = str(tail)
     path = f"{kube.path('v1', 'Pod', target.namespace, target.pod)}/log"
-    with kube.stream(path, query) as found:
-        for line in found:
-            yield line.decode(errors="replace")
+    try:
+        with kube.stream(path, query) as found:
+            for line in found:
+                yield line.decode(errors="replace")
+    except NotFound as error:
+        message = f"there is no pod {target.pod} in namespace {target.namespace}"
+        raise EnvironmentFailed(message) from error
+    except Denied as error:
+        if "is not valid for pod" not in error.message:
+            raise
+        message = f"the pod {target.pod} has no container {target.container}"
+        raise EnvironmentFailed(message) from error
 
 
 def last_lines(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -130,7 +131,7 @@ class Removal:
             "propagationPolicy": "Foreground" if live["kind"] == "Deployment" else "Background",
         }
         if live["kind"] == "Deployment":
-            self.workloads.add((metadata["namespace"], metadata["name"]))
+            self._end_pods(live)
         if live["kind"] == "Pod":
             options["gracePeriodSeconds"] = GRACE
         try:
@@ -150,7 +151,6 @@ class Removal:
 
         def gone() -> bool:
             left[:] = [item for item in left if self._is_there(item)]
-            self._hurry_pods()
             return not left
 
         return self._until(gone, "the objects to be gone", lambda: map(_title, left))
@@ -159,7 +159,12 @@ class Removal:
         left: list[Json] = []
 
         def gone() -> bool:
-            left[:] = self._hurry_pods()
+            left[:] = [
+                pod
+                for namespace in sorted({space for space, _ in self.workloads})
+                for pod in self.kube.list("v1", "Pod", namespace)
+                if (namespace, status.workload(pod)) in self.workloads
+            ]
             return not left
 
         return self._until(gone, "the pods to end", lambda: map(_title, left))
@@ -182,25 +187,23 @@ class Removal:
         )
         return live is not None and live["metadata"]["uid"] == metadata["uid"]
 
-    def _hurry_pods(self) -> list[Json]:
-        """Give the pods of what was deleted; those that are ending need not take long."""
-        found = []
-        for namespace in {space for space, _ in self.workloads}:
-            for pod in self.kube.list("v1", "Pod", namespace):
-                if (namespace, status.workload(pod)) not in self.workloads:
-                    continue
-                found.append(pod)
-                if pod["metadata"].get("deletionGracePeriodSeconds", 0) > GRACE:
-                    self._hurry(pod)
-        return found
+    def _end_pods(self, deployment: Json) -> None:
+        """End a Deployment's pods before it goes: whoever deletes them later gives them longer.
 
-    def _hurry(self, pod: Json) -> None:
-        metadata = pod["metadata"]
-        options = {"preconditions": {"uid": metadata["uid"]}, "gracePeriodSeconds": GRACE}
-        try:
-            self.kube.delete("v1", "Pod", metadata["name"], metadata["namespace"], options=options)
-        except Denied:  # it ends by itself, only later
-            return
+        What it makes in their place has not started yet when it goes.
+        """
+        namespace = deployment["metadata"]["namespace"]
+        owner = (namespace, deployment["metadata"]["name"])
+        self.workloads.add(owner)
+        for pod in self.kube.list("v1", "Pod", namespace):
+            if (namespace, status.workload(pod)) == owner:
+                options = {
+                    "preconditions": {"uid": pod["metadata"]["uid"]},
+                    "gracePeriodSeconds": GRACE,
+                }
+                name = pod["metadata"]["name"]
+                with suppress(Denied):  # then it ends all the same, only later
+                    self.kube.delete("v1", "Pod", name, namespace, options=options)
 
     def _remove_namespace(self, space: Json) -> Check:
         name = space["metadata"]["name"]
