@@ -72,7 +72,8 @@ def engine_for(ctx: typer.Context, choice: Choice | None = None, *, changes: boo
     choice = choice or chosen(ctx, changes=changes)
     engine = run.open_engine(choice, run.progress.notify)
     run.where = where = engine.where
-    about = f", context {where.context}" if choice.engine == CLUSTER else ""
+    server = f" ({where.server})" if where.server else ""
+    about = f", context {where.context}{server}" if choice.engine == CLUSTER else ""
     run.progress.say(f"engine {choice.engine} ({choice.why}){about}, namespace {where.namespace}")
     context = "" if choice.settings.engine or choice.engine == CLUSTER else kubeconfig_about()
     if ctx.info_name == "up" and context:

@@ -52,6 +52,8 @@ class Where:
     engine: str
     context: str
     namespace: str
+    server: str = ""
+    """The API server's URL, on a cluster."""
 
 
 @dataclass(frozen=True, slots=True)

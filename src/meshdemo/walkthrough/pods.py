@@ -71,5 +71,8 @@ def unheeded(client: Pod) -> Note:
 
 
 def _begin(engine: Engine) -> str:
-    flags = "" if engine.where.namespace == "default" else f" -n {engine.where.namespace}"
+    where = engine.where
+    flags = "" if where.namespace == "default" else f" -n {where.namespace}"
+    # On a cluster it has to be named: nobody's is changed by a guess.
+    flags += f" --context {where.context}" if where.server else ""
     return f"Type: meshdemo up{flags}"

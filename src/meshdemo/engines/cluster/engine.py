@@ -10,6 +10,7 @@ from meshdemo.engines.cluster import (
     controlplane,
     images,
     references,
+    remembering,
     status,
 )
 from meshdemo.engines.cluster import injection as sidecars
@@ -42,7 +43,7 @@ class ClusterEngine:
         self.kube = Kube.open(settings)
         self.run = settings.namespace or self.kube.namespace
         self.view = View(self.kube, self.run)
-        self.where = Where(engine="cluster", context=self.kube.context, namespace=self.run)
+        self.where = Where("cluster", self.kube.context, self.run, self.kube.server)
         self._before: tuple[Dump, float] | None = None
         """What the client's sidecar had before this process changed a rule, and when that was."""
 
@@ -89,6 +90,8 @@ class ClusterEngine:
         if rules(wanted) and not dry_run:
             self._remember_data_plane()
         changes = applier.apply(in_apply_order(wanted), dry_run=dry_run)
+        if not dry_run:
+            remembering.remember(self.settings, self.kube)
         changed = any(c.action != "unchanged" for c in changes if c.kind in RULES)
         if self._before and not changed and not dry_run:
             self._before = None
@@ -172,6 +175,7 @@ class ClusterEngine:
         removal = self._removal()
         if not everything:
             yield from removal.everything()
+            remembering.forget(self.settings, self.kube)
             return
         from meshdemo.engines.cluster import uninstall  # noqa: PLC0415 - only down --all
 
@@ -183,6 +187,7 @@ class ClusterEngine:
             istio.refuse_if_used()
         yield from removal.everything()
         yield from istio.run()
+        remembering.forget(self.settings, self.kube)
 
     def _find_istioctl(
         self,
