@@ -89,7 +89,8 @@ def _containers(item: Object) -> list[dict[str, Any]]:
 
 
 def _names(item: Object) -> list[str]:
-    return [*(str(c.get("name")) for c in _containers(item)), _app(item)]
+    names = [str(container.get("name")) for container in _containers(item)]
+    return [*names, _app(item)] if names and _app(item) else names
 
 
 def _app(item: Object) -> str:

@@ -201,15 +201,14 @@ def _injected(files: Sequence[str]) -> tuple[str, ...]:
 
 def _image_commands(plan: Plan) -> list[str]:
     """Write other images into the manifests, where some were chosen."""
+    objects = manifests.read(bundled.paths(bundled.WORKLOADS))
     commands = []
-    for name in bundled.WORKLOADS:
-        objects = manifests.read(bundled.paths((name,)))
-        before, after = images_of(objects), images_of(plan.images.replaced(objects))
-        for old, new in zip(before, after, strict=True):
-            if old != new:
-                edit = f"s|image: {old}$|image: {new}|"
-                commands.append(shlex.join(["sed", "-i.bak", edit, name]))
-    return commands
+    for old, new in zip(objects, plan.images.replaced(objects), strict=True):
+        for before, after in zip(images_of([old]), images_of([new]), strict=True):
+            edit = f"s|image: {before}$|image: {after}|"
+            if before != after:
+                commands.append(shlex.join(["sed", "-i.bak", edit, Path(old.file).name]))
+    return list(dict.fromkeys(commands))
 
 
 def _cluster(plan: Plan) -> list[str]:

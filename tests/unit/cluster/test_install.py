@@ -289,8 +289,12 @@ def test_an_istio_that_others_use_is_not_removed(
     assert "--force" in caught.value.hint
 
 
-def test_ours_and_pods_without_a_sidecar_do_not_count_as_users(meshed: Any, scripted: Make) -> None:
-    meshed.put(recorded(), rule(HERE), pod(HERE), pod("shop", injected=False))
+def test_ours_what_ends_and_pods_without_a_sidecar_do_not_count_as_users(
+    meshed: Any, scripted: Make
+) -> None:
+    ending = pod("ending")
+    ending["metadata"]["deletionTimestamp"] = "2026-11-22T16:00:00Z"
+    meshed.put(recorded(), rule(HERE), pod(HERE), pod("shop", injected=False), ending)
     removal(meshed, scripted("1.32")).refuse_if_used()
 
 

@@ -64,13 +64,12 @@ class Removal:
         return [item for item in noted if item["metadata"]["name"] == controlplane.RECORD]
 
     def _users(self) -> Iterator[Json]:
-        for pod in self.kube.list("v1", "Pod"):
-            if is_injected(pod) and not self.ours(pod) and not _is_gateway(pod):
-                yield pod
-        for kind in RULES:
-            for rule in self.kube.list(f"{NETWORKING}/v1beta1", kind):
-                if not self.ours(rule):
-                    yield rule
+        """Give what needs Istio and stays; what is being deleted does neither."""
+        pods = (pod for pod in self.kube.list("v1", "Pod") if is_injected(pod))
+        rules = (r for kind in RULES for r in self.kube.list(f"{NETWORKING}/v1beta1", kind))
+        for item in (*(pod for pod in pods if not _is_gateway(pod)), *rules):
+            if "deletionTimestamp" not in item["metadata"] and not self.ours(item):
+                yield item
 
     def _remove(self, record: Json) -> Iterator[Check]:
         namespace, noted = record["metadata"]["namespace"], record.get("data") or {}
