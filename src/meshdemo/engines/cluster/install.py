@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from meshdemo import shell
 from meshdemo.engines import Check, MeshOptions
-from meshdemo.engines.cluster import controlplane, download, istioctl
+from meshdemo.engines.cluster import controlplane, istioctl
 from meshdemo.engines.cluster.istioctl import Istioctl
 from meshdemo.engines.cluster.releases import release_of
 from meshdemo.engines.cluster.verification import CRD, CRDS, Verification
@@ -49,6 +49,8 @@ def find_istioctl(
 ) -> Istioctl:
     """Find istioctl, or fetch the one that ``options`` ask for, and point it at the cluster."""
     if options.download:
+        from meshdemo.engines.cluster import download  # noqa: PLC0415 - few download
+
         path = download.fetch(options.download, download.cache(), FETCH_SECONDS)
         found = istioctl.probe(path, "--download-istioctl")
     else:

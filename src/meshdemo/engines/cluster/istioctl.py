@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from meshdemo import shell
-from meshdemo.engines.cluster import download
 from meshdemo.engines.cluster.releases import PINNED, Release, release_of
 from meshdemo.errors import EnvironmentFailed, Problem
 
@@ -92,6 +91,8 @@ def _places(chosen: str | None, environment: Mapping[str, str]) -> Iterator[tupl
             yield path.absolute(), source
     if found := shutil.which("istioctl", path=environment.get("PATH")):
         yield Path(found).absolute(), "PATH"
+    from meshdemo.engines.cluster import download  # noqa: PLC0415 - few come so far
+
     if cached := download.newest(download.cache(environment)):
         yield cached, "meshdemo's cache"
 
