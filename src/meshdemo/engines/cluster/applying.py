@@ -51,9 +51,11 @@ class Applier:
         wanted = [self._labelled(written.as_written(item)) for item in self._complete(objects)]
         self._refuse_foreign(wanted)
         missing = {item.name for item in wanted if item.kind == "Namespace" and not self.now(item)}
-        changes = self._try([*wanted], missing)
-        if dry_run:
-            return changes
+        # The server takes a single object whole or not at all: that needs no trial.
+        if dry_run or len(wanted) > 1:
+            changes = self._try(wanted, missing)
+            if dry_run:
+                return changes
         return tuple(self._apply(item) for item in wanted)
 
     def now(self, item: Object) -> Json | None:
@@ -142,6 +144,9 @@ class Applier:
         try:
             after = self.kube.apply(item.data)
         except Denied as error:
+            _, problems = self._tried(item, item)
+            if problems:
+                raise InputError(f"{item.title} is refused", problems) from error
             raise _failure(item, error) from error
         version = after["metadata"]["resourceVersion"]
         if before is None:

@@ -25,6 +25,9 @@ UNSCHEDULED = 10.0
 """Seconds that a pod may have no node: a scheduler that is merely busy has placed it by then."""
 SIDECAR_START = 15.0
 """Seconds for a sidecar's first configuration; on a slow machine it takes three."""
+REJECTION = re.compile(r"rejected: ([^\t]+)")
+LONGEST = 400
+"""Characters of Envoy's reason that are shown."""
 IMAGE_HINT = "Is the name right, and can the nodes reach the registry? --image and --image-registry"
 PLATFORM_HINT = "The image is for another CPU; take one for the nodes' with --image NAME=IMAGE."
 
@@ -96,9 +99,8 @@ def of_deployment(live: Json) -> Cause | None:
 
 def rejection(lines: list[str]) -> str:
     """Find in a sidecar's log what Envoy has against its configuration."""
-    pattern = re.compile(r"(?:rejected|Error adding/updating listener)[^:]*: ?(.+)")
-    found = [match[0] for line in lines if (match := pattern.search(line))]
-    return found[-1][:400] if found else ""
+    found = [match[1] for line in lines if (match := REJECTION.search(line))]
+    return found[-1][:LONGEST] if found else ""
 
 
 def is_wrong_platform(lines: list[str]) -> bool:
