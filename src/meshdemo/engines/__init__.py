@@ -201,7 +201,10 @@ class Engine(Protocol):
         """
 
     def objects(self) -> tuple[Object, ...]:
-        """Give what is applied now."""
+        """Give what is applied now, as it can be applied again.
+
+        Of services and rules everybody's that hold in this namespace, of the rest only ours.
+        """
 
     def pods(self) -> tuple[Pod, ...]:
         """Give the pods as they are now."""
