@@ -6,10 +6,10 @@ DEV := .venv/dev.stamp
 CHECKS := "ruff check" "ruff format --check" "mypy" "lint-imports --no-logo"
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check fix fidelity bench lock
+.PHONY: help up down test check fix fidelity bench e2e bench-cluster lock
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
 
 up: $(RUN) ## the whole walkthrough, on this machine
 	@.venv/bin/meshdemo up $(ARGS)
@@ -31,6 +31,12 @@ fidelity: $(DEV) ## compare with recordings of real Istio
 
 bench: $(DEV) ## measure speed and memory against the bars in the README
 	@.venv/bin/python bench/run.py $(ARGS)
+
+e2e: $(DEV) ## all tests for the cluster named by MESHDEMO_E2E_CONTEXT, which they change
+	@.venv/bin/pytest tests/e2e_cluster tests/contract $(ARGS)
+
+bench-cluster: $(DEV) ## the same for the cluster named by MESHDEMO_E2E_CONTEXT
+	@.venv/bin/python bench/cluster.py $(ARGS)
 
 lock: $(DEV) ## write requirements/*.txt anew
 	@scripts/lock $(ARGS)

@@ -26,6 +26,10 @@ class Settings:
     state_dir: Path = field(default_factory=default_state_dir)
     timeout: float = 300.0
     """Seconds that one step may wait for; istioctl's own readiness timeout is as long."""
+    istioctl: str | None = None
+    """The istioctl to use; None means to look for one."""
+    adopt: bool = False
+    """Take over objects that somebody else created; they are never deleted."""
     output: str = "table"
     quiet: bool = False
     verbose: bool = False

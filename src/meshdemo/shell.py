@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import selectors
 import shlex
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from types import FrameType
+
+CHUNK = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,60 @@ def run(
 def _text(output: bytes | None) -> str:
     """Read what a program said, whatever the locale; not every byte has to make sense."""
     return (output or b"").decode("utf-8", "replace")
+
+
+def stream(
+    argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """Run a program, and give the lines that it writes to either stream as they come.
+
+    It gets no input. Raises CommandFailed at its end, or after ``timeout`` seconds; whoever stops
+    reading stops the program.
+    """
+    deadline = time.monotonic() + timeout
+    try:
+        process = subprocess.Popen(
+            argv,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+    except OSError as error:
+        raise CommandFailed(argv, f"cannot be run: {error.strerror}") from error
+    said: list[str] = []
+    with process:
+        try:
+            assert process.stdout  # noqa: S101 - for the type checker: it is a pipe
+            for line in _lines(process.stdout, deadline):
+                said.append(line)
+                yield line
+            code = process.wait(max(0.0, deadline - time.monotonic()))
+        except (TimeoutError, subprocess.TimeoutExpired) as error:
+            why = f"did not end within {timeout:g} s"
+            raise CommandFailed(argv, why, "\n".join(said)) from error
+        finally:
+            if process.poll() is None:
+                process.kill()
+    if code:
+        raise CommandFailed(argv, f"exit status {code}", "\n".join(said))
+
+
+def _lines(pipe: IO[bytes], deadline: float) -> Iterator[str]:
+    """Read lines until the other end is closed. Raises TimeoutError."""
+    rest = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while True:
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                raise TimeoutError
+            chunk = os.read(pipe.fileno(), CHUNK)
+            if not chunk:
+                break
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from (line.decode(errors="replace") for line in lines)
+    if rest:
+        yield rest.decode(errors="replace")
 
 
 def attach(argv: Sequence[str], *, env: Mapping[str, str]) -> int:

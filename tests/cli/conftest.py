@@ -117,8 +117,13 @@ class FakeEngine:
     def proxy_url(self) -> str:
         return "http://127.0.0.1:15001"
 
-    def down(self, *, everything: bool = False) -> Iterator[Check]:
+    def images(self, options: MeshOptions) -> tuple[str, ...]:
+        self.options = options
+        return ("example/proxy:1",)
+
+    def down(self, *, everything: bool = False, force: bool = False) -> Iterator[Check]:
         self._called("down --all" if everything else "down")
+        self.forced = force
         self.applied.clear()
         yield from self.left
 

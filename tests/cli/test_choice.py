@@ -94,12 +94,13 @@ def test_an_unknown_engine_in_the_environment_is_a_usage_error(tmp_path: Path) -
         )
 
 
-def test_this_version_says_that_it_has_no_cluster_engine(tmp_path: Path) -> None:
-    choice = choose_engine(
-        Settings(engine="cluster", state_dir=tmp_path), changes=False, environment={}
-    )
-    with pytest.raises(EnvironmentFailed, match="only the local engine"):
+def test_a_cluster_that_no_kubeconfig_names_is_said_so(tmp_path: Path) -> None:
+    missing = str(tmp_path / "no-such-file")
+    settings = Settings(engine="cluster", kubeconfig=missing, state_dir=tmp_path)
+    choice = choose_engine(settings, changes=False, environment={})
+    with pytest.raises(EnvironmentFailed, match="no-such-file") as failure:
         open_engine(choice, say_nothing)
+    assert "--kubeconfig" in failure.value.hint
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,15 @@
-"""Every engine, each test with a mesh of its own that is gone afterwards."""
+"""Every engine, each test with a mesh of its own that is gone afterwards.
+
+The cluster engine is tested where ``MESHDEMO_E2E_CONTEXT`` names the context of a cluster with
+Istio in it: nobody's cluster is tested by a guess.
+"""
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +28,13 @@ if TYPE_CHECKING:
     from meshdemo.manifests import Object
 
 FOLDER = Path(__file__).parents[2] / "manifests"
-ENGINES = {"local": LocalEngine}
+LOCAL, CLUSTER = "local", "cluster"
+CONTEXT = os.environ.get("MESHDEMO_E2E_CONTEXT", "")
+KUBECONFIG = os.environ.get("KUBECONFIG")  # read before the tests' environment is cleaned
+ENGINES = (LOCAL, CLUSTER) if CONTEXT else (LOCAL,)
 SECONDS = 30
+CLUSTER_SECONDS = 120
+"""A pod starts in five seconds there, three in one, and the machine may be busy."""
 
 
 @pytest.fixture
@@ -39,26 +51,61 @@ def local(settings: Settings) -> Iterator[LocalEngine]:
     assert not wrong
 
 
-@pytest.fixture(params=ENGINES, ids=str)
+@pytest.fixture(scope="session")
+def cluster_namespace() -> Iterator[str]:
+    """Make a namespace that all tests use: to make and remove one takes six seconds."""
+    from meshdemo.engines.cluster.kube import Kube  # noqa: PLC0415 - only where there is a cluster
+
+    kube = Kube.open(Settings(kubeconfig=KUBECONFIG, context=CONTEXT))
+    name = f"contract-{uuid.uuid4().hex[:8]}"
+    kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    yield name
+    kube.delete("v1", "Namespace", name)
+
+
+@pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Engine]:
-    made = ENGINES[request.param](settings, say_nothing)
+    made = _open(request, settings)
     yield made
-    wrong = [check for check in made.down(everything=True) if not check.ok]
+    wrong = [check for check in made.down(everything=request.param == LOCAL) if not check.ok]
     assert not wrong
 
 
-@pytest.fixture(scope="session")
-def walkthrough() -> dict[str, tuple[Object, ...]]:
+def _open(request: pytest.FixtureRequest, settings: Settings) -> Engine:
+    if request.param == LOCAL:
+        return LocalEngine(settings, say_nothing)
+    from meshdemo.engines.cluster import ClusterEngine  # noqa: PLC0415 - as above
+
+    chosen = replace(
+        settings,
+        kubeconfig=KUBECONFIG,
+        context=CONTEXT,
+        namespace=request.getfixturevalue("cluster_namespace"),
+        timeout=CLUSTER_SECONDS,
+    )
+    return ClusterEngine(chosen, say_nothing)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests on a cluster the time that pods take there."""
+    for item in items:
+        if "[cluster" in item.name:
+            item.add_marker(pytest.mark.timeout(4 * CLUSTER_SECONDS))
+
+
+@pytest.fixture
+def walkthrough(engine: Engine) -> dict[str, tuple[Object, ...]]:
     """Give the article's objects by the names of their files."""
-    return {path.stem: manifests.read([str(path)]) for path in FOLDER.glob("*.yaml")}
+    space = engine.where.namespace
+    return {p.stem: manifests.read([str(p)], namespace=space) for p in FOLDER.glob("*.yaml")}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def workloads(walkthrough: dict[str, tuple[Object, ...]]) -> tuple[Object, ...]:
     return (*walkthrough["app-istio"], *walkthrough["test-client"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def rules(walkthrough: dict[str, tuple[Object, ...]]) -> tuple[Object, ...]:
     return (*walkthrough["app-destinationrule"], *walkthrough["app-default-vs-v2"])
 
@@ -83,7 +130,7 @@ def deploy(engine: Engine) -> Callable[..., None]:
 
     def apply(*objects: Object) -> None:
         engine.apply(objects)
-        engine.wait_ready(objects, SECONDS)
+        engine.wait_ready(objects, CLUSTER_SECONDS)
 
     return apply
 

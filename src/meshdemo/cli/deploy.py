@@ -6,8 +6,18 @@ from typing import Annotated
 
 import typer
 
-from meshdemo.cli.invocation import engine_for
-from meshdemo.cli.options import INJECTION_HELP, Explain, Files, InjectionMode
+from meshdemo.cli.invocation import chosen, engine_for
+from meshdemo.cli.options import (
+    INJECTION_HELP,
+    Adopt,
+    Explain,
+    Files,
+    Images,
+    InjectionMode,
+    Istioctl,
+    Registry,
+)
+from meshdemo.cli.values import image_choice
 from meshdemo.report import Report
 
 
@@ -22,6 +32,10 @@ def deploy(
             help=f"{INJECTION_HELP} Unless said, pods stay as they are: none at first.",
         ),
     ] = None,
+    images: Images = None,
+    registry: Registry = "",
+    adopt: Adopt = False,
+    istioctl: Istioctl = None,
     explain: Explain = False,
 ) -> Report:
     """Deploy two versions of the app and a test client, as they are.
@@ -34,13 +48,14 @@ def deploy(
     from meshdemo.walkthrough import steps, workloads
     from meshdemo.walkthrough.plan import Plan
 
-    engine = engine_for(ctx)
+    engine = engine_for(ctx, chosen(ctx, istioctl=istioctl, adopt=adopt))
     progress = ctx.obj.progress
     progress.explains = explain
     plan = Plan(
         settings=ctx.obj.settings,
         files=tuple(files or ()),
         injection=Injection(injection) if injection else None,
+        images=image_choice(images, registry),
     )
     step = steps.OWN_DEPLOY if plan.is_own else steps.DEPLOY
     result = progress.follow(workloads.deploy(engine, plan, step))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from meshdemo.cli.invocation import engine_for
+from meshdemo.cli.invocation import chosen, engine_for
+from meshdemo.cli.options import Istioctl
 from meshdemo.report import Report
 
 
-def doctor(ctx: typer.Context) -> Report:
+def doctor(ctx: typer.Context, istioctl: Istioctl = None) -> Report:
     """Check every prerequisite, and say what to do about it.
 
     Exit code 0: all is there; 3: not so.
     """
     from meshdemo.report import reports
 
-    return reports.checked(tuple(engine_for(ctx, changes=False).check()))
+    return reports.checked(
+        tuple(engine_for(ctx, chosen(ctx, changes=False, istioctl=istioctl)).check())
+    )

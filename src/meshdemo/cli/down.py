@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from meshdemo.cli.invocation import engine_for
+from meshdemo.cli.invocation import chosen, engine_for
+from meshdemo.cli.options import Istioctl
+from meshdemo.errors import UsageError
 from meshdemo.report import Report
 
 
@@ -15,6 +17,15 @@ def down(
     everything: Annotated[
         bool, typer.Option("--all", help="Also the Istio that meshdemo installed.")
     ] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="With --all: also while others use this Istio. Its CRDs go, and with them "
+            "everybody's rules.",
+        ),
+    ] = False,
+    istioctl: Istioctl = None,
 ) -> Report:
     """Remove what meshdemo made, and prove that nothing is left.
 
@@ -22,4 +33,8 @@ def down(
     """
     from meshdemo.report import reports
 
-    return reports.checked(tuple(engine_for(ctx).down(everything=everything)), "nothing is left")
+    if force and not everything:
+        raise UsageError("--force is about Istio itself", hint="Say down --all --force")
+    engine = engine_for(ctx, chosen(ctx, istioctl=istioctl))
+    gone = tuple(engine.down(everything=everything, force=force))
+    return reports.checked(gone, "nothing is left")

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from meshdemo.cli.invocation import engine_for
-from meshdemo.cli.options import INJECTION_HELP, Explain, Files
+from meshdemo.cli.invocation import chosen, engine_for
+from meshdemo.cli.options import INJECTION_HELP, Explain, Files, Istioctl
 from meshdemo.report import Report
 
 
@@ -18,6 +18,7 @@ def inject(
         Literal["kube-inject", "auto"],
         typer.Option("--injection", metavar="kube-inject|auto", help=INJECTION_HELP),
     ] = "kube-inject",
+    istioctl: Istioctl = None,
     explain: Explain = False,
 ) -> Report:
     """Give deployed workloads their sidecars.
@@ -31,7 +32,7 @@ def inject(
     from meshdemo.walkthrough import steps, workloads
     from meshdemo.walkthrough.plan import Plan
 
-    engine = engine_for(ctx, changes=not files)
+    engine = engine_for(ctx, chosen(ctx, changes=not files, istioctl=istioctl))
     progress = ctx.obj.progress
     progress.explains = explain
     plan = Plan(settings=ctx.obj.settings, files=tuple(files or ()), injection=Injection(injection))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.cli import calling, options, streams
@@ -55,13 +55,16 @@ def read_settings(ctx: typer.Context) -> Settings:
     return settings
 
 
-def chosen(ctx: typer.Context, *, changes: bool = True) -> Choice:
+def chosen(
+    ctx: typer.Context, *, changes: bool = True, istioctl: str | None = None, adopt: bool = False
+) -> Choice:
     """Choose the engine that the command is for, and settle the settings; open nothing.
 
     ``changes``: whether the command changes any object; then a cluster must have been named.
     """
     run: Invocation = ctx.obj
-    choice = choose_engine(read_settings(ctx), changes=changes)
+    settings = replace(read_settings(ctx), istioctl=istioctl, adopt=adopt)
+    choice = choose_engine(settings, changes=changes)
     run.settings = choice.settings
     return choice
 
@@ -77,7 +80,8 @@ def engine_for(ctx: typer.Context, choice: Choice | None = None, *, changes: boo
         run.progress.say(said)
         raise
     run.where = where = engine.where
-    about = f", context {where.context}" if choice.engine == CLUSTER else ""
+    server = f" ({where.server})" if where.server else ""
+    about = f", context {where.context}{server}" if choice.engine == CLUSTER else ""
     run.progress.say(f"{said}{about}, namespace {where.namespace}")
     context = "" if choice.settings.engine or choice.engine == CLUSTER else kubeconfig_about()
     if ctx.info_name == "up" and context:

@@ -23,6 +23,50 @@ INJECTION_HELP = (
     "Who gets a sidecar: kube-inject: every workload; auto: as Istio's webhook would choose, "
     "by labels; none: nobody."
 )
+Istioctl = Annotated[
+    str | None,
+    typer.Option(
+        "--istioctl",
+        metavar="FILE",
+        help="Cluster: the istioctl to use. [default: $MESHDEMO_ISTIOCTL, PATH, what was fetched]",
+    ),
+]
+Revision = Annotated[
+    str,
+    typer.Option("--revision", metavar="NAME", help="Cluster: Istio's revision to install or use."),
+]
+IstioNamespace = Annotated[
+    str,
+    typer.Option(
+        "--istio-namespace",
+        metavar="NAME",
+        help="Cluster: where istiod lives. [default: istio-system]",
+    ),
+]
+Adopt = Annotated[
+    bool,
+    typer.Option(
+        "--adopt",
+        help="Take over objects of these names that meshdemo did not create; down leaves them.",
+    ),
+]
+Images = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--image",
+        metavar="NAME=IMAGE",
+        help="Another image for the container or app NAME, as in app=registry/flaskapp. May "
+        "repeat.",
+    ),
+]
+Registry = Annotated[
+    str,
+    typer.Option(
+        "--image-registry",
+        metavar="HOST[/PATH]",
+        help="A mirror of Docker Hub to pull the workloads' images from.",
+    ),
+]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Print the istioctl/kubectl command of each step.")
 ]

@@ -17,6 +17,7 @@ from meshdemo.cli.deploy import deploy
 from meshdemo.cli.doctor import doctor
 from meshdemo.cli.down import down
 from meshdemo.cli.execute import exec_, shell
+from meshdemo.cli.images import images
 from meshdemo.cli.inject import inject
 from meshdemo.cli.install import install
 from meshdemo.cli.invocation import Invocation
@@ -56,7 +57,7 @@ PANELS: dict[str, dict[str, Callable[..., Any]]] = {
         "shell": shell,
         "proxy-url": proxy_url,
     },
-    "About": {"version": version, "manifests": manifests},
+    "About": {"version": version, "manifests": manifests, "images": images},
 }
 
 

@@ -9,13 +9,19 @@ import typer
 from meshdemo.cli.invocation import chosen, engine_for
 from meshdemo.cli.options import (
     INJECTION_HELP,
+    Adopt,
     Explain,
     Files,
+    Images,
     InjectionMode,
+    Istioctl,
+    IstioNamespace,
+    Registry,
     Requests,
+    Revision,
     Wait,
 )
-from meshdemo.cli.values import positive, seconds
+from meshdemo.cli.values import image_choice, positive, seconds
 from meshdemo.report import Report
 
 
@@ -45,6 +51,12 @@ def up(
         list[str] | None,
         typer.Option("--istio-file", metavar="FILE", help="For istioctl install: -f."),
     ] = None,
+    revision: Revision = "",
+    istio_namespace: IstioNamespace = "",
+    istioctl: Istioctl = None,
+    images: Images = None,
+    registry: Registry = "",
+    adopt: Adopt = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -64,12 +76,19 @@ def up(
     from meshdemo.walkthrough.plan import Plan
     from meshdemo.walkthrough.up import up as go
 
-    choice = chosen(ctx)
+    choice = chosen(ctx, istioctl=istioctl, adopt=adopt)
     plan = Plan(
         settings=choice.settings,
         files=tuple(files or ()),
         injection=Injection(injection),
-        mesh=MeshOptions(profile, tuple(settings or ()), tuple(overlays or ())),
+        mesh=MeshOptions(
+            profile,
+            tuple(settings or ()),
+            tuple(overlays or ()),
+            revision=revision,
+            namespace=istio_namespace,
+        ),
+        images=image_choice(images, registry),
         verify=not no_verify,
         requests=positive(requests, "--requests"),
         wait=seconds(wait, "--wait"),

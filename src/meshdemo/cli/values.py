@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from meshdemo.traffic import Request
+    from meshdemo.walkthrough.images import ImageChoice
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h)")
@@ -53,6 +54,20 @@ def request(url: str, method: str, headers: Sequence[str]) -> Request:
     if not method.isalpha():
         raise UsageError(f"--method: {method!r} is no HTTP method", hint="As in GET or POST")
     return Request(url, method.upper(), tuple(_header(header) for header in headers))
+
+
+def image_choice(images: Sequence[str] | None, registry: str) -> ImageChoice:
+    """Read which images to take in place of those in the manifests."""
+    from meshdemo.walkthrough.images import ImageChoice
+
+    chosen = {}
+    for text in images or ():
+        name, equals, image = text.partition("=")
+        if not (name and equals and image):
+            hint = "As in app=registry.example/flaskapp"
+            raise UsageError(f"--image: {text!r} is not NAME=IMAGE", hint=hint)
+        chosen[name] = image
+    return ImageChoice(chosen, registry.rstrip("/"))
 
 
 def _header(text: str) -> tuple[str, str]:

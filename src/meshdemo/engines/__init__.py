@@ -52,6 +52,8 @@ class Where:
     engine: str
     context: str
     namespace: str
+    server: str = ""
+    """The API server's URL, on a cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +140,32 @@ class Pod:
 
 
 @dataclass(frozen=True, slots=True)
+class Download:
+    """Which istioctl to fetch, and from where."""
+
+    version: str = ""
+    """Empty means the one that this version of meshdemo was made with."""
+    base_url: str = ""
+    """A mirror of Istio's releases; empty means their official place."""
+    sha256: str = ""
+    """The archive's checksum, where the user knows it."""
+
+
+@dataclass(frozen=True, slots=True)
 class MeshOptions:
     """What ``istioctl install`` is asked for."""
 
     profile: str = ""
     settings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    revision: str = ""
+    """Empty means Istio's default one."""
+    namespace: str = ""
+    """Where istiod lives; empty means istio-system."""
+    force: bool = False
+    """Change an Istio that is there already."""
+    download: Download | None = None
+    """Which istioctl to fetch first; None means that one must be there."""
 
 
 class Engine(Protocol):
@@ -179,7 +201,10 @@ class Engine(Protocol):
         """
 
     def objects(self) -> tuple[Object, ...]:
-        """Give what is applied now."""
+        """Give what is applied now, as it can be applied again.
+
+        Of services and rules everybody's that hold in this namespace, of the rest only ours.
+        """
 
     def pods(self) -> tuple[Pod, ...]:
         """Give the pods as they are now."""
@@ -209,8 +234,12 @@ class Engine(Protocol):
     def proxy_url(self) -> str:
         """Give the ``http_proxy`` that puts any program inside the test client."""
 
-    def down(self, *, everything: bool = False) -> Iterator[Check]:
+    def down(self, *, everything: bool = False, force: bool = False) -> Iterator[Check]:
         """Remove what we made, with ``everything`` also the mesh that we installed.
 
-        Each check that follows proves one part of it gone.
+        Each check that follows proves one part of it gone. A mesh that somebody else uses is
+        refused with EnvironmentFailed and nothing is removed, unless ``force``.
         """
+
+    def images(self, options: MeshOptions) -> tuple[str, ...]:
+        """Name the images that the mesh itself needs."""

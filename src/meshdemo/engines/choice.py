@@ -10,8 +10,6 @@ otherwise                                  local
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,14 +69,9 @@ def open_engine(choice: Choice, notify: Notify) -> Engine:
         from meshdemo.engines.local.engine import LocalEngine  # noqa: PLC0415 - late, it takes time
 
         return LocalEngine(choice.settings, notify)
-    if importlib.util.find_spec("meshdemo.engines.cluster") is None:
-        raise EnvironmentFailed(
-            "this version of meshdemo has only the local engine",
-            hint="Say --engine local, or install a version with the cluster engine.",
-        )
-    module = importlib.import_module("meshdemo.engines.cluster")
-    engine: Engine = module.ClusterEngine(choice.settings, notify)
-    return engine
+    from meshdemo.engines.cluster import ClusterEngine  # noqa: PLC0415 - late, it takes time
+
+    return ClusterEngine(choice.settings, notify)
 
 
 def kubeconfig_about(environment: Mapping[str, str] = os.environ) -> str:

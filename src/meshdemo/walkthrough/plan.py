@@ -9,6 +9,7 @@ from meshdemo import manifests
 from meshdemo.engines import INJECT_LABEL, Injection, MeshOptions
 from meshdemo.settings import Settings
 from meshdemo.walkthrough import bundled
+from meshdemo.walkthrough.images import ImageChoice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from meshdemo.engines import Engine
     from meshdemo.manifests import Object
 
+REVISION_LABEL = "istio.io/rev"
 LOOK = 200
 """How many answers a demonstration counts: enough to see a half, and nothing is judged by it."""
 
@@ -30,6 +32,8 @@ class Plan:
     injection: Injection | None = Injection.KUBE_INJECT
     """None means that nothing was said: the objects as they are."""
     mesh: MeshOptions = field(default_factory=MeshOptions)
+    images: ImageChoice = field(default_factory=ImageChoice)
+    """Images in place of those in the manifests."""
     verify: bool = True
     requests: int | None = None
     """None means as many as each purpose wants."""
@@ -48,6 +52,9 @@ class Plan:
 
     def read(self, engine: Engine, names: tuple[str, ...] = bundled.NAMES) -> tuple[Object, ...]:
         """Read the user's objects, or those of the walkthrough that ``names`` says."""
+        return self.images.replaced(self._written(engine, names))
+
+    def _written(self, engine: Engine, names: tuple[str, ...]) -> tuple[Object, ...]:
         if self.is_own:
             explicit = self.settings.namespace is not None
             return read_files(engine, self.files, explicit=explicit)
@@ -56,7 +63,7 @@ class Plan:
             return objects
         # By themselves the article's pods ask for no sidecar, and no namespace of the user's is
         # labelled for them.
-        return tuple(with_sidecar_label(item) for item in objects)
+        return tuple(with_sidecar_label(item, self.mesh.revision) for item in objects)
 
 
 def read_files(engine: Engine, files: Sequence[str], *, explicit: bool) -> tuple[Object, ...]:
@@ -69,10 +76,14 @@ def read_files(engine: Engine, files: Sequence[str], *, explicit: bool) -> tuple
     )
 
 
-def with_sidecar_label(item: Object) -> Object:
-    """Label the pods of a Deployment so that Istio's webhook gives them a sidecar."""
+def with_sidecar_label(item: Object, revision: str = "") -> Object:
+    """Label the pods of a Deployment so that Istio's webhook gives them a sidecar.
+
+    Only the default revision heeds the label that is about injection alone.
+    """
     if item.kind != "Deployment":
         return item
     metadata = item.pod_template.get("metadata") or {}
-    labels = {**(metadata.get("labels") or {}), INJECT_LABEL: "true"}
+    wish = {REVISION_LABEL: revision} if revision else {INJECT_LABEL: "true"}
+    labels = {**(metadata.get("labels") or {}), **wish}
     return item.with_pod_metadata({**metadata, "labels": labels})

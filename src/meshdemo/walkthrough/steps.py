@@ -12,7 +12,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meshdemo import sources
+from meshdemo import manifests, sources
 from meshdemo.engines import Injection
 from meshdemo.errors import InputError
 from meshdemo.expectation import parse
@@ -20,6 +20,7 @@ from meshdemo.traffic import DEFAULT_URL, Request
 from meshdemo.verdict import default_requests
 from meshdemo.walkthrough import bundled
 from meshdemo.walkthrough.events import Started
+from meshdemo.walkthrough.images import images_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,6 +59,8 @@ def install_commands(plan: Plan) -> tuple[str, ...]:
         argv += ["--set", setting]
     for file in mesh.files:
         argv += ["-f", file]
+    argv += ["--revision", mesh.revision] if mesh.revision else []
+    argv += ["--set", f"values.global.istioNamespace={mesh.namespace}"] if mesh.namespace else []
     return (shlex.join([*argv, "--readiness-timeout", _duration(plan.settings.timeout)]),)
 
 
@@ -168,6 +171,7 @@ def script(plan: Plan) -> str:
         steps = (INSTALL, INJECT, OWN_DEPLOY, OWN_VERIFY)
     else:
         lines += ["", "# Write the manifests into this folder.", "meshdemo manifests ."]
+        lines += _image_commands(plan)
     for step in steps:
         commands = step.commands(plan)
         wanted = plan.verify or step.name not in ("look", "verify")
@@ -200,6 +204,18 @@ def _injected(files: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _image_commands(plan: Plan) -> list[str]:
+    """Write other images into the manifests, where some were chosen."""
+    objects = manifests.read(bundled.paths(bundled.WORKLOADS))
+    commands = []
+    for old, new in zip(objects, plan.images.replaced(objects), strict=True):
+        for before, after in zip(images_of([old]), images_of([new]), strict=True):
+            edit = f"s|image: {before}$|image: {after}|"
+            if before != after:
+                commands.append(shlex.join(["sed", "-i.bak", edit, Path(old.file).name]))
+    return list(dict.fromkeys(commands))
+
+
 def _cluster(plan: Plan) -> list[str]:
     settings = plan.settings
     flags = ["--context", settings.context] if settings.context else []
@@ -209,7 +225,12 @@ def _cluster(plan: Plan) -> list[str]:
 def _flags(plan: Plan, *, istioctl: bool = False) -> list[str]:
     namespace = plan.settings.namespace
     flag = "--namespace" if istioctl else "-n"
-    return [*_cluster(plan), *([flag, namespace] if namespace else [])]
+    flags = [*_cluster(plan), *([flag, namespace] if namespace else [])]
+    if istioctl and plan.mesh.namespace:
+        flags += ["--istioNamespace", plan.mesh.namespace]
+    if istioctl and plan.mesh.revision:
+        flags += ["--revision", plan.mesh.revision]
+    return flags
 
 
 def _kubectl(plan: Plan, *arguments: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from meshdemo import manifests
 from meshdemo.engines import Injection
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.walkthrough import steps
 from meshdemo.walkthrough.events import Accepted, Checked, Finished
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ def install(engine: Engine, mesh: MeshOptions) -> Story[tuple[Check, ...]]:
             said = f": {check.detail}" if check.detail else ""
             raise EnvironmentFailed(f"{check.name}: not so{said}", hint=check.hint)
     return tuple(checks)
+
+
+def install_alone(engine: Engine, plan: Plan) -> Story[tuple[Check, ...]]:
+    """Install the mesh as a step of its own: all checks are made, also after one that fails."""
+    yield steps.INSTALL.started(plan)
+    return tuple(engine.install(plan.mesh))
 
 
 def deploy(engine: Engine, plan: Plan, step: Step) -> Story[Deployed]:

@@ -183,7 +183,16 @@ class LocalEngine:
         """Give the ``http_proxy`` that puts any program inside the test client."""
         return self._client()[1]
 
-    def down(self, *, everything: bool = False) -> Iterator[Check]:  # noqa: ARG002 - all of it is ours
+    def images(self, options: MeshOptions) -> tuple[str, ...]:  # noqa: ARG002 - Envoy is no image
+        """Name no image: nothing here is pulled."""
+        return ()
+
+    def down(
+        self,
+        *,
+        everything: bool = False,  # noqa: ARG002 - all of it is ours
+        force: bool = False,  # noqa: ARG002 - and nobody else's
+    ) -> Iterator[Check]:
         """Remove what we made, and prove it gone."""
         from meshdemo.engines.local import teardown  # noqa: PLC0415 - psutil costs a quick command too much
 

@@ -1,0 +1,143 @@
+"""Why a workload will never be ready: known as soon as the cluster says so. Pure.
+
+What may still pass by itself (an image being pulled, a first crash) is no cause yet.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.cluster import status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meshdemo.engines.cluster.kube import Json
+
+PULL = frozenset({"ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ErrImagePull"})
+CONFIG = frozenset({"CreateContainerConfigError", "RunContainerError", "CreateContainerError"})
+CRASHES = 2
+"""So many ends in a row are no bad luck at the start."""
+UNSCHEDULED = 10.0
+"""Seconds that a pod may have no node: a scheduler that is merely busy has placed it by then."""
+SIDECAR_START = 15.0
+"""Seconds for a sidecar's first configuration; on a slow machine it takes three."""
+REJECTION = re.compile(r"rejected: ([^\t]+)")
+LONGEST = 400
+"""Characters of Envoy's reason that are shown."""
+IMAGE_HINT = "Is the name right, and can the nodes reach the registry? --image and --image-registry"
+PLATFORM_HINT = "The image is for another CPU; take one for the nodes' with --image NAME=IMAGE."
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What is wrong, what to do about it, and whose last lines say more."""
+
+    message: str
+    hint: str = ""
+    container: str = ""
+    previous: bool = False
+    """Whether the lines are those of the container's run before this one."""
+
+
+def of_pod(live: Json, now: datetime | None = None) -> Cause | None:
+    """Say why a pod will not be ready; None if it still may."""
+    now = now or datetime.now(timezone.utc)
+    return next(_of_pod(live, now), None)
+
+
+def _of_pod(live: Json, now: datetime) -> Iterator[Cause]:
+    for condition in (live.get("status") or {}).get("conditions") or ():
+        if condition.get("reason") == "Unschedulable" and condition.get("status") == "False":
+            if _seconds(condition.get("lastTransitionTime"), now) < UNSCHEDULED:
+                continue
+            message = f"no node takes it: {condition.get('message')}"
+            yield Cause(message, "Ask for less, or give the cluster more: kubectl describe nodes")
+    for spec, state, init in status.container_statuses(live):
+        current = state.get("state") or {}
+        if waiting := current.get("waiting"):
+            yield from _of_waiting(spec, state, waiting)
+        elif init and spec["name"] == status.SIDECAR and (running := current.get("running")):
+            late = _seconds(running.get("startedAt"), now) > SIDECAR_START
+            if late and not state.get("started"):
+                yield _of_sidecar(spec["name"])
+        elif spec["name"] == status.SIDECAR and (running := current.get("running")):
+            late = _seconds(running.get("startedAt"), now) > SIDECAR_START
+            if late and not state.get("ready"):
+                yield _of_sidecar(spec["name"])
+
+
+def _of_waiting(spec: Json, state: Json, waiting: Json) -> Iterator[Cause]:
+    name, reason = spec["name"], waiting.get("reason", "")
+    said = waiting.get("message", "")
+    if reason in PULL:
+        if reason == "ErrImagePull" and not _is_final(said):
+            return  # the first attempt; if the next fails as well, it says ImagePullBackOff
+        hint = PLATFORM_HINT if "no match for platform" in said else IMAGE_HINT
+        yield Cause(f"the image {spec.get('image')} cannot be pulled: {reason}: {said}", hint)
+    elif reason in CONFIG:
+        yield Cause(f"{name} cannot be started: {reason}: {said}", _start_hint(said))
+    elif reason == "CrashLoopBackOff" and state.get("restartCount", 0) + 1 >= CRASHES:
+        ended = (state.get("lastState") or {}).get("terminated") or {}
+        message = f"{name} ends each time it is started, last with status {ended.get('exitCode')}"
+        yield Cause(message, "Correct it and apply it again.", name, previous=True)
+
+
+def of_deployment(live: Json) -> Cause | None:
+    """Say why a Deployment gets no pods at all."""
+    for condition in (live.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+            said = str(condition.get("message", ""))
+            return Cause(f"no pod can be created: {said}", _creation_hint(said))
+        if condition.get("reason") == "ProgressDeadlineExceeded":
+            return Cause(f"it makes no progress: {condition.get('message')}")
+    return None
+
+
+def rejection(lines: list[str]) -> str:
+    """Find in a sidecar's log what Envoy has against its configuration."""
+    found = [match[1] for line in lines if (match := REJECTION.search(line))]
+    return found[-1][:LONGEST] if found else ""
+
+
+def is_wrong_platform(lines: list[str]) -> bool:
+    """Tell whether a container could not even be read by its node's CPU."""
+    return any("exec format error" in line for line in lines)
+
+
+def _of_sidecar(name: str) -> Cause:
+    return Cause("its sidecar does not get ready", "Is istiod well? meshdemo doctor tells.", name)
+
+
+def _is_final(message: str) -> bool:
+    """Tell whether the registry's answer will be the same next time."""
+    words = ("not found", "no match for platform", "unauthorized", "denied", "does not exist")
+    return any(word in message for word in words)
+
+
+def _start_hint(message: str) -> str:
+    return PLATFORM_HINT if "exec format error" in message else ""
+
+
+def _creation_hint(message: str) -> str:
+    if "exceeded quota" in message:
+        return "The namespace's quota is used up: kubectl describe quota"
+    if "PodSecurity" in message:
+        return (
+            "The namespace enforces Pod Security, and istio-init needs NET_ADMIN: take another "
+            "namespace with -n, or install Istio's CNI plug-in."
+        )
+    if "admission webhook" in message or "failed calling webhook" in message:
+        return "A webhook refuses it; is istiod running? meshdemo doctor tells."
+    return ""
+
+
+def _seconds(since: str | None, now: datetime) -> float:
+    """Say how long ago a moment of the server's was; 0 if it says none."""
+    if not since:
+        return 0.0
+    moment = datetime.fromisoformat(since.replace("Z", "+00:00"))
+    return (now - moment).total_seconds()

@@ -1,0 +1,180 @@
+"""The test client's requests: one exec of ``sh`` for all of them, one record for each.
+
+The loop asks nothing of the client's image but a POSIX ``sh`` and curl 7.29 or later. One curl
+process sends all requests. After each it writes a record's end: a mark that no answer can hold,
+the status, and whether it failed. The last line says how many were to be sent.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from meshdemo.engines.cluster import exec as remote
+from meshdemo.errors import BrokenOff, EnvironmentFailed, InputError
+from meshdemo.traffic import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meshdemo.engines.cluster.exec import Target
+    from meshdemo.engines.cluster.kube import Kube
+    from meshdemo.traffic import Request
+
+TIME_LIMIT = 10
+"""Seconds that one request may take, from connecting to the end of the answer."""
+NOT_FOUND = 127
+"""What a shell ends with if there is no such command."""
+REFUSED, RESET, TIMED_OUT, NO_NAME = (
+    "connection refused", "connection reset", "timed out", "no such host",
+)  # fmt: skip
+CURL_ERRORS = {6: NO_NAME, 7: REFUSED, 28: TIMED_OUT, 52: RESET, 55: RESET, 56: RESET}
+"""curl's numbers for failures, in the words that replies are counted by."""
+SAID = re.compile(rb"curl: \((\d+)\) ?([^\n]*)\n?")
+
+# -q: no curlrc of the image; -g: braces in a URL are themselves; --stderr -: in the records' order.
+SCRIPT = """\
+command -v curl >/dev/null 2>&1 || exit {not_found}
+i=0
+while [ "$i" -lt {count} ]; do echo {url}; i=$((i+1)); done |
+curl -q -g -sS --stderr - --max-time {limit} -w '\\n{mark} %{{http_code}}\\n' {options} -K -
+echo '{mark} done {count}'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """All requests of one measurement."""
+
+    request: Request
+    count: int
+    fresh_connections: bool
+
+    def script(self, mark: str) -> str:
+        """Write the loop."""
+        check(self.request)
+        options: list[str] = []
+        if self.request.method == "HEAD":
+            options += ["-I"]
+        elif self.request.method != "GET":
+            options += ["-X", self.request.method]
+        for name, value in self.request.headers:
+            # curl drops a header without a value, unless it ends with a semicolon.
+            options += ["-H", f"{name}: {value}" if value else f"{name};"]
+        if self.fresh_connections:
+            options += ["-H", "Connection: close"]
+        return SCRIPT.format(
+            not_found=NOT_FOUND,
+            count=self.count,
+            url=shlex.quote(f'url = "{_escaped(self.request.url)}"'),
+            limit=TIME_LIMIT,
+            mark=mark,
+            options=shlex.join(options),
+        )
+
+
+def check(request: Request) -> None:
+    """Raise InputError if this is no request that can be sent."""
+    try:
+        url = urlsplit(request.url)
+        valid = url.scheme == "http" and url.hostname and "@" not in url.netloc and url.port != 0
+    except ValueError:
+        valid = False
+    words = [request.url, request.method, *(part for header in request.headers for part in header)]
+    if not valid or not request.url.isascii() or any(not word.isprintable() for word in words):
+        raise InputError(
+            f"cannot send {request.method} {request.url}: it is not of the form "
+            "http://HOST[:PORT]/PATH"
+        )
+
+
+def send(kube: Kube, target: Target, job: Job, timeout: float) -> Iterator[Reply]:
+    """Send the requests of a job, within ``timeout`` seconds.
+
+    A connection that is lost is tried again, once, as a whole. The iterator raises BrokenOff
+    after the last reply if there are fewer than wanted, and EnvironmentFailed where nothing can
+    be sent at all.
+    """
+    mark, deadline = uuid.uuid4().hex, time.monotonic() + timeout
+    script = job.script(mark)
+    output, end = _run(kube, target, script, deadline)
+    if isinstance(end, remote.Lost):
+        output, end = _run(kube, target, script, deadline)
+    replies = read(output, mark)
+    yield from replies
+    if len(replies) < job.count:
+        raise _broken_off(target, job, end, timeout, found=bool(replies))
+
+
+def _broken_off(
+    target: Target, job: Job, end: remote.Ended | EnvironmentFailed, timeout: float, *, found: bool
+) -> BrokenOff | EnvironmentFailed:
+    if isinstance(end, remote.Late):
+        return BrokenOff(
+            f"{job.count:,} requests took longer than {timeout:g} s",
+            hint="Allow more with --timeout, or send fewer with --requests.",
+        )
+    if isinstance(end, EnvironmentFailed):
+        return BrokenOff(end.message, hint="Try again.")
+    if found or end.code not in (NOT_FOUND, remote.NOT_STARTED):
+        why = end.message or f"its loop ended with status {end.code}"
+        return BrokenOff(f"the test client {target.pod} broke down: {why}", hint="Try again.")
+    why = end.message or "it has no curl"
+    return EnvironmentFailed(
+        f"the test client's container {target.container} cannot send requests: {why}",
+        hint="It needs sh and curl 7.29 or later.",
+    )
+
+
+def read(output: bytes, mark: str) -> list[Reply]:
+    """Take the loop's output apart; what has no end of a record is no reply."""
+    pattern = re.compile(rb"\n?%s (\d{3}|done \d+)\n" % mark.encode())
+    *parts, _ = pattern.split(output)
+    replies: list[Reply] = []
+    for body, end in zip(parts[::2], parts[1::2], strict=True):
+        said = SAID.match(body)
+        # Old releases of curl write an error behind its record: there it starts the next one.
+        if said and replies and replies[-1] == Reply(error=""):
+            replies[-1] = Reply(error=_error(said))
+            body = body[said.end() :]  # noqa: PLW2901 - what is left is this record's own
+        if not end.startswith(b"done"):
+            replies.append(_reply(body, int(end)))
+    return [reply if reply.status or reply.error else Reply(error="no answer") for reply in replies]
+
+
+def _run(
+    kube: Kube, target: Target, script: str, deadline: float
+) -> tuple[bytes, remote.Ended | remote.Lost | remote.Late]:
+    """Give what the loop wrote, and how it ended."""
+    output = bytearray()
+    try:
+        with remote.start(kube, target, ["sh", "-c", script]) as session:
+            session.deadline = deadline
+            for channel, data in session.frames():
+                if channel == remote.STDOUT:
+                    output += data
+            return bytes(output), session.ended or remote.Ended(remote.NOT_STARTED)
+    except (remote.Lost, remote.Late) as error:
+        return bytes(output), error
+
+
+def _reply(body: bytes, status: int) -> Reply:
+    failures = list(SAID.finditer(body))
+    if failures and failures[-1].end() == len(body):
+        return Reply(error=_error(failures[-1]))
+    return Reply(status, body.decode(errors="replace")) if status else Reply()
+
+
+def _error(said: re.Match[bytes]) -> str:
+    number = int(said[1])
+    return CURL_ERRORS.get(number) or said[2].decode(errors="replace").strip() or f"curl ({number})"
+
+
+def _escaped(url: str) -> str:
+    """Write a URL as curl's configuration wants it within quotes."""
+    return url.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,225 @@
+"""The connection to an API server: the only user of the kubernetes client, and the border for
+its errors.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urlencode
+
+import urllib3
+from kubernetes import client, config
+from kubernetes.config.config_exception import ConfigException
+from kubernetes.stream import ws_client
+
+from meshdemo.errors import EnvironmentFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from typing_extensions import Self
+    from websocket import WebSocket
+
+    from meshdemo.settings import Settings
+
+Json: TypeAlias = "dict[str, Any]"
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+CONNECT_TIMEOUT = 5.0
+"""Seconds; a server that is there takes milliseconds."""
+REQUEST_TIMEOUT = 30.0
+"""Seconds for an answer; a webhook that does not answer takes 10 at most."""
+JSON = "application/json"
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT = 401, 403, 404, 409
+ERRORS_FROM = 400
+
+
+class Unreachable(EnvironmentFailed):
+    """There is no cluster to talk to."""
+
+
+class Denied(EnvironmentFailed):
+    """The API server did not do it; ``body`` is the Status in which it says why."""
+
+    def __init__(self, message: str, status: int, body: Json, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status, self.body = status, body
+
+    @property
+    def causes(self) -> list[Json]:
+        """What is wrong with which field, where the server says so."""
+        return (self.body.get("details") or {}).get("causes") or []
+
+
+class Forbidden(Denied):
+    """We may not do that."""
+
+
+class NotFound(Denied):
+    """There is no such object, or no such kind."""
+
+
+@dataclass
+class Connection:
+    """One API server, as one kubeconfig context reaches it."""
+
+    api: client.ApiClient
+    context: str
+    namespace: str
+    """The context's own, else ``default``."""
+    kubeconfig: str | None = None
+    in_cluster: bool = False
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Connect as kubectl would. Nothing is sent yet."""
+        conf = client.Configuration()
+        conf.retries = False
+        explicit = settings.kubeconfig or os.environ.get("KUBECONFIG")
+        if not explicit and not settings.context and (SERVICE_ACCOUNT / "token").exists():
+            return cls._inside(conf)
+        file = settings.kubeconfig or None
+        try:
+            contexts, active = config.list_kube_config_contexts(file)
+            chosen = settings.context or (active or {}).get("name", "")
+            config.load_kube_config(
+                file, context=chosen or None, client_configuration=conf, persist_config=False
+            )
+        except (ConfigException, OSError, ValueError, TypeError) as error:
+            raise _no_config(settings, explicit, error) from error
+        found: Json = next((each for each in contexts if each["name"] == chosen), {})
+        namespace = (found.get("context") or {}).get("namespace") or "default"
+        return cls(client.ApiClient(conf), chosen, namespace, settings.kubeconfig)
+
+    @classmethod
+    def _inside(cls, conf: client.Configuration) -> Self:
+        try:
+            config.load_incluster_config(client_configuration=conf)
+            namespace = (SERVICE_ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
+        except (ConfigException, OSError) as error:
+            raise Unreachable(f"this pod's service account cannot be used: {error}") from error
+        return cls(client.ApiClient(conf), "in-cluster", namespace, in_cluster=True)
+
+    @property
+    def server(self) -> str:
+        """The API server's URL."""
+        return str(self.api.configuration.host)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str = JSON,
+    ) -> Json:
+        """Send a request, and give the answer's JSON."""
+        headers = {"Content-Type": content_type} if body is not None else {}
+        response = self._send(method, path, query or {}, headers, body)
+        try:
+            found: Json = json.loads(response.data or b"{}")
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise unreachable(self.server, error) from error
+        return found
+
+    @contextmanager
+    def stream(
+        self, path: str, query: Mapping[str, str], *, read_timeout: float | None = None
+    ) -> Iterator[Iterator[bytes]]:
+        """Open an answer that comes line by line; ``read_timeout`` bounds each silence."""
+        response = self._send("GET", path, query, {}, None, read_timeout=read_timeout)
+        try:
+            yield _lines(response, self.server)
+        finally:
+            response.close()
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: object,
+        *,
+        read_timeout: float | None = REQUEST_TIMEOUT,
+    ) -> urllib3.BaseHTTPResponse:
+        url = f"{self.server}{path}" + (f"?{urlencode(query)}" if query else "")
+        response: urllib3.BaseHTTPResponse
+        try:
+            response = self.api.rest_client.pool_manager.request(
+                method,
+                url,
+                body=None if body is None else json.dumps(body).encode(),
+                headers={"Accept": JSON, **self.credentials(), **headers},
+                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=read_timeout),
+                preload_content=False,
+            )
+            if response.status >= ERRORS_FROM:
+                raise _denial(response.status, response.data)
+        except urllib3.exceptions.HTTPError as error:
+            raise unreachable(self.server, error) from error
+        return response
+
+    def credentials(self) -> dict[str, str]:
+        """Give the headers that say who we are; a client certificate is in the connection."""
+        try:
+            settings = self.api.configuration.auth_settings()
+        except Exception as error:  # the client's credential plug-ins raise whatever they like
+            raise Unreachable(f"the credentials cannot be had: {error}") from error
+        return {each["key"]: each["value"] for each in settings.values() if each["value"]}
+
+    def websocket(self, path: str, query: Sequence[tuple[str, str]], protocols: str) -> WebSocket:
+        """Open a websocket. Raises what the websocket library raises: its reader knows more."""
+        url = f"{self.server.replace('http', 'ws', 1)}{path}?{urlencode(query)}"
+        headers = {"sec-websocket-protocol": protocols, **self.credentials()}
+        socket: WebSocket = ws_client.create_websocket(self.api.configuration, url, headers)
+        return socket
+
+
+def unreachable(server: str, error: Exception) -> Unreachable:
+    """Say that the API server cannot be reached, and why."""
+    reason = getattr(error, "reason", None) or error
+    return Unreachable(
+        f"the API server {server} cannot be reached: {reason}",
+        hint="Is the cluster up, and is this its context? kubectl config get-contexts",
+    )
+
+
+def _lines(response: urllib3.BaseHTTPResponse, server: str) -> Iterator[bytes]:
+    rest = b""
+    try:
+        for part in response.stream():
+            *lines, rest = (rest + part).split(b"\n")
+            yield from lines
+    except urllib3.exceptions.HTTPError as error:
+        raise unreachable(server, error) from error
+    if rest:
+        yield rest
+
+
+def _denial(status: int, data: bytes) -> Denied:
+    try:
+        body = json.loads(data)
+    except ValueError:
+        body = {}
+    if not isinstance(body, dict):
+        body = {}
+    message = str(body.get("message") or data.decode(errors="replace")[:500] or f"HTTP {status}")
+    if status in (FORBIDDEN, UNAUTHORIZED):
+        hint = "Ask who runs the cluster for these rights; see meshdemo doctor."
+        return Forbidden(message, status, body, hint=hint)
+    return (NotFound if status == NOT_FOUND else Denied)(message, status, body)
+
+
+def _no_config(settings: Settings, explicit: str | None, error: Exception) -> Unreachable:
+    place = explicit or "~/.kube/config"
+    about = f", context {settings.context}" if settings.context else ""
+    return Unreachable(
+        f"no cluster to be had from {place}{about}: {error}",
+        hint="Name one with --kubeconfig and --context; kubectl config get-contexts lists them.",
+    )

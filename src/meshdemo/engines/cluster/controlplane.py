@@ -1,0 +1,123 @@
+"""Which Istio is in the cluster: its control planes, and who installed them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from meshdemo.engines.cluster import istioctl
+from meshdemo.engines.cluster.kube import Forbidden
+from meshdemo.errors import EnvironmentFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from meshdemo.engines.cluster.kube import Kube
+
+ISTIOD = "app=istiod"
+RECORD = "meshdemo-istio"
+"""The ConfigMap beside istiod that says that we installed it."""
+VARIANTS = ("-distroless", "-debug")
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """One istiod."""
+
+    name: str
+    namespace: str
+    revision: str
+    version: str
+    """By its image; empty where the image is named by a digest alone."""
+    replicas: int
+    available: int
+    rolled_out: bool
+    """Whether all of its pods are those of its newest version, and available."""
+
+    @property
+    def title(self) -> str:
+        """How messages call it."""
+        version = f" {self.version}" if self.version else ""
+        return f"Istio{version}, revision {self.revision}, in {self.namespace}"
+
+    @property
+    def next_step(self) -> str:
+        """What to type when it does not run."""
+        kubectl = f"kubectl -n {self.namespace}"
+        if not self.replicas:
+            return f"It is scaled to zero: {kubectl} scale deployment/{self.name} --replicas=1"
+        return f"{kubectl} describe pods -l {ISTIOD}"
+
+
+def control_planes(kube: Kube) -> tuple[ControlPlane, ...] | None:
+    """List what is installed; None where one is not allowed to see it."""
+    try:
+        return tuple(map(_plane, kube.list("apps/v1", "Deployment", labels=ISTIOD)))
+    except Forbidden:
+        return None
+
+
+def choose(planes: Sequence[ControlPlane], revision: str = "") -> ControlPlane | None:
+    """Choose the control plane of a revision; unless one is named, the default or only one."""
+    if revision:
+        return next((plane for plane in planes if plane.revision == revision), None)
+    default = [plane for plane in planes if plane.revision == istioctl.DEFAULT_REVISION]
+    if default or len(planes) == 1:
+        return (default or list(planes))[0]
+    if not planes:
+        return None
+    names = ", ".join(plane.revision for plane in planes)
+    raise EnvironmentFailed(
+        f"there are several revisions of Istio, and none is the default: {names}",
+        hint="Choose one with --revision.",
+    )
+
+
+def assumed(namespace: str = "", revision: str = "") -> ControlPlane:
+    """Give the control plane that must be there, where one may not look for it."""
+    return ControlPlane(
+        name="istiod",
+        namespace=namespace or istioctl.DEFAULT_NAMESPACE,
+        revision=revision or istioctl.DEFAULT_REVISION,
+        version="",
+        replicas=1,
+        available=1,
+        rolled_out=True,
+    )
+
+
+def record(kube: Kube, namespace: str) -> dict[str, str] | None:
+    """Give what we noted when we installed the Istio of a namespace; None if we did not."""
+    try:
+        found = kube.get("v1", "ConfigMap", RECORD, namespace)
+    except Forbidden:
+        return None
+    return dict(found.get("data") or {}) if found else None
+
+
+def image_version(image: str) -> str:
+    """Read the version out of an image's tag, without the variant; empty if it has no tag."""
+    _, colon, tag = image.partition("@")[0].rpartition(":")
+    if not colon or "/" in tag:
+        return ""
+    for variant in VARIANTS:
+        tag = tag.removesuffix(variant)
+    return tag
+
+
+def _plane(deployment: Mapping[str, Any]) -> ControlPlane:
+    metadata, spec = deployment["metadata"], deployment["spec"]
+    status = deployment.get("status") or {}
+    wanted = spec.get("replicas", 1)
+    available = status.get("availableReplicas") or 0
+    current = status.get("observedGeneration", 0) >= metadata.get("generation", 0)
+    updated = status.get("updatedReplicas") or 0
+    return ControlPlane(
+        name=metadata["name"],
+        namespace=metadata["namespace"],
+        revision=(metadata.get("labels") or {}).get("istio.io/rev") or istioctl.DEFAULT_REVISION,
+        version=image_version(spec["template"]["spec"]["containers"][0].get("image", "")),
+        replicas=wanted,
+        available=available,
+        rolled_out=current and 0 < wanted <= min(available, updated),
+    )

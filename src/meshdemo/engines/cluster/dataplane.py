@@ -1,0 +1,105 @@
+"""The test client's data plane: what its sidecar has, and whether services really answer.
+
+Both are asked from inside its app container, which shares the network with the sidecar: a
+sidecar's image need not have a shell.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.cluster import exec as remote
+from meshdemo.engines.cluster.routes import Dump
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meshdemo.engines.cluster.exec import Target
+    from meshdemo.engines.cluster.kube import Kube
+
+ADMIN = "http://127.0.0.1:15000/config_dump?resource"
+LOOK_LIMIT = 5
+"""Seconds that the sidecar may take to show its configuration."""
+IN_A_ROW = 20
+"""So many answers in a row: with two pods, one of which refuses, that happens once in a million."""
+PAUSE = 0.05
+
+DUMPS = """\
+n=0
+while [ "$n" -lt {times} ]; do
+curl -q -g -s --noproxy '*' --max-time {limit} '{admin}=dynamic_route_configs'; echo; echo {mark}
+curl -q -g -s --noproxy '*' --max-time {limit} '{admin}=dynamic_active_clusters'; echo; echo {mark}
+n=$((n+1)); sleep {pause} 2>/dev/null || sleep 1
+done
+"""
+ANSWERS = """\
+i=0
+while [ "$i" -lt {count} ]; do echo {url}; i=$((i+1)); done |
+curl -q -g -s --max-time {limit} -w '\\n{mark} %{{http_code}}\\n' -K -
+"""
+STARTING = re.compile(
+    rb"upstream connect error|no healthy upstream|^upstream request timeout", re.IGNORECASE
+)
+"""What a sidecar says in place of an app that does not listen."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlane:
+    """The data plane as the test client sees it."""
+
+    kube: Kube
+    target: Target
+
+    def dump(self) -> Dump | None:
+        """Look at the sidecar's configuration; None if it does not show it."""
+        return next(self.dumps(1), None)
+
+    def dumps(self, seconds: float) -> Iterator[Dump]:
+        """Look again and again, for so many seconds at most, by one exec."""
+        mark = uuid.uuid4().hex
+        times = max(1, int(seconds / PAUSE))
+        script = DUMPS.format(times=times, limit=LOOK_LIMIT, admin=ADMIN, mark=mark, pause=PAUSE)
+        parts = self._parts(script, f"\n{mark}\n".encode())
+        deadline = time.monotonic() + seconds
+        for routes in parts:
+            clusters = next(parts, b"")
+            try:
+                yield Dump.of(json.loads(routes), json.loads(clusters))
+            except ValueError:
+                return  # no curl, or no Envoy: it cannot be seen
+            if time.monotonic() > deadline:
+                return
+
+    def trouble(self, url: str) -> str:
+        """Ask a URL often; empty if something answers each time, else what was said last."""
+        mark = uuid.uuid4().hex
+        line = shlex.quote(f'url = "{url}"')
+        script = ANSWERS.format(count=IN_A_ROW, url=line, limit=LOOK_LIMIT, mark=mark)
+        output = b"".join(self._output(script))
+        pattern = re.compile(rb"\n?%s (\d{3})\n" % mark.encode())
+        *parts, _ = pattern.split(output)
+        for body, status in zip(parts[::2], parts[1::2], strict=True):
+            if status == b"000":
+                return "no connection"
+            if int(status) in (502, 503, 504) and STARTING.search(body):
+                return f"{int(status)} {body.decode(errors='replace').strip()[-200:]}"
+        return "" if parts else "the test client has no curl"
+
+    def _parts(self, script: str, end: bytes) -> Iterator[bytes]:
+        rest = b""
+        for data in self._output(script):
+            *parts, rest = (rest + data).split(end)
+            yield from parts
+
+    def _output(self, script: str) -> Iterator[bytes]:
+        argv: Sequence[str] = ["sh", "-c", script]
+        with remote.start(self.kube, self.target, argv) as session:
+            for channel, data in session.frames():
+                if channel == remote.STDOUT:
+                    yield data

@@ -1,0 +1,245 @@
+"""The cluster engine: what it does for each call of the Engine protocol."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from meshdemo.engines import Applied, Change, Check, Injection, MeshOptions, Pod, Where, say_nothing
+from meshdemo.engines.cluster import (
+    controlplane,
+    images,
+    references,
+    remembering,
+    status,
+)
+from meshdemo.engines.cluster import injection as sidecars
+from meshdemo.engines.cluster.applying import TRIAL_NAMESPACE, Applier, is_ours
+from meshdemo.engines.cluster.exec import Target
+from meshdemo.engines.cluster.kube import Kube
+from meshdemo.engines.cluster.readiness import Readiness
+from meshdemo.engines.cluster.removal import Removal
+from meshdemo.engines.cluster.view import View, target
+from meshdemo.errors import InputError, UsageError
+from meshdemo.manifests import RULES, WORKLOADS, Object, in_apply_order, rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from meshdemo.engines import Notify
+    from meshdemo.engines.cluster.controlplane import ControlPlane
+    from meshdemo.engines.cluster.istioctl import Istioctl
+    from meshdemo.engines.cluster.kube import Json
+    from meshdemo.engines.cluster.routes import Dump
+    from meshdemo.settings import Settings
+    from meshdemo.traffic import Reply, Request
+
+
+class ClusterEngine:
+    """A real Kubernetes with a real Istio; the cluster itself holds all state, by our label."""
+
+    def __init__(self, settings: Settings, notify: Notify = say_nothing) -> None:
+        self.settings, self.notify = settings, notify
+        self.kube = Kube.open(settings)
+        self.run = settings.namespace or self.kube.namespace
+        self.view = View(self.kube, self.run)
+        self.where = Where("cluster", self.kube.context, self.run, self.kube.server)
+        self._before: tuple[Dump, float] | None = None
+        """What the client's sidecar had before this process changed a rule, and when that was."""
+
+    def check(self) -> Iterator[Check]:
+        """Look at every prerequisite, and change nothing."""
+        from meshdemo.engines.cluster.prerequisites import Doctor  # noqa: PLC0415 - only doctor
+
+        return Doctor(self.kube, self.settings, self.run).checks()
+
+    def install(self, options: MeshOptions = MeshOptions()) -> Iterator[Check]:  # noqa: B008 - it is frozen
+        """Install Istio if it is not there, and verify it."""
+        from meshdemo.engines.cluster.install import Installation  # noqa: PLC0415 - only install
+
+        find = self._find_istioctl(options)
+        # What is only tried is tried where it could be: our namespace may be yet to come.
+        place = self.run if self.view.has_namespace() else TRIAL_NAMESPACE
+        timeout = self.settings.timeout
+        return Installation(self.kube, options, find, self.notify, timeout, place).run()
+
+    def images(self, options: MeshOptions = MeshOptions()) -> tuple[str, ...]:  # noqa: B008 - it is frozen
+        """List Istio's own images."""
+        return self._find_istioctl(options)(None).images(options)
+
+    def inject(
+        self, objects: Sequence[Object], injection: Injection = Injection.KUBE_INJECT
+    ) -> tuple[Object, ...]:
+        """Give the same objects with the sidecars that are asked for; apply nothing."""
+        if injection is not Injection.KUBE_INJECT:
+            labels = self.view.namespace_labels(tuple(objects))
+            return sidecars.inject(objects, injection, _NoInjector(), labels)
+        if not any(item.kind in WORKLOADS for item in objects):
+            return tuple(objects)
+        planes = controlplane.control_planes(self.kube)
+        plane = controlplane.choose(planes or ())
+        sidecars.require_istiod(self.kube, planes, plane)
+        return sidecars.inject(objects, injection, self._find_istioctl()(plane), {})
+
+    def apply(self, objects: Sequence[Object], *, dry_run: bool = False) -> Applied:
+        """Make the objects true, all or none of them; the same ones again change nothing."""
+        if problems := tuple(images.problems_of(objects)):
+            raise InputError("the objects are refused, and nothing was changed", problems)
+        applier = Applier(self.kube, self.run, adopt=self.settings.adopt)
+        wanted = objects if dry_run else self._kept_injected(objects, applier)
+        if rules(wanted) and not dry_run:
+            self._remember_data_plane()
+        changes = applier.apply(in_apply_order(wanted), dry_run=dry_run)
+        if not dry_run:
+            remembering.remember(self.settings, self.kube)
+        changed = any(c.action != "unchanged" for c in changes if c.kind in RULES)
+        if self._before and not changed and not dry_run:
+            self._before = None
+        found = rules(objects)
+        known = [*self.view.seen(), *objects] if found else ()
+        return Applied(changes, tuple(references.warnings(found, known)))
+
+    def delete(self, objects: Sequence[Object]) -> tuple[Change, ...]:
+        """Remove these objects, if they are ours; one that is not there is no error.
+
+        A VirtualService leaves the client's sidecar before the subsets that it speaks of go.
+        """
+        removal = self._removal()
+        changes: tuple[Change, ...] = ()
+        plane = self.view.heeding_data_plane()
+        ordered = in_apply_order(objects)[::-1]
+        for kind in ("VirtualService", "DestinationRule"):
+            batch = [item for item in ordered if item.kind == kind]
+            done = removal.delete(batch)
+            changes += done
+            names = {(change.namespace, change.name) for change in done}
+            gone = [item for item in batch if (item.namespace, item.name) in names]
+            if gone and plane:
+                self._readiness(self.settings.timeout).wait_for_absence(plane, gone)
+        return changes + removal.delete([item for item in ordered if item.kind not in RULES])
+
+    def wait_ready(self, objects: Sequence[Object], timeout: float) -> None:
+        """Return when workloads answer, and rules are live in the test client's data plane."""
+        readiness = self._readiness(timeout)
+        readiness.wait_for_workloads(objects)
+        plane = self.view.heeding_data_plane()
+        if plane and rules(objects):
+            before, self._before = self._before, None
+            readiness.wait_for_rules(plane, rules(objects), rules(self.view.seen()), before)
+        if client := self.view.client():
+            urls = self.view.starting_urls()
+            readiness.wait_for_answers(self.view.data_plane(client), urls)
+
+    def objects(self) -> tuple[Object, ...]:
+        """Give what is applied now."""
+        return self.view.objects()
+
+    def pods(self) -> tuple[Pod, ...]:
+        """Give the pods of this namespace as they are now."""
+        return self.view.pods()
+
+    def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
+        """Send a request ``count`` times from the test client, within ``timeout`` seconds."""
+        from meshdemo.engines.cluster import client  # noqa: PLC0415 - only who sends pays for it
+
+        client.check(request)
+        pod = self.view.require_client()
+        fresh = not pod.injected or self.view.may_bind_connections(request)
+        job = client.Job(request, count, fresh)
+        return client.send(self.kube, target(pod), job, timeout)
+
+    def exec(self, argv: Sequence[str]) -> int:
+        """Run a command of the user's in the test client; no command means a shell."""
+        from meshdemo.engines.cluster import terminal  # noqa: PLC0415 - only exec needs it
+
+        return terminal.run(self.kube, target(self.view.require_client()), argv)
+
+    def logs(
+        self, pod: str, container: str, *, follow: bool = False, tail: int = -1
+    ) -> Iterator[str]:
+        """Give the lines that a container wrote."""
+        from meshdemo.engines.cluster import containerlogs  # noqa: PLC0415 - only logs needs it
+
+        where = Target(self.run, pod, container)
+        return containerlogs.lines(self.kube, where, follow=follow, tail=tail)
+
+    def proxy_url(self) -> str:
+        """Refuse: there is no way into a cluster's pod from here."""
+        raise UsageError(
+            "only the local engine has a proxy URL",
+            hint="On a cluster: meshdemo exec -- COMMAND, or meshdemo shell",
+        )
+
+    def down(self, *, everything: bool = False, force: bool = False) -> Iterator[Check]:
+        """Remove what we made, and prove it gone; with ``everything`` also the Istio of ours."""
+        removal = self._removal()
+        if not everything:
+            yield from removal.everything()
+            remembering.forget(self.settings, self.kube)
+            return
+        from meshdemo.engines.cluster import uninstall  # noqa: PLC0415 - only down --all
+
+        istio = uninstall.Removal(
+            self.kube, self._find_istioctl(), self._goes_anyway(), self.notify,
+            self.settings.timeout,
+        )  # fmt: skip
+        if not force:
+            istio.refuse_if_used()
+        yield from removal.everything()
+        yield from istio.run()
+        remembering.forget(self.settings, self.kube)
+
+    def _find_istioctl(
+        self,
+        options: MeshOptions = MeshOptions(),  # noqa: B008 - it is frozen
+    ) -> Callable[[ControlPlane | None], Istioctl]:
+        from meshdemo.engines.cluster.install import find_istioctl  # noqa: PLC0415 - few need it
+
+        return lambda plane: find_istioctl(self.settings, self.kube, plane, options)
+
+    def _kept_injected(self, objects: Sequence[Object], applier: Applier) -> tuple[Object, ...]:
+        """Inject again what has its sidecar from istioctl, unless something else is asked for."""
+        stripped = [
+            item
+            for item in objects
+            if item.kind in WORKLOADS
+            and not sidecars.is_kube_injected(item)
+            and not sidecars.chosen(item)
+            and (live := applier.now(item))
+            and sidecars.is_kube_injected(Object(live))
+        ]
+        if not stripped:
+            return tuple(objects)
+        keys = {item.key for item in stripped}
+        again = {item.key: item for item in self.inject(stripped)}
+        return tuple(again[item.key] if item.key in keys else item for item in objects)
+
+    def _goes_anyway(self) -> Callable[[Json], bool]:
+        """Tell what belongs to this run: rules by our label, pods by their Deployment."""
+        mine = {
+            (item["metadata"].get("namespace", ""), item["metadata"]["name"])
+            for item in self._removal().ours()
+            if item["kind"] == "Deployment"
+        }
+        return lambda live: (
+            is_ours(live, self.run)
+            or ((live["metadata"].get("namespace", ""), status.workload(live)) in mine)
+        )
+
+    def _removal(self) -> Removal:
+        return Removal(self.kube, self.run, self.notify, self.settings.timeout)
+
+    def _readiness(self, timeout: float) -> Readiness:
+        return Readiness(self.kube, self.notify, time.monotonic() + timeout)
+
+    def _remember_data_plane(self) -> None:
+        plane = self.view.heeding_data_plane()
+        dump = plane.dump() if plane else None
+        self._before = (dump, time.monotonic()) if dump else None
+
+
+class _NoInjector:
+    """Stands where istioctl is not needed."""
+
+    def kube_inject(self, manifests: str, timeout: float) -> str:
+        raise NotImplementedError

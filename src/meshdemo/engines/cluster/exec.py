@@ -1,0 +1,169 @@
+"""A command in a container, over one websocket: its streams, and the status it ended with.
+
+Each frame starts with the number of its channel. How the command ended is a frame of its own on
+the error channel: without that frame nothing is known, and it never means success.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import websocket
+
+from meshdemo.engines.cluster.connection import (
+    FORBIDDEN,
+    NOT_FOUND,
+    UNAUTHORIZED,
+    Denied,
+    Forbidden,
+    NotFound,
+    unreachable,
+)
+from meshdemo.errors import EnvironmentFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meshdemo.engines.cluster.kube import Kube
+
+STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
+V4, V5 = "v4.channel.k8s.io", "v5.channel.k8s.io"
+"""The two ways to speak; only the newer one can say that standard input has ended."""
+NOT_STARTED = 126
+"""The status of a command that could not be started, as a shell would give it."""
+CONNECTION_ERRORS = (websocket.WebSocketException, OSError)
+
+
+class Lost(EnvironmentFailed):
+    """The connection broke off before the command's status came: nothing is known of its end."""
+
+
+class Late(EnvironmentFailed):
+    """The command had not ended by its deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The container that a command runs in."""
+
+    namespace: str
+    pod: str
+    container: str
+
+
+@dataclass(slots=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    message: str = ""
+    """What the cluster said, if the command could not be run."""
+
+
+@dataclass
+class Session:
+    """A running command. Leaving the context closes the connection."""
+
+    socket: websocket.WebSocket
+    deadline: float = math.inf
+    """When waiting for it ends, by the monotonic clock."""
+    ended: Ended | None = field(default=None, init=False)
+
+    def frames(self) -> Iterator[tuple[int, bytes]]:
+        """Give what comes, by channel, until the command has ended. Raises Lost, and Late."""
+        while self.ended is None:
+            if self.deadline < math.inf:
+                self.socket.settimeout(max(0.001, self.deadline - time.monotonic()))
+            try:
+                _, frame = self.socket.recv_data()
+            except websocket.WebSocketTimeoutException as error:
+                raise Late("the command did not end in time") from error
+            except CONNECTION_ERRORS as error:
+                raise Lost(f"the connection to the pod was lost: {error}") from error
+            if not frame:  # the other side closes
+                raise Lost("the connection to the pod was closed before the command's end was told")
+            channel, data = frame[0], frame[1:]
+            if channel == ERROR:
+                self.ended = read_status(data)
+            elif data:
+                yield channel, data
+
+    def write(self, channel: int, data: bytes) -> None:
+        """Send to a channel. A connection that broke off is told by ``frames``."""
+        try:
+            self.socket.send_binary(bytes([channel]) + data)
+        except CONNECTION_ERRORS:
+            return
+
+    def end_stdin(self) -> None:
+        """Say that standard input has ended, if this server can be told."""
+        if (self.socket.getheaders() or {}).get("sec-websocket-protocol") == V5:
+            self.write(CLOSE, bytes([STDIN]))
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Tell the terminal's size."""
+        self.write(RESIZE, json.dumps({"Width": columns, "Height": rows}).encode())
+
+
+@contextmanager
+def start(
+    kube: Kube, target: Target, argv: Sequence[str], *, stdin: bool = False, tty: bool = False
+) -> Iterator[Session]:
+    """Start a command; leaving the context closes the connection.
+
+    Raises EnvironmentFailed, and Lost if only the connection failed.
+    """
+    query: list[tuple[str, str]] = [("command", word) for word in argv]
+    flags = {"stdin": stdin, "stdout": True, "stderr": not tty, "tty": tty}
+    query += [("container", target.container)]
+    query += [(name, "true") for name, value in flags.items() if value]
+    path = f"{kube.path('v1', 'Pod', target.namespace, target.pod)}/exec"
+    try:
+        socket = kube.websocket(path, query, f"{V5}, {V4}")
+    except websocket.WebSocketBadStatusException as error:
+        raise _refusal(target, error) from error
+    except websocket.WebSocketException as error:
+        raise Lost(f"no connection to the pod {target.pod}: {error}") from error
+    except OSError as error:
+        raise unreachable(kube.server, error) from error
+    try:
+        yield Session(socket)
+    finally:
+        socket.shutdown()
+
+
+def read_status(data: bytes) -> Ended:
+    """Read the Status that says how a command ended."""
+    try:
+        status = json.loads(data)
+    except ValueError:
+        return Ended(NOT_STARTED, data.decode(errors="replace"))
+    if status.get("status") == "Success":
+        return Ended(0)
+    causes = (status.get("details") or {}).get("causes") or []
+    for cause in causes:
+        if cause.get("reason") == "ExitCode" and str(cause.get("message", "")).isdecimal():
+            return Ended(int(cause["message"]))
+    return Ended(NOT_STARTED, str(status.get("message", "")))
+
+
+def _refusal(target: Target, error: websocket.WebSocketBadStatusException) -> EnvironmentFailed:
+    """Translate what the server answered in place of a connection."""
+    try:
+        body = json.loads(error.resp_body or b"{}")
+        message = str(body.get("message") or error)
+    except ValueError:
+        body, message = {}, str(error)
+    code = error.status_code
+    if code in (FORBIDDEN, UNAUTHORIZED):
+        hint = "It needs the rights get and create on pods/exec in this namespace."
+        return Forbidden(message, code, body, hint=hint)
+    if code == NOT_FOUND:
+        return NotFound(message, code, body)
+    said = f"no command can be run in the pod {target.pod}: {message}"
+    return Lost(said) if code >= 500 else Denied(said, code, body)  # noqa: PLR2004 - HTTP's

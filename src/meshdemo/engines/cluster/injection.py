@@ -1,0 +1,176 @@
+"""Which workloads get a sidecar, and from whom: istioctl beforehand, or Istio's webhook.
+
+A workload that was given to the webhook, or to nobody, carries an annotation that says so:
+without it, one that had its sidecar from istioctl gets it again each time it is applied.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from meshdemo import manifests
+from meshdemo.engines import Injection
+from meshdemo.engines.cluster.istioctl import DEFAULT_NAMESPACE
+from meshdemo.errors import EnvironmentFailed
+from meshdemo.manifests import WORKLOADS, Object
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from meshdemo.engines.cluster.controlplane import ControlPlane
+    from meshdemo.engines.cluster.kube import Kube
+    from meshdemo.errors import Problem
+
+LABEL = "sidecar.istio.io/inject"
+REVISION = "istio.io/rev"
+STATUS = "sidecar.istio.io/status"
+"""Annotation of pods that have a sidecar, whoever put it there."""
+NAMESPACE_LABEL = "istio-injection"
+CHOICE = "meshdemo.dev/injection"
+"""Annotation on a workload: who was to inject it, unless that was istioctl."""
+LABELLED = "meshdemo.dev/inject-label"
+"""Annotation on a workload whose pods' label ``false`` is not the user's, but of ``none``."""
+PROXY = "istio-proxy"
+
+
+class Injector(Protocol):
+    """Adds sidecars to YAML."""
+
+    def kube_inject(self, manifests: str, timeout: float) -> str:
+        """Give the YAML with sidecars."""
+
+
+def inject(
+    objects: Sequence[Object],
+    mode: Injection,
+    injector: Injector,
+    namespaces: Mapping[str, Mapping[str, str]],
+    timeout: float = 30.0,
+) -> tuple[Object, ...]:
+    """Give the objects with what ``mode`` asks for; ``namespaces`` are their labels by name."""
+    if mode is Injection.KUBE_INJECT:
+        return _kube_injected([_chosen(item, None) for item in objects], injector, timeout)
+    return tuple(
+        _without(item, namespaces.get(item.namespace, {}))
+        if mode is Injection.NONE and item.kind in WORKLOADS
+        else _chosen(item, mode)
+        for item in objects
+    )
+
+
+def require_istiod(
+    kube: Kube, planes: Sequence[ControlPlane] | None, plane: ControlPlane | None
+) -> None:
+    """Raise EnvironmentFailed where kube-inject could only wait, or make pods that wait."""
+    if planes is not None and plane is None:
+        raise EnvironmentFailed("no istiod is there", hint="Type: meshdemo install")
+    if plane and not plane.available:
+        where = f"deployment/{plane.name} in {plane.namespace}"
+        raise EnvironmentFailed(
+            f"no istiod answers: {where} has 0 of {plane.replicas} pods available",
+            hint=plane.next_step,
+        )
+    place = plane.namespace if plane else DEFAULT_NAMESPACE
+    if not kube.can_i("create", "pods", subresource="portforward", namespace=place):
+        raise EnvironmentFailed(
+            f"istioctl kube-inject needs pods/portforward in {place}, which you may not use",
+            hint="Let Istio's webhook inject: --injection auto",
+        )
+
+
+def is_injected(pod: Mapping[str, Any]) -> bool:
+    """Tell whether a pod, or a pod template, has a sidecar."""
+    return STATUS in _metadata(pod, "annotations")
+
+
+def is_kube_injected(item: Object) -> bool:
+    """Tell whether istioctl put a sidecar into a workload."""
+    return is_injected(item.pod_template)
+
+
+def chosen(item: Object) -> str:
+    """Say who was to inject a workload: ``auto``, ``none``, or nothing for istioctl or nobody."""
+    return item.annotations.get(CHOICE, "")
+
+
+def webhook_injects(template: Mapping[str, Any], namespace: Mapping[str, str]) -> bool:
+    """Tell whether Istio's webhooks would inject pods of this template, by its labels.
+
+    Theirs are the selectors of istiod's MutatingWebhookConfigurations.
+    """
+    labels = _metadata(template, "labels")
+    own = labels.get(LABEL)
+    if own == "false":
+        return False
+    if NAMESPACE_LABEL in namespace:
+        return namespace[NAMESPACE_LABEL] == "enabled"
+    return REVISION in namespace or own == "true" or REVISION in labels
+
+
+def _kube_injected(
+    objects: Sequence[Object], injector: Injector, timeout: float
+) -> tuple[Object, ...]:
+    """Send the workloads through istioctl, and put them back in their places."""
+    workloads = [item for item in objects if item.kind in WORKLOADS]
+    if not workloads:
+        return tuple(objects)
+    written = injector.kube_inject(manifests.dump(workloads), timeout)
+    problems: list[Problem] = []
+    answers = {item.key: item for item in manifests.parse(written, "istioctl", problems)}
+    if problems or any(item.key not in answers for item in workloads):
+        said = "; ".join(map(str, problems)) or "it left out objects"
+        raise EnvironmentFailed(f"istioctl kube-inject wrote no usable manifests: {said}")
+    return tuple(
+        item.with_data(_tidied(answers[item.key].data)) if item.kind in WORKLOADS else item
+        for item in objects
+    )
+
+
+def _tidied(data: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what Go writes for fields that nobody set: the server keeps these."""
+    metadata = {k: v for k, v in data["metadata"].items() if k != "creationTimestamp" or v}
+    return {k: v for k, v in {**data, "metadata": metadata}.items() if k != "status"}
+
+
+def _without(item: Object, namespace: Mapping[str, str]) -> Object:
+    """Take the sidecar out, and keep the webhook from putting one in."""
+    item = _chosen(item, Injection.NONE)
+    if not webhook_injects(item.pod_template, namespace):
+        return item
+    return _annotated(_with_label(item, "false"), {**item.annotations, LABELLED: "true"})
+
+
+def _with_label(item: Object, value: str | None) -> Object:
+    """Set the label that a webhook heeds on a workload's pods; None takes it away."""
+    template = item.pod_template
+    labels = {k: v for k, v in _metadata(template, "labels").items() if k != LABEL}
+    if value is not None:
+        labels[LABEL] = value
+    changed = {**template, "metadata": {**(template.get("metadata") or {}), "labels": labels}}
+    if item.kind == "Pod":
+        return item.with_data(changed)
+    return item.with_data({**item.data, "spec": {**item.spec, "template": changed}})
+
+
+def _chosen(item: Object, mode: Injection | None) -> Object:
+    """Note on a workload who injects it."""
+    if item.kind not in WORKLOADS or chosen(item) == (mode.value if mode else ""):
+        return item
+    if LABELLED in item.annotations:
+        item = _with_label(item, None)
+    annotations = {k: v for k, v in item.annotations.items() if k not in (CHOICE, LABELLED)}
+    if mode:
+        annotations[CHOICE] = mode.value
+    return _annotated(item, annotations)
+
+
+def _annotated(item: Object, annotations: Mapping[str, str]) -> Object:
+    metadata = {k: v for k, v in item.metadata.items() if k != "annotations"}
+    if annotations:
+        metadata["annotations"] = dict(annotations)
+    return item.with_data({**item.data, "metadata": metadata})
+
+
+def _metadata(pod: Mapping[str, Any], part: str) -> dict[str, str]:
+    found: dict[str, str] = (pod.get("metadata") or {}).get(part) or {}
+    return found

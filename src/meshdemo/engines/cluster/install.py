@@ -1,0 +1,206 @@
+"""Installing Istio, and removing what we installed: noted in the cluster, never in a local file."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from meshdemo import shell
+from meshdemo.engines import Check, MeshOptions
+from meshdemo.engines.cluster import controlplane, istioctl
+from meshdemo.engines.cluster.istioctl import Istioctl
+from meshdemo.engines.cluster.releases import release_of
+from meshdemo.engines.cluster.verification import CRD, CRDS, Verification
+from meshdemo.errors import EnvironmentFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from meshdemo.engines import Notify
+    from meshdemo.engines.cluster.controlplane import ControlPlane
+    from meshdemo.engines.cluster.kube import Kube
+    from meshdemo.settings import Settings
+
+SETTLING = 30.0
+"""Seconds that webhooks may take after istiod is there, in which it writes their certificates."""
+FETCH_SECONDS = 30.0
+"""How long a host that serves istioctl may say nothing."""
+RUN_LABELS = {"meshdemo.dev/run": "istio", "app.kubernetes.io/managed-by": "meshdemo"}
+BROKEN_HINT = "Look at it with meshdemo doctor, or install it anew: meshdemo install --force"
+HINTS = {
+    r"ImagePull|ErrImage": "Use a registry that the nodes reach: --istio-set hub=REGISTRY/istio",
+    r"deadline exceeded|not ready after": "Give it longer: --timeout 10m. kubectl get pods -A "
+    "says what it waits for.",
+    r"forbidden": "To install Istio takes an administrator's rights: meshdemo doctor",
+}
+
+
+FindIstioctl: TypeAlias = "Callable[[ControlPlane | None], Istioctl]"
+"""Finds istioctl for a control plane, or for the one to be. Raises EnvironmentFailed."""
+
+
+def find_istioctl(
+    settings: Settings,
+    kube: Kube,
+    plane: ControlPlane | None = None,
+    options: MeshOptions = MeshOptions(),  # noqa: B008 - it is frozen
+) -> Istioctl:
+    """Find istioctl, or fetch the one that ``options`` ask for, and point it at the cluster."""
+    if options.download:
+        from meshdemo.engines.cluster import download  # noqa: PLC0415 - few download
+
+        path = download.fetch(options.download, download.cache(), FETCH_SECONDS)
+        found = istioctl.probe(path, "--download-istioctl")
+    else:
+        found = istioctl.find(settings.istioctl)
+    cluster = ["--kubeconfig", kube.kubeconfig] if kube.kubeconfig else []
+    cluster += [] if kube.in_cluster else ["--context", kube.context]
+    return Istioctl(
+        found,
+        tuple(cluster),
+        plane.namespace if plane else options.namespace or istioctl.DEFAULT_NAMESPACE,
+        plane.revision if plane else options.revision or istioctl.DEFAULT_REVISION,
+    )
+
+
+@dataclass(frozen=True)
+class Installation:
+    """One ``meshdemo install``: what is asked for, and where."""
+
+    kube: Kube
+    options: MeshOptions
+    find: FindIstioctl
+    notify: Notify
+    timeout: float
+    namespace: str = field(default="default")
+    """Where the user works."""
+
+    def run(self) -> Iterator[Check]:
+        """Use the Istio that is there, or install one; then verify it."""
+        planes = controlplane.control_planes(self.kube)
+        if planes is None:
+            yield from self._unseen()
+            return
+        there = controlplane.choose(planes, self.options.revision)
+        if planes and there is None and not self.options.force:
+            raise self._other_revision(planes)
+        if there and not self._may_change(there):
+            yield from self._as_it_is(there)
+            return
+        yield from self._install(there)
+
+    def _may_change(self, there: ControlPlane) -> bool:
+        """Tell whether istioctl may run: asked for, or to end what we once began."""
+        ours = controlplane.record(self.kube, there.namespace) is not None
+        return self.options.force or (ours and not there.rolled_out)
+
+    def _as_it_is(self, plane: ControlPlane) -> Iterator[Check]:
+        if not plane.rolled_out:
+            detail = f"{plane.title}: {plane.available} of {plane.replicas} available"
+            yield Check(
+                "the Istio that is there is healthy", ok=False, detail=detail, hint=BROKEN_HINT
+            )
+            return
+        # Both webhooks are istiod itself: when they answer, it need not be asked once more.
+        verification = Verification(self.kube, plane, namespace=self.namespace)
+        yield from verification.checks(SETTLING)
+        ctl = self._found(plane)
+        if ctl and plane.version and ctl.found.version != plane.version:
+            yield Check("istioctl fits it", *skew(ctl, plane))
+        yield Check("Istio is there, and is used as it is", ok=True, detail=plane.title)
+
+    def _found(self, plane: ControlPlane) -> Istioctl | None:
+        """Find istioctl; a mesh that is there can do without, if the webhook injects."""
+        if self.options.download:
+            return self.find(plane)
+        try:
+            return self.find(plane)
+        except EnvironmentFailed as error:
+            self.notify(f"{error.message}; {error.hint}", lasting=True)
+            return None
+
+    def _unseen(self) -> Iterator[Check]:
+        """Go by the webhooks alone, for who may see no more."""
+        plane = controlplane.assumed(self.options.namespace, self.options.revision)
+        yield from Verification(self.kube, plane, namespace=self.namespace).webhook_checks()
+
+    def _install(self, there: ControlPlane | None) -> Iterator[Check]:
+        ctl = self.find(there)
+        found = ctl.found
+        yield Check(
+            "istioctl is found", ok=True, detail=f"{found.version}, {found.path} ({found.source})"
+        )
+        self._record(ctl)
+        began = time.monotonic()
+        try:
+            for line in ctl.install(self.options, self.timeout):
+                self.notify(line, lasting=True)
+        except shell.CommandFailed as error:
+            detail, hint = _reason(error)
+            yield Check("istioctl install succeeds", ok=False, detail=detail, hint=hint)
+            return
+        took = f"in {time.monotonic() - began:.1f} s"
+        yield Check("istioctl install succeeds", ok=True, detail=took)
+        planes = controlplane.control_planes(self.kube) or ()
+        plane = controlplane.choose(planes, self.options.revision or istioctl.DEFAULT_REVISION)
+        if plane is None:
+            # A profile without istiod, such as remote or empty: there is no more to look at.
+            yield Check(
+                "istiod is rolled out", ok=False, detail="the profile has none", hint=BROKEN_HINT
+            )
+            return
+        yield from Verification(self.kube, plane, ctl, self.namespace).checks(SETTLING)
+
+    def _record(self, ctl: Istioctl) -> None:
+        """Note in the cluster that this Istio is ours, before the first change.
+
+        What was there before us is not ours to remove: the namespace, and the CRDs.
+        """
+        if self.kube.get("v1", "Namespace", ctl.namespace) is None:
+            metadata = {"name": ctl.namespace, "labels": RUN_LABELS}
+            self.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        if controlplane.record(self.kube, ctl.namespace) is not None:
+            return
+        had_crds = any(self.kube.get(CRD, "CustomResourceDefinition", name) for name in CRDS)
+        self.kube.create(
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {
+                    "name": controlplane.RECORD,
+                    "namespace": ctl.namespace,
+                    "labels": RUN_LABELS,
+                },
+                "data": {
+                    "revision": ctl.revision,
+                    "version": ctl.found.version,
+                    "crdsBefore": "yes" if had_crds else "no",
+                },
+            }
+        )
+
+    def _other_revision(self, planes: Sequence[ControlPlane]) -> EnvironmentFailed:
+        there = "; ".join(plane.title for plane in planes)
+        return EnvironmentFailed(
+            f"there is another Istio: {there}",
+            hint=f"Leave out --revision to use it, or install {self.options.revision} beside it "
+            "with --force.",
+        )
+
+
+def skew(ctl: Istioctl, plane: ControlPlane) -> tuple[bool, str, str]:
+    """Say whether an istioctl fits a control plane: at most one minor apart."""
+    release = release_of(plane.version)
+    apart = abs(ctl.found.release.minor - release.minor) if release else 0
+    detail = f"istioctl {ctl.found.version}, istiod {plane.version}"
+    hint = f"Fetch the fitting one: meshdemo install --download-istioctl {plane.version}"
+    return apart <= 1, detail, hint
+
+
+def _reason(error: shell.CommandFailed) -> tuple[str, str]:
+    """Pick the cause out of what a failed istioctl said, and what to do about it."""
+    cause = error.output.rpartition("Error: ")[2].strip() or error.message
+    hint = next((h for pattern, h in HINTS.items() if re.search(pattern, cause)), BROKEN_HINT)
+    return cause, hint

@@ -1,0 +1,233 @@
+"""istioctl: where it is, and what we ask of it. Every call has a time limit of ours.
+
+Without an API server that answers, several of its commands wait for ten minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from meshdemo import shell
+from meshdemo.engines.cluster.releases import PINNED, Release, release_of
+from meshdemo.errors import EnvironmentFailed, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from meshdemo.engines import MeshOptions
+
+VARIABLE = "MESHDEMO_ISTIOCTL"
+DEFAULT_NAMESPACE = "istio-system"
+DEFAULT_REVISION = "default"
+PROBE_SECONDS = 20
+"""How long it may take to say its own version: a first read of 100 MB from a slow disk."""
+ASK_SECONDS = 30
+"""How long a question to the cluster may take; with a cluster that answers it is below one."""
+GRACE_SECONDS = 60
+"""What an install takes beside waiting: fetching nothing, it applies a few hundred objects."""
+WAYS_OUT = (
+    f"Type: meshdemo install --download-istioctl (fetches {PINNED}). Or name one with --istioctl "
+    f"or {VARIABLE}, or put it on PATH."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A program that says it is istioctl."""
+
+    path: str
+    source: str
+    """Where it was found: an option, the variable, PATH or our own cache."""
+    version: str
+    release: Release
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What runs in the cluster, as istiod and its proxies say."""
+
+    mesh: tuple[str, ...]
+    proxies: tuple[str, ...]
+
+
+def find(chosen: str | None = None, environment: Mapping[str, str] = os.environ) -> Found:
+    """Find istioctl and ask it for its version. Raises EnvironmentFailed, with the ways out."""
+    for path, source in _places(chosen, environment):
+        return probe(path, source)
+    raise EnvironmentFailed("istioctl is not there", hint=WAYS_OUT)
+
+
+@cache
+def probe(path: Path, source: str) -> Found:
+    """Ask a program for its version, once in a run; no cluster is asked."""
+    argv = [str(path), "version", "--remote=false", "-o", "json"]
+    try:
+        said = shell.run(argv, timeout=PROBE_SECONDS).stdout
+    except shell.CommandFailed as error:
+        raise EnvironmentFailed(f"istioctl does not run: {error.message}", hint=WAYS_OUT) from error
+    version = str(_object(said).get("clientVersion", {}).get("version", ""))
+    release = release_of(version)
+    if release is None:
+        message = f"{path} is not istioctl: its version is {said.strip()[:200]!r}"
+        raise EnvironmentFailed(message, hint=WAYS_OUT)
+    return Found(str(path), source, version, release)
+
+
+def _places(chosen: str | None, environment: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+    for name, source in ((chosen, "--istioctl"), (environment.get(VARIABLE), VARIABLE)):
+        if name:
+            path = Path(name).expanduser()
+            if not (path.is_file() and os.access(path, os.X_OK)):
+                message = f"{source} names {name}, which is no executable file"
+                raise EnvironmentFailed(message, hint=WAYS_OUT)
+            yield path.absolute(), source
+    if found := shutil.which("istioctl", path=environment.get("PATH")):
+        yield Path(found).absolute(), "PATH"
+    from meshdemo.engines.cluster import download  # noqa: PLC0415 - few come so far
+
+    if cached := download.newest(download.cache(environment)):
+        yield cached, "meshdemo's cache"
+
+
+@dataclass(frozen=True, slots=True)
+class Istioctl:
+    """istioctl for one cluster and one control plane."""
+
+    found: Found
+    cluster: tuple[str, ...] = ()
+    """Its flags that choose the cluster: ``--kubeconfig``, ``--context``."""
+    namespace: str = DEFAULT_NAMESPACE
+    """Where istiod lives."""
+    revision: str = DEFAULT_REVISION
+
+    def versions(self, timeout: float = ASK_SECONDS) -> Versions:
+        """Ask istiod, and through it the proxies, for their versions."""
+        said = self._run("version", "-o", "json", timeout=timeout)
+        answer = _object(said.stdout)
+        mesh = tuple(item["Info"]["version"] for item in answer.get("meshVersion") or ())
+        proxies = {item["IstioVersion"] for item in answer.get("dataPlaneVersion") or ()}
+        return Versions(mesh, tuple(sorted(proxies)))
+
+    def install(self, options: MeshOptions, timeout: float) -> Iterator[str]:
+        """Install Istio; give what it says, as it comes. It waits for its own Deployments."""
+        argv = [*self._argv("install"), *install_arguments(options, timeout)]
+        return _without_logo(shell.stream(argv, timeout=timeout + GRACE_SECONDS))
+
+    def verify_install(self) -> shell.Result:
+        """Run the check of releases that have one; its exit status is the caller's to judge."""
+        return self._run("verify-install", timeout=ASK_SECONDS, check=False)
+
+    def uninstall(self, *, purge: bool, timeout: float) -> Iterator[str]:
+        """Remove this revision, or with ``purge`` all of Istio, CRDs and everybody's rules too."""
+        what = ["--purge"] if purge else ["--revision", self.revision]
+        argv = [*self._argv(*self.found.release.uninstall), "-y", *what]
+        return _without_logo(shell.stream(argv, timeout=timeout))
+
+    def kube_inject(self, manifests: str, timeout: float = ASK_SECONDS) -> str:
+        """Give YAML with sidecars, as this control plane makes them."""
+        named = self.revision != DEFAULT_REVISION or self.found.release.wants_revision
+        revision = ["-r", self.revision] if named else []
+        argv = ["kube-inject", *revision, "-f", "-"]
+        return self._run(*argv, timeout=timeout, stdin=manifests).stdout
+
+    def analyze(self, manifests: str, namespace: str) -> tuple[Problem, ...]:
+        """Judge YAML together with what is in the cluster: what Istio accepts but finds odd.
+
+        Its exit status is 0 whatever it finds: only its JSON says it.
+        """
+        argv = ["analyze", "-o", "json", "-n", namespace, "-"]
+        said = self._run(*argv, timeout=ASK_SECONDS, stdin=manifests, check=False)
+        try:
+            messages = json.loads(said.stdout)
+        except ValueError as error:
+            raise shell.CommandFailed(said.argv, "said no JSON", said.stderr) from error
+        return tuple(_finding(item) for item in messages if item.get("level") != "Info")
+
+    def images(self, options: MeshOptions) -> tuple[str, ...]:
+        """Name the images of the Istio that ``install`` would install; no cluster is asked."""
+        argv = [self.found.path, "manifest", "generate", *generate_arguments(options)]
+        said = shell.run(argv, timeout=ASK_SECONDS).stdout
+        return images_of(list(yaml.safe_load_all(said)))
+
+    def _argv(self, *command: str) -> list[str]:
+        return [self.found.path, *command, *self.cluster, "--istioNamespace", self.namespace]
+
+    def _run(
+        self, *command: str, timeout: float, stdin: str | None = None, check: bool = True
+    ) -> shell.Result:
+        return shell.run(self._argv(*command), timeout=timeout, stdin=stdin or "", check=check)
+
+
+def install_arguments(options: MeshOptions, timeout: float) -> list[str]:
+    """Give the arguments of ``istioctl install`` for what was asked."""
+    revision = ["--revision", options.revision] if options.revision else []
+    wait = ["--readiness-timeout", f"{timeout:g}s"]
+    return ["-y", *generate_arguments(options), *revision, *wait]
+
+
+def generate_arguments(options: MeshOptions) -> list[str]:
+    """Give the arguments that say which Istio is meant."""
+    arguments = ["--set", f"profile={options.profile}"] if options.profile else []
+    for setting in options.settings:
+        arguments += ["--set", setting]
+    for file in options.files:
+        arguments += ["-f", file]
+    if options.namespace:
+        arguments += ["--set", f"values.global.istioNamespace={options.namespace}"]
+    return arguments
+
+
+def images_of(objects: Sequence[Any]) -> tuple[str, ...]:
+    """List the images in manifests of Istio: those of its pods, and the sidecar's."""
+    found: list[str] = []
+    for item in filter(None, objects):
+        pod = ((item.get("spec") or {}).get("template") or {}).get("spec") or {}
+        every = (*(pod.get("initContainers") or ()), *(pod.get("containers") or ()))
+        found += [container.get("image", "") for container in every]
+        if item.get("kind") == "ConfigMap" and "values" in (item.get("data") or {}):
+            found.append(sidecar_image(item))
+    return tuple(dict.fromkeys(image for image in found if image and image != "auto"))
+
+
+def sidecar_image(injector: Mapping[str, Any]) -> str:
+    """Give the image of the sidecars that a ConfigMap ``istio-sidecar-injector`` makes."""
+    settings = _object((injector.get("data") or {}).get("values", "")).get("global", {})
+    image = str(settings.get("proxy", {}).get("image", ""))
+    if not image or "/" in image:
+        return image
+    variant = settings.get("variant")
+    tag = f"{settings.get('tag')}-{variant}" if variant else settings.get("tag")
+    return f"{settings.get('hub')}/{image}:{tag}"
+
+
+def _object(text: str) -> dict[str, Any]:
+    """Read a JSON object; anything else is an empty one."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _finding(message: Mapping[str, Any]) -> Problem:
+    file, _, line = str(message.get("reference", "")).rpartition(":")
+    return Problem(
+        str(message.get("message", "")),
+        file=file,
+        line=int(line) if line.isdigit() else 0,
+        subject=str(message.get("origin", "")),
+        code=str(message.get("code", "")),
+    )
+
+
+def _without_logo(lines: Iterator[str]) -> Iterator[str]:
+    """Leave out the sail that newer releases draw, and empty lines."""
+    return (line for line in lines if line.strip(" |\\/_"))

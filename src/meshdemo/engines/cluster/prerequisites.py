@@ -1,0 +1,260 @@
+"""What the cluster engine needs, as named facts: the article's requirements, and their heirs.
+
+What one is not allowed to see is said so, and is no failure: a student in a class sees little.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from meshdemo.engines import Check
+from meshdemo.engines.cluster import controlplane, install, istioctl
+from meshdemo.engines.cluster.kube import Forbidden
+from meshdemo.engines.cluster.verification import ADMISSION, NETWORKING, NOT_ALLOWED, Verification
+from meshdemo.errors import EnvironmentFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from meshdemo.engines.cluster.controlplane import ControlPlane
+    from meshdemo.engines.cluster.kube import Json, Kube
+    from meshdemo.settings import Settings
+
+PROBE_SECONDS = 2.0
+"""How long doctor gives a check to come true: it looks, and does not wait."""
+HERE = (
+    ("create", "", "services", ""),
+    ("create", "apps", "deployments", ""),
+    ("delete", "apps", "deployments", ""),
+    ("list", "", "pods", ""),
+    ("create", "", "pods", "exec"),
+    ("get", "", "pods", "log"),
+    ("create", NETWORKING, "virtualservices", ""),
+    ("create", NETWORKING, "destinationrules", ""),
+)
+"""What deploy, route, verify and down do in the namespace: verb, group, resource, subresource."""
+EVERYWHERE = (
+    ("create", "apiextensions.k8s.io", "customresourcedefinitions", ""),
+    ("create", "admissionregistration.k8s.io", "mutatingwebhookconfigurations", ""),
+    ("create", "rbac.authorization.k8s.io", "clusterroles", ""),
+    ("create", "", "namespaces", ""),
+)
+"""What ``istioctl install`` does."""
+PULL_FAILURES = ("ImagePullBackOff", "ErrImagePull", "InvalidImageName")
+ENFORCE = "pod-security.kubernetes.io/enforce"
+TOO_STRICT = ("baseline", "restricted")
+"""Levels of Pod Security that refuse istio-init, which sets up iptables."""
+OTHER_MESHES = {
+    "linkerd": "Linkerd",
+    "consul": "Consul",
+    "kuma": "Kuma",
+    "osm-": "Open Service Mesh",
+}
+OURS = "meshdemo.dev/run"
+LEFTOVERS = (
+    ("apps/v1", "Deployment"),
+    ("v1", "Service"),
+    (f"{NETWORKING}/v1beta1", "VirtualService"),
+    (f"{NETWORKING}/v1beta1", "DestinationRule"),
+)
+
+
+Answer: TypeAlias = "tuple[bool, str, str] | tuple[bool, str]"
+"""Whether it holds, the detail, and the hint if there is one."""
+
+
+@dataclass
+class Doctor:
+    """Looks at a cluster, and changes nothing."""
+
+    kube: Kube
+    settings: Settings
+    namespace: str
+
+    def checks(self) -> Iterator[Check]:
+        """Make all checks. Without an API server there is only the first one."""
+        try:
+            version = self.kube.version()
+        except EnvironmentFailed as error:
+            yield Check("the API server answers", ok=False, detail=error.message, hint=error.hint)
+            return
+        yield Check("the API server answers", ok=True, detail=self.kube.server)
+        yield from self._istioctl(version)
+        yield from self._seen(
+            {
+                f"one may deploy, route and verify in namespace {self.namespace}": self._rights,
+                "one may install Istio": self._rights_everywhere,
+                "istioctl may reach istiod for kube-inject": self._kube_inject_right,
+                "admission webhooks are served": self._admission,
+            }
+        )
+        yield from self._mesh()
+        yield from self._seen(
+            {
+                "no other mesh is there": self._other_meshes,
+                "images can be pulled": self._images,
+                "nodes can forward ports": self._runtime,
+                "Pod Security allows sidecars here": self._pod_security,
+                "what an earlier run left is known": self._leftovers,
+            }
+        )
+
+    def _seen(self, checks: Mapping[str, Callable[[], Answer]]) -> Iterator[Check]:
+        """Make checks; what one may not see is no failure."""
+        for name, check in checks.items():
+            try:
+                yield Check(name, *check())
+            except Forbidden:
+                yield Check(name, ok=True, detail=NOT_ALLOWED)
+
+    @cached_property
+    def planes(self) -> tuple[ControlPlane, ...] | None:
+        """The Istio that is there; None where one may not see it."""
+        return controlplane.control_planes(self.kube)
+
+    @cached_property
+    def plane(self) -> ControlPlane | None:
+        """The one that would be used."""
+        try:
+            return controlplane.choose(self.planes or ())
+        except EnvironmentFailed:
+            return None
+
+    def _istioctl(self, server: Mapping[str, Any]) -> Iterator[Check]:
+        """Look for istioctl, and compare it with the cluster and the mesh."""
+        git = server.get("gitVersion", "")
+        try:
+            ctl = install.find_istioctl(self.settings, self.kube, self.plane)
+        except EnvironmentFailed as error:
+            yield Check("istioctl is found", ok=False, detail=error.message, hint=error.hint)
+            yield Check("the Kubernetes version is known", ok=True, detail=git)
+            return
+        found = ctl.found
+        yield Check(
+            "istioctl is found", ok=True, detail=f"{found.version}, {found.path} ({found.source})"
+        )
+        yield _supported(server, found)
+        if self.plane and self.plane.version:
+            yield Check("istioctl fits the Istio that is there", *install.skew(ctl, self.plane))
+
+    def _rights(self) -> Answer:
+        missing = self._missing(HERE, self.namespace)
+        hint = "Ask the cluster's administrator; manifests/rbac/student.yaml has what it takes."
+        return not missing, f"not allowed: {missing}" if missing else "", hint
+
+    def _rights_everywhere(self) -> Answer:
+        missing = self._missing(EVERYWHERE, "")
+        if missing and self.planes != ():
+            return True, "not allowed, and not needed: Istio is there"
+        hint = "To install Istio takes an administrator's rights (cluster-admin)."
+        return not missing, f"not allowed: {missing}" if missing else "", hint
+
+    def _kube_inject_right(self) -> Answer:
+        place = self.plane.namespace if self.plane else istioctl.DEFAULT_NAMESPACE
+        allowed = self.kube.can_i("create", "pods", subresource="portforward", namespace=place)
+        return True, "" if allowed else f"no pods/portforward in {place}: say --injection auto"
+
+    def _missing(self, wanted: tuple[tuple[str, str, str, str], ...], namespace: str) -> str:
+        return ", ".join(
+            f"{verb} {resource}{'/' if sub else ''}{sub}"
+            for verb, group, resource, sub in wanted
+            if not self.kube.can_i(
+                verb, resource, group=group, namespace=namespace, subresource=sub
+            )
+        )
+
+    def _admission(self) -> Answer:
+        """See that the API server has the webhooks' kinds; whether it heeds them, Istio shows."""
+        kinds = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+        missing = [kind for kind in kinds if self.kube.resource(ADMISSION, kind) is None]
+        hint = (
+            "Add MutatingAdmissionWebhook and ValidatingAdmissionWebhook to "
+            "--enable-admission-plugins of kube-apiserver; they are on since Kubernetes 1.9."
+        )
+        return not missing, f"missing: {', '.join(missing)}" if missing else "", hint
+
+    def _mesh(self) -> Iterator[Check]:
+        if self.planes is None:
+            yield Check("Istio is there", ok=True, detail=NOT_ALLOWED)
+            plane = controlplane.assumed()
+            yield from Verification(self.kube, plane, namespace=self.namespace).webhook_checks()
+            return
+        if not self.planes:
+            yield Check(
+                "Istio is there", ok=True, detail="not yet: meshdemo install, or meshdemo up"
+            )
+            return
+        titles = "; ".join(plane.title for plane in self.planes)
+        chosen = self.plane is not None
+        yield Check("Istio is there", chosen, titles, "Choose a revision: --revision")
+        if self.plane:
+            verification = Verification(self.kube, self.plane, namespace=self.namespace)
+            yield from verification.checks(PROBE_SECONDS)
+
+    def _other_meshes(self) -> Answer:
+        hooks = self.kube.list(ADMISSION, "MutatingWebhookConfiguration")
+        names = [hook["metadata"]["name"] for hook in hooks]
+        others = {
+            mesh for name in names for part, mesh in OTHER_MESHES.items() if name.startswith(part)
+        }
+        hint = "Two meshes in one namespace fight over its pods: choose another with -n."
+        return not others, ", ".join(sorted(others)), hint
+
+    def _images(self) -> Answer:
+        failed = {
+            state["image"]: state["state"]["waiting"].get("message", "")
+            for pod in self.kube.list("v1", "Pod", self.namespace)
+            for state in _container_states(pod)
+            if ((state.get("state") or {}).get("waiting") or {}).get("reason") in PULL_FAILURES
+        }
+        detail = "\n".join(f"{image}: {why}" for image, why in failed.items())
+        hint = "Name a registry that the nodes reach: --image-registry, or --image NAME=IMAGE."
+        return not failed, detail, hint
+
+    def _runtime(self) -> Answer:
+        """Say whether nodes need socat for port-forward: only Docker's shim still does."""
+        runtimes = {
+            item["status"]["nodeInfo"]["containerRuntimeVersion"]
+            for item in self.kube.list("v1", "Node")
+        }
+        if docker := [runtime for runtime in runtimes if runtime.startswith("docker:")]:
+            return True, f"{docker[0]} (dockershim): each node needs socat, for kube-inject"
+        return True, f"{', '.join(sorted(runtimes))}: no socat needed"
+
+    def _pod_security(self) -> Answer:
+        found = self.kube.get("v1", "Namespace", self.namespace)
+        labels = ((found or {}).get("metadata") or {}).get("labels") or {}
+        level = labels.get(ENFORCE, "")
+        cni = level in TOO_STRICT and self.kube.list(
+            "apps/v1", "DaemonSet", labels="k8s-app=istio-cni-node"
+        )
+        detail = f"namespace {self.namespace} enforces {level}" if level else "nothing is enforced"
+        hint = "Choose another namespace with -n, or install Istio with its CNI node agent."
+        return level not in TOO_STRICT or bool(cni), detail, hint
+
+    def _leftovers(self) -> Answer:
+        there = [
+            f"{kind} {item['metadata']['name']}"
+            for version, kind in LEFTOVERS
+            for item in self.kube.list(version, kind, self.namespace, labels=OURS)
+        ]
+        return True, f"{', '.join(there)} (meshdemo down removes them)" if there else "nothing"
+
+
+def _supported(server: Mapping[str, Any], found: istioctl.Found) -> Check:
+    """Compare the cluster's version with what this istioctl supports."""
+    minor = int((re.match(r"\d+", str(server.get("minor", ""))) or ["0"])[0])
+    first, last = found.release.kubernetes
+    detail = f"{server.get('gitVersion')}; Istio {found.release} supports 1.{first} to 1.{last}"
+    hint = "Fetch another istioctl (meshdemo install --download-istioctl VERSION), or go on."
+    name = "the Kubernetes version is supported"
+    return Check(name, found.release.supports(minor), detail, hint)
+
+
+def _container_states(pod: Json) -> Iterator[Json]:
+    status = pod.get("status") or {}
+    yield from status.get("initContainerStatuses") or ()
+    yield from status.get("containerStatuses") or ()

@@ -1,0 +1,254 @@
+"""Waiting for workloads and rules, and giving up as soon as it is clear that it is in vain."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.cluster import causes, containerlogs, status, watching
+from meshdemo.engines.cluster.exec import Lost
+from meshdemo.errors import EnvironmentFailed, TimedOut
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meshdemo.engines import Notify
+    from meshdemo.engines.cluster.causes import Cause
+    from meshdemo.engines.cluster.dataplane import DataPlane
+    from meshdemo.engines.cluster.kube import Json, Kube
+    from meshdemo.engines.cluster.routes import Dump
+    from meshdemo.manifests import Object
+
+APPS = "apps/v1"
+LAST_LINES = 10
+SETTLED = 3.0
+"""Seconds after a change in which istiod has sent all that it makes of it (0.1 to 2 measured)."""
+START_UP = 30.0
+"""Seconds of a container's life in which not to answer is part of its start."""
+ANSWER_PAUSE = 0.2
+QUIET = 3.0
+"""Seconds between two words on how it goes: states that pass by are not worth one."""
+MORE_TIME = "Give it longer with --timeout."
+
+
+@dataclass
+class Readiness:
+    """What some objects still lack."""
+
+    kube: Kube
+    notify: Notify
+    deadline: float
+    _said: str = field(default="", init=False)
+    _spoke: float = field(default_factory=time.monotonic, init=False)
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    # --- workloads ---------------------------------------------------------------------------
+
+    def wait_for_workloads(self, objects: Sequence[Object]) -> None:
+        """Wait until every pod of these workloads is as it is wanted, and ready.
+
+        Raises EnvironmentFailed for what cannot become ready, and TimedOut.
+        """
+        workloads = [item for item in objects if item.kind in ("Deployment", "Pod")]
+        if not workloads:
+            return
+        spaces = sorted({item.namespace for item in workloads})
+        paths = [
+            self.kube.path(version, kind, space)
+            for space in spaces
+            for version, kind in ((APPS, "Deployment"), ("v1", "Pod"))
+        ]
+        lacking = self._lacking(workloads)
+        if not lacking:
+            return
+        with watching.bell(self.kube, paths, self.left) as bell:
+            while lacking := self._lacking(workloads):
+                self._say("; ".join(lacking))
+                if not self.left:
+                    raise TimedOut("\n".join(["the pods are not ready", *lacking]), hint=MORE_TIME)
+                bell.wait(self.left)
+
+    def _lacking(self, workloads: Sequence[Object]) -> list[str]:
+        """Say what each workload still lacks."""
+        found: list[str] = []
+        for space in sorted({item.namespace for item in workloads}):
+            pods = [
+                pod
+                for pod in self.kube.list("v1", "Pod", space)
+                if not pod["metadata"].get("deletionTimestamp")
+            ]
+            deployments = {
+                item["metadata"]["name"]: item for item in self.kube.list(APPS, "Deployment", space)
+            }
+            for item in workloads:
+                if item.namespace == space:
+                    mine = [pod for pod in pods if _belongs(pod, item)]
+                    found += self._lack(item, deployments.get(item.name), mine)
+        return found
+
+    def _lack(self, item: Object, live: Json | None, pods: Sequence[Json]) -> Iterator[str]:
+        if item.kind == "Deployment":
+            if live is None:
+                raise EnvironmentFailed(f"{item.title} is gone", hint="Type: meshdemo deploy")
+            if cause := causes.of_deployment(live):
+                raise EnvironmentFailed(f"{item.title}: {cause.message}", hint=cause.hint)
+            if is_rolled_out(live) and len(pods) == live["spec"].get("replicas", 1):
+                return
+        elif pods and status.pod(pods[0]).is_ready:
+            return
+        newest = _newest(pods)
+        for pod in newest:
+            if cause := causes.of_pod(pod):
+                raise self._failure(pod, cause)
+        waits = [f"{p.workload or p.name} {p.ready}: {p.message}" for p in map(status.pod, newest)
+                 if p.message]  # fmt: skip
+        yield from waits or [f"{item.name} waits for its pods"]
+
+    def _failure(self, pod: Json, cause: Cause) -> EnvironmentFailed:
+        metadata = pod["metadata"]
+        message = f"pod {metadata['namespace']}/{metadata['name']}: {cause.message}"
+        if not cause.container:
+            return EnvironmentFailed(message, hint=cause.hint)
+        lines = containerlogs.last_lines(
+            self.kube, metadata["namespace"], metadata["name"], cause.container,
+            previous=cause.previous,
+        )  # fmt: skip
+        if causes.is_wrong_platform(lines):
+            return EnvironmentFailed(f"{message}: exec format error", hint=causes.PLATFORM_HINT)
+        if cause.container == status.SIDECAR and (why := causes.rejection(lines)):
+            return EnvironmentFailed(
+                f"{message}: Envoy rejects what istiod sends: {why}",
+                hint="istiod's configuration does not fit this proxy image; see "
+                f"meshdemo logs {metadata['name']} -c {status.SIDECAR}",
+            )
+        shown = "\n".join(f"    {line}" for line in lines[-LAST_LINES:]) or "    (nothing)"
+        return EnvironmentFailed(f"{message}; its last lines:\n{shown}", hint=cause.hint)
+
+    # --- answers -----------------------------------------------------------------------------
+
+    def wait_for_answers(self, plane: DataPlane, urls: Sequence[str]) -> None:
+        """Wait until something answers at each URL: that a pod is ready does not say so."""
+        began = time.monotonic()
+        for url in urls:
+            while trouble := _asked(plane, url):
+                if time.monotonic() - began > START_UP:
+                    raise EnvironmentFailed(
+                        f"the pods are ready, and yet nothing answers at {url}: {trouble}",
+                        hint="Does the app listen on the Service's targetPort, on all addresses? "
+                        "meshdemo logs",
+                    )
+                if not self.left:
+                    raise TimedOut(f"nothing answers at {url}: {trouble}", hint=MORE_TIME)
+                self._say(f"waiting for {url} to answer: {trouble}")
+                time.sleep(ANSWER_PAUSE)
+
+    # --- rules -------------------------------------------------------------------------------
+
+    def wait_for_rules(
+        self,
+        plane: DataPlane,
+        rules: Sequence[Object],
+        existing: Sequence[Object],
+        before: tuple[Dump, float] | None,
+    ) -> None:
+        """Wait until the test client's sidecar has the rules.
+
+        ``before`` is what the sidecar had before they were changed, and when that was: then it
+        must have got something since, or enough time for it.
+        """
+        late: list[Object] = list(rules)
+        while late or before:
+            try:
+                for dump in plane.dumps(max(1.0, self.left)):
+                    late = [rule for rule in rules if not dump.is_live(rule, existing)]
+                    if before and (dump != before[0] or time.monotonic() - before[1] > SETTLED):
+                        before = None
+                    if not (late or before) or not self.left:
+                        break
+                else:
+                    time.sleep(ANSWER_PAUSE)
+            except Lost:
+                time.sleep(ANSWER_PAUSE)
+            if (late or before) and not self.left:
+                names = ", ".join(rule.title for rule in late) or "the change"
+                message = f"the sidecar of {plane.target.pod} has not got {names} in time"
+                raise TimedOut(message, hint="Is istiod well? meshdemo doctor tells.")
+
+    def wait_for_absence(self, plane: DataPlane, rules: Sequence[Object]) -> None:
+        """Wait until the test client's sidecar has nothing of these rules any more."""
+        while True:
+            try:
+                for dump in plane.dumps(max(1.0, self.left)):
+                    if not any(dump.has_rule(rule) for rule in rules):
+                        return
+            except Lost:
+                time.sleep(ANSWER_PAUSE)
+            if not self.left:
+                names = ", ".join(rule.title for rule in rules)
+                message = f"the sidecar of {plane.target.pod} still has {names}"
+                raise TimedOut(message, hint="Is istiod well? meshdemo doctor tells.")
+
+    def _say(self, text: str) -> None:
+        if text != self._said and time.monotonic() - self._spoke > QUIET:
+            self._said, self._spoke = text, time.monotonic()
+            self.notify(text)
+
+
+def is_rolled_out(live: Json) -> bool:
+    """Tell whether a Deployment's pods are those of its present template, all of them available."""
+    wanted = live["spec"].get("replicas", 1)
+    found = live.get("status") or {}
+    return bool(
+        found.get("observedGeneration", 0) >= live["metadata"].get("generation", 0)
+        and found.get("updatedReplicas", 0) == wanted
+        and found.get("replicas", 0) == wanted
+        and found.get("availableReplicas", 0) == wanted
+    )
+
+
+def starting(pods: Sequence[Json]) -> list[Json]:
+    """Pick the pods that have only just started, so that they may not answer yet."""
+    return [pod for pod in pods if _age(pod) < START_UP]
+
+
+def _age(pod: Json) -> float:
+    """Say for how long the youngest of its app containers has been running, in seconds."""
+    moments = [
+        (item.get("state") or {}).get("running", {}).get("startedAt")
+        for item in (pod.get("status") or {}).get("containerStatuses") or ()
+    ]
+    now = datetime.now(timezone.utc)
+    ages = [
+        (now - datetime.fromisoformat(m.replace("Z", "+00:00"))).total_seconds()
+        for m in moments
+        if m
+    ]
+    return min(ages, default=0.0)
+
+
+def _asked(plane: DataPlane, url: str) -> str:
+    try:
+        return plane.trouble(url)
+    except Lost as error:
+        return error.message
+
+
+def _belongs(pod: Json, item: Object) -> bool:
+    if item.kind == "Pod":
+        return str(pod["metadata"]["name"]) == item.name
+    return status.workload(pod) == item.name
+
+
+def _newest(pods: Sequence[Json]) -> list[Json]:
+    """Pick the pods of the latest template: what ails an older one does not matter any more."""
+    if not pods:
+        return []
+    latest = max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
+    key = (latest["metadata"].get("labels") or {}).get(status.HASH)
+    return [pod for pod in pods if (pod["metadata"].get("labels") or {}).get(status.HASH) == key]

@@ -1,0 +1,52 @@
+"""Which cluster the last command changed, in the state directory: the next one need not name it.
+
+The cluster itself holds all else. A local run that is recorded there stays recorded.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from meshdemo.engines import record
+from meshdemo.errors import EnvironmentFailed
+
+if TYPE_CHECKING:
+    from meshdemo.engines.cluster.kube import Kube
+    from meshdemo.settings import Settings
+
+ENGINE = "cluster"
+
+
+def remember(settings: Settings, kube: Kube) -> None:
+    """Note the cluster, unless a run of another engine is noted."""
+    noted, wanted = _noted(settings), _entry(settings, kube)
+    if noted == wanted or (noted is not None and noted.get("engine") != ENGINE):
+        return
+    with record.locked(settings.state_dir, "meshdemo apply", settings.timeout):
+        record.write(settings.state_dir, wanted)
+
+
+def forget(settings: Settings, kube: Kube) -> None:
+    """Remove the note about this cluster."""
+    if _noted(settings) == _entry(settings, kube):
+        with record.locked(settings.state_dir, "meshdemo down", settings.timeout):
+            record.remove(settings.state_dir)
+
+
+def _entry(settings: Settings, kube: Kube) -> dict[str, str]:
+    """Say how the cluster is reached: nothing is noted of a pod's own service account."""
+    file = settings.kubeconfig or os.environ.get("KUBECONFIG", "")
+    if kube.in_cluster or os.pathsep in file:
+        return {"engine": ENGINE}
+    kubeconfig = {"kubeconfig": str(Path(file).expanduser().absolute())} if file else {}
+    return {"engine": ENGINE, "context": kube.context, **kubeconfig}
+
+
+def _noted(settings: Settings) -> dict[str, str] | None:
+    try:
+        found = record.read(settings.state_dir)
+    except EnvironmentFailed:  # it cannot be read; whoever owns it says so
+        return {}
+    return None if found is None else {k: v for k, v in found.items() if k != "schema"}

@@ -1,0 +1,268 @@
+"""Removing what a run made, and proving that it is gone."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from meshdemo import waiting
+from meshdemo.engines import Change, Check
+from meshdemo.engines.cluster import status
+from meshdemo.engines.cluster.applying import ADOPTED, RUN, is_ours
+from meshdemo.engines.cluster.connection import CONFLICT, Denied, Forbidden
+from meshdemo.errors import EnvironmentFailed, TimedOut
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from meshdemo.engines import Notify
+    from meshdemo.engines.cluster.kube import Json, Kube, Resource
+    from meshdemo.manifests import Object
+
+GRACE = 2
+"""Seconds that a pod may take to end. Nobody sends it anything by then, and many an app, like the
+walkthrough's own, does not heed SIGTERM as process 1: it would take all of its 30 seconds."""
+PAUSE, LONGEST_PAUSE = 0.05, 0.5
+DERIVED = frozenset(
+    {"Endpoints", "EndpointSlice", "Event", "PodMetrics", "Lease", "ControllerRevision"}
+)
+"""Kinds that the cluster writes by itself, some of them with the labels of what they come from."""
+IN_EACH_NAMESPACE = frozenset(
+    {"default", "kube-root-ca.crt", "istio-ca-root-cert", "istio-ca-crl", "kubernetes"}
+)
+"""Names of what the cluster and Istio put into namespaces, and nobody misses."""
+FIRST = ("VirtualService", "DestinationRule")
+LAST = ("Namespace",)
+SHOWN = 10
+HINT = "Run `meshdemo down` again."
+
+
+@dataclass
+class Removal:
+    """One ``down``, or one deletion of named objects."""
+
+    kube: Kube
+    run: str
+    notify: Notify
+    timeout: float
+    removed: int = field(default=0, init=False)
+    workloads: set[tuple[str, str]] = field(default_factory=set, init=False)
+    """Namespace and name of the Deployments whose pods have to end."""
+
+    def everything(self) -> Iterator[Check]:
+        """Remove all that bears our label, and prove it gone."""
+        found = sorted(self.ours(), key=_order)
+        spaces = [item for item in found if item["kind"] in LAST]
+        others = [item for item in found if item["kind"] not in LAST]
+        for item in others:
+            self._delete(item)
+        left = self._wait(others)
+        yield _check("no object of ours is left", left, f"{self.removed} removed")
+        pods = self._wait_for_pods()
+        yield _check("no pod is left", pods, "all have ended")
+        for space in spaces:
+            yield self._remove_namespace(space)
+        if kept := self._kept():
+            detail = ", ".join(kept[:SHOWN]) + (" ..." if len(kept) > SHOWN else "")
+            yield Check("what others made is left", ok=True, detail=detail)
+
+    def delete(self, objects: Iterable[Object]) -> tuple[Change, ...]:
+        """Delete those of these objects that are ours, and say which."""
+        changes = []
+        for item in objects:
+            live = self.kube.get(str(item.data["apiVersion"]), item.kind, item.name, item.namespace)
+            if live is None or not is_ours(live, self.run):
+                continue
+            self._delete({"apiVersion": item.data["apiVersion"], "kind": item.kind, **live})
+            changes.append(Change("deleted", item.kind, item.namespace, item.name))
+        return tuple(changes)
+
+    def ours(self) -> list[Json]:
+        """Find what this run made, wherever we may look."""
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            found = [item for items in pool.map(self._of_kind, self._kinds) for item in items]
+        unique = {item["metadata"]["uid"]: item for item in found}
+        return [
+            item
+            for item in unique.values()
+            if item["kind"] not in DERIVED and not item["metadata"].get("ownerReferences")
+        ]
+
+    @cached_property
+    def _kinds(self) -> list[tuple[str, Resource]]:
+        """List the kinds whose objects can be listed and deleted."""
+        groups = self.kube.request("GET", "/apis").get("groups") or ()
+        versions = ["v1", *(group["preferredVersion"]["groupVersion"] for group in groups)]
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            answers = zip(versions, pool.map(self._resources, versions), strict=True)
+            return [
+                (version, resource)
+                for version, resources in answers
+                for resource in resources
+                if {"list", "delete"} <= resource.verbs
+                and (resource.namespaced or resource.kind in LAST)
+            ]
+
+    def _resources(self, version: str) -> list[Resource]:
+        try:
+            return self.kube.resources(version)
+        except Denied:  # an extension's server that does not answer hides only its own kinds
+            return []
+
+    def _of_kind(self, kind: tuple[str, Resource]) -> list[Json]:
+        version, resource = kind
+        labels = f"{RUN}={self.run}"
+        for namespace in ("", self.run):
+            try:
+                return self.kube.list(version, resource.kind, namespace, labels=labels)
+            except Forbidden:
+                continue
+            except Denied:
+                return []
+        return []
+
+    def _delete(self, live: Json) -> None:
+        metadata = live["metadata"]
+        options: Json = {
+            "preconditions": {"uid": metadata["uid"]},
+            "propagationPolicy": "Foreground" if live["kind"] == "Deployment" else "Background",
+        }
+        if live["kind"] == "Deployment":
+            self._end_pods(live)
+        if live["kind"] == "Pod":
+            options["gracePeriodSeconds"] = GRACE
+        try:
+            deleted = self.kube.delete(
+                live["apiVersion"], live["kind"], metadata["name"],
+                metadata.get("namespace", ""), options=options,
+            )  # fmt: skip
+        except Denied as error:
+            if error.status == CONFLICT:  # another one of that name by now, which is not ours
+                return
+            raise EnvironmentFailed(f"{_title(live)}: {error.message}", hint=error.hint) from error
+        self.removed += deleted
+
+    def _wait(self, objects: Sequence[Json]) -> list[str]:
+        """Wait until objects are gone; name those that are not."""
+        left = list(objects)
+
+        def gone() -> bool:
+            left[:] = [item for item in left if self._is_there(item)]
+            return not left
+
+        return self._until(gone, "the objects to be gone", lambda: map(_title, left))
+
+    def _wait_for_pods(self) -> list[str]:
+        left: list[Json] = []
+
+        def gone() -> bool:
+            left[:] = [
+                pod
+                for namespace in sorted({space for space, _ in self.workloads})
+                for pod in self.kube.list("v1", "Pod", namespace)
+                if (namespace, status.workload(pod)) in self.workloads
+            ]
+            return not left
+
+        return self._until(gone, "the pods to end", lambda: map(_title, left))
+
+    def _until(
+        self, probe: Callable[[], bool], what: str, left: Callable[[], Iterable[str]]
+    ) -> list[str]:
+        try:
+            waiting.until(
+                probe, what, timeout=self.timeout, pause=PAUSE, longest_pause=LONGEST_PAUSE
+            )
+        except TimedOut:
+            return list(left())
+        return []
+
+    def _is_there(self, item: Json) -> bool:
+        metadata = item["metadata"]
+        live = self.kube.get(
+            item["apiVersion"], item["kind"], metadata["name"], metadata.get("namespace", "")
+        )
+        return live is not None and live["metadata"]["uid"] == metadata["uid"]
+
+    def _end_pods(self, deployment: Json) -> None:
+        """End a Deployment's pods before it goes: whoever deletes them later gives them longer.
+
+        What it makes in their place has not started yet when it goes.
+        """
+        namespace = deployment["metadata"]["namespace"]
+        owner = (namespace, deployment["metadata"]["name"])
+        self.workloads.add(owner)
+        for pod in self.kube.list("v1", "Pod", namespace):
+            if (namespace, status.workload(pod)) == owner:
+                options = {
+                    "preconditions": {"uid": pod["metadata"]["uid"]},
+                    "gracePeriodSeconds": GRACE,
+                }
+                name = pod["metadata"]["name"]
+                with suppress(Denied):  # then it ends all the same, only later
+                    self.kube.delete("v1", "Pod", name, namespace, options=options)
+
+    def _remove_namespace(self, space: Json) -> Check:
+        name = space["metadata"]["name"]
+        title = f"namespace {name} is gone"
+        if others := self._others(name):
+            detail = f"kept, others have objects in it: {', '.join(others[:SHOWN])}"
+            return Check(f"namespace {name} is not ours alone", ok=True, detail=detail)
+        self.notify(f"removing namespace {name}")
+        self._delete(space)
+        return _check(title, self._wait([space]), "")
+
+    def _kept(self) -> list[str]:
+        """Name what others have in our namespace."""
+        try:
+            space = self.kube.get("v1", "Namespace", self.run)
+        except Forbidden:
+            space = {}
+        return self._others(self.run) if space is not None else []
+
+    def _others(self, namespace: str) -> list[str]:
+        """Name the objects in a namespace that are not ours."""
+
+        def list_all(kind: tuple[str, Resource]) -> list[Json]:
+            version, resource = kind
+            if not resource.namespaced or resource.kind in DERIVED:
+                return []
+            try:
+                return self.kube.list(version, resource.kind, namespace)
+            except Denied:
+                return []
+
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            found = [item for items in pool.map(list_all, self._kinds) for item in items]
+        return sorted({_title(item) + _adopted(item) for item in found if self._is_others(item)})
+
+    def _is_others(self, item: Json) -> bool:
+        metadata = item["metadata"]
+        return (
+            not is_ours(item, self.run)
+            and not metadata.get("ownerReferences")
+            and not metadata.get("deletionTimestamp")
+            and metadata["name"] not in IN_EACH_NAMESPACE
+        )
+
+
+def _check(name: str, left: Sequence[str], detail: str) -> Check:
+    if not left:
+        return Check(name, ok=True, detail=detail)
+    return Check(name, ok=False, detail=f"still there: {', '.join(left)}", hint=HINT)
+
+
+def _adopted(item: Json) -> str:
+    return " (adopted)" if ADOPTED in (item["metadata"].get("annotations") or {}) else ""
+
+
+def _order(item: Json) -> int:
+    """Sort the rules first, a VirtualService before the subsets that it speaks of."""
+    return FIRST.index(item["kind"]) if item["kind"] in FIRST else len(FIRST)
+
+
+def _title(item: Json) -> str:
+    return f"{item['kind']} {item['metadata']['name']}"

@@ -1,0 +1,86 @@
+"""A command in a pod on this terminal: its streams, its size, and its status."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import termios
+import threading
+import tty
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.cluster import exec as remote
+from meshdemo.errors import EnvironmentFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meshdemo.engines.cluster.exec import Session, Target
+    from meshdemo.engines.cluster.kube import Kube
+
+SHELL = ("sh", "-c", "command -v bash >/dev/null 2>&1 && exec bash || exec sh")
+"""The best shell that the container has."""
+CHUNK = 65536
+IN, OUT, ERR = 0, 1, 2
+
+
+def run(kube: Kube, target: Target, argv: Sequence[str]) -> int:
+    """Run a command, or a shell, until it ends; its exit status."""
+    interactive = os.isatty(IN) and os.isatty(OUT)
+    command = list(argv) or list(SHELL)
+    sys.stdout.flush()
+    with ExitStack() as stack:
+        session = stack.enter_context(
+            remote.start(kube, target, command, stdin=True, tty=interactive)
+        )
+        if interactive:
+            stack.enter_context(_raw_terminal())
+            stack.enter_context(_followed_size(session))
+        threading.Thread(target=_forward_input, args=(session,), daemon=True).start()
+        for channel, data in session.frames():
+            _write(ERR if channel == remote.STDERR else OUT, data)
+    ended = session.ended or remote.Ended(remote.NOT_STARTED)
+    if ended.message:
+        raise EnvironmentFailed(f"the command cannot be run in {target.pod}: {ended.message}")
+    return ended.code
+
+
+def _forward_input(session: Session) -> None:
+    with suppress(OSError):  # there may be no standard input at all
+        while data := os.read(IN, CHUNK):
+            session.write(remote.STDIN, data)
+    session.end_stdin()
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+@contextmanager
+def _raw_terminal() -> Iterator[None]:
+    """Let every key, Ctrl-C too, go to the command."""
+    before = termios.tcgetattr(IN)
+    tty.setraw(IN)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(IN, termios.TCSADRAIN, before)
+
+
+@contextmanager
+def _followed_size(session: Session) -> Iterator[None]:
+    """Tell the command this terminal's size, now and whenever it changes."""
+
+    def tell(*_: object) -> None:
+        session.resize(*shutil.get_terminal_size())
+
+    tell()
+    before = signal.signal(signal.SIGWINCH, tell)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGWINCH, before)

@@ -1,0 +1,130 @@
+"""Removing the Istio that we installed, unless somebody else lives by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meshdemo import waiting
+from meshdemo.engines import Check
+from meshdemo.engines.cluster import controlplane
+from meshdemo.engines.cluster.injection import is_injected
+from meshdemo.engines.cluster.install import RUN_LABELS
+from meshdemo.engines.cluster.verification import ADMISSION, CRD, CRDS, NETWORKING
+from meshdemo.errors import EnvironmentFailed, TimedOut
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from meshdemo.engines import Notify
+    from meshdemo.engines.cluster.install import FindIstioctl
+    from meshdemo.engines.cluster.kube import Json, Kube
+
+RULES = ("VirtualService", "DestinationRule")
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One ``meshdemo down --all``, as far as Istio is concerned."""
+
+    kube: Kube
+    find: FindIstioctl
+    ours: Callable[[Json], bool]
+    """Tells whether an object belongs to the run that goes down anyway."""
+    notify: Notify
+    timeout: float
+
+    def refuse_if_used(self) -> None:
+        """Raise EnvironmentFailed while somebody else's pods or rules need an Istio of ours."""
+        if not self._records():
+            return
+        users: dict[str, list[str]] = {}
+        for item in self._users():
+            where, name = item["metadata"]["namespace"], item["metadata"]["name"]
+            users.setdefault(where, []).append(f"{item['kind']} {name}")
+        if not users:
+            return
+        listed = "\n".join(f"  {ns}: {', '.join(sorted(what))}" for ns, what in users.items())
+        raise EnvironmentFailed(
+            f"Istio is in use, so it is not removed:\n{listed}",
+            hint="Remove these first, or leave Istio: meshdemo down without --all. --force "
+            "removes it all the same; with it go the CRDs, and with them everybody's rules.",
+        )
+
+    def run(self) -> Iterator[Check]:
+        """Remove it, and prove it gone."""
+        records = self._records()
+        if not records:
+            yield Check("no Istio of ours is installed", ok=True)
+        for record in records:
+            yield from self._remove(record)
+
+    def _records(self) -> list[Json]:
+        noted = self.kube.list("v1", "ConfigMap", labels=_selector())
+        return [item for item in noted if item["metadata"]["name"] == controlplane.RECORD]
+
+    def _users(self) -> Iterator[Json]:
+        """Give what needs Istio and stays; what is being deleted does neither."""
+        pods = (pod for pod in self.kube.list("v1", "Pod") if is_injected(pod))
+        rules = (r for kind in RULES for r in self.kube.list(f"{NETWORKING}/v1beta1", kind))
+        for item in (*(pod for pod in pods if not _is_gateway(pod)), *rules):
+            if "deletionTimestamp" not in item["metadata"] and not self.ours(item):
+                yield item
+
+    def _remove(self, record: Json) -> Iterator[Check]:
+        namespace, noted = record["metadata"]["namespace"], record.get("data") or {}
+        planes = controlplane.control_planes(self.kube) or ()
+        here = [p for p in planes if p.namespace == namespace]
+        plane = controlplane.choose(here, noted.get("revision", "")) if here else None
+        alone = len(planes) <= 1 and noted.get("crdsBefore") != "yes"
+        ctl = self.find(plane)
+        for line in ctl.uninstall(purge=alone, timeout=self.timeout):
+            self.notify(line)
+        self.kube.delete("v1", "ConfigMap", controlplane.RECORD, namespace)
+        yield self._gone("no istiod of ours is left", lambda: not self._istiod(namespace, noted))
+        if alone:
+            yield self._gone("no webhook of Istio is left", self._no_webhooks)
+            yield self._gone("no CRD of Istio is left", self._no_crds)
+        yield from self._remove_namespace(namespace, others=len(here) > 1)
+
+    def _remove_namespace(self, name: str, *, others: bool) -> Iterator[Check]:
+        """Remove the namespace too, if it was made for this Istio."""
+        found = self.kube.get("v1", "Namespace", name)
+        labels = ((found or {}).get("metadata") or {}).get("labels") or {}
+        if others or RUN_LABELS.items() - labels.items():
+            return
+        self.kube.delete("v1", "Namespace", name)
+        gone = self._gone(
+            f"namespace {name} is gone", lambda: self.kube.get("v1", "Namespace", name) is None
+        )
+        yield gone
+
+    def _istiod(self, namespace: str, noted: dict[str, str]) -> list[Json]:
+        labels = f"{controlplane.ISTIOD},istio.io/rev={noted.get('revision', 'default')}"
+        return self.kube.list("apps/v1", "Deployment", namespace, labels=labels)
+
+    def _no_webhooks(self) -> bool:
+        kinds = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+        return not any(
+            self.kube.list(ADMISSION, kind, labels="app in (sidecar-injector, istiod)")
+            for kind in kinds
+        )
+
+    def _no_crds(self) -> bool:
+        return not any(self.kube.get(CRD, "CustomResourceDefinition", name) for name in CRDS)
+
+    def _gone(self, name: str, probe: Callable[[], bool]) -> Check:
+        try:
+            waiting.until(probe, name, timeout=self.timeout)
+        except TimedOut as error:
+            return Check(name, ok=False, detail=error.message, hint="Wait, and try again.")
+        return Check(name, ok=True)
+
+
+def _is_gateway(pod: Json) -> bool:
+    """Tell a gateway of the profile, which goes with Istio, from an application's pod."""
+    return "istio" in (pod["metadata"].get("labels") or {})
+
+
+def _selector() -> str:
+    return ",".join(f"{name}={value}" for name, value in RUN_LABELS.items())

@@ -1,0 +1,156 @@
+"""What of a cluster counts for a run: everybody's services and rules, and what is ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from meshdemo.engines.cluster import status, written
+from meshdemo.engines.cluster.applying import is_ours
+from meshdemo.engines.cluster.connection import Forbidden
+from meshdemo.engines.cluster.dataplane import DataPlane
+from meshdemo.engines.cluster.exec import Target
+from meshdemo.engines.cluster.readiness import starting
+from meshdemo.engines.pods import CLIENT, find_client
+from meshdemo.errors import EnvironmentFailed
+from meshdemo.manifests import Object, in_apply_order, rules
+from meshdemo.protocols import Protocol, protocol_of
+
+if TYPE_CHECKING:
+    from meshdemo.engines import Pod
+    from meshdemo.engines.cluster.kube import Json, Kube
+    from meshdemo.traffic import Request
+
+DEFAULT_PORT = 80
+NETWORKING = "networking.istio.io/v1beta1"
+ROOT_NAMESPACE = "istio-system"
+"""Where a DestinationRule holds for all namespaces."""
+SEEN = (("v1", "Service"), (NETWORKING, "DestinationRule"), (NETWORKING, "VirtualService"))
+"""The kinds that decide where a request goes: everybody's count, not only ours."""
+OWN = (("v1", "ServiceAccount"), ("apps/v1", "Deployment"), ("v1", "Pod"))
+"""The kinds of which only ours matter."""
+
+
+@dataclass
+class View:
+    """One namespace, as a run sees it. What one is not allowed to see is not there."""
+
+    kube: Kube
+    run: str
+
+    def objects(self) -> tuple[Object, ...]:
+        """Give what decides on traffic, and what else is ours; it can be applied again."""
+        own = [
+            written.applied(live)
+            for version, kind in OWN
+            for live in self._visible(version, kind)
+            if is_ours(live, self.run)
+        ]
+        return tuple(in_apply_order([*self.seen(), *own]))
+
+    def _visible(self, version: str, kind: str) -> list[Json]:
+        """Give the objects of a kind; none where one may not see it, as a CI job that verifies."""
+        try:
+            return self.kube.list(version, kind, self.run)
+        except Forbidden:
+            return []
+
+    def seen(self) -> tuple[Object, ...]:
+        """Give everybody's services and rules that hold in this namespace."""
+        found = [
+            written.applied(live)
+            for version, kind in SEEN
+            for live in self.kube.list(version, kind, self.run)
+        ]
+        if self.run != ROOT_NAMESPACE:
+            found += [written.applied(live) for live in self._root_rules]
+        return tuple(item for item in found if not _is_cluster_service(item))
+
+    @cached_property
+    def _root_rules(self) -> list[Json]:
+        try:
+            return self.kube.list(NETWORKING, "DestinationRule", ROOT_NAMESPACE)
+        except Forbidden:  # a student in a class sees only their own namespace
+            return []
+
+    def namespace_labels(self, objects: tuple[Object, ...]) -> dict[str, dict[str, str]]:
+        """Give the labels of the objects' namespaces."""
+        found = {item.name: item.labels for item in objects if item.kind == "Namespace"}
+        for name in {item.namespace for item in objects if item.namespace} - found.keys():
+            try:
+                live = self.kube.get("v1", "Namespace", name) or {}
+            except Forbidden:  # then it says nothing
+                live = {}
+            found[name] = (live.get("metadata") or {}).get("labels") or {}
+        return found
+
+    def has_namespace(self) -> bool:
+        """Tell whether the namespace is there; who may not look at it works in it."""
+        try:
+            return self.kube.get("v1", "Namespace", self.run) is not None
+        except Forbidden:
+            return True
+
+    def pods(self) -> tuple[Pod, ...]:
+        """Give the pods, but for those that are being deleted."""
+        return status.pods(self.kube.list("v1", "Pod", self.run))
+
+    # --- the test client ---------------------------------------------------------------------
+
+    def client(self) -> Pod | None:
+        """Find the test client, a ready one if there are several."""
+        found = self.pods()
+        ready = [pod for pod in found if pod.is_ready]
+        return find_client(ready, self.run) or find_client(found, self.run)
+
+    def require_client(self) -> Pod:
+        """Give the test client, or say what to type where there is none."""
+        if pod := self.client():
+            return pod
+        flags = "" if self.run == "default" else f" -n {self.run}"
+        raise EnvironmentFailed(
+            f"there is no mesh in namespace {self.run}: no test client (label app={CLIENT})",
+            hint=f"Start one with: meshdemo up --engine cluster{flags}",
+        )
+
+    def data_plane(self, pod: Pod) -> DataPlane:
+        """Give the data plane as a test client sees it."""
+        return DataPlane(self.kube, target(pod))
+
+    def heeding_data_plane(self) -> DataPlane | None:
+        """Give the data plane that rules have to reach; None if no client heeds them."""
+        pod = self.client()
+        return self.data_plane(pod) if pod and pod.injected and pod.is_ready else None
+
+    def may_bind_connections(self, request: Request) -> bool:
+        """Tell whether a connection may stay with one pod: then each request needs its own."""
+        port = urlsplit(request.url).port or DEFAULT_PORT
+        found = self.seen()
+        ports = [p for i in found if i.kind == "Service" for p in i.spec.get("ports") or ()]
+        opaque = any(not protocol_of(p).takes_http_rules for p in ports if p.get("port") == port)
+        return opaque or any("PASSTHROUGH" in str(item.spec) for item in rules(found))
+
+    def starting_urls(self) -> list[str]:
+        """Give the URLs of services whose pods have only just started."""
+        young = starting(self.kube.list("v1", "Pod", self.run))
+        labels = [pod["metadata"].get("labels") or {} for pod in young]
+        return [
+            f"http://{item.name}.{item.namespace}:{port['port']}/"
+            for item in (self.seen() if young else ())
+            if item.kind == "Service"
+            and (selector := item.spec.get("selector"))
+            and any(selector.items() <= each.items() for each in labels)
+            for port in item.spec.get("ports") or ()
+            if protocol_of(port) is Protocol.HTTP
+        ]
+
+
+def target(pod: Pod) -> Target:
+    """Give a pod's app container."""
+    return Target(pod.namespace, pod.name, status.app_container(pod))
+
+
+def _is_cluster_service(item: Object) -> bool:
+    return item.kind == "Service" and (item.namespace, item.name) == ("default", "kubernetes")

@@ -1,0 +1,110 @@
+"""Objects as we applied them, read back from the server. Pure.
+
+The server keeps for each field who wrote it (``managedFields``): our part of a live object is what
+we once applied, without what others, defaults and controllers have added.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from meshdemo.engines.cluster.kube import MANAGER
+from meshdemo.manifests import Object
+
+if TYPE_CHECKING:
+    from meshdemo.engines.cluster.kube import Json
+
+SERVER_METADATA = frozenset(
+    {"uid", "resourceVersion", "generation", "managedFields", "selfLink", "creationTimestamp",
+     "deletionTimestamp", "deletionGracePeriodSeconds"}
+)  # fmt: skip
+"""What a server writes: it is not the user's to change."""
+KEPT = ("uid", "creationTimestamp")
+"""What the rest of meshdemo reads of it: of two rules, the older one wins."""
+
+
+def as_written(item: Object) -> Object:
+    """Give an object as it can be applied: without what only a server writes, or nobody did."""
+    metadata = {
+        name: value
+        for name, value in item.metadata.items()
+        if name not in SERVER_METADATA and value is not None
+    }
+    data = {name: value for name, value in item.data.items() if name != "status"}
+    if item.kind in ("Deployment", "Pod") and item.pod_template.get("metadata"):
+        data = _without_null_time(item, data)
+    return item.with_data({**data, "metadata": metadata})
+
+
+def applied(live: Json) -> Object:
+    """Give what we applied of a live object; of one that is not ours, all of it."""
+    fields = _our_fields(live)
+    metadata = live.get("metadata") or {}
+    kept = {name: metadata[name] for name in KEPT if name in metadata}
+    if fields is None:
+        plain = as_written(Object(live))
+        return Object({**plain.data, "metadata": {**plain.metadata, **kept}})
+    data = _pick(live, fields)
+    identity = {name: metadata[name] for name in ("name", "namespace") if name in metadata}
+    return Object(
+        {
+            "apiVersion": live["apiVersion"],
+            "kind": live["kind"],
+            **data,
+            "metadata": {**identity, **data.get("metadata", {}), **kept},
+        }
+    )
+
+
+def managers(live: Json) -> list[str]:
+    """Name those who wrote fields of an object, whoever did so first."""
+    entries = (live.get("metadata") or {}).get("managedFields") or []
+    found = sorted(entries, key=lambda entry: str(entry.get("time", "")))
+    return list(dict.fromkeys(str(e["manager"]) for e in found if e.get("manager")))
+
+
+def _our_fields(live: Json) -> Json | None:
+    for entry in (live.get("metadata") or {}).get("managedFields") or ():
+        if entry.get("manager") == MANAGER and entry.get("operation") == "Apply":
+            found: Json = entry.get("fieldsV1") or {}
+            return found
+    return None
+
+
+def _pick(value: Any, fields: Json) -> Any:  # noqa: ANN401 - any part of an object
+    """Give the part of a value that a fieldsV1 tree names; an empty tree names all of it."""
+    inner = {key: tree for key, tree in fields.items() if key != "."}
+    if not inner:
+        return value
+    if isinstance(value, dict):
+        return {
+            key[2:]: _pick(value[key[2:]], tree)
+            for key, tree in inner.items()
+            if key.startswith("f:") and key[2:] in value
+        }
+    if isinstance(value, list):
+        return [_pick(item, tree) for item in value if (tree := _tree_of(item, inner)) is not None]
+    return value
+
+
+def _tree_of(item: Any, fields: Json) -> Json | None:  # noqa: ANN401 - any item of a list
+    """Find what is named of a list's item: by its keys (``k:``) or by its value (``v:``)."""
+    for key, tree in fields.items():
+        kind, _, text = key.partition(":")
+        if kind == "v" and json.loads(text) == item:
+            return {}
+        if kind == "k" and isinstance(item, dict) and json.loads(text).items() <= item.items():
+            found: Json = tree
+            return found
+    return None
+
+
+def _without_null_time(item: Object, data: Json) -> Json:
+    """Drop ``creationTimestamp: null`` from a pod template, where older tools write it."""
+    template = item.pod_template
+    metadata = {k: v for k, v in template["metadata"].items() if v is not None}
+    if item.kind == "Pod":
+        return {**data, "metadata": metadata}
+    template = {**template, "metadata": metadata}
+    return {**data, "spec": {**item.spec, "template": template}}

@@ -1,0 +1,98 @@
+"""Which images a run needs, and others in their place: mirrors, other builds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from meshdemo.errors import InputError
+from meshdemo.manifests import WORKLOADS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from meshdemo.engines import Engine
+    from meshdemo.manifests import Object
+    from meshdemo.walkthrough.plan import Plan
+
+DOCKER_HUB = ("docker.io", "index.docker.io")
+OFFICIAL = "library"
+"""Where Docker Hub keeps the images that are named by one word."""
+PARTS = ("initContainers", "containers")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageChoice:
+    """Which images to take in place of those in the manifests."""
+
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    """An image by the name of a container, or by the label ``app`` of its pod."""
+    registry: str = ""
+    """A mirror of Docker Hub, for all others; empty for none."""
+
+    def replaced(self, objects: Sequence[Object]) -> tuple[Object, ...]:
+        """Give the objects with these images. Raises InputError for a name that none has."""
+        names = {name for item in objects for name in _names(item)}
+        workloads = any(item.kind in WORKLOADS for item in objects)
+        if workloads and (unknown := sorted(self.chosen.keys() - names)):
+            raise InputError(
+                f"--image: no container or app is named {', '.join(unknown)}",
+                hint=f"There are {', '.join(sorted(names))}.",
+            )
+        return tuple(self._replaced(item) for item in objects)
+
+    def _replaced(self, item: Object) -> Object:
+        if item.kind not in WORKLOADS or not (self.chosen or self.registry):
+            return item
+        pod = item.pod_template.get("spec") or {}
+        app = _app(item)
+        changed = {part: [self._container(c, app) for c in pod.get(part) or ()] for part in PARTS}
+        changed = {part: containers for part, containers in changed.items() if containers}
+        template = {**item.pod_template, "spec": {**pod, **changed}}
+        if item.kind == "Pod":
+            return item.with_data(template)
+        return item.with_data({**item.data, "spec": {**item.spec, "template": template}})
+
+    def _container(self, container: Mapping[str, Any], app: str) -> dict[str, Any]:
+        name, image = container.get("name"), str(container.get("image") or "")
+        other = self.chosen.get(str(name)) or self.chosen.get(app)
+        return {**container, "image": other or mirrored(image, self.registry)}
+
+
+def mirrored(image: str, registry: str) -> str:
+    """Name an image of Docker Hub as a mirror does; others have a registry of their own."""
+    host, slash, path = image.partition("/")
+    named = slash and ("." in host or ":" in host or host == "localhost")
+    if not (registry and image) or (named and host not in DOCKER_HUB):
+        return image
+    rest = path if named else image
+    return f"{registry}/{rest if '/' in rest else f'{OFFICIAL}/{rest}'}"
+
+
+def images_of(objects: Iterable[Object]) -> tuple[str, ...]:
+    """List the images of workloads, each once."""
+    found = [str(c.get("image") or "") for item in objects for c in _containers(item)]
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def needed(engine: Engine, plan: Plan) -> tuple[str, ...]:
+    """List every image that a run pulls: those of the workloads, then the mesh's own."""
+    mesh = engine.images(plan.mesh)
+    return tuple(dict.fromkeys((*images_of(plan.read(engine)), *mesh)))
+
+
+def _containers(item: Object) -> list[dict[str, Any]]:
+    if item.kind not in WORKLOADS:
+        return []
+    pod = item.pod_template.get("spec") or {}
+    return [container for part in PARTS for container in pod.get(part) or ()]
+
+
+def _names(item: Object) -> list[str]:
+    names = [str(container.get("name")) for container in _containers(item)]
+    return [*names, _app(item)] if names and _app(item) else names
+
+
+def _app(item: Object) -> str:
+    labels = (item.pod_template.get("metadata") or {}).get("labels") or {}
+    return str(labels.get("app", ""))

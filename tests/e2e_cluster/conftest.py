@@ -1,0 +1,101 @@
+"""The installed command on a real cluster, which must be named: MESHDEMO_E2E_CONTEXT.
+
+Where sidecars need settings of their own there, MESHDEMO_E2E_ISTIO_FILE is for istioctl install -f.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONTEXT = os.environ.get("MESHDEMO_E2E_CONTEXT", "")
+OVERLAY = os.environ.get("MESHDEMO_E2E_ISTIO_FILE", "")
+KUBECONFIG = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube/config")
+"""Read here: the tests' own environment knows no kubeconfig."""
+PROGRAM = Path(sys.executable).with_name("meshdemo")
+LIMIT = 240
+"""Seconds that a command may take."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The cluster that was named, and the programs on it."""
+
+    state: Path
+    context: str = CONTEXT
+
+    @property
+    def environment(self) -> dict[str, str]:
+        path = f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}"
+        state = str(self.state)
+        return {**os.environ, "KUBECONFIG": KUBECONFIG, "PATH": path, "MESHDEMO_STATE_DIR": state}
+
+    def sh(self, script: str, cwd: Path | None = None) -> Ended:
+        done = subprocess.run(
+            ["sh", "-c", script],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+            cwd=cwd,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def meshdemo(self, *argv: str, code: int = 0) -> Ended:
+        ended = self.sh(shlex.join(["meshdemo", *argv, "--context", CONTEXT]))
+        assert ended.code == code, f"{argv}: {ended.code}\n{ended.out}\n{ended.err}"
+        return ended
+
+    def kubectl(self, *argv: str, check: bool = True) -> str:
+        ended = self.sh(shlex.join(["kubectl", "--context", CONTEXT, *argv]))
+        assert not (check and ended.code), f"{argv}: {ended.err}"
+        return ended.out
+
+    def install(self, *argv: str, code: int = 0) -> Ended:
+        return self.meshdemo("install", *(["-f", OVERLAY] if OVERLAY else []), *argv, code=code)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _named() -> None:
+    if not CONTEXT:
+        pytest.fail("name the cluster that the tests may change: MESHDEMO_E2E_CONTEXT=CONTEXT")
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Cluster:
+    return Cluster(tmp_path / "state")
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A name that is free; whatever is there afterwards goes."""
+    name = f"e2e-{uuid.uuid4().hex[:8]}"
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")

@@ -1,0 +1,155 @@
+"""Istio itself: installed, verified, used as it is, refused to others' harm, removed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Cluster = Any
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+SYSTEM = "istio-system"
+# What comes and goes by itself.
+RESTLESS = ("events", "leases", "endpoints", "endpointslices", "pods", "componentstatuses")
+
+pytestmark = pytest.mark.timeout(400)
+
+
+def everything(cluster: Cluster) -> set[str]:
+    """List all objects of the cluster, but for what comes and goes by itself."""
+    kinds = cluster.kubectl("api-resources", "--verbs=list", "-o", "name").split()
+    kinds = [kind for kind in kinds if not kind.startswith(RESTLESS)]
+    return set(
+        cluster.kubectl("get", ",".join(kinds), "-A", "-o", "name", check=False).splitlines()
+    )
+
+
+def failed(ended: Any) -> dict[str, Any]:
+    return {c["name"]: c for c in ended.json["checks"] if not c["ok"]}
+
+
+@pytest.fixture
+def bare(cluster: Cluster) -> Cluster:
+    """A cluster without Istio."""
+    cluster.meshdemo("down", "--all", "--force")
+    left = cluster.kubectl("get", "deployments", "-A", "-l", "app=istiod", "-o", "name")
+    assert not left, "the cluster has an Istio that is not the tests'"
+    return cluster
+
+
+@pytest.fixture
+def meshed(cluster: Cluster) -> Cluster:
+    """A cluster with an Istio of ours."""
+    cluster.install()
+    return cluster
+
+
+@pytest.fixture
+def scaled_to_zero(meshed: Cluster) -> Iterator[Cluster]:
+    scale = ("-n", SYSTEM, "scale", "deployment/istiod")
+    meshed.kubectl(*scale, "--replicas=0")
+    meshed.kubectl("-n", SYSTEM, "wait", "--for=delete", "pod", "-l", "app=istiod", "--timeout=60s")
+    yield meshed
+    meshed.kubectl(*scale, "--replicas=1")
+    meshed.kubectl("-n", SYSTEM, "rollout", "status", "deployment/istiod", "--timeout=60s")
+
+
+def test_down_all_leaves_the_cluster_as_it_was_before_install(bare: Cluster) -> None:
+    before = everything(bare)
+    ended = bare.install("-o", "json")
+    assert not failed(ended)
+    names = [check["name"] for check in ended.json["checks"]]
+    assert "istioctl install succeeds" in names
+    assert "istiod answers its version" in names
+    assert "✔ Istiod installed" in ended.err
+    bare.meshdemo("down", "--all")
+    assert everything(bare) == before
+
+
+def test_an_install_that_failed_says_why_and_the_next_one_mends_it(bare: Cluster) -> None:
+    ended = bare.install("--set", "tag=nosuch", "--timeout", "15s", "-o", "json", code=3)
+    check = failed(ended)["istioctl install succeeds"]
+    assert "ImagePullBackOff" in check["detail"]
+    assert "pilot:nosuch" in check["detail"]
+    assert "--istio-set hub=" in check["hint"]
+    doctor = bare.meshdemo("doctor", "-o", "json", code=3)
+    assert "pilot:nosuch" in failed(doctor)["istiod is rolled out"]["hint"]
+    bare.install()
+
+
+def test_an_istio_that_is_there_is_used_as_it_is(meshed: Cluster) -> None:
+    version = meshed.kubectl("-n", SYSTEM, "get", "deployment", "istiod", "-o", "yaml")
+    ended = meshed.meshdemo("install", "--profile", "demo", "-o", "json")
+    assert ended.json["checks"][-1]["name"] == "Istio is there, and is used as it is"
+    after = meshed.kubectl("-n", SYSTEM, "get", "deployment", "istiod", "-o", "yaml")
+    assert after == version
+
+
+def test_another_revision_is_explained(meshed: Cluster) -> None:
+    ended = meshed.meshdemo("install", "--revision", "canary", code=3)
+    assert "revision default" in ended.err
+
+
+def test_every_prerequisite_is_there(meshed: Cluster) -> None:
+    assert not failed(meshed.meshdemo("doctor", "-o", "json"))
+
+
+def test_an_istio_that_somebody_else_uses_is_not_removed(meshed: Cluster, namespace: str) -> None:
+    meshed.kubectl("create", "namespace", namespace)
+    rule = MANIFESTS / "app-destinationrule.yaml"
+    meshed.kubectl("-n", namespace, "apply", "-f", str(rule))
+    ended = meshed.meshdemo("down", "--all", code=3)
+    assert f"{namespace}: DestinationRule app" in ended.err
+    assert meshed.kubectl("-n", namespace, "get", "destinationrules", "-o", "name")
+
+
+def test_kube_inject_fails_at_once_while_no_istiod_answers(scaled_to_zero: Cluster) -> None:
+    ended = scaled_to_zero.meshdemo("inject", "-f", str(MANIFESTS / "app-istio.yaml"), code=3)
+    assert "no istiod answers" in ended.err
+    assert "--replicas=1" in ended.err
+    assert not ended.out
+
+
+def test_without_istio_it_is_said_at_once(bare: Cluster) -> None:
+    ended = bare.meshdemo("inject", "-f", str(MANIFESTS / "app-istio.yaml"), code=3)
+    assert "no istiod is there" in ended.err
+    assert "meshdemo install" in ended.err
+
+
+def test_without_istioctl_the_command_to_type_is_said(meshed: Cluster) -> None:
+    ended = meshed.meshdemo(
+        "inject", "--istioctl", "/nowhere", "-f", str(MANIFESTS / "app-istio.yaml"), code=3
+    )
+    assert "meshdemo install --download-istioctl" in ended.err
+
+
+def test_injected_manifests_can_be_applied_by_kubectl(meshed: Cluster, namespace: str) -> None:
+    meshed.kubectl("create", "namespace", namespace)
+    files = " ".join(f"-f {MANIFESTS / name}" for name in ("app-istio.yaml", "test-client.yaml"))
+    flags = f"--context {meshed.context}"
+    done = meshed.sh(f"meshdemo inject {flags} {files} | kubectl {flags} -n {namespace} apply -f -")
+    assert done.code == 0, done.err
+    for name in ("app-v1", "app-v2", "testclient"):
+        meshed.kubectl("-n", namespace, "rollout", "status", f"deployment/{name}", "--timeout=90s")
+    ready = meshed.kubectl("-n", namespace, "get", "pods", "--no-headers").split()
+    assert ready.count("2/2") == 3
+
+
+def test_the_printed_script_does_the_same_by_hand(
+    meshed: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    meshed.kubectl("create", "namespace", namespace)
+    script = meshed.meshdemo("up", "-n", namespace, "--dry-run", "--requests", "50").out
+    # Istio is there with the settings of this cluster; the script's own would change it.
+    lines = [line for line in script.splitlines() if "istioctl install" not in line]
+    (tmp_path / "up.sh").write_text("\n".join(lines))
+    done = meshed.sh("sh up.sh", cwd=tmp_path)
+    assert done.code == 0, f"{script}\n{done.err}"
+    assert "50 v2" in done.out.splitlines()[-1]
+    verdict = meshed.meshdemo("verify", "-n", namespace, "--expect", "v2=100%", "-o", "json")
+    assert verdict.json["verdict"] == "met"

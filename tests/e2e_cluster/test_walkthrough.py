@@ -1,0 +1,208 @@
+"""The walkthrough on the cluster that was named, with the Istio that is installed there."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    Cluster = Any
+
+pytestmark = pytest.mark.timeout(400)
+
+HALF = "v1=50%,v2=50%"
+ABORT = """
+apiVersion: networking.istio.io/v1beta1
+kind: VirtualService
+metadata: {name: app-default-v2}
+spec:
+  hosts: [app]
+  http:
+  - match: [{headers: {x-user: {exact: tester}}}]
+    route: [{destination: {host: app, subset: v1}}]
+  - fault: {abort: {percentage: {value: 100}, httpStatus: 555}}
+    route: [{destination: {host: app, subset: v2}}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _istio(cluster: Cluster) -> None:
+    """Have an Istio; one that is there is used."""
+    there = cluster.kubectl("get", "deployments", "-A", "-l", "app=istiod", "-o", "name")
+    if not there:
+        cluster.install()
+
+
+@pytest.fixture
+def running(cluster: Cluster, namespace: str) -> Iterator[Cluster]:
+    cluster.meshdemo("up", "-n", namespace, "--no-verify")
+    yield cluster
+    cluster.meshdemo("down", "-n", namespace)
+
+
+def inventory(cluster: Cluster, namespace: str) -> str:
+    kinds = "all,configmap,serviceaccount,virtualservice,destinationrule"
+    found: str = cluster.kubectl("get", kinds, "-n", namespace, "-o", "name")
+    return found
+
+
+def keys(data: Any) -> Any:
+    """Give the shape of a JSON document: what differs between engines is names and times."""
+    if isinstance(data, dict):
+        return {key: "names" if key == "labels" else keys(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [keys(data[0])] if data else []
+    return type(data).__name__
+
+
+def test_up_proves_it_twice_and_down_leaves_the_namespace_as_it_was(
+    cluster: Cluster, namespace: str
+) -> None:
+    cluster.kubectl("create", "namespace", namespace)
+    cluster.kubectl("create", "service", "clusterip", "foreign", "--tcp=80", "-n", namespace)
+    cluster.kubectl("wait", "-n", namespace, "--for=create", "serviceaccount/default")
+    before = inventory(cluster, namespace)
+    first = cluster.meshdemo("up", "-n", namespace, "-o", "json").json
+    assert (first["verdict"], first["tally"]["versions"]["v1"]) == ("met", 0)
+    again = cluster.meshdemo("up", "-n", namespace, "-o", "json").json
+    assert {change["action"] for change in again["changes"]} == {"unchanged"}
+    cluster.meshdemo("down", "-n", namespace)
+    assert inventory(cluster, namespace) == before
+    assert "no pods" in cluster.meshdemo("status", "-n", namespace, code=3).out
+
+
+def test_each_step_alone(cluster: Cluster, namespace: str) -> None:
+    def step(*argv: str, code: int = 0) -> Any:
+        return cluster.meshdemo(*argv, "-n", namespace, "-o", "json", code=code).json
+
+    step("deploy")
+    assert {pod["ready"] for pod in step("status")["pods"]} == {"1/1"}
+    step("verify", "--expect", HALF)
+    step("route", "v2")
+    step("verify", "--expect", HALF)  # a client without a sidecar does not heed the rules
+    step("inject")
+    assert {pod["ready"] for pod in step("status")["pods"]} == {"2/2"}
+    step("verify", "--expect", "v2=100%")
+    step("verify", "--expect", "v1=100%", code=1)
+    step("route", "v1=90", "v2=10")
+    assert step("verify")["expectation"]["fromRules"]
+    step("route", "--clear")
+    step("verify", "--expect", HALF)
+    step("down")
+
+
+def test_a_match_on_a_header_and_a_fault_are_seen(
+    running: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "abort.yaml"
+    file.write_text(ABORT)
+    running.meshdemo("route", "-n", namespace, "-f", str(file))
+    tester = ("-H", "x-user: tester", "--expect", "v1=100%")
+    running.meshdemo("verify", "-n", namespace, *tester)
+    everybody = running.meshdemo(
+        "verify", "-n", namespace, "--expect", "v2=100%", "-o", "json", code=1
+    ).json
+    assert everybody["tally"]["others"] == {"HTTP 555": everybody["tally"]["total"]}
+
+
+def test_the_same_json_as_on_the_local_engine(
+    running: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    local = ("--engine", "local", "--state-dir", str(tmp_path / "local"))
+    running.sh(f"meshdemo up --no-verify {' '.join(local)}")
+    try:
+        for argv in (["route", "v2"], ["verify", "--expect", "v2=100%"], ["verify"], ["status"]):
+            there = running.meshdemo(*argv, "-n", namespace, "-o", "json").json
+            here = running.sh(f"meshdemo {' '.join([*argv, *local])} -o json")
+            assert here.code == 0
+            assert keys(there) == keys(json.loads(here.out)), argv
+    finally:
+        running.sh(f"meshdemo down {' '.join(local)}")
+
+
+def test_commands_and_logs(running: Cluster, namespace: str) -> None:
+    def execute(script: str, code: int) -> Any:
+        argv = ("exec", "-n", namespace, "--", "sh", "-c", script)
+        ended = running.sh(f"meshdemo --context {running.context} {shlex.join(argv)}")
+        assert ended.code == code
+        return ended
+
+    ended = execute("echo out; echo err >&2; exit 7", 7)
+    assert ended.out == "out\n"
+    assert "err" in ended.err.splitlines()
+    assert execute("wc -c </dev/null", 0).out.strip() == "0"
+    running.meshdemo("verify", "-n", namespace, "--expect", "v2=100%", "--requests", "20")
+    assert "GET /env/version" in running.meshdemo("logs", "app-v2", "-n", namespace).out
+    proxy = running.meshdemo("logs", "app-v2", "-c", "istio-proxy", "--tail", "3", "-n", namespace)
+    assert len(proxy.out.splitlines()) == 3
+
+
+def test_standard_input_reaches_the_command_and_ends(running: Cluster, namespace: str) -> None:
+    ended = running.sh(
+        f"printf 'a\\nb\\n' | meshdemo exec --context {running.context} -n {namespace} -- wc -l"
+    )
+    assert (ended.code, ended.out.strip()) == (0, "2")
+
+
+def test_an_image_that_cannot_be_pulled_is_named_soon(
+    cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    text = cluster.sh("meshdemo manifests . && cat test-client.yaml", cwd=tmp_path).out
+    file = tmp_path / "wrong.yaml"
+    file.write_text(re.sub(r"image: \S+", "image: nobody/has-this:1", text[text.index("---") :]))
+    ended = cluster.meshdemo("deploy", "-n", namespace, "-f", str(file), code=3)
+    assert "nobody/has-this:1" in ended.err
+    assert "--image" in ended.err
+    cluster.meshdemo("down", "-n", namespace)
+
+
+def test_a_foreign_object_is_never_taken_over_unless_it_may_be_adopted(
+    cluster: Cluster, namespace: str
+) -> None:
+    cluster.kubectl("create", "namespace", namespace)
+    cluster.kubectl("create", "service", "clusterip", "app", "--tcp=80:80", "-n", namespace)
+    uid = ("get", "service", "app", "-n", namespace, "-o", "jsonpath={.metadata.uid}")
+    before = cluster.kubectl(*uid)
+    ended = cluster.meshdemo("deploy", "-n", namespace, code=3)
+    assert "Service" in ended.err
+    assert "--adopt" in ended.err
+    assert cluster.kubectl("get", "deployment", "-n", namespace, "-o", "name") == ""
+    cluster.meshdemo("down", "-n", namespace)
+    assert cluster.kubectl(*uid) == before
+
+
+def test_a_client_that_dies_in_the_middle_is_inconclusive(running: Cluster, namespace: str) -> None:
+    ended = running.sh(
+        f"(sleep 2.5; kubectl --context {running.context} -n {namespace} delete pod "
+        "-l app=testclient --grace-period=0 --force >/dev/null) & "
+        f"meshdemo verify --context {running.context} -n {namespace} --expect v2=100% "
+        "--requests 20000 -o json; code=$?; wait; exit $code"
+    )
+    assert ended.code == 4, ended
+    document = json.loads(ended.out[ended.out.index("{\n") :])
+    assert document["verdict"] == "inconclusive"
+    assert document["measurement"]["brokenOff"]
+
+
+def test_three_students_side_by_side_do_not_meet(cluster: Cluster, namespace: str) -> None:
+    students = {f"{namespace}-{number}": route for number, route in
+                enumerate((["v1"], ["v2"], ["v1=50", "v2=50"]))}  # fmt: skip
+    for student in students:
+        cluster.meshdemo("up", "-n", student, "--no-verify")
+    for student, route in students.items():
+        cluster.meshdemo("route", *route, "-n", student)
+    for student, route in students.items():
+        expect = "v1=50%,v2=50%" if len(route) > 1 else f"{route[0]}=100%"
+        cluster.meshdemo("verify", "-n", student, "--expect", expect)
+    first, *others = students
+    cluster.meshdemo("down", "-n", first)
+    for student in others:
+        cluster.meshdemo("verify", "-n", student)
+        cluster.meshdemo("down", "-n", student)

@@ -1,0 +1,201 @@
+"""Scripted programs and an API server in memory, for what the cluster engine says to both."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from meshdemo.engines.cluster.kube import Denied, Forbidden, Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HERE = Path(__file__).parent / "istioctl"
+RELEASES = {path.name.partition("-")[0]: path for path in sorted(HERE.glob("*.yaml"))}
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """An istioctl that answers from a file."""
+
+    path: Path
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        log = self.path.parent / "calls.jsonl"
+        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+    @property
+    def last(self) -> list[str]:
+        argv: list[str] = self.calls[-1]["argv"]
+        return argv
+
+    def says(self, *entries: dict[str, Any]) -> None:
+        """Let it answer so, before all else."""
+        script = self.path.parent / "script.json"
+        script.write_text(json.dumps([*entries, *json.loads(script.read_text())]))
+
+
+@pytest.fixture
+def scripted(tmp_path: Path) -> Callable[..., Scripted]:
+    """Make the istioctl of a release, as in ``scripted("1.10")``."""
+
+    def make(release: str = "1.32", folder: str = "bin") -> Scripted:
+        place = tmp_path / folder
+        place.mkdir(parents=True)
+        entries = yaml.safe_load(RELEASES[release].read_text(encoding="utf-8"))
+        for entry in entries:
+            for stream in ("stdout", "stderr"):
+                file = HERE / release / entry.get(stream, "none")
+                if "\n" not in entry.get(stream, "\n"):
+                    entry[stream] = file.read_text(encoding="utf-8")
+        (place / "script.json").write_text(json.dumps(entries))
+        program = place / "istioctl"
+        program.write_text(f"#!{sys.executable} -I\n{(HERE / 'play.py').read_text()}")
+        program.chmod(0o755)
+        return Scripted(program)
+
+    return make
+
+
+@dataclass
+class FakeKube:
+    """An API server in memory, with the two webhooks of a healthy Istio, if it has an istiod."""
+
+    objects: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
+    forbidden: set[str] = field(default_factory=set)
+    """Kinds that one may not see."""
+    may_not: set[tuple[str, str]] = field(default_factory=set)
+    """Verb and resource/subresource that one may not use."""
+    server: str = "https://127.0.0.1:1"
+    context: str = "test"
+    namespace: str = "default"
+    kubeconfig: str | None = None
+    in_cluster: bool = False
+    minor: str = "34"
+    injects: bool = True
+    validates: bool = True
+    proxy: str = "docker.io/istio/proxyv2:1.32.0"
+
+    def put(self, *items: dict[str, Any]) -> FakeKube:
+        for item in items:
+            metadata = item["metadata"]
+            self.objects[item["kind"], metadata.get("namespace", ""), metadata["name"]] = item
+        return self
+
+    def version(self) -> dict[str, Any]:
+        return {"major": "1", "minor": self.minor, "gitVersion": f"v1.{self.minor}.4"}
+
+    def resource(self, _version: str, kind: str) -> Resource | None:
+        return Resource("/apis", kind, kind.lower() + "s", namespaced=True, verbs=frozenset())
+
+    def get(
+        self, _version: str, kind: str, name: str, namespace: str = ""
+    ) -> dict[str, Any] | None:
+        self._may_see(kind)
+        return self.objects.get((kind, namespace, name))
+
+    def list(
+        self, _version: str, kind: str, namespace: str = "", *, labels: str = ""
+    ) -> list[dict[str, Any]]:
+        self._may_see(kind)
+        return [
+            item
+            for (its, place, _), item in self.objects.items()
+            if its == kind and namespace in ("", place) and _selected(item, labels)
+        ]
+
+    def create(self, data: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+        if data["kind"] == "VirtualService" and self.validates:
+            message = 'admission webhook "validation.istio.io" denied the request'
+            raise Denied(message, 400, {})
+        if data["kind"] == "Pod" and self.injects:
+            proxy = {"name": "istio-proxy", "image": self.proxy}
+            data = {**data, "spec": {**data["spec"], "initContainers": [proxy]}}
+        if not dry_run:
+            self.put(data)
+        return data
+
+    def delete(self, _version: str, kind: str, name: str, namespace: str = "") -> bool:
+        return self.objects.pop((kind, namespace, name), None) is not None
+
+    def can_i(self, verb: str, resource: str, *, subresource: str = "", **_: str) -> bool:
+        name = f"{resource}/{subresource}" if subresource else resource
+        return (verb, name) not in self.may_not
+
+    def _may_see(self, kind: str) -> None:
+        if kind in self.forbidden:
+            raise Forbidden(f"one may not list {kind}", 403, {})
+
+
+def _selected(item: dict[str, Any], labels: str) -> bool:
+    own = item["metadata"].get("labels") or {}
+    if " in " in labels:
+        name, _, values = labels.partition(" in ")
+        return own.get(name) in [value.strip() for value in values.strip("()").split(",")]
+    wanted = [part.partition("=") for part in labels.split(",") if part]
+    return all(name in own and (not eq or own[name] == value) for name, eq, value in wanted)
+
+
+def istiod(version: str = "1.32.0", replicas: int = 1, available: int = 1) -> dict[str, Any]:
+    container = {"name": "discovery", "image": f"docker.io/istio/pilot:{version}"}
+    return {
+        "kind": "Deployment",
+        "metadata": {
+            "name": "istiod",
+            "namespace": "istio-system",
+            "generation": 1,
+            "labels": {"app": "istiod", "istio.io/rev": "default"},
+        },
+        "spec": {"replicas": replicas, "template": {"spec": {"containers": [container]}}},
+        "status": {
+            "observedGeneration": 1,
+            "updatedReplicas": available,
+            "availableReplicas": available,
+        },
+    }
+
+
+def control_plane(version: str = "1.32.0") -> list[dict[str, Any]]:
+    """What a healthy Istio has in the cluster."""
+    service = {"namespace": "istio-system", "name": "istiod"}
+    hook = {"name": "hook", "clientConfig": {"service": service, "caBundle": "Zm9v"}}
+    established = {"conditions": [{"type": "Established", "status": "True"}]}
+    return [
+        istiod(version),
+        {"kind": "Namespace", "metadata": {"name": "istio-system"}},
+        *(
+            {"kind": kind, "metadata": {"name": "istio"}, "webhooks": [hook]}
+            for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+        ),
+        *(
+            {
+                "kind": "CustomResourceDefinition",
+                "metadata": {"name": f"{plural}.networking.istio.io"},
+                "status": established,
+            }
+            for plural in ("destinationrules", "virtualservices")
+        ),
+    ]
+
+
+@pytest.fixture
+def kube() -> FakeKube:
+    return FakeKube()
+
+
+@pytest.fixture
+def meshed() -> FakeKube:
+    return FakeKube().put(*control_plane())
+
+
+@pytest.fixture
+def samples() -> Path:
+    """What the istioctl of 1.32 really said."""
+    return HERE / "1.32"

@@ -1,0 +1,143 @@
+"""The test client's loop: what it is asked to do, and how its records are read."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meshdemo.engines.cluster import client
+from meshdemo.engines.cluster.exec import NOT_STARTED, read_status
+from meshdemo.errors import InputError
+from meshdemo.traffic import Reply, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MARK = "0123abcd"
+
+
+class App(BaseHTTPRequestHandler):
+    """Answers each time, by its path."""
+
+    protocol_version = "HTTP/1.1"
+    connections = 0
+
+    def setup(self) -> None:
+        super().setup()
+        type(self).connections += 1
+
+    def do_GET(self) -> None:
+        if self.path == "/hangup":
+            self.close_connection = True
+            return
+        body = (self.headers.get("x-user") or "v1").encode()
+        self.send_response(503 if self.path == "/503" else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815 - http.server's name
+
+    def log_message(self, *_: object) -> None:
+        """Be silent."""
+
+
+@pytest.fixture
+def app() -> Iterator[str]:
+    App.connections = 0
+    server = ThreadingHTTPServer(("127.0.0.1", 0), App)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def run(job: client.Job) -> list[Reply]:
+    """Run the loop in a shell, as in a container."""
+    done = subprocess.run(["sh", "-c", job.script(MARK)], capture_output=True, check=True)
+    return client.read(done.stdout, MARK)
+
+
+pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="the loop runs the image's curl")
+
+
+def test_each_request_is_one_record(app: str) -> None:
+    assert (
+        run(client.Job(Request(f"{app}/x"), 25, fresh_connections=False)) == [Reply(200, "v1")] * 25
+    )
+    assert App.connections == 1
+
+
+def test_a_client_without_sidecar_opens_a_connection_for_each(app: str) -> None:
+    run(client.Job(Request(f"{app}/x"), 5, fresh_connections=True))
+    assert App.connections == 5
+
+
+def test_headers_and_method_arrive_as_they_are(app: str) -> None:
+    quoted = 'it\'s $HOME `x` "y"'
+    request = Request(f"{app}/a b".replace(" ", "%20"), "POST", (("x-user", quoted),))
+    assert run(client.Job(request, 1, fresh_connections=False)) == [Reply(200, quoted)]
+
+
+@pytest.mark.parametrize(
+    ("path", "reply"),
+    [("/503", Reply(503, "v1")), ("/hangup", Reply(error="connection reset"))],
+    ids=["a status", "a hang-up"],
+)
+def test_a_request_that_fails_is_a_reply(app: str, path: str, reply: Reply) -> None:
+    assert run(client.Job(Request(app + path), 3, fresh_connections=False)) == [reply] * 3
+
+
+def test_a_port_where_nobody_listens_is_a_reply() -> None:
+    job = client.Job(Request("http://127.0.0.1:9/"), 2, fresh_connections=False)
+    assert run(job) == [Reply(error="connection refused")] * 2
+
+
+def test_an_old_curl_writes_its_error_behind_the_record() -> None:
+    said = b"curl: (7) couldn't connect to host\n"
+    output = b"\n%s 000\n%s\n%s 000\n%s%s done 2\n" % (
+        b"0123abcd",
+        said,
+        b"0123abcd",
+        said,
+        b"0123abcd",
+    )
+    assert client.read(output, MARK) == [Reply(error="connection refused")] * 2
+
+
+def test_what_broke_off_is_no_reply() -> None:
+    output = b"v1\n0123abcd 200\nv2\n0123abcd 200\nv"
+    assert client.read(output, MARK) == [Reply(200, "v1"), Reply(200, "v2")]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [Request("https://app/"), Request("http:///x"), Request("http://app/\nurl = x"),
+     Request(headers=(("a", "b\nc"),)), Request("http://user@app/")],
+    ids=["https", "no host", "a line", "a header's line", "a user"],
+)  # fmt: skip
+def test_what_cannot_be_sent_is_refused(request_: Request) -> None:
+    with pytest.raises(InputError):
+        client.Job(request_, 1, fresh_connections=False).script(MARK)
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b'{"status": "Success"}', 0),
+        (b'{"status": "Failure", "details": {"causes": [{"reason": "ExitCode", "message": "7"}]}}',
+         7),
+        (b'{"status": "Failure", "message": "no such file: sh"}', NOT_STARTED),
+        (b"not json", NOT_STARTED),
+    ],
+    ids=["success", "a status", "not started", "nonsense"],
+)  # fmt: skip
+def test_the_status_of_a_command_is_read_from_its_own_frame(data: bytes, code: int) -> None:
+    assert read_status(data).code == code

@@ -1,0 +1,159 @@
+"""What pods and Deployments say of themselves: shape, trouble, and the causes of failures."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from meshdemo.engines.cluster import causes, status
+
+NOW = datetime(2026, 11, 22, 16, 0, 0, tzinfo=timezone.utc)
+LONG_AGO, JUST_NOW = "2026-11-22T15:00:00Z", "2026-11-22T15:59:58Z"
+RUNNING = {"running": {"startedAt": LONG_AGO}}
+UP = {"state": RUNNING, "ready": True, "started": True}
+
+
+def container(name: str, state: dict[str, Any] | None = None, **spec: Any) -> tuple[Any, Any]:
+    return {"name": name, "image": f"{name}:1", **spec}, {"name": name, **(state or UP)}
+
+
+def pod(
+    *containers: tuple[Any, Any], init: tuple[tuple[Any, Any], ...] = (), **status_: Any
+) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "name": "app-v1-bdbfb4b7b-x7",
+            "namespace": "shop",
+            "labels": {"version": "v1", "pod-template-hash": "bdbfb4b7b"},
+            "ownerReferences": [{"kind": "ReplicaSet", "name": "app-v1-bdbfb4b7b"}],
+        },
+        "spec": {
+            "containers": [spec for spec, _ in containers],
+            "initContainers": [spec for spec, _ in init],
+        },
+        "status": {
+            "phase": "Running",
+            "podIP": "10.0.0.7",
+            "containerStatuses": [state for _, state in containers],
+            "initContainerStatuses": [state for _, state in init],
+            **status_,
+        },
+    }
+
+
+def waiting(reason: str, message: str = "", **state: Any) -> dict[str, Any]:
+    return {"state": {"waiting": {"reason": reason, "message": message}}, "ready": False, **state}
+
+
+DONE = {"state": {"terminated": {"exitCode": 0, "reason": "Completed"}}, "ready": True}
+INIT = container("istio-init", DONE)
+NATIVE = container("istio-proxy", restartPolicy="Always")
+
+
+@pytest.mark.parametrize(
+    "live",
+    [pod(container("app"), init=(INIT, NATIVE)),
+     pod(container("app"), container("istio-proxy"), init=(INIT,))],
+    ids=["native sidecar", "older shape"],
+)  # fmt: skip
+def test_a_sidecar_is_found_in_either_shape_and_counted(live: dict[str, Any]) -> None:
+    found = status.pod(live)
+    assert (found.ready, found.injected, found.is_ready, found.message) == ("2/2", True, True, "")
+    assert status.app_container(found) == "app"
+    assert found.workload == "app-v1"
+    assert found.addresses == ("10.0.0.7",)
+
+
+def test_a_pod_that_is_being_deleted_does_not_count() -> None:
+    live = pod(container("app"))
+    live["metadata"]["deletionTimestamp"] = LONG_AGO
+    assert status.pods([live]) == ()
+
+
+def test_what_waits_for_an_init_container_is_not_blamed() -> None:
+    slow = container("istio-proxy", {"state": RUNNING, "ready": False}, restartPolicy="Always")
+    live = pod(container("app", waiting("PodInitializing")), init=(INIT, slow), phase="Pending")
+    assert status.pod(live).message == "istio-proxy is not ready yet"
+
+
+@pytest.mark.parametrize(
+    ("live", "words"),
+    [
+        (pod(container("app", waiting("ImagePullBackOff", "not found"))), ("app:1", "not found")),
+        (pod(container("app", waiting("ErrImagePull", "no match for platform in manifest"))),
+         ("app:1", "platform")),
+        (pod(container("app", waiting("InvalidImageName", "bad"))), ("InvalidImageName",)),
+        (pod(container("app", waiting("CreateContainerConfigError", 'secret "s" not found'))),
+         ("app", "secret")),
+        (pod(container("app", waiting("CrashLoopBackOff", restartCount=2,
+                                      lastState={"terminated": {"exitCode": 3}}))),
+         ("each time", "status 3")),
+        (pod(container("app"), conditions=[{"type": "PodScheduled", "status": "False",
+                                            "reason": "Unschedulable", "message": "0/1 nodes",
+                                            "lastTransitionTime": LONG_AGO}]), ("0/1 nodes",)),
+        (pod(container("app", waiting("PodInitializing")),
+             init=(INIT, container("istio-proxy", {"state": RUNNING, "ready": False,
+                                                   "started": False}, restartPolicy="Always"))),
+         ("sidecar",)),
+        (pod(container("app"), container("istio-proxy", {"state": RUNNING, "ready": False})),
+         ("sidecar",)),
+    ],
+    ids=["image", "platform", "image name", "config", "crash", "unschedulable", "native sidecar",
+         "sidecar"],
+)  # fmt: skip
+def test_what_will_never_be_ready_is_given_up_with_its_cause(
+    live: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    cause = causes.of_pod(live, NOW)
+    assert cause
+    assert all(word in cause.message for word in words)
+
+
+@pytest.mark.parametrize(
+    "live",
+    [
+        pod(container("app")),
+        pod(container("app", waiting("ContainerCreating"))),
+        pod(container("app", waiting("ErrImagePull", "i/o timeout"))),
+        pod(container("app", waiting("CrashLoopBackOff", restartCount=0))),
+        pod(container("app"), conditions=[{"type": "PodScheduled", "status": "False",
+                                           "reason": "Unschedulable",
+                                           "lastTransitionTime": JUST_NOW}]),
+        pod(container("istio-proxy", {"state": {"running": {"startedAt": JUST_NOW}},
+                                      "ready": False})),
+    ],
+    ids=["ready", "creating", "first pull", "first crash", "not placed yet", "young sidecar"],
+)  # fmt: skip
+def test_what_may_still_pass_is_waited_for(live: dict[str, Any]) -> None:
+    assert causes.of_pod(live, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "hint"),
+    [
+        ('pods "a" is forbidden: exceeded quota: q', "quota"),
+        ('violates PodSecurity "restricted:latest": allowPrivilegeEscalation', "Pod Security"),
+        ('admission webhook "x" denied the request: no', "webhook"),
+        ("failed calling webhook namespace.sidecar-injector.istio.io", "istiod"),
+    ],
+    ids=["quota", "pod security", "denied", "webhook down"],
+)
+def test_a_deployment_that_gets_no_pods_says_why(message: str, hint: str) -> None:
+    failure = {"type": "ReplicaFailure", "status": "True", "message": message}
+    cause = causes.of_deployment({"status": {"conditions": [failure]}})
+    assert cause
+    assert message in cause.message
+    assert hint in cause.hint
+
+
+def test_envoys_word_on_rejected_listeners_is_found_in_the_sidecars_log() -> None:
+    rejected = (
+        "warning envoy config gRPC config for type.googleapis.com/envoy.config.listener.v3.Listener"
+        " rejected: Error adding/updating listener(s) virtualInbound: Didn't find a registered"
+        " implementation for 'istio.stats'"
+    )
+    lines = ["2026-11-22T15:00:00Z info ready", rejected]
+    assert "istio.stats" in causes.rejection(lines)
+    assert causes.rejection(lines[:1]) == ""

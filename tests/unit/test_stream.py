@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from meshdemo import shell
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+SLOW = "import sys, time; print('one', flush=True); time.sleep(30)"
+
+
+def stream(program: str, timeout: float = 10) -> Generator[str, None, None]:
+    yield from shell.stream([sys.executable, "-c", program], timeout=timeout)
+
+
+def test_lines_of_both_streams_come_in_their_order() -> None:
+    program = (
+        "import sys; print('a', flush=True); print('b', file=sys.stderr, flush=True);"
+        "print('c', end='', flush=True)"
+    )
+    assert list(stream(program)) == ["a", "b", "c"]
+
+
+def test_a_line_comes_while_the_program_still_runs() -> None:
+    began = time.monotonic()
+    with closing(stream(SLOW)) as lines:
+        assert next(lines) == "one"
+    assert time.monotonic() - began < 5
+
+
+def test_who_stops_reading_stops_the_program() -> None:
+    with closing(stream(SLOW)) as lines:
+        next(lines)
+        (child,) = [p for p in psutil.Process().children() if SLOW in p.cmdline()]
+    assert not child.is_running()
+
+
+def test_a_failure_comes_after_the_last_line_and_holds_them_all() -> None:
+    lines = stream("import sys; print('a'); print('b'); sys.exit(3)")
+    assert next(lines) == "a"
+    assert next(lines) == "b"
+    with pytest.raises(shell.CommandFailed, match="exit status 3") as caught:
+        next(lines)
+    assert caught.value.output == "a\nb"
+
+
+def test_a_program_that_takes_too_long_is_stopped_and_what_it_said_is_kept() -> None:
+    began = time.monotonic()
+    with pytest.raises(shell.CommandFailed, match=r"did not end within 0\.5 s") as caught:
+        list(stream(SLOW, timeout=0.5))
+    assert time.monotonic() - began < 5
+    assert caught.value.output == "one"
+
+
+def test_a_child_that_keeps_the_stream_open_does_not_keep_us() -> None:
+    program = (
+        "import subprocess, sys; subprocess.Popen([sys.executable, '-c', "
+        "'import time; time.sleep(3)']); print('a')"
+    )
+    began = time.monotonic()
+    with pytest.raises(shell.CommandFailed, match="did not end within 1 s"):
+        list(stream(program, timeout=1))
+    assert time.monotonic() - began < 2.5
+
+
+def test_bytes_that_are_no_text_do_no_harm() -> None:
+    program = "import sys; sys.stdout.buffer.write(b'\\xff\\n')"
+    assert list(stream(program)) == ["\N{REPLACEMENT CHARACTER}"]
+
+
+def test_a_program_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(shell.CommandFailed, match="cannot be run"):
+        list(shell.stream([str(tmp_path / "none")], timeout=1))
