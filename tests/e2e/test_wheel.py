@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Mesh
 
 ROOT = Path(__file__).parents[2]
-NAMES = {"yaml": "pyyaml"}
+NAMES = {"yaml": "pyyaml", "websocket": "websocket-client"}
 """Distributions that are not called as what is imported."""
-MANIFESTS = {file.name for file in (ROOT / "manifests").iterdir()}
+MANIFESTS = {file for file in (ROOT / "manifests").rglob("*") if file.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -68,13 +68,15 @@ def test_the_walkthrough_works_from_the_wheel_alone(
     mesh.run("up")
 
     mesh.run("manifests", str(tmp_path / "out"))
-    assert {file.name for file in (tmp_path / "out").iterdir()} == MANIFESTS
+    walkthrough = {file.name for file in MANIFESTS if file.parent.name == "manifests"}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == walkthrough
 
 
 def test_the_wheel_holds_the_package_the_manifests_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    assert {f"meshdemo/_manifests/{name}" for name in MANIFESTS} <= names
+    shipped = {f"meshdemo/_{file.relative_to(ROOT).as_posix()}" for file in MANIFESTS}
+    assert shipped <= names
     assert "meshdemo/py.typed" in names
     assert {name.split("/")[0] for name in names} == {
         "meshdemo",
@@ -95,9 +97,17 @@ def test_every_package_that_is_imported_is_a_declared_dependency() -> None:
 
 
 def imported(tree: ast.AST) -> set[str]:
-    """Give the top-level names of all that a module imports."""
+    """Give the top-level names of all that a module imports when it runs."""
     names: set[str] = set()
+    for_types = {
+        part
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for part in ast.walk(node)
+    }
     for node in ast.walk(tree):
+        if node in for_types:
+            continue
         if isinstance(node, ast.Import):
             names |= {alias.name.split(".")[0] for alias in node.names}
         if isinstance(node, ast.ImportFrom):
