@@ -95,7 +95,7 @@ def _deploy(engine: Engine, plan: Plan, objects: Sequence[Object]) -> Story[tupl
 
 
 def _route(engine: Engine, plan: Plan, rules: Sequence[Object]) -> Story[tuple[Change, ...]]:
-    """Apply the walkthrough's rules one by one, and show what each of them does.
+    """Apply the walkthrough's rules, one by one where it can be shown what each of them does.
 
     What the rules that are in force already have hidden cannot be shown any more.
     """
@@ -108,20 +108,22 @@ def _route(engine: Engine, plan: Plan, rules: Sequence[Object]) -> Story[tuple[C
     changes: tuple[Change, ...] = ()
     if shows and not in_force:
         yield from _look(engine, plan, steps.BEFORE, "before the rules")
-    for rule in rules:
-        step = steps.SUBSETS if rule.kind == "DestinationRule" else steps.ROUTE
-        changes += yield from _apply_rule(engine, plan, step, rule)
+    for batch in [[rule] for rule in rules] if shows else [rules]:
+        changes += yield from _apply_rules(engine, plan, batch)
         if shows:
-            then = steps.STILL if step is steps.SUBSETS else None
-            yield from _look(engine, plan, then, f"after the {rule.kind}")
+            kind = batch[0].kind
+            then = steps.STILL if kind == "DestinationRule" else None
+            yield from _look(engine, plan, then, f"after the {kind}")
     return changes
 
 
-def _apply_rule(engine: Engine, plan: Plan, step: Step, rule: Object) -> Story[tuple[Change, ...]]:
-    yield step.started(plan)
+def _apply_rules(engine: Engine, plan: Plan, rules: Sequence[Object]) -> Story[tuple[Change, ...]]:
+    for rule in rules:
+        step = steps.SUBSETS if rule.kind == "DestinationRule" else steps.ROUTE
+        yield step.started(plan)
     began = time.monotonic()
-    applied = engine.apply([rule])
-    engine.wait_ready([rule], plan.settings.timeout)
+    applied = engine.apply(rules)
+    engine.wait_ready(rules, plan.settings.timeout)
     seconds = time.monotonic() - began
     done = ", ".join(f"{c.kind} {c.name} {c.action}" for c in applied.changes)
     yield Finished("route", f"{done}, live", seconds)

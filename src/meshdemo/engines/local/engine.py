@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from meshdemo import shell
 from meshdemo.engines import Applied, Change, Check, Injection, MeshOptions, Where, say_nothing
-from meshdemo.engines.local import images, merging, plan, ports, prerequisites, status, xds
+from meshdemo.engines.local import envoy, images, merging, plan, ports, status, xds
 from meshdemo.engines.local.injection import inject, keep
 from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.engines.local.readiness import Outdated, PortTaken
@@ -47,10 +47,14 @@ class LocalEngine:
         self.settings, self.notify = settings, notify
         self.store = Store(settings.state_dir)
         namespace = settings.namespace or "default"
+        # A run knows its Envoy already; the first command of one will need it soon.
+        self._search = None if self.store.has_record() else envoy.Search()
         self.where = Where(engine="local", context=str(self.store.folder), namespace=namespace)
 
     def check(self) -> Iterator[Check]:
         """Look at every prerequisite, and change nothing."""
+        from meshdemo.engines.local import prerequisites  # noqa: PLC0415 - only doctor needs it
+
         return prerequisites.checks(self.store.folder)
 
     def install(self, options: MeshOptions = MeshOptions()) -> Iterator[Check]:  # noqa: B008 - it is frozen
@@ -200,9 +204,7 @@ class LocalEngine:
 
     @cached_property
     def _envoy(self) -> Envoy:
-        from meshdemo.engines.local import envoy  # noqa: PLC0415 - a run knows its Envoy already
-
-        return envoy.find()
+        return (self._search or envoy.Search()).result()
 
     @contextmanager
     def _locked(self, doing: str, timeout: float | None = None) -> Iterator[None]:
