@@ -18,7 +18,7 @@ down: $(RUN) ## stop and remove what up made
 	@.venv/bin/meshdemo down $(ARGS)
 
 test: $(DEV) ## all tests
-	@.venv/bin/pytest -n 4 $(ARGS)
+	@.venv/bin/pytest -n 6 $(ARGS)
 
 check: $(DEV) ## lint, format, types, layers: all of them, then fail if one failed
 	@failed=; for check in $(CHECKS); do echo "== $$check"; .venv/bin/$$check || failed=1; done; test -z "$$failed"
