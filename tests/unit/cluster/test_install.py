@@ -318,7 +318,12 @@ def test_a_purge_is_only_for_what_is_all_ours(
 ) -> None:
     program = scripted("1.32")
     meshed.put(recorded(**noted))
+    labels = {"istio.io/config": "true"}
+    certificate = {"name": "istio-ca-root-cert", "namespace": "shop", "labels": labels}
+    meshed.put({"kind": "ConfigMap", "metadata": certificate})
     list(removal(meshed, program).run())
     (argv,) = [call["argv"] for call in program.calls if call["argv"][0] == "uninstall"]
     assert how in argv
     assert controlplane.record(meshed, "istio-system") is None
+    kept = meshed.list("v1", "ConfigMap", "shop")
+    assert bool(kept) == (how != "--purge")

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from meshdemo.engines.cluster.kube import Json, Kube
 
 RULES = ("VirtualService", "DestinationRule")
+IN_EACH_NAMESPACE = "istio.io/config=true"
+"""The label of the ConfigMaps, such as its CA's certificate, that istiod writes everywhere. It
+never takes them away again, nor does ``istioctl uninstall --purge``."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,21 @@ class Removal:
         if alone:
             yield self._gone("no webhook of Istio is left", self._no_webhooks)
             yield self._gone("no CRD of Istio is left", self._no_crds)
+            yield self._remove_configuration(namespace)
         yield from self._remove_namespace(namespace, others=len(here) > 1)
+
+    def _remove_configuration(self, namespace: str) -> Check:
+        """Remove what istiod wrote into each namespace, once it cannot write it again."""
+        pods = self._gone("istiod has ended", lambda: not self._istiod_pods(namespace))
+        if not pods.ok:
+            return pods
+        for item in self.kube.list("v1", "ConfigMap", labels=IN_EACH_NAMESPACE):
+            metadata = item["metadata"]
+            self.kube.delete("v1", "ConfigMap", metadata["name"], metadata["namespace"])
+        return Check("no ConfigMap of istiod is left", ok=True)
+
+    def _istiod_pods(self, namespace: str) -> list[Json]:
+        return self.kube.list("v1", "Pod", namespace, labels=controlplane.ISTIOD)
 
     def _remove_namespace(self, name: str, *, others: bool) -> Iterator[Check]:
         """Remove the namespace too, if it was made for this Istio."""
