@@ -40,6 +40,8 @@ class FakeEngine:
     replies: Callable[[int], Iterator[Reply]] | None = None
     fails: dict[str, BaseException] = field(default_factory=dict)
     broken_pod: str = ""
+    foreign: dict[str, str] = field(default_factory=dict)
+    """Objects that are not ours, and whose they are."""
     exit_status: int = 0
     warns: Applied = field(default_factory=Applied)
     calls: list[str] = field(default_factory=list)
@@ -81,9 +83,14 @@ class FakeEngine:
 
     def delete(self, objects: Sequence[Object]) -> tuple[Change, ...]:
         self._called("delete")
+        changes = []
         for item in objects:
-            del self.applied[item.key]
-        return tuple(Change("deleted", o.kind, o.namespace, o.name) for o in objects)
+            whose = self.foreign.get(item.name, "")
+            if not whose:
+                del self.applied[item.key]
+            action = "kept" if whose else "deleted"
+            changes.append(Change(action, item.kind, item.namespace, item.name, whose))
+        return tuple(changes)
 
     def wait_ready(self, objects: Sequence[Object], timeout: float) -> None:
         self._called("wait rules" if any(o.kind == "VirtualService" for o in objects) else "wait")

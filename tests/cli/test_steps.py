@@ -201,6 +201,19 @@ def test_clear_removes_the_virtual_service_first(meshed: Cli) -> None:
     assert meshed("route", "--clear").code == 0
 
 
+def test_clear_says_which_rules_stay_and_whose_they_are(meshed: Cli) -> None:
+    meshed.engine.foreign["app"] = "managed by kubectl"
+    ended = meshed("route", "--clear")
+    assert ended.code == 0
+    assert "destinationrule/app kept (managed by kubectl)" in ended.out
+    assert "warning: DestinationRule default/app stays" in ended.err
+    assert "kubectl delete destinationrule app -n default" in ended.err
+    document = meshed("route", "--clear", "-o", "json").json
+    (change,) = document["changes"]
+    assert (change["action"], change["reason"]) == ("kept", "managed by kubectl")
+    assert "managed by kubectl" in document["warnings"][0]["message"]
+
+
 @pytest.mark.parametrize("argv", [(), ("v2", "--clear"), ("v2", "-f", "x")], ids=str)
 def test_route_wants_one_thing(meshed: Cli, argv: tuple[str, ...]) -> None:
     assert meshed("route", *argv).code == 2

@@ -23,7 +23,9 @@ def route(
         ),
     ] = None,
     files: Files = None,
-    clear: Annotated[bool, typer.Option("--clear", help="Remove the rules.")] = False,
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Remove the rules that meshdemo made.")
+    ] = False,
     explain: Explain = False,
 ) -> Report:
     """Send traffic to versions of the app.

@@ -71,10 +71,12 @@ class Change:
     """What became of one object, in kubectl's words."""
 
     action: str
-    """created, configured, unchanged or deleted."""
+    """created, configured, unchanged, deleted, or kept: to be deleted, and not ours."""
     kind: str
     namespace: str
     name: str
+    reason: str = ""
+    """Whose it is, if it was kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ class Engine(Protocol):
         """
 
     def delete(self, objects: Sequence[Object]) -> tuple[Change, ...]:
-        """Remove these objects; one that is not there is no error."""
+        """Remove these objects; one that is not there is no error, one that is not ours is kept."""
 
     def wait_ready(self, objects: Sequence[Object], timeout: float) -> None:
         """Return when workloads are ready, and rules live in the test client's data plane.

@@ -43,13 +43,14 @@ def applied_document(applied: Applied) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def change_document(change: Change) -> dict[str, str]:
+def change_document(change: Change) -> dict[str, str | None]:
     """Give what became of one object."""
     return {
         "action": change.action,
         "kind": change.kind,
         "namespace": change.namespace,
         "name": change.name,
+        "reason": change.reason or None,
     }
 
 

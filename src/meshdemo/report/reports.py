@@ -125,7 +125,8 @@ def only_code(code: int, show: Callable[[Terminal], None] | None = None, **data:
 
 def _show_changes(terminal: Terminal, changes: Iterable[Change]) -> None:
     for change in changes:
-        terminal.line(f"{change.kind.lower()}/{change.name} {change.action}")
+        why = f" ({change.reason})" if change.reason else ""
+        terminal.line(f"{change.kind.lower()}/{change.name} {change.action}{why}")
 
 
 def manifests_written(objects: Sequence[Object]) -> Report:

@@ -108,7 +108,7 @@ def _refuse_others(engine: Engine, objects: Sequence[Object]) -> None:
 
 
 def clear(engine: Engine, timeout: float) -> Story[Routed]:
-    """Remove the rules of the namespace, the VirtualServices first."""
+    """Remove the rules of the namespace, the VirtualServices first; what others made stays."""
     namespace = engine.where.namespace
     mine = [item for item in manifests.rules(engine.objects()) if item.namespace == namespace]
     yield Started("route", "Remove the rules.")
@@ -117,8 +117,20 @@ def clear(engine: Engine, timeout: float) -> Story[Routed]:
     if mine:
         engine.wait_ready(manifests.rules(engine.objects()), timeout)
     seconds = time.monotonic() - began
-    yield Finished("route", f"{counted(len(changes), 'rule')} removed", seconds)
+    kept = [change for change in changes if change.action == "kept"]
+    removed = counted(len(changes) - len(kept), "rule")
+    yield Finished("route", f"{removed} removed", seconds)
+    for change in kept:
+        yield _stays(change)
     return Routed(changes, seconds)
+
+
+def _stays(change: Change) -> Note:
+    """Warn of a rule that is still in force, and say who can remove it."""
+    title = f"{change.kind} {change.namespace}/{change.name}"
+    way_out = f"kubectl delete {change.kind.lower()} {change.name} -n {change.namespace}"
+    text = f"{title} stays, this run of meshdemo did not make it ({change.reason})"
+    return Note(f"{text}; if it is yours: {way_out}", warning=True)
 
 
 def split_objects(

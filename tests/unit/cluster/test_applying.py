@@ -171,7 +171,23 @@ def test_an_adopted_object_is_not_ours_and_outlives_down(api: tuple[type[Api], K
     Applier(kube, "shop", adopt=True).apply([service()], dry_run=False)
     assert "meshdemo.dev/adopted" in handler.objects[PATH]["metadata"]["annotations"]
     Applier(kube, "shop").apply([service()], dry_run=False)  # once is enough
-    assert Removal(kube, "shop", say_nothing, 5).delete([service()]) == ()
+    (change,) = Removal(kube, "shop", say_nothing, 5).delete([service()])
+    assert (change.action, change.reason) == ("kept", "manager unknown (adopted)")
+    assert PATH in handler.objects
+
+
+@pytest.mark.parametrize(
+    ("labels", "whose"),
+    [({}, "managed by kubectl"), ({"meshdemo.dev/run": "other"}, "of the run in namespace other")],
+    ids=["kubectl's", "another run's"],
+)
+def test_what_is_not_ours_is_kept_and_its_owner_is_said(
+    api: tuple[type[Api], Kube], labels: dict[str, str], whose: str
+) -> None:
+    handler, kube = api
+    handler.objects[PATH] = live("Service", "app", labels)
+    (change,) = Removal(kube, "shop", say_nothing, 5).delete([service(), service("gone")])
+    assert (change.action, change.reason) == ("kept", whose)
     assert PATH in handler.objects
 
 

@@ -95,7 +95,7 @@ class Applier:
             before = self.live.get(item.key)
             if before is None or is_ours(before, self.run) or self.adopt or _is_adopted(before):
                 continue
-            wrong.append(f"{item.title} ({_owner(before)})")
+            wrong.append(f"{item.title} ({owner(before)})")
         if wrong:
             raise EnvironmentFailed(
                 f"there already, and not made by this run of meshdemo: {', '.join(wrong)}",
@@ -189,19 +189,20 @@ def is_ours(live: Json, run: str) -> bool:
     return _labels(live).get(RUN) == run
 
 
+def owner(live: Json) -> str:
+    """Say whose an object is that this run did not create, as far as it shows."""
+    if run := _labels(live).get(RUN):
+        return f"of the run in namespace {run}"
+    names = written.managers(live)
+    return f"managed by {', '.join(names)}" if names else "manager unknown"
+
+
 def _is_adopted(live: Json) -> bool:
     return ADOPTED in ((live.get("metadata") or {}).get("annotations") or {})
 
 
 def _labels(live: Json) -> dict[str, str]:
     return (live.get("metadata") or {}).get("labels") or {}
-
-
-def _owner(live: Json) -> str:
-    if run := _labels(live).get(RUN):
-        return f"of the run in namespace {run}"
-    names = written.managers(live)
-    return f"managed by {', '.join(names)}" if names else "manager unknown"
 
 
 def _namespace(name: str) -> Object:

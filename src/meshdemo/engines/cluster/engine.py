@@ -100,7 +100,7 @@ class ClusterEngine:
         return Applied(changes, tuple(references.warnings(found, known)))
 
     def delete(self, objects: Sequence[Object]) -> tuple[Change, ...]:
-        """Remove these objects, if they are ours; one that is not there is no error.
+        """Remove these objects; one that is not there is no error, one that is not ours is kept.
 
         A VirtualService leaves the client's sidecar before the subsets that it speaks of go.
         """
@@ -112,7 +112,7 @@ class ClusterEngine:
             batch = [item for item in ordered if item.kind == kind]
             done = removal.delete(batch)
             changes += done
-            names = {(change.namespace, change.name) for change in done}
+            names = {(c.namespace, c.name) for c in done if c.action == "deleted"}
             gone = [item for item in batch if (item.namespace, item.name) in names]
             if gone and plane:
                 self._readiness(self.settings.timeout).wait_for_absence(plane, gone)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from meshdemo import waiting
 from meshdemo.engines import Change, Check
 from meshdemo.engines.cluster import status
-from meshdemo.engines.cluster.applying import ADOPTED, RUN, is_ours
+from meshdemo.engines.cluster.applying import ADOPTED, RUN, is_ours, owner
 from meshdemo.engines.cluster.connection import CONFLICT, Denied, Forbidden
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
@@ -70,14 +70,17 @@ class Removal:
             yield Check("what others made is left", ok=True, detail=detail)
 
     def delete(self, objects: Iterable[Object]) -> tuple[Change, ...]:
-        """Delete those of these objects that are ours, and say which."""
+        """Delete those of these objects that are ours, and say which; the others are kept."""
         changes = []
         for item in objects:
             live = self.kube.get(str(item.data["apiVersion"]), item.kind, item.name, item.namespace)
-            if live is None or not is_ours(live, self.run):
+            if live is None:
                 continue
-            self._delete({"apiVersion": item.data["apiVersion"], "kind": item.kind, **live})
-            changes.append(Change("deleted", item.kind, item.namespace, item.name))
+            kept = "" if is_ours(live, self.run) else owner(live) + _adopted(live)
+            if not kept:
+                self._delete({"apiVersion": item.data["apiVersion"], "kind": item.kind, **live})
+            action = "kept" if kept else "deleted"
+            changes.append(Change(action, item.kind, item.namespace, item.name, kept))
         return tuple(changes)
 
     def ours(self) -> list[Json]:
