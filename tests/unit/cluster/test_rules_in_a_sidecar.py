@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from meshdemo import manifests
-from meshdemo.engines.cluster import references
+from meshdemo.engines.cluster import details, references
+from meshdemo.engines.cluster.exec import Target
+from meshdemo.engines.cluster.readiness import Readiness
 from meshdemo.engines.cluster.routes import Dump
+from meshdemo.errors import TimedOut
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FQDN = "app.shop.svc.cluster.local"
+RECORDED = json.loads((Path(__file__).parent / "routes" / "1.32.json").read_text())
 BASE = "/apis/networking.istio.io/v1/namespaces/shop"
 
 
@@ -81,6 +91,137 @@ def test_a_rule_is_live_when_the_sidecar_has_what_it_says(
     wanted: manifests.Object, there: Dump, live: bool
 ) -> None:
     assert there.is_live(wanted, [wanted]) is live
+
+
+def recorded(name: str) -> Dump:
+    return Dump((tuple(RECORDED[name]["routes"]),))
+
+
+def recorded_rule(name: str) -> manifests.Object:
+    return rule({"hosts": ["app"], "http": RECORDED[name]["http"]})
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_what_istiod_made_of_a_rule_is_live_in_every_detail(name: str) -> None:
+    wanted = recorded_rule(name)
+    assert recorded(name).is_live(wanted, [wanted])
+    assert recorded(name).deviations(wanted, [wanted]) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "names"),
+    [
+        ("timeout", "plain", ["timeout"]),
+        ("plain", "timeout", ["timeout"]),
+        ("timeout2", "timeout", ["timeout"]),
+        ("retries", "plain", ["retries"]),
+        ("retries0", "retries", ["retries"]),
+        ("abort", "plain", ["abort"]),
+        ("plain", "abort", ["abort"]),
+        ("abort", "abort_nopct", ["abort"]),
+        ("delay", "delay_percent", ["delay"]),
+        ("both", "abort", ["delay", "abort"]),
+        ("rewriteregex", "plain", ["rewrite"]),
+        ("redirect", "plain", ["redirect"]),
+        ("plain", "redirect", []),
+        ("direct", "redirect", ["direct response"]),
+        ("mirror", "mirror50", ["mirrors"]),
+        ("plain", "mirrors", ["mirrors"]),
+        ("headers", "plain", ["headers"]),
+        ("plain", "headers", ["headers"]),
+        ("match", "plain", ["number of routes"]),
+        ("named", "rewrite", ["path", "rewrite"]),
+    ],
+    ids=str,
+)
+def test_an_older_version_of_a_rule_is_not_live(wanted: str, there: str, names: list[str]) -> None:
+    new = recorded_rule(wanted)
+    assert recorded(there).deviations(new, [new]) == names
+    assert bool(names) or not recorded(there).is_live(new, [new])
+
+
+def test_of_retries_that_a_rule_leaves_to_the_mesh_nothing_is_wanted() -> None:
+    plain = recorded_rule("plain")
+    assert recorded("retries").deviations(plain, [plain]) == []
+
+
+def test_older_releases_spell_the_same_match_in_another_way() -> None:
+    match = {
+        "uri": {"prefix": "/a"}, "headers": {"x": {"exact": "1"}, "y": {"regex": "b+"}, "z": {}},
+    }  # fmt: skip
+    route = {
+        "match": {
+            "prefix": "/a",
+            "headers": [
+                {"name": "x", "exact_match": "1"},
+                {"name": "y", "safe_regex_match": {"google_re2": {}, "regex": "b+"}},
+                {"name": "z", "present_match": True},
+            ],
+        },
+        "route": {"timeout": "0s"},
+    }
+    assert details.differing(details.wanted({}, match, "shop"), details.found(route)) == []
+
+
+@pytest.mark.parametrize("there", [to("v1"), weighted(v1=100)], ids=["one cluster", "weighted"])
+def test_a_single_target_with_a_weight_is_spelled_in_two_ways(there: dict[str, Any]) -> None:
+    wanted = split(v1=100, v2=0)
+    assert dump(there).is_live(wanted, [wanted])
+
+
+def test_behind_a_match_that_takes_everything_no_route_is_wanted() -> None:
+    first = {
+        "match": [{"uri": {"prefix": "/"}}],
+        "route": [{"destination": {"host": "app", "subset": "v2"}}],
+    }
+    then = {"route": [{"destination": {"host": "app", "subset": "v1"}}]}
+    both = rule({"hosts": ["app"], "http": [first, then]})
+    assert dump(to("v2")).is_live(both, [both])
+    assert "number of routes" not in dump(to("v2")).deviations(both, [both])
+    assert not dump(to("v1")).is_live(both, [both])
+
+
+@dataclass
+class Sidecar:
+    """Shows one configuration after the other, the last one for ever."""
+
+    shown: list[Dump]
+    target: Target = field(default_factory=lambda: Target("shop", "testclient", "app"))
+
+    def dumps(self, _seconds: float) -> Iterator[Dump]:
+        yield self.shown.pop(0) if len(self.shown) > 1 else self.shown[0]
+
+
+def waiter(said: list[str], seconds: float, patience: float) -> Readiness:
+    def notify(text: str, *, lasting: bool = False) -> None:
+        said.append(f"{text} (stays)" if lasting else text)
+
+    kube: Any = None  # nothing is asked of it
+    return Readiness(kube, notify, time.monotonic() + seconds, patience)
+
+
+def test_the_details_of_a_rule_are_waited_for() -> None:
+    sidecar: Any = Sidecar([recorded("plain"), recorded("plain"), recorded("timeout")])
+    wanted = [recorded_rule("timeout")]
+    waiter([], 10, 10).wait_for_rules(sidecar, wanted, wanted, None)
+    assert sidecar.shown == [recorded("timeout")]
+
+
+def test_details_that_do_not_come_in_time_are_named() -> None:
+    sidecar: Any = Sidecar([recorded("plain")])
+    wanted = [recorded_rule("timeout")]
+    with pytest.raises(TimedOut, match=r"what VirtualService shop/split says now \(timeout\)"):
+        waiter([], 0.3, 10).wait_for_rules(sidecar, wanted, wanted, None)
+
+
+def test_details_on_which_somebody_else_has_the_last_word_do_not_keep_a_command_for_ever() -> None:
+    said: list[str] = []
+    sidecar: Any = Sidecar([recorded("plain")])
+    wanted = [recorded_rule("timeout")]
+    waiter(said, 60, 0.3).wait_for_rules(sidecar, wanted, wanted, None)
+    (text,) = said
+    assert "(timeout)" in text
+    assert text.endswith("does an EnvoyFilter change it? (stays)")
 
 
 def test_a_rule_that_is_not_for_sidecars_is_not_waited_for() -> None:

@@ -108,3 +108,17 @@ def test_a_field_that_a_message_names_is_left_out_to_find_the_next() -> None:
     named = [("spec.colour", ""), ('spec.containers[name="app"].size', "")]
     assert without(data, named) == {"spec": {"containers": [{"name": "app", "image": "x"}]}}
     assert data["spec"]["colour"]
+
+
+def test_of_a_rule_all_holds_also_what_somebody_else_wrote() -> None:
+    ours = {"f:metadata": {"f:labels": {"f:app": {}}}, "f:spec": {"f:hosts": {}}}
+    managed = [
+        {"manager": "meshdemo", "operation": "Apply", "time": "1", "fieldsV1": ours},
+        {"manager": "kubectl", "operation": "Update", "time": "2", "fieldsV1": {}},
+    ]
+    spec = {"hosts": ["app"], "http": [{"route": [{"destination": {"host": "app"}}]}]}
+    metadata = {**LIVE["metadata"], "managedFields": managed}
+    found = written.applied({"kind": "VirtualService", "apiVersion": "v1", "metadata": metadata,
+                             "spec": spec})  # fmt: skip
+    assert found.spec == spec
+    assert found.labels == {"app": "app"}

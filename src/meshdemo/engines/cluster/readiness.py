@@ -25,12 +25,26 @@ APPS = "apps/v1"
 LAST_LINES = 10
 SETTLED = 3.0
 """Seconds after a change in which istiod has sent all that it makes of it (0.1 to 2 measured)."""
+PATIENCE = 15.0
+"""Seconds for the details of a rule that already leads where it should: an EnvoyFilter or a setting
+of istiod's may have the last word on them, and then there is nothing to wait for."""
 START_UP = 30.0
 """Seconds of a container's life in which not to answer is part of its start."""
 ANSWER_PAUSE = 0.2
 QUIET = 3.0
 """Seconds between two words on how it goes: states that pass by are not worth one."""
 MORE_TIME = "Give it longer with --timeout."
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """What a sidecar has not got yet."""
+
+    text: str
+    is_detail: bool = False
+
+
+LATE = Lack("has not got the change")
 
 
 @dataclass
@@ -40,6 +54,7 @@ class Readiness:
     kube: Kube
     notify: Notify
     deadline: float
+    patience: float = PATIENCE
     _said: str = field(default="", init=False)
     _spoke: float = field(default_factory=time.monotonic, init=False)
 
@@ -162,23 +177,27 @@ class Readiness:
         ``before`` is what the sidecar had before they were changed, and when that was: then it
         must have got something since, or enough time for it.
         """
-        late: list[Object] = list(rules)
-        while late or before:
+        began = time.monotonic()
+        lack: Lack | None = Lack(f"has not got {_titles(rules)}")
+        while lack:
             try:
                 for dump in plane.dumps(max(1.0, self.left)):
-                    late = [rule for rule in rules if not dump.is_live(rule, existing)]
                     if before and (dump != before[0] or time.monotonic() - before[1] > SETTLED):
                         before = None
-                    if not (late or before) or not self.left:
+                    lack = _lack(dump, rules, existing) or (LATE if before else None)
+                    waited = time.monotonic() - began
+                    if not lack or not self.left or (lack.is_detail and waited > self.patience):
                         break
                 else:
                     time.sleep(ANSWER_PAUSE)
             except Lost:
                 time.sleep(ANSWER_PAUSE)
-            if (late or before) and not self.left:
-                names = ", ".join(rule.title for rule in late) or "the change"
-                message = f"the sidecar of {plane.target.pod} has not got {names} in time"
-                raise TimedOut(message, hint="Is istiod well? meshdemo doctor tells.")
+            said = f"the sidecar of {plane.target.pod} {lack.text}" if lack else ""
+            if lack and lack.is_detail and time.monotonic() - began > self.patience:
+                self.notify(f"{said}; does an EnvoyFilter change it?", lasting=True)
+                return
+            if lack and not self.left:
+                raise TimedOut(f"{said} in time", hint="Is istiod well? meshdemo doctor tells.")
 
     def wait_for_absence(self, plane: DataPlane, rules: Sequence[Object]) -> None:
         """Wait until the test client's sidecar has nothing of these rules any more."""
@@ -190,8 +209,7 @@ class Readiness:
             except Lost:
                 time.sleep(ANSWER_PAUSE)
             if not self.left:
-                names = ", ".join(rule.title for rule in rules)
-                message = f"the sidecar of {plane.target.pod} still has {names}"
+                message = f"the sidecar of {plane.target.pod} still has {_titles(rules)}"
                 raise TimedOut(message, hint="Is istiod well? meshdemo doctor tells.")
 
     def _say(self, text: str) -> None:
@@ -215,6 +233,21 @@ def is_rolled_out(live: Json) -> bool:
 def starting(pods: Sequence[Json]) -> list[Json]:
     """Pick the pods that have only just started, so that they may not answer yet."""
     return [pod for pod in pods if _age(pod) < START_UP]
+
+
+def _lack(dump: Dump, rules: Sequence[Object], existing: Sequence[Object]) -> Lack | None:
+    """Say which rules are not in a sidecar yet, or only in an older version."""
+    if late := [rule for rule in rules if not dump.is_live(rule, existing)]:
+        return Lack(f"has not got {_titles(late)}")
+    for rule in rules:
+        if names := dump.deviations(rule, existing):
+            text = f"has not got what {rule.title} says now ({', '.join(names)})"
+            return Lack(text, is_detail=True)
+    return None
+
+
+def _titles(rules: Sequence[Object]) -> str:
+    return ", ".join(rule.title for rule in rules)
 
 
 def _age(pod: Json) -> float:

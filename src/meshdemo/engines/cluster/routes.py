@@ -1,15 +1,16 @@
 """Whether a sidecar's configuration has a rule, read from Envoy's own dump. Pure.
 
 istiod notes in each route and cluster which rule it comes from, but not which version of the
-rule. So what is there is compared with what the rule says, as far as that is simple; of the rest
-only that it is there.
+rule. So what is there is compared with what the rule says: where it leads, and the details that
+are plain to see; of the rest only that it is there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from meshdemo.engines.cluster import details
 from meshdemo.matching import full_name
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.cluster.kube import Json
     from meshdemo.manifests import Object
+
+Targets: TypeAlias = "tuple[tuple[str, int], ...]"
+"""Clusters without their port, each with its weight."""
 
 RULE_PATHS = {"VirtualService": "virtual-service", "DestinationRule": "destination-rule"}
 """The last part but one of the name that istiod gives a rule in the metadata."""
@@ -28,7 +32,8 @@ NOT_SIMPLE = ("port", "gateways", "sourceLabels", "sourceNamespace")
 class Dump:
     """A sidecar's routes and clusters, as far as they come from rules."""
 
-    routes: tuple[Json, ...] = ()
+    hosts: tuple[tuple[Json, ...], ...] = ()
+    """The routes of each virtual host, in their order."""
     clusters: tuple[Json, ...] = ()
     names: frozenset[str] = field(default_factory=frozenset)
     """The names of all its clusters."""
@@ -36,34 +41,57 @@ class Dump:
     @classmethod
     def of(cls, routes: Json, clusters: Json) -> Dump:
         """Read what Envoy's config_dump says of its dynamic routes and clusters."""
-        found = [r for config in _configs(routes, "route_config") for r in _routes(config)]
+        hosts = [h for c in _configs(routes, "route_config") for h in c.get("virtual_hosts") or ()]
+        found = [tuple(host.get("routes") or ()) for host in hosts]
         known = list(_configs(clusters, "cluster"))
         return cls(tuple(found), tuple(known), frozenset(str(c.get("name", "")) for c in known))
 
     def has_rule(self, rule: Object) -> bool:
         """Tell whether anything in it comes from this rule."""
-        parts = self.routes if rule.kind == "VirtualService" else self.clusters
-        return any(_comes_from(part, rule) for part in parts)
+        if rule.kind == "VirtualService":
+            return bool(self._routes(rule))
+        return any(_comes_from(part, rule) for part in self.clusters)
 
     def is_live(self, rule: Object, rules: Sequence[Object]) -> bool:
-        """Tell whether it is what this rule, among all ``rules``, makes of a sidecar."""
+        """Tell whether it leads where this rule, among all ``rules``, makes it lead."""
         if not _concerns_sidecars(rule) or _has_rival(rule, rules):
             return True
         if rule.kind == "VirtualService":
             return self._routes_live(rule)
         return self._subsets_live(rule)
 
+    def deviations(self, rule: Object, rules: Sequence[Object]) -> list[str]:
+        """Name the details in which it is not what this rule says; none if that is not plain."""
+        ways = rule.spec.get("http") or []
+        if rule.kind != "VirtualService" or not _concerns_sidecars(rule) or _has_rival(rule, rules):
+            return []
+        if not ways or any(_is_decided_elsewhere(way) for way in ways):
+            return []
+        wanted, complete = _wanted_routes(ways, rule.namespace)
+        names: list[str] = []
+        for host in self.hosts:
+            there = [details.found(part) for part in host if _comes_from(part, rule)]
+            if there and (len(there) < len(wanted) or (complete and len(there) > len(wanted))):
+                return ["number of routes"]
+            for one, other in zip(wanted, there, strict=False):
+                names += details.differing(one, other)
+        return list(dict.fromkeys(names))
+
+    def _routes(self, rule: Object) -> list[Json]:
+        return [part for host in self.hosts for part in host if _comes_from(part, rule)]
+
     def _routes_live(self, rule: Object) -> bool:
-        there = [_targets(part) for part in self.routes if _comes_from(part, rule)]
+        there = [_targets(part) for part in self._routes(rule)]
         ways = rule.spec.get("http") or []
         if not ways:
             return True
         if not there:
             return False
-        if any(_is_special(way) for way in ways):
+        if any(_is_special(way) or _is_decided_elsewhere(way) for way in ways):
             return True
-        wanted = [_wanted(way, rule.namespace) for way in _reachable(ways)]
-        return {*there} == {*wanted}
+        needed = {_wanted(way, rule.namespace) for way in _reachable(ways)}
+        allowed = {_wanted(way, rule.namespace) for way in ways}
+        return needed <= {*there} <= allowed
 
     def _subsets_live(self, rule: Object) -> bool:
         host = full_name(str(rule.spec.get("host", "")), rule.namespace)
@@ -81,60 +109,71 @@ def _configs(dump: Json, name: str) -> Iterator[Json]:
             yield entry[name]
 
 
-def _routes(config: Json) -> Iterator[Json]:
-    for host in config.get("virtual_hosts") or ():
-        yield from host.get("routes") or ()
-
-
 def _comes_from(part: Json, rule: Object) -> bool:
     istio = ((part.get("metadata") or {}).get("filter_metadata") or {}).get("istio") or {}
     ending = f"/namespaces/{rule.namespace}/{RULE_PATHS[rule.kind]}/{rule.name}"
     return str(istio.get("config", "")).endswith(ending)
 
 
-def _targets(route: Json) -> tuple[tuple[str, int], ...]:
+def _targets(route: Json) -> Targets:
     """Give where a route leads: the clusters without their port, and their weights."""
     action = route.get("route") or {}
     if "cluster" in action:
-        return ((_portless(action["cluster"]), 0),)
+        return _alike([(details.portless(action["cluster"]), 0)])
     clusters = (action.get("weighted_clusters") or {}).get("clusters") or ()
-    return tuple(sorted((_portless(c["name"]), int(c.get("weight", 0))) for c in clusters))
+    return _alike([(details.portless(c["name"]), int(c.get("weight", 0))) for c in clusters])
 
 
-def _wanted(way: Mapping[str, Any], namespace: str) -> tuple[tuple[str, int], ...]:
+def _wanted(way: Mapping[str, Any], namespace: str) -> Targets:
     """Give where a rule's way leads, in the same form."""
-    found = []
     routes = way.get("route") or []
-    for route in routes:
-        target = route.get("destination") or {}
-        name = f"{target.get('subset', '')}|{full_name(str(target.get('host')), namespace)}"
-        weight = int(route.get("weight") or 0)
-        if len(routes) == 1:
-            return ((name, 0),)
-        if weight:
-            found.append((name, weight))
-    return tuple(sorted(found)) if len(found) != 1 else ((found[0][0], found[0][1]),)
+    return _alike(
+        [
+            (details.target_name(route.get("destination") or {}, namespace), int(weight))
+            for route in routes
+            if (weight := route.get("weight") or 0) or len(routes) == 1
+        ]
+    )
 
 
-def _portless(cluster: str) -> str:
-    """``outbound|80|v2|app.default.svc.cluster.local`` without its port."""
-    parts = cluster.split("|")
-    return "|".join(parts[2:]) if len(parts) == 4 else cluster  # noqa: PLR2004 - as above
+def _alike(targets: list[tuple[str, int]]) -> Targets:
+    """Leave out the weight of an only target: some releases keep it, others do not."""
+    return tuple(sorted(targets)) if len(targets) > 1 else tuple((name, 0) for name, _ in targets)
+
+
+def _wanted_routes(
+    ways: Sequence[Mapping[str, Any]], namespace: str
+) -> tuple[list[details.Details], bool]:
+    """Say what becomes of a rule's ways, and whether that is all of it.
+
+    Behind a match that takes everything some releases write no route, others do.
+    """
+    wanted: list[details.Details] = []
+    for way in ways:
+        for match in way.get("match") or [None]:
+            wanted.append(details.wanted(way, match, namespace))
+            if match is None or details.takes_all(match):
+                return wanted, match is None
+    return wanted, True
 
 
 def _reachable(ways: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """Give the ways up to the first that takes everything."""
     for way in ways:
         yield way
-        if not way.get("match"):
+        if not way.get("match") or any(map(details.takes_all, way["match"])):
             return
 
 
 def _is_special(way: Mapping[str, Any]) -> bool:
-    """Tell whether what becomes of it is not plain to see."""
-    if any(way.get(name) for name in ("redirect", "directResponse", "delegate")):
-        return True
-    return any(match.get(name) for match in way.get("match") or () for name in NOT_SIMPLE)
+    """Tell whether it leads to no cluster."""
+    return any(way.get(name) for name in ("redirect", "directResponse"))
+
+
+def _is_decided_elsewhere(way: Mapping[str, Any]) -> bool:
+    """Tell whether what becomes of it is not plain to see: it depends on more than the rule."""
+    matches = way.get("match") or ()
+    return bool(way.get("delegate")) or any(m.get(name) for m in matches for name in NOT_SIMPLE)
 
 
 def _concerns_sidecars(rule: Object) -> bool:

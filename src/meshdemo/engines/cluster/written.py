@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.engines.cluster.kube import MANAGER
-from meshdemo.manifests import Object
+from meshdemo.manifests import RULES, Object
 
 if TYPE_CHECKING:
     from meshdemo.engines.cluster.kube import Json
@@ -38,7 +38,10 @@ def as_written(item: Object) -> Object:
 
 
 def applied(live: Json) -> Object:
-    """Give what we applied of a live object; of one that is not ours, all of it."""
+    """Give what we applied of a live object; of one that is not ours, all of it.
+
+    Of a rule always what it says: all of it holds, also what somebody changed by other means.
+    """
     fields = _our_fields(live)
     metadata = live.get("metadata") or {}
     kept = {name: metadata[name] for name in KEPT if name in metadata}
@@ -46,6 +49,8 @@ def applied(live: Json) -> Object:
         plain = as_written(Object(live))
         return Object({**plain.data, "metadata": {**plain.metadata, **kept}})
     data = _pick(live, fields)
+    if live["kind"] in RULES:
+        data["spec"] = live.get("spec") or {}
     identity = {name: metadata[name] for name in ("name", "namespace") if name in metadata}
     return Object(
         {
