@@ -23,6 +23,8 @@ class Settings:
     kubeconfig: str | None = None
     context: str | None = None
     namespace: str | None = None
+    recorded_namespace: str | None = None
+    """That of the recorded run, if the cluster comes from there; ``namespace`` goes before it."""
     state_dir: Path = field(default_factory=default_state_dir)
     timeout: float = 300.0
     """Seconds that one step may wait for; istioctl's own readiness timeout is as long."""
@@ -33,3 +35,8 @@ class Settings:
     output: str = "table"
     quiet: bool = False
     verbose: bool = False
+
+    @property
+    def place(self) -> str | None:
+        """The namespace to work in; None means the context's own."""
+        return self.namespace or self.recorded_namespace

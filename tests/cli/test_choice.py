@@ -69,6 +69,44 @@ def test_a_recorded_cluster_run_goes_on_with_its_context(tmp_path: Path) -> None
     assert (choice.engine, choice.settings.context) == ("cluster", "kind")
 
 
+RUN = {"engine": "cluster", "context": "kind", "kubeconfig": "/k", "namespace": "shop"}
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ({}, "shop"),
+        ({"namespace": "other"}, "other"),
+        ({"context": "kind"}, None),
+        ({"kubeconfig": "/k"}, None),
+        ({"engine": "cluster"}, None),
+    ],
+    ids=str,
+)
+def test_the_recorded_namespace_is_for_who_names_no_cluster_and_no_other(
+    tmp_path: Path, given: dict[str, str], place: str | None
+) -> None:
+    (tmp_path / "run.json").write_text(json.dumps(RUN))
+    settings = Settings(state_dir=tmp_path, **given)  # type: ignore[arg-type]  # only these fields
+    choice = choose_engine(settings, changes=True, environment={})
+    assert choice.settings.place == place
+    assert choice.settings.namespace == given.get("namespace")  # what a file says is no conflict
+
+
+def test_the_environment_names_a_cluster_anew(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps(RUN))
+    settings = Settings(state_dir=tmp_path)
+    choice = choose_engine(settings, changes=True, environment={"MESHDEMO_CONTEXT": "kind"})
+    assert choice.settings.place is None
+
+
+def test_a_script_for_the_recorded_run_names_its_namespace(cli: Cli) -> None:
+    cli.state.mkdir()
+    (cli.state / "run.json").write_text(json.dumps(RUN))
+    script = cli("up", "--dry-run").out
+    assert "kubectl --context kind --kubeconfig /k -n shop apply" in script
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"engine": "moon"}'])
 def test_a_broken_record_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.json").write_text(text)

@@ -134,7 +134,8 @@ def shared(  # the one declaration of the shared options; settings() reads what 
             "-n",
             rich_help_panel=SHARED,
             metavar="NAME",
-            help="Where the objects live. [default: the context's, else default]",
+            help="Where the objects live. [default: the recorded run's, the context's, else "
+            "default]",
         ),
     ] = None,
     state_dir: Annotated[

@@ -36,7 +36,7 @@ class Choice:
     engine: str
     why: str
     settings: Settings
-    """The user's settings, with the context that environment or recorded run add."""
+    """The user's settings, with what environment or recorded run add to find the mesh."""
 
 
 def choose_engine(
@@ -118,11 +118,12 @@ def _from_recorded_run(settings: Settings) -> Choice | None:
         return None
     if run is None or run["engine"] not in ENGINES:
         return None
-    cluster = {n: run[n] for n in ("context", "kubeconfig") if run.get(n)}
-    if not all(isinstance(value, str) for value in cluster.values()):
+    noted = {n: run[n] for n in ("context", "kubeconfig", "namespace") if run.get(n)}
+    if not all(isinstance(value, str) for value in noted.values()):
         return None
     if run["engine"] == CLUSTER:
-        settings = replace(settings, **cluster)
+        namespace = noted.pop("namespace", None)
+        settings = replace(settings, **noted, recorded_namespace=namespace)
     return Choice(run["engine"], f"the run recorded in {settings.state_dir}", settings)
 
 

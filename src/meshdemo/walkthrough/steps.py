@@ -70,7 +70,7 @@ def inject_commands(plan: Plan) -> tuple[str, ...]:
         return ()
     if plan.injection is Injection.AUTO and not plan.is_own:
         # The local engine writes the label for Istio's webhook, which the article's pods lack.
-        namespace = plan.settings.namespace
+        namespace = plan.settings.place
         inject = ["meshdemo", "inject", "--engine", "local"]
         inject += ["-n", namespace] if namespace else []
     elif plan.injection is Injection.AUTO:
@@ -223,7 +223,7 @@ def _cluster(plan: Plan) -> list[str]:
 
 
 def _flags(plan: Plan, *, istioctl: bool = False) -> list[str]:
-    namespace = plan.settings.namespace
+    namespace = plan.settings.place
     flag = "--namespace" if istioctl else "-n"
     flags = [*_cluster(plan), *([flag, namespace] if namespace else [])]
     if istioctl and plan.mesh.namespace:

@@ -41,7 +41,7 @@ class ClusterEngine:
     def __init__(self, settings: Settings, notify: Notify = say_nothing) -> None:
         self.settings, self.notify = settings, notify
         self.kube = Kube.open(settings)
-        self.run = settings.namespace or self.kube.namespace
+        self.run = settings.place or self.kube.namespace
         self.view = View(self.kube, self.run)
         self.where = Where("cluster", self.kube.context, self.run, self.kube.server)
         self._before: tuple[Dump, float] | None = None
@@ -91,7 +91,7 @@ class ClusterEngine:
             self._remember_data_plane()
         changes = applier.apply(in_apply_order(wanted), dry_run=dry_run)
         if not dry_run:
-            remembering.remember(self.settings, self.kube)
+            remembering.remember(self.settings, self.kube, self.run)
         changed = any(c.action != "unchanged" for c in changes if c.kind in RULES)
         if self._before and not changed and not dry_run:
             self._before = None
@@ -175,7 +175,7 @@ class ClusterEngine:
         removal = self._removal()
         if not everything:
             yield from removal.everything()
-            remembering.forget(self.settings, self.kube)
+            remembering.forget(self.settings, self.kube, self.run)
             return
         from meshdemo.engines.cluster import uninstall  # noqa: PLC0415 - only down --all
 
@@ -187,7 +187,7 @@ class ClusterEngine:
             istio.refuse_if_used()
         yield from removal.everything()
         yield from istio.run()
-        remembering.forget(self.settings, self.kube)
+        remembering.forget(self.settings, self.kube, self.run)
 
     def _find_istioctl(
         self,

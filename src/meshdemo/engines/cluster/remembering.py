@@ -1,4 +1,5 @@
-"""Which cluster the last command changed, in the state directory: the next one need not name it.
+"""Which cluster and namespace the last command changed, in the state directory: the next one need
+not name them.
 
 The cluster itself holds all else. A local run that is recorded there stays recorded.
 """
@@ -19,29 +20,33 @@ if TYPE_CHECKING:
 ENGINE = "cluster"
 
 
-def remember(settings: Settings, kube: Kube) -> None:
-    """Note the cluster, unless a run of another engine is noted."""
-    noted, wanted = _noted(settings), _entry(settings, kube)
+def remember(settings: Settings, kube: Kube, namespace: str) -> None:
+    """Note the cluster and the namespace, unless a run of another engine is noted."""
+    noted, wanted = _noted(settings), _entry(settings, kube, namespace)
     if noted == wanted or (noted is not None and noted.get("engine") != ENGINE):
         return
     with record.locked(settings.state_dir, "meshdemo apply", settings.timeout):
         record.write(settings.state_dir, wanted)
 
 
-def forget(settings: Settings, kube: Kube) -> None:
-    """Remove the note about this cluster."""
-    if _noted(settings) == _entry(settings, kube):
+def forget(settings: Settings, kube: Kube, namespace: str) -> None:
+    """Remove the note about this cluster and namespace; one about another stays."""
+    if _noted(settings) == _entry(settings, kube, namespace):
         with record.locked(settings.state_dir, "meshdemo down", settings.timeout):
             record.remove(settings.state_dir)
 
 
-def _entry(settings: Settings, kube: Kube) -> dict[str, str]:
-    """Say how the cluster is reached: nothing is noted of a pod's own service account."""
+def _entry(settings: Settings, kube: Kube, namespace: str) -> dict[str, str]:
+    """Say how the cluster is reached: nothing is noted of a pod's own service account.
+
+    Where KUBECONFIG lists several files, the context's name is noted, and the list is the user's.
+    """
+    if kube.in_cluster:
+        return {"engine": ENGINE, "namespace": namespace}
     file = settings.kubeconfig or os.environ.get("KUBECONFIG", "")
-    if kube.in_cluster or os.pathsep in file:
-        return {"engine": ENGINE}
-    kubeconfig = {"kubeconfig": str(Path(file).expanduser().absolute())} if file else {}
-    return {"engine": ENGINE, "context": kube.context, **kubeconfig}
+    single = file and os.pathsep not in file
+    kubeconfig = {"kubeconfig": str(Path(file).expanduser().absolute())} if single else {}
+    return {"engine": ENGINE, "context": kube.context, **kubeconfig, "namespace": namespace}
 
 
 def _noted(settings: Settings) -> dict[str, str] | None:
