@@ -101,8 +101,20 @@ def walkthrough(engine: Engine) -> dict[str, tuple[Object, ...]]:
 
 
 @pytest.fixture
-def workloads(walkthrough: dict[str, tuple[Object, ...]]) -> tuple[Object, ...]:
-    return (*walkthrough["app-istio"], *walkthrough["test-client"])
+def workloads(engine: Engine, walkthrough: dict[str, tuple[Object, ...]]) -> tuple[Object, ...]:
+    found = (*walkthrough["app-istio"], *walkthrough["test-client"])
+    return found if engine.where.engine == LOCAL else tuple(map(_soon_ended, found))
+
+
+def _soon_ended(item: Object) -> Object:
+    """Give its pods a second to end: the app does not heed SIGTERM, and would take all of 30."""
+    if item.kind != "Deployment":
+        return item
+    template = item.pod_template
+    pod = {**template["spec"], "terminationGracePeriodSeconds": 1}
+    return item.with_data(
+        {**item.data, "spec": {**item.spec, "template": {**template, "spec": pod}}}
+    )
 
 
 @pytest.fixture

@@ -51,6 +51,8 @@ class Removal:
     removed: int = field(default=0, init=False)
     workloads: set[tuple[str, str]] = field(default_factory=set, init=False)
     """Namespace and name of the Deployments whose pods have to end."""
+    told: set[str] = field(default_factory=set, init=False)
+    """The UIDs of the pods that were told to end."""
 
     def everything(self) -> Iterator[Check]:
         """Remove all that bears our label, and prove it gone."""
@@ -59,10 +61,11 @@ class Removal:
         others = [item for item in found if item["kind"] not in LAST]
         for item in others:
             self._delete(item)
-        left = self._wait(others)
-        yield _check("no object of ours is left", left, f"{self.removed} removed")
+        # A Deployment goes after its pods.
         pods = self._wait_for_pods()
         yield _check("no pod is left", pods, "all have ended")
+        left = self._wait(others)
+        yield _check("no object of ours is left", left, f"{self.removed} removed")
         for space in spaces:
             yield self._remove_namespace(space)
         if kept := self._kept():
@@ -162,12 +165,12 @@ class Removal:
         left: list[Json] = []
 
         def gone() -> bool:
-            left[:] = [
-                pod
-                for namespace in sorted({space for space, _ in self.workloads})
-                for pod in self.kube.list("v1", "Pod", namespace)
-                if (namespace, status.workload(pod)) in self.workloads
-            ]
+            left[:] = [pod for space, name in self.workloads for pod in self._pods(space, name)]
+            for pod in left:
+                if pod["metadata"]["uid"] not in self.told:
+                    # Made in the place of one that we ended: nobody has ever used it, and it
+                    # would take all of its 30 seconds, for a kubelet heeds no shorter time later.
+                    self._end(pod, 0)
             return not left
 
         return self._until(gone, "the pods to end", lambda: map(_title, left))
@@ -191,22 +194,22 @@ class Removal:
         return live is not None and live["metadata"]["uid"] == metadata["uid"]
 
     def _end_pods(self, deployment: Json) -> None:
-        """End a Deployment's pods before it goes: whoever deletes them later gives them longer.
+        """End a Deployment's pods before it goes: whoever deletes them later gives them longer."""
+        namespace, name = deployment["metadata"]["namespace"], deployment["metadata"]["name"]
+        self.workloads.add((namespace, name))
+        for pod in self._pods(namespace, name):
+            self._end(pod, GRACE)
 
-        What it makes in their place has not started yet when it goes.
-        """
-        namespace = deployment["metadata"]["namespace"]
-        owner = (namespace, deployment["metadata"]["name"])
-        self.workloads.add(owner)
-        for pod in self.kube.list("v1", "Pod", namespace):
-            if (namespace, status.workload(pod)) == owner:
-                options = {
-                    "preconditions": {"uid": pod["metadata"]["uid"]},
-                    "gracePeriodSeconds": GRACE,
-                }
-                name = pod["metadata"]["name"]
-                with suppress(Denied):  # then it ends all the same, only later
-                    self.kube.delete("v1", "Pod", name, namespace, options=options)
+    def _pods(self, namespace: str, deployment: str) -> list[Json]:
+        found = self.kube.list("v1", "Pod", namespace)
+        return [pod for pod in found if status.workload(pod) == deployment]
+
+    def _end(self, pod: Json, seconds: int) -> None:
+        metadata = pod["metadata"]
+        self.told.add(metadata["uid"])
+        options = {"preconditions": {"uid": metadata["uid"]}, "gracePeriodSeconds": seconds}
+        with suppress(Denied):  # then it ends all the same, only later
+            self.kube.delete("v1", "Pod", metadata["name"], metadata["namespace"], options=options)
 
     def _remove_namespace(self, space: Json) -> Check:
         name = space["metadata"]["name"]
