@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 ADMIN = "http://127.0.0.1:15000/config_dump?resource"
 LOOK_LIMIT = 5
-"""Seconds that the sidecar may take to show its configuration."""
+"""Seconds that the sidecar may take to show its configuration, and an app to answer."""
+GUESS_LIMIT = 1
+"""Seconds for an app that may not speak HTTP: it need not say anything."""
 IN_A_ROW = 20
 """So many answers in a row: with two pods, one of which refuses, that happens once in a million."""
 PAUSE = 0.05
@@ -41,12 +43,40 @@ done
 ANSWERS = """\
 i=0
 while [ "$i" -lt {count} ]; do echo {url}; i=$((i+1)); done |
-curl -q -g -s --max-time {limit} -w '\\n{mark} %{{http_code}}\\n' -K -
+curl -q -g -s --max-time {limit} -w '\\n{mark} %{{http_code}} %{{num_connects}}\\n' -K -
 """
 STARTING = re.compile(
     rb"upstream connect error|no healthy upstream|^upstream request timeout", re.IGNORECASE
 )
-"""What a sidecar says in place of an app that does not listen."""
+"""What a sidecar says in place of an app that does not answer."""
+REFUSED = re.compile(rb"connection failure|no healthy upstream", re.IGNORECASE)
+"""What it says in place of one that does not even listen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something must answer."""
+
+    url: str
+    is_http: bool = True
+    """Whether its port is declared so; where it is only detected, to listen is enough."""
+
+    def script(self, mark: str) -> str:
+        """Ask it often."""
+        line = shlex.quote(f'url = "{self.url}"')
+        limit = LOOK_LIMIT if self.is_http else GUESS_LIMIT
+        return ANSWERS.format(count=IN_A_ROW, url=line, limit=limit, mark=mark)
+
+    def trouble(self, output: bytes, mark: str) -> str:
+        """Say what was wrong first; empty if something answered each time."""
+        *parts, _ = re.split(rb"\n?%s (\d{3}) (\d+)\n" % mark.encode(), output)
+        for body, status, connects in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+            if status == b"000" and (self.is_http or connects == b"0"):
+                return "no connection"
+            sign = STARTING if self.is_http else REFUSED
+            if int(status) in (502, 503, 504) and sign.search(body):
+                return f"{int(status)} {body.decode(errors='replace').strip()[-200:]}"
+        return "" if parts else "the test client has no curl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +106,10 @@ class DataPlane:
             if time.monotonic() > deadline:
                 return
 
-    def trouble(self, url: str) -> str:
-        """Ask a URL often; empty if something answers each time, else what was said last."""
+    def trouble(self, place: Place) -> str:
+        """Ask a place often; empty if something answers each time, else what was wrong first."""
         mark = uuid.uuid4().hex
-        line = shlex.quote(f'url = "{url}"')
-        script = ANSWERS.format(count=IN_A_ROW, url=line, limit=LOOK_LIMIT, mark=mark)
-        output = b"".join(self._output(script))
-        pattern = re.compile(rb"\n?%s (\d{3})\n" % mark.encode())
-        *parts, _ = pattern.split(output)
-        for body, status in zip(parts[::2], parts[1::2], strict=True):
-            if status == b"000":
-                return "no connection"
-            if int(status) in (502, 503, 504) and STARTING.search(body):
-                return f"{int(status)} {body.decode(errors='replace').strip()[-200:]}"
-        return "" if parts else "the test client has no curl"
+        return place.trouble(b"".join(self._output(place.script(mark))), mark)
 
     def _parts(self, script: str, end: bytes) -> Iterator[bytes]:
         rest = b""

@@ -127,8 +127,8 @@ class ClusterEngine:
             before, self._before = self._before, None
             readiness.wait_for_rules(plane, rules(objects), rules(self.view.seen()), before)
         if client := self.view.client():
-            urls = self.view.starting_urls()
-            readiness.wait_for_answers(self.view.data_plane(client), urls)
+            places = self.view.starting_places()
+            readiness.wait_for_answers(self.view.data_plane(client), places)
 
     def objects(self) -> tuple[Object, ...]:
         """Give what is applied now."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from meshdemo.engines import Notify
     from meshdemo.engines.cluster.causes import Cause
-    from meshdemo.engines.cluster.dataplane import DataPlane
+    from meshdemo.engines.cluster.dataplane import DataPlane, Place
     from meshdemo.engines.cluster.kube import Json, Kube
     from meshdemo.engines.cluster.routes import Dump
     from meshdemo.manifests import Object
@@ -147,20 +147,20 @@ class Readiness:
 
     # --- answers -----------------------------------------------------------------------------
 
-    def wait_for_answers(self, plane: DataPlane, urls: Sequence[str]) -> None:
-        """Wait until something answers at each URL: that a pod is ready does not say so."""
+    def wait_for_answers(self, plane: DataPlane, places: Sequence[Place]) -> None:
+        """Wait until something answers at each place: that a pod is ready does not say so."""
         began = time.monotonic()
-        for url in urls:
-            while trouble := _asked(plane, url):
+        for place in places:
+            while trouble := _asked(plane, place):
                 if time.monotonic() - began > START_UP:
                     raise EnvironmentFailed(
-                        f"the pods are ready, and yet nothing answers at {url}: {trouble}",
+                        f"the pods are ready, and yet nothing answers at {place.url}: {trouble}",
                         hint="Does the app listen on the Service's targetPort, on all addresses? "
                         "meshdemo logs",
                     )
                 if not self.left:
-                    raise TimedOut(f"nothing answers at {url}: {trouble}", hint=MORE_TIME)
-                self._say(f"waiting for {url} to answer: {trouble}")
+                    raise TimedOut(f"nothing answers at {place.url}: {trouble}", hint=MORE_TIME)
+                self._say(f"waiting for {place.url} to answer: {trouble}")
                 time.sleep(ANSWER_PAUSE)
 
     # --- rules -------------------------------------------------------------------------------
@@ -265,9 +265,9 @@ def _age(pod: Json) -> float:
     return min(ages, default=0.0)
 
 
-def _asked(plane: DataPlane, url: str) -> str:
+def _asked(plane: DataPlane, place: Place) -> str:
     try:
-        return plane.trouble(url)
+        return plane.trouble(place)
     except Lost as error:
         return error.message
 

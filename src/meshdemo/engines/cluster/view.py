@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from meshdemo.engines.cluster import status, written
 from meshdemo.engines.cluster.applying import is_ours
 from meshdemo.engines.cluster.connection import Forbidden
-from meshdemo.engines.cluster.dataplane import DataPlane
+from meshdemo.engines.cluster.dataplane import DataPlane, Place
 from meshdemo.engines.cluster.exec import Target
 from meshdemo.engines.cluster.readiness import starting
 from meshdemo.engines.pods import CLIENT, find_client
@@ -132,18 +132,25 @@ class View:
         opaque = any(not protocol_of(p).takes_http_rules for p in ports if p.get("port") == port)
         return opaque or any("PASSTHROUGH" in str(item.spec) for item in rules(found))
 
-    def starting_urls(self) -> list[str]:
-        """Give the URLs of services whose pods have only just started."""
+    def starting_places(self) -> list[Place]:
+        """Give the ports of services whose pods have only just started.
+
+        Those of other protocols than HTTP are left out: a sidecar takes their connections whether
+        or not the app listens.
+        """
         young = starting(self.kube.list("v1", "Pod", self.run))
         labels = [pod["metadata"].get("labels") or {} for pod in young]
         return [
-            f"http://{item.name}.{item.namespace}:{port['port']}/"
+            Place(
+                f"http://{item.name}.{item.namespace}:{port['port']}/",
+                is_http=protocol_of(port) is Protocol.HTTP,
+            )
             for item in (self.seen() if young else ())
             if item.kind == "Service"
             and (selector := item.spec.get("selector"))
             and any(selector.items() <= each.items() for each in labels)
             for port in item.spec.get("ports") or ()
-            if protocol_of(port) is Protocol.HTTP
+            if protocol_of(port).takes_http_rules
         ]
 
 

@@ -1,0 +1,92 @@
+"""Whether something answers: asked by a shell, as in the test client, of servers on loopback."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import socketserver
+import subprocess
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meshdemo.engines.cluster.dataplane import IN_A_ROW, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MARK = "0123abcd"
+ENVOY = "upstream connect error or disconnect/reset before headers. reset reason: "
+REFUSED = f"{ENVOY}remote connection failure, transport failure reason: delayed connect error: 111"
+GARBAGE = f"{ENVOY}protocol error"
+SAID = {
+    "an answer": (200, "v1"),
+    "an error of the app": (503, "not today"),
+    "a sidecar whose app does not listen": (503, REFUSED),
+    "a sidecar whose app speaks no HTTP": (503, GARBAGE),
+}
+pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="the image's curl is asked")
+
+
+@contextmanager
+def server(answer: bytes) -> Iterator[int]:
+    """Answer every connection with these bytes."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(4096)
+            self.request.sendall(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as found:
+        thread = threading.Thread(target=found.serve_forever)
+        thread.start()
+        yield found.server_address[1]
+        found.shutdown()
+        thread.join()
+
+
+def http(status: int, body: str) -> bytes:
+    head = f"HTTP/1.1 {status} x\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    return f"{head}{body}".encode()
+
+
+def trouble(port: int, *, is_http: bool) -> str:
+    place = Place(f"http://127.0.0.1:{port}/", is_http)
+    done = subprocess.run(["sh", "-c", place.script(MARK)], capture_output=True, check=False)
+    return place.trouble(done.stdout, MARK)
+
+
+@pytest.mark.parametrize(
+    ("said", "is_http", "wrong"),
+    [
+        ("an answer", True, ""),
+        ("an error of the app", True, ""),
+        ("a sidecar whose app does not listen", True, "503"),
+        ("a sidecar whose app does not listen", False, "503"),
+        ("a sidecar whose app speaks no HTTP", True, "503"),
+        ("a sidecar whose app speaks no HTTP", False, ""),
+    ],
+)
+def test_a_place_answers_when_its_app_does(said: str, is_http: bool, wrong: str) -> None:
+    with server(http(*SAID[said])) as port:
+        assert trouble(port, is_http=is_http)[:3] == wrong
+
+
+@pytest.mark.parametrize("is_http", [True, False], ids=["http", "detected"])
+def test_where_nobody_listens_there_is_no_connection(is_http: bool) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        assert trouble(held.getsockname()[1], is_http=is_http) == "no connection"
+
+
+def test_of_a_port_that_is_not_declared_to_be_http_it_is_enough_to_listen() -> None:
+    with server(b"220 mail.example ready\r\n") as port:
+        assert trouble(port, is_http=True) == "no connection"
+        assert trouble(port, is_http=False) == ""
+
+
+def test_a_client_without_curl_is_said_so() -> None:
+    assert "no curl" in Place("http://app/").trouble(b"", MARK)
+    assert f"-lt {IN_A_ROW}" in Place("http://app/").script(MARK)
