@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo.cli.calling import program
+from meshdemo.cli.calling import flags, program
 from meshdemo.report.commands import Commands
+from meshdemo.settings import Settings, default_state_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +51,32 @@ def test_only_commands_are_spelled() -> None:
 def test_a_hint_can_be_typed_as_it_is(cli: Cli, called: Path, argv: tuple[str, ...]) -> None:
     ended = cli(*argv, "-n", "blue")
     assert f"Type: {called} up -n blue --state-dir {cli.state}\n" in ended.err + ended.out
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (Settings(engine="cluster", namespace="blue"), "--engine cluster -n blue"),
+        (Settings(engine="cluster", context="dev"), "--context dev"),
+        (Settings(kubeconfig="my config"), "--kubeconfig 'my config'"),
+        (Settings(engine="local"), "--engine local"),
+        (Settings(), ""),
+    ],
+    ids=["a cluster", "its context", "its kubeconfig", "none", "nothing said"],
+)
+def test_what_is_advised_is_about_the_same_mesh(
+    given: Settings, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MESHDEMO_STATE_DIR", raising=False)
+    assert flags(replace(given, state_dir=default_state_dir())) == said
+
+
+def test_a_cluster_that_was_only_about_is_named_for_what_comes_next(
+    cli: Cli, called: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/nowhere")
+    ended = cli("verify", "-n", "blue")
+    assert f"Type: {called} up --engine cluster -n blue --state-dir {cli.state}\n" in ended.err
 
 
 def test_what_to_try_next_can_be_typed_as_it_is(cli: Cli, called: Path) -> None:

@@ -139,7 +139,11 @@ def test_a_dry_run_prints_a_script_and_opens_no_engine(cli: Cli) -> None:
     assert cli.choice is None
     lines = ended.out.splitlines()
     assert lines[0] == "#!/bin/sh"
-    assert "istioctl install -y --context kind --set profile=demo --readiness-timeout 300s" in lines
+    install = "istioctl install -y --context kind --set profile=demo --readiness-timeout 300s"
+    there = "kubectl --context kind get deployments -A -l app=istiod -o name"
+    assert f"{there} | grep . || {install}" in lines
+    kubectl = "kubectl --context kind"
+    assert f"{kubectl} get namespace blue || {kubectl} create namespace blue" in lines
     assert (
         "istioctl kube-inject --context kind --namespace blue -f app-istio.yaml"
         " > app-istio.injected.yaml" in lines

@@ -38,7 +38,9 @@ def program(called: str) -> str:
 def flags(given: Settings) -> str:
     """Give the shared options that say which mesh it is."""
     state_dir = given.state_dir
+    implied = given.context or given.kubeconfig
     options = {
+        "--engine": None if implied else given.engine,
         "--context": given.context,
         "--kubeconfig": given.kubeconfig,
         "-n": given.namespace,

@@ -50,9 +50,14 @@ def read_settings(ctx: typer.Context) -> Settings:
     run.progress.configure(
         quiet=settings.quiet, verbose=settings.verbose, json=settings.output == "json"
     )
-    root: Any = ctx.find_root().command  # our Group, which names its commands
-    run.progress.spell(calling.commands(root.commands, settings))
+    _spell(ctx, settings)
     return settings
+
+
+def _spell(ctx: typer.Context, settings: Settings) -> None:
+    """Have commands in texts spelled so that they are about the mesh of these settings."""
+    root: Any = ctx.find_root().command  # our Group, which names its commands
+    ctx.obj.progress.spell(calling.commands(root.commands, settings))
 
 
 def chosen(
@@ -65,6 +70,7 @@ def chosen(
     run: Invocation = ctx.obj
     settings = replace(read_settings(ctx), istioctl=istioctl, adopt=adopt)
     choice = choose_engine(settings, changes=changes)
+    _spell(ctx, replace(settings, engine=choice.settings.engine))
     run.settings = choice.settings
     return choice
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -94,7 +95,7 @@ def up(
         wait=seconds(wait, "--wait"),
     )
     if dry_run:
-        script = steps.script(plan)
+        script = steps.script(replace(plan, settings=choice.with_current_context()))
         return reports.plain(script, script=script)
     engine = engine_for(ctx, choice)
     progress = ctx.obj.progress

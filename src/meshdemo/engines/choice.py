@@ -38,6 +38,13 @@ class Choice:
     settings: Settings
     """The user's settings, with what environment or recorded run add to find the mesh."""
 
+    def with_current_context(self) -> Settings:
+        """Name the kubeconfig's current context, for commands that are run later, elsewhere."""
+        settings = self.settings
+        if self.engine == LOCAL or settings.context or settings.kubeconfig:
+            return settings
+        return replace(settings, context=kubeconfig_about() or None)
+
 
 def choose_engine(
     settings: Settings, *, changes: bool, environment: Mapping[str, str] = os.environ
@@ -130,8 +137,10 @@ def _from_recorded_run(settings: Settings) -> Choice | None:
 def _detected(
     settings: Settings, environment: Mapping[str, str], *, changes: bool
 ) -> Choice | None:
+    """Take the cluster that is about; what is typed next has to name it, for it may change it."""
     if changes:
         return None
+    settings = replace(settings, engine=CLUSTER)
     if environment.get("KUBECONFIG"):
         return Choice(CLUSTER, "KUBECONFIG", settings)
     if environment.get("KUBERNETES_SERVICE_HOST") and SERVICE_ACCOUNT.exists():

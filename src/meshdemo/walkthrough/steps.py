@@ -89,7 +89,10 @@ def deploy_commands(plan: Plan) -> tuple[str, ...]:
     files = _files(plan, bundled.WORKLOADS)
     if plan.injection not in (None, Injection.NONE):
         files = _injected(files)
-    applied = tuple(_kubectl(plan, "apply", "-f", file) for file in files)
+    applied = (
+        *_namespace_commands(plan),
+        *(_kubectl(plan, "apply", "-f", file) for file in files),
+    )
     timeout = f"--timeout={_duration(plan.settings.timeout)}"
     if plan.is_own:
         return (*applied, _kubectl(plan, "wait", "pod", "--all", "--for=condition=Ready", timeout))
@@ -173,11 +176,27 @@ def script(plan: Plan) -> str:
         lines += ["", "# Write the manifests into this folder.", "meshdemo manifests ."]
         lines += _image_commands(plan)
     for step in steps:
-        commands = step.commands(plan)
+        commands = _unless_there(plan) if step is INSTALL else step.commands(plan)
         wanted = plan.verify or step.name not in ("look", "verify")
         if commands and wanted:
             lines += ["", f"# {step.name}: {step.does}", *commands]
     return "\n".join(lines)
+
+
+def _unless_there(plan: Plan) -> tuple[str, ...]:
+    """Install Istio where there is none; one that is there is used as it is."""
+    labels = "app=istiod" + (f",istio.io/rev={plan.mesh.revision}" if plan.mesh.revision else "")
+    look = ["kubectl", *_cluster(plan), "get", "deployments", "-A", "-l", labels, "-o", "name"]
+    return tuple(f"{shlex.join(look)} | grep . || {line}" for line in install_commands(plan))
+
+
+def _namespace_commands(plan: Plan) -> tuple[str, ...]:
+    """Create the namespace that was named, where it is not there."""
+    if not (name := plan.settings.place):
+        return ()
+    kubectl = shlex.join(["kubectl", *_cluster(plan)])
+    space = shlex.join(["namespace", name])
+    return (f"{kubectl} get {space} || {kubectl} create {space}",)
 
 
 def _files(plan: Plan, names: tuple[str, ...]) -> tuple[str, ...]:

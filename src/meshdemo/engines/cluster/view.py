@@ -109,10 +109,9 @@ class View:
         """Give the test client, or say what to type where there is none."""
         if pod := self.client():
             return pod
-        flags = "" if self.run == "default" else f" -n {self.run}"
         raise EnvironmentFailed(
             f"there is no mesh in namespace {self.run}: no test client (label app={CLIENT})",
-            hint=f"Start one with: meshdemo up --engine cluster{flags}",
+            hint="Start one with: meshdemo up",
         )
 
     def data_plane(self, pod: Pod) -> DataPlane:
