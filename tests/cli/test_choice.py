@@ -164,14 +164,23 @@ def test_an_engine_that_does_not_open_is_named_with_its_reason(
     assert (ended.code, ended.err.splitlines()[0]) == (3, "engine cluster (KUBECONFIG)")
 
 
-def test_up_stays_local_and_prints_the_line_for_the_cluster(
+@pytest.mark.parametrize("argv", [("up", "--no-verify"), ("deploy",), ("down",)], ids=str)
+def test_what_changes_something_stays_local_and_prints_the_line_for_the_cluster(
+    argv: tuple[str, ...], cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text("current-context: kind-a\n")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    ended = cli(*argv)
+    assert ended.code == 0
+    assert cli.choice is not None
+    assert cli.choice.engine == "local"
+    typed = f"meshdemo {argv[0]} --state-dir {cli.state} --engine cluster --context kind-a\n"
+    assert typed in ended.err
+
+
+def test_a_local_engine_that_was_asked_for_says_nothing_of_clusters(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "config").write_text("current-context: kind-a\n")
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
-    ended = cli("up", "--no-verify")
-    assert ended.code == 0
-    assert cli.choice is not None
-    assert cli.choice.engine == "local"
-    typed = f"meshdemo up --state-dir {cli.state} --engine cluster --context kind-a\n"
-    assert typed in ended.err
+    assert "kubeconfig" not in cli("deploy", "--engine", "local").err

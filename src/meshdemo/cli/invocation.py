@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.cli import calling, options, streams
-from meshdemo.engines.choice import CLUSTER, choose_engine, kubeconfig_about, open_engine
+from meshdemo.engines.choice import (
+    CLUSTER,
+    UNNAMED,
+    choose_engine,
+    kubeconfig_about,
+    open_engine,
+)
 from meshdemo.errors import MeshdemoError
 from meshdemo.report.progress import Progress
 
@@ -89,10 +96,16 @@ def engine_for(ctx: typer.Context, choice: Choice | None = None, *, changes: boo
     server = f" ({where.server})" if where.server else ""
     about = f", context {where.context}{server}" if choice.engine == CLUSTER else ""
     run.progress.say(f"{said}{about}, namespace {where.namespace}")
-    context = "" if choice.settings.engine or choice.engine == CLUSTER else kubeconfig_about()
-    if ctx.info_name == "up" and context:
-        run.progress.say(
-            "a kubeconfig is about; for its cluster: "
-            f"meshdemo up --engine cluster --context {context}"
-        )
+    unnamed = choice.why == UNNAMED or ctx.info_name == "up"
+    if choice.engine != CLUSTER and not choice.settings.engine and unnamed:
+        _offer_cluster(ctx)
     return engine
+
+
+def _offer_cluster(ctx: typer.Context) -> None:
+    """Say how the same is done on the cluster of the user's kubeconfig, which nobody named."""
+    if context := kubeconfig_about():
+        name = f"--engine cluster --context {shlex.quote(context)}"
+        ctx.obj.progress.say(
+            f"a kubeconfig is about; for its cluster: meshdemo {ctx.info_name} {name}"
+        )

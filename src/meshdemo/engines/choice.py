@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LOCAL, CLUSTER = "local", "cluster"
 ENGINES = (LOCAL, CLUSTER)
+UNNAMED = "nothing names a cluster"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
@@ -66,7 +67,7 @@ def choose_engine(
         _from_environment(settings, environment)
         or _from_recorded_run(settings)
         or _detected(settings, environment, changes=changes)
-        or Choice(LOCAL, "nothing names a cluster", settings)
+        or Choice(LOCAL, UNNAMED, settings)
     )
 
 

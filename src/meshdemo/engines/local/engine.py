@@ -60,7 +60,10 @@ class LocalEngine:
     def install(self, options: MeshOptions = MeshOptions()) -> Iterator[Check]:  # noqa: B008 - it is frozen
         """Find Envoy, and see that it runs: there is nothing else to install here."""
         if options != MeshOptions():
-            raise InputError("the local engine installs no Istio, so it takes no Istio settings")
+            raise InputError(
+                "the local engine installs no Istio, so it takes no Istio settings",
+                hint="For a cluster, name it: --engine cluster, or --context CONTEXT.",
+            )
         envoy = self._envoy
         yield Check("Envoy is found", ok=True, detail=f"{envoy.path} ({envoy.source})")
         yield Check("Envoy runs", ok=True, detail=f"Envoy {envoy.version}")
