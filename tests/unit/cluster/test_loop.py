@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -61,7 +63,14 @@ def app() -> Iterator[str]:
 
 def run(job: client.Job) -> list[Reply]:
     """Run the loop in a shell, as in a container."""
-    done = subprocess.run(["sh", "-c", job.script(MARK)], capture_output=True, check=True)
+    stdin, ours = os.pipe()
+    try:
+        done = subprocess.run(
+            ["sh", "-c", job.script(MARK)], stdin=stdin, capture_output=True, check=True
+        )
+    finally:
+        os.close(stdin)
+        os.close(ours)
     return client.read(done.stdout, MARK)
 
 
@@ -84,6 +93,20 @@ def test_headers_and_method_arrive_as_they_are(app: str) -> None:
     quoted = 'it\'s $HOME `x` "y"'
     request = Request(f"{app}/a b".replace(" ", "%20"), "POST", (("x-user", quoted),))
     assert run(client.Job(request, 1, fresh_connections=False)) == [Reply(200, quoted)]
+
+
+def test_the_loop_ends_soon_after_we_do(app: str) -> None:
+    job = client.Job(Request(f"{app}/x"), 1_000_000, fresh_connections=False)
+    loop = subprocess.Popen(
+        ["sh", "-c", job.script(MARK)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert loop.stdin
+    assert loop.stdout
+    with loop:
+        assert loop.stdout.readline() == b"v1\n"
+        loop.stdin.close()  # as a runtime does when the connection is gone
+        assert loop.stdout.read().count(b"v1") < 1_000_000
+    assert loop.returncode == -signal.SIGTERM
 
 
 @pytest.mark.parametrize(

@@ -40,10 +40,11 @@ SAID = re.compile(rb"curl: \((\d+)\) ?([^\n]*)\n?")
 # -q: no curlrc of the image; -g: braces in a URL are themselves; --stderr -: in the records' order.
 SCRIPT = """\
 command -v curl >/dev/null 2>&1 || exit {not_found}
+exec 3<&0
 i=0
 while [ "$i" -lt {count} ]; do echo {url}; i=$((i+1)); done |
-curl -q -g -sS --stderr - --max-time {limit} -w '\\n{mark} %{{http_code}}\\n' {options} -K -
-echo '{mark} done {count}'
+curl -q -g -sS --stderr - --max-time {limit} -w '\\n{mark} %{{http_code}}\\n' {options} -K - &
+{held}echo '{mark} done {count}'
 """
 
 
@@ -75,6 +76,7 @@ class Job:
             limit=TIME_LIMIT,
             mark=mark,
             options=shlex.join(options),
+            held=remote.HELD,
         )
 
 
@@ -153,7 +155,7 @@ def _run(
     """Give what the loop wrote, and how it ended."""
     output = bytearray()
     try:
-        with remote.start(kube, target, ["sh", "-c", script]) as session:
+        with remote.start(kube, target, ["sh", "-c", script], stdin=True) as session:
             session.deadline = deadline
             for channel, data in session.frames():
                 if channel == remote.STDOUT:

@@ -33,13 +33,14 @@ IN_A_ROW = 20
 PAUSE = 0.05
 
 DUMPS = """\
+exec 3<&0
 n=0
 while [ "$n" -lt {times} ]; do
 curl -q -g -s --noproxy '*' --max-time {limit} '{admin}=dynamic_route_configs'; echo; echo {mark}
 curl -q -g -s --noproxy '*' --max-time {limit} '{admin}=dynamic_active_clusters'; echo; echo {mark}
 n=$((n+1)); sleep {pause} 2>/dev/null || sleep 1
-done
-"""
+done &
+{held}"""
 ANSWERS = """\
 i=0
 while [ "$i" -lt {count} ]; do echo {url}; i=$((i+1)); done |
@@ -94,7 +95,9 @@ class DataPlane:
         """Look again and again, for so many seconds at most, by one exec."""
         mark = uuid.uuid4().hex
         times = max(1, int(seconds / PAUSE))
-        script = DUMPS.format(times=times, limit=LOOK_LIMIT, admin=ADMIN, mark=mark, pause=PAUSE)
+        script = DUMPS.format(
+            times=times, limit=LOOK_LIMIT, admin=ADMIN, mark=mark, pause=PAUSE, held=remote.HELD
+        )
         parts = self._parts(script, f"\n{mark}\n".encode())
         deadline = time.monotonic() + seconds
         for routes in parts:
@@ -119,7 +122,7 @@ class DataPlane:
 
     def _output(self, script: str) -> Iterator[bytes]:
         argv: Sequence[str] = ["sh", "-c", script]
-        with remote.start(self.kube, self.target, argv) as session:
+        with remote.start(self.kube, self.target, argv, stdin=True) as session:
             for channel, data in session.frames():
                 if channel == remote.STDOUT:
                     yield data

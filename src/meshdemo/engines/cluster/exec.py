@@ -36,6 +36,17 @@ V4, V5 = "v4.channel.k8s.io", "v5.channel.k8s.io"
 """The two ways to speak; only the newer one can say that standard input has ended."""
 NOT_STARTED = 126
 """The status of a command that could not be started, as a shell would give it."""
+HELD = """\
+loop=$!
+{ read -r rest <&3; kill "$loop" "$$"; } >/dev/null 2>&1 &
+wait "$loop"
+kill "$!" 2>/dev/null
+"""
+"""The end of a script whose last command, a loop in the background, must not outlive us.
+
+A runtime does not end a command when its connection is gone, but it closes its standard input. A
+background command has none of its own, so the script says ``exec 3<&0`` first.
+"""
 CONNECTION_ERRORS = (websocket.WebSocketException, OSError)
 
 
