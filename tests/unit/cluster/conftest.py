@@ -70,7 +70,7 @@ class FakeKube:
 
     objects: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
     forbidden: set[str] = field(default_factory=set)
-    """Kinds that one may not see."""
+    """Kinds that one may not see; ``create`` stands for creating any."""
     may_not: set[tuple[str, str]] = field(default_factory=set)
     """Verb and resource/subresource that one may not use."""
     server: str = "https://127.0.0.1:1"
@@ -112,6 +112,7 @@ class FakeKube:
         ]
 
     def create(self, data: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+        self._may_see("create")
         if data["kind"] == "VirtualService" and self.validates:
             message = 'admission webhook "validation.istio.io" denied the request'
             raise Denied(message, 400, {})

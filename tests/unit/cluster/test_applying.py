@@ -13,7 +13,7 @@ import pytest
 from meshdemo import manifests
 from meshdemo.engines import say_nothing
 from meshdemo.engines.cluster.applying import Applier
-from meshdemo.engines.cluster.kube import Kube
+from meshdemo.engines.cluster.kube import Forbidden, Kube
 from meshdemo.engines.cluster.removal import Removal
 from meshdemo.errors import EnvironmentFailed, InputError
 from meshdemo.settings import Settings
@@ -54,6 +54,8 @@ class Api(BaseHTTPRequestHandler):
             return 200, {"groups": []}
         if path == "/api/v1":
             return 200, {"resources": [KINDS, SPACES]}
+        if self.headers.get("Authorization") == "Bearer nobody":
+            return self.failure(403, f"nobody cannot list {path}")
         if path.endswith(("services", "namespaces", "pods")):
             return 200, {"items": [o for p, o in self.objects.items() if p.startswith(path)]}
         return (200, self.objects[path]) if path in self.objects else self.failure(404)
@@ -228,6 +230,14 @@ def test_only_the_very_object_that_was_seen_is_deleted(api: tuple[type[Api], Kub
     (change,) = Removal(kube, "shop", say_nothing, 5).delete([service()])
     assert change.action == "deleted"
     assert handler.requests[-1][3]["preconditions"] == {"uid": "u1"}
+
+
+def test_who_may_not_look_is_not_told_that_nothing_is_left(api: tuple[type[Api], Kube]) -> None:
+    handler, kube = api
+    handler.objects[PATH] = live("Service", "app", OURS)
+    kube.api.configuration.api_key["authorization"] = "Bearer nobody"
+    with pytest.raises(Forbidden, match="cannot list"):
+        list(Removal(kube, "shop", say_nothing, 5).everything())
 
 
 def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:

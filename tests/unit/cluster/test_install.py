@@ -159,6 +159,21 @@ def test_who_may_not_look_at_istiod_goes_by_its_webhooks(meshed: Any) -> None:
     assert [check.ok for check in installation(meshed, None)[0].run()] == [True, False]
 
 
+def test_who_may_neither_look_nor_ask_is_not_told_that_all_is_well(meshed: Any) -> None:
+    meshed.forbidden |= {"Deployment", "create"}
+    *asked, last = installation(meshed, None)[0].run()
+    assert [check.ok for check in asked] == [True, True]
+    assert not last.ok
+    assert "administrator" in last.hint
+
+
+def test_who_may_not_look_at_istiod_cannot_force_another(meshed: Any) -> None:
+    meshed.forbidden |= {"Deployment"}
+    *_, last = installation(meshed, None, force=True)[0].run()
+    assert not last.ok
+    assert "--force" in last.detail
+
+
 def test_a_download_that_fails_is_an_error_also_where_istio_is_there(meshed: Any) -> None:
     with pytest.raises(EnvironmentFailed):
         list(installation(meshed, None, download=Download())[0].run())

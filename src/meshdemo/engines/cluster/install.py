@@ -12,7 +12,7 @@ from meshdemo.engines import Check, MeshOptions
 from meshdemo.engines.cluster import controlplane, istioctl
 from meshdemo.engines.cluster.istioctl import Istioctl
 from meshdemo.engines.cluster.releases import release_of
-from meshdemo.engines.cluster.verification import CRD, CRDS, Verification
+from meshdemo.engines.cluster.verification import CRD, CRDS, NOT_ASKED, Verification
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
@@ -29,11 +29,12 @@ FETCH_SECONDS = 30.0
 """How long a host that serves istioctl may say nothing."""
 RUN_LABELS = {"meshdemo.dev/run": "istio", "app.kubernetes.io/managed-by": "meshdemo"}
 BROKEN_HINT = "Look at it with meshdemo doctor, or install it anew: meshdemo install --force"
+RIGHTS_HINT = "To install Istio takes an administrator's rights: meshdemo doctor"
 HINTS = {
     r"ImagePull|ErrImage": "Use a registry that the nodes reach: --istio-set hub=REGISTRY/istio",
     r"deadline exceeded|not ready after": "Give it longer: --timeout 10m. kubectl get pods -A "
     "says what it waits for.",
-    r"forbidden": "To install Istio takes an administrator's rights: meshdemo doctor",
+    r"forbidden": RIGHTS_HINT,
 }
 
 
@@ -124,7 +125,15 @@ class Installation:
     def _unseen(self) -> Iterator[Check]:
         """Go by the webhooks alone, for who may see no more."""
         plane = controlplane.assumed(self.options.namespace, self.options.revision)
-        yield from Verification(self.kube, plane, namespace=self.namespace).webhook_checks()
+        verification = Verification(self.kube, plane, namespace=self.namespace)
+        checks = tuple(verification.webhook_checks())
+        yield from checks
+        name = "Istio may be seen, or asked for"
+        if self.options.force:
+            detail = "not allowed to see what --force would change"
+            yield Check(name, ok=False, detail=detail, hint=RIGHTS_HINT)
+        elif all(check.detail.startswith(NOT_ASKED) for check in checks):
+            yield Check(name, ok=False, detail="neither is allowed", hint=RIGHTS_HINT)
 
     def _install(self, there: ControlPlane | None) -> Iterator[Check]:
         ctl = self.find(there)

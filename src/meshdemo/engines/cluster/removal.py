@@ -36,6 +36,8 @@ IN_EACH_NAMESPACE = frozenset(
 """Names of what the cluster and Istio put into namespaces, and nobody misses."""
 FIRST = ("VirtualService", "DestinationRule")
 LAST = ("Namespace",)
+MADE = ("Service", "Deployment", *FIRST)
+"""Kinds of which every run has some: who may not see these cannot tell whether they are gone."""
 SHOWN = 10
 HINT = "Run `meshdemo down` again."
 
@@ -121,14 +123,17 @@ class Removal:
     def _of_kind(self, kind: tuple[str, Resource]) -> list[Json]:
         version, resource = kind
         labels = f"{RUN}={self.run}"
-        for namespace in ("", self.run):
-            try:
-                return self.kube.list(version, resource.kind, namespace, labels=labels)
-            except Forbidden:
-                continue
-            except Denied:
+        try:
+            return self.kube.list(version, resource.kind, labels=labels)
+        except Denied as error:
+            if not isinstance(error, Forbidden):
                 return []
-        return []
+        try:
+            return self.kube.list(version, resource.kind, self.run, labels=labels)
+        except Denied as error:
+            if isinstance(error, Forbidden) and resource.kind in MADE:
+                raise
+            return []
 
     def _delete(self, live: Json) -> None:
         metadata = live["metadata"]

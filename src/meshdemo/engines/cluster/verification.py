@@ -27,7 +27,7 @@ ADMISSION, CRD = "admissionregistration.k8s.io/v1", "apiextensions.k8s.io/v1"
 NETWORKING = "networking.istio.io"
 CRDS = ("destinationrules.networking.istio.io", "virtualservices.networking.istio.io")
 GATEWAYS = "istio in (ingressgateway, egressgateway)"
-NOT_ALLOWED = "not allowed to see"
+NOT_ALLOWED, NOT_ASKED = "not allowed to see", "not allowed to ask"
 ANYWHERE = "default"
 """A namespace that every cluster has."""
 PROBE = "meshdemo-probe"
@@ -118,7 +118,7 @@ class Verification:
         try:
             pod = self._probe(probe_pod(self.namespace, self.plane.revision))
         except Forbidden as error:
-            return Check(name, ok=True, detail=f"not allowed to ask: {error.message}")
+            return Check(name, ok=True, detail=f"{NOT_ASKED}: {error.message}")
         except Denied as error:
             return Check(name, ok=False, detail=error.message, hint=WEBHOOK_HINT)
         proxy = sidecar(pod)
@@ -138,7 +138,7 @@ class Verification:
         try:
             self._probe(probe_rule(self.namespace))
         except Forbidden as error:
-            return Check(name, ok=True, detail=f"not allowed to ask: {error.message}")
+            return Check(name, ok=True, detail=f"{NOT_ASKED}: {error.message}")
         except Denied as error:
             by_istio = "validation.istio.io" in error.message and "denied" in error.message
             return Check(name, by_istio, "" if by_istio else error.message, WEBHOOK_HINT)
