@@ -68,6 +68,11 @@ def test_inject_again_adds_nothing(meshed: Cli) -> None:
     assert meshed("inject").out.count("nothing to add") == 3
 
 
+def test_inject_by_the_webhook_labels_what_the_walkthrough_deployed(deployed: Cli) -> None:
+    ended = deployed("inject", "--injection", "auto", "-o", "json")
+    assert {pod["ready"] for pod in ended.json["pods"]} == {"2/2"}
+
+
 def test_inject_with_nothing_deployed_says_what_to_type(cli: Cli) -> None:
     ended = cli("inject")
     assert ended.code == 3

@@ -11,6 +11,7 @@ from meshdemo.engines import Injection
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.walkthrough import steps
 from meshdemo.walkthrough.events import Accepted, Checked, Finished
+from meshdemo.walkthrough.plan import with_sidecar_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +88,11 @@ def inject(engine: Engine, plan: Plan, step: Step) -> Story[Injected]:
     before = concerned(engine, workloads)
     yield step.started(plan)
     began = time.monotonic()
+    if plan.injection is Injection.AUTO:
+        # As when they are deployed: by themselves the walkthrough's pods ask for no sidecar.
+        workloads = [
+            with_sidecar_label(item) if item.name in steps.WORKLOADS else item for item in workloads
+        ]
     injected = engine.inject(workloads, plan.injection or Injection.KUBE_INJECT)
     applied = yield from apply_in_order(engine, injected, plan.settings.timeout)
     seconds = time.monotonic() - began
