@@ -83,6 +83,25 @@ def test_a_usage_error_is_a_document_too(cli: Cli, argv: tuple[str, ...]) -> Non
     assert ended.json["schema"] == "meshdemo/v1"
 
 
+@pytest.mark.parametrize("signal_", [KeyboardInterrupt(), Terminated("no")], ids=repr)
+@pytest.mark.parametrize(
+    ("argv", "call", "advice"),
+    [
+        ("up", "apply", "down --state-dir"),
+        ("install", "install", "--all removes it"),
+        ("down", "down", "removes the rest"),
+        ("verify", "send", "measures anew"),
+        ("exec id", "exec id", "may run on"),
+    ],
+    ids=["up", "install", "down", "verify", "exec"],
+)
+def test_a_signal_in_the_middle_is_followed_by_what_to_do(
+    meshed: Cli, argv: str, call: str, advice: str, signal_: BaseException
+) -> None:
+    meshed.engine.fails[call] = signal_
+    assert advice in meshed(*argv.split()).err
+
+
 def test_a_traceback_comes_only_with_v(cli: Cli) -> None:
     cli.engine.fails["apply"] = ValueError("moon")
     said = cli("deploy").err

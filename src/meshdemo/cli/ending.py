@@ -12,7 +12,14 @@ import traceback
 from typing import TYPE_CHECKING
 
 from meshdemo.cli import streams
-from meshdemo.errors import EnvironmentFailed, ExitCode, Inconclusive, MeshdemoError
+from meshdemo.errors import (
+    EnvironmentFailed,
+    ExitCode,
+    Inconclusive,
+    Interrupted,
+    MeshdemoError,
+    Terminated,
+)
 from meshdemo.report import document
 from meshdemo.report.terminal import Terminal
 
@@ -24,6 +31,15 @@ if TYPE_CHECKING:
 
 ZERO_OR_THREE = ("doctor", "status")
 """They only say how it is. Without a verdict there is nothing to be inconclusive about."""
+GO_ON = "The same command again goes on from there; meshdemo down removes what is there."
+AFTER_A_SIGNAL = {
+    **dict.fromkeys(("up", "deploy", "inject", "route"), GO_ON),
+    "install": "meshdemo install ends what was begun, and meshdemo down --all removes it.",
+    "down": "meshdemo down removes the rest.",
+    "verify": "Nothing is proved: the same command again measures anew.",
+    "exec": "What runs in the test client may run on there.",
+}
+"""What to do after a signal in the middle of these; of the others nothing is left."""
 _SHORT_OUTPUT = re.compile(r"-[qv]*o(.*)")
 
 
@@ -47,6 +63,8 @@ def fail(run: Invocation | None, error: MeshdemoError, arguments: Sequence[str])
     command = run.command if run else ""
     if command in ZERO_OR_THREE and isinstance(error, Inconclusive):
         error = EnvironmentFailed(error.message, hint=error.hint)
+    if run and run.where and isinstance(error, Interrupted | Terminated):
+        error.hint = AFTER_A_SIGNAL.get(command, "")
     if _as_json(run, arguments):
         out = run.progress.out if run else Terminal(sys.stdout)
         where = run.where if run else None
