@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from meshdemo.engines import Engine, MeshOptions, Notify
     from meshdemo.engines.choice import Choice
+    from meshdemo.errors import Problem
     from meshdemo.manifests import Object
     from meshdemo.traffic import Request
 
@@ -80,6 +81,10 @@ class FakeEngine:
             if not dry_run:
                 self.applied[item.key] = new
         return Applied(tuple(changes), self.warns.warnings, self.warns.notes)
+
+    def analyze(self, objects: Sequence[Object]) -> tuple[Problem, ...]:
+        self._called("analyze")
+        return tuple(item.problem("it is odd", code="IST0999") for item in objects)
 
     def delete(self, objects: Sequence[Object]) -> tuple[Change, ...]:
         self._called("delete")

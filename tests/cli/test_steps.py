@@ -196,6 +196,21 @@ def test_what_is_no_rule_hides_no_problem_of_the_rules(meshed: Cli, tmp_path: Pa
     assert "rule:3: bad" in ended.err
 
 
+@pytest.mark.parametrize("command", ["up", "deploy", "route"])
+def test_what_the_analyzer_finds_odd_about_the_users_own_objects_is_a_warning(
+    command: str, meshed: Cli, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.yaml").write_text(V1_ALONE)
+    document = meshed(command, "-f", str(tmp_path), "-o", "json").json
+    assert [(w["code"], w["line"]) for w in document["warnings"]] == [("IST0999", 2)]
+
+
+@pytest.mark.parametrize("argv", [("up",), ("deploy",), ("route", "v2")], ids=str)
+def test_the_walkthroughs_own_objects_are_not_analyzed(argv: tuple[str, ...], meshed: Cli) -> None:
+    assert meshed(*argv).code == 0
+    assert "analyze" not in meshed.engine.calls
+
+
 def test_clear_removes_the_virtual_service_first(meshed: Cli) -> None:
     ended = meshed("route", "--clear")
     assert ended.code == 0

@@ -192,6 +192,12 @@ class Engine(Protocol):
         With ``dry_run`` only say what would happen. Raises InputError with all problems.
         """
 
+    def analyze(self, objects: Sequence[Object]) -> tuple[Problem, ...]:
+        """Say what Istio's analyzer finds odd about objects beyond what ``apply`` says.
+
+        It takes a moment. Where there is no analyzer nothing is said.
+        """
+
     def delete(self, objects: Sequence[Object]) -> tuple[Change, ...]:
         """Remove these objects; one that is not there is no error, one that is not ours is kept."""
 

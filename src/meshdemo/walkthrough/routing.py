@@ -17,6 +17,7 @@ from meshdemo.expectation import parse_split
 from meshdemo.hosts import MESH, resolve, service_host
 from meshdemo.manifests import Object
 from meshdemo.walkthrough import pods as who
+from meshdemo.walkthrough import workloads
 from meshdemo.walkthrough.events import Accepted, Finished, Note, Started
 from meshdemo.walkthrough.plan import read_files
 from meshdemo.wording import counted
@@ -64,6 +65,7 @@ def route(engine: Engine, asked: Asked, settings: Settings) -> Story[Routed]:
     if asked.files:
         explicit = settings.namespace is not None
         rules = read_files(engine, asked.files, explicit=explicit)
+        yield from workloads.analyzed(engine, rules)
         return (yield from apply_rules(engine, rules, settings.timeout))
     return (yield from clear(engine, settings.timeout))
 

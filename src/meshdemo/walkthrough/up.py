@@ -62,6 +62,7 @@ def up(engine: Engine, plan: Plan) -> Story[Up]:
     )
     changes = yield from _deploy(engine, plan, others)
     if plan.is_own:
+        yield from workloads.analyzed(engine, objects)
         changes += yield from _apply_own_rules(engine, plan, rules)
         return Up(changes, (yield from _verify_own(engine, plan)), own=True)
     changes += yield from _route(engine, plan, rules)

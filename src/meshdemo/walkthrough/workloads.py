@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshdemo import manifests
-from meshdemo.engines import Injection
+from meshdemo.engines import Applied, Injection
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.walkthrough import steps
 from meshdemo.walkthrough.events import Accepted, Checked, Finished
@@ -69,6 +69,8 @@ def deploy(engine: Engine, plan: Plan, step: Step) -> Story[Deployed]:
     began = time.monotonic()
     applied = yield from apply_in_order(engine, objects, plan.settings.timeout)
     seconds = time.monotonic() - began
+    if plan.is_own:
+        yield from analyzed(engine, objects)
     pods = concerned(engine, objects)
     yield Finished(step.name, readiness(pods), seconds)
     return Deployed(applied, pods, seconds)
@@ -110,6 +112,12 @@ def apply_in_order(
     yield Accepted(applied)
     engine.wait_ready(ordered, timeout)
     return applied.changes
+
+
+def analyzed(engine: Engine, objects: Sequence[Object]) -> Story[None]:
+    """Tell what Istio's analyzer finds odd about the user's own objects."""
+    if found := engine.analyze(objects):
+        yield Accepted(Applied(warnings=found))
 
 
 def concerned(engine: Engine, objects: Sequence[Object]) -> tuple[Pod, ...]:

@@ -75,6 +75,12 @@ def test_an_istioctl_that_does_not_fit_the_mesh_is_named(meshed: Any, examine: E
     assert failed(examine(meshed)) == ["istioctl fits the Istio that is there"]
 
 
+def test_what_the_analyzer_finds_is_told_and_is_no_failure(meshed: Any, examine: Examine) -> None:
+    check = examine(meshed)["what istioctl analyze finds is known"]
+    assert check.ok
+    assert "IST0101" in check.detail
+
+
 def test_missing_rights_are_named_one_by_one(kube: Any, examine: Examine) -> None:
     kube.may_not |= {("create", "pods/exec"), ("create", "namespaces")}
     checks = examine(kube)

@@ -191,7 +191,7 @@ def test_kube_inject_names_the_revision_where_it_would_look_for_one(
 
 
 def test_analyze_is_judged_by_its_json_because_its_exit_status_says_nothing(scripted: Make) -> None:
-    findings = opened(scripted("1.32")).analyze("", "default")
+    findings = opened(scripted("1.32")).analyze("default")
     assert [(f.code, f.subject) for f in findings] == [
         ("IST0101", "VirtualService default/app-default-v2")
     ]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.cluster.istioctl import Istioctl
     from meshdemo.engines.cluster.kube import Json
     from meshdemo.engines.cluster.routes import Dump
+    from meshdemo.errors import Problem
     from meshdemo.settings import Settings
     from meshdemo.traffic import Reply, Request
 
@@ -98,6 +99,13 @@ class ClusterEngine:
         found = rules(objects)
         known = [*self.view.seen(), *objects] if found else ()
         return Applied(changes, tuple(references.warnings(found, known)))
+
+    def analyze(self, objects: Sequence[Object]) -> tuple[Problem, ...]:
+        """Say what ``istioctl analyze`` finds odd about objects beyond what ``apply`` says."""
+        from meshdemo.engines.cluster import analysis  # noqa: PLC0415 - only for the user's own
+
+        find = self._find_istioctl()
+        return analysis.of_objects(objects, self.view.seen(), self.run, lambda: find(None))
 
     def delete(self, objects: Sequence[Object]) -> tuple[Change, ...]:
         """Remove these objects; one that is not there is no error, one that is not ours is kept.

@@ -31,6 +31,8 @@ PROBE_SECONDS = 20
 """How long it may take to say its own version: a first read of 100 MB from a slow disk."""
 ASK_SECONDS = 30
 """How long a question to the cluster may take; with a cluster that answers it is below one."""
+ANALYZE_SECONDS = 10
+"""How long an analysis may take, which nobody waits for; half a second is usual."""
 GRACE_SECONDS = 60
 """What an install takes beside waiting: fetching nothing, it applies a few hundred objects."""
 WAYS_OUT = (
@@ -138,13 +140,15 @@ class Istioctl:
         argv = ["kube-inject", *revision, "-f", "-"]
         return self._run(*argv, timeout=timeout, stdin=manifests).stdout
 
-    def analyze(self, manifests: str, namespace: str) -> tuple[Problem, ...]:
-        """Judge YAML together with what is in the cluster: what Istio accepts but finds odd.
+    def analyze(
+        self, namespace: str, manifests: str = "", timeout: float = ANALYZE_SECONDS
+    ) -> tuple[Problem, ...]:
+        """Judge what is in a namespace, and YAML with it: what Istio accepts but finds odd.
 
         Its exit status is 0 whatever it finds: only its JSON says it.
         """
-        argv = ["analyze", "-o", "json", "-n", namespace, "-"]
-        said = self._run(*argv, timeout=ASK_SECONDS, stdin=manifests, check=False)
+        argv = ["analyze", "-o", "json", "-n", namespace, *(["-"] if manifests else [])]
+        said = self._run(*argv, timeout=timeout, stdin=manifests, check=False)
         try:
             messages = json.loads(said.stdout)
         except ValueError as error:

@@ -6,12 +6,12 @@ What one is not allowed to see is said so, and is no failure: a student in a cla
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from meshdemo.engines import Check
-from meshdemo.engines.cluster import controlplane, install, istioctl
+from meshdemo.engines.cluster import analysis, controlplane, install, istioctl
 from meshdemo.engines.cluster.kube import Forbidden
 from meshdemo.engines.cluster.verification import ADMISSION, NETWORKING, NOT_ALLOWED, Verification
 from meshdemo.errors import EnvironmentFailed
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from meshdemo.engines.cluster.controlplane import ControlPlane
+    from meshdemo.engines.cluster.istioctl import Istioctl
     from meshdemo.engines.cluster.kube import Json, Kube
     from meshdemo.settings import Settings
 
@@ -73,6 +74,7 @@ class Doctor:
     kube: Kube
     settings: Settings
     namespace: str
+    istioctl: Istioctl | None = field(default=None, init=False)
 
     def checks(self) -> Iterator[Check]:
         """Make all checks. Without an API server there is only the first one."""
@@ -92,6 +94,9 @@ class Doctor:
             }
         )
         yield from self._mesh()
+        if self.plane and self.istioctl:
+            found = analysis.of_namespace(self.namespace, self.istioctl)
+            yield Check("what istioctl analyze finds is known", ok=True, detail=found)
         yield from self._seen(
             {
                 "no other mesh is there": self._other_meshes,
@@ -127,7 +132,7 @@ class Doctor:
         """Look for istioctl, and compare it with the cluster and the mesh."""
         git = server.get("gitVersion", "")
         try:
-            ctl = install.find_istioctl(self.settings, self.kube, self.plane)
+            ctl = self.istioctl = install.find_istioctl(self.settings, self.kube, self.plane)
         except EnvironmentFailed as error:
             yield Check("istioctl is found", ok=False, detail=error.message, hint=error.hint)
             yield Check("the Kubernetes version is known", ok=True, detail=git)

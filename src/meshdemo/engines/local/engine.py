@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.local.admission import Admission
     from meshdemo.engines.local.envoy import Envoy
     from meshdemo.engines.local.model import PlannedPod
+    from meshdemo.errors import Problem
     from meshdemo.settings import Settings
     from meshdemo.traffic import Reply, Request
 
@@ -90,6 +91,10 @@ class LocalEngine:
             run = self.store.run() or self._begin(envoy or self._envoy)
             self._change(self._with_envoy(run), wanted, stored)
         return Applied(changes, admission.warnings, admission.notes)
+
+    def analyze(self, objects: Sequence[Object]) -> tuple[Problem, ...]:  # noqa: ARG002 - see below
+        """Say nothing more: what Istio's analyzer finds, ``apply`` has said."""
+        return ()
 
     def delete(self, objects: Sequence[Object]) -> tuple[Change, ...]:
         """Remove these objects; one that is not there is no error."""

@@ -1,0 +1,53 @@
+"""What Istio's own analyzer finds odd: about the user's objects, and about a namespace.
+
+It is worth a word and nothing more: who has no istioctl, or may not see all that it wants to look
+at, goes without.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from meshdemo import manifests
+from meshdemo.engines.cluster import references
+from meshdemo.errors import EnvironmentFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from meshdemo.engines.cluster.istioctl import Istioctl
+    from meshdemo.errors import Problem
+    from meshdemo.manifests import Object
+
+SAID = "Referenced host"
+"""How a message begins that ``references`` has in its own words, with the place in the file."""
+
+
+def of_objects(
+    objects: Sequence[Object],
+    existing: Sequence[Object],
+    namespace: str,
+    find: Callable[[], Istioctl],
+) -> tuple[Problem, ...]:
+    """Analyze objects together with what is there; each finding has its object's place."""
+    try:
+        findings = find().analyze(namespace, manifests.dump(objects))
+    except EnvironmentFailed:
+        return ()
+    given = {item.title: item for item in objects}
+    said = {p.subject for p in references.warnings(manifests.rules(objects), existing)}
+    return tuple(
+        replace(given[found.subject].problem(found.message), code=found.code)
+        for found in findings
+        if found.subject in given and not (found.subject in said and found.message.startswith(SAID))
+    )
+
+
+def of_namespace(namespace: str, ctl: Istioctl) -> str:
+    """Say what is odd in a namespace, a line for each finding."""
+    try:
+        findings = ctl.analyze(namespace)
+    except EnvironmentFailed as error:
+        return f"not known: {error.message.splitlines()[-1]}"
+    return "\n".join(map(str, (replace(found, file="", line=0) for found in findings))) or "nothing"
