@@ -112,6 +112,8 @@ class FakeKube:
         ]
 
     def create(self, data: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+        if data["kind"] == "SelfSubjectReview":
+            return {**data, "status": {"userInfo": {"username": "ada"}}}
         self._may_see("create")
         if data["kind"] == "VirtualService" and self.validates:
             message = 'admission webhook "validation.istio.io" denied the request'

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from meshdemo.engines.cluster.kube import Unreachable
+from meshdemo.engines.cluster.kube import Forbidden, Unauthenticated, Unreachable
 from meshdemo.engines.cluster.prerequisites import Doctor
 from meshdemo.settings import Settings
 
@@ -34,7 +34,9 @@ def failed(checks: dict[str, Check]) -> list[str]:
 
 
 def test_a_healthy_cluster_passes_every_check(meshed: Any, examine: Examine) -> None:
-    assert not failed(examine(meshed))
+    checks = examine(meshed)
+    assert not failed(checks)
+    assert checks["the cluster knows who you are"].detail == "ada"
 
 
 def test_a_bare_cluster_is_ready_for_an_install(kube: Any, examine: Examine) -> None:
@@ -51,6 +53,27 @@ def test_without_an_api_server_nothing_else_is_tried(kube: Any, examine: Examine
     checks = examine(kube)
     assert failed(checks) == ["the API server answers"]
     assert len(checks) == 1
+
+
+def test_who_is_not_known_to_the_cluster_hears_only_that(kube: Any, examine: Examine) -> None:
+    def version() -> None:
+        raise Unauthenticated("your credentials are not accepted", hint="Log in anew.")
+
+    kube.version = version
+    checks = examine(kube)
+    assert list(checks) == ["the API server answers", "the cluster knows who you are"]
+    assert failed(checks) == ["the cluster knows who you are"]
+
+
+def test_who_may_not_even_ask_for_their_rights_has_none(meshed: Any, examine: Examine) -> None:
+    def can_i(*_: str, **__: str) -> bool:
+        raise Forbidden("reviews are forbidden", 403, {})
+
+    meshed.can_i = can_i
+    checks = examine(meshed)
+    assert failed(checks) == ["one may deploy, route and verify in namespace default"]
+    (detail,) = [check.detail for check in checks.values() if not check.ok]
+    assert "even to ask: reviews are forbidden" in detail
 
 
 def test_a_missing_istioctl_is_named_with_the_command_to_type(kube: Any) -> None:

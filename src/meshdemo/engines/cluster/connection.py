@@ -17,6 +17,7 @@ from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
 from kubernetes.stream import ws_client
 
+from meshdemo.engines.cluster import kubeconfig
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
@@ -37,10 +38,16 @@ REQUEST_TIMEOUT = 30.0
 JSON = "application/json"
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT = 401, 403, 404, 409
 ERRORS_FROM = 400
+ANONYMOUS = 'User "system:anonymous"'
+"""Whom a server that lets everybody ask names, where it was shown no credentials."""
 
 
 class Unreachable(EnvironmentFailed):
     """There is no cluster to talk to."""
+
+
+class Unauthenticated(EnvironmentFailed):
+    """The API server does not know who we are. It is no right that is missing, so no Denied."""
 
 
 class Denied(EnvironmentFailed):
@@ -74,27 +81,22 @@ class Connection:
     """The context's own, else ``default``."""
     kubeconfig: str | None = None
     in_cluster: bool = False
+    user: str = ""
+    """As the kubeconfig names them; empty where it names nobody."""
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
         """Connect as kubectl would. Nothing is sent yet."""
         conf = client.Configuration()
         conf.retries = False
-        explicit = settings.kubeconfig or os.environ.get("KUBECONFIG")
-        if not explicit and not settings.context and (SERVICE_ACCOUNT / "token").exists():
+        explicit = settings.kubeconfig or settings.context or os.environ.get("KUBECONFIG")
+        if not explicit and (SERVICE_ACCOUNT / "token").exists():
             return cls._inside(conf)
-        file = settings.kubeconfig or None
-        try:
-            contexts, active = config.list_kube_config_contexts(file)
-            chosen = settings.context or (active or {}).get("name", "")
-            config.load_kube_config(
-                file, context=chosen or None, client_configuration=conf, persist_config=False
-            )
-        except (ConfigException, OSError, ValueError, TypeError) as error:
-            raise _no_config(settings, explicit, error) from error
-        found: Json = next((each for each in contexts if each["name"] == chosen), {})
-        namespace = (found.get("context") or {}).get("namespace") or "default"
-        return cls(client.ApiClient(conf), chosen, namespace, settings.kubeconfig)
+        login = kubeconfig.log_in(settings.kubeconfig, settings.context, conf)
+        if not conf.verify_ssl:  # insecure-skip-tls-verify: the user's choice, not to be repeated
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        connection = client.ApiClient(conf)
+        return cls(connection, login.context, login.namespace, settings.kubeconfig, user=login.user)
 
     @classmethod
     def _inside(cls, conf: client.Configuration) -> Self:
@@ -160,7 +162,7 @@ class Connection:
                 preload_content=False,
             )
             if response.status >= ERRORS_FROM:
-                raise _denial(response.status, response.data)
+                raise self._denial(response.status, response.data)
         except urllib3.exceptions.HTTPError as error:
             raise unreachable(self.server, error) from error
         return response
@@ -168,10 +170,42 @@ class Connection:
     def credentials(self) -> dict[str, str]:
         """Give the headers that say who we are; a client certificate is in the connection."""
         try:
-            settings = self.api.configuration.auth_settings()
+            with kubeconfig.heard() as errors:
+                settings = self.api.configuration.auth_settings()
         except Exception as error:  # the client's credential plug-ins raise whatever they like
             raise Unreachable(f"the credentials cannot be had: {error}") from error
+        if errors:
+            raise Unreachable(f"the credentials cannot be renewed: {'; '.join(errors)}")
         return {each["key"]: each["value"] for each in settings.values() if each["value"]}
+
+    def stranger(self, status: int, message: str) -> Unauthenticated | None:
+        """Read out of an answer that the server does not know us; None if that is not it."""
+        if status != UNAUTHORIZED and ANONYMOUS not in message:
+            return None
+        who = f"user {self.user} of context" if self.user else "context"
+        flags = "" if self.in_cluster else f" --context {self.context}"
+        flags += f" --kubeconfig {self.kubeconfig}" if self.kubeconfig else ""
+        return Unauthenticated(
+            f"the cluster does not accept your credentials ({who} {self.context}): {message}",
+            hint="Log in anew: a token may have expired. "
+            f"Whom it takes you for: kubectl auth whoami{flags}",
+        )
+
+    def _denial(self, status: int, data: bytes) -> Unauthenticated | Denied:
+        try:
+            body = json.loads(data)
+        except ValueError:
+            body = {}
+        if not isinstance(body, dict):
+            body = {}
+        said = data.decode(errors="replace")[:500]
+        message = str(body.get("message") or said or f"HTTP {status}")
+        if unknown := self.stranger(status, message):
+            return unknown
+        if status == FORBIDDEN:
+            hint = "Ask who runs the cluster for these rights; see meshdemo doctor."
+            return Forbidden(message, status, body, hint=hint)
+        return (NotFound if status == NOT_FOUND else Denied)(message, status, body)
 
     def websocket(self, path: str, query: Sequence[tuple[str, str]], protocols: str) -> WebSocket:
         """Open a websocket. Raises what the websocket library raises: its reader knows more."""
@@ -200,26 +234,3 @@ def _lines(response: urllib3.BaseHTTPResponse, server: str) -> Iterator[bytes]:
         raise unreachable(server, error) from error
     if rest:
         yield rest
-
-
-def _denial(status: int, data: bytes) -> Denied:
-    try:
-        body = json.loads(data)
-    except ValueError:
-        body = {}
-    if not isinstance(body, dict):
-        body = {}
-    message = str(body.get("message") or data.decode(errors="replace")[:500] or f"HTTP {status}")
-    if status in (FORBIDDEN, UNAUTHORIZED):
-        hint = "Ask who runs the cluster for these rights; see meshdemo doctor."
-        return Forbidden(message, status, body, hint=hint)
-    return (NotFound if status == NOT_FOUND else Denied)(message, status, body)
-
-
-def _no_config(settings: Settings, explicit: str | None, error: Exception) -> Unreachable:
-    place = explicit or "~/.kube/config"
-    about = f", context {settings.context}" if settings.context else ""
-    return Unreachable(
-        f"no cluster to be had from {place}{about}: {error}",
-        hint="Name one with --kubeconfig and --context; kubectl config get-contexts lists them.",
-    )

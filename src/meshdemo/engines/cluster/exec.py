@@ -18,7 +18,6 @@ import websocket
 from meshdemo.engines.cluster.connection import (
     FORBIDDEN,
     NOT_FOUND,
-    UNAUTHORIZED,
     Denied,
     Forbidden,
     NotFound,
@@ -137,7 +136,7 @@ def start(
     try:
         socket = kube.websocket(path, query, f"{V5}, {V4}")
     except websocket.WebSocketBadStatusException as error:
-        raise _refusal(target, error) from error
+        raise _refusal(kube, target, error) from error
     except websocket.WebSocketException as error:
         raise Lost(f"no connection to the pod {target.pod}: {error}") from error
     except OSError as error:
@@ -163,7 +162,9 @@ def read_status(data: bytes) -> Ended:
     return Ended(NOT_STARTED, str(status.get("message", "")))
 
 
-def _refusal(target: Target, error: websocket.WebSocketBadStatusException) -> EnvironmentFailed:
+def _refusal(
+    kube: Kube, target: Target, error: websocket.WebSocketBadStatusException
+) -> EnvironmentFailed:
     """Translate what the server answered in place of a connection."""
     try:
         body = json.loads(error.resp_body or b"{}")
@@ -171,7 +172,9 @@ def _refusal(target: Target, error: websocket.WebSocketBadStatusException) -> En
     except ValueError:
         body, message = {}, str(error)
     code = error.status_code
-    if code in (FORBIDDEN, UNAUTHORIZED):
+    if unknown := kube.stranger(code, message):
+        return unknown
+    if code == FORBIDDEN:
         hint = "It needs the rights get and create on pods/exec in this namespace."
         return Forbidden(message, code, body, hint=hint)
     if code == NOT_FOUND:

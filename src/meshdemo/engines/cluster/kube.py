@@ -15,10 +15,20 @@ from meshdemo.engines.cluster.connection import (
     Forbidden,
     Json,
     NotFound,
+    Unauthenticated,
     Unreachable,
 )
 
-__all__ = ["Denied", "Forbidden", "Json", "Kube", "NotFound", "Resource", "Unreachable"]
+__all__ = [
+    "Denied",
+    "Forbidden",
+    "Json",
+    "Kube",
+    "NotFound",
+    "Resource",
+    "Unauthenticated",
+    "Unreachable",
+]
 
 MANAGER = "meshdemo"
 """Our field manager: whose fields are ours in a server-side apply."""

@@ -6,13 +6,13 @@ What one is not allowed to see is said so, and is no failure: a student in a cla
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from meshdemo.engines import Check
 from meshdemo.engines.cluster import analysis, controlplane, install, istioctl
-from meshdemo.engines.cluster.kube import Forbidden
+from meshdemo.engines.cluster.kube import Denied, Forbidden, Unauthenticated
 from meshdemo.engines.cluster.verification import ADMISSION, NETWORKING, NOT_ALLOWED, Verification
 from meshdemo.errors import EnvironmentFailed
 
@@ -77,13 +77,21 @@ class Doctor:
     istioctl: Istioctl | None = field(default=None, init=False)
 
     def checks(self) -> Iterator[Check]:
-        """Make all checks. Without an API server there is only the first one."""
+        """Make all checks. Without an API server that knows us there are only the first ones."""
+        answers = Check("the API server answers", ok=True, detail=self.kube.server)
+        known = Check("the cluster knows who you are", ok=True)
         try:
             version = self.kube.version()
-        except EnvironmentFailed as error:
-            yield Check("the API server answers", ok=False, detail=error.message, hint=error.hint)
+            known = replace(known, detail=self._name())
+        except Unauthenticated as error:
+            yield answers
+            yield replace(known, ok=False, detail=error.message, hint=error.hint)
             return
-        yield Check("the API server answers", ok=True, detail=self.kube.server)
+        except EnvironmentFailed as error:
+            yield replace(answers, ok=False, detail=error.message, hint=error.hint)
+            return
+        yield answers
+        yield known
         yield from self._istioctl(version)
         yield from self._seen(
             {
@@ -114,6 +122,15 @@ class Doctor:
                 yield Check(name, *check())
             except Forbidden:
                 yield Check(name, ok=True, detail=NOT_ALLOWED)
+
+    def _name(self) -> str:
+        """Ask by which name the cluster knows us; one before 1.28 cannot say."""
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        try:
+            status = self.kube.create(review).get("status") or {}
+        except Denied:
+            return ""
+        return str((status.get("userInfo") or {}).get("username", ""))
 
     @cached_property
     def planes(self) -> tuple[ControlPlane, ...] | None:
@@ -163,13 +180,16 @@ class Doctor:
         return True, "" if allowed else f"no pods/portforward in {place}: say --injection auto"
 
     def _missing(self, wanted: tuple[tuple[str, str, str, str], ...], namespace: str) -> str:
-        return ", ".join(
-            f"{verb} {resource}{'/' if sub else ''}{sub}"
-            for verb, group, resource, sub in wanted
-            if not self.kube.can_i(
-                verb, resource, group=group, namespace=namespace, subresource=sub
+        try:
+            return ", ".join(
+                f"{verb} {resource}{'/' if sub else ''}{sub}"
+                for verb, group, resource, sub in wanted
+                if not self.kube.can_i(
+                    verb, resource, group=group, namespace=namespace, subresource=sub
+                )
             )
-        )
+        except Forbidden as error:  # every user of a cluster may ask that
+            return f"even to ask: {error.message}"
 
     def _admission(self) -> Answer:
         """See that the API server has the webhooks' kinds; whether it heeds them, Istio shows."""

@@ -1,0 +1,146 @@
+"""Which cluster, and as whom: kubeconfig files, read as kubectl reads them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from kubernetes.config.config_exception import ConfigException
+from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
+
+from meshdemo.errors import EnvironmentFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from kubernetes import client
+
+DEFAULT = "~/.kube/config"
+UNREADABLE = (
+    *(ConfigException, yaml.YAMLError, OSError),
+    *(ValueError, TypeError, AttributeError, KeyError),  # of a file that has another shape
+)
+WHICH = "Name one with --kubeconfig and --context; kubectl config get-contexts lists them."
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What a kubeconfig says beside the address and the credentials."""
+
+    context: str
+    namespace: str
+    """The context's own, else ``default``."""
+    user: str
+    """As the file names them; the cluster may know them by another name."""
+
+
+def log_in(chosen: str | None, context: str | None, connection: client.Configuration) -> Login:
+    """Fill in a connection from a kubeconfig; its plug-in for credentials is run.
+
+    Raises EnvironmentFailed, which names the file.
+    """
+    files, merger = _read(chosen)
+    place = os.pathsep.join(files)
+    name = context or _current(merger, files)
+    try:
+        found = _named(merger.config.value["contexts"], name)
+        if found is None:
+            raise _no_context(merger, place, name)
+        about = found.get("context") or {}
+        user = str(about.get("user") or "")
+        login = Login(name, about.get("namespace") or "default", user)
+        person = _named(merger.config.value["users"], user) or {}
+        if user and not person:
+            message = f"context {name} is for user {user}, whom {place} does not have"
+            raise EnvironmentFailed(message, hint=WHICH)
+        loader = KubeConfigLoader(merger.config, active_context=name, config_base_path=None)
+        with heard() as errors:
+            loader.load_and_set(connection)
+    except UNREADABLE as error:
+        message = f"context {name} of {place} cannot be used: {_said(error)}"
+        raise EnvironmentFailed(message, hint=WHICH) from error
+    if errors:
+        raise _no_credentials(user, (person.get("user") or {}).get("exec") or {}, errors)
+    return login
+
+
+@contextmanager
+def heard() -> Iterator[list[str]]:
+    """Collect the errors that the kubernetes library logs: of a plug-in it says no more."""
+    said: list[str] = []
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.levelno >= logging.ERROR:
+                said.append(record.getMessage())
+
+    ear = Ear()
+    logging.getLogger().addHandler(ear)
+    try:
+        yield said
+    finally:
+        logging.getLogger().removeHandler(ear)
+
+
+def _read(chosen: str | None) -> tuple[list[str], KubeConfigMerger]:
+    """Read the file that was chosen, or all that KUBECONFIG names and that are there."""
+    named = [chosen] if chosen else (os.environ.get("KUBECONFIG") or DEFAULT).split(os.pathsep)
+    paths = [str(Path(path).expanduser()) for path in named if path]
+    files = [path for path in paths if Path(path).exists()]
+    if not files:
+        source = "--kubeconfig" if chosen else "KUBECONFIG" if "KUBECONFIG" in os.environ else ""
+        about = f" ({source})" if source else ""
+        raise EnvironmentFailed(f"there is no file {' or '.join(paths)}{about}", hint=WHICH)
+    merger = KubeConfigMerger("")
+    for path in files:
+        try:
+            merger.load_config(path)
+        except UNREADABLE as error:
+            message = f"{path} is no kubeconfig: {_said(error)}"
+            raise EnvironmentFailed(message, hint=WHICH) from error
+    return files, merger
+
+
+def _current(merger: KubeConfigMerger, files: Sequence[str]) -> str:
+    """Give the current context: of several files, as for kubectl, the first one that has one."""
+    named = (merger.config_files[path].get("current-context") for path in files)
+    return str(next(filter(None, named), ""))
+
+
+def _named(items: Sequence[Any], name: str) -> dict[str, Any] | None:
+    return next((item.value for item in items if item.value.get("name") == name), None)
+
+
+def _no_context(merger: KubeConfigMerger, place: str, name: str) -> EnvironmentFailed:
+    there = ", ".join(str(item.value.get("name")) for item in merger.config.value["contexts"])
+    missing = f"has no context {name}" if name else "names no current context"
+    known = f"it has {there}" if there else "it has none at all"
+    return EnvironmentFailed(f"{place} {missing}; {known}", hint="Name one with --context.")
+
+
+def _no_credentials(
+    user: str, plugin: Mapping[str, Any], errors: Sequence[str]
+) -> EnvironmentFailed:
+    """Say that there are no credentials, and which command should have given them."""
+    why = "; ".join(dict.fromkeys(errors))
+    if not plugin:
+        return EnvironmentFailed(f"the credentials of user {user} cannot be had: {why}")
+    command = shlex.join([str(plugin.get("command")), *map(str, plugin.get("args") or ())])
+    own = " ".join(str(plugin.get("installHint") or "").split())
+    hint = own or f"Is it installed, and are you logged in? Run it by hand: {command}"
+    message = f"the credentials of user {user} come from the command {command}, which failed: {why}"
+    return EnvironmentFailed(message, hint=hint)
+
+
+def _said(error: Exception) -> str:
+    """Give an error in one line; the library's own say what is missing in which part."""
+    text = " ".join(str(error).split())
+    if isinstance(error, (ConfigException, yaml.YAMLError, OSError, ValueError)):
+        return text
+    return f"it is not of that shape ({text})"

@@ -1,0 +1,238 @@
+"""How a cluster is reached, and as whom: kubeconfig files, and a real server on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import threading
+import warnings
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from meshdemo.engines.cluster import exec as remote
+from meshdemo.engines.cluster.connection import Denied, Forbidden, Unauthenticated
+from meshdemo.engines.cluster.kube import Kube
+from meshdemo.errors import EnvironmentFailed
+from meshdemo.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Write = Callable[..., str]
+
+ANONYMOUS = 'pods is forbidden: User "system:anonymous" cannot list resource "pods"'
+KINDS = {"name": "pods", "kind": "Pod", "namespaced": True, "verbs": ["get"]}
+
+
+class Server(ThreadingHTTPServer):
+    """Answers each path as the test says, and keeps the credentials that it was shown."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answers: dict[str, tuple[int, Any]] = {}
+        self.shown: list[str | None] = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.shown.append(self.headers.get("Authorization"))
+        status, said = self.server.answers.get(self.path.partition("?")[0], (200, {}))
+        body = json.dumps(said).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Be silent."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def write(tmp_path: Path, server: Server) -> Write:
+    """Write a kubeconfig with one context for the server, and give its path."""
+
+    def written(user: object = None, name: str = "class", scheme: str = "http") -> str:
+        address = {"server": f"{scheme}://127.0.0.1:{server.server_port}"}
+        if scheme == "https":
+            address["insecure-skip-tls-verify"] = True  # type: ignore[assignment]
+        config = {
+            "current-context": name,
+            "contexts": [{"name": name, "context": {"cluster": "c", "user": "ada"}}],
+            "clusters": [{"name": "c", "cluster": address}],
+            "users": [{"name": "ada", "user": user or {"token": "old"}}],
+        }
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(config))
+        return str(path)
+
+    return written
+
+
+def opened(file: str, context: str | None = None) -> Kube:
+    return Kube.open(Settings(kubeconfig=file, context=context))
+
+
+def plugin(tmp_path: Path, script: str) -> dict[str, Any]:
+    """A user whose credentials come from a command."""
+    command = tmp_path / "login"
+    command.write_text(f"#!/bin/sh\n{script}\n")
+    command.chmod(0o755)
+    how = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(command)}
+    return {"exec": {**how, "args": ["token", "--cluster", "c"]}}
+
+
+def credential(token: str, **status: str) -> str:
+    said = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}
+    return f"echo '{json.dumps({**said, 'status': {**status, 'token': token}})}'"
+
+
+@pytest.mark.parametrize(
+    ("status", "message"), [(401, "Unauthorized"), (403, ANONYMOUS)], ids=["401", "anonymous"]
+)
+def test_who_is_not_known_to_the_cluster_is_told_so_and_no_right_is_said_to_be_missing(
+    status: int, message: str, server: Server, write: Write
+) -> None:
+    server.answers["/version"] = (status, {"message": message})
+    file = write()
+    with pytest.raises(Unauthenticated) as caught:
+        opened(file).version()
+    assert "does not accept your credentials (user ada of context class)" in caught.value.message
+    assert f"kubectl auth whoami --context class --kubeconfig {file}" in caught.value.hint
+    assert not isinstance(caught.value, Denied)
+
+
+def test_who_is_known_and_may_not_is_forbidden(server: Server, write: Write) -> None:
+    server.answers["/version"] = (403, {"message": 'User "ada" cannot get path "/version"'})
+    with pytest.raises(Forbidden, match='User "ada"'):
+        opened(write()).version()
+
+
+def test_an_exec_is_refused_to_a_stranger_in_the_same_words(server: Server, write: Write) -> None:
+    server.answers["/api/v1"] = (200, {"resources": [KINDS]})
+    server.answers["/api/v1/namespaces/n/pods/p/exec"] = (401, {"message": "Unauthorized"})
+    target = remote.Target("n", "p", "c")
+    with pytest.raises(Unauthenticated), remote.start(opened(write()), target, ["id"]):
+        pass
+
+
+def test_a_plugin_gives_the_token(server: Server, write: Write, tmp_path: Path) -> None:
+    opened(write(plugin(tmp_path, credential("new")))).version()
+    assert server.shown == ["Bearer new"]
+
+
+def test_a_missing_plugin_is_named_with_its_own_advice_and_nothing_is_logged(
+    write: Write, capfd: pytest.CaptureFixture[str]
+) -> None:
+    how = {"apiVersion": "client.authentication.k8s.io/v1", "command": "aws-not-there"}
+    file = write({"exec": {**how, "args": ["eks"], "installHint": "Install\nthe AWS CLI."}})
+    with pytest.raises(EnvironmentFailed) as caught:
+        opened(file)
+    assert "user ada come from the command aws-not-there eks, which failed" in caught.value.message
+    assert "No such file" in caught.value.message
+    assert caught.value.hint == "Install the AWS CLI."
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_plugin_that_fails_is_shown_with_what_it_said(
+    write: Write, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = write(plugin(tmp_path, "echo session is over >&2; exit 3"))
+    with pytest.raises(EnvironmentFailed, match=r"login token --cluster c.*3.*session is over"):
+        opened(file)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_token_that_cannot_be_renewed_is_not_shown_any_more(
+    server: Server, write: Write, tmp_path: Path
+) -> None:
+    once = f"mkdir {tmp_path}/used || exit 3"
+    token = credential("short", expirationTimestamp="2020-01-01T00:00:00Z")
+    kube = opened(write(plugin(tmp_path, f"{once}\n{token}")))
+    with pytest.raises(EnvironmentFailed, match="cannot be renewed"):
+        kube.version()
+    assert not server.shown
+
+
+def test_a_server_whose_certificate_is_not_to_be_checked_brings_no_warning(
+    server: Server, write: Write
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(Path(__file__).with_name("loopback.pem"))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        assert opened(write(scheme="https")).version() == {}
+    assert not warned
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [b", "is no kubeconfig: while parsing"),
+        ("just words", "is no kubeconfig: it is not of that shape"),
+        ("", "is no kubeconfig: .* is empty"),
+        ("contexts: words", "is no kubeconfig: .*Expected key name"),
+        ("{}", "names no current context; it has none at all"),
+    ],
+)
+def test_a_file_that_is_no_kubeconfig_is_named(text: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text(text)
+    with pytest.raises(EnvironmentFailed, match=f"{file} {said}"):
+        opened(str(file))
+
+
+def test_a_file_that_is_not_there_is_named_with_where_that_was_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(EnvironmentFailed, match=r"there is no file .*/x \(--kubeconfig\)"):
+        opened(f"{tmp_path}/x")
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/y")
+    with pytest.raises(EnvironmentFailed, match=r"there is no file .*/y \(KUBECONFIG\)"):
+        Kube.open(Settings())
+    monkeypatch.delenv("KUBECONFIG")
+    with pytest.raises(EnvironmentFailed, match=r"there is no file .*/\.kube/config$"):
+        Kube.open(Settings())
+
+
+def test_a_context_that_is_not_there_is_named_with_those_that_are(write: Write) -> None:
+    with pytest.raises(EnvironmentFailed, match=r"class.yaml has no context lab; it has class"):
+        opened(write(), "lab")
+
+
+def test_a_context_without_its_user_or_its_cluster_cannot_be_used(write: Write) -> None:
+    file = Path(write())
+    config = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump({**config, "users": []}))
+    with pytest.raises(EnvironmentFailed, match="context class is for user ada, whom"):
+        opened(str(file))
+    file.write_text(yaml.safe_dump({**config, "clusters": []}))
+    with pytest.raises(EnvironmentFailed, match=r"context class of .* cannot be used"):
+        opened(str(file))
+
+
+def test_of_several_files_the_first_current_context_counts_as_for_kubectl(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [f"{tmp_path}/not-there", write(name="first"), write(name="second")]
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join(files))
+    assert Kube.open(Settings()).context == "first"
+    assert Kube.open(Settings(context="second")).context == "second"
