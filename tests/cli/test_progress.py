@@ -43,13 +43,13 @@ def progress(kind: str, *, quiet: bool = False) -> tuple[Progress, Screen]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("quiet", [False, True], ids=["", "quiet"])
-def test_what_lasts_is_a_line_of_its_own_everywhere(kind: str, *, quiet: bool) -> None:
+def test_what_is_always_shown_is_a_line_of_its_own_everywhere(kind: str, *, quiet: bool) -> None:
     watcher, screen = progress(kind, quiet=quiet)
 
     def story() -> Story[None]:
-        watcher.notify("before [a] step", lasting=True)
+        watcher.notify("before [a] step", always=True)
         yield Started("deploy", "Deploy [it].")
-        watcher.notify("pod [web] runs: python server.py", lasting=True)
+        watcher.notify("pod [web] runs: python server.py", always=True)
         watcher.notify("waiting for [it]")
         yield Finished("deploy", "done", 0.1)
 
@@ -57,6 +57,22 @@ def test_what_lasts_is_a_line_of_its_own_everywhere(kind: str, *, quiet: bool) -
     lines = screen.getvalue().splitlines()
     assert "  before [a] step" in lines
     assert any(line.endswith("  pod [web] runs: python server.py") for line in lines)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("quiet", [False, True], ids=["", "quiet"])
+def test_what_lasts_stays_unless_it_shall_be_quiet(kind: str, *, quiet: bool) -> None:
+    watcher, screen = progress(kind, quiet=quiet)
+
+    def story() -> Story[None]:
+        yield Started("install", "Install Istio.")
+        watcher.notify("Istiod [encountered] an error", lasting=True)
+        watcher.notify("next")
+        yield Finished("install", "done", 0.1)
+
+    watcher.follow(story())
+    assert ("  Istiod [encountered] an error" in screen.getvalue()) is not quiet
+    assert bool(screen.getvalue()) is not quiet
 
 
 @pytest.mark.parametrize("kind", KINDS)

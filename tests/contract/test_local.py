@@ -250,7 +250,7 @@ def test_an_annotated_command_gets_its_words_ports_and_environment_unchanged(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SECRET_OF_THE_USER", "1")
     said: list[str] = []
-    engine.notify = lambda text, *, lasting=False: said.append(text) if lasting else None
+    engine.notify = lambda text, **how: said.append(text) if how.get("always") else None
     up()
     objects = engine.inject(
         web(f"{sys.executable} server.py 127.0.0.1 {{port}} 'a; b' $HOME {{port:web}}")
@@ -274,7 +274,7 @@ def test_a_command_that_listens_elsewhere_is_reported(
     monkeypatch.chdir(tmp_path)
     objects = web(f"{sys.executable} server.py 0.0.0.0 {{port}}")
     said: list[str] = []
-    engine.notify = lambda text, *, lasting=False: said.append(text) if lasting else None
+    engine.notify = lambda text, **how: said.append(text) if how.get("always") else None
     engine.apply(objects)
     engine.wait_ready(objects, SECONDS)
     assert "listens on 0.0.0.0" in said[-1]

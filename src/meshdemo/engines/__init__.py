@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 class Notify(Protocol):
     """Takes one sentence on how it goes, for a person who waits."""
 
-    def __call__(self, text: str, *, lasting: bool = False) -> None:
-        """Show it until the next one comes; what is ``lasting`` stays, and is always shown."""
+    def __call__(self, text: str, *, lasting: bool = False, always: bool = False) -> None:
+        """Show it until the next one comes.
+
+        What is ``lasting`` stays; what is shown ``always`` stays too, also for who wants it quiet.
+        """
 
 
-def say_nothing(text: str, *, lasting: bool = False) -> None:
+def say_nothing(text: str, *, lasting: bool = False, always: bool = False) -> None:
     """Take sentences for nobody."""
 
 

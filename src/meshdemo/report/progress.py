@@ -63,11 +63,11 @@ class Progress:
         finally:
             self._stop_spinner()
 
-    def notify(self, text: str, *, lasting: bool = False) -> None:
-        """Tell how a step goes; what is ``lasting`` stays to be read, also when quiet."""
-        if lasting:
+    def notify(self, text: str, *, lasting: bool = False, always: bool = False) -> None:
+        """Tell how a step goes; what is ``lasting`` stays, ``always`` also when it is quiet."""
+        if lasting or always:
             with self._spinner.aside() if self._spinner else nullcontext():
-                self._line(f"  {text}", always=True)
+                self._line(f"  {text}", always=always)
         elif self._spinner:
             self._spinner.say(text)
         else:

@@ -27,8 +27,8 @@ def opened(program: Any) -> Istioctl:
 class Heard(list[str]):
     """What an engine tells."""
 
-    def __call__(self, text: str, *, lasting: bool = False) -> None:
-        self.append(text if lasting else f"({text})")
+    def __call__(self, text: str, *, lasting: bool = False, always: bool = False) -> None:
+        self.append(text if lasting or always else f"({text})")
 
 
 def installation(kube: Any, program: Any, **options: Any) -> tuple[Installation, Heard]:

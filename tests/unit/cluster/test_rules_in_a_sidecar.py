@@ -193,8 +193,8 @@ class Sidecar:
 
 
 def waiter(said: list[str], seconds: float, patience: float) -> Readiness:
-    def notify(text: str, *, lasting: bool = False) -> None:
-        said.append(f"{text} (stays)" if lasting else text)
+    def notify(text: str, *, lasting: bool = False, always: bool = False) -> None:
+        said.append(f"{text} (stays)" if always and not lasting else text)
 
     kube: Any = None  # nothing is asked of it
     return Readiness(kube, notify, time.monotonic() + seconds, patience)

@@ -194,7 +194,7 @@ class Readiness:
                 time.sleep(ANSWER_PAUSE)
             said = f"the sidecar of {plane.target.pod} {lack.text}" if lack else ""
             if lack and lack.is_detail and time.monotonic() - began > self.patience:
-                self.notify(f"{said}; does an EnvoyFilter change it?", lasting=True)
+                self.notify(f"{said}; does an EnvoyFilter change it?", always=True)
                 return
             if lack and not self.left:
                 raise TimedOut(f"{said} in time", hint="Is istiod well? meshdemo doctor tells.")

@@ -130,7 +130,7 @@ class LocalEngine:
                 raise self._late(error, pods) from error
             else:
                 for remark in readiness.remarks():
-                    self.notify(remark, lasting=True)
+                    self.notify(remark, always=True)
                 return
 
     def objects(self) -> tuple[Object, ...]:

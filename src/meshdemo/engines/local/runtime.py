@@ -224,7 +224,7 @@ class Runtime:
         file = self.layout.program(pod, program.container)
         if files.write_if_changed(file, json.dumps(data)) and program.annotated:
             line = f"pod {pod.name} runs, in {where}: {shlex.join(program.argv)}"
-            self.notify(line, lasting=True)  # nobody's command runs unseen
+            self.notify(line, always=True)  # nobody's command runs unseen
 
     def _write_bootstrap(self, proxy: xds.Proxy) -> None:
         text = json.dumps(bootstrap(proxy.name, folder=str(proxy.folder), admin=str(proxy.socket)))
