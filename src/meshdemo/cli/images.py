@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from meshdemo.cli.invocation import chosen, engine_for
-from meshdemo.cli.options import Files, Images, Istioctl, Registry
+from meshdemo.cli.options import (
+    Files,
+    Images,
+    Istioctl,
+    IstioFiles,
+    IstioProfile,
+    IstioSettings,
+    Registry,
+)
 from meshdemo.cli.values import image_choice
 from meshdemo.report import Report
 
@@ -17,18 +23,9 @@ def images(
     files: Files = None,
     other: Images = None,
     registry: Registry = "",
-    profile: Annotated[
-        str,
-        typer.Option("--istio-profile", metavar="NAME", help="For istioctl install: its profile."),
-    ] = "",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--istio-set", metavar="KEY=VALUE", help="For istioctl install: --set."),
-    ] = None,
-    overlays: Annotated[
-        list[str] | None,
-        typer.Option("--istio-file", metavar="FILE", help="For istioctl install: -f."),
-    ] = None,
+    profile: IstioProfile = "",
+    settings: IstioSettings = None,
+    overlays: IstioFiles = None,
     istioctl: Istioctl = None,
 ) -> Report:
     """List every image that a run needs, Istio's own included; no cluster is asked for them.

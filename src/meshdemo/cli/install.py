@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meshdemo.cli.invocation import chosen, engine_for
-from meshdemo.cli.options import Explain, Istioctl, IstioNamespace, Revision
+from meshdemo.cli.options import (
+    Explain,
+    InstallFiles,
+    InstallProfile,
+    InstallSettings,
+    Istioctl,
+    IstioNamespace,
+    Revision,
+)
 from meshdemo.errors import UsageError
 from meshdemo.report import Report
 
@@ -25,34 +33,9 @@ def install(
             help="Which istioctl to download; unless said, the one meshdemo was made with.",
         ),
     ] = None,
-    profile: Annotated[
-        str,
-        typer.Option(
-            "--profile",
-            "--istio-profile",
-            metavar="NAME",
-            help="For istioctl install: its profile.",
-        ),
-    ] = "",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            "--istio-set",
-            metavar="KEY=VALUE",
-            help="For istioctl install: --set. May repeat.",
-        ),
-    ] = None,
-    overlays: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--filename",
-            "--istio-file",
-            "-f",
-            metavar="FILE",
-            help="For istioctl install: -f. May repeat.",
-        ),
-    ] = None,
+    profile: InstallProfile = "",
+    settings: InstallSettings = None,
+    overlays: InstallFiles = None,
     revision: Revision = "",
     istio_namespace: IstioNamespace = "",
     force: Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,6 +11,9 @@ from meshdemo.cli.command import SHARED
 from meshdemo.cli.values import limit
 from meshdemo.errors import UsageError
 from meshdemo.settings import Settings, default_state_dir
+
+if TYPE_CHECKING:
+    from typer.models import OptionInfo
 
 Files = Annotated[
     list[str] | None,
@@ -31,6 +34,26 @@ Istioctl = Annotated[
         help="Cluster: the istioctl to use. [default: $MESHDEMO_ISTIOCTL, PATH, what was fetched]",
     ),
 ]
+
+
+def _handed_on(flag: str, metavar: str, *names: str) -> OptionInfo:
+    """Declare an option for ``istioctl install``."""
+    option: OptionInfo = typer.Option(
+        *names, metavar=metavar, help=f"For istioctl install: {flag}."
+    )
+    return option
+
+
+PROFILE = ("its profile", "NAME")
+SETTING = ("--set; may repeat", "KEY=VALUE")
+FILE = ("-f; may repeat", "FILE")
+IstioProfile = Annotated[str, _handed_on(*PROFILE, "--istio-profile")]
+IstioSettings = Annotated[list[str] | None, _handed_on(*SETTING, "--istio-set")]
+IstioFiles = Annotated[list[str] | None, _handed_on(*FILE, "--istio-file")]
+# install takes istioctl's own spelling as well: there it is about nothing else.
+InstallProfile = Annotated[str, _handed_on(*PROFILE, "--profile", "--istio-profile")]
+InstallSettings = Annotated[list[str] | None, _handed_on(*SETTING, "--set", "--istio-set")]
+InstallFiles = Annotated[list[str] | None, _handed_on(*FILE, "--filename", "--istio-file", "-f")]
 Revision = Annotated[
     str,
     typer.Option("--revision", metavar="NAME", help="Cluster: Istio's revision to install or use."),
