@@ -62,8 +62,12 @@ class FakeEngine:
         yield from self.checks
 
     def inject(
-        self, objects: Sequence[Object], injection: Injection = Injection.KUBE_INJECT
+        self,
+        objects: Sequence[Object],
+        injection: Injection = Injection.KUBE_INJECT,
+        revision: str = "",
     ) -> tuple[Object, ...]:
+        self.revision = revision
         self._called("inject")
         value = {Injection.KUBE_INJECT: "true", Injection.NONE: "false"}.get(injection)
         return tuple(_label(item, value) if value else item for item in objects)

@@ -16,6 +16,7 @@ from meshdemo.cli.options import (
     InjectionMode,
     Istioctl,
     Registry,
+    Revision,
 )
 from meshdemo.cli.values import image_choice
 from meshdemo.report import Report
@@ -35,6 +36,7 @@ def deploy(
     images: Images = None,
     registry: Registry = "",
     adopt: Adopt = False,
+    revision: Revision = "",
     istioctl: Istioctl = None,
     explain: Explain = False,
 ) -> Report:
@@ -43,7 +45,7 @@ def deploy(
     That is without sidecars: see meshdemo inject. With -f whatever is in your files. What was
     injected before stays injected; only --injection none takes a sidecar out.
     """
-    from meshdemo.engines import Injection
+    from meshdemo.engines import Injection, MeshOptions
     from meshdemo.report import reports
     from meshdemo.walkthrough import steps, workloads
     from meshdemo.walkthrough.plan import Plan
@@ -55,6 +57,7 @@ def deploy(
         settings=ctx.obj.settings,
         files=tuple(files or ()),
         injection=Injection(injection) if injection else None,
+        mesh=MeshOptions(revision=revision),
         images=image_choice(images, registry),
     )
     step = steps.OWN_DEPLOY if plan.is_own else steps.DEPLOY

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from meshdemo.cli.invocation import chosen, engine_for
-from meshdemo.cli.options import INJECTION_HELP, Explain, Files, Istioctl
+from meshdemo.cli.options import INJECTION_HELP, Explain, Files, Istioctl, Revision
 from meshdemo.report import Report
 
 
@@ -18,6 +18,7 @@ def inject(
         Literal["kube-inject", "auto"],
         typer.Option("--injection", metavar="kube-inject|auto", help=INJECTION_HELP),
     ] = "kube-inject",
+    revision: Revision = "",
     istioctl: Istioctl = None,
     explain: Explain = False,
 ) -> Report:
@@ -27,7 +28,7 @@ def inject(
     applied: the injected YAML goes to standard output, for meshdemo deploy -f - or
     kubectl apply -f -; what is no workload, also of a kind unknown here, passes as it is.
     """
-    from meshdemo.engines import Injection
+    from meshdemo.engines import Injection, MeshOptions
     from meshdemo.report import reports
     from meshdemo.walkthrough import steps, workloads
     from meshdemo.walkthrough.plan import Plan
@@ -35,7 +36,12 @@ def inject(
     engine = engine_for(ctx, chosen(ctx, changes=not files, istioctl=istioctl))
     progress = ctx.obj.progress
     progress.explains = explain
-    plan = Plan(settings=ctx.obj.settings, files=tuple(files or ()), injection=Injection(injection))
+    plan = Plan(
+        settings=ctx.obj.settings,
+        files=tuple(files or ()),
+        injection=Injection(injection),
+        mesh=MeshOptions(revision=revision),
+    )
     if plan.is_own:
         return reports.manifests_written(workloads.injected_manifests(engine, plan))
     return reports.injected(

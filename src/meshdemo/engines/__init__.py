@@ -185,9 +185,15 @@ class Engine(Protocol):
         """Install the mesh itself if it is not there, and verify it."""
 
     def inject(
-        self, objects: Sequence[Object], injection: Injection = Injection.KUBE_INJECT
+        self,
+        objects: Sequence[Object],
+        injection: Injection = Injection.KUBE_INJECT,
+        revision: str = "",
     ) -> tuple[Object, ...]:
-        """Give the same objects with the sidecars that ``injection`` asks for; apply nothing."""
+        """Give the same objects with the sidecars that ``injection`` asks for; apply nothing.
+
+        ``revision`` is that of the Istio they are from; empty means the default or only one.
+        """
 
     def apply(self, objects: Sequence[Object], *, dry_run: bool = False) -> Applied:
         """Make the objects true, all or none of them; the same ones again change nothing.

@@ -79,7 +79,7 @@ def _validated(engine: Engine, objects: Sequence[Object]) -> Applied:
 def _deploy(engine: Engine, plan: Plan, objects: Sequence[Object]) -> Story[tuple[Change, ...]]:
     yield steps.INJECT.started(plan)
     began = time.monotonic()
-    injected = engine.inject(objects, plan.injection or Injection.KUBE_INJECT)
+    injected = engine.inject(objects, plan.injection or Injection.KUBE_INJECT, plan.mesh.revision)
     count = sum(item.kind in manifests.WORKLOADS for item in injected)
     yield Finished(
         "inject",

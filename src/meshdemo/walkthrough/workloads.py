@@ -64,7 +64,7 @@ def deploy(engine: Engine, plan: Plan, step: Step) -> Story[Deployed]:
     """Apply workloads and wait until they are ready; with ``-f`` whatever is in the files."""
     objects = plan.read(engine, step.manifests)
     if plan.injection is not None:
-        objects = engine.inject(objects, plan.injection)
+        objects = engine.inject(objects, plan.injection, plan.mesh.revision)
     yield step.started(plan)
     began = time.monotonic()
     applied = yield from apply_in_order(engine, objects, plan.settings.timeout)
@@ -92,10 +92,12 @@ def inject(engine: Engine, plan: Plan, step: Step) -> Story[Injected]:
     began = time.monotonic()
     if plan.injection is Injection.AUTO:
         # As when they are deployed: by themselves the walkthrough's pods ask for no sidecar.
+        revision = plan.mesh.revision
         workloads = [
-            with_sidecar_label(item) if item.name in steps.WORKLOADS else item for item in workloads
+            with_sidecar_label(item, revision) if item.name in steps.WORKLOADS else item
+            for item in workloads
         ]
-    injected = engine.inject(workloads, plan.injection or Injection.KUBE_INJECT)
+    injected = _inject(engine, workloads, plan)
     applied = yield from apply_in_order(engine, injected, plan.settings.timeout)
     seconds = time.monotonic() - began
     after = concerned(engine, injected)
@@ -132,6 +134,10 @@ def readiness(pods: Sequence[Pod]) -> str:
     return ", ".join(states) or "no workloads"
 
 
+def _inject(engine: Engine, objects: Sequence[Object], plan: Plan) -> tuple[Object, ...]:
+    return engine.inject(objects, plan.injection or Injection.KUBE_INJECT, plan.mesh.revision)
+
+
 def _added(before: Sequence[Pod], after: Sequence[Pod]) -> dict[str, tuple[Container, ...]]:
     had: dict[str, set[str]] = {}
     for pod in before:
@@ -162,7 +168,7 @@ def injected_manifests(engine: Engine, plan: Plan) -> tuple[Object, ...]:
     An object that names no namespace still names none then: whoever applies it decides.
     """
     objects = plan.read(engine)
-    injected = engine.inject(objects, plan.injection or Injection.KUBE_INJECT)
+    injected = _inject(engine, objects, plan)
     if plan.settings.namespace is not None:
         return injected
     return tuple(

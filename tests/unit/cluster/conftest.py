@@ -125,6 +125,13 @@ class FakeKube:
             self.put(data)
         return data
 
+    def patch(
+        self, _version: str, kind: str, name: str, body: dict[str, Any], namespace: str = ""
+    ) -> dict[str, Any]:
+        item = self.objects[kind, namespace, name]
+        item["data"] = {**item["data"], **body["data"]}
+        return item
+
     def delete(self, _version: str, kind: str, name: str, namespace: str = "") -> bool:
         return self.objects.pop((kind, namespace, name), None) is not None
 

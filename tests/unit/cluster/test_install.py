@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,13 +17,16 @@ from meshdemo.errors import EnvironmentFailed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from meshdemo.engines.cluster.controlplane import ControlPlane
+
     Make = Callable[..., Any]
 
 HERE = "default"
 
 
-def opened(program: Any) -> Istioctl:
-    return Istioctl(istioctl.probe(program.path, "test"))
+def opened(program: Any, revision: str = "") -> Istioctl:
+    found = istioctl.probe(program.path, "test")
+    return Istioctl(found, revision=revision or istioctl.DEFAULT_REVISION)
 
 
 class Heard(list[str]):
@@ -33,13 +38,15 @@ class Heard(list[str]):
 
 def installation(kube: Any, program: Any, **options: Any) -> tuple[Installation, Heard]:
     said = Heard()
-    find = opened if program else _missing
-    return (
-        Installation(kube, MeshOptions(**options), lambda _: find(program), said, 5), said
-    )  # fmt: skip
+    asked = MeshOptions(**options)
+
+    def find(_: object) -> Istioctl:
+        return opened(program, asked.revision) if program else _missing()
+
+    return Installation(kube, asked, find, said, 5), said
 
 
-def _missing(_: object) -> Istioctl:
+def _missing() -> Istioctl:
     raise EnvironmentFailed("istioctl is not there", hint="Type this")
 
 
@@ -78,7 +85,9 @@ def test_another_revision_is_explained_and_nothing_is_installed(
     meshed: Any, scripted: Make
 ) -> None:
     program = scripted("1.32")
-    with pytest.raises(EnvironmentFailed, match=r"another Istio: .*revision default") as caught:
+    with pytest.raises(
+        EnvironmentFailed, match=r"no revision canary; .*revision default"
+    ) as caught:
         list(installation(meshed, program, revision="canary")[0].run())
     assert "--force" in caught.value.hint
     assert not program.calls
@@ -115,19 +124,29 @@ def test_what_we_install_is_noted_in_the_cluster_before_anything_changes(
     checks = list(installation(kube, program)[0].run())
     assert not checks[-1].ok
     assert controlplane.record(kube, "istio-system") == {
-        "revision": "default",
-        "version": "1.32-alpha.eed52ebb66ad",
+        "revisions": "default",
         "crdsBefore": "no",
     }
     labels = kube.objects["Namespace", "", "istio-system"]["metadata"]["labels"]
     assert labels["meshdemo.dev/run"] == "istio"
 
 
+def test_an_istio_of_somebody_else_is_not_ours_by_force(meshed: Any, scripted: Make) -> None:
+    list(installation(meshed, scripted("1.32"), force=True)[0].run())
+    assert controlplane.record(meshed, "istio-system") is None
+
+
+def test_a_second_revision_is_noted_beside_the_first(meshed: Any, scripted: Make) -> None:
+    meshed.put(recorded(crdsBefore="no"))
+    list(installation(meshed, scripted("1.32"), force=True, revision="canary")[0].run())
+    noted = controlplane.record(meshed, "istio-system")
+    assert noted == {"revisions": "default canary", "crdsBefore": "no"}
+
+
 def test_what_broke_off_is_ended_by_the_next_install(meshed: Any, scripted: Make) -> None:
     program = scripted("1.32")
     meshed.objects["Deployment", "istio-system", "istiod"]["status"]["availableReplicas"] = 0
-    record = {"name": controlplane.RECORD, "namespace": "istio-system"}
-    meshed.put({"kind": "ConfigMap", "metadata": record, "data": {}})
+    meshed.put(recorded())
     next(run := installation(meshed, program)[0].run())
     assert next(run).name == "istioctl install succeeds"
 
@@ -276,8 +295,9 @@ def removal(kube: Any, program: Any) -> Removal:
     return Removal(kube, lambda _: opened(program), ours, Heard(), 1)
 
 
-def recorded(**noted: str) -> dict[str, Any]:
+def recorded(revisions: str = "default", **noted: str) -> dict[str, Any]:
     """What we note in the cluster of an Istio that we installed."""
+    noted = {"revisions": revisions, **noted}
     labels = {"meshdemo.dev/run": "istio", "app.kubernetes.io/managed-by": "meshdemo"}
     metadata = {"name": controlplane.RECORD, "namespace": "istio-system", "labels": labels}
     return {"kind": "ConfigMap", "metadata": metadata, "data": noted}
@@ -342,3 +362,21 @@ def test_a_purge_is_only_for_what_is_all_ours(
     assert controlplane.record(meshed, "istio-system") is None
     kept = meshed.list("v1", "ConfigMap", "shop")
     assert bool(kept) == (how != "--purge")
+
+
+def test_of_several_revisions_only_ours_go(meshed: Any, scripted: Make) -> None:
+    program = scripted("1.32")
+    for name in ("canary", "theirs"):
+        other = copy.deepcopy(meshed.objects["Deployment", "istio-system", "istiod"])
+        other["metadata"]["name"] = f"istiod-{name}"
+        other["metadata"]["labels"] = {"app": "istiod", "istio.io/rev": name}
+        meshed.put(other)
+    meshed.put(recorded("default canary", crdsBefore="no"))
+
+    def find(plane: ControlPlane | None) -> Istioctl:
+        return opened(program, plane.revision if plane else "")
+
+    down = replace(removal(meshed, program), find=find)
+    list(down.run())
+    revisions = [call["argv"][-1] for call in program.calls if call["argv"][0] == "uninstall"]
+    assert revisions == ["canary", "default"]

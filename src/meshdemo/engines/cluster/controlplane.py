@@ -73,6 +73,16 @@ def choose(planes: Sequence[ControlPlane], revision: str = "") -> ControlPlane |
     )
 
 
+def no_such_revision(planes: Sequence[ControlPlane], revision: str) -> EnvironmentFailed:
+    """Say that a revision is not among those that are there."""
+    there = "; ".join(plane.title for plane in planes)
+    return EnvironmentFailed(
+        f"there is no revision {revision}; there is {there}",
+        hint="Leave out --revision to use what is there, or install it beside that: "
+        f"meshdemo install --revision {revision} --force",
+    )
+
+
 def assumed(namespace: str = "", revision: str = "") -> ControlPlane:
     """Give the control plane that must be there, where one may not look for it."""
     return ControlPlane(
@@ -93,6 +103,16 @@ def record(kube: Kube, namespace: str) -> dict[str, str] | None:
     except Forbidden:
         return None
     return dict(found.get("data") or {}) if found else None
+
+
+def revisions(noted: Mapping[str, str]) -> list[str]:
+    """List the revisions that a record says are ours."""
+    return noted.get("revisions", "").split()
+
+
+def is_ours(kube: Kube, plane: ControlPlane) -> bool:
+    """Tell whether we installed a control plane."""
+    return plane.revision in revisions(record(kube, plane.namespace) or {})
 
 
 def image_version(image: str) -> str:

@@ -69,7 +69,10 @@ class ClusterEngine:
         return self._find_istioctl(options)(None).images(options)
 
     def inject(
-        self, objects: Sequence[Object], injection: Injection = Injection.KUBE_INJECT
+        self,
+        objects: Sequence[Object],
+        injection: Injection = Injection.KUBE_INJECT,
+        revision: str = "",
     ) -> tuple[Object, ...]:
         """Give the same objects with the sidecars that are asked for; apply nothing."""
         if injection is not Injection.KUBE_INJECT:
@@ -78,9 +81,12 @@ class ClusterEngine:
         if not any(item.kind in WORKLOADS for item in objects):
             return tuple(objects)
         planes = controlplane.control_planes(self.kube)
-        plane = controlplane.choose(planes or ())
+        plane = controlplane.choose(planes or (), revision)
+        if planes and plane is None:
+            raise controlplane.no_such_revision(planes, revision)
         sidecars.require_istiod(self.kube, planes, plane)
-        return sidecars.inject(objects, injection, self._find_istioctl()(plane), {})
+        find = self._find_istioctl(MeshOptions(revision=revision))
+        return sidecars.inject(objects, injection, find(plane), {})
 
     def apply(self, objects: Sequence[Object], *, dry_run: bool = False) -> Applied:
         """Make the objects true, all or none of them; the same ones again change nothing."""
@@ -207,20 +213,23 @@ class ClusterEngine:
 
     def _kept_injected(self, objects: Sequence[Object], applier: Applier) -> tuple[Object, ...]:
         """Inject again what has its sidecar from istioctl, unless something else is asked for."""
-        stripped = [
-            item
-            for item in objects
-            if item.kind in WORKLOADS
-            and not sidecars.is_kube_injected(item)
-            and not sidecars.chosen(item)
-            and (live := applier.now(item))
-            and sidecars.is_kube_injected(Object(live))
-        ]
-        if not stripped:
-            return tuple(objects)
-        keys = {item.key for item in stripped}
-        again = {item.key: item for item in self.inject(stripped)}
-        return tuple(again[item.key] if item.key in keys else item for item in objects)
+        stripped: dict[str, list[Object]] = {}
+        for item in objects:
+            if (
+                item.kind in WORKLOADS
+                and not sidecars.is_kube_injected(item)
+                and not sidecars.chosen(item)
+                and (live := applier.now(item))
+                and sidecars.is_kube_injected(Object(live))
+            ):
+                revision = sidecars.injected_revision(Object(live))
+                stripped.setdefault(revision, []).append(item)
+        again = {
+            item.key: item
+            for revision, items in stripped.items()
+            for item in self.inject(items, revision=revision)
+        }
+        return tuple(again.get(item.key, item) for item in objects)
 
     def _goes_anyway(self) -> Callable[[Json], bool]:
         """Tell what belongs to this run: rules by our label, pods by their Deployment."""

@@ -6,11 +6,12 @@ without it, one that had its sidecar from istioctl gets it again each time it is
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Protocol
 
 from meshdemo import manifests
 from meshdemo.engines import Injection
-from meshdemo.engines.cluster.istioctl import DEFAULT_NAMESPACE
+from meshdemo.engines.cluster.istioctl import DEFAULT_NAMESPACE, DEFAULT_REVISION
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.manifests import WORKLOADS, Object
 
@@ -86,6 +87,16 @@ def is_injected(pod: Mapping[str, Any]) -> bool:
 def is_kube_injected(item: Object) -> bool:
     """Tell whether istioctl put a sidecar into a workload."""
     return is_injected(item.pod_template)
+
+
+def injected_revision(item: Object) -> str:
+    """Say of which revision a workload's sidecar is; empty if it does not say."""
+    said = _metadata(item.pod_template, "annotations").get(STATUS, "")
+    try:
+        revision = json.loads(said).get("revision")
+    except (ValueError, AttributeError):
+        return ""
+    return revision if isinstance(revision, str) and revision != DEFAULT_REVISION else ""
 
 
 def chosen(item: Object) -> str:

@@ -16,7 +16,7 @@ from meshdemo.engines.cluster.verification import CRD, CRDS, NOT_ASKED, Verifica
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from meshdemo.engines import Notify
     from meshdemo.engines.cluster.controlplane import ControlPlane
@@ -86,7 +86,7 @@ class Installation:
             return
         there = controlplane.choose(planes, self.options.revision)
         if planes and there is None and not self.options.force:
-            raise self._other_revision(planes)
+            raise controlplane.no_such_revision(planes, self.options.revision)
         if there and not self._may_change(there):
             yield from self._as_it_is(there)
             return
@@ -94,8 +94,8 @@ class Installation:
 
     def _may_change(self, there: ControlPlane) -> bool:
         """Tell whether istioctl may run: asked for, or to end what we once began."""
-        ours = controlplane.record(self.kube, there.namespace) is not None
-        return self.options.force or (ours and not there.rolled_out)
+        broken = not there.rolled_out
+        return self.options.force or (broken and controlplane.is_ours(self.kube, there))
 
     def _as_it_is(self, plane: ControlPlane) -> Iterator[Check]:
         if not plane.rolled_out:
@@ -141,7 +141,9 @@ class Installation:
         yield Check(
             "istioctl is found", ok=True, detail=f"{found.version}, {found.path} ({found.source})"
         )
-        self._record(ctl)
+        # Who changes an Istio of somebody else, by force, does not own it.
+        if there is None or controlplane.is_ours(self.kube, there):
+            self._record(ctl)
         began = time.monotonic()
         try:
             for line in ctl.install(self.options, self.timeout):
@@ -170,7 +172,11 @@ class Installation:
         if self.kube.get("v1", "Namespace", ctl.namespace) is None:
             metadata = {"name": ctl.namespace, "labels": RUN_LABELS}
             self.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-        if controlplane.record(self.kube, ctl.namespace) is not None:
+        noted = controlplane.record(self.kube, ctl.namespace)
+        if noted is not None:
+            revisions = dict.fromkeys([*controlplane.revisions(noted), ctl.revision])
+            change = {"data": {"revisions": " ".join(revisions)}}
+            self.kube.patch("v1", "ConfigMap", controlplane.RECORD, change, ctl.namespace)
             return
         had_crds = any(self.kube.get(CRD, "CustomResourceDefinition", name) for name in CRDS)
         self.kube.create(
@@ -183,19 +189,10 @@ class Installation:
                     "labels": RUN_LABELS,
                 },
                 "data": {
-                    "revision": ctl.revision,
-                    "version": ctl.found.version,
+                    "revisions": ctl.revision,
                     "crdsBefore": "yes" if had_crds else "no",
                 },
             }
-        )
-
-    def _other_revision(self, planes: Sequence[ControlPlane]) -> EnvironmentFailed:
-        there = "; ".join(plane.title for plane in planes)
-        return EnvironmentFailed(
-            f"there is another Istio: {there}",
-            hint=f"Leave out --revision to use it, or install {self.options.revision} beside it "
-            "with --force.",
         )
 
 

@@ -213,8 +213,8 @@ class Doctor:
             )
             return
         titles = "; ".join(plane.title for plane in self.planes)
-        chosen = self.plane is not None
-        yield Check("Istio is there", chosen, titles, "Choose a revision: --revision")
+        unsure = "" if self.plane else "; none is the default: say which one with --revision"
+        yield Check("Istio is there", ok=True, detail=titles + unsure)
         if self.plane:
             verification = Verification(self.kube, self.plane, namespace=self.namespace)
             yield from verification.checks(PROBE_SECONDS)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from meshdemo.engines import Notify
+    from meshdemo.engines.cluster.controlplane import ControlPlane
     from meshdemo.engines.cluster.install import FindIstioctl
     from meshdemo.engines.cluster.kube import Json, Kube
 
@@ -77,19 +78,21 @@ class Removal:
     def _remove(self, record: Json) -> Iterator[Check]:
         namespace, noted = record["metadata"]["namespace"], record.get("data") or {}
         planes = controlplane.control_planes(self.kube) or ()
-        here = [p for p in planes if p.namespace == namespace]
-        plane = controlplane.choose(here, noted.get("revision", "")) if here else None
-        alone = len(planes) <= 1 and noted.get("crdsBefore") != "yes"
-        ctl = self.find(plane)
-        for line in ctl.uninstall(purge=alone, timeout=self.timeout):
-            self.notify(line)
+        foreign = [p for p in planes if (p.namespace, p.revision) not in _noted(record)]
+        alone = not foreign and noted.get("crdsBefore") != "yes"
+        # Also of what broke off before there was an istiod, something may be there.
+        ours = [controlplane.assumed(*each) for each in sorted(_noted(record))]
+        for plane in ours[:1] if alone else ours:
+            for line in self.find(plane).uninstall(purge=alone, timeout=self.timeout):
+                self.notify(line)
         self.kube.delete("v1", "ConfigMap", controlplane.RECORD, namespace)
-        yield self._gone("no istiod of ours is left", lambda: not self._istiod(namespace, noted))
+        yield self._gone("no istiod of ours is left", lambda: not self._istiods(record))
         if alone:
             yield self._gone("no webhook of Istio is left", self._no_webhooks)
             yield self._gone("no CRD of Istio is left", self._no_crds)
             yield self._remove_configuration(namespace)
-        yield from self._remove_namespace(namespace, others=len(here) > 1)
+        others = any(plane.namespace == namespace for plane in foreign)
+        yield from self._remove_namespace(namespace, others=others)
 
     def _remove_configuration(self, namespace: str) -> Check:
         """Remove what istiod wrote into each namespace, once it cannot write it again."""
@@ -116,9 +119,9 @@ class Removal:
         )
         yield gone
 
-    def _istiod(self, namespace: str, noted: dict[str, str]) -> list[Json]:
-        labels = f"{controlplane.ISTIOD},istio.io/rev={noted.get('revision', 'default')}"
-        return self.kube.list("apps/v1", "Deployment", namespace, labels=labels)
+    def _istiods(self, record: Json) -> list[ControlPlane]:
+        planes = controlplane.control_planes(self.kube) or ()
+        return [p for p in planes if (p.namespace, p.revision) in _noted(record)]
 
     def _no_webhooks(self) -> bool:
         kinds = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
@@ -136,6 +139,12 @@ class Removal:
         except TimedOut as error:
             return Check(name, ok=False, detail=error.message, hint="Wait, and try again.")
         return Check(name, ok=True)
+
+
+def _noted(record: Json) -> set[tuple[str, str]]:
+    """Give namespace and revision of what we installed, by our record."""
+    namespace = record["metadata"]["namespace"]
+    return {(namespace, name) for name in controlplane.revisions(record.get("data") or {})}
 
 
 def _is_gateway(pod: Json) -> bool:

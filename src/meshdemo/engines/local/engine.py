@@ -70,7 +70,10 @@ class LocalEngine:
         yield Check("Envoy runs", ok=True, detail=f"Envoy {envoy.version}")
 
     def inject(
-        self, objects: Sequence[Object], injection: Injection = Injection.KUBE_INJECT
+        self,
+        objects: Sequence[Object],
+        injection: Injection = Injection.KUBE_INJECT,
+        revision: str = "",  # noqa: ARG002 - there is one Envoy, of no revision
     ) -> tuple[Object, ...]:
         """Set the label that gives a workload its sidecar; apply nothing."""
         return inject(objects, self.store.objects(), injection)
