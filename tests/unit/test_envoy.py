@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
+from meshdemo import manifests
 from meshdemo.engines.local import envoy
+from meshdemo.engines.local.engine import LocalEngine
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,3 +91,22 @@ def test_a_variable_that_names_no_program_is_an_error(monkeypatch: pytest.Monkey
     monkeypatch.setenv(envoy.VARIABLE, "/nowhere/envoy")
     with pytest.raises(EnvironmentFailed, match="/nowhere/envoy"):
         envoy.find()
+
+
+@pytest.mark.usefixtures("no_wheel")
+def test_only_the_beginning_of_a_run_looks_for_envoy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = tmp_path / "ran"
+    chosen = program(tmp_path, f"#!/bin/sh\necho >{ran}\n{SAYS_VERSION}", "my-envoy")
+    monkeypatch.setenv(envoy.VARIABLE, str(chosen))
+    engine = LocalEngine(Settings(state_dir=tmp_path / "state"))
+    assert engine.pods() == ()
+    with suppress(EnvironmentFailed):
+        engine.proxy_url()
+    assert not ran.exists()
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a", "namespace": "b"},
+               "spec": {"ports": [{"port": 80}]}}  # fmt: skip
+    engine.apply([manifests.Object(service)], dry_run=True)
+    assert [check.detail for check in engine.install()][1] == "Envoy 9.8.7"
+    assert ran.exists()

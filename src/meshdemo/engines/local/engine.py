@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from meshdemo import shell
 from meshdemo.engines import Applied, Change, Check, Injection, MeshOptions, Where, say_nothing
-from meshdemo.engines.local import envoy, images, merging, plan, ports, status, xds
+from meshdemo.engines.local import envoy, merging, plan, status, xds
+from meshdemo.engines.local.caller import UP_HINT, Caller
 from meshdemo.engines.local.injection import inject, keep
-from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.engines.local.readiness import Outdated, PortTaken
 from meshdemo.engines.local.runtime import Runtime
 from meshdemo.engines.local.store import Run, Store
-from meshdemo.engines.local.translate.connections import may_bind_connections
-from meshdemo.engines.pods import CLIENT, find_client
+from meshdemo.engines.pods import find_client
 from meshdemo.errors import EnvironmentFailed, InputError, TimedOut
 from meshdemo.manifests import Object, in_apply_order, rules
-from meshdemo.promise import Client, rules_decide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,9 +32,6 @@ if TYPE_CHECKING:
     from meshdemo.settings import Settings
     from meshdemo.traffic import Reply, Request
 
-DEFAULT_PORT = 80
-UP_HINT = "Start one with: meshdemo up"
-
 
 class LocalEngine:
     """Real Envoy and real processes on loopback; the state directory holds the objects."""
@@ -47,9 +39,8 @@ class LocalEngine:
     def __init__(self, settings: Settings, notify: Notify = say_nothing) -> None:
         self.settings, self.notify = settings, notify
         self.store = Store(settings.state_dir)
+        self._search = envoy.Search()
         namespace = settings.namespace or "default"
-        # A run knows its Envoy already; the first command of one will need it soon.
-        self._search = None if self.store.has_record() else envoy.Search()
         self.where = Where(engine="local", context=str(self.store.folder), namespace=namespace)
 
     def check(self) -> Iterator[Check]:
@@ -80,6 +71,8 @@ class LocalEngine:
 
     def apply(self, objects: Sequence[Object], *, dry_run: bool = False) -> Applied:
         """Make the objects true, all or none of them; the same ones again change nothing."""
+        if not self.store.has_record():
+            self._search.begin()  # a run knows its Envoy; the first command of one needs it soon
         stored = self.store.objects()
         settled, admission = self._admit(objects, stored)
         if dry_run:
@@ -148,41 +141,11 @@ class LocalEngine:
 
     def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
         """Send a request ``count`` times from the test client, within ``timeout`` seconds."""
-        from meshdemo.engines.local import client  # noqa: PLC0415 - only who sends pays for it
-
-        pod, url = self._client()
-        if not ports.is_listening(urlsplit(url).port or 0):
-            # What is sent to nobody would say nothing of the rules.
-            message = f"the proxy of the test client {pod.name} does not run"
-            raise EnvironmentFailed(message, hint="Type: meshdemo up")
-        objects = self.store.objects()
-        port = urlsplit(request.url).port or DEFAULT_PORT
-        fresh = not pod.injected or may_bind_connections(port, objects)
-        # Requests must be independent choices, or a sample of them proves nothing.
-        by_rules = rules_decide(
-            objects,
-            [(p.namespace, p.labels) for p in self._runtime().planned().pods if p != pod],
-            request,
-            Client(pod.namespace, pod.labels, pod.injected),
-        )
-        # kube-proxy chooses at random, whatever else is under way.
-        side_by_side = client.SIDE_BY_SIDE if by_rules or not pod.injected else 1
-        connections = client.Connections(side_by_side, fresh)
-        return client.send(request, count, url, connections, timeout=timeout)
+        return self._caller().send(request, count, timeout)
 
     def exec(self, argv: Sequence[str]) -> int:
         """Run a command of the user's as if in the test client; no command means a shell."""
-        from meshdemo.engines.local import client  # noqa: PLC0415 - only who sends pays for it
-        from meshdemo.engines.local.apps import curl  # noqa: PLC0415 - only exec needs it
-
-        pod, url = self._client()
-        container = images.containers(pod.template)[0]
-        env = client.environment(url, images.environment_of(container), pod=pod.name)
-        tools = self._runtime().layout.pod(pod) / "bin"
-        tools.mkdir(exist_ok=True)
-        if curl.ensure_curl(tools):
-            env["PATH"] = f"{tools}:{env.get('PATH', os.defpath)}"
-        return shell.attach(list(argv) or _shell(), env=env)
+        return self._caller().run(argv)
 
     def logs(
         self, pod: str, container: str, *, follow: bool = False, tail: int = -1
@@ -196,7 +159,7 @@ class LocalEngine:
 
     def proxy_url(self) -> str:
         """Give the ``http_proxy`` that puts any program inside the test client."""
-        return self._client()[1]
+        return self._caller().url
 
     def images(self, options: MeshOptions) -> tuple[str, ...]:  # noqa: ARG002 - Envoy is no image
         """Name no image: nothing here is pulled."""
@@ -213,9 +176,9 @@ class LocalEngine:
 
         return teardown.take_down(self.store, self.settings.timeout)
 
-    @cached_property
+    @property
     def _envoy(self) -> Envoy:
-        return (self._search or envoy.Search()).result()
+        return self._search.result()
 
     @contextmanager
     def _locked(self, doing: str, timeout: float | None = None) -> Iterator[None]:
@@ -305,18 +268,5 @@ class LocalEngine:
         ]
         return TimedOut("\n".join([error.message, *wrong]), hint=error.hint)
 
-    def _client(self) -> tuple[PlannedPod, str]:
-        """Give the test client's pod and the URL of its proxy."""
-        planned = self._runtime().planned()
-        pod = find_client(planned.pods, self.where.namespace)
-        if pod is None:
-            place = f"namespace {self.where.namespace}"
-            message = f"there is no test client (label app={CLIENT}) in {place}"
-            raise EnvironmentFailed(message, hint=UP_HINT)
-        return pod, f"http://{LOOPBACK}:{planned.proxy(pod)}"
-
-
-def _shell() -> list[str]:
-    """Choose a shell; without the user's start-up files, which may set another proxy."""
-    bash = shutil.which("bash")
-    return [bash, "--norc", "--noprofile"] if bash else ["/bin/sh"]
+    def _caller(self) -> Caller:
+        return Caller.of(self._runtime(), self.store.objects(), self.where.namespace)

@@ -51,21 +51,29 @@ def find() -> Envoy:
 
 
 class Search:
-    """A search for Envoy that goes on beside other work: to start it takes 50 ms."""
+    """A search for Envoy that can go on beside other work: to start it takes 50 ms."""
 
     def __init__(self) -> None:
-        self._found: Future[Envoy] = Future()
-        threading.Thread(target=self._run, daemon=True).start()
+        self._found: Future[Envoy] | None = None
+
+    def begin(self) -> None:
+        """Start to look, once."""
+        if self._found is None:
+            self._found = Future()
+            threading.Thread(target=self._run, args=(self._found,), daemon=True).start()
 
     def result(self) -> Envoy:
         """Wait for its end. Raises what ``find`` raises."""
+        self.begin()
+        assert self._found is not None  # noqa: S101 - for the type checker: it has begun
         return self._found.result()
 
-    def _run(self) -> None:
+    @staticmethod
+    def _run(found: Future[Envoy]) -> None:
         try:
-            self._found.set_result(find())
+            found.set_result(find())
         except Exception as error:  # noqa: BLE001 - raised again by result
-            self._found.set_exception(error)
+            found.set_exception(error)
 
 
 def probe(path: Path) -> str:

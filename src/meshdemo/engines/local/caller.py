@@ -1,0 +1,93 @@
+"""The test client on loopback: its requests, and commands of the user's that are it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from meshdemo import shell
+from meshdemo.engines.local import images, ports
+from meshdemo.engines.local.model import LOOPBACK
+from meshdemo.engines.local.translate.connections import may_bind_connections
+from meshdemo.engines.pods import CLIENT, find_client
+from meshdemo.errors import EnvironmentFailed
+from meshdemo.promise import Client, rules_decide
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from typing_extensions import Self
+
+    from meshdemo.engines.local.model import PlannedPod
+    from meshdemo.engines.local.runtime import Runtime
+    from meshdemo.manifests import Object
+    from meshdemo.traffic import Reply, Request
+
+DEFAULT_PORT = 80
+UP_HINT = "Start one with: meshdemo up"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The test client of a namespace, and what is applied there."""
+
+    runtime: Runtime
+    objects: Sequence[Object]
+    pod: PlannedPod
+    url: str
+    """Of its proxy: whoever uses it is inside the test client."""
+
+    @classmethod
+    def of(cls, runtime: Runtime, objects: Sequence[Object], namespace: str) -> Self:
+        """Find it, or say what to type."""
+        planned = runtime.planned()
+        pod = find_client(planned.pods, namespace)
+        if pod is None:
+            message = f"there is no test client (label app={CLIENT}) in namespace {namespace}"
+            raise EnvironmentFailed(message, hint=UP_HINT)
+        return cls(runtime, objects, pod, f"http://{LOOPBACK}:{planned.proxy(pod)}")
+
+    def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
+        """Send a request ``count`` times, within ``timeout`` seconds."""
+        from meshdemo.engines.local import client  # noqa: PLC0415 - only who sends pays for it
+
+        pod = self.pod
+        if not ports.is_listening(urlsplit(self.url).port or 0):
+            # What is sent to nobody would say nothing of the rules.
+            message = f"the proxy of the test client {pod.name} does not run"
+            raise EnvironmentFailed(message, hint="Type: meshdemo up")
+        port = urlsplit(request.url).port or DEFAULT_PORT
+        fresh = not pod.injected or may_bind_connections(port, self.objects)
+        # Requests must be independent choices, or a sample of them proves nothing.
+        by_rules = rules_decide(
+            self.objects,
+            [(p.namespace, p.labels) for p in self.runtime.planned().pods if p != pod],
+            request,
+            Client(pod.namespace, pod.labels, pod.injected),
+        )
+        # kube-proxy chooses at random, whatever else is under way.
+        side_by_side = client.SIDE_BY_SIDE if by_rules or not pod.injected else 1
+        connections = client.Connections(side_by_side, fresh)
+        return client.send(request, count, self.url, connections, timeout=timeout)
+
+    def run(self, argv: Sequence[str]) -> int:
+        """Run a command as if in the test client, on this terminal; none means a shell."""
+        from meshdemo.engines.local import client  # noqa: PLC0415 - only who sends pays for it
+        from meshdemo.engines.local.apps import curl  # noqa: PLC0415 - only exec needs it
+
+        container = images.containers(self.pod.template)[0]
+        env = client.environment(self.url, images.environment_of(container), pod=self.pod.name)
+        tools = self.runtime.layout.pod(self.pod) / "bin"
+        tools.mkdir(exist_ok=True)
+        if curl.ensure_curl(tools):
+            env["PATH"] = f"{tools}:{env.get('PATH', os.defpath)}"
+        return shell.attach(list(argv) or _shell(), env=env)
+
+
+def _shell() -> list[str]:
+    """Choose a shell; without the user's start-up files, which may set another proxy."""
+    bash = shutil.which("bash")
+    return [bash, "--norc", "--noprofile"] if bash else ["/bin/sh"]
