@@ -6,12 +6,11 @@ Where that ends in anything but a split by version, InputError says why.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from meshdemo import balancing
 from meshdemo.errors import InputError
 from meshdemo.expectation import Expectation
 from meshdemo.hosts import MESH, selects, service_host, within
@@ -21,15 +20,13 @@ from meshdemo.protocols import protocol_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from meshdemo.balancing import Shares
     from meshdemo.manifests import Object
     from meshdemo.traffic import Request
 
-Shares: TypeAlias = "dict[str, Fraction]"
-"""The share of each version."""
 Parts: TypeAlias = "list[tuple[Fraction, Shares]]"
 """The weight of each destination, and its pods' shares."""
 
-VERSION_LABEL = "version"
 ROOT_NAMESPACE = "istio-system"
 """Where a DestinationRule holds for all namespaces."""
 
@@ -157,8 +154,8 @@ class _Mesh:
             for namespace, pod in self.pods
             if namespace == service.namespace and selects(selector, pod) and within(labels, pod)
         ]
-        versions = _versions(pods, where)
-        if len(versions) > 1 and (reason := _stickiness(rules, subset, number)):
+        versions = balancing.shares(pods, where)
+        if len(versions) > 1 and (reason := balancing.stickiness(rules, subset, number)):
             raise undecided(f"{where} has several versions and {reason}")
         return versions
 
@@ -277,39 +274,3 @@ def _destinations(
 def _subset(rules: Iterable[Object], name: str) -> Mapping[str, Any] | None:
     subsets = (subset for rule in rules for subset in rule.spec.get("subsets") or ())
     return next((subset for subset in subsets if subset.get("name") == name), None)
-
-
-def _stickiness(rules: Sequence[Object], subset: Mapping[str, Any], number: int) -> str:
-    """Say why equal requests do not spread over the pods; empty if they do."""
-    top: Mapping[str, Any] = next(
-        (rule.spec["trafficPolicy"] for rule in rules if rule.spec.get("trafficPolicy")), {}
-    )
-    own = subset.get("trafficPolicy") or {}
-    ports = own.get("portLevelSettings") or top.get("portLevelSettings") or ()
-    # A port's settings replace the others as a whole.
-    port = next((p for p in ports if (p.get("port") or {}).get("number") == number), None)
-    balancer = (port or {}).get("loadBalancer") or {}
-    if port is None:
-        balancer = own.get("loadBalancer") or top.get("loadBalancer") or {}
-    if balancer.get("consistentHash"):
-        return "its consistentHash sends equal requests to one pod"
-    return "PASSTHROUGH keeps a connection's pod" if balancer.get("simple") == "PASSTHROUGH" else ""
-
-
-def _versions(pods: Sequence[Mapping[str, str]], where: str) -> dict[str, Fraction]:
-    if not pods:
-        raise undecided(f"{where} has no pod that can answer")
-    counts = Counter(pod.get(VERSION_LABEL, "") for pod in pods)
-    if "" in counts:
-        raise undecided(f"{where} has a pod without the label {VERSION_LABEL}")
-    return {
-        version: Fraction(counts[version], len(pods)) for version in sorted(counts, key=_natural)
-    }
-
-
-def _natural(version: str) -> list[tuple[int, str]]:
-    """Sort v10 after v9."""
-    return [
-        (int(part or 0), part) if part.isdigit() else (0, part)
-        for part in re.split(r"([0-9]+)", version)
-    ]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from meshdemo.engines import Applied, Change, Check, Container, Pod
     from meshdemo.errors import MeshdemoError, Problem
-    from meshdemo.traffic import Tally
+    from meshdemo.traffic import Sample, Tally
+    from meshdemo.verdict import Judgement
     from meshdemo.walkthrough.measuring import Measured
 
 
@@ -103,6 +104,32 @@ def tally_document(tally: Tally) -> dict[str, Any]:
     }
 
 
+def judgement_document(item: Judgement) -> dict[str, Any]:
+    """Give what is judged of one version."""
+    return {
+        "version": item.version,
+        "expected": item.expected,
+        "count": item.count,
+        "share": item.share,
+        "low": item.low,
+        "high": item.high,
+        "pValue": item.p_value,
+        "exact": item.exact,
+        "ok": item.ok,
+    }
+
+
+def measurement_document(sample: Sample) -> dict[str, Any]:
+    """Give how the requests went."""
+    rate = round(len(sample.replies) / sample.seconds, 1) if sample.seconds else None
+    return {
+        "complete": sample.complete,
+        "brokenOff": sample.broken_off or None,
+        "seconds": round(sample.seconds, 6),
+        "requestsPerSecond": rate,
+    }
+
+
 def verdict_document(measured: Measured) -> dict[str, Any]:
     """Give a verdict and all that it rests on."""
     verdict, sample = measured.verdict, measured.sample
@@ -121,20 +148,7 @@ def verdict_document(measured: Measured) -> dict[str, Any]:
         },
         "requests": sample.wanted,
         "tally": tally_document(measured.tally),
-        "judgements": [
-            {
-                "version": item.version,
-                "expected": item.expected,
-                "count": item.count,
-                "share": item.share,
-                "low": item.low,
-                "high": item.high,
-                "pValue": item.p_value,
-                "exact": item.exact,
-                "ok": item.ok,
-            }
-            for item in verdict.judgements
-        ],
+        "judgements": [judgement_document(item) for item in verdict.judgements],
         "falseAlarm": verdict.false_alarm,
         "hiddenShare": verdict.hidden_share,
         "convergence": {
@@ -142,12 +156,5 @@ def verdict_document(measured: Measured) -> dict[str, Any]:
             "seconds": round(measured.convergence.seconds, 6),
             "cause": measured.convergence.cause or None,
         },
-        "measurement": {
-            "complete": sample.complete,
-            "brokenOff": sample.broken_off or None,
-            "seconds": round(sample.seconds, 6),
-            "requestsPerSecond": round(len(sample.replies) / sample.seconds, 1)
-            if sample.seconds
-            else None,
-        },
+        "measurement": measurement_document(sample),
     }
