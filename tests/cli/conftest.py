@@ -106,7 +106,11 @@ class FakeEngine:
         self.timeout = timeout
 
     def objects(self) -> tuple[Object, ...]:
-        return tuple(self.applied.values())
+        return tuple(
+            item
+            for item in self.applied.values()
+            if item.kind != "Deployment" or item.name not in self.foreign
+        )
 
     def pods(self) -> tuple[Pod, ...]:
         self._called("pods")

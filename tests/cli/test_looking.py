@@ -36,6 +36,28 @@ def test_status_of_a_broken_pod_is_3_and_says_what_is_wrong(meshed: Cli) -> None
     assert "app-v1-abc: it crashed" in ended.out
 
 
+def test_status_marks_pods_that_others_made_and_they_do_not_decide(meshed: Cli) -> None:
+    meshed.engine.broken_pod = "app-v1"
+    meshed.engine.foreign["app-v1"] = "managed by kubectl"
+    ended = meshed("status")
+    assert ended.code == 0
+    rows = {line.split()[0]: line.split()[-1] for line in ended.out.splitlines()[:4]}
+    assert rows.pop("app-v1-abc") == "others"
+    assert rows == {"NAME": "BY", "app-v2-abc": "meshdemo", "testclient-abc": "meshdemo"}
+    assert "app-v1-abc (of others): it crashed" in ended.out
+    pods = meshed("status", "-o", "json").json["pods"]
+    assert [pod["name"] for pod in pods if pod["ofOthers"]] == ["app-v1-abc"]
+
+
+def test_status_of_a_mesh_that_others_made_is_about_all_of_it(meshed: Cli) -> None:
+    meshed.engine.foreign |= dict.fromkeys(("app-v1", "app-v2", "testclient"), "managed by helm")
+    assert meshed("status").code == 0
+    meshed.engine.broken_pod = "app-v1"
+    ended = meshed("status")
+    assert ended.code == 3
+    assert "MADE BY" not in ended.out
+
+
 def test_status_is_about_one_namespace(meshed: Cli) -> None:
     assert meshed("deploy", "-n", "blue").code == 0
     ended = meshed("status", "-n", "blue")

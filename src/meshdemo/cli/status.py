@@ -11,7 +11,8 @@ from meshdemo.report import Report
 def status(ctx: typer.Context) -> Report:
     """Show the namespace's pods, what is wrong with them, and the rules.
 
-    Exit code 0: all is ready; 3: not so. -o wide adds init containers, containers and images.
+    Exit code 0: all is ready; 3: not so. Pods that others made beside meshdemo's are shown, and do
+    not decide. -o wide adds init containers, containers and images.
     """
     from meshdemo import manifests
     from meshdemo.report.status import status as report
@@ -25,9 +26,11 @@ def status(ctx: typer.Context) -> Report:
     if elsewhere:
         count = sum(pod.namespace != namespace for pod in pods)
         ctx.obj.progress.say(f"{counted(count, 'pod')} more: -n {' or -n '.join(elsewhere)}")
+    objects, here = engine.objects(), [pod for pod in pods if pod.namespace == namespace]
     return report(
-        [pod for pod in pods if pod.namespace == namespace],
-        [item for item in manifests.rules(engine.objects()) if item.namespace == namespace],
+        here,
+        [item for item in manifests.rules(objects) if item.namespace == namespace],
         who.BEGIN,
         wide=ctx.obj.settings.output == "wide",
+        others=who.of_others(here, objects),
     )

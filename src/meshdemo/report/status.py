@@ -16,22 +16,37 @@ if TYPE_CHECKING:
     from meshdemo.report.terminal import Terminal
 
 HEADERS = ("NAME", "READY", "STATUS", "RESTARTS", "ADDRESSES")
+MAKER = ("MADE BY",)
 WIDE = ("INIT CONTAINERS", "CONTAINERS", "IMAGES")
 
 
-def status(pods: Sequence[Pod], rules: Sequence[Object], hint: str, *, wide: bool) -> Report:
-    """Report the mesh as it is now; anything not ready, or nothing at all, is exit code 3."""
-    ok = bool(pods) and all(pod.is_ready and not pod.message for pod in pods)
+def status(
+    pods: Sequence[Pod],
+    rules: Sequence[Object],
+    hint: str,
+    *,
+    wide: bool,
+    others: frozenset[str] = frozenset(),
+) -> Report:
+    """Report the mesh as it is now; anything not ready, or nothing at all, is exit code 3.
+
+    Pods of ``others`` are shown, and do not decide.
+    """
+    deciding = [pod for pod in pods if pod.name not in others]
+    ok = bool(deciding) and all(pod.is_ready and not pod.message for pod in deciding)
 
     def show(terminal: Terminal) -> None:
         if not pods:
             terminal.advise(f"no pods. {hint}")
         else:
-            headers = (*HEADERS, *WIDE) if wide else HEADERS
-            terminal.table(headers, [_row(pod, wide=wide) for pod in pods])
+            makers = {p.name: ("others" if p.name in others else "meshdemo",) for p in pods}
+            rows = [(*_row(p, wide=wide), *(makers[p.name] if others else ())) for p in pods]
+            headers = (*HEADERS, *(WIDE if wide else ()), *(MAKER if others else ()))
+            terminal.table(headers, rows)
         for pod in pods:
             if pod.message:
-                terminal.advise(f"{terminal.mark(ok=False)} {pod.name}: {pod.message}")
+                whose = " (of others)" if pod.name in others else ""
+                terminal.advise(f"{terminal.mark(ok=False)} {pod.name}{whose}: {pod.message}")
         if pods or rules:
             terminal.line()
             terminal.line("rules in force:" if rules else "rules in force: none")
@@ -40,7 +55,7 @@ def status(pods: Sequence[Pod], rules: Sequence[Object], hint: str, *, wide: boo
 
     data = {
         "ok": ok,
-        "pods": [pod_document(item) for item in pods],
+        "pods": [{**pod_document(p), "ofOthers": p.name in others} for p in pods],
         "rules": [rule_document(item) for item in rules],
     }
     return Report(data, show, ExitCode.OK if ok else ExitCode.ENVIRONMENT)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from meshdemo import hosts
 from meshdemo.engines.pods import CLIENT, find_client
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.manifests import WORKLOADS
 from meshdemo.walkthrough.events import Note
 
 if TYPE_CHECKING:
@@ -35,6 +36,16 @@ def require_client(engine: Engine) -> Pod:
         message = f"there is no test client in namespace {engine.where.namespace}"
         raise EnvironmentFailed(message, hint=f"It is the Deployment {CLIENT}. {BEGIN}")
     return client
+
+
+def of_others(pods: Sequence[Pod], objects: Iterable[Object]) -> frozenset[str]:
+    """Name the pods that meshdemo did not make; none where it made none at all.
+
+    Then the mesh is somebody else's, and every pod of it matters.
+    """
+    made = {(item.namespace, item.name) for item in objects if item.kind in WORKLOADS}
+    ours = {pod.name for pod in pods if (pod.namespace, pod.workload or pod.name) in made}
+    return frozenset(pod.name for pod in pods) - ours if ours else frozenset()
 
 
 def service_of(host: str, namespace: str, objects: Iterable[Object]) -> Object | None:
