@@ -135,16 +135,18 @@ class View:
         """Give the ports of services whose pods have only just started.
 
         Those of other protocols than HTTP are left out: a sidecar takes their connections whether
-        or not the app listens.
+        or not the app listens. So is the test client: it sends, and need not listen on the port
+        that the article's Service of it names.
         """
         young = starting(self.kube.list("v1", "Pod", self.run))
-        labels = [pod["metadata"].get("labels") or {} for pod in young]
+        found = [pod["metadata"].get("labels") or {} for pod in young]
+        labels = [each for each in found if each.get("app") != CLIENT]
         return [
             Place(
                 f"http://{item.name}.{item.namespace}:{port['port']}/",
                 is_http=protocol_of(port) is Protocol.HTTP,
             )
-            for item in (self.seen() if young else ())
+            for item in (self.seen() if labels else ())
             if item.kind == "Service"
             and (selector := item.spec.get("selector"))
             and any(selector.items() <= each.items() for each in labels)
