@@ -64,7 +64,7 @@ def _write(descriptor: int, data: bytes) -> None:
 def _raw_terminal() -> Iterator[None]:
     """Let every key, Ctrl-C too, go to the command."""
     before = termios.tcgetattr(IN)
-    tty.setraw(IN)
+    tty.setraw(IN, termios.TCSADRAIN)  # what was typed ahead is kept
     try:
         yield
     finally:
