@@ -27,6 +27,8 @@ KUBECONFIG = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube/config")
 PROGRAM = Path(sys.executable).with_name("meshdemo")
 LIMIT = 240
 """Seconds that a command may take."""
+# What comes and goes by itself.
+RESTLESS = ("events", "leases", "endpoints", "endpointslices", "pods", "componentstatuses")
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,14 @@ class Cluster:
 
     state: Path
     context: str = CONTEXT
+    kubeconfig: str = KUBECONFIG
 
     @property
     def environment(self) -> dict[str, str]:
         path = f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}"
         state = str(self.state)
-        return {**os.environ, "KUBECONFIG": KUBECONFIG, "PATH": path, "MESHDEMO_STATE_DIR": state}
+        own = {"KUBECONFIG": self.kubeconfig, "PATH": path, "MESHDEMO_STATE_DIR": state}
+        return {**os.environ, **own}
 
     def sh(self, script: str, cwd: Path | None = None) -> Ended:
         done = subprocess.run(
@@ -73,13 +77,40 @@ class Cluster:
         assert ended.code == code, f"{argv}: {ended.code}\n{ended.out}\n{ended.err}"
         return ended
 
+    def start(self, *argv: str) -> subprocess.Popen[str]:
+        """Start the command in a session of its own, and do not wait."""
+        return subprocess.Popen(
+            [PROGRAM, argv[0], "--context", CONTEXT, *argv[1:]],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
     def kubectl(self, *argv: str, check: bool = True) -> str:
         ended = self.sh(shlex.join(["kubectl", "--context", CONTEXT, *argv]))
         assert not (check and ended.code), f"{argv}: {ended.err}"
         return ended.out
 
+    def everything(self, namespace: str = "") -> set[str]:
+        """List all objects, or those of a namespace, but for what comes and goes by itself."""
+        scope = ["--namespaced=true"] if namespace else []
+        kinds = self.kubectl("api-resources", "--verbs=list", *scope, "-o", "name").split()
+        kinds = [kind for kind in kinds if not kind.startswith(RESTLESS)]
+        where = ["-n", namespace] if namespace else ["-A"]
+        return set(
+            self.kubectl("get", ",".join(kinds), *where, "-o", "name", check=False).splitlines()
+        )
+
+    @property
+    def overlay(self) -> tuple[str, ...]:
+        """The options of ``install`` that sidecars need here."""
+        return ("-f", OVERLAY) if OVERLAY else ()
+
     def install(self, *argv: str, code: int = 0) -> Ended:
-        return self.meshdemo("install", *(["-f", OVERLAY] if OVERLAY else []), *argv, code=code)
+        return self.meshdemo("install", *self.overlay, *argv, code=code)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -99,3 +130,19 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     name = f"e2e-{uuid.uuid4().hex[:8]}"
     yield name
     cluster.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
+
+
+@pytest.fixture
+def meshed(cluster: Cluster) -> Cluster:
+    """A cluster with an Istio; one that is there is used as it is."""
+    cluster.install()
+    return cluster
+
+
+@pytest.fixture
+def bare(cluster: Cluster) -> Cluster:
+    """A cluster without Istio."""
+    cluster.meshdemo("down", "--all", "--force")
+    left = cluster.kubectl("get", "deployments", "-A", "-l", "app=istiod", "-o", "name")
+    assert not left, "the cluster has an Istio that is not the tests'"
+    return cluster

@@ -14,39 +14,12 @@ if TYPE_CHECKING:
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 SYSTEM = "istio-system"
-# What comes and goes by itself.
-RESTLESS = ("events", "leases", "endpoints", "endpointslices", "pods", "componentstatuses")
 
 pytestmark = pytest.mark.timeout(400)
 
 
-def everything(cluster: Cluster) -> set[str]:
-    """List all objects of the cluster, but for what comes and goes by itself."""
-    kinds = cluster.kubectl("api-resources", "--verbs=list", "-o", "name").split()
-    kinds = [kind for kind in kinds if not kind.startswith(RESTLESS)]
-    return set(
-        cluster.kubectl("get", ",".join(kinds), "-A", "-o", "name", check=False).splitlines()
-    )
-
-
 def failed(ended: Any) -> dict[str, Any]:
     return {c["name"]: c for c in ended.json["checks"] if not c["ok"]}
-
-
-@pytest.fixture
-def bare(cluster: Cluster) -> Cluster:
-    """A cluster without Istio."""
-    cluster.meshdemo("down", "--all", "--force")
-    left = cluster.kubectl("get", "deployments", "-A", "-l", "app=istiod", "-o", "name")
-    assert not left, "the cluster has an Istio that is not the tests'"
-    return cluster
-
-
-@pytest.fixture
-def meshed(cluster: Cluster) -> Cluster:
-    """A cluster with an Istio of ours."""
-    cluster.install()
-    return cluster
 
 
 @pytest.fixture
@@ -60,7 +33,7 @@ def scaled_to_zero(meshed: Cluster) -> Iterator[Cluster]:
 
 
 def test_down_all_leaves_the_cluster_as_it_was_before_install(bare: Cluster) -> None:
-    before = everything(bare)
+    before = bare.everything()
     ended = bare.install("-o", "json")
     assert not failed(ended)
     names = [check["name"] for check in ended.json["checks"]]
@@ -68,7 +41,7 @@ def test_down_all_leaves_the_cluster_as_it_was_before_install(bare: Cluster) -> 
     assert "istiod answers its version" in names
     assert "✔ Istiod installed" in ended.err
     bare.meshdemo("down", "--all")
-    assert everything(bare) == before
+    assert bare.everything() == before
 
 
 def test_an_install_that_failed_says_why_and_the_next_one_mends_it(bare: Cluster) -> None:

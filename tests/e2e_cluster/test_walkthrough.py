@@ -189,20 +189,3 @@ def test_a_client_that_dies_in_the_middle_is_inconclusive(running: Cluster, name
     document = json.loads(ended.out[ended.out.index("{\n") :])
     assert document["verdict"] == "inconclusive"
     assert document["measurement"]["brokenOff"]
-
-
-def test_three_students_side_by_side_do_not_meet(cluster: Cluster, namespace: str) -> None:
-    students = {f"{namespace}-{number}": route for number, route in
-                enumerate((["v1"], ["v2"], ["v1=50", "v2=50"]))}  # fmt: skip
-    for student in students:
-        cluster.meshdemo("up", "-n", student, "--no-verify")
-    for student, route in students.items():
-        cluster.meshdemo("route", *route, "-n", student)
-    for student, route in students.items():
-        expect = "v1=50%,v2=50%" if len(route) > 1 else f"{route[0]}=100%"
-        cluster.meshdemo("verify", "-n", student, "--expect", expect)
-    first, *others = students
-    cluster.meshdemo("down", "-n", first)
-    for student in others:
-        cluster.meshdemo("verify", "-n", student)
-        cluster.meshdemo("down", "-n", student)
