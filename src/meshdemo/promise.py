@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from meshdemo import balancing
+from meshdemo import balancing, rivalry
 from meshdemo.errors import InputError
 from meshdemo.expectation import Expectation
-from meshdemo.hosts import MESH, selects, service_host, within
+from meshdemo.hosts import selects, service_host, within
 from meshdemo.matching import Call, concerns, fit, full_name, holds, undecided
 from meshdemo.protocols import protocol_of
 
@@ -164,7 +164,7 @@ class _Mesh:
         name = _host(service) if service else host
         found: list[tuple[int, Object]] = []
         for rule in self.of_kind("VirtualService"):
-            if MESH not in (rule.spec.get("gateways") or [MESH]) or not self.sees(rule):
+            if not rivalry.is_for_mesh(rule) or not self.sees(rule):
                 continue
             hosts = [full_name(each, rule.namespace) for each in rule.spec.get("hosts") or ()]
             closest = max((fit(each, name) for each in hosts), default=0)
@@ -174,7 +174,7 @@ class _Mesh:
                 found.append((closest, rule))
         best = max((fit for fit, _ in found), default=0)
         winners = [rule for fit, rule in found if fit == best]
-        return sorted(winners, key=lambda rule: (_publicity(rule), *_age(rule)))
+        return sorted(winners, key=rivalry.precedence)
 
     def destination_rules(self, service: Object) -> list[Object]:
         """Give those for this service: the nearest namespace's, for the closest host, oldest first.
@@ -195,9 +195,7 @@ class _Mesh:
 
     def sees(self, rule: Object) -> bool:
         """Apply ``exportTo``."""
-        exported = rule.spec.get("exportTo") or ["*"]
-        own = "." in exported and rule.namespace == self.client.namespace
-        return own or "*" in exported or self.client.namespace in exported
+        return rivalry.is_seen(rule, self.client.namespace)
 
     def is_meant(self, rule: Object) -> bool:
         """Apply ``workloadSelector``."""
@@ -224,12 +222,6 @@ def _names(service: Object, client: Client) -> set[str]:
 def _age(item: Object) -> tuple[str, str, str]:
     """Sort the oldest first, then by name: who is first, wins."""
     return str(item.metadata.get("creationTimestamp") or ""), item.name, item.namespace
-
-
-def _publicity(rule: Object) -> int:
-    """Sort those for their own namespace first, then those for named ones, then public ones."""
-    exported = rule.spec.get("exportTo") or ["*"]
-    return 2 if "*" in exported else 0 if exported == ["."] else 1
 
 
 def _port(service: Object, number: int) -> Mapping[str, Any]:

@@ -255,6 +255,47 @@ def test_two_rules_for_one_host_get_a_warning_that_names_the_other_and_the_winne
 
 
 @pytest.mark.parametrize(
+    ("one", "other"),
+    [("[.]", "[far]"), ("['~']", "['*']"), ("['~']", "['~']")],
+    ids=["different namespaces", "one for nobody", "both for nobody"],
+)
+def test_two_rules_that_no_client_sees_both_do_not_conflict(one: str, other: str) -> None:
+    spec = "hosts: [app]\nhttp: [{{route: [{{destination: {{host: app}}}}]}}]\nexportTo: {to}"
+    first, second = (rule(spec.format(to=to), name) for to, name in ((one, "a"), (other, "b")))
+    assert admit(parsed(first), parsed(APP) + parsed(second)).warnings == ()
+
+
+def subsets(name: str, spec: str) -> list[Object]:
+    head = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\n"
+    place = f"metadata: {{name: {name}, namespace: default}}\n"
+    return parsed(f"{head}{place}spec: {{host: app.default.svc.cluster.local, {spec}}}\n")
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("subsets: [{name: v1, labels: {version: v1}}]", ""),
+        ("subsets: [{name: v1, labels: {app: app}}]", 'has another subset "v1"'),
+        ("subsets: [{name: all, labels: {app: app}}]", ""),
+        ("trafficPolicy: {loadBalancer: {simple: RANDOM}}", ""),
+        ("exportTo: [.], subsets: [{name: v1, labels: {app: app}}]", ""),
+    ],
+)
+def test_what_istio_drops_when_it_merges_two_rules_is_named(spec: str, words: str) -> None:
+    found = admit(subsets("mine", spec), parsed(APP)).warnings
+    assert [words in item.message for item in found] == [True] * bool(words)
+    assert all("only that of DestinationRule default/app holds" in item.hint for item in found)
+
+
+def test_of_two_traffic_policies_for_one_host_only_the_older_holds() -> None:
+    spec = "trafficPolicy: {{loadBalancer: {{simple: {}}}}}"
+    mine, other = (spec.format(name) for name in ("RANDOM", "ROUND_ROBIN"))
+    (found,) = admit(subsets("mine", mine), parsed(APP) + subsets("bold", other)).warnings
+    assert "DestinationRule default/bold has another trafficPolicy" in found.message
+    assert "that of DestinationRule default/bold holds" in found.hint
+
+
+@pytest.mark.parametrize(
     ("first", "second", "codes"),
     [
         ("[&m {uri: {prefix: /a}}]", "[*m]", ["IST0131", "IST0130"]),

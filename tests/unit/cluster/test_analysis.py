@@ -9,7 +9,7 @@ import pytest
 
 from meshdemo import manifests
 from meshdemo.engines.cluster import analysis, istioctl
-from meshdemo.errors import EnvironmentFailed
+from meshdemo.errors import EnvironmentFailed, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,10 +56,12 @@ def test_findings_about_the_users_objects_have_their_place_and_come_once(
     ctl = says(
         finding('Referenced host not found: "nobody"'),  # apply says so, with the line
         finding('Referenced gateway not found: "front"'),
+        finding("the same host as another", "IST0109"),  # and this
         finding("somebody else's", name="other"),
         {**finding("not worth a word"), "level": "Info"},
     )
-    (found,) = analysis.of_objects(rules(), [], "shop", lambda: ctl)
+    said = [Problem("", subject="VirtualService shop/odd", code=c) for c in ("IST0101", "IST0109")]
+    (found,) = analysis.of_objects(rules(), said, "shop", lambda: ctl)
     assert str(found) == (
         'r.yaml:2: VirtualService shop/odd: Referenced gateway not found: "front" [IST0101]'
     )

@@ -1,4 +1,4 @@
-"""Whether a rule is in a sidecar's configuration, and whether it speaks of what is there."""
+"""Whether a rule is in a sidecar's configuration."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from meshdemo import manifests
-from meshdemo.engines.cluster import details, references
+from meshdemo.engines.cluster import details
 from meshdemo.engines.cluster.exec import Target
 from meshdemo.engines.cluster.readiness import Readiness
 from meshdemo.engines.cluster.routes import Dump
@@ -229,26 +229,18 @@ def test_a_rule_that_is_not_for_sidecars_is_not_waited_for() -> None:
     assert dump().is_live(rule(spec), [])
 
 
-def test_a_rule_with_a_rival_is_not_waited_for() -> None:
-    mine, rival = split(v2=100), rule({"hosts": [FQDN]}, name="older")
-    assert dump().is_live(mine, [mine, rival])
+def test_a_rule_that_another_one_overrules_is_not_waited_for() -> None:
+    mine, rival = split(v2=100), rule({"hosts": [FQDN]}, name="rival")
+    assert dump().is_live(dated(mine, 2), [dated(mine, 2), dated(rival, 1)])
+    assert not dump().is_live(mine, [dated(mine, 1), dated(rival, 2)])
+
+
+def dated(item: manifests.Object, year: int) -> manifests.Object:
+    metadata = {**item.metadata, "creationTimestamp": f"200{year}-01-01T00:00:00Z"}
+    return item.with_data({**item.data, "metadata": metadata})
 
 
 def test_what_is_left_of_a_rule_is_seen() -> None:
     assert dump(to("v2")).has_rule(split(v2=100))
     assert not dump(subsets=("v1",)).has_rule(split(v2=100))
     assert dump(subsets=("v1",)).has_rule(SUBSETS)
-
-
-def test_references_to_nothing_are_warned_of_with_their_line() -> None:
-    service = manifests.Object(
-        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "app", "namespace": "shop"}}
-    )
-    text = json.dumps(split(v9=100).data)
-    (given,) = manifests.parse(text, "r.yaml", [])
-    (found,) = references.warnings([given], [service, SUBSETS])
-    assert (found.code, found.line) == ("IST0101", 1)
-    assert "v9" in found.message
-    assert not list(references.warnings([split(v2=100)], [service, SUBSETS]))
-    (missing,) = references.warnings([split(v2=100)], [SUBSETS])
-    assert "no Service" in missing.message

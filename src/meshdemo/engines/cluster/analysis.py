@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from meshdemo import manifests
-from meshdemo.engines.cluster import references
+from meshdemo.engines.analysis import NOT_FOUND
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
@@ -20,28 +20,36 @@ if TYPE_CHECKING:
     from meshdemo.errors import Problem
     from meshdemo.manifests import Object
 
-SAID = "Referenced host"
-"""How a message begins that ``references`` has in its own words, with the place in the file."""
+ABOUT_HOST = "Referenced host"
+"""How those messages of IST0101 begin that ``references`` has in its own words."""
 
 
 def of_objects(
     objects: Sequence[Object],
-    existing: Sequence[Object],
+    said: Sequence[Problem],
     namespace: str,
     find: Callable[[], Istioctl],
 ) -> tuple[Problem, ...]:
-    """Analyze objects together with what is there; each finding has its object's place."""
+    """Analyze objects together with what is there; each finding has its object's place.
+
+    What was ``said`` already, in our own words and with the line, is not said again.
+    """
     try:
         findings = find().analyze(namespace, manifests.dump(objects))
     except EnvironmentFailed:
         return ()
     given = {item.title: item for item in objects}
-    said = {p.subject for p in references.warnings(manifests.rules(objects), existing)}
+    known = {(problem.subject, problem.code) for problem in said}
     return tuple(
         replace(given[found.subject].problem(found.message), code=found.code)
         for found in findings
-        if found.subject in given and not (found.subject in said and found.message.startswith(SAID))
+        if found.subject in given and not _is_said(found, known)
     )
+
+
+def _is_said(found: Problem, known: set[tuple[str, str]]) -> bool:
+    ours = found.code != NOT_FOUND or found.message.startswith(ABOUT_HOST)
+    return ours and (found.subject, found.code) in known
 
 
 def of_namespace(namespace: str, ctl: Istioctl) -> str:

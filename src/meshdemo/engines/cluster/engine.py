@@ -102,16 +102,14 @@ class ClusterEngine:
         changed = any(c.action != "unchanged" for c in changes if c.kind in RULES)
         if self._before and not changed and not dry_run:
             self._before = None
-        found = rules(objects)
-        known = [*self.view.seen(), *objects] if found else ()
-        return Applied(changes, tuple(references.warnings(found, known)))
+        return Applied(changes, self._odd(objects))
 
     def analyze(self, objects: Sequence[Object]) -> tuple[Problem, ...]:
         """Say what ``istioctl analyze`` finds odd about objects beyond what ``apply`` says."""
         from meshdemo.engines.cluster import analysis  # noqa: PLC0415 - only for the user's own
 
         find = self._find_istioctl()
-        return analysis.of_objects(objects, self.view.seen(), self.run, lambda: find(None))
+        return analysis.of_objects(objects, self._odd(objects), self.run, lambda: find(None))
 
     def delete(self, objects: Sequence[Object]) -> tuple[Change, ...]:
         """Remove these objects; one that is not there is no error, one that is not ours is kept.
@@ -230,6 +228,12 @@ class ClusterEngine:
             for item in self.inject(items, revision=revision)
         }
         return tuple(again.get(item.key, item) for item in objects)
+
+    def _odd(self, objects: Sequence[Object]) -> tuple[Problem, ...]:
+        """Say what is odd about rules, by what can be seen of the namespace."""
+        if not rules(objects):
+            return ()
+        return references.warnings(objects, self.view.seen(), self.view.pods(), self.run)
 
     def _goes_anyway(self) -> Callable[[Json], bool]:
         """Tell what belongs to this run: rules by our label, pods by their Deployment."""

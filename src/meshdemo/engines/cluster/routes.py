@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from meshdemo import rivalry
 from meshdemo.engines.cluster import details
 from meshdemo.matching import full_name
 
@@ -183,13 +184,12 @@ def _concerns_sidecars(rule: Object) -> bool:
 
 
 def _has_rival(rule: Object, rules: Sequence[Object]) -> bool:
-    """Tell whether another rule may win over it, or be merged with it."""
-    mine = _hosts(rule)
+    """Tell whether another rule wins over it, or is merged with it."""
+    if rule.kind == "VirtualService":
+        return bool(rivalry.overruling(rule, rules, rule.namespace))
+    mine = full_name(str(rule.spec.get("host", "")), rule.namespace)
     return any(
-        _hosts(other) & mine for other in rules if other.kind == rule.kind and other.key != rule.key
+        full_name(str(other.spec.get("host", "")), other.namespace) == mine
+        for other in rules
+        if other.kind == rule.kind and other.key != rule.key
     )
-
-
-def _hosts(rule: Object) -> set[str]:
-    hosts = rule.spec.get("hosts") or [rule.spec.get("host")]
-    return {full_name(str(host), rule.namespace) for host in hosts}

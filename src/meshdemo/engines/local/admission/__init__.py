@@ -8,16 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from meshdemo.engines import analysis
+from meshdemo.engines.landscape import Landscape
 from meshdemo.engines.local import fields
 from meshdemo.engines.local.admission import (
-    analysis,
     destination_rule,
     metadata,
     service,
     virtual_service,
     workload,
 )
-from meshdemo.engines.local.admission.node import top
+from meshdemo.engines.local.store import now
+from meshdemo.engines.node import top
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +61,10 @@ def admit(objects: Sequence[Object], existing: Sequence[Object]) -> Admission:
             problems += metadata.problems(top(item))
             if judge := _JUDGES.get(item.kind):
                 problems += judge(top(item))
-    warnings = analysis.warnings(known, existing)
+    warnings = analysis.warnings(known, Landscape.after(known, existing, now()))
+    for item in known:
+        if item.kind == "VirtualService":
+            warnings += virtual_service.gateway_warnings(top(item))
     notes = [f"{name} has no effect on the local engine" for name in idle]
     return Admission(_in_order(problems), tuple(warnings), tuple(notes))
 

@@ -18,7 +18,7 @@ from meshdemo.engines.local.admission.references import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from meshdemo.engines.local.admission.node import Node
+    from meshdemo.engines.node import Node
     from meshdemo.errors import Problem
 
 PORT_PARTS = ("outlierDetection", "connectionPool", "loadBalancer", "tls")

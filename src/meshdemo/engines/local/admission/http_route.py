@@ -21,7 +21,7 @@ from meshdemo.engines.local.fields import durations
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from meshdemo.engines.local.admission.node import Node
+    from meshdemo.engines.node import Node
     from meshdemo.errors import Problem
 
 RETRY_ON = frozenset(

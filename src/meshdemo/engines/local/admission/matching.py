@@ -10,7 +10,7 @@ from meshdemo.engines.local.admission.references import gateway_problems, label_
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from meshdemo.engines.local.admission.node import Node
+    from meshdemo.engines.node import Node
     from meshdemo.errors import Problem
 
 PSEUDO_HEADERS = frozenset({":method", ":scheme", ":authority", ":path", ":status"})

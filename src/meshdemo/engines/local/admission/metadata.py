@@ -10,7 +10,7 @@ from meshdemo.engines.local.admission.references import label_problems
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from meshdemo.engines.local.admission.node import Node
+    from meshdemo.engines.node import Node
     from meshdemo.errors import Problem
 
 REFUSED_BY_ISTIO = (

@@ -9,7 +9,7 @@ from meshdemo.engines.local.admission import header_values, names
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from meshdemo.engines.local.admission.node import Node
+    from meshdemo.engines.node import Node
     from meshdemo.errors import Problem
 
 AUTHORITY = frozenset({":authority", "host"})

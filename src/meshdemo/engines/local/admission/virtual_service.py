@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from meshdemo.engines.analysis import NOT_FOUND
 from meshdemo.engines.local import fields
 from meshdemo.engines.local.admission import names
 from meshdemo.engines.local.admission.http_route import rule_problems
@@ -23,7 +24,7 @@ from meshdemo.hosts import MESH, overlap
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from meshdemo.engines.local.admission.node import Node
+    from meshdemo.engines.node import Node
     from meshdemo.errors import Problem
 
 
@@ -47,6 +48,14 @@ def problems(service: Node) -> Iterator[Problem]:
     for rule in spec["tls"].items:
         yield from _tls_problems(rule, hosts)
     yield from export_problems(spec, service.item.namespace)
+
+
+def gateway_warnings(service: Node) -> Iterator[Problem]:
+    """Warn of gateways, of which this engine has none."""
+    for gateway in service["spec"]["gateways"].items:
+        if gateway.text != MESH:
+            message = f'there is no gateway "{gateway.text}"'
+            yield gateway.problem(message, "the local engine has none", NOT_FOUND)
 
 
 def _delegate_problems(spec: Node) -> Iterator[Problem]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from meshdemo.engines.local import images
 from meshdemo.engines.local.admission import names
 from meshdemo.engines.local.admission.metadata import tag_problems
-from meshdemo.engines.local.admission.node import Node
 from meshdemo.engines.local.admission.references import label_problems
+from meshdemo.engines.node import Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from meshdemo.engines.local.admission.node import Node
+    from meshdemo.engines.node import Node
     from meshdemo.errors import Problem
 
 UNREACHABLE = "IST0130"

@@ -1,0 +1,167 @@
+"""Warnings with the codes of ``istioctl analyze``: accepted by Istio, and probably not meant. Pure.
+
+Every engine says them of rules, each with its place in the file.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from meshdemo import hosts, rivalry
+from meshdemo.engines.node import Node, top
+from meshdemo.engines.reachability import rule_warnings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meshdemo.engines.landscape import Landscape
+    from meshdemo.errors import Problem
+    from meshdemo.manifests import Object
+
+NOT_FOUND = "IST0101"
+CONFLICTING_HOSTS = "IST0109"
+SUBSET_WITHOUT_PODS = "IST0173"
+UNKNOWN_HOST = "IST0174"
+
+ALWAYS_503 = "requests to it get 503"
+OLDER = "the older one or, within one second, the first by name"
+
+
+def warnings(objects: Sequence[Object], landscape: Landscape) -> list[Problem]:
+    """Look at the rules among ``objects``, beside everything that will be there."""
+    found: list[Problem] = []
+    for item in objects:
+        if item.kind == "VirtualService":
+            found += _virtual_service_warnings(top(item), landscape)
+        elif item.kind == "DestinationRule":
+            found += _destination_rule_warnings(top(item), landscape)
+            found += _merge_warnings(top(item), landscape)
+    return found
+
+
+def _virtual_service_warnings(service: Node, landscape: Landscape) -> Iterator[Problem]:
+    spec = service["spec"]
+    for destination in _destinations(spec):
+        yield from _destination_warnings(destination, landscape)
+    yield from _conflict_warnings(service, landscape)
+    yield from rule_warnings(spec["http"])
+
+
+def _destinations(spec: Node) -> Iterator[Node]:
+    for protocol in ("http", "tcp", "tls"):
+        for rule in spec[protocol].items:
+            yield from (route["destination"] for route in rule["route"].items)
+            yield from (mirror["destination"] for mirror in rule["mirrors"].items)
+            if "mirror" in rule:
+                yield rule["mirror"]
+
+
+def _destination_warnings(destination: Node, landscape: Landscape) -> Iterator[Problem]:
+    host, subset = destination["host"], destination["subset"]
+    full = hosts.resolve(host.text, destination.item.namespace)
+    service = landscape.service(full)
+    if not full:
+        return
+    if service is None:
+        yield from _unknown(host, full, landscape, NOT_FOUND, ALWAYS_503)
+        return
+    if subset.text and not landscape.has_subset(full, subset.text):
+        message = f'no DestinationRule for "{host.text}" has the subset "{subset.text}"'
+        yield subset.problem(message, ALWAYS_503, NOT_FOUND)
+    number = destination["port"]["number"]
+    known = [port["port"].number for port in service["spec"]["ports"].items]
+    if number.number and number.number not in known:
+        ports = ", ".join(str(port) for port in known)
+        message = f'the service "{host.text}" has no port {number.value}, only {ports}'
+        yield number.problem(message, ALWAYS_503, NOT_FOUND)
+
+
+def _unknown(
+    host: Node, full: str, landscape: Landscape, code: str, otherwise: str
+) -> Iterator[Problem]:
+    """Warn of a host that no service has, unless the service may be out of sight."""
+    close = _close_host(full, host.item.namespace, landscape)
+    if close or landscape.would_know(full):
+        yield host.problem(f'no service has the host "{host.text}"', close or otherwise, code)
+
+
+def _close_host(full: str, namespace: str, landscape: Landscape) -> str:
+    short = [name.removesuffix(f".{namespace}.{hosts.DOMAIN}") for name in landscape.services]
+    wanted = full.removesuffix(f".{namespace}.{hosts.DOMAIN}")
+    if wanted.count(".") == 1 and hosts.service_host(*wanted.split(".")) in landscape.services:
+        return f"did you mean {wanted}.{hosts.DOMAIN}? Istio completes only names without a dot"
+    close = difflib.get_close_matches(wanted, short, n=1) if landscape.would_know(full) else []
+    return f"did you mean {close[0]}?" if close else ""
+
+
+def _conflict_warnings(service: Node, landscape: Landscape) -> Iterator[Problem]:
+    item = service.item
+    if not rivalry.is_for_mesh(item):
+        return
+    others = {
+        other.key: (other, host)
+        for host in rivalry.hosts_of(item)
+        for other in landscape.rules_by_host.get(host, ())
+        if other.key != item.key
+    }
+    for other, host in others.values():
+        if not _meet(item, other):
+            continue
+        winner = min((item, other), key=landscape.precedence)
+        fewer = rivalry.publicity(item) != rivalry.publicity(other)
+        why = "the one that fewer namespaces see" if fewer else OLDER
+        yield service["spec"]["hosts"].problem(
+            f"{other.title} names the same host {host}",
+            f"they are not merged: {winner.title} wins, {why}; write all rules into one",
+            CONFLICTING_HOSTS,
+        )
+
+
+def _meet(one: Object, other: Object) -> bool:
+    """Tell whether any client sees both."""
+    first, second = rivalry.scope(one), rivalry.scope(other)
+    return bool(first and second) and bool(first & second or rivalry.EVERYWHERE in first | second)
+
+
+def _destination_rule_warnings(rule: Node, landscape: Landscape) -> Iterator[Problem]:
+    host = rule["spec"]["host"]
+    full = hosts.resolve(host.text, rule.item.namespace)
+    service = landscape.service(full)
+    if not full:
+        return
+    if service is None:
+        yield from _unknown(host, full, landscape, UNKNOWN_HOST, "")
+        return
+    for subset in rule["spec"]["subsets"].items:
+        if not landscape.has_pod(service, subset["labels"].texts):
+            name = subset["name"]
+            message = f'the subset "{name.text}" selects no pod'
+            yield name.problem(message, ALWAYS_503, SUBSET_WITHOUT_PODS)
+
+
+def _merge_warnings(rule: Node, landscape: Landscape) -> Iterator[Problem]:
+    """Warn of what Istio drops when it merges DestinationRules for one host: it tells nobody."""
+    for other in landscape.of("DestinationRule"):
+        if other.item.key == rule.item.key or _merged_as(other) != _merged_as(rule):
+            continue
+        older = min((rule, other), key=lambda n: (landscape.age(n.item), n.item.name))
+        hint = f"of the two only that of {older.item.title} holds, {OLDER}"
+        theirs = {subset["name"].text: subset.value for subset in other["spec"]["subsets"].items}
+        for subset in rule["spec"]["subsets"].items:
+            name = subset["name"]
+            if theirs.get(name.text, subset.value) != subset.value:
+                message = f'{other.item.title} has another subset "{name.text}" of the same host'
+                yield name.problem(message, hint)
+        policies = rule["spec"]["trafficPolicy"], other["spec"]["trafficPolicy"]
+        if all(policy.there for policy in policies) and policies[0].value != policies[1].value:
+            message = f"{other.item.title} has another trafficPolicy for the same host"
+            yield policies[0].problem(message, hint)
+
+
+def _merged_as(rule: Node) -> tuple[object, ...]:
+    """Give what DestinationRules that become one have in common."""
+    spec = rule["spec"]
+    host = hosts.resolve(spec["host"].text, rule.item.namespace)
+    exported = sorted(node.text for node in spec["exportTo"].items)
+    return rule.item.namespace, host, exported, spec["workloadSelector"].value

@@ -1,0 +1,84 @@
+"""Rules that speak of what is not there, by what can be seen of one namespace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from meshdemo import manifests
+from meshdemo.engines import Pod
+from meshdemo.engines.cluster import references
+
+if TYPE_CHECKING:
+    from meshdemo.errors import Problem
+    from meshdemo.manifests import Object
+
+API = "networking.istio.io/v1"
+PODS = [
+    Pod("app-v1-0", "shop", {"app": "app", "version": "v1"}, (), injected=True, phase="Running")
+]
+
+
+def made(kind: str, name: str, spec: dict[str, Any], **metadata: str) -> Object:
+    version = "v1" if kind == "Service" else "apps/v1" if kind == "StatefulSet" else API
+    data = {"name": name, "namespace": "shop", **metadata}
+    return manifests.Object({"apiVersion": version, "kind": kind, "metadata": data, "spec": spec})
+
+
+def route(name: str = "mine", host: str = "app", subset: str = "v1", **metadata: str) -> Object:
+    way = {"route": [{"destination": {"host": host, "subset": subset}}]}
+    return made("VirtualService", name, {"hosts": ["app"], "http": [way]}, **metadata)
+
+
+APP = made("Service", "app", {"selector": {"app": "app"}, "ports": [{"port": 80}]})
+SUBSETS = made(
+    "DestinationRule", "app", {"host": "app", "subsets": [{"name": "v1", "labels": {"app": "app"}}]}
+)
+
+
+def warned(*objects: Object, seen: tuple[Object, ...] = (APP, SUBSETS)) -> list[Problem]:
+    return list(references.warnings(objects, seen, PODS, "shop"))
+
+
+def test_what_refers_to_what_is_there_is_not_warned_of() -> None:
+    assert warned(route(), SUBSETS) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "subset", "words"),
+    [
+        ("app", "v9", 'no DestinationRule for "app" has the subset "v9"'),
+        ("nobody", "v1", 'no service has the host "nobody"'),
+        ("app.shop", "v1", "did you mean app.shop.svc.cluster.local?"),
+    ],
+)
+def test_a_destination_that_is_not_there_is_warned_of(host: str, subset: str, words: str) -> None:
+    (found,) = warned(route(host=host, subset=subset))
+    assert found.code == "IST0101"
+    assert words in str(found)
+
+
+@pytest.mark.parametrize("host", ["app.other.svc.cluster.local", "example.com"])
+def test_of_a_service_that_cannot_be_seen_nothing_is_said(host: str) -> None:
+    subsets = made("DestinationRule", "far", {"host": host, "subsets": [{"name": "v1"}]})
+    assert warned(route(host=host), subsets) == []
+
+
+def test_a_subset_without_pods_is_warned_of_unless_something_to_come_makes_them() -> None:
+    new = {"host": "app", "subsets": [{"name": "v2", "labels": {"version": "v2"}}]}
+    (found,) = warned(made("DestinationRule", "new", new))
+    assert found.code == "IST0173"
+    template = {"metadata": {"labels": {"app": "app", "version": "v2"}}}
+    assert warned(made("DestinationRule", "new", new),
+                  made("StatefulSet", "app-v2", {"template": template})) == []  # fmt: skip
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["after it was created", "before"])
+def test_of_two_rules_for_one_host_the_older_one_wins(*, is_there: bool) -> None:
+    older = route("zebra", creationTimestamp="2026-01-01T00:00:00Z")
+    mine = route("mine", creationTimestamp="2026-01-01T00:00:01Z")
+    (found,) = warned(route("mine"), seen=(APP, SUBSETS, older, *([mine] if is_there else [])))
+    assert found.code == "IST0109"
+    assert "VirtualService shop/zebra names the same host" in found.message
+    assert "VirtualService shop/zebra wins" in found.hint
