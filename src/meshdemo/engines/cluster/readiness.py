@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.cluster import causes, containerlogs, status, watching
+from meshdemo.engines.cluster import causes, containerlogs, rollout, status, watching
 from meshdemo.engines.cluster.exec import Lost
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
@@ -31,6 +31,8 @@ of istiod's may have the last word on them, and then there is nothing to wait fo
 START_UP = 30.0
 """Seconds of a container's life in which not to answer is part of its start."""
 ANSWER_PAUSE = 0.2
+LASTING = 2.0
+"""Seconds after which a cause holds: that of a former template goes with its pods before that."""
 QUIET = 3.0
 """Seconds between two words on how it goes: states that pass by are not worth one."""
 MORE_TIME = "Give it longer with --timeout."
@@ -55,6 +57,8 @@ class Readiness:
     notify: Notify
     deadline: float
     patience: float = PATIENCE
+    _troubled: dict[str, float] = field(default_factory=dict, init=False)
+    """Since when there has been a cause, by the name of the workload or the pod."""
     _said: str = field(default="", init=False)
     _spoke: float = field(default_factory=time.monotonic, init=False)
 
@@ -103,7 +107,7 @@ class Readiness:
             }
             for item in workloads:
                 if item.namespace == space:
-                    mine = [pod for pod in pods if _belongs(pod, item)]
+                    mine = [pod for pod in pods if rollout.belongs(pod, item)]
                     found += self._lack(item, deployments.get(item.name), mine)
         return found
 
@@ -111,19 +115,30 @@ class Readiness:
         if item.kind == "Deployment":
             if live is None:
                 raise EnvironmentFailed(f"{item.title} is gone", hint="Type: meshdemo deploy")
-            if cause := causes.of_deployment(live):
-                raise EnvironmentFailed(f"{item.title}: {cause.message}", hint=cause.hint)
-            if is_rolled_out(live) and len(pods) == live["spec"].get("replicas", 1):
+            if rollout.is_done(live) and len(pods) == live["spec"].get("replicas", 1):
                 return
+            if not rollout.is_observed(live):
+                yield f"{item.name} waits for the cluster to see what was applied"
+                return
+            if cause := self._lasting(item.title, causes.of_deployment(live)):
+                raise EnvironmentFailed(f"{item.title}: {cause.message}", hint=cause.hint)
         elif pods and status.pod(pods[0]).is_ready:
             return
-        newest = _newest(pods)
+        newest = rollout.newest(pods)
         for pod in newest:
-            if cause := causes.of_pod(pod):
+            if cause := self._lasting(pod["metadata"]["name"], causes.of_pod(pod)):
                 raise self._failure(pod, cause)
         waits = [f"{p.workload or p.name} {p.ready}: {p.message}" for p in map(status.pod, newest)
                  if p.message]  # fmt: skip
         yield from waits or [f"{item.name} waits for its pods"]
+
+    def _lasting(self, name: str, cause: Cause | None) -> Cause | None:
+        """Give a cause only after it has held for a while."""
+        if cause is None:
+            self._troubled.pop(name, None)
+            return None
+        since = self._troubled.setdefault(name, time.monotonic())
+        return cause if time.monotonic() - since >= LASTING else None
 
     def _failure(self, pod: Json, cause: Cause) -> EnvironmentFailed:
         metadata = pod["metadata"]
@@ -218,18 +233,6 @@ class Readiness:
             self.notify(text)
 
 
-def is_rolled_out(live: Json) -> bool:
-    """Tell whether a Deployment's pods are those of its present template, all of them available."""
-    wanted = live["spec"].get("replicas", 1)
-    found = live.get("status") or {}
-    return bool(
-        found.get("observedGeneration", 0) >= live["metadata"].get("generation", 0)
-        and found.get("updatedReplicas", 0) == wanted
-        and found.get("replicas", 0) == wanted
-        and found.get("availableReplicas", 0) == wanted
-    )
-
-
 def starting(pods: Sequence[Json]) -> list[Json]:
     """Pick the pods that have only just started, so that they may not answer yet."""
     return [pod for pod in pods if _age(pod) < START_UP]
@@ -270,18 +273,3 @@ def _asked(plane: DataPlane, place: Place) -> str:
         return plane.trouble(place)
     except Lost as error:
         return error.message
-
-
-def _belongs(pod: Json, item: Object) -> bool:
-    if item.kind == "Pod":
-        return str(pod["metadata"]["name"]) == item.name
-    return status.workload(pod) == item.name
-
-
-def _newest(pods: Sequence[Json]) -> list[Json]:
-    """Pick the pods of the latest template: what ails an older one does not matter any more."""
-    if not pods:
-        return []
-    latest = max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
-    key = (latest["metadata"].get("labels") or {}).get(status.HASH)
-    return [pod for pod in pods if (pod["metadata"].get("labels") or {}).get(status.HASH) == key]
