@@ -12,6 +12,8 @@ from meshdemo.engines import Check
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Cli
 
 
@@ -67,6 +69,25 @@ def test_status_is_about_one_namespace(meshed: Cli) -> None:
     assert {
         pod["namespace"] for pod in meshed("status", "-o", "json", "-n", "blue").json["pods"]
     } == {"blue"}
+
+
+ELSEWHERE = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: theirs, namespace: blue}
+spec: {hosts: [HOST], http: [{route: [{destination: {host: app.blue.svc.cluster.local}}]}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"), [("app.default.svc.cluster.local", True), ("app", False)], ids=str
+)
+def test_status_shows_rules_of_other_namespaces_that_hold_here(
+    meshed: Cli, tmp_path: Path, host: str, *, shown: bool
+) -> None:
+    (tmp_path / "theirs.yaml").write_text(ELSEWHERE.replace("HOST", host))
+    assert meshed("route", "-f", str(tmp_path)).code == 0
+    assert ("VirtualService blue/theirs" in meshed("status").out) is shown
 
 
 def test_status_of_nothing_is_3(cli: Cli) -> None:

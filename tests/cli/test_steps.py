@@ -161,6 +161,30 @@ def test_another_rule_for_the_host_is_named(meshed: Cli, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("born", "more", "code"),
+    [
+        ("2026-01-02T00:00:00Z", "", 0),
+        ("2025-12-31T00:00:00Z", "", 3),
+        ("2026-01-02T00:00:00Z", "exportTo: [default]", 3),
+    ],
+    ids=["younger", "older", "meant for here"],
+)
+def test_a_rule_of_another_namespace_is_a_rival_where_it_wins(
+    meshed: Cli, tmp_path: Path, born: str, more: str, code: int
+) -> None:
+    other = RIVAL.replace("name: other", f"name: other, namespace: blue, creationTimestamp: {born}")
+    (tmp_path / "other.yaml").write_text(
+        other.replace("spec: {", f"spec: {{{more}, " if more else "spec: {")
+    )
+    assert meshed("route", "-f", str(tmp_path / "other.yaml")).code == 0
+    (ours,) = (i for i in meshed.engine.applied.values() if i.name == "app-default-v2")
+    ours.metadata["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    ended = meshed("route", "v2")
+    assert ended.code == code
+    assert ("ask who made it" in ended.err) is bool(code)
+
+
+@pytest.mark.parametrize(
     ("host", "rivals"), [("app", True), ("app.default.svc.cluster.local", True),
                          ("App.default.svc.cluster.local", True), ("app.default", False),
                          ("app.blue.svc.cluster.local", False)],

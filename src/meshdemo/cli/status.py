@@ -14,9 +14,9 @@ def status(ctx: typer.Context) -> Report:
     Exit code 0: all is ready; 3: not so. Pods that others made beside meshdemo's are shown, and do
     not decide. -o wide adds init containers, containers and images.
     """
-    from meshdemo import manifests
     from meshdemo.report.status import status as report
     from meshdemo.walkthrough import pods as who
+    from meshdemo.walkthrough import routing
     from meshdemo.wording import counted
 
     engine = engine_for(ctx, changes=False)
@@ -29,7 +29,7 @@ def status(ctx: typer.Context) -> Report:
     objects, here = engine.objects(), [pod for pod in pods if pod.namespace == namespace]
     return report(
         here,
-        [item for item in manifests.rules(objects) if item.namespace == namespace],
+        routing.in_force(objects, namespace),
         who.BEGIN,
         wide=ctx.obj.settings.output == "wide",
         others=who.of_others(here, objects),

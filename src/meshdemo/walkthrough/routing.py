@@ -16,6 +16,8 @@ from meshdemo.errors import EnvironmentFailed, InputError, Problem
 from meshdemo.expectation import parse_split
 from meshdemo.hosts import MESH, resolve, service_host
 from meshdemo.manifests import Object
+from meshdemo.matching import reaches
+from meshdemo.promise import ROOT_NAMESPACE
 from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough import workloads
 from meshdemo.walkthrough.events import Accepted, Finished, Note, Started
@@ -135,6 +137,21 @@ def _stays(change: Change) -> Note:
     return Note(f"{text}; if it is yours: {way_out}", warning=True)
 
 
+def in_force(objects: Sequence[Object], namespace: str) -> list[Object]:
+    """Give the rules that hold in a namespace: its own, and those of others for its services."""
+    here = [item for item in objects if item.namespace == namespace]
+    hosts = [service_host(item.name, namespace) for item in here if item.kind == "Service"]
+    return [
+        item
+        for item in manifests.rules(objects)
+        if item.namespace == namespace
+        or (
+            (item.kind == "VirtualService" or item.namespace == ROOT_NAMESPACE)
+            and reaches(item, hosts, namespace)
+        )
+    ]
+
+
 def split_objects(
     split: Split, namespace: str, existing: Sequence[Object], known: Sequence[str]
 ) -> list[Object]:
@@ -182,23 +199,36 @@ def require_versions(
 
 def refuse_rivals(namespace: str, objects: Sequence[Object]) -> None:
     """Refuse to route while another VirtualService for the host might win."""
-    names = ", ".join(item.title for item in rivals(namespace, objects))
-    if names:
-        raise EnvironmentFailed(
-            f"{names}: there already for the host {HOST}, and only one of them is heeded",
-            hint="Change it with meshdemo route -f, or remove it with meshdemo route --clear.",
-        )
+    found = list(rivals(namespace, objects))
+    if not found:
+        return
+    names = ", ".join(item.title for item in found)
+    hint = "Change it with meshdemo route -f, or remove it with meshdemo route --clear."
+    if all(item.namespace != namespace for item in found):
+        hint = "It holds here because its exportTo says so, or nothing: ask who made it."
+    message = f"{names}: there already for the host {HOST}, and only one of them is heeded"
+    raise EnvironmentFailed(message, hint=hint)
 
 
 def rivals(namespace: str, objects: Sequence[Object]) -> Iterator[Object]:
     """Give the VirtualServices for the app's host, other than ours, that sidecars heed."""
-    for item in objects:
-        if item.kind != "VirtualService" or (item.namespace, item.name) == (namespace, ROUTE):
+    rules = [item for item in objects if item.kind == "VirtualService"]
+    ours = next((i for i in rules if (i.namespace, i.name) == (namespace, ROUTE)), None)
+    for item in rules:
+        if item is ours or (ours and item.namespace != namespace and _comes_after(item, ours)):
             continue
         gateways = item.spec.get("gateways") or [MESH]
         hosts = item.spec.get("hosts") or []
         if MESH in gateways and any(_means_app(str(h), item.namespace, namespace) for h in hosts):
             yield item
+
+
+def _comes_after(other: Object, ours: Object) -> bool:
+    """Tell whether a rule of another namespace loses: of two public ones the older wins."""
+    if "*" not in (other.spec.get("exportTo") or ["*"]):
+        return False
+    born, before = (item.metadata.get("creationTimestamp", "") for item in (other, ours))
+    return bool(before) and before < born
 
 
 def warn_unheeded(engine: Engine) -> Iterator[Note]:

@@ -71,6 +71,8 @@ class FakeKube:
     objects: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
     forbidden: set[str] = field(default_factory=set)
     """Kinds that one may not see; ``create`` stands for creating any."""
+    only: str = ""
+    """The namespace in which alone one may list; empty for all."""
     may_not: set[tuple[str, str]] = field(default_factory=set)
     """Verb and resource/subresource that one may not use."""
     server: str = "https://127.0.0.1:1"
@@ -105,6 +107,8 @@ class FakeKube:
         self, _version: str, kind: str, namespace: str = "", *, labels: str = ""
     ) -> list[dict[str, Any]]:
         self._may_see(kind)
+        if self.only and namespace != self.only:
+            raise Forbidden(f"one may not list {kind} in {namespace or 'all namespaces'}", 403, {})
         return [
             item
             for (its, place, _), item in self.objects.items()

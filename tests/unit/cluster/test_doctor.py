@@ -98,6 +98,22 @@ def test_an_istioctl_that_does_not_fit_the_mesh_is_named(meshed: Any, examine: E
     assert failed(examine(meshed)) == ["istioctl fits the Istio that is there"]
 
 
+def test_rules_of_other_namespaces_for_services_here_are_named(
+    meshed: Any, examine: Examine
+) -> None:
+    name = "rules of other namespaces for services here are known"
+    assert examine(meshed)[name].detail == "none"
+    spec = {"hosts": ["app.default.svc.cluster.local"]}
+    app = {"name": "app", "namespace": "default"}
+    meshed.put(
+        {"apiVersion": "v1", "kind": "Service", "metadata": app},
+        {"apiVersion": "v1", "kind": "VirtualService", "spec": spec,
+         "metadata": {"name": "theirs", "namespace": "other"}},
+    )  # fmt: skip
+    check = examine(meshed)[name]
+    assert (check.ok, check.detail) == (True, "VirtualService other/theirs")
+
+
 def test_what_the_analyzer_finds_is_told_and_is_no_failure(meshed: Any, examine: Examine) -> None:
     check = examine(meshed)["what istioctl analyze finds is known"]
     assert check.ok

@@ -14,6 +14,7 @@ from meshdemo.engines import Check
 from meshdemo.engines.cluster import analysis, controlplane, install, istioctl
 from meshdemo.engines.cluster.kube import Denied, Forbidden, Unauthenticated
 from meshdemo.engines.cluster.verification import ADMISSION, NETWORKING, NOT_ALLOWED, Verification
+from meshdemo.engines.cluster.view import View
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class Doctor:
                 "images can be pulled": self._images,
                 "nodes can forward ports": self._runtime,
                 "Pod Security allows sidecars here": self._pod_security,
+                "rules of other namespaces for services here are known": self._rules_elsewhere,
                 "what an earlier run left is known": self._leftovers,
             }
         )
@@ -259,6 +261,14 @@ class Doctor:
         detail = f"namespace {self.namespace} enforces {level}" if level else "nothing is enforced"
         hint = "Choose another namespace with -n, or install Istio with its CNI node agent."
         return level not in TOO_STRICT or bool(cni), detail, hint
+
+    def _rules_elsewhere(self) -> Answer:
+        """Look for what decides on traffic here and is easily overlooked."""
+        view = View(self.kube, self.namespace)
+        found = view.from_elsewhere(view.seen())
+        if found is None:
+            return True, f"{NOT_ALLOWED}; if there are some, verify does not heed them"
+        return True, ", ".join(rule.title for rule in found) or "none"
 
     def _leftovers(self) -> Answer:
         there = [

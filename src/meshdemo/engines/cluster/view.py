@@ -15,10 +15,14 @@ from meshdemo.engines.cluster.exec import Target
 from meshdemo.engines.cluster.readiness import starting
 from meshdemo.engines.pods import CLIENT, find_client
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.hosts import service_host
 from meshdemo.manifests import Object, in_apply_order, rules
+from meshdemo.matching import reaches
 from meshdemo.protocols import Protocol, protocol_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from meshdemo.engines import Pod
     from meshdemo.engines.cluster.kube import Json, Kube
     from meshdemo.traffic import Request
@@ -66,7 +70,27 @@ class View:
         ]
         if self.run != ROOT_NAMESPACE:
             found += [written.applied(live) for live in self._root_rules]
-        return tuple(item for item in found if not _is_cluster_service(item))
+        found = [item for item in found if not _is_cluster_service(item)]
+        return (*found, *(self.from_elsewhere(found) or ()))
+
+    def from_elsewhere(self, here: Sequence[Object]) -> list[Object] | None:
+        """Give the VirtualServices of other namespaces that hold for services here.
+
+        None where one may not look for them.
+        """
+        hosts = [service_host(i.name, i.namespace) for i in here if i.kind == "Service"]
+        if self._foreign_rules is None:
+            return None
+        found = map(written.applied, self._foreign_rules)
+        return [rule for rule in found if reaches(rule, hosts, self.run)]
+
+    @cached_property
+    def _foreign_rules(self) -> list[Json] | None:
+        try:
+            found = self.kube.list(NETWORKING, "VirtualService")
+        except Forbidden:
+            return None
+        return [live for live in found if live["metadata"].get("namespace") != self.run]
 
     @cached_property
     def _root_rules(self) -> list[Json]:

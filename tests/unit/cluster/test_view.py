@@ -1,0 +1,56 @@
+"""What counts for a run of what others have in the cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from meshdemo.engines.cluster.view import View
+
+
+def item(kind: str, name: str, namespace: str, **spec: Any) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def rule(namespace: str, host: str, **spec: Any) -> dict[str, Any]:
+    return item("VirtualService", "theirs", namespace, hosts=[host], **spec)
+
+
+def seen(kube: Any, *items: dict[str, Any]) -> list[str]:
+    kube.put(item("Service", "app", "shop"), *items)
+    return [found.title for found in View(kube, "shop").seen() if found.kind != "Service"]
+
+
+FQDN = "app.shop.svc.cluster.local"
+
+
+@pytest.mark.parametrize(
+    ("there", "holds"),
+    [
+        (rule("other", FQDN), True),
+        (rule("other", FQDN, exportTo=["*"]), True),
+        (rule("other", FQDN, exportTo=["shop"]), True),
+        (rule("other", "*.shop.svc.cluster.local"), True),
+        (rule("other", FQDN, exportTo=["."]), False),
+        (rule("other", "app"), False),
+        (rule("other", "web.shop.svc.cluster.local"), False),
+    ],
+    ids=["for all", "said so", "for here", "wildcard", "private", "its own app", "another host"],
+)
+def test_a_rule_of_another_namespace_counts_if_it_holds_for_a_service_here(
+    kube: Any, there: dict[str, Any], holds: bool
+) -> None:
+    assert seen(kube, there) == (["VirtualService other/theirs"] if holds else [])
+
+
+def test_subsets_for_the_whole_mesh_count(kube: Any) -> None:
+    there = item("DestinationRule", "all", "istio-system", host=FQDN)
+    assert seen(kube, there) == ["DestinationRule istio-system/all"]
+
+
+def test_who_may_not_look_elsewhere_sees_what_is_here(kube: Any) -> None:
+    kube.only = "shop"
+    assert seen(kube, rule("shop", "app"), rule("other", FQDN)) == ["VirtualService shop/theirs"]
+    assert View(kube, "shop").from_elsewhere([]) is None
