@@ -33,7 +33,8 @@ bench: $(DEV) ## measure speed and memory against the bars in the README
 	@.venv/bin/python bench/run.py $(ARGS)
 
 e2e: $(DEV) ## all tests for the cluster named by MESHDEMO_E2E_CONTEXT, which they change
-	@.venv/bin/pytest tests/e2e_cluster tests/contract $(ARGS)
+	@.venv/bin/pytest tests/e2e_cluster -m alone $(ARGS)
+	@.venv/bin/pytest -n 3 tests/e2e_cluster tests/contract/test_contract.py -k cluster -m "not alone" $(ARGS)
 
 bench-cluster: $(DEV) ## the same for the cluster named by MESHDEMO_E2E_CONTEXT
 	@.venv/bin/python bench/cluster.py $(ARGS)

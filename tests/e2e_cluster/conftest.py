@@ -5,6 +5,7 @@ Where sidecars need settings of their own there, MESHDEMO_E2E_ISTIO_FILE is for 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shlex
@@ -122,6 +123,18 @@ def _named() -> None:
 @pytest.fixture
 def cluster(tmp_path: Path) -> Cluster:
     return Cluster(tmp_path / "state")
+
+
+@pytest.fixture(scope="session")
+def istio(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have an Istio: one that is there, or one of ours, installed once for all who run beside."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    cluster = Cluster(folder / "state")
+    with (shared / "istio.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not cluster.kubectl("get", "deployments", "-A", "-l", "app=istiod", "-o", "name"):
+            cluster.install()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 SYSTEM = "istio-system"
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(400)]
 
 
 def failed(ended: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Cluster = Any
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.usefixtures("istio"), pytest.mark.timeout(400)]
 
 HALF = "v1=50%,v2=50%"
 ABORT = """
@@ -30,14 +30,6 @@ spec:
   - fault: {abort: {percentage: {value: 100}, httpStatus: 555}}
     route: [{destination: {host: app, subset: v2}}]
 """
-
-
-@pytest.fixture(autouse=True)
-def _istio(cluster: Cluster) -> None:
-    """Have an Istio; one that is there is used."""
-    there = cluster.kubectl("get", "deployments", "-A", "-l", "app=istiod", "-o", "name")
-    if not there:
-        cluster.install()
 
 
 @pytest.fixture
