@@ -11,6 +11,7 @@ import pytest
 
 from meshdemo.engines import Download
 from meshdemo.engines.cluster import download
+from meshdemo.engines.cluster.checksums import KNOWN
 from meshdemo.engines.cluster.releases import PINNED
 from meshdemo.errors import EnvironmentFailed, UsageError
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROGRAM = b"#!/bin/sh\necho istioctl\n" * 1000
-VERSION = "1.30.3"
+VERSION = "1.31.0"
+"""One whose checksums are not shipped."""
 
 
 def archive(*members: tuple[str, bytes], kind: bytes = tarfile.REGTYPE) -> bytes:
@@ -154,6 +156,27 @@ def test_without_a_version_it_is_the_pinned_one(
 ) -> None:
     with pytest.raises(EnvironmentFailed, match=f"/{PINNED}/istioctl-{PINNED}-"):
         fetch(tmp_path, mirror, official, version="")
+
+
+def test_of_a_version_whose_checksum_is_shipped_nobody_is_asked_for_it(
+    tmp_path: Path, mirror: Host, official: Host, name: str
+) -> None:
+    pinned = name.replace(VERSION, PINNED)
+    mirror.files[pinned] = RIGHT
+    with pytest.raises(EnvironmentFailed, match=KNOWN[pinned]):
+        fetch(tmp_path, mirror, official, version=PINNED)
+    assert not official.asked
+    fetch(tmp_path, mirror, official, version=PINNED, sha256=RIGHT_SUM)
+
+
+def test_the_pinned_version_is_known_for_every_platform() -> None:
+    names = {
+        download.archive_name(PINNED, system, machine)
+        for system in download.SYSTEMS
+        for machine in download.MACHINES
+    }
+    assert names <= KNOWN.keys()
+    assert all(download.SHA256.fullmatch(checksum) for checksum in KNOWN.values())
 
 
 @pytest.mark.parametrize(
