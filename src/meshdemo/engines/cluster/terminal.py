@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import sys
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 SHELL = ("sh", "-c", "command -v bash >/dev/null 2>&1 && exec bash || exec sh")
 """The best shell that the container has."""
 CHUNK = 65536
+NO_SUCH_COMMAND, NOT_RUNNABLE = 127, 126
+"""What a shell ends with where a command is not there, or is no program."""
+NOT_STARTED = re.compile(
+    r'exec: "(?P<name>[^"]*)": (?:stat [^:]*: )?(?P<why>[^:]+)'  # runc
+    r"|executable file `?(?P<file>[^`]*?)`? (?P<lack>not found[^:]*)"  # crun
+)
+"""The part of a container runtime's message that is about the command itself."""
 IN, OUT, ERR = 0, 1, 2
 
 
@@ -43,9 +51,20 @@ def run(kube: Kube, target: Target, argv: Sequence[str]) -> int:
         for channel, data in session.frames():
             _write(ERR if channel == remote.STDERR else OUT, data)
     ended = session.ended or remote.Ended(remote.NOT_STARTED)
-    if ended.message:
-        raise EnvironmentFailed(f"the command cannot be run in {target.pod}: {ended.message}")
-    return ended.code
+    return _not_started(ended.message, target.pod) if ended.message else ended.code
+
+
+def _not_started(message: str, pod: str) -> int:
+    """Say as a shell would that there is no such command, or that it is no program.
+
+    Raises EnvironmentFailed if it is the container that runs nothing.
+    """
+    found = NOT_STARTED.search(message)
+    if not found:
+        raise EnvironmentFailed(f"the command cannot be run in {pod}: {message}")
+    name, why = found["name"] or found["file"], found["why"] or found["lack"]
+    _write(ERR, f"meshdemo: {name}: {why}\n".encode())
+    return NO_SUCH_COMMAND if re.search("not found|no such file", why) else NOT_RUNNABLE
 
 
 def _forward_input(session: Session) -> None:
