@@ -137,7 +137,7 @@ def test_a_cluster_that_no_kubeconfig_names_is_said_so(tmp_path: Path) -> None:
     settings = Settings(engine="cluster", kubeconfig=missing, state_dir=tmp_path)
     choice = choose_engine(settings, changes=False, environment={})
     with pytest.raises(EnvironmentFailed, match="no-such-file") as failure:
-        open_engine(choice, say_nothing)
+        _ = open_engine(choice, say_nothing).where
     assert "--kubeconfig" in failure.value.hint
 
 

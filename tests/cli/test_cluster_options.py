@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +12,8 @@ import pytest
 from meshdemo.engines import Download
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Cli
 
 
@@ -132,3 +137,27 @@ def test_force_is_for_down_all_alone(deployed: Cli) -> None:
     assert not deployed.engine.forced
     assert deployed("down", "--all", "--force").code == 0
     assert deployed.engine.forced
+
+
+ISTIOCTL = """\
+#!/bin/sh
+case "$1" in
+version) echo '{"clientVersion": {"version": "1.30.3"}}' ;;
+manifest) echo '{"spec": {"template": {"spec": {"containers": [{"image": "istio/pilot:1.30.3"}]}}}}'
+esac
+"""
+
+
+def test_images_of_a_cluster_are_listed_where_there_is_none(tmp_path: Path) -> None:
+    program = tmp_path / "istioctl"
+    program.write_text(ISTIOCTL)
+    program.chmod(0o755)
+    argv = ["images", "--engine", "cluster", "--istioctl", str(program), "-o", "json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "meshdemo", "--state-dir", str(tmp_path), *argv],
+        capture_output=True,
+        check=True,
+    )
+    document = json.loads(done.stdout)
+    assert (document["engine"], document["context"]) == ("cluster", None)
+    assert document["images"] == ["dustise/flaskapp", "zze326/test-tools", "istio/pilot:1.30.3"]

@@ -37,7 +37,7 @@ def images(
     from meshdemo.walkthrough.images import needed
     from meshdemo.walkthrough.plan import Plan
 
-    engine = engine_for(ctx, chosen(ctx, changes=False, istioctl=istioctl))
+    engine = engine_for(ctx, chosen(ctx, changes=False, istioctl=istioctl), asks=False)
     plan = Plan(
         settings=ctx.obj.settings,
         files=tuple(files or ()),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.cli import calling, options, streams
+from meshdemo.engines import Where
 from meshdemo.engines.choice import (
     CLUSTER,
     UNNAMED,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     import typer
 
-    from meshdemo.engines import Engine, Notify, Where
+    from meshdemo.engines import Engine, Notify
     from meshdemo.engines.choice import Choice
     from meshdemo.settings import Settings
 
@@ -82,17 +83,27 @@ def chosen(
     return choice
 
 
-def engine_for(ctx: typer.Context, choice: Choice | None = None, *, changes: bool = True) -> Engine:
-    """Open the engine that was, or now is, chosen for the command, and say which and why."""
+def engine_for(
+    ctx: typer.Context, choice: Choice | None = None, *, changes: bool = True, asks: bool = True
+) -> Engine:
+    """Open the engine that was, or now is, chosen for the command, and say which and why.
+
+    ``asks``: whether the command asks a cluster anything; without, there need not be one.
+    """
     run: Invocation = ctx.obj
     choice = choice or chosen(ctx, changes=changes)
     said = f"engine {choice.engine} ({choice.why})"
+    if choice.engine == CLUSTER and not asks:
+        settings = choice.settings
+        run.where = Where(CLUSTER, settings.context or "", settings.place or "default")
+        run.progress.say(said)
+        return run.open_engine(choice, run.progress.notify)
     try:
         engine = run.open_engine(choice, run.progress.notify)
+        run.where = where = engine.where
     except MeshdemoError:
         run.progress.say(said)
         raise
-    run.where = where = engine.where
     server = f" ({where.server})" if where.server else ""
     about = f", context {where.context}{server}" if choice.engine == CLUSTER else ""
     run.progress.say(f"{said}{about}, namespace {where.namespace}")

@@ -176,7 +176,9 @@ class MeshOptions:
 class Engine(Protocol):
     """Where the mesh runs. Errors are those of ``meshdemo.errors``, whatever is underneath."""
 
-    where: Where
+    @property
+    def where(self) -> Where:
+        """Say which mesh it is."""
 
     def check(self) -> Iterator[Check]:
         """Look at every prerequisite, and change nothing."""

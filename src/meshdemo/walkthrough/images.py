@@ -78,7 +78,7 @@ def images_of(objects: Iterable[Object]) -> tuple[str, ...]:
 def needed(engine: Engine, plan: Plan) -> tuple[str, ...]:
     """List every image that a run pulls: those of the workloads, then the mesh's own."""
     mesh = engine.images(plan.mesh)
-    return tuple(dict.fromkeys((*images_of(plan.read(engine)), *mesh)))
+    return tuple(dict.fromkeys((*images_of(plan.read_alone()), *mesh)))
 
 
 def _containers(item: Object) -> list[dict[str, Any]]:

@@ -54,6 +54,11 @@ class Plan:
         """Read the user's objects, or those of the walkthrough that ``names`` says."""
         return self.images.replaced(self._written(engine, names))
 
+    def read_alone(self) -> tuple[Object, ...]:
+        """Read all objects without an engine, for what does not depend on where they go."""
+        files = self.files if self.is_own else bundled.paths(bundled.NAMES)
+        return self.images.replaced(manifests.read(files, namespace="default"))
+
     def _written(self, engine: Engine, names: tuple[str, ...]) -> tuple[Object, ...]:
         if self.is_own:
             explicit = self.settings.namespace is not None

@@ -10,6 +10,7 @@ from meshdemo import shell
 from meshdemo.engines import MeshOptions
 from meshdemo.engines.cluster import istioctl
 from meshdemo.engines.cluster.istioctl import Istioctl
+from meshdemo.engines.cluster.releases import PINNED
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
@@ -54,11 +55,41 @@ def test_the_option_comes_before_the_variable_path_and_cache(
     assert (found.source, found.version) == ("meshdemo's cache", "1.31.1")
 
 
-def test_without_one_the_error_says_what_to_type(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("mesh", "fetched"),
+    [("", PINNED), ("1.28.4", "1.28.4"), ("1.29.0-rc.1", "1.29.0-rc.1"), ("1.32-alpha.ee", PINNED),
+     ("1.24.3-asm.1", PINNED)],
+)  # fmt: skip
+def test_without_one_the_error_says_what_to_type_for_the_istio_that_is_there(
+    mesh: str, fetched: str, tmp_path: Path
+) -> None:
+    nothing = {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
     with pytest.raises(EnvironmentFailed) as caught:
-        istioctl.find(None, {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)})
-    assert "meshdemo install --download-istioctl" in caught.value.hint
+        istioctl.find(None, nothing, mesh)
+    assert f"Type: meshdemo install --download-istioctl {fetched}. Or name" in caught.value.hint
     assert caught.value.exit_code == 3
+
+
+def test_what_takes_the_place_of_another_must_be_named(
+    tmp_path: Path, scripted: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    place = tmp_path / "cache/meshdemo/istioctl/1.28.3/istioctl"
+    name = f"name it, by --istioctl {place} or MESHDEMO_ISTIOCTL={place}"
+    hint = istioctl.ways_out("1.28.3", instead=True)
+    assert hint == f"Type: meshdemo install --download-istioctl 1.28.3; then {name}"
+    scripted("1.28", "cache/meshdemo/istioctl/1.28.3")
+    assert istioctl.ways_out("1.28.3", instead=True) == f"It was fetched before: {name}"
+    assert istioctl.ways_out("1.28.3", instead=True, of=place).startswith("Remove that file.")
+
+
+def test_what_was_found_out_about_a_program_is_not_asked_again(scripted: Make) -> None:
+    broken = scripted("1.32")
+    broken.says({"argv": ["version"], "stderr": "it broke\n", "exit": 1})
+    for _ in range(2):
+        with pytest.raises(EnvironmentFailed, match="it broke"):
+            istioctl.probe(broken.path, "test")
+    assert len(broken.calls) == 1
 
 
 @pytest.mark.parametrize("given", ["--istioctl", "MESHDEMO_ISTIOCTL"])

@@ -8,6 +8,8 @@ from meshdemo.engines.cluster.releases import (
     PINNED,
     SUPPORTED_KUBERNETES,
     Release,
+    can_be_fetched,
+    newest_for,
     release_of,
 )
 
@@ -58,3 +60,18 @@ def test_the_pinned_release_is_in_the_table() -> None:
     release = release_of(PINNED)
     assert release
     assert release.known
+
+
+@pytest.mark.parametrize(
+    ("version", "published"),
+    [("1.30.3", True), ("1.31.0-rc.0", True), ("1.32-alpha.eed52ebb66ad", False), ("", False),
+     ("1.24.3-asm.1", False), ("1.30", False)],
+)  # fmt: skip
+def test_only_what_istio_publishes_can_be_fetched(version: str, published: bool) -> None:
+    assert can_be_fetched(version) is published
+
+
+def test_the_newest_release_for_a_kubernetes_is_one_that_is_out() -> None:
+    assert newest_for(36) == Release(31)
+    assert newest_for(21) == Release(14)
+    assert newest_for(99) is None

@@ -52,7 +52,7 @@ def fetch(wanted: Download, folder: Path, timeout: float, official: str = OFFICI
     version = wanted.version or PINNED
     if not VERSION.fullmatch(version):
         raise UsageError(f"{version!r} is no version of Istio", hint=f"As in {PINNED}")
-    target = folder / version / MEMBER
+    target = place(version, folder)
     if target.is_file() and not wanted.sha256:
         return target
     name = archive_name(version, platform.system(), platform.machine())
@@ -79,6 +79,11 @@ def cache(environment: Mapping[str, str] = os.environ) -> Path:
     """Give the folder for what was fetched, after the XDG base directory specification."""
     base = environment.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "meshdemo" / "istioctl"
+
+
+def place(version: str, folder: Path | None = None) -> Path:
+    """Give where the istioctl of a version is, once it was fetched."""
+    return (folder or cache()) / version / MEMBER
 
 
 def newest(folder: Path) -> Path | None:

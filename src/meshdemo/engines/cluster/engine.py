@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from meshdemo.engines import Applied, Change, Check, Injection, MeshOptions, Pod, Where, say_nothing
@@ -41,12 +42,28 @@ class ClusterEngine:
 
     def __init__(self, settings: Settings, notify: Notify = say_nothing) -> None:
         self.settings, self.notify = settings, notify
-        self.kube = Kube.open(settings)
-        self.run = settings.place or self.kube.namespace
-        self.view = View(self.kube, self.run)
-        self.where = Where("cluster", self.kube.context, self.run, self.kube.server)
         self._before: tuple[Dump, float] | None = None
         """What the client's sidecar had before this process changed a rule, and when that was."""
+
+    @cached_property
+    def kube(self) -> Kube:
+        """The cluster; opened late, as to list images takes none."""
+        return Kube.open(self.settings)
+
+    @cached_property
+    def run(self) -> str:
+        """The namespace, by which our objects are labelled too."""
+        return self.settings.place or self.kube.namespace
+
+    @cached_property
+    def view(self) -> View:
+        """What of the cluster counts for this run."""
+        return View(self.kube, self.run)
+
+    @cached_property
+    def where(self) -> Where:
+        """Which mesh it is."""
+        return Where("cluster", self.kube.context, self.run, self.kube.server)
 
     def check(self) -> Iterator[Check]:
         """Look at every prerequisite, and change nothing."""
@@ -66,7 +83,10 @@ class ClusterEngine:
 
     def images(self, options: MeshOptions = MeshOptions()) -> tuple[str, ...]:  # noqa: B008 - it is frozen
         """List Istio's own images."""
-        return self._find_istioctl(options)(None).images(options)
+        from meshdemo.engines.cluster.install import found_or_fetched  # noqa: PLC0415 - only images
+        from meshdemo.engines.cluster.istioctl import Istioctl  # noqa: PLC0415 - the same
+
+        return Istioctl(found_or_fetched(self.settings, options)).images(options)
 
     def inject(
         self,

@@ -11,7 +11,7 @@ from meshdemo import shell
 from meshdemo.engines import Check, MeshOptions
 from meshdemo.engines.cluster import controlplane, istioctl
 from meshdemo.engines.cluster.istioctl import Istioctl
-from meshdemo.engines.cluster.releases import release_of
+from meshdemo.engines.cluster.releases import can_be_fetched, release_of
 from meshdemo.engines.cluster.verification import CRD, CRDS, NOT_ASKED, Verification
 from meshdemo.errors import EnvironmentFailed
 
@@ -42,6 +42,16 @@ FindIstioctl: TypeAlias = "Callable[[ControlPlane | None], Istioctl]"
 """Finds istioctl for a control plane, or for the one to be. Raises EnvironmentFailed."""
 
 
+def found_or_fetched(settings: Settings, options: MeshOptions, mesh: str = "") -> istioctl.Found:
+    """Find istioctl, or fetch the one that is asked for; no cluster is asked."""
+    if not options.download:
+        return istioctl.find(settings.istioctl, mesh=mesh)
+    from meshdemo.engines.cluster import download  # noqa: PLC0415 - few download
+
+    path = download.fetch(options.download, download.cache(), FETCH_SECONDS)
+    return istioctl.probe(path, "--download-istioctl", mesh)
+
+
 def find_istioctl(
     settings: Settings,
     kube: Kube,
@@ -49,13 +59,7 @@ def find_istioctl(
     options: MeshOptions = MeshOptions(),  # noqa: B008 - it is frozen
 ) -> Istioctl:
     """Find istioctl, or fetch the one that ``options`` ask for, and point it at the cluster."""
-    if options.download:
-        from meshdemo.engines.cluster import download  # noqa: PLC0415 - few download
-
-        path = download.fetch(options.download, download.cache(), FETCH_SECONDS)
-        found = istioctl.probe(path, "--download-istioctl")
-    else:
-        found = istioctl.find(settings.istioctl)
+    found = found_or_fetched(settings, options, plane.version if plane else "")
     cluster = ["--kubeconfig", kube.kubeconfig] if kube.kubeconfig else []
     cluster += [] if kube.in_cluster else ["--context", kube.context]
     return Istioctl(
@@ -107,20 +111,39 @@ class Installation:
         # Both webhooks are istiod itself: when they answer, it need not be asked once more.
         verification = Verification(self.kube, plane, namespace=self.namespace)
         yield from verification.checks(SETTLING)
-        ctl = self._found(plane)
-        if ctl and plane.version and ctl.found.version != plane.version:
-            yield Check("istioctl fits it", *skew(ctl, plane))
+        self._warn_of_skew(plane)
         yield Check("Istio is there, and is used as it is", ok=True, detail=plane.title)
 
-    def _found(self, plane: ControlPlane) -> Istioctl | None:
-        """Find istioctl; a mesh that is there can do without, if the webhook injects."""
-        if self.options.download:
-            return self.find(plane)
+    def _warn_of_skew(self, plane: ControlPlane) -> None:
+        """Say that istioctl is far from the Istio that is there, which does not need it.
+
+        Who needs one, to inject with, says so where there is none.
+        """
         try:
-            return self.find(plane)
-        except EnvironmentFailed as error:
-            self.notify(f"{error.message}; {error.hint}", lasting=True)
-            return None
+            ctl = self._istioctl(plane)
+        except EnvironmentFailed:
+            if self.options.download:
+                raise
+            return
+        fits, detail, hint = skew(ctl, plane)
+        if not fits:
+            said = f"warning: {detail}: Istio supports them one minor apart. {hint}"
+            self.notify(said, always=True)
+
+    def _istioctl(self, plane: ControlPlane | None) -> Istioctl:
+        """Find or fetch istioctl; say it if the next command would take another one."""
+        ctl = self.find(plane)
+        if not self.options.download:
+            return ctl
+        first = istioctl.foremost()
+        if first and str(first[0]) != ctl.found.path:
+            path, source = ctl.found.path, first[1]
+            self.notify(
+                f"istioctl {ctl.found.version} is at {path}. The next command takes the one of "
+                f"{source}, unless you name it: --istioctl {path} or {istioctl.VARIABLE}={path}",
+                always=True,
+            )
+        return ctl
 
     def _unseen(self) -> Iterator[Check]:
         """Go by the webhooks alone, for who may see no more."""
@@ -136,7 +159,7 @@ class Installation:
             yield Check(name, ok=False, detail="neither is allowed", hint=RIGHTS_HINT)
 
     def _install(self, there: ControlPlane | None) -> Iterator[Check]:
-        ctl = self.find(there)
+        ctl = self._istioctl(there)
         found = ctl.found
         yield Check(
             "istioctl is found", ok=True, detail=f"{found.version}, {found.path} ({found.source})"
@@ -201,7 +224,9 @@ def skew(ctl: Istioctl, plane: ControlPlane) -> tuple[bool, str, str]:
     release = release_of(plane.version)
     apart = abs(ctl.found.release.minor - release.minor) if release else 0
     detail = f"istioctl {ctl.found.version}, istiod {plane.version}"
-    hint = f"Fetch the fitting one: meshdemo install --download-istioctl {plane.version}"
+    if can_be_fetched(plane.version):
+        return apart <= 1, detail, istioctl.ways_out(plane.version, instead=True)
+    hint = f"Of a build like this none can be fetched: name one of {release} with --istioctl."
     return apart <= 1, detail, hint
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from meshdemo import shell
-from meshdemo.engines.cluster.releases import PINNED, Release, release_of
+from meshdemo.engines.cluster.releases import PINNED, Release, can_be_fetched, release_of
 from meshdemo.errors import EnvironmentFailed, Problem
 
 if TYPE_CHECKING:
@@ -35,10 +35,6 @@ ANALYZE_SECONDS = 10
 """How long an analysis may take, which nobody waits for; half a second is usual."""
 GRACE_SECONDS = 60
 """What an install takes beside waiting: fetching nothing, it applies a few hundred objects."""
-WAYS_OUT = (
-    f"Type: meshdemo install --download-istioctl (fetches {PINNED}). Or name one with --istioctl "
-    f"or {VARIABLE}, or put it on PATH."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +56,65 @@ class Versions:
     proxies: tuple[str, ...]
 
 
-def find(chosen: str | None = None, environment: Mapping[str, str] = os.environ) -> Found:
-    """Find istioctl and ask it for its version. Raises EnvironmentFailed, with the ways out."""
+def find(
+    chosen: str | None = None, environment: Mapping[str, str] = os.environ, mesh: str = ""
+) -> Found:
+    """Find istioctl and ask it for its version; ``mesh`` is that of the Istio that is there.
+
+    Raises EnvironmentFailed, with the ways out.
+    """
     for path, source in _places(chosen, environment):
-        return probe(path, source)
-    raise EnvironmentFailed("istioctl is not there", hint=WAYS_OUT)
+        return probe(path, source, mesh)
+    raise EnvironmentFailed("istioctl is not there", hint=ways_out(mesh))
+
+
+def foremost(environment: Mapping[str, str] = os.environ) -> tuple[Path, str] | None:
+    """Give the path and the source of the istioctl that is taken unless one is named."""
+    if named := environment.get(VARIABLE):
+        return Path(named).expanduser().absolute(), VARIABLE
+    return next(_places(None, environment), None)
+
+
+def probe(path: Path, source: str, mesh: str = "") -> Found:
+    """Ask a program for its version, once in a run; no cluster is asked."""
+    found = _probed(path, source)
+    if isinstance(found, str):
+        raise EnvironmentFailed(found, hint=ways_out(mesh, instead=True, of=path))
+    return found
 
 
 @cache
-def probe(path: Path, source: str) -> Found:
-    """Ask a program for its version, once in a run; no cluster is asked."""
+def _probed(path: Path, source: str) -> Found | str:
+    """Give what was found out, or what is wrong: one that hangs is waited for only once."""
     argv = [str(path), "version", "--remote=false", "-o", "json"]
     try:
         said = shell.run(argv, timeout=PROBE_SECONDS).stdout
     except shell.CommandFailed as error:
-        raise EnvironmentFailed(f"istioctl does not run: {error.message}", hint=WAYS_OUT) from error
+        return f"istioctl does not run: {error.message}"
     version = str(_object(said).get("clientVersion", {}).get("version", ""))
     release = release_of(version)
     if release is None:
-        message = f"{path} is not istioctl: its version is {said.strip()[:200]!r}"
-        raise EnvironmentFailed(message, hint=WAYS_OUT)
+        return f"{path} is not istioctl: its version is {said.strip()[:200]!r}"
     return Found(str(path), source, version, release)
+
+
+def ways_out(mesh: str = "", *, instead: bool = False, of: Path | None = None) -> str:
+    """Say how to come by an istioctl, one that fits the Istio that is there.
+
+    ``instead``: one is there, and does not do; then another one must be named, as what was
+    fetched is looked for last.
+    """
+    from meshdemo.engines.cluster import download  # noqa: PLC0415 - few come so far
+
+    version = mesh if can_be_fetched(mesh) else PINNED
+    fetch = f"meshdemo install --download-istioctl {version}"
+    if not instead:
+        return f"Type: {fetch}. Or name one with --istioctl or {VARIABLE}, or put it on PATH."
+    place = download.place(version)
+    name = f"name it, by --istioctl {place} or {VARIABLE}={place}"
+    if place == of:
+        return f"Remove that file. Then type: {fetch}; and {name}"
+    return f"It was fetched before: {name}" if place.exists() else f"Type: {fetch}; then {name}"
 
 
 def _places(chosen: str | None, environment: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
@@ -89,7 +123,7 @@ def _places(chosen: str | None, environment: Mapping[str, str]) -> Iterator[tupl
             path = Path(name).expanduser()
             if not (path.is_file() and os.access(path, os.X_OK)):
                 message = f"{source} names {name}, which is no executable file"
-                raise EnvironmentFailed(message, hint=WAYS_OUT)
+                raise EnvironmentFailed(message, hint=ways_out(instead=True))
             yield path.absolute(), source
     if found := shutil.which("istioctl", path=environment.get("PATH")):
         yield Path(found).absolute(), "PATH"

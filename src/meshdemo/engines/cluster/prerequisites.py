@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from meshdemo.engines import Check
-from meshdemo.engines.cluster import analysis, controlplane, install, istioctl
+from meshdemo.engines.cluster import analysis, controlplane, install, istioctl, releases
 from meshdemo.engines.cluster.kube import Denied, Forbidden, Unauthenticated
 from meshdemo.engines.cluster.verification import ADMISSION, NETWORKING, NOT_ALLOWED, Verification
 from meshdemo.engines.cluster.view import View
@@ -284,7 +284,10 @@ def _supported(server: Mapping[str, Any], found: istioctl.Found) -> Check:
     minor = int((re.match(r"\d+", str(server.get("minor", ""))) or ["0"])[0])
     first, last = found.release.kubernetes
     detail = f"{server.get('gitVersion')}; Istio {found.release} supports 1.{first} to 1.{last}"
-    hint = "Fetch another istioctl (meshdemo install --download-istioctl VERSION), or go on."
+    newest = releases.newest_for(minor)
+    hint = f"Istio {newest} supports it. {istioctl.ways_out(f'{newest}.0', instead=True)}"
+    if newest is None:
+        hint = "No release of Istio that this meshdemo knows does; it may work all the same."
     name = "the Kubernetes version is supported"
     return Check(name, found.release.supports(minor), detail, hint)
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 PINNED = "1.30.3"
 """The istioctl that is fetched unless another one is asked for."""
-OLDEST, NEWEST = 10, 32
+OLDEST, NEWEST, NEWEST_OUT = 10, 32, 31
+"""The last one is out; the one before is to come."""
 LAST_WITH_VERIFY_INSTALL = 23
 FIRST_WITH_UNINSTALL = 15
 """Before, it is ``istioctl x uninstall``."""
@@ -96,7 +97,18 @@ class Release:
         return self.minor >= FIRST_WITH_NATIVE_SIDECARS and kubernetes_minor >= THEIR_KUBERNETES
 
 
+def can_be_fetched(version: str) -> bool:
+    """Tell whether Istio publishes this version; of a development build it does not."""
+    return re.fullmatch(r"1\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?", version) is not None
+
+
 def release_of(version: str) -> Release | None:
     """Read the release out of a version as in ``1.28.3`` or ``1.32-alpha.eed52ebb66ad``."""
     found = re.match(r"v?1\.(\d+)\b", version)
     return Release(int(found[1])) if found else None
+
+
+def newest_for(kubernetes_minor: int) -> Release | None:
+    """Give the newest release that is out and supports Kubernetes 1.``kubernetes_minor``."""
+    known = (Release(minor) for minor in range(NEWEST_OUT, OLDEST - 1, -1))
+    return next((release for release in known if release.supports(kubernetes_minor)), None)
