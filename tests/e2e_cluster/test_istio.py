@@ -87,6 +87,39 @@ def test_kube_inject_fails_at_once_while_no_istiod_answers(scaled_to_zero: Clust
     assert not ended.out
 
 
+def test_a_webhook_that_no_istiod_answers_is_named_at_once(
+    scaled_to_zero: Cluster, namespace: str
+) -> None:
+    doctor = scaled_to_zero.meshdemo("doctor", "-n", namespace, "-o", "json", code=3)
+    assert "--replicas=1" in failed(doctor)["istiod is rolled out"]["hint"]
+    scaled_to_zero.meshdemo("deploy", "-n", namespace, "--injection", "none")
+    deploy = scaled_to_zero.meshdemo("deploy", "-n", namespace, "--injection", "auto", code=3)
+    assert "no pod can be created" in deploy.err
+    for ended in (
+        deploy,
+        scaled_to_zero.meshdemo("route", "v2", "-n", namespace, code=3),
+        scaled_to_zero.meshdemo("up", "-n", namespace, code=3),
+    ):
+        assert "failed calling webhook" in ended.err
+        assert 'no endpoints available for service "istiod"' in ended.err
+        assert "meshdemo doctor" in ended.err
+
+
+def test_sidecars_that_reject_what_istiod_sends_are_named(meshed: Cluster, namespace: str) -> None:
+    if not meshed.overlay:
+        pytest.skip("sidecars need no settings of their own there")
+    meshed.meshdemo("install", "--force", "--profile", "minimal")
+    try:
+        ended = meshed.meshdemo("up", "-n", namespace, "--timeout", "100s", code=3)
+    finally:
+        meshed.install("--force")
+    assert "its sidecar does not get ready: Envoy rejects what istiod sends: " in ended.err
+    assert "Didn't find a registered implementation for 'istio." in ended.err
+    assert "istiod's configuration does not fit this proxy image" in ended.err
+    assert "meshdemo logs" in ended.err
+    assert "-c istio-proxy" in ended.err
+
+
 def test_without_istio_it_is_said_at_once(bare: Cluster) -> None:
     ended = bare.meshdemo("inject", "-f", str(MANIFESTS / "app-istio.yaml"), code=3)
     assert "no istiod is there" in ended.err

@@ -1,0 +1,168 @@
+"""The way to the API server: cut in the middle of a measurement, and not there at all.
+
+meshdemo speaks plain HTTP to a front on loopback, which can read what it is asked for; behind it
+``kubectl proxy`` speaks to the API server with the user's credentials.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+import subprocess
+import threading
+import time
+from contextlib import contextmanager, suppress
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    Cluster = Any
+
+pytestmark = pytest.mark.timeout(400)
+
+REQUESTS = 321
+"""So many, that the loop is known by it."""
+LOOP = f"+{REQUESTS}+".encode()
+CUT_AFTER = 5000
+"""Bytes of the loop's answer: about a third of it."""
+SOON = 10.0
+"""Seconds in which a server that is not there must be reported, by a command that has started."""
+
+
+class Front(ThreadingTCPServer):
+    """Passes connections on, and cuts the first ``cuts`` loops in the middle."""
+
+    daemon_threads = True
+
+    def __init__(self, backend: int, cuts: float) -> None:
+        super().__init__(("127.0.0.1", 0), Passage)
+        self.backend, self.cuts, self.loops = backend, cuts, 0
+
+    def limit(self, head: bytes) -> float:
+        """Say after how many bytes of the answer a connection is cut."""
+        if b"/exec?" not in head or LOOP not in head:
+            return math.inf
+        self.loops += 1
+        return CUT_AFTER if self.loops <= self.cuts else math.inf
+
+
+class Passage(BaseRequestHandler):
+    """One connection; an exec has one of its own."""
+
+    server: Front
+
+    def handle(self) -> None:
+        near: socket.socket = self.request
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.server.backend)) as far:
+            head = near.recv(65536)
+            limit = self.server.limit(head)
+            far.sendall(head)
+            threading.Thread(target=passed, args=(near, far, math.inf), daemon=True).start()
+            passed(far, near, limit)
+
+
+def passed(source: socket.socket, target: socket.socket, limit: float) -> None:
+    """Pass on what comes, up to a limit; then both sides are closed."""
+    with suppress(OSError):
+        while limit > 0 and (data := source.recv(4096)):
+            target.sendall(data)
+            limit -= len(data)
+    for side in (source, target):
+        with suppress(OSError):
+            side.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def proxied(cluster: Cluster) -> Iterator[int]:
+    """Run ``kubectl proxy``, which refuses exec unless told otherwise; give its port."""
+    argv = ["kubectl", "--context", cluster.context, "proxy", "--port=0", "--reject-paths=^$"]
+    with subprocess.Popen(
+        argv, env=cluster.environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout
+            yield int(process.stdout.readline().rpartition(":")[2])
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def fronted(cluster: Cluster, cuts: float) -> Iterator[Front]:
+    with proxied(cluster) as backend, Front(backend, cuts) as front:
+        threading.Thread(target=front.serve_forever, daemon=True).start()
+        try:
+            yield front
+        finally:
+            front.shutdown()
+
+
+def kubeconfig(folder: Path, cluster: Cluster, port: int) -> str:
+    """Write a kubeconfig for a server on loopback."""
+    server = {"server": f"http://127.0.0.1:{port}"}
+    data = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "front", "cluster": server}],
+        "contexts": [{"name": cluster.context, "context": {"cluster": "front"}}],
+        "current-context": cluster.context,
+    }
+    file = folder / "kubeconfig"
+    file.write_text(json.dumps(data))
+    return str(file)
+
+
+@pytest.fixture
+def running(istio: None, cluster: Cluster, namespace: str) -> Cluster:  # noqa: ARG001 - must be there
+    cluster.meshdemo("up", "-n", namespace, "--no-verify")
+    return cluster
+
+
+def verify(cluster: Cluster, namespace: str, folder: Path, front: Front, code: int) -> Any:
+    way = ("--kubeconfig", kubeconfig(folder, cluster, front.server_address[1]))
+    question = ("--expect", "v2=100%", "--requests", str(REQUESTS), "-o", "json")
+    return cluster.meshdemo("verify", *way, "-n", namespace, *question, code=code).json
+
+
+def test_a_measurement_that_is_cut_off_once_is_made_anew_as_a_whole(
+    running: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    with fronted(running, cuts=1) as front:
+        document = verify(running, namespace, tmp_path, front, code=0)
+    assert front.loops == 2
+    assert document["verdict"] == "met"
+    assert document["tally"]["versions"]["v2"] == document["tally"]["total"] == REQUESTS
+
+
+def test_a_measurement_that_is_cut_off_each_time_is_inconclusive(
+    running: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    with fronted(running, cuts=math.inf) as front:
+        document = verify(running, namespace, tmp_path, front, code=4)
+    assert front.loops == 2
+    assert document["verdict"] == "inconclusive"
+    assert 0 < document["tally"]["total"] < REQUESTS
+    assert "the connection to the pod was" in document["measurement"]["brokenOff"]
+
+
+@pytest.mark.parametrize("command", ["doctor", "status", "up", "verify"])
+def test_a_server_that_cannot_be_reached_is_named_at_once(
+    command: str, cluster: Cluster, tmp_path: Path
+) -> None:
+    with socket.socket() as nobody:  # a port of ours, on which nobody listens
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        began = time.monotonic()
+        ended = cluster.meshdemo(
+            command, "--kubeconfig", kubeconfig(tmp_path, cluster, port), "-n", "any", code=3
+        )
+    assert time.monotonic() - began < SOON
+    said = ended.out + ended.err
+    assert f"the API server http://127.0.0.1:{port} cannot be reached" in said
+    assert "Connection refused" in said
+    assert "kubectl config get-contexts" in said

@@ -1,0 +1,149 @@
+"""Pods that will never be ready: why, and what helps, is said long before the time is over."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    Cluster = Any
+
+pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("istio")]
+
+EARLY = 45.0
+"""Seconds; --timeout allows 300."""
+IMAGE = "dustise/flaskapp"
+
+
+def refused(cluster: Cluster, *argv: str) -> str:
+    """Give what is said about a deploy that ends early, as a prerequisite that is missing."""
+    began = time.monotonic()
+    said: str = cluster.meshdemo(*argv, code=3).err
+    assert time.monotonic() - began < EARLY
+    return said
+
+
+def deployment(folder: Path, pod: dict[str, Any], **container: Any) -> str:
+    """Write a Deployment of one pod, which has this besides its image."""
+    labels = {"app": "faulty"}
+    containers = [{"name": "faulty", "image": IMAGE, **container}]
+    template = {"metadata": {"labels": labels}, "spec": {"containers": containers, **pod}}
+    data = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "faulty"},
+        "spec": {"selector": {"matchLabels": labels}, "template": template},
+    }
+    file = folder / "faulty.yaml"
+    file.write_text(json.dumps(data))
+    return str(file)
+
+
+def test_an_image_that_is_nowhere_is_named_and_the_right_one_mends_it(
+    cluster: Cluster, namespace: str
+) -> None:
+    for image in ("nosuch/image:1", f"{IMAGE}:nosuch"):
+        said = refused(cluster, "deploy", "-n", namespace, "--image", f"app={image}")
+        assert f"the image {image} cannot be pulled: " in said
+        assert f"docker.io/{image}: not found" in said
+        assert "--image and --image-registry" in said
+    cluster.meshdemo("deploy", "-n", namespace)
+    cluster.meshdemo("down", "-n", namespace)
+    assert not cluster.kubectl("get", "namespace", namespace, "--ignore-not-found")
+
+
+def test_an_image_of_the_local_engine_is_refused_before_anything_is_touched(
+    cluster: Cluster, namespace: str
+) -> None:
+    ended = cluster.meshdemo("deploy", "-n", namespace, "--image", "app=meshdemo/echo:1", code=2)
+    assert "the image meshdemo/echo:1 exists only in the local engine" in ended.err
+    assert "--image NAME=IMAGE" in ended.err
+    assert not cluster.kubectl("get", "namespace", namespace, "--ignore-not-found")
+
+
+@pytest.mark.parametrize(
+    ("pod", "container", "causes"),
+    [
+        pytest.param(
+            {},
+            {"command": ["sh", "-c", "echo it has no licence; exit 9"]},
+            ("faulty ends each time it is started, last with status 9", "    it has no licence",
+             "Correct it and apply it again"),
+            id="it ends at once",
+        ),
+        pytest.param(
+            {"nodeSelector": {"disk": "nobody-has-this"}},
+            {},
+            ("no node takes it: 0/", "node affinity/selector", "kubectl describe nodes"),
+            id="no node is like that",
+        ),
+    ],
+)  # fmt: skip
+def test_a_pod_that_cannot_become_ready_is_given_up_with_its_cause(
+    pod: Any, container: Any, causes: tuple[str, ...], cluster: Cluster, namespace: str,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    file = deployment(tmp_path, pod, **container)
+    said = refused(cluster, "deploy", "-n", namespace, "-f", file)
+    assert f"pod {namespace}/faulty-" in said
+    for cause in causes:
+        assert cause in said
+
+
+@pytest.mark.parametrize(
+    ("limit", "causes"),
+    [
+        ("count/deployments.apps=0", ("Deployment", "was not taken: ")),
+        ("pods=0", ("Deployment", "no pod can be created: ")),
+    ],
+)
+def test_a_quota_that_is_used_up_is_named(
+    limit: str, causes: tuple[str, ...], cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    cluster.kubectl("create", "namespace", namespace)
+    cluster.kubectl("create", "quota", "narrow", f"--hard={limit}", "-n", namespace)
+    said = refused(cluster, "deploy", "-n", namespace, "-f", deployment(tmp_path, {}))
+    for cause in (*causes, "exceeded quota: narrow", "kubectl describe quota"):
+        assert cause in said
+
+
+def test_pod_security_that_refuses_a_sidecar_is_named(cluster: Cluster, namespace: str) -> None:
+    cluster.kubectl("create", "namespace", namespace)
+    label = "pod-security.kubernetes.io/enforce=restricted"
+    cluster.kubectl("label", "namespace", namespace, label)
+    said = refused(cluster, "deploy", "-n", namespace, "--injection", "kube-inject")
+    assert "no pod can be created" in said
+    assert 'violates PodSecurity "restricted:latest"' in said
+    assert "NET_ADMIN" in said.partition("violates")[2]
+    assert "-n, or install Istio's CNI" in said
+
+
+def test_a_namespace_that_is_labelled_for_injection_gives_sidecars_unless_told_otherwise(
+    cluster: Cluster, namespace: str
+) -> None:
+    cluster.kubectl("create", "namespace", namespace)
+    cluster.kubectl("label", "namespace", namespace, "istio-injection=enabled")
+    cluster.meshdemo("deploy", "-n", namespace, "--injection", "none")
+    assert ready(cluster, namespace) == ["1/1"] * 3
+    ended = cluster.meshdemo("up", "-n", namespace, "--injection", "auto", "-o", "json")
+    assert ended.json["verdict"] == "met"
+    assert ready(cluster, namespace) == ["2/2"] * 3
+
+
+def test_a_namespace_that_is_labelled_with_a_revision_gives_sidecars_by_itself(
+    cluster: Cluster, namespace: str
+) -> None:
+    cluster.kubectl("create", "namespace", namespace)
+    cluster.kubectl("label", "namespace", namespace, "istio.io/rev=default")
+    cluster.meshdemo("deploy", "-n", namespace)
+    assert ready(cluster, namespace) == ["2/2"] * 3
+
+
+def ready(cluster: Cluster, namespace: str) -> list[str]:
+    pods = cluster.meshdemo("status", "-n", namespace, "-o", "json").json["pods"]
+    return [pod["ready"] for pod in pods]
