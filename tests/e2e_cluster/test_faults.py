@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("istio")]
 
-EARLY = 45.0
+EARLY = 60.0
 """Seconds; --timeout allows 300."""
 IMAGE = "dustise/flaskapp"
 

@@ -90,6 +90,8 @@ def test_what_waits_for_an_init_container_is_not_blamed() -> None:
         (pod(container("app", waiting("CrashLoopBackOff", restartCount=2,
                                       lastState={"terminated": {"exitCode": 3}}))),
          ("each time", "status 3")),
+        (pod(container("app", {"state": {"terminated": {"exitCode": 4}}, "ready": False,
+                               "restartCount": 1})), ("each time", "status 4")),
         (pod(container("app"), conditions=[{"type": "PodScheduled", "status": "False",
                                             "reason": "Unschedulable", "message": "0/1 nodes",
                                             "lastTransitionTime": LONG_AGO}]), ("0/1 nodes",)),
@@ -100,8 +102,8 @@ def test_what_waits_for_an_init_container_is_not_blamed() -> None:
         (pod(container("app"), container("istio-proxy", {"state": RUNNING, "ready": False})),
          ("sidecar",)),
     ],
-    ids=["image", "platform", "image name", "config", "crash", "unschedulable", "native sidecar",
-         "sidecar"],
+    ids=["image", "platform", "image name", "config", "crash", "end", "unschedulable",
+         "native sidecar", "sidecar"],
 )  # fmt: skip
 def test_what_will_never_be_ready_is_given_up_with_its_cause(
     live: dict[str, Any], words: tuple[str, ...]
@@ -118,13 +120,15 @@ def test_what_will_never_be_ready_is_given_up_with_its_cause(
         pod(container("app", waiting("ContainerCreating"))),
         pod(container("app", waiting("ErrImagePull", "i/o timeout"))),
         pod(container("app", waiting("CrashLoopBackOff", restartCount=0))),
+        pod(container("app", {"state": {"terminated": {"exitCode": 4}}, "ready": False})),
         pod(container("app"), conditions=[{"type": "PodScheduled", "status": "False",
                                            "reason": "Unschedulable",
                                            "lastTransitionTime": JUST_NOW}]),
         pod(container("istio-proxy", {"state": {"running": {"startedAt": JUST_NOW}},
                                       "ready": False})),
     ],
-    ids=["ready", "creating", "first pull", "first crash", "not placed yet", "young sidecar"],
+    ids=["ready", "creating", "first pull", "first crash", "first end", "not placed yet",
+         "young sidecar"],
 )  # fmt: skip
 def test_what_may_still_pass_is_waited_for(live: dict[str, Any]) -> None:
     assert causes.of_pod(live, NOW) is None

@@ -60,13 +60,11 @@ def _of_pod(live: Json, now: datetime) -> Iterator[Cause]:
         current = state.get("state") or {}
         if waiting := current.get("waiting"):
             yield from _of_waiting(spec, state, waiting)
-        elif init and spec["name"] == status.SIDECAR and (running := current.get("running")):
-            late = _seconds(running.get("startedAt"), now) > SIDECAR_START
-            if late and not state.get("started"):
-                yield _of_sidecar(spec["name"])
+        elif not init and (ended := current.get("terminated")):
+            yield from _of_ends(spec["name"], state, ended, previous=False)
         elif spec["name"] == status.SIDECAR and (running := current.get("running")):
             late = _seconds(running.get("startedAt"), now) > SIDECAR_START
-            if late and not state.get("ready"):
+            if late and not state.get("started" if init else "ready"):
                 yield _of_sidecar(spec["name"])
 
 
@@ -80,10 +78,16 @@ def _of_waiting(spec: Json, state: Json, waiting: Json) -> Iterator[Cause]:
         yield Cause(f"the image {spec.get('image')} cannot be pulled: {reason}: {said}", hint)
     elif reason in CONFIG:
         yield Cause(f"{name} cannot be started: {reason}: {said}", _start_hint(said))
-    elif reason == "CrashLoopBackOff" and state.get("restartCount", 0) + 1 >= CRASHES:
+    elif reason == "CrashLoopBackOff":
         ended = (state.get("lastState") or {}).get("terminated") or {}
+        yield from _of_ends(name, state, ended, previous=True)
+
+
+def _of_ends(name: str, state: Json, ended: Json, *, previous: bool) -> Iterator[Cause]:
+    """Judge a container that has ended; it may be half a minute until it is said to be waiting."""
+    if state.get("restartCount", 0) + 1 >= CRASHES:
         message = f"{name} ends each time it is started, last with status {ended.get('exitCode')}"
-        yield Cause(message, "Correct it and apply it again.", name, previous=True)
+        yield Cause(message, "Correct it and apply it again.", name, previous)
 
 
 def of_deployment(live: Json) -> Cause | None:
