@@ -14,9 +14,8 @@ from meshdemo.errors import InputError
 from meshdemo.hosts import MESH, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-    from meshdemo.manifests import Object
     from meshdemo.traffic import Request
 
 EXPECT_HINT = "say what to expect, as in --expect v2=100%"
@@ -87,17 +86,6 @@ def fit(pattern: str, host: str) -> int:
     if pattern == host:
         return 2 * len(host)
     return len(pattern) if pattern.startswith("*") and host.endswith(pattern[1:]) else 0
-
-
-def reaches(rule: Object, hosts: Sequence[str], namespace: str) -> bool:
-    """Tell whether a rule is meant for a namespace, and for one of these hosts."""
-    exported = rule.spec.get("exportTo") or ["*"]
-    own = "." in exported and rule.namespace == namespace
-    if not (own or {"*", namespace} & {*exported}):
-        return False
-    named = rule.spec.get("hosts") or [rule.spec.get("host", "")]
-    wanted = [full_name(str(host), rule.namespace) for host in named]
-    return any(fit(pattern, host) for pattern in wanted for host in hosts)
 
 
 def concerns(rule: Mapping[str, Any], call: Call) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshdemo.hosts import MESH
-from meshdemo.matching import full_name
+from meshdemo.matching import fit, full_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +38,12 @@ def scope(rule: Object) -> frozenset[str]:
 def is_seen(rule: Object, namespace: str) -> bool:
     """Tell whether the clients of a namespace get it."""
     return bool(scope(rule) & {EVERYWHERE, namespace})
+
+
+def holds_for(rule: Object, hosts: Sequence[str], namespace: str) -> bool:
+    """Tell whether a rule is for the clients of a namespace, and for one of these hosts."""
+    named = hosts_of(rule) or [full_name(str(rule.spec.get("host", "")), rule.namespace)]
+    return is_seen(rule, namespace) and any(fit(name, host) for name in named for host in hosts)
 
 
 def publicity(rule: Object) -> int:

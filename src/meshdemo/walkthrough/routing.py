@@ -10,13 +10,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from meshdemo import manifests
+from meshdemo import manifests, rivalry
 from meshdemo.engines.pods import find_client
 from meshdemo.errors import EnvironmentFailed, InputError, Problem
 from meshdemo.expectation import parse_split
-from meshdemo.hosts import MESH, resolve, service_host
+from meshdemo.hosts import resolve, service_host
 from meshdemo.manifests import Object
-from meshdemo.matching import reaches
 from meshdemo.promise import ROOT_NAMESPACE
 from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough import workloads
@@ -147,7 +146,7 @@ def in_force(objects: Sequence[Object], namespace: str) -> list[Object]:
         if item.namespace == namespace
         or (
             (item.kind == "VirtualService" or item.namespace == ROOT_NAMESPACE)
-            and reaches(item, hosts, namespace)
+            and rivalry.holds_for(item, hosts, namespace)
         )
     ]
 
@@ -211,24 +210,21 @@ def refuse_rivals(namespace: str, objects: Sequence[Object]) -> None:
 
 
 def rivals(namespace: str, objects: Sequence[Object]) -> Iterator[Object]:
-    """Give the VirtualServices for the app's host, other than ours, that sidecars heed."""
+    """Give the VirtualServices for the app's host, other than ours, that sidecars heed.
+
+    One of another namespace is none if it loses against ours: it is not ours to remove.
+    """
     rules = [item for item in objects if item.kind == "VirtualService"]
     ours = next((i for i in rules if (i.namespace, i.name) == (namespace, ROUTE)), None)
     for item in rules:
-        if item is ours or (ours and item.namespace != namespace and _comes_after(item, ours)):
+        if item is ours or not rivalry.is_for_mesh(item):
             continue
-        gateways = item.spec.get("gateways") or [MESH]
+        loses = ours and rivalry.precedence(ours) < rivalry.precedence(item)
         hosts = item.spec.get("hosts") or []
-        if MESH in gateways and any(_means_app(str(h), item.namespace, namespace) for h in hosts):
+        if any(_means_app(str(h), item.namespace, namespace) for h in hosts) and not (
+            loses and item.namespace != namespace
+        ):
             yield item
-
-
-def _comes_after(other: Object, ours: Object) -> bool:
-    """Tell whether a rule of another namespace loses: of two public ones the older wins."""
-    if "*" not in (other.spec.get("exportTo") or ["*"]):
-        return False
-    born, before = (item.metadata.get("creationTimestamp", "") for item in (other, ours))
-    return bool(before) and before < born
 
 
 def warn_unheeded(engine: Engine) -> Iterator[Note]:

@@ -17,8 +17,8 @@ from meshdemo.engines.pods import CLIENT, find_client
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.hosts import service_host
 from meshdemo.manifests import Object, in_apply_order, rules
-from meshdemo.matching import reaches
 from meshdemo.protocols import Protocol, protocol_of
+from meshdemo.rivalry import holds_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +82,7 @@ class View:
         if self._foreign_rules is None:
             return None
         found = map(written.applied, self._foreign_rules)
-        return [rule for rule in found if reaches(rule, hosts, self.run)]
+        return [rule for rule in found if holds_for(rule, hosts, self.run)]
 
     @cached_property
     def _foreign_rules(self) -> list[Json] | None:
