@@ -73,6 +73,58 @@ def test_inject_by_the_webhook_labels_what_the_walkthrough_deployed(deployed: Cl
     assert {pod["ready"] for pod in ended.json["pods"]} == {"2/2"}
 
 
+def own(folder: Path, labels: str = "", pod: str = "") -> str:
+    """Write a Deployment of the user's."""
+    file = folder / "web.yaml"
+    file.write_text(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n"
+        f"spec: {{template: {{metadata: {{labels: {{app: web, {labels}}}}},"
+        f" spec: {{{pod} containers: [{{name: web, image: meshdemo/echo}}]}}}}}}\n"
+    )
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("labels", "pod", "reason"),
+    [
+        ("", "", "web: no label on its pods asks for one"),
+        ("istio.io/rev: canary", "", "heeded its label istio.io/rev: canary"),
+        ("", "hostNetwork: true,", "a pod on its node's own network gets none"),
+    ],
+    ids=["no label", "no such revision", "host network"],
+)
+def test_an_inject_that_gives_no_pod_a_sidecar_fails_with_the_reason(
+    cli: Cli, tmp_path: Path, labels: str, pod: str, reason: str
+) -> None:
+    assert cli("deploy", "-f", own(tmp_path, labels, pod)).code == 0
+    ended = cli("inject", "--injection", "auto")
+    assert ended.code == 3
+    assert "no pod got a sidecar" in ended.err
+    assert reason in ended.err
+    assert 'sidecar.istio.io/inject: "true"' in ended.err
+
+
+def test_who_wants_no_sidecar_is_left_alone(cli: Cli, tmp_path: Path) -> None:
+    wanted = own(tmp_path, 'sidecar.istio.io/inject: "false"')
+    assert cli("deploy", "-f", wanted).code == 0
+    ended = cli("inject", "--injection", "auto")
+    assert ended.code == 0
+    assert "has no sidecar" not in ended.err
+
+
+@pytest.mark.parametrize("command", ["inject", "deploy", "up"])
+def test_one_that_got_no_sidecar_beside_others_is_named(
+    deployed: Cli, tmp_path: Path, command: str
+) -> None:
+    file = own(tmp_path)
+    assert deployed("deploy", "-f", file).code == 0
+    more = () if command == "inject" else ("-f", file)
+    ended = deployed(command, *more, "--injection", "auto", "-o", "json")
+    assert ended.code == 0
+    said = [item["message"] for item in ended.json["warnings"]]
+    assert any(text.startswith("web has no sidecar: no label on its pods") for text in said)
+
+
 def test_inject_with_nothing_deployed_says_what_to_type(cli: Cli) -> None:
     ended = cli("inject")
     assert ended.code == 3

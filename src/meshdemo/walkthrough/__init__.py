@@ -4,6 +4,7 @@
     steps.py         the steps in order, as data, with the commands a person would type
     up.py            all of it, in the article's order
     workloads.py     deploy and inject, in the workshop's order
+    sidecars.py      which pods got none though one was asked for
     routing.py       a split of the traffic, as one VirtualService
     measuring.py     verify: wait for the rules, measure once, judge
     pods.py          which pods it is about: the test client, the versions of a service

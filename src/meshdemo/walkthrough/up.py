@@ -16,7 +16,7 @@ from meshdemo.engines.pods import CLIENT, find_client
 from meshdemo.errors import InputError
 from meshdemo.traffic import Request, tally
 from meshdemo.verdict import Outcome
-from meshdemo.walkthrough import measuring, routing, steps, workloads
+from meshdemo.walkthrough import measuring, routing, sidecars, steps, workloads
 from meshdemo.walkthrough.events import Accepted, Counted, Finished, Note
 from meshdemo.wording import counted
 
@@ -92,6 +92,7 @@ def _deploy(engine: Engine, plan: Plan, objects: Sequence[Object]) -> Story[tupl
     engine.wait_ready(injected, plan.settings.timeout)
     pods = workloads.concerned(engine, injected)
     yield Finished("deploy", workloads.readiness(pods), time.monotonic() - began)
+    yield from sidecars.notes(injected, pods, plan.injection or Injection.KUBE_INJECT)
     return applied.changes
 
 

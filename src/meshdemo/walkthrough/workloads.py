@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from meshdemo import manifests
 from meshdemo.engines import Applied, Injection
 from meshdemo.errors import EnvironmentFailed
-from meshdemo.walkthrough import steps
+from meshdemo.walkthrough import sidecars, steps
 from meshdemo.walkthrough.events import Accepted, Checked, Finished
 from meshdemo.walkthrough.plan import with_sidecar_label
 
@@ -73,6 +73,7 @@ def deploy(engine: Engine, plan: Plan, step: Step) -> Story[Deployed]:
         yield from analyzed(engine, objects)
     pods = concerned(engine, objects)
     yield Finished(step.name, readiness(pods), seconds)
+    yield from sidecars.notes(objects, pods, plan.injection or Injection.NONE)
     return Deployed(applied, pods, seconds)
 
 
@@ -101,7 +102,10 @@ def inject(engine: Engine, plan: Plan, step: Step) -> Story[Injected]:
     applied = yield from apply_in_order(engine, injected, plan.settings.timeout)
     seconds = time.monotonic() - began
     after = concerned(engine, injected)
+    injection = plan.injection or Injection.KUBE_INJECT
+    sidecars.require_some(injected, after, injection)
     yield Finished(step.name, readiness(after), seconds)
+    yield from sidecars.notes(injected, after, injection)
     return Injected(applied, after, _added(before, after), seconds)
 
 
