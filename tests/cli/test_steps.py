@@ -212,6 +212,21 @@ def test_another_rule_for_the_host_is_named(meshed: Cli, tmp_path: Path) -> None
     assert "VirtualService default/other" in ended.err
 
 
+def test_a_rule_that_is_not_heeded_is_not_called_live(meshed: Cli, tmp_path: Path) -> None:
+    created = "metadata: {name: other, creationTimestamp: '2001-01-01T00:00:00Z'}"
+    file = tmp_path / "other.yaml"
+    file.write_text(RIVAL.replace("metadata: {name: other}", created))
+    ended = meshed("route", "-f", str(file))
+    assert ended.code == 0
+    assert (
+        "not heeded: VirtualService default/other (behind VirtualService default/app-" in ended.out
+    )
+    assert "live" not in ended.out
+    (found,) = meshed("route", "-f", str(file), "-o", "json").json["overruled"]
+    assert "default/other" in found
+    assert "0 rules live; not heeded: VirtualService" in meshed("up", "-f", str(file)).err
+
+
 @pytest.mark.parametrize(
     ("born", "more", "code"),
     [

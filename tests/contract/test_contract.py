@@ -177,6 +177,31 @@ spec:
     assert (reply.status, reply.body) == (503, "")
 
 
+def test_of_two_rules_for_one_host_the_older_one_is_heeded_and_a_warning_names_both(
+    engine: Engine,
+    workloads: Sequence[Object],
+    rules: Sequence[Object],
+    deploy: Deploy,
+    answers: Answers,
+    tmp_path: Path,
+) -> None:
+    rival = """
+apiVersion: networking.istio.io/v1beta1
+kind: VirtualService
+metadata: {name: zebra}
+spec:
+  hosts: [app]
+  http: [{route: [{destination: {host: app, subset: v1}}]}]
+"""
+    deploy(*engine.inject([*workloads, *rules]))
+    newer = read(engine, tmp_path, rival)
+    (warning,) = engine.apply(newer).warnings
+    engine.wait_ready(newer, 10)
+    assert (warning.code, warning.subject) == ("IST0109", newer[0].title)
+    assert f"{rules[-1].title} wins" in warning.hint
+    assert set(answers()) == {"v2"}
+
+
 def test_input_with_any_mistake_is_refused_whole_and_changes_nothing(
     engine: Engine, workloads: Sequence[Object], deploy: Deploy
 ) -> None:

@@ -34,10 +34,18 @@ def routed(result: Routed, watched: Mapping[str, Any]) -> Report:
 
     def show(terminal: Terminal) -> None:
         _show_changes(terminal, result.changes)
-        terminal.line(f"live in the data plane after {result.live_after * 1000:.0f} ms")
+        for rule in result.overruled:
+            terminal.line(f"not heeded: {rule}")
+        if not result.overruled or len(result.overruled) < len(result.changes):
+            terminal.line(f"live in the data plane after {result.live_after * 1000:.0f} ms")
 
-    changes = [change_document(item) for item in result.changes]
-    return Report({**watched, "changes": changes, "liveAfter": round(result.live_after, 6)}, show)
+    data = {
+        **watched,
+        "changes": [change_document(item) for item in result.changes],
+        "liveAfter": round(result.live_after, 6),
+        "overruled": list(result.overruled),
+    }
+    return Report(data, show)
 
 
 def deployed(result: Deployed, next_step: str, watched: Mapping[str, Any]) -> Report:

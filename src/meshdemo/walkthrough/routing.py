@@ -57,6 +57,8 @@ class Routed:
     changes: tuple[Change, ...]
     live_after: float
     """Seconds from the first change until all of it was live."""
+    overruled: tuple[str, ...] = ()
+    """The rules that the test client does not heed, because others win over them."""
 
 
 def route(engine: Engine, asked: Asked, settings: Settings) -> Story[Routed]:
@@ -90,7 +92,17 @@ def apply_rules(engine: Engine, rules: Sequence[Object], timeout: float) -> Stor
     engine.wait_ready(ordered, timeout)
     live = time.monotonic() - began
     yield from warn_unheeded(engine)
-    return Routed(applied.changes, live)
+    return Routed(applied.changes, live, overruled(engine, rules))
+
+
+def overruled(engine: Engine, rules: Sequence[Object]) -> tuple[str, ...]:
+    """Name the rules of which the test client heeds nothing, each with those that win over it."""
+    existing, here = engine.objects(), engine.where.namespace
+    return tuple(
+        f"{rule.title} (behind {', '.join(item.title for item in winners)})"
+        for rule in rules
+        if (winners := rivalry.overruling(rule, existing, here))
+    )
 
 
 def _refuse_others(engine: Engine, objects: Sequence[Object]) -> None:

@@ -165,7 +165,10 @@ def _apply_own_rules(
     began = time.monotonic()
     applied = engine.apply(rules)
     engine.wait_ready(rules, plan.settings.timeout)
-    yield Finished("route", f"{counted(len(rules), 'rule')} live", time.monotonic() - began)
+    seconds = time.monotonic() - began
+    idle = routing.overruled(engine, rules)
+    live = f"{counted(len(rules) - len(idle), 'rule')} live"
+    yield Finished("route", "; not heeded: ".join([live, *idle]), seconds)
     return applied.changes
 
 
