@@ -106,8 +106,10 @@ def test_manifests_are_written_and_never_over_a_changed_file(mesh: Mesh, tmp_pat
     folder = tmp_path / "out"
     mesh.run("manifests", str(folder))
     mesh.run("manifests", str(folder))
-    names = {"app-istio.yaml", "test-client.yaml", "app-destinationrule.yaml"}
-    assert {file.name for file in folder.iterdir()} == {*names, "app-default-vs-v2.yaml"}
+    names = {str(file.relative_to(folder)) for file in folder.rglob("*.yaml")}
+    rules = {"app-destinationrule.yaml", "app-default-vs-v2.yaml"}
+    rights = {"rbac/student.yaml", "rbac/ci-verify.yaml"}
+    assert names == {"app-istio.yaml", "test-client.yaml", *rules, *rights}
     (folder / "app-istio.yaml").write_text("mine")
     mesh.run("manifests", str(folder), code=3)
     assert (folder / "app-istio.yaml").read_text() == "mine"

@@ -17,7 +17,7 @@ def manifests(
         str, typer.Argument(metavar="[DIR]", help="Where to write them.", show_default=True)
     ] = ".",
 ) -> Report:
-    """Write the walkthrough's manifests into a folder.
+    """Write the walkthrough's manifests into a folder, and the roles for a class into DIR/rbac.
 
     Never over a file that is there and differs: then nothing is written.
     """

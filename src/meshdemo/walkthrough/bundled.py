@@ -13,6 +13,8 @@ VIRTUAL_SERVICE = "app-default-vs-v2.yaml"
 WORKLOADS = (APP, CLIENT)
 RULES = (DESTINATION_RULE, VIRTUAL_SERVICE)
 NAMES = (*WORKLOADS, *RULES)
+RIGHTS = ("rbac/student.yaml", "rbac/ci-verify.yaml")
+"""On a cluster: the rights that a student of a class needs, and a CI job that only verifies."""
 
 
 def folder() -> Path:
@@ -37,16 +39,16 @@ def write(target: Path) -> dict[str, str]:
 
     A file that is there and differs is somebody's work: then nothing is written at all.
     """
-    wanted = {name: (folder() / name).read_bytes() for name in NAMES}
+    wanted = {name: (folder() / name).read_bytes() for name in (*NAMES, *RIGHTS)}
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        found = {n: (target / n).read_bytes() for n in NAMES if (target / n).exists()}
+        found = {n: (target / n).read_bytes() for n in wanted if (target / n).exists()}
         if changed := [name for name in found if found[name] != wanted[name]]:
             message = f"{', '.join(changed)} in {target}: there already, with other content"
             raise EnvironmentFailed(message, hint="Name another folder, or move the files away.")
-        for name in NAMES:
+        for name, content in wanted.items():
             if name not in found:
-                (target / name).write_bytes(wanted[name])
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                (target / name).write_bytes(content)
     except OSError as error:
         raise EnvironmentFailed(f"{target} cannot be written: {error.strerror}") from error
-    return {name: "unchanged" if name in found else "created" for name in NAMES}
+    return {name: "unchanged" if name in found else "created" for name in wanted}
