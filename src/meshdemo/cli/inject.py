@@ -43,7 +43,8 @@ def inject(
         mesh=MeshOptions(revision=revision),
     )
     if plan.is_own:
-        return reports.manifests_written(workloads.injected_manifests(engine, plan))
+        written = progress.follow(workloads.injected_manifests(engine, plan))
+        return reports.manifests_written(written)
     return reports.injected(
         progress.follow(workloads.inject(engine, plan, steps.INJECT_DEPLOYED)), progress.remarks
     )

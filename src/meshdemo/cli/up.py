@@ -67,7 +67,7 @@ def up(
     """
     from meshdemo.engines import Injection, MeshOptions
     from meshdemo.report import reports, verdicts
-    from meshdemo.walkthrough import steps
+    from meshdemo.walkthrough import script
     from meshdemo.walkthrough.plan import Plan
     from meshdemo.walkthrough.up import up as go
 
@@ -89,8 +89,8 @@ def up(
         wait=seconds(wait, "--wait"),
     )
     if dry_run:
-        script = steps.script(replace(plan, settings=choice.with_current_context()))
-        return reports.plain(script, script=script)
+        text = script.script(replace(plan, settings=choice.with_current_context()))
+        return reports.plain(text, script=text)
     engine = engine_for(ctx, choice)
     progress = ctx.obj.progress
     progress.explains = explain

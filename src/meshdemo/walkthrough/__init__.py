@@ -2,6 +2,7 @@
 
     plan.py          what was asked for
     steps.py         the steps in order, as data, with the commands a person would type
+    script.py        the same as a shell script
     up.py            all of it, in the article's order
     workloads.py     deploy and inject, in the workshop's order
     sidecars.py      which pods got none though one was asked for

@@ -82,13 +82,17 @@ def read_files(engine: Engine, files: Sequence[str], *, explicit: bool) -> tuple
 
 
 def with_sidecar_label(item: Object, revision: str = "") -> Object:
-    """Label the pods of a Deployment so that Istio's webhook gives them a sidecar.
-
-    Only the default revision heeds the label that is about injection alone.
-    """
+    """Label the pods of a Deployment so that Istio's webhook gives them a sidecar."""
     if item.kind != "Deployment":
         return item
     metadata = item.pod_template.get("metadata") or {}
-    wish = {REVISION_LABEL: revision} if revision else {INJECT_LABEL: "true"}
-    labels = {**(metadata.get("labels") or {}), **wish}
+    labels = {**(metadata.get("labels") or {}), **sidecar_label(revision)}
     return item.with_pod_metadata({**metadata, "labels": labels})
+
+
+def sidecar_label(revision: str = "") -> dict[str, str]:
+    """Give the label that asks Istio's webhook for a sidecar.
+
+    Only the default revision heeds the label that is about injection alone.
+    """
+    return {REVISION_LABEL: revision} if revision else {INJECT_LABEL: "true"}

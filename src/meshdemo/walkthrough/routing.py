@@ -18,9 +18,9 @@ from meshdemo.hosts import resolve, service_host
 from meshdemo.manifests import Object
 from meshdemo.promise import ROOT_NAMESPACE
 from meshdemo.walkthrough import pods as who
-from meshdemo.walkthrough import workloads
+from meshdemo.walkthrough import steps, workloads
 from meshdemo.walkthrough.events import Accepted, Finished, Note, Started
-from meshdemo.walkthrough.plan import read_files
+from meshdemo.walkthrough.plan import Plan
 from meshdemo.wording import counted
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ HOST = "app"
 ROUTE = "app-default-v2"
 SUBSETS = "app"
 API = "networking.istio.io/v1beta1"
+RUN_LABEL = "meshdemo.dev/run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,33 +64,36 @@ class Routed:
 
 def route(engine: Engine, asked: Asked, settings: Settings) -> Story[Routed]:
     """Make the traffic do what was asked, and return when the data plane has it."""
+    plan = Plan(settings, asked.files)
     if asked.split:
-        return (yield from split_traffic(engine, asked.split, settings.timeout))
+        return (yield from split_traffic(engine, asked.split, plan))
     if asked.files:
-        explicit = settings.namespace is not None
-        rules = read_files(engine, asked.files, explicit=explicit)
+        rules = plan.read(engine)
         yield from workloads.analyzed(engine, rules)
-        return (yield from apply_rules(engine, rules, settings.timeout))
-    return (yield from clear(engine, settings.timeout))
+        return (yield from apply_rules(engine, rules, plan, steps.applied_files(plan)))
+    return (yield from clear(engine, plan))
 
 
-def split_traffic(engine: Engine, split: Split, timeout: float) -> Story[Routed]:
+def split_traffic(engine: Engine, split: Split, plan: Plan) -> Story[Routed]:
     """Divide the app's traffic among versions."""
     objects = engine.objects()
     known = require_versions(engine, objects, split.versions)
     refuse_rivals(engine.where.namespace, objects)
     rules = split_objects(split, engine.where.namespace, objects, known)
-    return (yield from apply_rules(engine, rules, timeout))
+    return (yield from apply_rules(engine, rules, plan, steps.applied(plan, rules)))
 
 
-def apply_rules(engine: Engine, rules: Sequence[Object], timeout: float) -> Story[Routed]:
+def apply_rules(
+    engine: Engine, rules: Sequence[Object], plan: Plan, commands: tuple[str, ...]
+) -> Story[Routed]:
     """Apply rules, the DestinationRules first, and return when the data plane has them."""
     _refuse_others(engine, rules)
     ordered = manifests.in_apply_order(rules)
+    yield Started("route", "Apply the rules.", commands)
     began = time.monotonic()
     applied = engine.apply(ordered)
     yield Accepted(applied)
-    engine.wait_ready(ordered, timeout)
+    engine.wait_ready(ordered, plan.settings.timeout)
     live = time.monotonic() - began
     yield from warn_unheeded(engine)
     return Routed(applied.changes, live, overruled(engine, rules))
@@ -122,15 +126,18 @@ def _refuse_others(engine: Engine, objects: Sequence[Object]) -> None:
     raise InputError("route takes only DestinationRules and VirtualServices", problems, hint=hint)
 
 
-def clear(engine: Engine, timeout: float) -> Story[Routed]:
+def clear(engine: Engine, plan: Plan) -> Story[Routed]:
     """Remove the rules of the namespace, the VirtualServices first; what others made stays."""
     namespace = engine.where.namespace
-    mine = [item for item in manifests.rules(engine.objects()) if item.namespace == namespace]
-    yield Started("route", "Remove the rules.")
+    here = [item for item in manifests.rules(engine.objects()) if item.namespace == namespace]
+    here = manifests.in_apply_order(here)[::-1]
+    # On a cluster ours bear our label; whatever the local engine has is ours.
+    ours = [item for item in here if RUN_LABEL in item.labels or not engine.where.server]
+    yield Started("route", "Remove the rules.", steps.deleted(plan, ours))
     began = time.monotonic()
-    changes = engine.delete(manifests.in_apply_order(mine)[::-1]) if mine else ()
-    if mine:
-        engine.wait_ready(manifests.rules(engine.objects()), timeout)
+    changes = engine.delete(here) if here else ()
+    if here:
+        engine.wait_ready(manifests.rules(engine.objects()), plan.settings.timeout)
     seconds = time.monotonic() - began
     kept = [change for change in changes if change.action == "kept"]
     removed = counted(len(changes) - len(kept), "rule")
@@ -232,10 +239,8 @@ def rivals(namespace: str, objects: Sequence[Object]) -> Iterator[Object]:
         if item is ours or not rivalry.is_for_mesh(item):
             continue
         loses = ours and rivalry.precedence(ours) < rivalry.precedence(item)
-        hosts = item.spec.get("hosts") or []
-        if any(_means_app(str(h), item.namespace, namespace) for h in hosts) and not (
-            loses and item.namespace != namespace
-        ):
+        counts = item.namespace == namespace or not loses
+        if counts and service_host(HOST, namespace) in rivalry.hosts_of(item):
             yield item
 
 

@@ -6,6 +6,7 @@ would type for it with istioctl and kubectl.
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import dataclass, replace
 from itertools import chain, count
@@ -20,13 +21,14 @@ from meshdemo.traffic import DEFAULT_URL, Request
 from meshdemo.verdict import default_requests
 from meshdemo.walkthrough import bundled
 from meshdemo.walkthrough.events import Started
-from meshdemo.walkthrough.images import images_of
+from meshdemo.walkthrough.plan import sidecar_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from meshdemo.errors import Problem
     from meshdemo.expectation import Expectation
+    from meshdemo.manifests import Object
     from meshdemo.walkthrough.plan import Plan
 
     Commands = Callable[[Plan], tuple[str, ...]]
@@ -53,7 +55,7 @@ class Step:
 def install_commands(plan: Plan) -> tuple[str, ...]:
     """Install Istio; the rest of the script needs nothing else of the cluster."""
     mesh = plan.mesh
-    argv = ["istioctl", "install", "-y", *_cluster(plan)]
+    argv = ["istioctl", "install", "-y", *cluster_flags(plan)]
     argv += ["--set", f"profile={mesh.profile}"] if mesh.profile else []
     for setting in mesh.settings:
         argv += ["--set", setting]
@@ -102,11 +104,47 @@ def deploy_commands(plan: Plan) -> tuple[str, ...]:
     )
 
 
+def inject_files_commands(plan: Plan) -> tuple[str, ...]:
+    """Write manifests with sidecars to standard output; a webhook injects only what is applied."""
+    if plan.injection is Injection.AUTO:
+        return ()
+    inject = ["istioctl", "kube-inject", *_flags(plan, istioctl=True)]
+    return tuple(shlex.join([*inject, "-f", file]) for file in _files(plan, ()))
+
+
 def inject_deployed_commands(plan: Plan) -> tuple[str, ...]:
     """Give what is deployed its sidecars."""
     get = _kubectl(plan, "get", "deployment", "-o", "yaml")
     inject = shlex.join(["istioctl", "kube-inject", *_flags(plan, istioctl=True), "-f", "-"])
     return (f"{get} | {inject} | {_kubectl(plan, 'apply', '-f', '-')}",)
+
+
+def labelled(plan: Plan, names: Sequence[str]) -> tuple[str, ...]:
+    """Ask Istio's webhook for sidecars of these Deployments."""
+    labels = sidecar_label(plan.mesh.revision)
+    patch = json.dumps({"spec": {"template": {"metadata": {"labels": labels}}}})
+    return tuple(_kubectl(plan, "patch", "deployment", name, "--patch", patch) for name in names)
+
+
+def applied(plan: Plan, objects: Sequence[Object]) -> tuple[str, ...]:
+    """Apply objects that are in no file."""
+    plain = [item.with_data({**item.data, "metadata": _identity(item)}) for item in objects]
+    return (f"{_kubectl(plan, 'apply', '-f', '-')} <<'EOF'\n{manifests.dump(plain)}EOF",)
+
+
+def applied_files(plan: Plan) -> tuple[str, ...]:
+    """Apply the user's files, all at once."""
+    files = (part for file in plan.files for part in ("-f", file))
+    return (_kubectl(plan, "apply", *files),)
+
+
+def deleted(plan: Plan, objects: Sequence[Object]) -> tuple[str, ...]:
+    """Delete objects in this order."""
+    return tuple(_kubectl(plan, "delete", item.kind.lower(), item.name) for item in objects)
+
+
+def _identity(item: Object) -> dict[str, str]:
+    return {"name": item.name, "namespace": item.namespace}
 
 
 def look_commands(plan: Plan) -> tuple[str, ...]:
@@ -161,40 +199,17 @@ VERIFY = Step("verify", "Prove it: every answer must come from v2.", verify_comm
 WALKTHROUGH = (INSTALL, INJECT, DEPLOY, BEFORE, SUBSETS, STILL, ROUTE, VERIFY)
 
 INJECT_DEPLOYED = Step("inject", "Add a sidecar to each deployed pod.", inject_deployed_commands)
+INJECT_FILES = Step("inject", "Write manifests with sidecars.", inject_files_commands)
 OWN_DEPLOY = Step("deploy", "Apply your objects.", deploy_commands)
 OWN_ROUTE = Step("route", "Apply your rules.", rule_commands())
 OWN_VERIFY = Step("verify", "Prove what the rules promise.", verify_commands)
-
-
-def script(plan: Plan) -> str:
-    """Give the whole walkthrough as a shell script of istioctl and kubectl."""
-    lines = ["#!/bin/sh", "set -eu"]
-    steps: tuple[Step, ...] = WALKTHROUGH
-    if plan.is_own:
-        steps = (INSTALL, INJECT, OWN_DEPLOY, OWN_VERIFY)
-    else:
-        lines += ["", "# Write the manifests into this folder.", "meshdemo manifests ."]
-        lines += _image_commands(plan)
-    for step in steps:
-        commands = _unless_there(plan) if step is INSTALL else step.commands(plan)
-        wanted = plan.verify or step.name not in ("look", "verify")
-        if commands and wanted:
-            lines += ["", f"# {step.name}: {step.does}", *commands]
-    return "\n".join(lines)
-
-
-def _unless_there(plan: Plan) -> tuple[str, ...]:
-    """Install Istio where there is none; one that is there is used as it is."""
-    labels = "app=istiod" + (f",istio.io/rev={plan.mesh.revision}" if plan.mesh.revision else "")
-    look = ["kubectl", *_cluster(plan), "get", "deployments", "-A", "-l", labels, "-o", "name"]
-    return tuple(f"{shlex.join(look)} | grep . || {line}" for line in install_commands(plan))
 
 
 def _namespace_commands(plan: Plan) -> tuple[str, ...]:
     """Create the namespace that was named, where it is not there."""
     if not (name := plan.settings.place):
         return ()
-    kubectl = shlex.join(["kubectl", *_cluster(plan)])
+    kubectl = shlex.join(["kubectl", *cluster_flags(plan)])
     space = shlex.join(["namespace", name])
     return (f"{kubectl} get {space} || {kubectl} create {space}",)
 
@@ -223,19 +238,8 @@ def _injected(files: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _image_commands(plan: Plan) -> list[str]:
-    """Write other images into the manifests, where some were chosen."""
-    objects = manifests.read(bundled.paths(bundled.WORKLOADS))
-    commands = []
-    for old, new in zip(objects, plan.images.replaced(objects), strict=True):
-        for before, after in zip(images_of([old]), images_of([new]), strict=True):
-            edit = f"s|image: {before}$|image: {after}|"
-            if before != after:
-                commands.append(shlex.join(["sed", "-i.bak", edit, Path(old.file).name]))
-    return list(dict.fromkeys(commands))
-
-
-def _cluster(plan: Plan) -> list[str]:
+def cluster_flags(plan: Plan) -> list[str]:
+    """Give the flags that name the cluster, the same for istioctl and kubectl."""
     settings = plan.settings
     flags = ["--context", settings.context] if settings.context else []
     return [*flags, *(["--kubeconfig", settings.kubeconfig] if settings.kubeconfig else [])]
@@ -244,7 +248,7 @@ def _cluster(plan: Plan) -> list[str]:
 def _flags(plan: Plan, *, istioctl: bool = False) -> list[str]:
     namespace = plan.settings.place
     flag = "--namespace" if istioctl else "-n"
-    flags = [*_cluster(plan), *([flag, namespace] if namespace else [])]
+    flags = [*cluster_flags(plan), *([flag, namespace] if namespace else [])]
     if istioctl and plan.mesh.namespace:
         flags += ["--istioNamespace", plan.mesh.namespace]
     if istioctl and plan.mesh.revision:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from meshdemo import manifests
@@ -64,6 +64,7 @@ def deploy(engine: Engine, plan: Plan, step: Step) -> Story[Deployed]:
     """Apply workloads and wait until they are ready; with ``-f`` whatever is in the files."""
     objects = plan.read(engine, step.manifests)
     if plan.injection is not None:
+        yield steps.INJECT.started(plan)
         objects = engine.inject(objects, plan.injection, plan.mesh.revision)
     yield step.started(plan)
     began = time.monotonic()
@@ -89,15 +90,17 @@ def inject(engine: Engine, plan: Plan, step: Step) -> Story[Injected]:
         message = f"nothing is deployed in namespace {namespace}"
         raise EnvironmentFailed(message, hint="Type: meshdemo deploy")
     before = concerned(engine, workloads)
-    yield step.started(plan)
-    began = time.monotonic()
+    started = step.started(plan)
     if plan.injection is Injection.AUTO:
         # As when they are deployed: by themselves the walkthrough's pods ask for no sidecar.
+        ours = [item.name for item in workloads if item.name in steps.WORKLOADS]
+        started = replace(started, commands=steps.labelled(plan, ours))
         revision = plan.mesh.revision
         workloads = [
-            with_sidecar_label(item, revision) if item.name in steps.WORKLOADS else item
-            for item in workloads
+            with_sidecar_label(item, revision) if item.name in ours else item for item in workloads
         ]
+    yield started
+    began = time.monotonic()
     injected = _inject(engine, workloads, plan)
     applied = yield from apply_in_order(engine, injected, plan.settings.timeout)
     seconds = time.monotonic() - began
@@ -166,11 +169,12 @@ def next_command(result: Deployed, objects: Sequence[Object]) -> str:
     return "meshdemo route v2 (sends all traffic to v2)"
 
 
-def injected_manifests(engine: Engine, plan: Plan) -> tuple[Object, ...]:
+def injected_manifests(engine: Engine, plan: Plan) -> Story[tuple[Object, ...]]:
     """Inject the user's manifests and apply nothing.
 
     An object that names no namespace still names none then: whoever applies it decides.
     """
+    yield steps.INJECT_FILES.started(plan)
     objects = plan.read(engine)
     injected = _inject(engine, objects, plan)
     if plan.settings.namespace is not None:

@@ -1,0 +1,60 @@
+"""The whole walkthrough as a shell script of istioctl and kubectl, for ``up --dry-run``."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from meshdemo import manifests
+from meshdemo.walkthrough import bundled
+from meshdemo.walkthrough.images import images_of
+from meshdemo.walkthrough.steps import (
+    INJECT,
+    INSTALL,
+    OWN_DEPLOY,
+    OWN_VERIFY,
+    WALKTHROUGH,
+    cluster_flags,
+    install_commands,
+)
+
+if TYPE_CHECKING:
+    from meshdemo.walkthrough.plan import Plan
+    from meshdemo.walkthrough.steps import Step
+
+
+def script(plan: Plan) -> str:
+    """Give the whole walkthrough as a shell script of istioctl and kubectl."""
+    lines = ["#!/bin/sh", "set -eu"]
+    steps: tuple[Step, ...] = WALKTHROUGH
+    if plan.is_own:
+        steps = (INSTALL, INJECT, OWN_DEPLOY, OWN_VERIFY)
+    else:
+        lines += ["", "# Write the manifests into this folder.", "meshdemo manifests ."]
+        lines += _image_commands(plan)
+    for step in steps:
+        commands = _unless_there(plan) if step is INSTALL else step.commands(plan)
+        wanted = plan.verify or step.name not in ("look", "verify")
+        if commands and wanted:
+            lines += ["", f"# {step.name}: {step.does}", *commands]
+    return "\n".join(lines)
+
+
+def _unless_there(plan: Plan) -> tuple[str, ...]:
+    """Install Istio where there is none; one that is there is used as it is."""
+    labels = "app=istiod" + (f",istio.io/rev={plan.mesh.revision}" if plan.mesh.revision else "")
+    look = ["kubectl", *cluster_flags(plan), "get", "deployments", "-A", "-l", labels, "-o", "name"]
+    return tuple(f"{shlex.join(look)} | grep . || {line}" for line in install_commands(plan))
+
+
+def _image_commands(plan: Plan) -> list[str]:
+    """Write other images into the manifests, where some were chosen."""
+    objects = manifests.read(bundled.paths(bundled.WORKLOADS))
+    commands = []
+    for old, new in zip(objects, plan.images.replaced(objects), strict=True):
+        for before, after in zip(images_of([old]), images_of([new]), strict=True):
+            edit = f"s|image: {before}$|image: {after}|"
+            if before != after:
+                commands.append(shlex.join(["sed", "-i.bak", edit, Path(old.file).name]))
+    return list(dict.fromkeys(commands))
