@@ -96,7 +96,7 @@ def test_a_client_without_curl_is_said_so() -> None:
 def test_the_test_client_is_not_asked(kube: Any) -> None:
     for name in ("app", "testclient"):
         metadata = {"name": name, "namespace": "shop", "labels": {"app": name}}
-        spec = {"selector": {"app": name}, "ports": [{"name": "any", "port": 80}]}
+        spec = {"selector": {"app": name}, "ports": [{"port": 80}]}
         kube.put(
             {"apiVersion": "v1", "kind": "Pod", "metadata": metadata},
             {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec},

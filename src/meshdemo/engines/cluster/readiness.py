@@ -167,7 +167,11 @@ class Readiness:
         began = time.monotonic()
         for place in places:
             while trouble := _asked(plane, place):
-                if time.monotonic() - began > START_UP:
+                late = time.monotonic() - began > START_UP
+                if late and not place.is_http:
+                    self.notify(f"nothing listens at {place.url} yet: {trouble}", lasting=True)
+                    break
+                if late:
                     raise EnvironmentFailed(
                         f"the pods are ready, and yet nothing answers at {place.url}: {trouble}",
                         hint="Does the app listen on the Service's targetPort, on all addresses? "

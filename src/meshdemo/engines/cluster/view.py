@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from meshdemo.engines.cluster import status, written
@@ -21,7 +21,7 @@ from meshdemo.protocols import Protocol, protocol_of
 from meshdemo.rivalry import holds_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from meshdemo.engines import Pod
     from meshdemo.engines.cluster.kube import Json, Kube
@@ -159,8 +159,8 @@ class View:
         """Give the ports of services whose pods have only just started.
 
         Those of other protocols than HTTP are left out: a sidecar takes their connections whether
-        or not the app listens. So is the test client: it sends, and need not listen on the port
-        that the article's Service of it names.
+        or not the app listens. So are ports whose name is no protocol's, as ``ssh``, and the test
+        client: it sends, and need not listen on the port that the article's Service of it names.
         """
         young = starting(self.kube.list("v1", "Pod", self.run))
         found = [pod["metadata"].get("labels") or {} for pod in young]
@@ -175,13 +175,20 @@ class View:
             and (selector := item.spec.get("selector"))
             and any(selector.items() <= each.items() for each in labels)
             for port in item.spec.get("ports") or ()
-            if protocol_of(port).takes_http_rules
+            if _may_speak_http(port)
         ]
 
 
 def target(pod: Pod) -> Target:
     """Give a pod's app container."""
     return Target(pod.namespace, pod.name, status.app_container(pod))
+
+
+def _may_speak_http(port: Mapping[str, Any]) -> bool:
+    """Tell whether a port is HTTP by its name, or may well be as it has none."""
+    found = protocol_of(port)
+    named = port.get("name") or port.get("appProtocol")
+    return found.takes_http_rules and not (found is Protocol.AUTO and named)
 
 
 def _is_cluster_service(item: Object) -> bool:
