@@ -23,7 +23,18 @@ if TYPE_CHECKING:
 CLUSTER_SCOPED = frozenset({"Namespace"})
 RULES = ("DestinationRule", "VirtualService")
 """The kinds that are rules, in the order in which they are applied (the reverse to delete)."""
-WORKLOADS = frozenset({"Deployment", "Pod"})
+POD_TEMPLATES: Mapping[str, FieldPath] = {
+    "Pod": (),
+    "Deployment": ("spec", "template"),
+    "StatefulSet": ("spec", "template"),
+    "DaemonSet": ("spec", "template"),
+    "ReplicaSet": ("spec", "template"),
+    "ReplicationController": ("spec", "template"),
+    "Job": ("spec", "template"),
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+}
+"""Where each kind that makes pods describes them; an engine says by name which it does not know."""
+WORKLOADS = frozenset(POD_TEMPLATES)
 
 
 @dataclass(frozen=True)
@@ -71,7 +82,15 @@ class Object:
     @property
     def pod_template(self) -> dict[str, Any]:
         """The part that describes pods: the template of a Deployment, the Pod itself."""
-        return self.data if self.kind == "Pod" else self.spec.get("template") or {}
+        found: Any = self.data if self.kind in WORKLOADS else {}
+        for name in self.template_path:
+            found = found.get(name) if isinstance(found, dict) else None
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def template_path(self) -> FieldPath:
+        """Where that part is; empty for a Pod."""
+        return POD_TEMPLATES.get(self.kind, ())
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -109,10 +128,11 @@ class Object:
 
     def with_pod_metadata(self, metadata: dict[str, Any]) -> Object:
         """Give the same object with other metadata of its pods."""
-        template = {**self.pod_template, "metadata": metadata}
-        if self.kind == "Pod":
-            return self.with_data(template)
-        return self.with_data({**self.data, "spec": {**self.spec, "template": template}})
+        return self.with_pod_template({**self.pod_template, "metadata": metadata})
+
+    def with_pod_template(self, template: dict[str, Any]) -> Object:
+        """Give the same workload with another description of its pods."""
+        return self.with_data(_replaced(self.data, self.template_path, template))
 
 
 def read(
@@ -139,6 +159,16 @@ def read(
     if problems:
         raise InputError("the manifests cannot be used", [*problems, *_more(objects, admit)])
     return tuple(objects)
+
+
+def _replaced(data: dict[str, Any], path: FieldPath, value: dict[str, Any]) -> dict[str, Any]:
+    """Give data with another value at a path, and nothing changed in place."""
+    if not path:
+        return value
+    name, *rest = path
+    below = data.get(str(name))
+    inner = below if isinstance(below, dict) else {}
+    return {**data, str(name): _replaced(inner, tuple(rest), value)}
 
 
 def _more(

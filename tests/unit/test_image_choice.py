@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from meshdemo.errors import InputError
-from meshdemo.manifests import read
+from meshdemo.manifests import WORKLOADS, Object, read
 from meshdemo.walkthrough.images import ImageChoice, images_of, mirrored
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
@@ -55,3 +55,11 @@ def test_a_name_that_none_has_is_bad_input_and_names_those_there_are() -> None:
 def test_a_mirror_stands_for_docker_hub_and_for_no_other_registry(image: str, there: str) -> None:
     assert mirrored(image, "reg.example/hub") == there
     assert mirrored(image, "") == image
+
+
+@pytest.mark.parametrize("kind", sorted(WORKLOADS))
+def test_an_image_is_chosen_in_every_kind_that_makes_pods(kind: str) -> None:
+    containers = {"spec": {"containers": [{"name": "app", "image": "x"}]}}
+    item = Object({"kind": kind}).with_pod_template({"kind": kind, **containers})
+    (changed,) = ImageChoice({"app": "y"}).replaced([item])
+    assert images_of([changed]) == ("y",)

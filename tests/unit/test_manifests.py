@@ -389,3 +389,21 @@ def test_the_pod_template_of_a_pod_is_the_pod_itself() -> None:
     pod = Object({"kind": "Pod", "spec": {"x": 1}})
     deployment = Object({"kind": "Deployment", "spec": {"template": {"spec": {"x": 1}}}})
     assert pod.pod_template["spec"] == deployment.pod_template["spec"]
+
+
+@pytest.mark.parametrize("kind", sorted(manifests.WORKLOADS))
+def test_the_pods_of_every_kind_can_be_described_anew_and_the_rest_stays(kind: str) -> None:
+    spec: dict[str, Any] = {"template": {"spec": {"x": 1}}, "more": 2}
+    spec = {"jobTemplate": {"spec": spec}} if kind == "CronJob" else spec
+    item = Object({"kind": kind, "spec": spec, "more": 3})
+    changed = item.with_pod_metadata({"name": "new"})
+    assert changed.pod_template["metadata"] == {"name": "new"}
+    assert changed.pod_template["spec"] == item.pod_template["spec"]
+    assert changed.data["more"] == 3
+    assert "metadata" not in item.pod_template
+
+
+@pytest.mark.parametrize("spec", [{}, {"template": "x"}, {"template": None}], ids=str)
+def test_what_describes_no_pods_has_an_empty_template(spec: dict[str, Any]) -> None:
+    for kind in ("StatefulSet", "CronJob", "Service"):
+        assert Object({"kind": kind, "spec": spec}).pod_template == {}

@@ -115,12 +115,12 @@ class Pod:
     containers: tuple[Container, ...]
     injected: bool
     phase: str
-    """Running, Pending or Failed."""
+    """Running, Pending, Failed, or Succeeded: its work is done, as a Job's."""
     message: str = ""
     """What is wrong with it; empty when nothing is."""
     addresses: tuple[str, ...] = ()
     workload: str = ""
-    """The Deployment it belongs to; empty for a bare Pod."""
+    """The Deployment, or other workload, it belongs to; empty for a bare Pod."""
 
     @property
     def counted(self) -> tuple[Container, ...]:
@@ -137,6 +137,11 @@ class Pod:
     def is_ready(self) -> bool:
         """Tell whether all of its containers are ready."""
         return self.phase == "Running" and all(c.ready for c in self.counted)
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether its work is done, so that it will not be ready any more."""
+        return self.phase == "Succeeded"
 
     @property
     def restarts(self) -> int:

@@ -33,7 +33,7 @@ def status(
     Pods of ``others`` are shown, and do not decide.
     """
     deciding = [pod for pod in pods if pod.name not in others]
-    ok = bool(deciding) and all(pod.is_ready and not pod.message for pod in deciding)
+    ok = bool(deciding) and all(_is_well(pod) for pod in deciding)
 
     def show(terminal: Terminal) -> None:
         if not pods:
@@ -59,6 +59,10 @@ def status(
         "rules": [rule_document(item) for item in rules],
     }
     return Report(data, show, ExitCode.OK if ok else ExitCode.ENVIRONMENT)
+
+
+def _is_well(pod: Pod) -> bool:
+    return (pod.is_ready or pod.is_done) and not pod.message
 
 
 def rule_document(rule: Object) -> dict[str, Any]:

@@ -42,16 +42,13 @@ class ImageChoice:
         return tuple(self._replaced(item) for item in objects)
 
     def _replaced(self, item: Object) -> Object:
-        if item.kind not in WORKLOADS or not (self.chosen or self.registry):
+        if not item.pod_template or not (self.chosen or self.registry):
             return item
         pod = item.pod_template.get("spec") or {}
         app = _app(item)
         changed = {part: [self._container(c, app) for c in pod.get(part) or ()] for part in PARTS}
         changed = {part: containers for part, containers in changed.items() if containers}
-        template = {**item.pod_template, "spec": {**pod, **changed}}
-        if item.kind == "Pod":
-            return item.with_data(template)
-        return item.with_data({**item.data, "spec": {**item.spec, "template": template}})
+        return item.with_pod_template({**item.pod_template, "spec": {**pod, **changed}})
 
     def _container(self, container: Mapping[str, Any], app: str) -> dict[str, Any]:
         name, image = container.get("name"), str(container.get("image") or "")

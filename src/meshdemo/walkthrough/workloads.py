@@ -136,8 +136,10 @@ def concerned(engine: Engine, objects: Sequence[Object]) -> tuple[Pod, ...]:
 
 
 def readiness(pods: Sequence[Pod]) -> str:
-    """Say how ready each workload is: ``app-v1 2/2, app-v2 2/2``."""
-    states = dict.fromkeys(f"{pod.workload or pod.name} {pod.ready}" for pod in pods)
+    """Say how ready each workload is: ``app-v1 2/2, app-v2 2/2``; of a Job perhaps ``done``."""
+    states = dict.fromkeys(
+        f"{pod.workload or pod.name} {'done' if pod.is_done else pod.ready}" for pod in pods
+    )
     return ", ".join(states) or "no workloads"
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -9,9 +9,7 @@ from meshdemo import manifests
 from meshdemo.engines import Injection
 from meshdemo.engines.cluster import controlplane, injection
 from meshdemo.errors import EnvironmentFailed
-
-if TYPE_CHECKING:
-    from meshdemo.manifests import Object
+from meshdemo.manifests import WORKLOADS, Object
 
 RECORDED = (Path(__file__).parent / "istioctl/1.32/kube-inject-app.stdout").read_text()
 LABEL = "sidecar.istio.io/inject"
@@ -47,6 +45,7 @@ def walkthrough() -> tuple[Object, ...]:
     plain = manifests.parse(RECORDED, "app.yaml", [])
     for item in plain:
         item.pod_template.get("metadata", {}).pop("annotations", None)
+        item.data.pop("status", None)
     return tuple(plain)
 
 
@@ -73,6 +72,40 @@ def test_istioctls_sidecars_go_where_the_objects_were() -> None:
 def test_what_only_a_server_writes_is_left_out() -> None:
     done = injection.inject(walkthrough(), Injection.KUBE_INJECT, Replayed(), {})
     assert all("status" not in item.data for item in done)
+
+
+@pytest.mark.parametrize("kind", sorted(WORKLOADS))
+def test_istioctl_is_asked_for_every_kind_that_makes_pods(kind: str) -> None:
+    metadata = {"name": "app", "namespace": "default"}
+    plain = Object({"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": {"more": 1}})
+    pods = {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": {"containers": []}}
+    item = plain.with_pod_template(pods)
+    replayed = Replayed(manifests.dump([marked(item)]))
+    (done,) = injection.inject([item], Injection.KUBE_INJECT, replayed, {})
+    assert f"kind: {kind}" in replayed.asked
+    assert injection.is_kube_injected(done)
+    assert not injection.is_kube_injected(item)
+    assert "status" not in done.data
+    assert [key for key in done.data if key not in item.data] == []
+
+
+def marked(item: Object) -> Object:
+    """What istioctl makes of an object, status and all; of a CronJob it marks the Jobs."""
+    annotations = {"annotations": {injection.STATUS: "{}"}, "creationTimestamp": None}
+    metadata = {**item.metadata, **annotations}
+    if item.kind != "CronJob":
+        item = item.with_pod_metadata(metadata)
+        return item.with_data({**item.data, "status": {}})
+    jobs = {**item.spec["jobTemplate"], "metadata": annotations}
+    return item.with_data({**item.data, "spec": {"jobTemplate": jobs}, "status": {}})
+
+
+def test_another_groups_kind_of_the_same_name_stays_as_it_is() -> None:
+    metadata = {"name": "app", "namespace": "default"}
+    volcano = Object({"apiVersion": "batch.volcano.sh/v1alpha1", "kind": "Job",
+                      "metadata": metadata, "spec": {"tasks": []}})  # fmt: skip
+    replayed = Replayed(manifests.dump([volcano]))
+    assert injection.inject([volcano], Injection.KUBE_INJECT, replayed, {}) == (volcano,)
 
 
 @pytest.mark.parametrize("answer", ["", "a: [", "kind: Deployment\n"])

@@ -146,7 +146,7 @@ def test_what_may_still_pass_is_waited_for(live: dict[str, Any]) -> None:
 )
 def test_a_deployment_that_gets_no_pods_says_why(message: str, hint: str) -> None:
     failure = {"type": "ReplicaFailure", "status": "True", "message": message}
-    cause = causes.of_deployment({"status": {"conditions": [failure]}})
+    cause = causes.of_workload({"status": {"conditions": [failure]}})
     assert cause
     assert message in cause.message
     assert hint in cause.hint
@@ -161,3 +161,82 @@ def test_envoys_word_on_rejected_listeners_is_found_in_the_sidecars_log() -> Non
     lines = ["2026-11-22T15:00:00Z info ready", rejected]
     assert "istio.stats" in causes.rejection(lines)
     assert causes.rejection(lines[:1]) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "labels", "owner"),
+    [
+        ("ReplicaSet", "app-v1-abc", {"pod-template-hash": "abc"}, ("Deployment", "app-v1")),
+        ("ReplicaSet", "own", {}, ("ReplicaSet", "own")),
+        ("StatefulSet", "db", {"controller-revision-hash": "db-1"}, ("StatefulSet", "db")),
+        ("Job", "once", {}, ("Job", "once")),
+        ("Node", "node-1", {}, ("", "")),
+    ],
+)
+def test_a_pod_names_the_workload_that_it_belongs_to(
+    kind: str, name: str, labels: dict[str, str], owner: tuple[str, str]
+) -> None:
+    live = pod(container("app"))
+    live["metadata"] |= {"labels": labels, "ownerReferences": [{"kind": kind, "name": name}]}
+    assert status.owner(live) == owner
+
+
+def test_a_pod_whose_work_is_done_is_not_ready_and_nothing_is_wrong_with_it() -> None:
+    found = status.pod(pod(container("app", DONE), phase="Succeeded"))
+    assert (found.phase, found.is_ready, found.is_done, found.message) == (
+        "Succeeded", False, True, "",
+    )  # fmt: skip
+
+
+FAILED = {"state": {"terminated": {"exitCode": 4, "reason": "Error"}}, "ready": False}
+
+
+@pytest.mark.parametrize(
+    ("live", "gives_up"),
+    [
+        ({"kind": "Pod"}, True),
+        ({"kind": "Job", "status": {"failed": 1}}, False),
+        ({"kind": "Job", "status": {"failed": 2}}, True),
+        ({"kind": "Job", "status": {"conditions": [{"type": "Failed", "status": "True"}]}}, True),
+    ],
+    ids=["pod", "first try", "second try", "no more tries"],
+)
+def test_a_job_whose_pods_fail_is_given_up_when_it_is_no_bad_luck(
+    live: dict[str, Any], *, gives_up: bool
+) -> None:
+    ended = pod(container("app", FAILED), phase="Failed")
+    cause = causes.of_end(ended, live)
+    assert bool(cause) is gives_up
+    assert cause is None or (cause.container, "status 4" in cause.message) == ("app", True)
+
+
+@pytest.mark.parametrize(("revision", "stuck"), [("db-1", True), ("db-2", False)])
+def test_a_stateful_pod_of_an_older_template_must_be_deleted_by_hand(
+    revision: str, *, stuck: bool
+) -> None:
+    live = pod(container("app", waiting("ImagePullBackOff", "not found")))
+    live["metadata"]["labels"] = {"controller-revision-hash": revision}
+    found = causes.of_pod(live, NOW)
+    assert found
+    owner = {"kind": "StatefulSet", "status": {"updateRevision": "db-2"}}
+    hint = causes.with_way_out(found, live, owner).hint
+    assert ("kubectl delete pod app-v1-bdbfb4b7b-x7 -n shop" in hint) is stuck
+
+
+@pytest.mark.parametrize(
+    ("event", "found"),
+    [
+        ({"reason": "FailedCreate", "count": 2}, True),
+        ({"reason": "FailedCreate", "count": 1}, False),
+        ({"reason": "FailedCreate", "count": 2, "involvedObject": {"uid": "another"}}, False),
+        ({"reason": "SuccessfulCreate", "count": 2}, False),
+    ],
+    ids=["its own", "first try", "another's", "success"],
+)
+def test_where_no_condition_tells_it_the_events_say_why_there_are_no_pods(
+    event: dict[str, Any], *, found: bool
+) -> None:
+    said = {"involvedObject": {"uid": "u1"}, "message": "exceeded quota: q", **event}
+    cause = causes.of_workload({"metadata": {"uid": "u1"}}, [said])
+    assert bool(cause) is found
+    assert cause is None or "quota" in cause.hint

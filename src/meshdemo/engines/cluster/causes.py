@@ -6,14 +6,14 @@ What may still pass by itself (an image being pulled, a first crash) is no cause
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.cluster import status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from meshdemo.engines.cluster.kube import Json
 
@@ -28,6 +28,10 @@ SIDECAR_START = 15.0
 REJECTION = re.compile(r"rejected: ([^\t]+)")
 LONGEST = 400
 """Characters of Envoy's reason that are shown."""
+TOLD_BY_EVENTS = ("StatefulSet", "DaemonSet", "Job")
+"""The kinds that have no condition for a pod that cannot be created."""
+REVISION = "controller-revision-hash"
+CORRECT = "Correct it and apply it again."
 IMAGE_HINT = "Is the name right, and can the nodes reach the registry? --image and --image-registry"
 PLATFORM_HINT = "The image is for another CPU; take one for the nodes' with --image NAME=IMAGE."
 
@@ -87,17 +91,47 @@ def _of_ends(name: str, state: Json, ended: Json, *, previous: bool) -> Iterator
     """Judge a container that has ended; it may be half a minute until it is said to be waiting."""
     if state.get("restartCount", 0) + 1 >= CRASHES:
         message = f"{name} ends each time it is started, last with status {ended.get('exitCode')}"
-        yield Cause(message, "Correct it and apply it again.", name, previous)
+        yield Cause(message, CORRECT, name, previous)
 
 
-def of_deployment(live: Json) -> Cause | None:
-    """Say why a Deployment gets no pods at all."""
+def of_end(pod: Json, live: Json) -> Cause | None:
+    """Say how a pod of a workload has failed, if it is not merely tried once more."""
+    found = live.get("status") or {}
+    final = live["kind"] == "Pod" or found.get("failed", 0) >= CRASHES or _has(found, "Failed")
+    if not final or (pod.get("status") or {}).get("phase") != "Failed":
+        return None
+    for spec, state, _ in status.container_statuses(pod):
+        ended = (state.get("state") or {}).get("terminated") or {}
+        if ended.get("exitCode"):
+            message = f"{spec['name']} has ended with status {ended['exitCode']}"
+            return Cause(message, CORRECT, spec["name"])
+    return Cause(str(pod["status"].get("message") or "it has failed"), CORRECT)
+
+
+def with_way_out(cause: Cause, pod: Json, live: Json) -> Cause:
+    """Say what else is needed where the pod is one of an older template of a StatefulSet."""
+    latest = (live.get("status") or {}).get("updateRevision")
+    metadata = pod["metadata"]
+    if live["kind"] != "StatefulSet" or (metadata.get("labels") or {}).get(REVISION) == latest:
+        return cause
+    command = f"kubectl delete pod {metadata['name']} -n {metadata['namespace']}"
+    return replace(cause, hint=f"A StatefulSet replaces no pod that is not ready: {command}")
+
+
+def of_workload(live: Json, events: Sequence[Json] = ()) -> Cause | None:
+    """Say why a workload gets no pods at all, or no more of them."""
     for condition in (live.get("status") or {}).get("conditions") or ():
+        said = str(condition.get("message", ""))
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
-            said = str(condition.get("message", ""))
-            return Cause(f"no pod can be created: {said}", _creation_hint(said))
+            return _not_created(said)
         if condition.get("reason") == "ProgressDeadlineExceeded":
-            return Cause(f"it makes no progress: {condition.get('message')}")
+            return Cause(f"it makes no progress: {said}")
+        if condition.get("type") == "Failed" and condition.get("status") == "True":
+            return Cause(f"it has failed: {said}", CORRECT)
+    for event in events:
+        same = (event.get("involvedObject") or {}).get("uid") == live["metadata"]["uid"]
+        if same and event.get("reason") == "FailedCreate" and event.get("count", 1) >= CRASHES:
+            return _not_created(str(event.get("message", "")))
     return None
 
 
@@ -110,6 +144,15 @@ def rejection(lines: list[str]) -> str:
 def is_wrong_platform(lines: list[str]) -> bool:
     """Tell whether a container could not even be read by its node's CPU."""
     return any("exec format error" in line for line in lines)
+
+
+def _has(found: Json, condition: str) -> bool:
+    conditions = found.get("conditions") or ()
+    return any(c.get("type") == condition and c.get("status") == "True" for c in conditions)
+
+
+def _not_created(said: str) -> Cause:
+    return Cause(f"no pod can be created: {said}", _creation_hint(said))
 
 
 def _of_sidecar(name: str) -> Cause:

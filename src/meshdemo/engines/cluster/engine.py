@@ -256,11 +256,11 @@ class ClusterEngine:
         return references.warnings(objects, self.view.seen(), self.view.pods(), self.run)
 
     def _goes_anyway(self) -> Callable[[Json], bool]:
-        """Tell what belongs to this run: rules by our label, pods by their Deployment."""
+        """Tell what belongs to this run: rules by our label, pods by their workload."""
         mine = {
             (item["metadata"].get("namespace", ""), item["metadata"]["name"])
             for item in self._removal().ours()
-            if item["kind"] == "Deployment"
+            if item["kind"] in WORKLOADS
         }
         return lambda live: (
             is_ours(live, self.run)

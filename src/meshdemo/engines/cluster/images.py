@@ -20,13 +20,12 @@ def problems_of(objects: Sequence[Object]) -> Iterator[Problem]:
     for item in objects:
         if item.kind not in WORKLOADS:
             continue
-        path = () if item.kind == "Pod" else ("spec", "template")
         containers = (item.pod_template.get("spec") or {}).get("containers") or ()
         for index, container in enumerate(containers):
             image = str(container.get("image") or "")
             if image.partition(":")[0].partition("@")[0].endswith(ONLY_LOCAL):
                 yield item.problem(
                     f"the image {image} exists only in the local engine",
-                    *path, "spec", "containers", index, "image",
+                    *item.template_path, "spec", "containers", index, "image",
                     hint="name another one with --image NAME=IMAGE, or say --engine local",
                 )  # fmt: skip

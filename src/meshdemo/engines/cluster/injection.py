@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from meshdemo import manifests
 from meshdemo.engines import Injection
+from meshdemo.engines.cluster import written
 from meshdemo.engines.cluster.istioctl import DEFAULT_NAMESPACE, DEFAULT_REVISION
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.manifests import WORKLOADS, Object
@@ -86,7 +87,7 @@ def is_injected(pod: Mapping[str, Any]) -> bool:
 
 def is_kube_injected(item: Object) -> bool:
     """Tell whether istioctl put a sidecar into a workload."""
-    return is_injected(item.pod_template)
+    return is_injected(_marked(item))
 
 
 def injected_revision(item: Object) -> str:
@@ -125,22 +126,32 @@ def _kube_injected(
     workloads = [item for item in objects if item.kind in WORKLOADS]
     if not workloads:
         return tuple(objects)
-    written = injector.kube_inject(manifests.dump(workloads), timeout)
+    said = injector.kube_inject(manifests.dump(workloads), timeout)
     problems: list[Problem] = []
-    answers = {item.key: item for item in manifests.parse(written, "istioctl", problems)}
+    answers = {item.key: item for item in manifests.parse(said, "istioctl", problems)}
     if problems or any(item.key not in answers for item in workloads):
-        said = "; ".join(map(str, problems)) or "it left out objects"
-        raise EnvironmentFailed(f"istioctl kube-inject wrote no usable manifests: {said}")
+        why = "; ".join(map(str, problems)) or "it left out objects"
+        raise EnvironmentFailed(f"istioctl kube-inject wrote no usable manifests: {why}")
     return tuple(
-        item.with_data(_tidied(answers[item.key].data)) if item.kind in WORKLOADS else item
+        _with_pods_of(item, answers[item.key]) if item.kind in WORKLOADS else item
         for item in objects
     )
 
 
-def _tidied(data: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what Go writes for fields that nobody set: the server keeps these."""
-    metadata = {k: v for k, v in data["metadata"].items() if k != "creationTimestamp" or v}
-    return {k: v for k, v in {**data, "metadata": metadata}.items() if k != "status"}
+def _with_pods_of(item: Object, answer: Object) -> Object:
+    """Take over how the pods are described: of the rest, Go writes also what nobody set."""
+    pods = {name: value for name, value in _marked(answer).items() if name != "status"}
+    if not pods:  # another group's kind of that name
+        return item
+    pods = written.without_null_metadata(pods)
+    if item.kind != "CronJob":
+        return item.with_pod_template(pods)
+    return item.with_data({**item.data, "spec": {**item.spec, "jobTemplate": pods}})
+
+
+def _marked(item: Object) -> dict[str, Any]:
+    """Give the part whose metadata istioctl marks: the pods', but the Jobs' of a CronJob."""
+    return item.spec.get("jobTemplate") or {} if item.kind == "CronJob" else item.pod_template
 
 
 def _without(item: Object, namespace: Mapping[str, str]) -> Object:
@@ -157,10 +168,7 @@ def _with_label(item: Object, value: str | None) -> Object:
     labels = {k: v for k, v in _metadata(template, "labels").items() if k != LABEL}
     if value is not None:
         labels[LABEL] = value
-    changed = {**template, "metadata": {**(template.get("metadata") or {}), "labels": labels}}
-    if item.kind == "Pod":
-        return item.with_data(changed)
-    return item.with_data({**item.data, "spec": {**item.spec, "template": changed}})
+    return item.with_pod_metadata({**(template.get("metadata") or {}), "labels": labels})
 
 
 def _chosen(item: Object, mode: Injection | None) -> Object:

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.cluster import causes, containerlogs, rollout, status, watching
+from meshdemo.engines.cluster.connection import Forbidden
 from meshdemo.engines.cluster.exec import Lost
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from meshdemo.engines.cluster.routes import Dump
     from meshdemo.manifests import Object
 
-APPS = "apps/v1"
 LAST_LINES = 10
 SETTLED = 3.0
 """Seconds after a change in which istiod has sent all that it makes of it (0.1 to 2 measured)."""
@@ -74,18 +74,10 @@ class Readiness:
 
         Raises EnvironmentFailed for what cannot become ready, and TimedOut.
         """
-        workloads = [item for item in objects if item.kind in ("Deployment", "Pod")]
-        if not workloads:
+        workloads = [item for item in objects if item.kind in rollout.AWAITED]
+        if not workloads or not self._lacking(workloads):
             return
-        spaces = sorted({item.namespace for item in workloads})
-        paths = [
-            self.kube.path(version, kind, space)
-            for space in spaces
-            for version, kind in ((APPS, "Deployment"), ("v1", "Pod"))
-        ]
-        lacking = self._lacking(workloads)
-        if not lacking:
-            return
+        paths = [self.kube.path(version, kind, space) for space, version, kind in _kinds(workloads)]
         with watching.bell(self.kube, paths, self.left) as bell:
             while lacking := self._lacking(workloads):
                 self._say("; ".join(lacking))
@@ -95,42 +87,50 @@ class Readiness:
 
     def _lacking(self, workloads: Sequence[Object]) -> list[str]:
         """Say what each workload still lacks."""
+        live = [
+            item
+            for space, version, kind in _kinds(workloads)
+            for item in self.kube.list(version, kind, space)
+            if not item["metadata"].get("deletionTimestamp")
+        ]
         found: list[str] = []
-        for space in sorted({item.namespace for item in workloads}):
-            pods = [
-                pod
-                for pod in self.kube.list("v1", "Pod", space)
-                if not pod["metadata"].get("deletionTimestamp")
-            ]
-            deployments = {
-                item["metadata"]["name"]: item for item in self.kube.list(APPS, "Deployment", space)
-            }
-            for item in workloads:
-                if item.namespace == space:
-                    mine = [pod for pod in pods if rollout.belongs(pod, item)]
-                    found += self._lack(item, deployments.get(item.name), mine)
+        for item in workloads:
+            here = [each for each in live if each["metadata"]["namespace"] == item.namespace]
+            own = next((i for i in here if _is_same(i, item)), None)
+            pods = [i for i in here if i["kind"] == "Pod" and rollout.belongs(i, item)]
+            found += self._lack(item, own, pods)
         return found
 
     def _lack(self, item: Object, live: Json | None, pods: Sequence[Json]) -> Iterator[str]:
-        if item.kind == "Deployment":
-            if live is None:
-                raise EnvironmentFailed(f"{item.title} is gone", hint="Type: meshdemo deploy")
-            if rollout.is_done(live) and len(pods) == live["spec"].get("replicas", 1):
-                return
-            if not rollout.is_observed(live):
-                yield f"{item.name} waits for the cluster to see what was applied"
-                return
-            if cause := self._lasting(item.title, causes.of_deployment(live)):
-                raise EnvironmentFailed(f"{item.title}: {cause.message}", hint=cause.hint)
-        elif pods and status.pod(pods[0]).is_ready:
+        if live is None and item.kind == "Job":  # some go as soon as they have ended
+            return
+        if live is None:
+            raise EnvironmentFailed(f"{item.title} is gone", hint="Type: meshdemo deploy")
+        if rollout.is_done(live, pods):
+            return
+        if not rollout.is_observed(live):
+            yield f"{item.name} waits for the cluster to see what was applied"
             return
         newest = rollout.newest(pods)
         for pod in newest:
-            if cause := self._lasting(pod["metadata"]["name"], causes.of_pod(pod)):
-                raise self._failure(pod, cause)
+            cause = causes.of_pod(pod) or causes.of_end(pod, live)
+            if cause := self._lasting(pod["metadata"]["name"], cause):
+                raise self._failure(pod, causes.with_way_out(cause, pod, live))
+        cause = causes.of_workload(live, self._events(live, pods))
+        if cause := self._lasting(item.title, cause):
+            raise EnvironmentFailed(f"{item.title}: {cause.message}", hint=cause.hint)
         waits = [f"{p.workload or p.name} {p.ready}: {p.message}" for p in map(status.pod, newest)
                  if p.message]  # fmt: skip
         yield from waits or [f"{item.name} waits for its pods"]
+
+    def _events(self, live: Json, pods: Sequence[Json]) -> list[Json]:
+        """Give the events of a namespace, where only they tell why a workload gets no pods."""
+        if pods or live["kind"] not in causes.TOLD_BY_EVENTS:
+            return []
+        try:
+            return self.kube.list("v1", "Event", live["metadata"]["namespace"])
+        except Forbidden:
+            return []
 
     def _lasting(self, name: str, cause: Cause | None) -> Cause | None:
         """Give a cause only after it has held for a while."""
@@ -277,3 +277,13 @@ def _asked(plane: DataPlane, place: Place) -> str:
         return plane.trouble(place)
     except Lost as error:
         return error.message
+
+
+def _kinds(workloads: Sequence[Object]) -> list[tuple[str, str, str]]:
+    """List what is to be looked at: namespace, version and kind."""
+    found = {(item.namespace, str(item.data["apiVersion"]), item.kind) for item in workloads}
+    return sorted(found | {(space, "v1", "Pod") for space, _, _ in found})
+
+
+def _is_same(live: Json, item: Object) -> bool:
+    return (live["kind"], live["metadata"]["name"]) == (item.kind, item.name)

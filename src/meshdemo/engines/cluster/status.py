@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshdemo.engines import Container, Pod
+from meshdemo.manifests import WORKLOADS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +16,7 @@ INJECTED = "sidecar.istio.io/status"
 """The annotation that says what was injected."""
 SIDECAR = "istio-proxy"
 HASH = "pod-template-hash"
+PHASES = ("Running", "Pending", "Succeeded")
 CREATING = frozenset({"PodInitializing", "ContainerCreating"})
 
 
@@ -36,7 +38,7 @@ def pod(live: Json) -> Pod:
         labels=metadata.get("labels") or {},
         containers=found,
         injected=is_injected(live),
-        phase=phase if phase in ("Running", "Pending") else "Failed",
+        phase=phase if phase in PHASES else "Failed",
         message="; ".join(dict.fromkeys(troubles(live))),
         addresses=(address,) if address else (),
         workload=workload(live),
@@ -52,13 +54,24 @@ def is_injected(live: Json) -> bool:
 
 
 def workload(live: Json) -> str:
-    """Name the Deployment that a pod belongs to; empty if it belongs to none."""
+    """Name the workload that a pod belongs to; empty if it belongs to none."""
+    return owner(live)[1]
+
+
+def owner(live: Json) -> tuple[str, str]:
+    """Give kind and name of the workload that a pod belongs to, both empty if it is none's.
+
+    Of a CronJob that is the Job: a pod says no more.
+    """
     metadata = live["metadata"]
     for owner in metadata.get("ownerReferences") or ():
-        if owner.get("kind") == "ReplicaSet":
-            template_hash = (metadata.get("labels") or {}).get(HASH, "")
-            return str(owner["name"]).removesuffix(f"-{template_hash}")
-    return ""
+        kind, name = str(owner.get("kind")), str(owner.get("name"))
+        template_hash = (metadata.get("labels") or {}).get(HASH)
+        if kind == "ReplicaSet" and template_hash:
+            return "Deployment", name.removesuffix(f"-{template_hash}")
+        if kind in WORKLOADS:
+            return kind, name
+    return "", ""
 
 
 def app_container(live: Pod) -> str:
@@ -84,7 +97,7 @@ def troubles(live: Json) -> Iterator[str]:
     for condition in status.get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             yield f"{condition.get('reason', 'not scheduled')}: {condition.get('message', '')}"
-    if not status.get("containerStatuses"):
+    if not status.get("containerStatuses") or status.get("phase") == "Succeeded":
         return
     waits_for_init = False
     for spec, state, init in container_statuses(live):

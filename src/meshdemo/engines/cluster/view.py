@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from meshdemo.engines.cluster import status, written
-from meshdemo.engines.cluster.applying import is_ours
+from meshdemo.engines.cluster.applying import RUN
 from meshdemo.engines.cluster.connection import Forbidden
 from meshdemo.engines.cluster.dataplane import DataPlane, Place
 from meshdemo.engines.cluster.exec import Target
@@ -33,8 +34,12 @@ ROOT_NAMESPACE = "istio-system"
 """Where a DestinationRule holds for all namespaces."""
 SEEN = (("v1", "Service"), (NETWORKING, "DestinationRule"), (NETWORKING, "VirtualService"))
 """The kinds that decide where a request goes: everybody's count, not only ours."""
-OWN = (("v1", "ServiceAccount"), ("apps/v1", "Deployment"), ("v1", "Pod"))
-"""The kinds of which only ours matter."""
+OWN = (
+    *(("v1", kind) for kind in ("ServiceAccount", "Pod", "ReplicationController")),
+    *(("apps/v1", kind) for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")),
+    *(("batch/v1", kind) for kind in ("Job", "CronJob")),
+)
+"""The kinds of which only ours matter: an account, and whatever makes pods."""
 
 
 @dataclass
@@ -46,18 +51,15 @@ class View:
 
     def objects(self) -> tuple[Object, ...]:
         """Give what decides on traffic, and what else is ours; it can be applied again."""
-        own = [
-            written.applied(live)
-            for version, kind in OWN
-            for live in self._visible(version, kind)
-            if is_ours(live, self.run)
-        ]
+        with ThreadPoolExecutor(max_workers=len(OWN)) as pool:
+            found = list(pool.map(self._own, OWN))
+        own = [written.applied(live) for items in found for live in items]
         return tuple(in_apply_order([*self.seen(), *own]))
 
-    def _visible(self, version: str, kind: str) -> list[Json]:
-        """Give the objects of a kind; none where one may not see it, as a CI job that verifies."""
+    def _own(self, kind: tuple[str, str]) -> list[Json]:
+        """Give ours of a kind; none where one may not see it, as a CI job that verifies."""
         try:
-            return self.kube.list(version, kind, self.run)
+            return self.kube.list(*kind, self.run, labels=f"{RUN}={self.run}")
         except Forbidden:
             return []
 

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.engines.cluster.kube import MANAGER
-from meshdemo.manifests import RULES, Object
+from meshdemo.manifests import RULES, WORKLOADS, Object
 
 if TYPE_CHECKING:
     from meshdemo.engines.cluster.kube import Json
@@ -32,9 +32,10 @@ def as_written(item: Object) -> Object:
         if name not in SERVER_METADATA and value is not None
     }
     data = {name: value for name, value in item.data.items() if name != "status"}
-    if item.kind in ("Deployment", "Pod") and item.pod_template.get("metadata"):
-        data = _without_null_time(item, data)
-    return item.with_data({**data, "metadata": metadata})
+    item = item.with_data({**data, "metadata": metadata})
+    if item.kind in WORKLOADS and item.pod_template:
+        item = item.with_pod_template(without_null_metadata(item.pod_template))
+    return item
 
 
 def applied(live: Json) -> Object:
@@ -105,11 +106,8 @@ def _tree_of(item: Any, fields: Json) -> Json | None:  # noqa: ANN401 - any item
     return None
 
 
-def _without_null_time(item: Object, data: Json) -> Json:
+def without_null_metadata(pods: Json) -> Json:
     """Drop ``creationTimestamp: null`` from a pod template, where older tools write it."""
-    template = item.pod_template
-    metadata = {k: v for k, v in template["metadata"].items() if v is not None}
-    if item.kind == "Pod":
-        return {**data, "metadata": metadata}
-    template = {**template, "metadata": metadata}
-    return {**data, "spec": {**item.spec, "template": template}}
+    if not pods.get("metadata"):
+        return pods
+    return {**pods, "metadata": {k: v for k, v in pods["metadata"].items() if v is not None}}

@@ -84,8 +84,7 @@ def command_problems(given: Sequence[Object], stored: Iterable[Object]) -> Itera
     for item in given:
         own = (pod for pod in pods if owner(pod) == (item.kind, item.namespace, item.name))
         pod = next(own, None)
-        template = () if item.kind == "Pod" else ("spec", "template")
-        path = (*template, "metadata", "annotations", images.ANNOTATION)
+        path = (*item.template_path, "metadata", "annotations", images.ANNOTATION)
         for placeholder in images.unknown_placeholders(item.pod_template):
             yield item.problem(f"{placeholder} is no placeholder", *path, hint=PLACEHOLDERS)
         for placeholder in images.unresolved(pod, selecting(pod, services)) if pod else ():
