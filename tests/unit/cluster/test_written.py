@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from meshdemo.engines.cluster import written
-from meshdemo.engines.cluster.applying import without
 from meshdemo.manifests import Object
 
 FIELDS: dict[str, Any] = {
@@ -101,13 +100,6 @@ def test_a_null_time_in_a_pod_template_is_left_out() -> None:
         "metadata": {"name": "a"},
         "spec": {"template": {"metadata": {"labels": {"a": "b"}}, "spec": {}}},
     }
-
-
-def test_a_field_that_a_message_names_is_left_out_to_find_the_next() -> None:
-    data = {"spec": {"colour": "blue", "containers": [{"name": "app", "size": 1, "image": "x"}]}}
-    named = [("spec.colour", ""), ('spec.containers[name="app"].size', "")]
-    assert without(data, named) == {"spec": {"containers": [{"name": "app", "image": "x"}]}}
-    assert data["spec"]["colour"]
 
 
 def test_of_a_rule_all_holds_also_what_somebody_else_wrote() -> None:

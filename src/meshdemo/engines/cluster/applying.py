@@ -6,15 +6,16 @@ Nobody else's object is touched: ours bear our label, and a conflict is never fo
 
 from __future__ import annotations
 
-import copy
-import re
+import shlex
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from meshdemo.engines import Change
-from meshdemo.engines.cluster import written
-from meshdemo.engines.cluster.connection import CONFLICT, Denied, Forbidden, NotFound
+from meshdemo.engines.cluster import fieldpaths, refusals, written
+from meshdemo.engines.cluster.connection import CONFLICT, Denied, Forbidden
+from meshdemo.engines.cluster.rollout import UNCHANGING
+from meshdemo.engines.cluster.status import is_injected
 from meshdemo.errors import EnvironmentFailed, InputError, Problem
 from meshdemo.manifests import CLUSTER_SCOPED, Object, in_apply_order
 
@@ -28,9 +29,6 @@ RUN = "meshdemo.dev/run"
 ADOPTED = "meshdemo.dev/adopted"
 """Annotation on an object of somebody else's that the user let us change; `down` keeps it."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
-BAD_REQUEST, INVALID, SERVER_ERROR = 400, 422, 500
-FIELD = re.compile(r"(?:^\s*|: )\.([\w.\[\]\"=,:/-]+): (.+)$", re.MULTILINE)
-"""One mistake in the server's message about an object that does not fit its schema."""
 MOST_PROBLEMS = 20
 TRIAL_NAMESPACE = "default"
 """Where objects are tried whose own namespace is still to be created."""
@@ -107,8 +105,7 @@ class Applier:
         problems: list[Problem] = []
         changes = []
         for item in objects:
-            trial = _elsewhere(item) if item.namespace in missing else item
-            after, wrong = self._tried(trial, item)
+            after, wrong = self._tried(self._trial(item, missing), item)
             problems += wrong
             if after is None:
                 continue
@@ -120,6 +117,16 @@ class Applier:
             raise InputError("the objects are refused, and nothing was changed", problems)
         return tuple(changes)
 
+    def _trial(self, item: Object, missing: set[str]) -> Object:
+        """Give what is to be tried in an object's place."""
+        if item.namespace in missing:
+            return _elsewhere(item, TRIAL_NAMESPACE)
+        before = self.live.get(item.key)
+        if before and item.kind in UNCHANGING and is_injected(Object(before).pod_template):
+            # Its sidecar is still to come, and without it the server could not take it.
+            return item if is_injected(item.pod_template) else _elsewhere(item, item.namespace)
+        return item
+
     def _tried(self, trial: Object, item: Object) -> tuple[Json | None, list[Problem]]:
         """Give what would become of an object, or all that is wrong with it.
 
@@ -128,10 +135,11 @@ class Applier:
         problems: list[Problem] = []
         for _ in range(MOST_PROBLEMS):
             try:
-                after = self.kube.apply(trial.data, dry_run=True)
+                after = self._send(trial, dry_run=True)
             except Denied as error:
-                problems += _problems(item, error)
-                rest = trial.with_data(without(trial.data, FIELD.findall(error.message)))
+                problems += refusals.problems(item, error, self._deletion(item))
+                named = [fieldpaths.read(name) for name, _ in refusals.FIELD.findall(error.message)]
+                rest = trial.with_data(fieldpaths.without(trial.data, named))
                 if error.causes or rest == trial:
                     break
                 trial = rest
@@ -139,15 +147,54 @@ class Applier:
                 return (None if problems else after), problems
         return None, problems
 
+    def _send(self, item: Object, *, dry_run: bool = False) -> Json:
+        """Apply an object as it is, or with the live values of fields where they mean the same."""
+        try:
+            return self.kube.apply(item.data, dry_run=dry_run)
+        except Denied as error:
+            if error.status != CONFLICT or not error.causes:
+                raise
+            data = self._agreed(item, error)
+        return self.kube.apply(data, dry_run=dry_run)
+
+    def _agreed(self, item: Object, error: Denied) -> Json:
+        """Give an object without the conflicts that are none. Raises EnvironmentFailed for others.
+
+        The server compares what was written: a value without its defaults, or a quantity in other
+        units, is another one to it. What it makes of ours shows in an object of another name.
+        """
+        before = self.now(item) or {}
+        try:
+            ours = self.kube.apply(_elsewhere(item, item.namespace).data, dry_run=True)
+        except Denied:
+            ours = {}
+        data, differing = item.data, []
+        for cause in error.causes:
+            path = fieldpaths.read(str(cause.get("field", "")))
+            value = fieldpaths.value(before, path)
+            if value is None or fieldpaths.value(ours, path) != value:
+                differing.append(cause)
+            data = fieldpaths.replaced(data, path, value)
+        if differing:
+            raise refusals.conflict(item, differing, self._deletion(item))
+        return data
+
+    def _deletion(self, item: Object) -> str:
+        """Give the command that removes an object, so that it can be made anew."""
+        words = ["kubectl", "delete", item.kind.lower(), item.name]
+        words += ["-n", item.namespace] if item.namespace else []
+        words += [] if self.kube.in_cluster else ["--context", self.kube.context]
+        return shlex.join(words)
+
     def _apply(self, item: Object) -> Change:
         before = self.live.get(item.key)
         try:
-            after = self.kube.apply(item.data)
+            after = self._send(item)
         except Denied as error:
             _, problems = self._tried(item, item)
             if problems:
                 raise InputError(f"{item.title} is refused", problems) from error
-            raise _failure(item, error) from error
+            raise refusals.failure(item, error) from error
         version = after["metadata"]["resourceVersion"]
         if before is None:
             action = "created"
@@ -156,32 +203,6 @@ class Applier:
             action = "unchanged" if same else "configured"
         self.live[item.key] = after
         return Change(action, item.kind, item.namespace, item.name)
-
-
-def without(data: Json, found: Sequence[tuple[str, str]]) -> Json:
-    """Give an object without the fields that a message of the server's names first."""
-    rest: Json = copy.deepcopy(data)
-    for text, _ in found:
-        *way, last = _path(text)
-        place: Any = rest
-        for part in way:
-            place = _step(place, part)
-        if isinstance(place, dict):
-            place.pop(str(last), None)
-    return rest
-
-
-def _step(place: Any, part: str | int) -> Any:  # noqa: ANN401 - any part of an object
-    """Go down one part of a field's path; a list's item may be named by one of its keys."""
-    if isinstance(place, dict):
-        return place.get(str(part))
-    if isinstance(place, list) and isinstance(part, int):
-        return place[part] if part < len(place) else None
-    if isinstance(place, list):
-        key, _, value = str(part).partition("=")
-        wanted = value.strip('"')
-        return next((i for i in place if isinstance(i, dict) and str(i.get(key)) == wanted), None)
-    return None
 
 
 def is_ours(live: Json, run: str) -> bool:
@@ -213,10 +234,10 @@ def _with_metadata(item: Object, **changed: object) -> Object:
     return item.with_data({**item.data, "metadata": {**item.metadata, **changed}})
 
 
-def _elsewhere(item: Object) -> Object:
-    """Give the object a name and a namespace to be tried in, where it meets nothing."""
+def _elsewhere(item: Object, namespace: str) -> Object:
+    """Give the object a name to be tried by, where it meets nothing."""
     name = f"{item.name[:40].rstrip('.-')}-{uuid.uuid4().hex[:8]}"
-    return _with_metadata(item, name=name, namespace=TRIAL_NAMESPACE)
+    return _with_metadata(item, name=name, namespace=namespace)
 
 
 def _content(live: Json) -> Json:
@@ -226,55 +247,3 @@ def _content(live: Json) -> Json:
         if name not in ("managedFields", "resourceVersion", "generation")
     }
     return {**live, "metadata": metadata, "status": None}
-
-
-def _problems(item: Object, error: Denied) -> list[Problem]:
-    """Say what the server has against an object. What is no fault of the input is raised."""
-    if error.status not in (BAD_REQUEST, INVALID, SERVER_ERROR) or _is_webhook_down(error):
-        raise _failure(item, error) from error
-    if error.causes:
-        return [
-            item.problem(str(cause.get("message", error.message)), *_path(cause.get("field", "")))
-            for cause in error.causes
-        ]
-    found = [item.problem(match[2], *_path(match[1])) for match in FIELD.finditer(error.message)]
-    if not found and error.status == SERVER_ERROR:
-        raise _failure(item, error) from error
-    return found or [item.problem(error.message)]
-
-
-def _failure(item: Object, error: Denied) -> EnvironmentFailed:
-    if error.status == CONFLICT:
-        fields = ", ".join(str(c.get("field")) for c in error.causes) or error.message
-        said = [re.search(r'"([^"]+)"', str(cause.get("message"))) for cause in error.causes]
-        owners = {match[1] for match in said if match}
-        return EnvironmentFailed(
-            f"{item.title}: {', '.join(sorted(owners)) or 'somebody else'} manages {fields}",
-            hint="meshdemo never forces its own values: give the field up there, or take -n.",
-        )
-    if isinstance(error, NotFound):
-        return EnvironmentFailed(f"{item.title}: {error.message}", hint=error.hint)
-    return EnvironmentFailed(f"{item.title} was not taken: {error.message}", hint=_hint(error))
-
-
-def _hint(error: Denied) -> str:
-    text = error.message.lower()
-    if "exceeded quota" in text:
-        return "The namespace's quota is used up: kubectl describe quota"
-    if "podsecurity" in text:
-        return "The namespace enforces Pod Security; take another with -n."
-    if _is_webhook_down(error):
-        return "Is istiod running? meshdemo doctor tells."
-    return error.hint
-
-
-def _is_webhook_down(error: Denied) -> bool:
-    return "failed calling webhook" in error.message
-
-
-def _path(text: str) -> tuple[str | int, ...]:
-    """Read a field's path: ``spec.http[0].route``, or ``spec.containers[name="app"].image``."""
-    parts: list[str | int] = []
-    for name, index in re.findall(r"([^.\[\]]+)|\[([^\]]*)\]", text):
-        parts.append(int(index) if index.isdecimal() else name or index)
-    return tuple(parts)

@@ -14,6 +14,7 @@ from meshdemo.engines.cluster import status
 from meshdemo.engines.cluster.applying import ADOPTED, RUN, is_ours, owner
 from meshdemo.engines.cluster.connection import CONFLICT, Denied, Forbidden
 from meshdemo.errors import EnvironmentFailed, TimedOut
+from meshdemo.manifests import WORKLOADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from meshdemo.manifests import Object
 
 GRACE = 2
-"""Seconds that a pod may take to end. Nobody sends it anything by then, and many an app, like the
-walkthrough's own, does not heed SIGTERM as process 1: it would take all of its 30 seconds."""
+"""Seconds that a pod may take to end, unless it says how many it needs: many an app, like the
+walkthrough's own, does not heed SIGTERM as process 1, and would take all of its 30."""
+NOT_CHOSEN = 30
+"""The seconds that the server fills in where a pod does not say how many it needs."""
 PAUSE, LONGEST_PAUSE = 0.05, 0.5
 DERIVED = frozenset(
     {"Endpoints", "EndpointSlice", "Event", "PodMetrics", "Lease", "ControllerRevision"}
@@ -36,6 +39,8 @@ IN_EACH_NAMESPACE = frozenset(
 """Names of what the cluster and Istio put into namespaces, and nobody misses."""
 FIRST = ("VirtualService", "DestinationRule")
 LAST = ("Namespace",)
+MAKERS = WORKLOADS - {"Pod"}
+"""The kinds that make pods, and go after them."""
 MADE = ("Service", "Deployment", *FIRST)
 """Kinds of which every run has some: who may not see these cannot tell whether they are gone."""
 SHOWN = 10
@@ -51,8 +56,8 @@ class Removal:
     notify: Notify
     timeout: float
     removed: int = field(default=0, init=False)
-    workloads: set[tuple[str, str]] = field(default_factory=set, init=False)
-    """Namespace and name of the Deployments whose pods have to end."""
+    workloads: set[tuple[str, str, str]] = field(default_factory=set, init=False)
+    """Namespace, kind and name of the workloads whose pods have to end."""
     told: set[str] = field(default_factory=set, init=False)
     """The UIDs of the pods that were told to end."""
 
@@ -63,11 +68,11 @@ class Removal:
         others = [item for item in found if item["kind"] not in LAST]
         for item in others:
             self._delete(item)
-        # A Deployment goes after its pods.
+        # A workload goes after its pods.
         pods = self._wait_for_pods()
         yield _check("no pod is left", pods, "all have ended")
         left = self._wait(others)
-        yield _check("no object of ours is left", left, f"{self.removed} removed")
+        yield _check("no object of ours is left", left, self._summary(others))
         for space in spaces:
             yield self._remove_namespace(space)
         if kept := self._kept():
@@ -111,7 +116,6 @@ class Removal:
                 for version, resources in answers
                 for resource in resources
                 if {"list", "delete"} <= resource.verbs
-                and (resource.namespaced or resource.kind in LAST)
             ]
 
     def _resources(self, version: str) -> list[Resource]:
@@ -126,7 +130,7 @@ class Removal:
         try:
             return self.kube.list(version, resource.kind, labels=labels)
         except Denied as error:
-            if not isinstance(error, Forbidden):
+            if not (isinstance(error, Forbidden) and resource.namespaced):
                 return []
         try:
             return self.kube.list(version, resource.kind, self.run, labels=labels)
@@ -135,15 +139,20 @@ class Removal:
                 raise
             return []
 
+    def _summary(self, objects: Sequence[Json]) -> str:
+        wide = [_title(item) for item in objects if not item["metadata"].get("namespace")]
+        shown = ", ".join(wide[:SHOWN]) + (" ..." if len(wide) > SHOWN else "")
+        return f"{self.removed} removed" + (f", also cluster-wide: {shown}" if wide else "")
+
     def _delete(self, live: Json) -> None:
-        metadata = live["metadata"]
+        metadata, makes_pods = live["metadata"], live["kind"] in MAKERS
         options: Json = {
             "preconditions": {"uid": metadata["uid"]},
-            "propagationPolicy": "Foreground" if live["kind"] == "Deployment" else "Background",
+            "propagationPolicy": "Foreground" if makes_pods else "Background",
         }
-        if live["kind"] == "Deployment":
+        if makes_pods:
             self._end_pods(live)
-        if live["kind"] == "Pod":
+        if live["kind"] == "Pod" and not _own_grace(live):
             options["gracePeriodSeconds"] = GRACE
         try:
             deleted = self.kube.delete(
@@ -170,9 +179,9 @@ class Removal:
         left: list[Json] = []
 
         def gone() -> bool:
-            left[:] = [pod for space, name in self.workloads for pod in self._pods(space, name)]
+            left[:] = [pod for workload in self.workloads for pod in self._pods(*workload)]
             for pod in left:
-                if pod["metadata"]["uid"] not in self.told:
+                if pod["metadata"]["uid"] not in self.told and not _own_grace(pod):
                     # Made in the place of one that we ended: nobody has ever used it, and it
                     # would take all of its 30 seconds, for a kubelet heeds no shorter time later.
                     self._end(pod, 0)
@@ -198,16 +207,20 @@ class Removal:
         )
         return live is not None and live["metadata"]["uid"] == metadata["uid"]
 
-    def _end_pods(self, deployment: Json) -> None:
-        """End a Deployment's pods before it goes: whoever deletes them later gives them longer."""
-        namespace, name = deployment["metadata"]["namespace"], deployment["metadata"]["name"]
-        self.workloads.add((namespace, name))
-        for pod in self._pods(namespace, name):
-            self._end(pod, GRACE)
+    def _end_pods(self, live: Json) -> None:
+        """End a workload's pods before it goes: whoever deletes them later gives them longer."""
+        metadata = live["metadata"]
+        workload = metadata["namespace"], live["kind"], metadata["name"]
+        self.workloads.add(workload)
+        for pod in self._pods(*workload):
+            if seconds := _own_grace(pod):
+                self.notify(f"{_title(pod)} may take the {seconds} s to end that it asks for")
+            else:
+                self._end(pod, GRACE)
 
-    def _pods(self, namespace: str, deployment: str) -> list[Json]:
+    def _pods(self, namespace: str, kind: str, name: str) -> list[Json]:
         found = self.kube.list("v1", "Pod", namespace)
-        return [pod for pod in found if status.workload(pod) == deployment]
+        return [pod for pod in found if status.owner(pod) == (kind, name)]
 
     def _end(self, pod: Json, seconds: int) -> None:
         metadata = pod["metadata"]
@@ -264,6 +277,12 @@ def _check(name: str, left: Sequence[str], detail: str) -> Check:
     if not left:
         return Check(name, ok=True, detail=detail)
     return Check(name, ok=False, detail=f"still there: {', '.join(left)}", hint=HINT)
+
+
+def _own_grace(pod: Json) -> int:
+    """Give the seconds that a pod itself wants to end in; 0 if it leaves that to others."""
+    seconds: int = (pod.get("spec") or {}).get("terminationGracePeriodSeconds", NOT_CHOSEN)
+    return 0 if seconds == NOT_CHOSEN else seconds
 
 
 def _adopted(item: Json) -> str:

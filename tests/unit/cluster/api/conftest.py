@@ -1,0 +1,158 @@
+"""An API server on loopback that answers as a real one did."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from meshdemo.engines.cluster.kube import Kube
+from meshdemo.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def kind(name: str, plural: str, *, namespaced: bool = True) -> dict[str, Any]:
+    verbs = ["get", "list", "delete", "patch"]
+    return {"name": plural, "kind": name, "namespaced": namespaced, "verbs": verbs}
+
+
+KINDS = {
+    "/api/v1": [
+        kind("Service", "services"),
+        kind("Pod", "pods"),
+        kind("Namespace", "namespaces", namespaced=False),
+    ],
+    "/apis/batch/v1": [kind("Job", "jobs"), kind("Wide", "wides", namespaced=False)],
+}
+PLURALS = tuple(f"/{each['name']}" for kinds in KINDS.values() for each in kinds)
+UNKNOWN = "failed to create typed patch object (shop/app; /v1, Kind=Service): .spec.{}: {}"
+
+
+class Api(BaseHTTPRequestHandler):
+    """Keeps objects by their paths; refuses each field of ``spec`` that is called bad."""
+
+    protocol_version = "HTTP/1.1"
+    objects: dict[str, dict[str, Any]]
+    requests: list[tuple[str, str, dict[str, list[str]], Any]]
+    forbidden: tuple[str, ...] = ()
+    immutable = False
+
+    def handle_any(self) -> None:
+        url = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        data, query = json.loads(body or b"null"), parse_qs(url.query)
+        self.requests.append((self.command, url.path, query, data))
+        self.answer(*getattr(self, f"on_{self.command.lower()}")(url.path, query, data))
+
+    do_GET = do_PATCH = do_DELETE = handle_any  # noqa: N815 - http.server's names
+
+    def on_get(self, path: str, query: dict[str, list[str]], _: Any) -> tuple[int, Any]:
+        if path == "/apis":
+            return 200, {"groups": [{"preferredVersion": {"groupVersion": "batch/v1"}}]}
+        if path in KINDS:
+            return 200, {"resources": KINDS[path]}
+        nobody = self.headers.get("Authorization") == "Bearer nobody"
+        if nobody or path.startswith(self.forbidden):
+            return self.failure(403, f"you cannot list {path}")
+        if path.endswith(PLURALS):
+            return 200, {"items": list(self.listed(path, query))}
+        return (200, self.objects[path]) if path in self.objects else self.failure(404)
+
+    def listed(self, path: str, query: dict[str, list[str]]) -> Iterator[dict[str, Any]]:
+        """Give what is under a path, of one namespace or of all, with the label that is asked."""
+        base, _, plural = path.rpartition("/")
+        name, _, value = query.get("labelSelector", ["="])[0].partition("=")
+        for place, item in self.objects.items():
+            labels = item["metadata"].get("labels") or {}
+            here = place.startswith(f"{base}/") and place.split("/")[-2] == plural
+            if here and (not name or labels.get(name) == value):
+                yield item
+
+    def on_patch(self, path: str, query: dict[str, list[str]], data: Any) -> tuple[int, Any]:
+        if bad := [name for name in data.get("spec") or {} if name.startswith("bad")]:
+            return self.failure(500, UNKNOWN.format(bad[0], "field not declared in schema"))
+        if self.immutable:
+            said = "Invalid value: {...}: field is immutable"
+            cause = {"field": "spec.template", "message": said}
+            return self.failure(422, "invalid", causes=[cause])
+        before = self.objects.get(path)
+        if before and before.get("conflict"):
+            causes = [
+                {"field": f".spec.{name}", "message": 'conflict with "helm" using v1'}
+                for name, value in data["spec"].items()
+                if value != before["spec"].get(name)
+            ]
+            if causes:
+                return self.failure(409, "conflict", causes=causes)
+        if "ref" in data.get("spec", {}):  # as the server does with a fieldRef
+            data["spec"]["ref"] = {"apiVersion": "v1", **data["spec"]["ref"]}
+        metadata = {**data["metadata"], "uid": "u1", "resourceVersion": "1"}
+        after = {**data, "metadata": metadata}
+        if "dryRun" not in query:
+            self.objects[path] = after
+        return 200, after
+
+    def on_delete(self, path: str, _: Any, data: Any) -> tuple[int, Any]:
+        found = self.objects.get(path)
+        if not found:
+            return self.failure(404)
+        if data["preconditions"]["uid"] != found["metadata"]["uid"]:
+            return self.failure(409, "the UID in the precondition does not match")
+        for place, item in list(self.objects.items()):
+            owners = item["metadata"].get("ownerReferences") or ()
+            if found["metadata"]["name"] in [owner["name"] for owner in owners]:
+                del self.objects[place]
+        return 200, self.objects.pop(path)
+
+    @staticmethod
+    def live(kind: str, name: str, labels: dict[str, str], **more: Any) -> dict[str, Any]:
+        """Give an object as somebody once created it with kubectl."""
+        metadata = {"name": name, "namespace": "shop", "uid": "u1", "resourceVersion": "1"}
+        managed = [{"manager": "kubectl", "operation": "Update", "time": "1"}]
+        whole = {**metadata, "labels": labels, "managedFields": managed}
+        return {"apiVersion": "v1", "kind": kind, "metadata": whole, **more}
+
+    @staticmethod
+    def failure(code: int, message: str = "not found", **details: Any) -> tuple[int, Any]:
+        return code, {"kind": "Status", "code": code, "message": message, "details": details}
+
+    def answer(self, code: int, data: Any) -> None:
+        body = json.dumps(data).encode()
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Be silent."""
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[tuple[type[Api], Kube]]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Own", (Api,), {}))
+    handler: Any = server.RequestHandlerClass
+    handler.objects = {"/api/v1/namespaces/shop": handler.live("Namespace", "shop", {})}
+    handler.requests = []
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    config = {
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+        "users": [{"name": "u", "user": {}}],
+        "current-context": "c",
+    }  # fmt: skip
+    file = tmp_path / "kubeconfig"
+    file.write_text(json.dumps(config))
+    kube = Kube.open(Settings(kubeconfig=str(file)))
+    yield handler, kube
+    kube.api.rest_client.pool_manager.clear()
+    server.shutdown()
+    thread.join()
+    server.server_close()

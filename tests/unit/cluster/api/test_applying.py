@@ -1,0 +1,177 @@
+"""Applying: ours only, all or nothing, never by force."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from meshdemo import manifests
+from meshdemo.engines.cluster.applying import Applier
+from meshdemo.engines.cluster.kube import Kube
+from meshdemo.errors import EnvironmentFailed, InputError
+from meshdemo.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    Api = Any
+
+OURS = {"meshdemo.dev/run": "shop"}
+
+
+def workload(kind: str) -> manifests.Object:
+    metadata = {"name": kind.lower(), "namespace": "shop"}
+    spec: dict[str, Any] = {"template": {"spec": {"containers": []}}}
+    data = {"apiVersion": "batch/v1", "kind": kind, "metadata": metadata, "spec": spec}
+    return manifests.Object(data, "app.yaml")
+
+
+def service(name: str = "app", **spec: Any) -> manifests.Object:
+    metadata = {"name": name, "namespace": "shop"}
+    data = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+    return manifests.Object(data, "app.yaml")
+
+
+PATH = "/api/v1/namespaces/shop/services/app"
+
+
+def changes(handler: Api) -> list[str]:
+    """Give the paths that were really changed."""
+    return [
+        p for method, p, query, _ in handler.requests if method != "GET" and "dryRun" not in query
+    ]
+
+
+def test_what_is_created_bears_our_labels_and_nothing_is_forced(
+    api: tuple[Api, Kube],
+) -> None:
+    handler, kube = api
+    (change,) = Applier(kube, "shop").apply([service(type="ClusterIP")], dry_run=False)
+    assert (change.action, change.name) == ("created", "app")
+    labels = handler.objects[PATH]["metadata"]["labels"]
+    assert labels == {**OURS, "app.kubernetes.io/managed-by": "meshdemo"}
+    _, _, query, _ = handler.requests[-1]
+    assert query == {"fieldManager": ["meshdemo"], "fieldValidation": ["Strict"]}
+
+
+def test_somebody_elses_object_is_refused_with_its_manager_and_the_ways_out(
+    api: tuple[Api, Kube],
+) -> None:
+    handler, kube = api
+    handler.objects[PATH] = handler.live("Service", "app", {})
+    with pytest.raises(EnvironmentFailed, match=r"Service shop/app \(managed by kubectl\)") as no:
+        Applier(kube, "shop").apply([service(), service("other")], dry_run=False)
+    assert "-n" in no.value.hint
+    assert "--adopt" in no.value.hint
+    assert not changes(handler)
+
+
+def test_a_field_that_somebody_else_manages_is_named_with_the_command_for_a_new_start(
+    api: tuple[Api, Kube],
+) -> None:
+    handler, kube = api
+    handler.objects[PATH] = handler.live(
+        "Service", "app", OURS, conflict=True, spec={"type": "ClusterIP"}
+    )
+    with pytest.raises(EnvironmentFailed, match=r"helm manages .spec.type$") as refusal:
+        Applier(kube, "shop").apply([service(type="NodePort")], dry_run=False)
+    assert "kubectl delete service app -n shop --context c" in refusal.value.hint
+    assert not changes(handler)[1:]
+
+
+REFERENCE = {"fieldPath": "metadata.name"}
+
+
+@pytest.mark.parametrize("others", [[], [service("other")]], ids=["alone", "of two"])
+def test_the_same_value_with_the_servers_defaults_is_no_conflict(
+    api: tuple[Api, Kube], others: list[manifests.Object]
+) -> None:
+    handler, kube = api
+    reference = {"apiVersion": "v1", **REFERENCE}
+    handler.objects[PATH] = handler.live(
+        "Service", "app", {}, conflict=True, spec={"ref": reference}
+    )
+    found = Applier(kube, "shop", adopt=True).apply(
+        [service(ref=REFERENCE), *others], dry_run=False
+    )
+    assert "app" in [change.name for change in found]
+    sent = [data for m, p, q, data in handler.requests if p == PATH and m == "PATCH"][-1]
+    assert sent["spec"]["ref"] == reference
+    assert all("force" not in query for _, _, query, _ in handler.requests)
+
+
+def test_only_the_fields_with_another_value_are_named(api: tuple[Api, Kube]) -> None:
+    handler, kube = api
+    spec = {"ref": {"apiVersion": "v1", **REFERENCE}, "type": "ClusterIP"}
+    handler.objects[PATH] = handler.live("Service", "app", {}, conflict=True, spec=spec)
+    with pytest.raises(EnvironmentFailed, match=r"helm manages .spec.type$"):
+        Applier(kube, "shop", adopt=True).apply(
+            [service(ref=REFERENCE, type="NodePort")], dry_run=False
+        )
+
+
+def test_a_job_that_has_its_sidecar_is_tried_without_one_by_another_name(
+    api: tuple[Api, Kube],
+) -> None:
+    handler, kube = api
+    job, path = workload("Job"), "/apis/batch/v1/namespaces/shop/jobs/job"
+    proxy = {"template": {"spec": {"containers": [{"name": "istio-proxy"}]}}}
+    handler.objects[path] = {
+        **handler.live("Job", "job", OURS),
+        "apiVersion": "batch/v1",
+        "spec": proxy,
+    }
+    Applier(kube, "shop").apply([job], dry_run=True)
+    (trial,) = [p for m, p, _, _ in handler.requests if m == "PATCH"]
+    assert trial.startswith(f"{path}-")
+
+
+def test_what_cannot_be_changed_is_said_in_a_few_words(api: tuple[Api, Kube]) -> None:
+    handler, kube = api
+    handler.immutable = True
+    with pytest.raises(InputError) as refusal:
+        Applier(kube, "shop").apply([workload("Job")], dry_run=True)
+    (problem,) = refusal.value.problems
+    assert problem.message == "it cannot be changed once it is there"
+    assert problem.field == "spec.template"
+    assert "kubectl delete job job -n shop" in problem.hint
+
+
+def test_every_unknown_field_of_every_object_is_told_and_nothing_changed(
+    api: tuple[Api, Kube],
+) -> None:
+    handler, kube = api
+    wrong = [service(bad1=1, bad2=2), service("other", bad3=3), service("good")]
+    with pytest.raises(InputError) as refusal:
+        Applier(kube, "shop").apply(wrong, dry_run=False)
+    fields = [problem.field for problem in refusal.value.problems]
+    assert fields == ["spec.bad1", "spec.bad2", "spec.bad3"]
+    assert not changes(handler)
+
+
+def test_a_missing_namespace_is_created_and_its_objects_are_tried_elsewhere(
+    api: tuple[Api, Kube],
+) -> None:
+    handler, kube = api
+    del handler.objects["/api/v1/namespaces/shop"]
+    found = Applier(kube, "shop").apply([service(), service("other")], dry_run=False)
+    assert [change.kind for change in found] == ["Namespace", "Service", "Service"]
+    trials = [p for m, p, query, _ in handler.requests if m == "PATCH" and "dryRun" in query]
+    assert all("/namespaces/shop/" not in path for path in trials)
+    assert handler.objects["/api/v1/namespaces/shop"]["metadata"]["labels"]["meshdemo.dev/run"]
+
+
+def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
+    config = {
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
+        "users": [{"name": "u", "user": {}}],
+        "current-context": "c",
+    }
+    file = tmp_path / "kubeconfig"
+    file.write_text(json.dumps(config))
+    kube = Kube.open(Settings(kubeconfig=str(file)))
+    with pytest.raises(EnvironmentFailed, match=r"127\.0\.0\.1:9"):
+        kube.version()

@@ -1,0 +1,118 @@
+"""Removing what is ours, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from meshdemo import manifests
+from meshdemo.engines import say_nothing
+from meshdemo.engines.cluster.applying import Applier
+from meshdemo.engines.cluster.connection import Forbidden
+from meshdemo.engines.cluster.removal import Removal
+
+if TYPE_CHECKING:
+    from meshdemo.engines.cluster.kube import Kube
+
+    Api = Any
+
+OURS = {"meshdemo.dev/run": "shop"}
+
+
+def service(name: str = "app", **spec: Any) -> manifests.Object:
+    metadata = {"name": name, "namespace": "shop"}
+    data = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+    return manifests.Object(data, "app.yaml")
+
+
+PATH = "/api/v1/namespaces/shop/services/app"
+
+
+def test_an_adopted_object_is_not_ours_and_outlives_down(api: tuple[Api, Kube]) -> None:
+    handler, kube = api
+    handler.objects[PATH] = handler.live("Service", "app", {})
+    Applier(kube, "shop", adopt=True).apply([service()], dry_run=False)
+    assert "meshdemo.dev/adopted" in handler.objects[PATH]["metadata"]["annotations"]
+    Applier(kube, "shop").apply([service()], dry_run=False)  # once is enough
+    (change,) = Removal(kube, "shop", say_nothing, 5).delete([service()])
+    assert (change.action, change.reason) == ("kept", "manager unknown (adopted)")
+    assert PATH in handler.objects
+
+
+@pytest.mark.parametrize(
+    ("labels", "whose"),
+    [({}, "managed by kubectl"), ({"meshdemo.dev/run": "other"}, "of the run in namespace other")],
+    ids=["kubectl's", "another run's"],
+)
+def test_what_is_not_ours_is_kept_and_its_owner_is_said(
+    api: tuple[Api, Kube], labels: dict[str, str], whose: str
+) -> None:
+    handler, kube = api
+    handler.objects[PATH] = handler.live("Service", "app", labels)
+    (change,) = Removal(kube, "shop", say_nothing, 5).delete([service(), service("gone")])
+    assert (change.action, change.reason) == ("kept", whose)
+    assert PATH in handler.objects
+
+
+def run_down(kube: Kube) -> dict[str, Any]:
+    return {check.name: check for check in Removal(kube, "shop", say_nothing, 5).everything()}
+
+
+def test_down_also_removes_what_is_ours_outside_all_namespaces(
+    api: tuple[Api, Kube],
+) -> None:
+    handler, kube = api
+    path = "/apis/batch/v1/wides/reader"
+    handler.objects[path] = {**handler.live("Wide", "reader", OURS), "apiVersion": "batch/v1"}
+    del handler.objects[path]["metadata"]["namespace"]
+    handler.objects["/apis/batch/v1/wides/theirs"] = handler.live("Wide", "theirs", {})
+    check = run_down(kube)["no object of ours is left"]
+    assert check.ok
+    assert check.detail == "1 removed, also cluster-wide: Wide reader"
+    assert "/apis/batch/v1/wides/theirs" in handler.objects
+
+
+def test_who_may_not_see_what_is_cluster_wide_can_still_go_down(
+    api: tuple[Api, Kube],
+) -> None:
+    handler, kube = api
+    handler.forbidden = ("/apis/batch/v1/wides",)
+    handler.objects[PATH] = handler.live("Service", "app", OURS)
+    assert run_down(kube)["no object of ours is left"].detail == "1 removed"
+    assert PATH not in handler.objects
+
+
+@pytest.mark.parametrize(("chosen", "grace"), [(30, 2), (45, None)], ids=["default", "chosen"])
+@pytest.mark.parametrize("kind", ["Job", "Pod"])
+def test_a_pod_that_says_how_long_it_needs_has_that_time(
+    api: tuple[Api, Kube], kind: str, chosen: int, grace: int | None
+) -> None:
+    handler, kube = api
+    pod = {**handler.live("Pod", "one", OURS), "spec": {"terminationGracePeriodSeconds": chosen}}
+    pods = "/api/v1/namespaces/shop/pods/one"
+    handler.objects[pods] = pod
+    if kind == "Job":
+        pod["metadata"] |= {"labels": {}, "ownerReferences": [{"kind": "Job", "name": "job"}]}
+        job = {**handler.live("Job", "job", OURS), "apiVersion": "batch/v1"}
+        handler.objects["/apis/batch/v1/namespaces/shop/jobs/job"] = job
+    assert all(check.ok for check in run_down(kube).values())
+    sent = [data for m, p, _, data in handler.requests if m == "DELETE" and p == pods]
+    told = kind == "Pod" or grace is not None  # else it goes with its Job
+    assert [data.get("gracePeriodSeconds") for data in sent] == ([grace] if told else [])
+
+
+def test_only_the_very_object_that_was_seen_is_deleted(api: tuple[Api, Kube]) -> None:
+    handler, kube = api
+    handler.objects[PATH] = handler.live("Service", "app", OURS)
+    (change,) = Removal(kube, "shop", say_nothing, 5).delete([service()])
+    assert change.action == "deleted"
+    assert handler.requests[-1][3]["preconditions"] == {"uid": "u1"}
+
+
+def test_who_may_not_look_is_not_told_that_nothing_is_left(api: tuple[Api, Kube]) -> None:
+    handler, kube = api
+    handler.objects[PATH] = handler.live("Service", "app", OURS)
+    kube.api.configuration.api_key["authorization"] = "Bearer nobody"
+    with pytest.raises(Forbidden, match="cannot list"):
+        list(Removal(kube, "shop", say_nothing, 5).everything())
