@@ -59,11 +59,28 @@ def test_an_istio_that_is_there_and_healthy_is_used_as_it_is(meshed: Any, script
     run, said = installation(meshed, program)
     checks = list(run.run())
     assert all(check.ok for check in checks)
-    assert checks[-1].name == "Istio is there, and is used as it is"
-    assert checks[-1].detail == "Istio 1.32.0, revision default, in istio-system"
+    said_last = "Istio 1.32.0, revision default, in istio-system, used as it is"
+    assert checks[-1].detail == said_last
     assert not said
     assert all(call["argv"][0] == "version" for call in program.calls)
     assert controlplane.record(meshed, "istio-system") is None
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({"profile": "demo", "settings": ("a=b",)}, "--istio-profile, --istio-set"),
+        ({"files": ("file",), "namespace": "mesh"}, "--istio-file, --istio-namespace"),
+        ({"namespace": "istio-system"}, ""),
+    ],
+    ids=["profile and settings", "file and another namespace", "its own namespace"],
+)
+def test_options_for_an_install_that_is_not_made_are_named(
+    meshed: Any, scripted: Make, options: dict[str, Any], names: str
+) -> None:
+    run, said = installation(meshed, scripted("1.32"), **options)
+    assert all(check.ok for check in run.run())
+    assert [f"no effect of {names}." in told for told in said] == [True] * bool(names)
 
 
 def test_it_can_be_used_without_an_istioctl_which_who_needs_one_says(meshed: Any) -> None:

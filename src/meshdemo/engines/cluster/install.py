@@ -112,7 +112,24 @@ class Installation:
         verification = Verification(self.kube, plane, namespace=self.namespace)
         yield from verification.checks(SETTLING)
         self._warn_of_skew(plane)
-        yield Check("Istio is there, and is used as it is", ok=True, detail=plane.title)
+        self._tell_idle_options(plane)
+        yield Check("Istio is there", ok=True, detail=f"{plane.title}, used as it is")
+
+    def _tell_idle_options(self, plane: ControlPlane) -> None:
+        """Say which options are for nothing now; no warning, they may be those of the install."""
+        options = self.options
+        given = {
+            "--istio-profile": options.profile,
+            "--istio-set": options.settings,
+            "--istio-file": options.files,
+            "--istio-namespace": options.namespace not in ("", plane.namespace),
+        }
+        if names := ", ".join(name for name, value in given.items() if value):
+            self.notify(
+                f"Istio is there already and is used as it is: no effect of {names}. "
+                "To change it: meshdemo install --force, with them",
+                lasting=True,
+            )
 
     def _warn_of_skew(self, plane: ControlPlane) -> None:
         """Say that istioctl is far from the Istio that is there, which does not need it.
