@@ -8,13 +8,14 @@ import shlex
 import signal
 import subprocess
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import FrameType
 
@@ -72,6 +73,36 @@ def run(
     if check and result.code:
         raise CommandFailed(argv, f"exit status {result.code}", result.stdout + result.stderr)
     return result
+
+
+@contextmanager
+def beside(argv: Sequence[str], *, timeout: float) -> Iterator[Callable[[], Result]]:
+    """Run a program while something else is done; the value waits for its end, as ``run`` does.
+
+    Leaving the context ends it.
+    """
+    deadline = time.monotonic() + timeout
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    try:
+        process = subprocess.Popen(argv, stdin=nothing, stdout=pipe, stderr=pipe)
+    except OSError as error:
+        raise CommandFailed(argv, f"cannot be run: {error.strerror}") from error
+
+    def ended() -> Result:
+        try:
+            out, err = process.communicate(timeout=max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired as error:
+            raise CommandFailed(argv, f"did not end within {timeout:g} s") from error
+        if process.returncode:
+            raise CommandFailed(argv, f"exit status {process.returncode}", _text(out) + _text(err))
+        return Result(tuple(argv), process.returncode, _text(out), _text(err))
+
+    with process:
+        try:
+            yield ended
+        finally:
+            if process.poll() is None:
+                process.kill()
 
 
 def _text(output: bytes | None) -> str:

@@ -6,11 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo import shell
+from meshdemo import shell, waiting
 from meshdemo.shell import CommandFailed
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SECONDS = 20
 
@@ -63,3 +67,30 @@ def test_an_interrupt_for_us_alone_ends_what_is_attached() -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=10)
     assert process.returncode == 130
+
+
+def test_a_program_runs_beside_what_else_is_done(tmp_path: Path) -> None:
+    file = tmp_path / "begun"
+    with shell.beside(["sh", "-c", f"touch {file}; echo done"], timeout=SECONDS) as ended:
+        waiting.until(file.exists, "the program to begin unasked", timeout=SECONDS)
+        assert ended().stdout == "done\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "why"), [("echo no >&2; exit 3", "exit status 3\nno"), ("sleep 20", "did not end")]
+)
+def test_a_program_beside_that_fails_says_so_when_it_is_asked(script: str, why: str) -> None:
+    with (
+        pytest.raises(shell.CommandFailed, match=why),
+        shell.beside(["sh", "-c", script], timeout=0.5) as ended,
+    ):
+        ended()
+
+
+def test_a_program_beside_does_not_outlive_its_context(tmp_path: Path) -> None:
+    file = tmp_path / "pid"
+    script = f"echo $$ > {file}.new; mv {file}.new {file}; exec sleep 20"
+    with shell.beside(["sh", "-c", script], timeout=20):
+        waiting.until(file.exists, "its process id", timeout=10)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(file.read_text()), 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,7 +21,7 @@ from meshdemo.engines.cluster.releases import PINNED, Release, can_be_fetched, r
 from meshdemo.errors import EnvironmentFailed, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from meshdemo.engines import MeshOptions
 
@@ -146,11 +147,14 @@ class Istioctl:
 
     def versions(self, timeout: float = ASK_SECONDS) -> Versions:
         """Ask istiod, and through it the proxies, for their versions."""
-        said = self._run("version", "-o", "json", timeout=timeout)
-        answer = _object(said.stdout)
-        mesh = tuple(item["Info"]["version"] for item in answer.get("meshVersion") or ())
-        proxies = {item["IstioVersion"] for item in answer.get("dataPlaneVersion") or ()}
-        return Versions(mesh, tuple(sorted(proxies)))
+        with self.asking_versions(timeout) as answer:
+            return answer()
+
+    @contextmanager
+    def asking_versions(self, timeout: float = ASK_SECONDS) -> Iterator[Callable[[], Versions]]:
+        """Ask for the versions while something else is done; the value waits for the answer."""
+        with shell.beside(self._argv("version", "-o", "json"), timeout=timeout) as ended:
+            yield lambda: _versions(ended().stdout)
 
     def install(self, options: MeshOptions, timeout: float) -> Iterator[str]:
         """Install Istio; give what it says, as it comes. It waits for its own Deployments."""
@@ -244,6 +248,13 @@ def sidecar_image(injector: Mapping[str, Any]) -> str:
     variant = settings.get("variant")
     tag = f"{settings.get('tag')}-{variant}" if variant else settings.get("tag")
     return f"{settings.get('hub')}/{image}:{tag}"
+
+
+def _versions(said: str) -> Versions:
+    answer = _object(said)
+    mesh = tuple(item["Info"]["version"] for item in answer.get("meshVersion") or ())
+    proxies = {item["IstioVersion"] for item in answer.get("dataPlaneVersion") or ()}
+    return Versions(mesh, tuple(sorted(proxies)))
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from meshdemo.engines import Check
 from meshdemo.engines.cluster import controlplane
 from meshdemo.engines.cluster.controlplane import ControlPlane, image_version
 from meshdemo.engines.cluster.injection import LABEL, PROXY, REVISION
-from meshdemo.engines.cluster.istioctl import DEFAULT_REVISION, Istioctl
+from meshdemo.engines.cluster.istioctl import DEFAULT_REVISION, Istioctl, Versions
 from meshdemo.engines.cluster.kube import Denied, Forbidden, NotFound
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
@@ -59,16 +59,20 @@ class Verification:
         yield rolled_out
         if not rolled_out.ok:
             return
-        for check in (
-            self.crds,
-            self.webhooks,
-            self.injects,
-            self.validates,
-            self.gateways,
-        ):
+        if not self.istioctl:
+            yield from self._objects(timeout)
+            return
+        # It takes as long as all the others together.
+        with self.istioctl.asking_versions() as versions:
+            yield from self._objects(timeout)
+            yield self._answers(versions)
+        if self.istioctl.found.release.has_verify_install:
+            yield _verified(self.istioctl)
+
+    def _objects(self, timeout: float) -> Iterator[Check]:
+        """Make the checks that only the API server is asked for."""
+        for check in (self.crds, self.webhooks, self.injects, self.validates, self.gateways):
             yield settled(check, timeout)
-        if self.istioctl:
-            yield from self._answers(self.istioctl)
 
     def webhook_checks(self) -> Iterator[Check]:
         """Make the checks for which one needs to see nothing of Istio."""
@@ -166,23 +170,16 @@ class Verification:
             metadata = {**data["metadata"], "namespace": ANYWHERE}
             return self.kube.create({**data, "metadata": metadata}, dry_run=True)
 
-    def _answers(self, istioctl: Istioctl) -> Iterator[Check]:
+    def _answers(self, versions: Callable[[], Versions]) -> Check:
         name = "istiod answers its version"
         try:
-            mesh = istioctl.versions().mesh
+            mesh = versions().mesh
         except EnvironmentFailed as error:
             if "forbidden" in error.message:
-                yield Check(name, ok=True, detail=NOT_ALLOWED)
-            else:
-                yield Check(name, ok=False, detail=error.message, hint=WEBHOOK_HINT)
-            return
+                return Check(name, ok=True, detail=NOT_ALLOWED)
+            return Check(name, ok=False, detail=error.message, hint=WEBHOOK_HINT)
         hint = f"kubectl -n {self.plane.namespace} logs deployment/{self.plane.name}"
-        yield Check(name, bool(mesh), ", ".join(dict.fromkeys(mesh)) or "no answer", hint)
-        if istioctl.found.release.has_verify_install:
-            done = istioctl.verify_install()
-            said = (done.stdout + done.stderr).strip().splitlines()
-            last = said[-1] if said else ""
-            yield Check("istioctl verify-install finds it whole", not done.code, last, AGAIN)
+        return Check(name, bool(mesh), ", ".join(dict.fromkeys(mesh)) or "no answer", hint)
 
     def _own_webhooks(self) -> dict[str, list[Json]]:
         """Give the webhooks of this control plane, by what they do."""
@@ -199,6 +196,13 @@ class Verification:
             ]
             for what, kind in kinds.items()
         }
+
+
+def _verified(istioctl: Istioctl) -> Check:
+    done = istioctl.verify_install()
+    said = (done.stdout + done.stderr).strip().splitlines()
+    last = said[-1] if said else ""
+    return Check("istioctl verify-install finds it whole", not done.code, last, AGAIN)
 
 
 def settled(check: Callable[[], Check], timeout: float) -> Check:
