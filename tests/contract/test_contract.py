@@ -12,6 +12,7 @@ from meshdemo import manifests, waiting
 from meshdemo.engines import Injection
 from meshdemo.errors import EnvironmentFailed, InputError
 from meshdemo.traffic import Request
+from meshdemo.walkthrough.plan import with_sidecar_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,6 +126,16 @@ def test_a_sidecar_stays_when_the_workload_is_applied_as_it_was_written(
     deploy(*engine.inject(workloads, Injection.NONE))
     assert ready(engine) == {"1/1"}
     deploy(*engine.inject(workloads))
+    assert (templates(engine), ready(engine)) == (before, {"2/2"})
+
+
+def test_a_webhooks_sidecar_stays_when_the_workload_is_applied_as_it_was_written(
+    engine: Engine, workloads: Sequence[Object], deploy: Deploy
+) -> None:
+    asking = [with_sidecar_label(item) for item in workloads]
+    deploy(*engine.inject(asking, Injection.AUTO))
+    before = templates(engine)
+    deploy(*workloads)
     assert (templates(engine), ready(engine)) == (before, {"2/2"})
 
 

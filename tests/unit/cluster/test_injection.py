@@ -153,6 +153,15 @@ def test_after_none_the_sidecar_can_come_back() -> None:
     assert back.annotations == {injection.CHOICE: "auto"}
 
 
+@pytest.mark.parametrize("mode", [Injection.AUTO, Injection.NONE], ids=str)
+def test_what_was_chosen_before_is_chosen_again(mode: Injection) -> None:
+    live = inject(deployment(", istio.io/rev: canary"), mode, istio_injection="enabled")
+    again = injection.as_chosen_before(deployment(), live)
+    assert injection.chosen(again) == mode.value
+    assert labels_of(again) == labels_of(live)
+    assert again.annotations == live.annotations
+
+
 def test_a_users_own_false_stays() -> None:
     own = deployment(f', {LABEL}: "false"')
     out = inject(own, Injection.NONE, istio_injection="enabled")

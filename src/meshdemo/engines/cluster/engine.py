@@ -230,24 +230,21 @@ class ClusterEngine:
         return lambda plane: find_istioctl(self.settings, self.kube, plane, options)
 
     def _kept_injected(self, objects: Sequence[Object], applier: Applier) -> tuple[Object, ...]:
-        """Inject again what has its sidecar from istioctl, unless something else is asked for."""
+        """Keep sidecars as they were chosen before, unless something else is asked for."""
+        kept: dict[tuple[str, str, str, str], Object] = {}
         stripped: dict[str, list[Object]] = {}
         for item in objects:
-            if (
-                item.kind in WORKLOADS
-                and not sidecars.is_kube_injected(item)
-                and not sidecars.chosen(item)
-                and (live := applier.now(item))
-                and sidecars.is_kube_injected(Object(live))
-            ):
-                revision = sidecars.injected_revision(Object(live))
-                stripped.setdefault(revision, []).append(item)
-        again = {
-            item.key: item
-            for revision, items in stripped.items()
-            for item in self.inject(items, revision=revision)
-        }
-        return tuple(again.get(item.key, item) for item in objects)
+            asked = sidecars.is_kube_injected(item) or sidecars.chosen(item)
+            if item.kind not in WORKLOADS or asked or not (found := applier.now(item)):
+                continue
+            live = Object(found)
+            if sidecars.is_kube_injected(live):
+                stripped.setdefault(sidecars.injected_revision(live), []).append(item)
+            elif sidecars.chosen(live):
+                kept[item.key] = sidecars.as_chosen_before(item, live)
+        for revision, items in stripped.items():
+            kept |= {item.key: item for item in self.inject(items, revision=revision)}
+        return tuple(kept.get(item.key, item) for item in objects)
 
     def _odd(self, objects: Sequence[Object]) -> tuple[Problem, ...]:
         """Say what is odd about rules, by what can be seen of the namespace."""

@@ -105,6 +105,16 @@ def chosen(item: Object) -> str:
     return item.annotations.get(CHOICE, "")
 
 
+def as_chosen_before(item: Object, live: Object) -> Object:
+    """Give a workload with what an earlier choice of ``auto`` or ``none`` wrote on the live one."""
+    noted = {k: v for k, v in live.annotations.items() if k in (CHOICE, LABELLED)}
+    labels = _metadata(live.pod_template, "labels")
+    kept = {k: v for k, v in labels.items() if k in (LABEL, REVISION)}
+    metadata = item.pod_template.get("metadata") or {}
+    metadata = {**metadata, "labels": {**kept, **_metadata(item.pod_template, "labels")}}
+    return _annotated(item.with_pod_metadata(metadata), {**item.annotations, **noted})
+
+
 def webhook_injects(template: Mapping[str, Any], namespace: Mapping[str, str]) -> bool:
     """Tell whether Istio's webhooks would inject pods of this template, by its labels.
 
