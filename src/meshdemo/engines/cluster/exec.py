@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import math
+import select
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import websocket
 
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 V4, V5 = "v4.channel.k8s.io", "v5.channel.k8s.io"
 """The two ways to speak; only the newer one can say that standard input has ended."""
+PART_SECONDS = 0.05
+"""How long the rest of a frame is waited for until others may send again."""
+SEND_SECONDS = 30
 NOT_STARTED = 126
 """The status of a command that could not be started, as a shell would give it."""
 HELD = """\
@@ -83,16 +88,14 @@ class Session:
     deadline: float = math.inf
     """When waiting for it ends, by the monotonic clock."""
     ended: Ended | None = field(default=None, init=False)
+    _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
+    """TLS breaks when one thread reads while another one writes."""
 
     def frames(self) -> Iterator[tuple[int, bytes]]:
         """Give what comes, by channel, until the command has ended. Raises Lost, and Late."""
         while self.ended is None:
-            if self.deadline < math.inf:
-                self.socket.settimeout(max(0.001, self.deadline - time.monotonic()))
             try:
-                _, frame = self.socket.recv_data()
-            except websocket.WebSocketTimeoutException as error:
-                raise Late("the command did not end in time") from error
+                frame = self._next_frame()
             except CONNECTION_ERRORS as error:
                 raise Lost(f"the connection to the pod was lost: {error}") from error
             if not frame:  # the other side closes
@@ -103,10 +106,29 @@ class Session:
             elif data:
                 yield channel, data
 
+    def _next_frame(self) -> bytes:
+        """Wait for a frame, and let others send meanwhile."""
+        connection: Any = self.socket.sock  # TLS, or to a proxy on loopback not
+        while (left := self.deadline - time.monotonic()) > 0:
+            with self._turn:
+                there = bool(getattr(connection, "pending", int)())
+            seconds = None if left == math.inf else left
+            if not (there or select.select([connection], [], [], seconds)[0]):
+                break
+            with self._turn:
+                self.socket.settimeout(PART_SECONDS)
+                try:
+                    return bytes(self.socket.recv_data()[1])
+                except websocket.WebSocketTimeoutException:
+                    continue  # that was a part of it, or TLS's own; what has come is kept
+        raise Late("the command did not end in time")
+
     def write(self, channel: int, data: bytes) -> None:
         """Send to a channel. A connection that broke off is told by ``frames``."""
         try:
-            self.socket.send_binary(bytes([channel]) + data)
+            with self._turn:
+                self.socket.settimeout(SEND_SECONDS)
+                self.socket.send_binary(bytes([channel]) + data)
         except CONNECTION_ERRORS:
             return
 

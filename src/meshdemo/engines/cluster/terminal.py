@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import sys
 import termios
@@ -94,11 +93,15 @@ def _raw_terminal() -> Iterator[None]:
 def _followed_size(session: Session) -> Iterator[None]:
     """Tell the command this terminal's size, now and whenever it changes."""
 
-    def tell(*_: object) -> None:
-        session.resize(*shutil.get_terminal_size())
+    def tell() -> None:
+        session.resize(*os.get_terminal_size(OUT))  # whatever COLUMNS says
+
+    def changed(*_: object) -> None:
+        # In a thread of its own: what the signal interrupted may hold the connection.
+        threading.Thread(target=tell, daemon=True).start()
 
     tell()
-    before = signal.signal(signal.SIGWINCH, tell)
+    before = signal.signal(signal.SIGWINCH, changed)
     try:
         yield
     finally:
