@@ -137,6 +137,19 @@ def istio(tmp_path_factory: pytest.TempPathFactory) -> None:
             cluster.install()
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, str]]:
+    """A cluster and a namespace where the walkthrough's workloads run, for a file's tests."""
+    cluster, name = Cluster(tmp_path_factory.mktemp("running")), f"e2e-{uuid.uuid4().hex[:8]}"
+    cluster.install()
+    try:
+        cluster.meshdemo("up", "-n", name, "--no-verify")
+        yield cluster, name
+        cluster.meshdemo("down", "-n", name)
+    finally:
+        cluster.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
+
+
 @pytest.fixture
 def namespace(cluster: Cluster) -> Iterator[str]:
     """A name that is free; whatever is there afterwards goes."""
