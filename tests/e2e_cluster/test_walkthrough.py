@@ -130,6 +130,8 @@ def test_commands_and_logs(running: Cluster, namespace: str) -> None:
     assert ended.out == "out\n"
     assert "err" in ended.err.splitlines()
     assert execute("wc -c </dev/null", 0).out.strip() == "0"
+    missing = running.meshdemo("exec", "-n", namespace, "--", "no-such-command", code=127)
+    assert "meshdemo: no-such-command: executable file not found" in missing.err
     running.meshdemo("verify", "-n", namespace, "--expect", "v2=100%", "--requests", "20")
     assert "GET /env/version" in running.meshdemo("logs", "app-v2", "-n", namespace).out
     proxy = running.meshdemo("logs", "app-v2", "-c", "istio-proxy", "--tail", "3", "-n", namespace)
