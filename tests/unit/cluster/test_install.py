@@ -174,6 +174,7 @@ def test_what_we_install_is_noted_in_the_cluster_before_anything_changes(
     assert not checks[-1].ok
     assert controlplane.record(kube, "istio-system") == {
         "revisions": "default",
+        "unfinished": "default",
         "crdsBefore": "no",
     }
     labels = kube.objects["Namespace", "", "istio-system"]["metadata"]["labels"]
@@ -189,15 +190,27 @@ def test_a_second_revision_is_noted_beside_the_first(meshed: Any, scripted: Make
     meshed.put(recorded(crdsBefore="no"))
     list(installation(meshed, scripted("1.32"), force=True, revision="canary")[0].run())
     noted = controlplane.record(meshed, "istio-system")
-    assert noted == {"revisions": "default canary", "crdsBefore": "no"}
+    assert noted == {"revisions": "default canary", "unfinished": "", "crdsBefore": "no"}
 
 
 def test_what_broke_off_is_ended_by_the_next_install(meshed: Any, scripted: Make) -> None:
     program = scripted("1.32")
     meshed.objects["Deployment", "istio-system", "istiod"]["status"]["availableReplicas"] = 0
-    meshed.put(recorded())
+    meshed.put(recorded(unfinished="default"))
     next(run := installation(meshed, program)[0].run())
     assert next(run).name == "istioctl install succeeds"
+
+
+def test_what_was_installed_whole_is_not_installed_again_with_other_options(
+    meshed: Any, scripted: Make
+) -> None:
+    program = scripted("1.32")
+    meshed.objects["Deployment", "istio-system", "istiod"]["spec"]["replicas"] = 0
+    meshed.put(recorded(unfinished=""))
+    (check,) = installation(meshed, program)[0].run()
+    assert not check.ok
+    assert "--replicas=1" in check.hint
+    assert not any("install" in call["argv"] for call in program.calls)
 
 
 @pytest.mark.parametrize(

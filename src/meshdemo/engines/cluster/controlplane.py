@@ -110,6 +110,11 @@ def revisions(noted: Mapping[str, str]) -> list[str]:
     return noted.get("revisions", "").split()
 
 
+def is_unfinished(kube: Kube, plane: ControlPlane) -> bool:
+    """Tell whether we began to install a control plane, and did not come to the end."""
+    return plane.revision == (record(kube, plane.namespace) or {}).get("unfinished")
+
+
 def is_ours(kube: Kube, plane: ControlPlane) -> bool:
     """Tell whether we installed a control plane."""
     return plane.revision in revisions(record(kube, plane.namespace) or {})

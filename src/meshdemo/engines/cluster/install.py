@@ -98,14 +98,16 @@ class Installation:
 
     def _may_change(self, there: ControlPlane) -> bool:
         """Tell whether istioctl may run: asked for, or to end what we once began."""
-        broken = not there.rolled_out
-        return self.options.force or (broken and controlplane.is_ours(self.kube, there))
+        return self.options.force or controlplane.is_unfinished(self.kube, there)
 
     def _as_it_is(self, plane: ControlPlane) -> Iterator[Check]:
         if not plane.rolled_out:
             detail = f"{plane.title}: {plane.available} of {plane.replicas} available"
             yield Check(
-                "the Istio that is there is healthy", ok=False, detail=detail, hint=BROKEN_HINT
+                "the Istio that is there is healthy",
+                ok=False,
+                detail=detail,
+                hint=f"{plane.next_step}\n{BROKEN_HINT}",
             )
             return
         # Both webhooks are istiod itself: when they answer, it need not be asked once more.
@@ -182,7 +184,8 @@ class Installation:
             "istioctl is found", ok=True, detail=f"{found.version}, {found.path} ({found.source})"
         )
         # Who changes an Istio of somebody else, by force, does not own it.
-        if there is None or controlplane.is_ours(self.kube, there):
+        ours = there is None or controlplane.is_ours(self.kube, there)
+        if ours:
             self._record(ctl)
         began = time.monotonic()
         try:
@@ -192,6 +195,8 @@ class Installation:
             detail, hint = _reason(error)
             yield Check("istioctl install succeeds", ok=False, detail=detail, hint=hint)
             return
+        if ours:
+            self._note(ctl, {"unfinished": ""})
         took = f"in {time.monotonic() - began:.1f} s"
         yield Check("istioctl install succeeds", ok=True, detail=took)
         planes = controlplane.control_planes(self.kube) or ()
@@ -215,8 +220,7 @@ class Installation:
         noted = controlplane.record(self.kube, ctl.namespace)
         if noted is not None:
             revisions = dict.fromkeys([*controlplane.revisions(noted), ctl.revision])
-            change = {"data": {"revisions": " ".join(revisions)}}
-            self.kube.patch("v1", "ConfigMap", controlplane.RECORD, change, ctl.namespace)
+            self._note(ctl, {"revisions": " ".join(revisions), "unfinished": ctl.revision})
             return
         had_crds = any(self.kube.get(CRD, "CustomResourceDefinition", name) for name in CRDS)
         self.kube.create(
@@ -230,10 +234,14 @@ class Installation:
                 },
                 "data": {
                     "revisions": ctl.revision,
+                    "unfinished": ctl.revision,
                     "crdsBefore": "yes" if had_crds else "no",
                 },
             }
         )
+
+    def _note(self, ctl: Istioctl, data: dict[str, str]) -> None:
+        self.kube.patch("v1", "ConfigMap", controlplane.RECORD, {"data": data}, ctl.namespace)
 
 
 def skew(ctl: Istioctl, plane: ControlPlane) -> tuple[bool, str, str]:
