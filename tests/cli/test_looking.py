@@ -60,6 +60,21 @@ def test_status_of_a_mesh_that_others_made_is_about_all_of_it(meshed: Cli) -> No
     assert "MADE BY" not in ended.out
 
 
+def test_status_says_of_a_rule_that_is_not_heeded_which_one_is(meshed: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "late.yaml"
+    file.write_text(
+        "{apiVersion: networking.istio.io/v1, kind: VirtualService,"
+        " metadata: {name: late, creationTimestamp: '2001-01-01T00:00:00Z'},"
+        " spec: {hosts: [app], http: [{route: [{destination: {host: app}}]}]}}"
+    )
+    assert meshed("route", "-f", str(file)).code == 0
+    said = "VirtualService default/late   not heeded, behind VirtualService default/app-default-v2"
+    assert said in meshed("status").out
+    rules = {rule["name"]: rule for rule in meshed("status", "-o", "json").json["rules"]}
+    assert rules["late"]["overruledBy"] == ["VirtualService default/app-default-v2"]
+    assert rules["app-default-v2"]["overruledBy"] == []
+
+
 def test_status_is_about_one_namespace(meshed: Cli) -> None:
     assert meshed("deploy", "-n", "blue").code == 0
     ended = meshed("status", "-n", "blue")

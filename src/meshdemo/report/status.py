@@ -22,7 +22,7 @@ WIDE = ("INIT CONTAINERS", "CONTAINERS", "IMAGES")
 
 def status(
     pods: Sequence[Pod],
-    rules: Sequence[Object],
+    rules: Sequence[tuple[Object, Sequence[Object]]],
     hint: str,
     *,
     wide: bool,
@@ -30,7 +30,7 @@ def status(
 ) -> Report:
     """Report the mesh as it is now; anything not ready, or nothing at all, is exit code 3.
 
-    Pods of ``others`` are shown, and do not decide.
+    Each rule comes with those that overrule it. Pods of ``others`` are shown, and do not decide.
     """
     deciding = [pod for pod in pods if pod.name not in others]
     ok = bool(deciding) and all(_is_well(pod) for pod in deciding)
@@ -50,13 +50,14 @@ def status(
         if pods or rules:
             terminal.line()
             terminal.line("rules in force:" if rules else "rules in force: none")
-        for rule in rules:
-            terminal.line(f"  {rule.title}   {'; '.join(describe(rule))}")
+        for rule, winners in rules:
+            said = [f"not heeded, behind {_titles(winners)}"] if winners else describe(rule)
+            terminal.line(f"  {rule.title}   {'; '.join(said)}")
 
     data = {
         "ok": ok,
         "pods": [{**pod_document(p), "ofOthers": p.name in others} for p in pods],
-        "rules": [rule_document(item) for item in rules],
+        "rules": [rule_document(rule, winners) for rule, winners in rules],
     }
     return Report(data, show, ExitCode.OK if ok else ExitCode.ENVIRONMENT)
 
@@ -65,13 +66,14 @@ def _is_well(pod: Pod) -> bool:
     return (pod.is_ready or pod.is_done) and not pod.message
 
 
-def rule_document(rule: Object) -> dict[str, Any]:
-    """Give one rule as it is applied."""
+def rule_document(rule: Object, winners: Sequence[Object]) -> dict[str, Any]:
+    """Give one rule as it is applied, and those that overrule it."""
     return {
         "kind": rule.kind,
         "namespace": rule.namespace,
         "name": rule.name,
         "summary": list(describe(rule)),
+        "overruledBy": [item.title for item in winners],
         "spec": rule.spec,
     }
 
@@ -86,6 +88,10 @@ def describe(rule: Object) -> Iterator[str]:
     for way in rule.spec.get("http") or []:
         when = "on a match " if way.get("match") else ""
         yield when + (" ".join(map(_destination, way.get("route") or [])) or "no destination")
+
+
+def _titles(rules: Sequence[Object]) -> str:
+    return ", ".join(rule.title for rule in rules)
 
 
 def _destination(route: dict[str, Any]) -> str:

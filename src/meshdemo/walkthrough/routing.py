@@ -155,12 +155,15 @@ def _stays(change: Change) -> Note:
     return Note(f"{text}; if it is yours: {way_out}", warning=True)
 
 
-def in_force(objects: Sequence[Object], namespace: str) -> list[Object]:
-    """Give the rules that hold in a namespace: its own, and those of others for its services."""
+def in_force(objects: Sequence[Object], namespace: str) -> list[tuple[Object, tuple[Object, ...]]]:
+    """Give the rules for a namespace: its own, and those of others for its services.
+
+    Each comes with those that overrule it; without any it is heeded.
+    """
     here = [item for item in objects if item.namespace == namespace]
     hosts = [service_host(item.name, namespace) for item in here if item.kind == "Service"]
     return [
-        item
+        (item, rivalry.overruling(item, objects, namespace))
         for item in manifests.rules(objects)
         if item.namespace == namespace
         or (
