@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
+Cluster = Any
 
-    Cluster = Any
-
+MANIFESTS = Path(__file__).parents[2] / "manifests"
 pytestmark = pytest.mark.timeout(300)
 
 IMAGE = "zze326/test-tools"
@@ -65,8 +65,12 @@ def write(folder: Path, *objects: dict[str, Any]) -> str:
 def test_workloads_of_every_kind_are_injected_waited_for_shown_and_removed(
     cluster: Cluster, namespace: str, tmp_path: Path
 ) -> None:
-    file = write(tmp_path, *KINDS)
+    role: dict[str, Any] = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+                            "metadata": {"name": namespace}, "rules": []}  # fmt: skip
+    file = write(tmp_path, *KINDS, role)
     cluster.meshdemo("up", "-n", namespace, "-f", file, "--no-verify")
+    complete = ("wait", "--for=condition=complete", "job/job", "--timeout=60s")
+    cluster.kubectl("-n", namespace, *complete)
     pods = cluster.meshdemo("status", "-n", namespace, "-o", "json").json["pods"]
     shown = {pod["workload"] or pod["name"]: pod for pod in pods}
     assert shown.keys() == {each["metadata"]["name"] for each in KINDS} - {"cronjob"}
@@ -76,7 +80,40 @@ def test_workloads_of_every_kind_are_injected_waited_for_shown_and_removed(
     assert "name: istio-proxy" in cron
     again = cluster.meshdemo("up", "-n", namespace, "-f", file, "--no-verify", "-o", "json").json
     assert {change["action"] for change in again["changes"]} == {"unchanged"}
-    ended = cluster.meshdemo("down", "-n", namespace, "-o", "json").json
-    assert all(check["ok"] for check in ended["checks"])
-    left = cluster.kubectl("get", "pods", "-n", namespace, "-o", "name")
-    assert not left
+    checks = cluster.meshdemo("down", "-n", namespace, "-o", "json").json["checks"]
+    assert all(check["ok"] for check in checks)
+    assert f"cluster-wide: ClusterRole {namespace}" in str(checks)
+    assert not cluster.kubectl("get", "pods", "-n", namespace, "-o", "name")
+    assert not cluster.kubectl("get", "clusterrole", namespace, "--ignore-not-found")
+
+
+def test_what_the_articles_own_commands_made_can_be_adopted_and_real_conflicts_cannot(
+    cluster: Cluster, namespace: str
+) -> None:
+    cluster.kubectl("create", "namespace", namespace)
+    flags, client = f"--context {cluster.context}", str(MANIFESTS / "test-client.yaml")
+    made = cluster.sh(
+        f"istioctl {flags} kube-inject -f {client} | kubectl {flags} -n {namespace} apply -f -"
+    )
+    assert made.code == 0, made.err
+    deploy = ("deploy", "-n", namespace, "-f", client, "--adopt", "--injection", "kube-inject")
+    cluster.meshdemo(*deploy)
+    image = ("set", "image", "deployment/testclient", "*=pause")
+    cluster.kubectl("-n", namespace, *image)
+    ended = cluster.meshdemo(*deploy, code=3)
+    assert "kubectl-set manages" in ended.err
+    assert "fieldRef" not in ended.err
+    assert f"kubectl delete deployment testclient -n {namespace}" in ended.err
+    cluster.meshdemo("down", "-n", namespace)
+
+
+def test_a_pod_that_says_how_long_it_needs_to_end_has_that_time(
+    cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    cluster.kubectl("create", "namespace", namespace)
+    slow = {**FOREVER, "terminationGracePeriodSeconds": 6}
+    file = write(tmp_path, workload("Deployment", "apps/v1", slow, **selector("deployment")))
+    cluster.meshdemo("deploy", "-n", namespace, "-f", file)
+    began = time.monotonic()
+    cluster.meshdemo("down", "-n", namespace)
+    assert time.monotonic() - began > 6

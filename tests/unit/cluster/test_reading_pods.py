@@ -240,3 +240,13 @@ def test_where_no_condition_tells_it_the_events_say_why_there_are_no_pods(
     cause = causes.of_workload({"metadata": {"uid": "u1"}}, [said])
     assert bool(cause) is found
     assert cause is None or "quota" in cause.hint
+
+
+@pytest.mark.parametrize(("failed_at", "over"), [(LONG_AGO, True), (NOW.isoformat(), False)])
+def test_a_failure_that_a_success_followed_is_over(failed_at: str, *, over: bool) -> None:
+    own = {"involvedObject": {"uid": "u1"}, "count": 5}
+    events = [
+        {**own, "reason": "FailedCreate", "lastTimestamp": failed_at},
+        {**own, "reason": "SuccessfulCreate", "lastTimestamp": JUST_NOW},
+    ]
+    assert (causes.of_workload({"metadata": {"uid": "u1"}}, events) is None) is over

@@ -30,6 +30,7 @@ LONGEST = 400
 """Characters of Envoy's reason that are shown."""
 TOLD_BY_EVENTS = ("StatefulSet", "DaemonSet", "Job")
 """The kinds that have no condition for a pod that cannot be created."""
+CREATED, NOT_CREATED = "SuccessfulCreate", "FailedCreate"
 REVISION = "controller-revision-hash"
 CORRECT = "Correct it and apply it again."
 IMAGE_HINT = "Is the name right, and can the nodes reach the registry? --image and --image-registry"
@@ -128,11 +129,27 @@ def of_workload(live: Json, events: Sequence[Json] = ()) -> Cause | None:
             return Cause(f"it makes no progress: {said}")
         if condition.get("type") == "Failed" and condition.get("status") == "True":
             return Cause(f"it has failed: {said}", CORRECT)
-    for event in events:
-        same = (event.get("involvedObject") or {}).get("uid") == live["metadata"]["uid"]
-        if same and event.get("reason") == "FailedCreate" and event.get("count", 1) >= CRASHES:
-            return _not_created(str(event.get("message", "")))
-    return None
+    return _of_events(live, events)
+
+
+def _of_events(live: Json, events: Sequence[Json]) -> Cause | None:
+    """Take the latest word on making pods: a failure that a success followed is over."""
+    found = [
+        event
+        for event in events
+        if (event.get("involvedObject") or {}).get("uid") == live["metadata"].get("uid")
+        and event.get("reason") in (CREATED, NOT_CREATED)
+    ]
+    latest = max(found, key=_moment, default={})
+    if latest.get("reason") != NOT_CREATED or latest.get("count", 1) < CRASHES:
+        return None
+    return _not_created(str(latest.get("message", "")))
+
+
+def _moment(event: Json) -> tuple[str, bool]:
+    """Sort events; of one second the success is the later one, for nothing is tried after it."""
+    when = str(event.get("lastTimestamp") or event.get("eventTime") or "")
+    return when, event.get("reason") == CREATED
 
 
 def rejection(lines: list[str]) -> str:
