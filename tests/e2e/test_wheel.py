@@ -67,9 +67,10 @@ def test_the_walkthrough_works_from_the_wheel_alone(
 
     mesh.run("up")
 
-    mesh.run("manifests", str(tmp_path / "out"))
-    walkthrough = {file.name for file in MANIFESTS if file.parent.name == "manifests"}
-    assert {file.name for file in (tmp_path / "out").iterdir()} == walkthrough
+    out = tmp_path / "out"
+    mesh.run("manifests", str(out))
+    written = {file.relative_to(out) for file in out.rglob("*") if file.is_file()}
+    assert written == {file.relative_to(ROOT / "manifests") for file in MANIFESTS}
 
 
 def test_the_wheel_holds_the_package_the_manifests_and_nothing_else(wheel: Path) -> None:
