@@ -71,6 +71,10 @@ class NotFound(Denied):
     """There is no such object, or no such kind."""
 
 
+class NoSuchKind(NotFound):
+    """This server does not know the kind."""
+
+
 @dataclass
 class Connection:
     """One API server, as one kubeconfig context reaches it."""

@@ -14,6 +14,7 @@ from meshdemo.engines.cluster.connection import (
     Denied,
     Forbidden,
     Json,
+    NoSuchKind,
     NotFound,
     Unauthenticated,
     Unreachable,
@@ -80,11 +81,12 @@ class Kube(Connection):
         return self._resources[api_version]
 
     def path(self, api_version: str, kind: str, namespace: str = "", name: str = "") -> str:
-        """Give the path of an object. Raises NotFound for a kind that the server does not have."""
+        """Give the path of an object. Raises NoSuchKind if this server does not have its kind."""
         found = self.resource(api_version, kind)
         if found is None:
             message = f"this cluster has no kind {kind} in {api_version}"
-            raise NotFound(message, NOT_FOUND, {}, hint="Is Istio installed? meshdemo install")
+            hint = "Is Istio installed? meshdemo install" if "istio.io/" in api_version else ""
+            raise NoSuchKind(message, NOT_FOUND, {}, hint=hint)
         return found.path(namespace, name)
 
     def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Json | None:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.cluster import fieldpaths
-from meshdemo.engines.cluster.connection import Denied, NotFound
+from meshdemo.engines.cluster.connection import Denied, NoSuchKind, NotFound
 from meshdemo.errors import EnvironmentFailed, Problem
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from meshdemo.manifests import Object
 
 BAD_REQUEST, INVALID, SERVER_ERROR = 400, 422, 500
+ISTIO = "istio.io/"
+"""Part of the API versions of Istio: where their kinds are missing, it is Istio that is missing."""
 FIELD = re.compile(r"(?:^\s*|: )\.([\w.\[\]\"=,:/-]+): (.+)$", re.MULTILINE)
 """One mistake in the server's message about an object that does not fit its schema."""
 UNCHANGEABLE = re.compile(r"field is immutable|updates may not change fields|updates to .* fields")
@@ -23,6 +25,8 @@ UNCHANGEABLE = re.compile(r"field is immutable|updates may not change fields|upd
 
 def problems(item: Object, error: Denied, deletion: str) -> list[Problem]:
     """Say what the server has against an object. What is no fault of the input is raised."""
+    if isinstance(error, NoSuchKind) and ISTIO not in str(item.data["apiVersion"]):
+        return [item.problem(error.message, "kind")]
     if error.status not in (BAD_REQUEST, INVALID, SERVER_ERROR) or _is_webhook_down(error):
         raise failure(item, error) from error
     if error.causes:
@@ -65,6 +69,8 @@ def conflict(item: Object, causes: Sequence[Json], deletion: str) -> Environment
 
 def _hint(error: Denied) -> str:
     text = error.message.lower()
+    if "is being terminated" in text:
+        return "The namespace is being deleted: wait until it is gone, or take another with -n."
     if "exceeded quota" in text:
         return "The namespace's quota is used up: kubectl describe quota"
     if "podsecurity" in text:

@@ -151,6 +151,27 @@ def test_every_unknown_field_of_every_object_is_told_and_nothing_changed(
     assert not changes(handler)
 
 
+def test_an_unknown_kind_hides_no_other_mistake(api: tuple[Api, Kube]) -> None:
+    handler, kube = api
+    data = {"apiVersion": "v1", "kind": "Servise", "metadata": {"name": "a", "namespace": "shop"}}
+    wrong = [manifests.Object(data, "app.yaml"), service(bad1=1)]
+    with pytest.raises(InputError) as refusal:
+        Applier(kube, "shop").apply(wrong, dry_run=False)
+    problems = {problem.field: problem.message for problem in refusal.value.problems}
+    assert problems["kind"] == "this cluster has no kind Servise in v1"
+    assert problems.keys() == {"kind", "spec.bad1"}
+    assert not changes(handler)
+
+
+def test_without_istio_it_is_istio_that_is_missing(api: tuple[Api, Kube]) -> None:
+    _, kube = api
+    data = {"kind": "Gateway", "metadata": {"name": "a", "namespace": "shop"}}
+    gateway = manifests.Object({"apiVersion": "networking.istio.io/v1", **data}, "app.yaml")
+    with pytest.raises(EnvironmentFailed, match="no kind Gateway") as failure:
+        Applier(kube, "shop").apply([gateway], dry_run=False)
+    assert "meshdemo install" in failure.value.hint
+
+
 def test_a_missing_namespace_is_created_and_its_objects_are_tried_elsewhere(
     api: tuple[Api, Kube],
 ) -> None:
