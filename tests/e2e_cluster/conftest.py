@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    Turn = Callable[[], AbstractContextManager[None]]
 
 CONTEXT = os.environ.get("MESHDEMO_E2E_CONTEXT", "")
 OVERLAY = os.environ.get("MESHDEMO_E2E_ISTIO_FILE", "")
@@ -126,22 +130,31 @@ def cluster(tmp_path: Path) -> Cluster:
 
 
 @pytest.fixture(scope="session")
-def istio(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Have an Istio: one that is there, or one of ours, installed once for all who run beside."""
+def one_at_a_time(tmp_path_factory: pytest.TempPathFactory) -> Turn:
+    """Take turns with the tests that run beside: two installs at once would meet."""
     folder = tmp_path_factory.getbasetemp()
     shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    cluster = Cluster(folder / "state")
-    with (shared / "istio.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not cluster.kubectl("get", "deployments", "-A", "-l", "app=istiod", "-o", "name"):
-            cluster.install()
+
+    @contextmanager
+    def turn() -> Iterator[None]:
+        with (shared / "turn").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    return turn
+
+
+@pytest.fixture(scope="session")
+def istio(tmp_path_factory: pytest.TempPathFactory, one_at_a_time: Turn) -> None:
+    """Have an Istio, for tests beside which nobody takes it away."""
+    with one_at_a_time():
+        Cluster(tmp_path_factory.mktemp("istio")).install()
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, str]]:
+def running(tmp_path_factory: pytest.TempPathFactory, istio: None) -> Iterator[tuple[Cluster, str]]:
     """A cluster and a namespace where the walkthrough's workloads run, for a file's tests."""
     cluster, name = Cluster(tmp_path_factory.mktemp("running")), f"e2e-{uuid.uuid4().hex[:8]}"
-    cluster.install()
     try:
         cluster.meshdemo("up", "-n", name, "--no-verify")
         yield cluster, name
@@ -159,9 +172,10 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 
 
 @pytest.fixture
-def meshed(cluster: Cluster) -> Cluster:
+def meshed(cluster: Cluster, one_at_a_time: Turn) -> Cluster:
     """A cluster with an Istio; one that is there is used as it is."""
-    cluster.install()
+    with one_at_a_time():
+        cluster.install()
     return cluster
 
 

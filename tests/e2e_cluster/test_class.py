@@ -90,6 +90,7 @@ def side_by_side(commands: Mapping[Cluster, Sequence[str]]) -> None:
             process.communicate()
 
 
+@pytest.mark.alone
 def test_a_student_does_it_all_with_rights_in_one_namespace_alone(
     meshed: Cluster, namespace: str, tmp_path: Path
 ) -> None:
@@ -187,6 +188,7 @@ def test_three_students_at_once_do_not_meet(
         meshed.kubectl("delete", "namespace", *names, "--ignore-not-found", "--wait=false")
 
 
+@pytest.mark.alone
 def test_an_istio_that_a_second_student_uses_stays_unless_forced(
     meshed: Cluster, namespace: str, tmp_path: Path
 ) -> None:

@@ -108,6 +108,7 @@ def until_loops(cluster: Cluster, namespace: str, *, there: bool) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
 def test_an_install_cut_short_can_be_ended_or_removed(
     bare: Cluster, signum: signal.Signals

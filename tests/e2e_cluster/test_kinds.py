@@ -12,7 +12,7 @@ import pytest
 Cluster = Any
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("istio")]
 
 IMAGE = "zze326/test-tools"
 FOREVER: dict[str, Any] = {
@@ -22,14 +22,6 @@ ONCE: dict[str, Any] = {
     "restartPolicy": "Never",
     "containers": [{"name": "main", "image": IMAGE, "command": ["true"]}],
 }
-
-
-@pytest.fixture(autouse=True)
-def _istio(cluster: Cluster) -> None:
-    """Have an Istio; one that is there is used."""
-    there = cluster.kubectl("get", "deployments", "-A", "-l", "app=istiod", "-o", "name")
-    if not there:
-        cluster.install()
 
 
 def workload(kind: str, version: str, pods: dict[str, Any], **spec: Any) -> dict[str, Any]:
