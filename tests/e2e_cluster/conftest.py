@@ -152,7 +152,10 @@ def istio(tmp_path_factory: pytest.TempPathFactory, one_at_a_time: Turn) -> None
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, istio: None) -> Iterator[tuple[Cluster, str]]:
+def running(
+    tmp_path_factory: pytest.TempPathFactory,
+    istio: None,  # noqa: ARG001 - it is to be there first
+) -> Iterator[tuple[Cluster, str]]:
     """A cluster and a namespace where the walkthrough's workloads run, for a file's tests."""
     cluster, name = Cluster(tmp_path_factory.mktemp("running")), f"e2e-{uuid.uuid4().hex[:8]}"
     try:
