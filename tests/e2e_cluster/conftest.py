@@ -184,8 +184,11 @@ def meshed(cluster: Cluster, one_at_a_time: Turn) -> Cluster:
 
 @pytest.fixture
 def bare(cluster: Cluster) -> Cluster:
-    """A cluster without Istio."""
+    """A cluster without Istio, and without what the tests before leave behind while it goes."""
     cluster.meshdemo("down", "--all", "--force")
+    going = cluster.kubectl("get", "ns", "--field-selector=status.phase=Terminating", "-o", "name")
+    if going:
+        cluster.kubectl("wait", "--for=delete", "--timeout=90s", *going.split())
     left = cluster.kubectl("get", "deployments", "-A", "-l", "app=istiod", "-o", "name")
     assert not left, "the cluster has an Istio that is not the tests'"
     return cluster
