@@ -77,7 +77,7 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
     if not client.injected and manifests.rules(objects):
         yield who.unheeded(client)
     expectation = question.expectation or promised(objects, pods, question.request, client)
-    convergence = _converge(engine, question.wait)
+    convergence = _converge(engine, manifests.rules(objects), question.wait)
     if not convergence.live:
         yield Note(
             f"measured although the rules were not live after {convergence.seconds:.1f} s: "
@@ -147,11 +147,11 @@ def _require_sending(engine: Engine, sample: Sample) -> None:
     raise EnvironmentFailed(message, hint=who.BEGIN)
 
 
-def _converge(engine: Engine, wait: float) -> Convergence:
+def _converge(engine: Engine, rules: Sequence[Object], wait: float) -> Convergence:
     """Wait until the rules are live; a rule that can never be is no reason not to measure."""
     began, cause = time.monotonic(), ""
     try:
-        engine.wait_ready(manifests.rules(engine.objects()), wait)
+        engine.wait_ready(rules, wait)
     except (TimedOut, EnvironmentFailed) as error:
         cause = error.message
     return Convergence(time.monotonic() - began, cause)

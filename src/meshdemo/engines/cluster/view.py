@@ -51,10 +51,11 @@ class View:
 
     def objects(self) -> tuple[Object, ...]:
         """Give what decides on traffic, and what else is ours; it can be applied again."""
-        with ThreadPoolExecutor(max_workers=len(OWN)) as pool:
+        with ThreadPoolExecutor(max_workers=len(OWN) + 1) as pool:
+            seen = pool.submit(self.seen)
             found = list(pool.map(self._own, OWN))
         own = [written.applied(live) for items in found for live in items]
-        return tuple(in_apply_order([*self.seen(), *own]))
+        return tuple(in_apply_order([*seen.result(), *own]))
 
     def _own(self, kind: tuple[str, str]) -> list[Json]:
         """Give ours of a kind; none where one may not see it, as a CI job that verifies."""
@@ -65,15 +66,16 @@ class View:
 
     def seen(self) -> tuple[Object, ...]:
         """Give everybody's services and rules that hold in this namespace."""
-        found = [
-            written.applied(live)
-            for version, kind in SEEN
-            for live in self.kube.list(version, kind, self.run)
-        ]
+        with ThreadPoolExecutor(max_workers=len(SEEN)) as pool:
+            listed = tuple(pool.map(self._everybodys, SEEN))
+        found = [written.applied(live) for items in listed for live in items]
         if self.run != ROOT_NAMESPACE:
             found += [written.applied(live) for live in self._root_rules]
         found = [item for item in found if not _is_cluster_service(item)]
         return (*found, *(self.from_elsewhere(found) or ()))
+
+    def _everybodys(self, kind: tuple[str, str]) -> list[Json]:
+        return self.kube.list(*kind, self.run)
 
     def from_elsewhere(self, here: Sequence[Object]) -> list[Object] | None:
         """Give the VirtualServices of other namespaces that hold for services here.
