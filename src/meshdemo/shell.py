@@ -7,6 +7,7 @@ import selectors
 import shlex
 import signal
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 CHUNK = 65536
+NO_SUCH_COMMAND, NOT_RUNNABLE = 127, 126
+"""What a shell ends with where a command is not there, or is no program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +170,8 @@ def _lines(pipe: IO[bytes], deadline: float) -> Iterator[str]:
 def attach(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
     """Run a program on this terminal, until it ends, and return its exit status.
 
-    A program that a signal ended gives 128 plus the signal's number, as in a shell.
+    As in a shell a program that a signal ended gives 128 plus the signal's number, one that is not
+    there 127, and what is no program 126, with a word on standard error.
     """
     process: subprocess.Popen[bytes] | None = None
     early: list[int] = []  # what came while it was being started
@@ -188,7 +192,8 @@ def attach(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
             process.send_signal(number)
         code = process.wait()
     except OSError as error:
-        raise CommandFailed(argv, f"cannot be run: {error.strerror}") from error
+        sys.stderr.write(f"meshdemo: {argv[0]}: {error.strerror}\n")
+        return NO_SUCH_COMMAND if isinstance(error, FileNotFoundError) else NOT_RUNNABLE
     finally:
         signal.signal(signal.SIGINT, before)
         if process is not None and process.poll() is None:  # we are ended by SIGTERM

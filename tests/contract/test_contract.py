@@ -272,6 +272,8 @@ def test_a_command_runs_in_the_test_client_and_its_status_comes_back(
 ) -> None:
     deploy(*workloads)
     assert engine.exec(["sh", "-c", "exit 7"]) == 7
+    assert engine.exec(["no-such-command"]) == 127
+    assert engine.exec(["/"]) == 126
 
 
 def test_the_log_of_a_container_can_be_read(

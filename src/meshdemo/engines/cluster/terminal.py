@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.cluster import exec as remote
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.shell import NO_SUCH_COMMAND, NOT_RUNNABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 SHELL = ("sh", "-c", "command -v bash >/dev/null 2>&1 && exec bash || exec sh")
 """The best shell that the container has."""
 CHUNK = 65536
-NO_SUCH_COMMAND, NOT_RUNNABLE = 127, 126
-"""What a shell ends with where a command is not there, or is no program."""
 NOT_STARTED = re.compile(
     r'exec: "(?P<name>[^"]*)": (?:stat [^:]*: )?(?P<why>[^:]+)'  # runc
     r"|executable file `?(?P<file>[^`]*?)`? (?P<lack>not found[^:]*)"  # crun
