@@ -14,9 +14,15 @@ import yaml
 from meshdemo.engines.cluster.kube import Denied, Forbidden, Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 HERE = Path(__file__).parent / "istioctl"
+WIDE = {
+    "Namespace",
+    "CustomResourceDefinition",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+}
 RELEASES = {path.name.partition("-")[0]: path for path in sorted(HERE.glob("*.yaml"))}
 
 
@@ -136,7 +142,30 @@ class FakeKube:
         item["data"] = {**item["data"], **body["data"]}
         return item
 
-    def delete(self, _version: str, kind: str, name: str, namespace: str = "") -> bool:
+    def request(self, _method: str, _path: str) -> dict[str, Any]:
+        """Say which groups there are besides the first: none."""
+        return {}
+
+    def resources(self, _version: str) -> Sequence[Resource]:
+        verbs = frozenset({"list", "delete"})
+        return [
+            Resource("/api/v1", kind, kind.lower() + "s", kind not in WIDE, verbs)
+            for kind in sorted({kind for kind, _, _ in self.objects} | self.forbidden)
+        ]
+
+    def delete(
+        self,
+        _version: str,
+        kind: str,
+        name: str,
+        namespace: str = "",
+        *,
+        options: dict[str, Any] | None = None,
+    ) -> bool:
+        asked = ((options or {}).get("preconditions") or {}).get("uid")
+        found = self.objects.get((kind, namespace, name))
+        if found and asked and asked != found["metadata"].get("uid"):
+            raise Denied("the UID in the precondition does not match", 409, {})
         return self.objects.pop((kind, namespace, name), None) is not None
 
     def can_i(self, verb: str, resource: str, *, subresource: str = "", **_: str) -> bool:

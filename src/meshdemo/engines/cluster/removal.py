@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from meshdemo import waiting
 from meshdemo.engines import Change, Check
-from meshdemo.engines.cluster import status
-from meshdemo.engines.cluster.applying import ADOPTED, RUN, is_ours, owner
+from meshdemo.engines.cluster import neighbours, status
+from meshdemo.engines.cluster.applying import RUN, is_ours, owner
 from meshdemo.engines.cluster.connection import CONFLICT, Denied, Forbidden
+from meshdemo.engines.cluster.neighbours import DERIVED, SHOWN, title
 from meshdemo.errors import EnvironmentFailed, TimedOut
 from meshdemo.manifests import WORKLOADS
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from meshdemo.engines import Notify
     from meshdemo.engines.cluster.kube import Json, Kube, Resource
+    from meshdemo.engines.cluster.neighbours import Kinds, Neighbours
     from meshdemo.manifests import Object
 
 GRACE = 2
@@ -29,21 +31,12 @@ walkthrough's own, does not heed SIGTERM as process 1, and would take all of its
 NOT_CHOSEN = 30
 """The seconds that the server fills in where a pod does not say how many it needs."""
 PAUSE, LONGEST_PAUSE = 0.05, 0.5
-DERIVED = frozenset(
-    {"Endpoints", "EndpointSlice", "Event", "PodMetrics", "Lease", "ControllerRevision"}
-)
-"""Kinds that the cluster writes by itself, some of them with the labels of what they come from."""
-IN_EACH_NAMESPACE = frozenset(
-    {"default", "kube-root-ca.crt", "istio-ca-root-cert", "istio-ca-crl", "kubernetes"}
-)
-"""Names of what the cluster and Istio put into namespaces, and nobody misses."""
 FIRST = ("VirtualService", "DestinationRule")
 LAST = ("Namespace",)
 MAKERS = WORKLOADS - {"Pod"}
 """The kinds that make pods, and go after them."""
 MADE = ("Service", "Deployment", *FIRST)
 """Kinds of which every run has some: who may not see these cannot tell whether they are gone."""
-SHOWN = 10
 HINT = "Run `meshdemo down` again."
 
 
@@ -56,8 +49,9 @@ class Removal:
     notify: Notify
     timeout: float
     removed: int = field(default=0, init=False)
-    workloads: set[tuple[str, str, str]] = field(default_factory=set, init=False)
-    """Namespace, kind and name of the workloads whose pods have to end."""
+    makers: dict[str, set[str]] = field(default_factory=dict, init=False)
+    """By namespace, the UIDs of what made the pods that have to end: no name, which the next
+    workload may have as well."""
     told: set[str] = field(default_factory=set, init=False)
     """The UIDs of the pods that were told to end."""
 
@@ -86,9 +80,11 @@ class Removal:
             live = self.kube.get(str(item.data["apiVersion"]), item.kind, item.name, item.namespace)
             if live is None:
                 continue
-            kept = "" if is_ours(live, self.run) else owner(live) + _adopted(live)
-            if not kept:
-                self._delete({"apiVersion": item.data["apiVersion"], "kind": item.kind, **live})
+            kept = "" if is_ours(live, self.run) else owner(live) + neighbours.adopted(live)
+            if not kept and not self._delete(
+                {"apiVersion": item.data["apiVersion"], "kind": item.kind, **live}
+            ):
+                kept = "somebody has just made it anew"
             action = "kept" if kept else "deleted"
             changes.append(Change(action, item.kind, item.namespace, item.name, kept))
         return tuple(changes)
@@ -96,7 +92,7 @@ class Removal:
     def ours(self) -> list[Json]:
         """Find what this run made, wherever we may look."""
         with ThreadPoolExecutor(max_workers=8) as pool:
-            found = [item for items in pool.map(self._of_kind, self._kinds) for item in items]
+            found = [item for items in pool.map(self._of_kind, self._kinds.known) for item in items]
         unique = {item["metadata"]["uid"]: item for item in found}
         return [
             item
@@ -105,24 +101,8 @@ class Removal:
         ]
 
     @cached_property
-    def _kinds(self) -> list[tuple[str, Resource]]:
-        """List the kinds whose objects can be listed and deleted."""
-        groups = self.kube.request("GET", "/apis").get("groups") or ()
-        versions = ["v1", *(group["preferredVersion"]["groupVersion"] for group in groups)]
-        with ThreadPoolExecutor(max_workers=8) as pool:
-            answers = zip(versions, pool.map(self._resources, versions), strict=True)
-            return [
-                (version, resource)
-                for version, resources in answers
-                for resource in resources
-                if {"list", "delete"} <= resource.verbs
-            ]
-
-    def _resources(self, version: str) -> list[Resource]:
-        try:
-            return self.kube.resources(version)
-        except Denied:  # an extension's server that does not answer hides only its own kinds
-            return []
+    def _kinds(self) -> Kinds:
+        return neighbours.kinds(self.kube)
 
     def _of_kind(self, kind: tuple[str, Resource]) -> list[Json]:
         version, resource = kind
@@ -140,11 +120,12 @@ class Removal:
             return []
 
     def _summary(self, objects: Sequence[Json]) -> str:
-        wide = [_title(item) for item in objects if not item["metadata"].get("namespace")]
+        wide = [title(item) for item in objects if not item["metadata"].get("namespace")]
         shown = ", ".join(wide[:SHOWN]) + (" ..." if len(wide) > SHOWN else "")
         return f"{self.removed} removed" + (f", also cluster-wide: {shown}" if wide else "")
 
-    def _delete(self, live: Json) -> None:
+    def _delete(self, live: Json) -> bool:
+        """Delete an object; tell whether it was still the one that we saw."""
         metadata, makes_pods = live["metadata"], live["kind"] in MAKERS
         options: Json = {
             "preconditions": {"uid": metadata["uid"]},
@@ -161,9 +142,10 @@ class Removal:
             )  # fmt: skip
         except Denied as error:
             if error.status == CONFLICT:  # another one of that name by now, which is not ours
-                return
-            raise EnvironmentFailed(f"{_title(live)}: {error.message}", hint=error.hint) from error
+                return False
+            raise EnvironmentFailed(f"{title(live)}: {error.message}", hint=error.hint) from error
         self.removed += deleted
+        return True
 
     def _wait(self, objects: Sequence[Json]) -> list[str]:
         """Wait until objects are gone; name those that are not."""
@@ -173,13 +155,18 @@ class Removal:
             left[:] = [item for item in left if self._is_there(item)]
             return not left
 
-        return self._until(gone, "the objects to be gone", lambda: map(_title, left))
+        return self._until(gone, "the objects to be gone", lambda: map(title, left))
 
     def _wait_for_pods(self) -> list[str]:
         left: list[Json] = []
 
         def gone() -> bool:
-            left[:] = [pod for workload in self.workloads for pod in self._pods(*workload)]
+            left[:] = [
+                pod
+                for namespace, makers in self.makers.items()
+                for pod in self.kube.list("v1", "Pod", namespace)
+                if _makers(pod) & makers
+            ]
             for pod in left:
                 if pod["metadata"]["uid"] not in self.told and not _own_grace(pod):
                     # Made in the place of one that we ended: nobody has ever used it, and it
@@ -187,7 +174,7 @@ class Removal:
                     self._end(pod, 0)
             return not left
 
-        return self._until(gone, "the pods to end", lambda: map(_title, left))
+        return self._until(gone, "the pods to end", lambda: map(title, left))
 
     def _until(
         self, probe: Callable[[], bool], what: str, left: Callable[[], Iterable[str]]
@@ -209,18 +196,17 @@ class Removal:
 
     def _end_pods(self, live: Json) -> None:
         """End a workload's pods before it goes: whoever deletes them later gives them longer."""
-        metadata = live["metadata"]
-        workload = metadata["namespace"], live["kind"], metadata["name"]
-        self.workloads.add(workload)
-        for pod in self._pods(*workload):
+        metadata, namespace = live["metadata"], live["metadata"]["namespace"]
+        makers = self.makers.setdefault(namespace, set())
+        makers.add(metadata["uid"])
+        for pod in self.kube.list("v1", "Pod", namespace):
+            if status.owner(pod) != (live["kind"], metadata["name"]):
+                continue
+            makers |= _makers(pod)  # of a Deployment's, its ReplicaSets
             if seconds := _own_grace(pod):
-                self.notify(f"{_title(pod)} may take the {seconds} s to end that it asks for")
+                self.notify(f"{title(pod)} may take the {seconds} s to end that it asks for")
             else:
                 self._end(pod, GRACE)
-
-    def _pods(self, namespace: str, kind: str, name: str) -> list[Json]:
-        found = self.kube.list("v1", "Pod", namespace)
-        return [pod for pod in found if status.owner(pod) == (kind, name)]
 
     def _end(self, pod: Json, seconds: int) -> None:
         metadata = pod["metadata"]
@@ -231,46 +217,30 @@ class Removal:
 
     def _remove_namespace(self, space: Json) -> Check:
         name = space["metadata"]["name"]
-        title = f"namespace {name} is gone"
-        if others := self._others(name):
-            detail = f"kept, others have objects in it: {', '.join(others[:SHOWN])}"
-            return Check(f"namespace {name} is not ours alone", ok=True, detail=detail)
+        if reason := self._others(name).against_removal(name):
+            return reason
         self.notify(f"removing namespace {name}")
         self._delete(space)
-        return _check(title, self._wait([space]), "")
+        return _check(f"namespace {name} is gone", self._wait([space]), "")
 
-    def _kept(self) -> list[str]:
+    def _kept(self) -> Sequence[str]:
         """Name what others have in our namespace."""
         try:
             space = self.kube.get("v1", "Namespace", self.run)
         except Forbidden:
             space = {}
-        return self._others(self.run) if space is not None else []
+        return self._others(self.run).titles if space is not None else ()
 
-    def _others(self, namespace: str) -> list[str]:
-        """Name the objects in a namespace that are not ours."""
-
-        def list_all(kind: tuple[str, Resource]) -> list[Json]:
-            version, resource = kind
-            if not resource.namespaced or resource.kind in DERIVED:
-                return []
-            try:
-                return self.kube.list(version, resource.kind, namespace)
-            except Denied:
-                return []
-
-        with ThreadPoolExecutor(max_workers=8) as pool:
-            found = [item for items in pool.map(list_all, self._kinds) for item in items]
-        return sorted({_title(item) + _adopted(item) for item in found if self._is_others(item)})
-
-    def _is_others(self, item: Json) -> bool:
-        metadata = item["metadata"]
-        return (
-            not is_ours(item, self.run)
-            and not metadata.get("ownerReferences")
-            and not metadata.get("deletionTimestamp")
-            and metadata["name"] not in IN_EACH_NAMESPACE
+    def _others(self, namespace: str) -> Neighbours:
+        """Find the objects in a namespace that are not ours."""
+        return neighbours.of(
+            self.kube, self._kinds, namespace, lambda item: is_ours(item, self.run)
         )
+
+
+def _makers(pod: Json) -> set[str]:
+    """Give the UIDs of what a pod belongs to."""
+    return {str(owner.get("uid")) for owner in pod["metadata"].get("ownerReferences") or ()}
 
 
 def _check(name: str, left: Sequence[str], detail: str) -> Check:
@@ -285,14 +255,6 @@ def _own_grace(pod: Json) -> int:
     return 0 if seconds == NOT_CHOSEN else seconds
 
 
-def _adopted(item: Json) -> str:
-    return " (adopted)" if ADOPTED in (item["metadata"].get("annotations") or {}) else ""
-
-
 def _order(item: Json) -> int:
     """Sort the rules first, a VirtualService before the subsets that it speaks of."""
     return FIRST.index(item["kind"]) if item["kind"] in FIRST else len(FIRST)
-
-
-def _title(item: Json) -> str:
-    return f"{item['kind']} {item['metadata']['name']}"

@@ -14,7 +14,7 @@ from meshdemo.engines.cluster.kube import Kube
 from meshdemo.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -27,6 +27,7 @@ KINDS = {
     "/api/v1": [
         kind("Service", "services"),
         kind("Pod", "pods"),
+        kind("ServiceAccount", "serviceaccounts"),
         kind("Namespace", "namespaces", namespaced=False),
     ],
     "/apis/batch/v1": [kind("Job", "jobs"), kind("Wide", "wides", namespaced=False)],
@@ -42,6 +43,12 @@ class Api(BaseHTTPRequestHandler):
     objects: dict[str, dict[str, Any]]
     requests: list[tuple[str, str, dict[str, list[str]], Any]]
     forbidden: tuple[str, ...] = ()
+    unavailable: tuple[str, ...] = ()
+    """Starts of paths that an extension's server should answer, which is down."""
+    made_anew = ""
+    """The path of an object that somebody replaces just before it is deleted."""
+    meanwhile: tuple[Callable[[], None], ...] = ()
+    """What somebody else does as soon as an object is deleted."""
     immutable = False
 
     def handle_any(self) -> None:
@@ -56,6 +63,8 @@ class Api(BaseHTTPRequestHandler):
     def on_get(self, path: str, query: dict[str, list[str]], _: Any) -> tuple[int, Any]:
         if path == "/apis":
             return 200, {"groups": [{"preferredVersion": {"groupVersion": "batch/v1"}}]}
+        if self.unavailable and path.startswith(self.unavailable):
+            return self.failure(503, "service unavailable")
         if path in KINDS:
             return 200, {"resources": KINDS[path]}
         nobody = self.headers.get("Authorization") == "Bearer nobody"
@@ -103,11 +112,16 @@ class Api(BaseHTTPRequestHandler):
         found = self.objects.get(path)
         if not found:
             return self.failure(404)
+        if path == self.made_anew:
+            found["metadata"]["uid"] = "u2"
         if data["preconditions"]["uid"] != found["metadata"]["uid"]:
             return self.failure(409, "the UID in the precondition does not match")
+        for act in self.meanwhile:
+            act()
         for place, item in list(self.objects.items()):
             owners = item["metadata"].get("ownerReferences") or ()
-            if found["metadata"]["name"] in [owner["name"] for owner in owners]:
+            which = found["metadata"]["name"], found["metadata"]["uid"]
+            if which in [(owner["name"], owner["uid"]) for owner in owners]:
                 del self.objects[place]
         return 200, self.objects.pop(path)
 

@@ -93,7 +93,10 @@ def test_a_pod_that_says_how_long_it_needs_has_that_time(
     pods = "/api/v1/namespaces/shop/pods/one"
     handler.objects[pods] = pod
     if kind == "Job":
-        pod["metadata"] |= {"labels": {}, "ownerReferences": [{"kind": "Job", "name": "job"}]}
+        pod["metadata"] |= {
+            "labels": {},
+            "ownerReferences": [{"kind": "Job", "name": "job", "uid": "u1"}],
+        }
         job = {**handler.live("Job", "job", OURS), "apiVersion": "batch/v1"}
         handler.objects["/apis/batch/v1/namespaces/shop/jobs/job"] = job
     assert all(check.ok for check in run_down(kube).values())
@@ -105,9 +108,10 @@ def test_a_pod_that_says_how_long_it_needs_has_that_time(
 def test_only_the_very_object_that_was_seen_is_deleted(api: tuple[Api, Kube]) -> None:
     handler, kube = api
     handler.objects[PATH] = handler.live("Service", "app", OURS)
+    handler.made_anew = PATH
     (change,) = Removal(kube, "shop", say_nothing, 5).delete([service()])
-    assert change.action == "deleted"
-    assert handler.requests[-1][3]["preconditions"] == {"uid": "u1"}
+    assert (change.action, change.reason) == ("kept", "somebody has just made it anew")
+    assert handler.objects[PATH]["metadata"]["uid"] == "u2"
 
 
 def test_who_may_not_look_is_not_told_that_nothing_is_left(api: tuple[Api, Kube]) -> None:
@@ -116,3 +120,59 @@ def test_who_may_not_look_is_not_told_that_nothing_is_left(api: tuple[Api, Kube]
     kube.api.configuration.api_key["authorization"] = "Bearer nobody"
     with pytest.raises(Forbidden, match="cannot list"):
         list(Removal(kube, "shop", say_nothing, 5).everything())
+
+
+def test_only_pods_of_what_goes_are_ended_and_none_of_the_workload_that_replaces_it(
+    api: tuple[Api, Kube],
+) -> None:
+    handler, kube = api
+    job = {**handler.live("Job", "job", OURS), "apiVersion": "batch/v1"}
+    handler.objects["/apis/batch/v1/namespaces/shop/jobs/job"] = job
+    for name, uid in (("old", "u1"), ("new", "u2")):
+        pod = handler.live("Pod", name, {}, spec={})
+        owner = {"kind": "Job", "name": "job" if name == "old" else "replaced", "uid": uid}
+        pod["metadata"] |= {"uid": name, "ownerReferences": [owner]}
+        handler.objects[f"/api/v1/namespaces/shop/pods/{name}"] = pod
+    # As soon as the old one is told to go, another `meshdemo up` makes the next one of that name.
+    new = handler.objects["/api/v1/namespaces/shop/pods/new"]
+    handler.meanwhile = (lambda: new["metadata"]["ownerReferences"][0].update(name="job"),)
+    assert all(check.ok for check in run_down(kube).values())
+    ended = [path for method, path, *_ in handler.requests if method == "DELETE"]
+    assert "/api/v1/namespaces/shop/pods/old" in ended
+    assert "/api/v1/namespaces/shop/pods/new" not in ended
+
+
+SPACE = "/api/v1/namespaces/shop"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "kept"),
+    [("Service", "default", True), ("ServiceAccount", "default", False)],
+    ids=["somebody's", "each namespace's"],
+)
+def test_only_of_its_kind_is_an_object_named_default_one_that_nobody_misses(
+    api: tuple[Api, Kube], kind: str, name: str, *, kept: bool
+) -> None:
+    handler, kube = api
+    handler.objects[SPACE] = handler.live("Namespace", "shop", OURS)
+    handler.objects[f"{SPACE}/{kind.lower()}s/{name}"] = handler.live(kind, name, {})
+    checks = run_down(kube)
+    assert (SPACE in handler.objects) == kept
+    assert ("namespace shop is not ours alone" in checks) == kept
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "said"),
+    [("/api/v1/namespaces/shop/services", "Service (v1)"), ("/apis/batch/v1", "kinds of batch/v1")],
+    ids=["a kind", "a group"],
+)
+def test_a_namespace_of_which_not_all_can_be_seen_is_kept(
+    api: tuple[Api, Kube], forbidden: str, said: str
+) -> None:
+    handler, kube = api
+    handler.objects[SPACE] = handler.live("Namespace", "shop", OURS)
+    handler.unavailable = (forbidden,)
+    check = run_down(kube)["namespace shop is ours alone"]
+    assert not check.ok
+    assert said in check.detail
+    assert SPACE in handler.objects
