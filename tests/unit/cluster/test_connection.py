@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import ssl
 import threading
@@ -129,7 +130,8 @@ def test_an_exec_is_refused_to_a_stranger_in_the_same_words(server: Server, writ
     server.answers["/api/v1"] = (200, {"resources": [KINDS]})
     server.answers["/api/v1/namespaces/n/pods/p/exec"] = (401, {"message": "Unauthorized"})
     target = remote.Target("n", "p", "c")
-    with pytest.raises(Unauthenticated), remote.start(opened(write()), target, ["id"]):
+    kube = opened(write())
+    with pytest.raises(Unauthenticated), remote.start(kube, target, ["id"], math.inf):
         pass
 
 

@@ -187,8 +187,10 @@ class Sidecar:
 
     shown: list[Dump]
     target: Target = field(default_factory=lambda: Target("shop", "testclient", "app"))
+    looks: int = 0
 
-    def dumps(self, _seconds: float) -> Iterator[Dump]:
+    def dumps(self, _deadline: float) -> Iterator[Dump]:
+        self.looks += 1
         yield self.shown.pop(0) if len(self.shown) > 1 else self.shown[0]
 
 
@@ -244,3 +246,10 @@ def test_what_is_left_of_a_rule_is_seen() -> None:
     assert dump(to("v2")).has_rule(split(v2=100))
     assert not dump(subsets=("v1",)).has_rule(split(v2=100))
     assert dump(subsets=("v1",)).has_rule(SUBSETS)
+
+
+def test_a_sidecar_that_is_looked_at_in_vain_is_given_time_between_the_looks() -> None:
+    sidecar: Any = Sidecar([dump(to("v2"))])
+    with pytest.raises(TimedOut, match="still has VirtualService shop/split"):
+        waiter([], 0.5, 10).wait_for_absence(sidecar, [split(v2=100)])
+    assert sidecar.looks <= 4

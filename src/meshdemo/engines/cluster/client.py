@@ -160,8 +160,7 @@ def _run(
     """Give what the loop wrote, and how it ended."""
     output = bytearray()
     try:
-        with remote.start(kube, target, ["sh", "-c", script], stdin=True) as session:
-            session.deadline = deadline
+        with remote.start(kube, target, ["sh", "-c", script], deadline) as session:
             for channel, data in session.frames():
                 if channel == remote.STDOUT:
                     output += data

@@ -15,9 +15,8 @@ from urllib.parse import urlencode
 import urllib3
 from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
-from kubernetes.stream import ws_client
 
-from meshdemo.engines.cluster import kubeconfig
+from meshdemo.engines.cluster import kubeconfig, upgrade
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
@@ -211,12 +210,13 @@ class Connection:
             return Forbidden(message, status, body, hint=hint)
         return (NotFound if status == NOT_FOUND else Denied)(message, status, body)
 
-    def websocket(self, path: str, query: Sequence[tuple[str, str]], protocols: str) -> WebSocket:
+    def websocket(
+        self, path: str, query: Sequence[tuple[str, str]], protocols: str, timeout: float
+    ) -> WebSocket:
         """Open a websocket. Raises what the websocket library raises: its reader knows more."""
         url = f"{self.server.replace('http', 'ws', 1)}{path}?{urlencode(query)}"
         headers = {"sec-websocket-protocol": protocols, **self.credentials()}
-        socket: WebSocket = ws_client.create_websocket(self.api.configuration, url, headers)
-        return socket
+        return upgrade.connect(self.api.configuration, url, headers, timeout)
 
 
 def unreachable(server: str, error: Exception) -> Unreachable:

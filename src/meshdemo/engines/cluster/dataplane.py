@@ -11,14 +11,16 @@ import re
 import shlex
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.cluster import exec as remote
 from meshdemo.engines.cluster.routes import Dump
+from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from meshdemo.engines.cluster.exec import Target
     from meshdemo.engines.cluster.kube import Kube
@@ -36,8 +38,10 @@ DUMPS = """\
 exec 3<&0
 n=0
 while [ "$n" -lt {times} ]; do
-curl -q -g -s --noproxy '*' --max-time {limit} '{admin}=dynamic_route_configs'; echo; echo {mark}
-curl -q -g -s --noproxy '*' --max-time {limit} '{admin}=dynamic_active_clusters'; echo; echo {mark}
+for what in dynamic_route_configs dynamic_active_clusters; do
+curl -q -g -s --noproxy '*' --max-time {limit} "{admin}=$what" || echo "curl: ($?)"
+echo; echo {mark}
+done
 n=$((n+1)); sleep {pause} 2>/dev/null || sleep 1
 done &
 {held}"""
@@ -52,6 +56,21 @@ STARTING = re.compile(
 """What a sidecar says in place of an app that does not answer."""
 REFUSED = re.compile(rb"connection failure|no healthy upstream", re.IGNORECASE)
 """What it says in place of one that does not even listen."""
+FAILED = re.compile(rb"curl: \((\d+)\)\s*$")
+SLOW = 28
+"""What curl ends with if a sidecar has not shown all of its configuration in time."""
+NO_CURL = "it has no curl"
+WHY = {7: "nothing listens at its Envoy's admin port 15000", 127: NO_CURL}
+
+
+class Unseen(EnvironmentFailed):
+    """The test client cannot look, now or later."""
+
+    def __init__(self, client: str, why: str) -> None:
+        super().__init__(
+            f"what the test client {client} has and gets cannot be seen: {why}",
+            hint="It needs sh, curl 7.29 or later, and Envoy's admin port where Istio puts it.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +96,7 @@ class Place:
             sign = STARTING if self.is_http else REFUSED
             if int(status) in (502, 503, 504) and sign.search(body):
                 return f"{int(status)} {body.decode(errors='replace').strip()[-200:]}"
-        return "" if parts else "the test client has no curl"
+        return "" if parts else NO_CURL
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,40 +108,60 @@ class DataPlane:
 
     def dump(self) -> Dump | None:
         """Look at the sidecar's configuration; None if it does not show it."""
-        return next(self.dumps(1), None)
+        try:
+            return next(self.dumps(time.monotonic() + 2 * LOOK_LIMIT), None)
+        except Unseen:
+            return None
 
-    def dumps(self, seconds: float) -> Iterator[Dump]:
-        """Look again and again, for so many seconds at most, by one exec."""
+    def dumps(self, deadline: float) -> Iterator[Dump]:
+        """Look again and again until the deadline, by one exec. Raises Unseen."""
         mark = uuid.uuid4().hex
-        times = max(1, int(seconds / PAUSE))
+        times = max(1, int((deadline - time.monotonic()) / PAUSE))
         script = DUMPS.format(
             times=times, limit=LOOK_LIMIT, admin=ADMIN, mark=mark, pause=PAUSE, held=remote.HELD
         )
-        parts = self._parts(script, f"\n{mark}\n".encode())
-        deadline = time.monotonic() + seconds
-        for routes in parts:
-            clusters = next(parts, b"")
-            try:
-                yield Dump.of(json.loads(routes), json.loads(clusters))
-            except ValueError:
-                return  # no curl, or no Envoy: it cannot be seen
-            if time.monotonic() > deadline:
-                return
+        parts = self._parts(script, f"\n{mark}\n".encode(), deadline)
+        with suppress(remote.Late):
+            for routes in parts:
+                clusters = next(parts, None)
+                if clusters is None:
+                    return
+                if found := self._read(routes, clusters):
+                    yield found
 
-    def trouble(self, place: Place) -> str:
-        """Ask a place often; empty if something answers each time, else what was wrong first."""
+    def trouble(self, place: Place, deadline: float) -> str:
+        """Ask a place often; empty if something answers each time, else what was wrong first.
+
+        Raises Unseen, and Late.
+        """
         mark = uuid.uuid4().hex
-        return place.trouble(b"".join(self._output(place.script(mark))), mark)
+        found = place.trouble(b"".join(self._output(place.script(mark), deadline)), mark)
+        if found == NO_CURL:
+            raise Unseen(self.target.pod, found)
+        return found
 
-    def _parts(self, script: str, end: bytes) -> Iterator[bytes]:
+    def _parts(self, script: str, end: bytes, deadline: float) -> Iterator[bytes]:
         rest = b""
-        for data in self._output(script):
+        for data in self._output(script, deadline):
             *parts, rest = (rest + data).split(end)
             yield from parts
 
-    def _output(self, script: str) -> Iterator[bytes]:
-        argv: Sequence[str] = ["sh", "-c", script]
-        with remote.start(self.kube, self.target, argv, stdin=True) as session:
+    def _output(self, script: str, deadline: float) -> Iterator[bytes]:
+        with remote.start(self.kube, self.target, ["sh", "-c", script], deadline) as session:
             for channel, data in session.frames():
                 if channel == remote.STDOUT:
                     yield data
+        if session.ended and session.ended.message:
+            raise Unseen(self.target.pod, session.ended.message)
+
+    def _read(self, *parts: bytes) -> Dump | None:
+        """Read what curl wrote; None if the sidecar was only too slow. Raises Unseen."""
+        codes = [int(match[1]) for part in parts if (match := FAILED.search(part))]
+        if SLOW in codes:
+            return None
+        if codes:
+            raise Unseen(self.target.pod, WHY.get(codes[0], f"curl ends with {codes[0]}"))
+        try:
+            return Dump.of(*map(json.loads, parts))
+        except ValueError as error:
+            raise Unseen(self.target.pod, "what its sidecar shows is no configuration") from error

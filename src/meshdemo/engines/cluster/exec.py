@@ -20,6 +20,7 @@ import websocket
 from meshdemo.engines.cluster.connection import (
     FORBIDDEN,
     NOT_FOUND,
+    REQUEST_TIMEOUT,
     Denied,
     Forbidden,
     NotFound,
@@ -38,6 +39,8 @@ V4, V5 = "v4.channel.k8s.io", "v5.channel.k8s.io"
 PART_SECONDS = 0.05
 """How long the rest of a frame is waited for until others may send again."""
 SEND_SECONDS = 30
+OPENING = 1.0
+"""Seconds for the connection, however late it is: it takes a tenth of that."""
 NOT_STARTED = 126
 """The status of a command that could not be started, as a shell would give it."""
 HELD = """\
@@ -85,7 +88,7 @@ class Session:
     """A running command. Leaving the context closes the connection."""
 
     socket: websocket.WebSocket
-    deadline: float = math.inf
+    deadline: float
     """When waiting for it ends, by the monotonic clock."""
     ended: Ended | None = field(default=None, init=False)
     _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -144,19 +147,21 @@ class Session:
 
 @contextmanager
 def start(
-    kube: Kube, target: Target, argv: Sequence[str], *, stdin: bool = False, tty: bool = False
+    kube: Kube, target: Target, argv: Sequence[str], deadline: float, *, tty: bool = False
 ) -> Iterator[Session]:
     """Start a command; leaving the context closes the connection.
 
-    Raises EnvironmentFailed, and Lost if only the connection failed.
+    ``deadline``, by the monotonic clock, is when waiting for it ends: ``math.inf`` only where
+    somebody sits before it. Raises EnvironmentFailed, and Lost if only the connection failed.
     """
     query: list[tuple[str, str]] = [("command", word) for word in argv]
-    flags = {"stdin": stdin, "stdout": True, "stderr": not tty, "tty": tty}
+    flags = {"stdin": True, "stdout": True, "stderr": not tty, "tty": tty}
     query += [("container", target.container)]
     query += [(name, "true") for name, value in flags.items() if value]
     path = f"{kube.path('v1', 'Pod', target.namespace, target.pod)}/exec"
+    limit = max(OPENING, min(REQUEST_TIMEOUT, deadline - time.monotonic()))
     try:
-        socket = kube.websocket(path, query, f"{V5}, {V4}")
+        socket = kube.websocket(path, query, f"{V5}, {V4}", limit)
     except websocket.WebSocketBadStatusException as error:
         raise _refusal(kube, target, error) from error
     except websocket.WebSocketException as error:
@@ -164,7 +169,7 @@ def start(
     except OSError as error:
         raise unreachable(kube.server, error) from error
     try:
-        yield Session(socket)
+        yield Session(socket, deadline)
     finally:
         socket.shutdown()
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.cluster import causes, containerlogs, rollout, status, watching
 from meshdemo.engines.cluster.connection import Forbidden
-from meshdemo.engines.cluster.exec import Lost
+from meshdemo.engines.cluster.dataplane import Unseen
+from meshdemo.engines.cluster.exec import Late, Lost
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
 if TYPE_CHECKING:
@@ -66,6 +67,11 @@ class Readiness:
     def left(self) -> float:
         """Seconds until the deadline."""
         return max(0.0, self.deadline - time.monotonic())
+
+    @property
+    def _last_look(self) -> float:
+        """When looking at the data plane ends: it gets a second, however late it is."""
+        return max(self.deadline, time.monotonic() + 1.0)
 
     # --- workloads ---------------------------------------------------------------------------
 
@@ -166,7 +172,7 @@ class Readiness:
         """Wait until something answers at each place: that a pod is ready does not say so."""
         began = time.monotonic()
         for place in places:
-            while trouble := _asked(plane, place):
+            while trouble := _asked(plane, place, self._last_look):
                 late = time.monotonic() - began > START_UP
                 if late and not place.is_http:
                     self.notify(f"nothing listens at {place.url} yet: {trouble}", lasting=True)
@@ -200,7 +206,7 @@ class Readiness:
         lack: Lack | None = Lack(f"has not got {_titles(rules)}")
         while lack:
             try:
-                for dump in plane.dumps(max(1.0, self.left)):
+                for dump in plane.dumps(self._last_look):
                     if before and (dump != before[0] or time.monotonic() - before[1] > SETTLED):
                         before = None
                     lack = _lack(dump, rules, existing) or (LATE if before else None)
@@ -222,11 +228,16 @@ class Readiness:
         """Wait until the test client's sidecar has nothing of these rules any more."""
         while True:
             try:
-                for dump in plane.dumps(max(1.0, self.left)):
+                for dump in plane.dumps(self._last_look):
                     if not any(dump.has_rule(rule) for rule in rules):
                         return
+            except Unseen as error:  # the rest of a removal must not depend on who watches it
+                self.notify(error.message, lasting=True)
+                time.sleep(min(SETTLED, self.left))
+                return
             except Lost:
-                time.sleep(ANSWER_PAUSE)
+                pass
+            time.sleep(ANSWER_PAUSE)
             if not self.left:
                 message = f"the sidecar of {plane.target.pod} still has {_titles(rules)}"
                 raise TimedOut(message, hint="Is istiod well? meshdemo doctor tells.")
@@ -272,10 +283,10 @@ def _age(pod: Json) -> float:
     return min(ages, default=0.0)
 
 
-def _asked(plane: DataPlane, place: Place) -> str:
+def _asked(plane: DataPlane, place: Place, deadline: float) -> str:
     try:
-        return plane.trouble(place)
-    except Lost as error:
+        return plane.trouble(place, deadline)
+    except (Lost, Late) as error:
         return error.message
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import signal
@@ -40,7 +41,7 @@ def run(kube: Kube, target: Target, argv: Sequence[str]) -> int:
     sys.stdout.flush()
     with ExitStack() as stack:
         session = stack.enter_context(
-            remote.start(kube, target, command, stdin=True, tty=interactive)
+            remote.start(kube, target, command, math.inf, tty=interactive)
         )
         if interactive:
             stack.enter_context(_raw_terminal())
