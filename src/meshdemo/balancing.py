@@ -12,19 +12,17 @@ from meshdemo.matching import undecided
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from meshdemo.manifests import Object
-
 Shares: TypeAlias = "dict[str, Fraction]"
 """The share of each version."""
 
 VERSION_LABEL = "version"
 
 
-def stickiness(rules: Sequence[Object], subset: Mapping[str, Any], number: int) -> str:
-    """Say why equal requests do not spread over the pods; empty if they do."""
-    top: Mapping[str, Any] = next(
-        (rule.spec["trafficPolicy"] for rule in rules if rule.spec.get("trafficPolicy")), {}
-    )
+def stickiness(top: Mapping[str, Any], subset: Mapping[str, Any], number: int) -> str:
+    """Say why equal requests do not spread over the pods; empty if they do.
+
+    ``top`` is the traffic policy that holds unless the subset's says otherwise.
+    """
     own = subset.get("trafficPolicy") or {}
     ports = own.get("portLevelSettings") or top.get("portLevelSettings") or ()
     # A port's settings replace the others as a whole.

@@ -21,6 +21,12 @@ def service_host(name: str, namespace: str) -> str:
     return f"{name}.{namespace}.{DOMAIN}"
 
 
+def namespace_of(host: str) -> str:
+    """Give the namespace in a service's full name; empty for a host that is no service's."""
+    name = host.removesuffix(f".{DOMAIN}")
+    return name.partition(".")[2] if name != host else ""
+
+
 def resolve(name: str, namespace: str) -> str:
     """Complete a short name in a rule: it is a service beside the rule.
 

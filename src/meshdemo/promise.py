@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from meshdemo import balancing, rivalry
+from meshdemo import balancing, destination_rules, rivalry
+from meshdemo.destination_rules import ROOT_NAMESPACE
 from meshdemo.errors import InputError
 from meshdemo.expectation import Expectation
 from meshdemo.hosts import selects, service_host, within
@@ -21,14 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from meshdemo.balancing import Shares
+    from meshdemo.destination_rules import Rule
     from meshdemo.manifests import Object
     from meshdemo.traffic import Request
 
 Parts: TypeAlias = "list[tuple[Fraction, Shares]]"
 """The weight of each destination, and its pods' shares."""
-
-ROOT_NAMESPACE = "istio-system"
-"""Where a DestinationRule holds for all namespaces."""
 
 _FOREIGN_PORT = 80
 """The one port on which rules hold for a host that is no Service."""
@@ -41,6 +40,8 @@ class Client:
     namespace: str
     labels: Mapping[str, str]
     injected: bool
+    root_namespace: str = ROOT_NAMESPACE
+    """Where its Istio finds the DestinationRules that hold for all namespaces."""
 
 
 def promised(
@@ -142,20 +143,21 @@ class _Mesh:
     def by_pods(self, service: Object, number: int, subset_name: str = "") -> Shares:
         """Share by the pods that stand behind a service's port and subset: each gets as much."""
         _port(service, number)
-        rules = self.destination_rules(service) if self.client.injected else []
-        subset = _subset(rules, subset_name) if subset_name else {}
+        rule = self.destination_rule(service) if self.client.injected else None
+        subset = rule.subset(subset_name) if rule and subset_name else None
         where = f"subset {subset_name} of {service.title}" if subset_name else service.title
-        if subset is None:
+        if subset is None and subset_name:
             raise undecided(f"no DestinationRule has the {where}, so it gets 503")
         selector = service.spec.get("selector")
-        labels = subset.get("labels") or {}
+        labels = (subset or {}).get("labels") or {}
         pods = [
             pod
             for namespace, pod in self.pods
             if namespace == service.namespace and selects(selector, pod) and within(labels, pod)
         ]
         versions = balancing.shares(pods, where)
-        if len(versions) > 1 and (reason := balancing.stickiness(rules, subset, number)):
+        policy = (rule.policy if rule else None) or {}
+        if len(versions) > 1 and (reason := balancing.stickiness(policy, subset or {}, number)):
             raise undecided(f"{where} has several versions and {reason}")
         return versions
 
@@ -176,31 +178,15 @@ class _Mesh:
         winners = [rule for fit, rule in found if fit == best]
         return sorted(winners, key=rivalry.precedence)
 
-    def destination_rules(self, service: Object) -> list[Object]:
-        """Give those for this service: the nearest namespace's, for the closest host, oldest first.
-
-        Istio merges them: subsets are joined, the first traffic policy holds.
-        """
-        host = _host(service)
-        for namespace in (self.client.namespace, service.namespace, ROOT_NAMESPACE):
-            fits = [
-                (fit(full_name(str(rule.spec.get("host", "")), namespace), host), rule)
-                for rule in self.of_kind("DestinationRule")
-                if rule.namespace == namespace and self.sees(rule) and self.is_meant(rule)
-            ]
-            best = max((fit for fit, _ in fits), default=0)
-            if best:
-                return sorted((rule for fit, rule in fits if fit == best), key=_age)
-        return []
+    def destination_rule(self, service: Object) -> Rule | None:
+        """Give the one that the client follows, made of all that Istio merges."""
+        client = self.client
+        rules = destination_rules.read_rules(self.of_kind("DestinationRule"), client.root_namespace)
+        return destination_rules.choose(rules, _host(service), client.namespace, client.labels)
 
     def sees(self, rule: Object) -> bool:
         """Apply ``exportTo``."""
         return rivalry.is_seen(rule, self.client.namespace)
-
-    def is_meant(self, rule: Object) -> bool:
-        """Apply ``workloadSelector``."""
-        labels = (rule.spec.get("workloadSelector") or {}).get("matchLabels") or {}
-        return within(labels, self.client.labels)
 
 
 def _whole(shares: Shares) -> Parts:
@@ -217,11 +203,6 @@ def _names(service: Object, client: Client) -> set[str]:
     space = f"{service.name}.{service.namespace}"
     short = {service.name} if service.namespace == client.namespace else set()
     return {full, space, f"{space}.svc"} | short
-
-
-def _age(item: Object) -> tuple[str, str, str]:
-    """Sort the oldest first, then by name: who is first, wins."""
-    return str(item.metadata.get("creationTimestamp") or ""), item.name, item.namespace
 
 
 def _port(service: Object, number: int) -> Mapping[str, Any]:
@@ -261,8 +242,3 @@ def _destinations(
         for route in routes
         if route.get("weight")
     ]
-
-
-def _subset(rules: Iterable[Object], name: str) -> Mapping[str, Any] | None:
-    subsets = (subset for rule in rules for subset in rule.spec.get("subsets") or ())
-    return next((subset for subset in subsets if subset.get("name") == name), None)

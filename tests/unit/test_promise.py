@@ -267,6 +267,28 @@ def test_a_destination_rule_for_other_workloads_does_not_count() -> None:
         promised(service(), selected, rule({"route": [to("v2")]}))
 
 
+def test_a_destination_rule_for_this_workload_wins_over_an_older_one_for_all() -> None:
+    def only(version: str, name: str, day: int, **spec: Any) -> Object:
+        made = {"creationTimestamp": f"2024-01-0{day}T00:00:00Z"}
+        subset = {"name": "s", "labels": {"version": version}}
+        return thing("DestinationRule", {"host": "app", "subsets": [subset], **spec}, name, **made)
+
+    selecting = only("v1", "mine", 2, workloadSelector={"matchLabels": {"app": "testclient"}})
+    objects = [service(), only("v2", "general", 1), selecting, rule({"route": [to("s")]})]
+    assert promised(*objects) == "v1=100%"
+
+
+def test_the_root_namespace_is_that_of_the_clients_istio() -> None:
+    everywhere = subsets("v2", host="app.default.svc.cluster.local")
+    metadata = {"name": "all", "namespace": "mesh-root"}
+    everywhere = everywhere.with_data({**everywhere.data, "metadata": metadata})
+    objects = [service(), everywhere, rule({"route": [to("v2")]})]
+    client = Client("default", {}, injected=True, root_namespace="mesh-root")
+    assert promised(*objects, client=client) == "v2=100%"
+    with pytest.raises(InputError, match="no DestinationRule"):
+        promised(*objects)
+
+
 @pytest.mark.parametrize(
     ("way", "words"),
     [

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from meshdemo import manifests, rivalry
+from meshdemo.destination_rules import ROOT_NAMESPACE
 from meshdemo.engines.pods import find_client
 from meshdemo.errors import EnvironmentFailed, InputError, Problem
 from meshdemo.expectation import parse_split
 from meshdemo.hosts import resolve, service_host
 from meshdemo.manifests import Object
-from meshdemo.promise import ROOT_NAMESPACE
 from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough import steps, workloads
 from meshdemo.walkthrough.events import Accepted, Finished, Note, Started

@@ -6,7 +6,7 @@ apart by address, the client here uses its Envoy as an HTTP proxy and names the 
     the pod's process -> "outbound", an HTTP proxy -> route -> cluster -> the pods' entries
     another pod       -> "inbound|PORT||"          -> the pod's process
 
-One module each for: hosts, services, destination_rules, policies, virtual_services (what the
+One module each for: hosts, services, policies, virtual_services (what the
 objects mean); scope (what one client sees of it); matches, actions, headers, faults, routes,
 virtual_hosts, clusters, connections, listeners, refusals (what Envoy is told).
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from meshdemo.engines.local.translate.destination_rules import Rule
+    from meshdemo.destination_rules import Rule
     from meshdemo.engines.local.translate.resources import Json
 
 PER_PORT = ("connectionPool", "outlierDetection", "loadBalancer", "tls")

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.translate import destination_rules, policies, services
+from meshdemo import destination_rules
+from meshdemo.engines.local.translate import policies, services
 from meshdemo.engines.local.translate import virtual_services as virtual
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from meshdemo.destination_rules import Rule
     from meshdemo.engines.local.model import Mesh, PlannedPod
-    from meshdemo.engines.local.translate.destination_rules import Rule
     from meshdemo.engines.local.translate.services import Service
     from meshdemo.engines.local.translate.virtual_services import VirtualService
 
@@ -50,8 +51,8 @@ def scope_of(mesh: Mesh, client: PlannedPod) -> Scope:
     known = destination_rules.read_rules(mesh.objects)
     chosen = {
         host: rule
-        for host, service in visible.items()
-        if (rule := destination_rules.choose(known, service, client.namespace, client.labels))
+        for host in visible
+        if (rule := destination_rules.choose(known, host, client.namespace, client.labels))
     }
     followed = virtual.followed_in(client.namespace, virtual.read_virtual_services(mesh.objects))
     return Scope(

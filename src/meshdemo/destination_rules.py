@@ -1,22 +1,27 @@
-"""DestinationRules: merging those for one host, and choosing the one that a client follows."""
+"""DestinationRules: merging those for one host, and choosing the one that a client follows. Pure.
+
+It is what istiod does (``mergeDestinationRule``, ``destinationRule``, ``SidecarScope``), written
+once for all who ask: the local engine, what the rules promise, and the wait for them in a sidecar.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from meshdemo import hosts
-from meshdemo.engines.local.translate.services import EVERYWHERE, HERE
+from meshdemo.rivalry import EVERYWHERE, HERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from meshdemo.engines.local.translate.resources import Json
-    from meshdemo.engines.local.translate.services import Service
     from meshdemo.manifests import Object
 
+Json: TypeAlias = "dict[str, Any]"
+
 ROOT_NAMESPACE = "istio-system"
-"""Rules in it hold for every client that has none nearer."""
+"""The root namespace, unless Istio is installed in another: rules in it hold for every client that
+has none nearer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +36,16 @@ class Rule:
     selector: Mapping[str, str] | None
     """The labels of the clients that it holds for; None means all."""
     exported_to: frozenset[str]
+    joined: tuple[str, ...] = ()
+    """The names of those merged into it, which are of its namespace too."""
 
     def subset(self, name: str) -> Json | None:
-        return next((subset for subset in self.subsets if subset["name"] == name), None)
+        """Find a subset by its name."""
+        return next((subset for subset in self.subsets if subset.get("name") == name), None)
+
+    def has(self, item: Object) -> bool:
+        """Tell whether it is, or was merged with, this object."""
+        return item.namespace == self.namespace and item.name in (self.name, *self.joined)
 
 
 Table = dict[str, list[Rule]]
@@ -50,15 +62,16 @@ class Rules:
     """By namespace: what clients of others may follow too."""
     root: Table = field(default_factory=dict)
     """What only clients inside the root namespace follow."""
+    root_namespace: str = ROOT_NAMESPACE
 
 
-def read_rules(objects: Iterable[Object]) -> Rules:
+def read_rules(objects: Iterable[Object], root_namespace: str = ROOT_NAMESPACE) -> Rules:
     """Read and merge the DestinationRules, those with a workloadSelector first, then by age."""
-    rules = Rules()
+    rules = Rules(root_namespace=root_namespace)
     found = [item for item in objects if item.kind == "DestinationRule"]
     found.sort(
         key=lambda item: (
-            "workloadSelector" not in item.spec,
+            item.spec.get("workloadSelector") is None,
             str(item.metadata.get("creationTimestamp") or ""),
             item.name,
             item.namespace,
@@ -70,16 +83,15 @@ def read_rules(objects: Iterable[Object]) -> Rules:
 
 
 def _rule(item: Object) -> Rule:
-    spec = item.spec
-    selected = "workloadSelector" in spec
+    spec, selector = item.spec, item.spec.get("workloadSelector")
     return Rule(
         name=item.name,
         namespace=item.namespace,
-        host=hosts.resolve(spec["host"], item.namespace),
+        host=hosts.resolve(str(spec.get("host", "")), item.namespace),
         subsets=tuple(spec.get("subsets") or ()),
         policy=spec.get("trafficPolicy"),
-        selector=(spec["workloadSelector"].get("matchLabels") or {}) if selected else None,
-        exported_to=frozenset({HERE} if selected else spec.get("exportTo") or ()),
+        selector=None if selector is None else selector.get("matchLabels") or {},
+        exported_to=frozenset((spec.get("exportTo") or ()) if selector is None else {HERE}),
     )
 
 
@@ -91,7 +103,7 @@ def _file(rules: Rules, rule: Rule) -> None:
     private = len(exported) == 1 and bool(exported & own)
     if not private:
         _merge(rules.exported.setdefault(rule.namespace, {}), rule)
-    elif rule.namespace == ROOT_NAMESPACE:
+    elif rule.namespace == rules.root_namespace:
         _merge(rules.root, rule)
 
 
@@ -119,20 +131,22 @@ def _merge(table: Table, rule: Rule) -> None:
 
 def _merged(older: Rule, newer: Rule) -> Rule:
     """Add the subsets that are new; the older rule's policy stays if it has one."""
-    fresh = tuple(subset for subset in newer.subsets if older.subset(subset["name"]) is None)
-    policy = newer.policy if older.policy is None else older.policy
-    return replace(older, subsets=older.subsets + fresh, policy=policy)
+    fresh = tuple(each for each in newer.subsets if older.subset(each.get("name", "")) is None)
+    return replace(
+        older,
+        subsets=older.subsets + fresh,
+        policy=newer.policy if older.policy is None else older.policy,
+        joined=(*older.joined, newer.name),
+    )
 
 
-def choose(
-    rules: Rules, service: Service, namespace: str, labels: Mapping[str, str]
-) -> Rule | None:
-    """Choose the rule that a client follows towards a service.
+def choose(rules: Rules, host: str, namespace: str, labels: Mapping[str, str]) -> Rule | None:
+    """Choose the rule that a client follows towards a service, which is named in full.
 
     The first of these that has any for the host: the client's namespace, the service's, the root
     namespace. Among several of one host, one that selects the client, else the newest for all.
     """
-    found = _look_up(rules, service, namespace)
+    found = _look_up(rules, host, namespace)
     for rule in found:
         here = rule.selector is not None and rule.namespace == namespace
         if here and hosts.within(rule.selector or {}, labels):
@@ -140,14 +154,15 @@ def choose(
     return next((rule for rule in reversed(found) if rule.selector is None), None)
 
 
-def _look_up(rules: Rules, service: Service, namespace: str) -> list[Rule]:
-    own = rules.root if namespace == ROOT_NAMESPACE else rules.local.get(namespace, {})
-    if found := _for_host(own, service.host):
+def _look_up(rules: Rules, host: str, namespace: str) -> list[Rule]:
+    root = rules.root_namespace
+    own = rules.root if namespace == root else rules.local.get(namespace, {})
+    if found := _for_host(own, host):
         return found
-    for place in (service.namespace, ROOT_NAMESPACE):
+    for place in (hosts.namespace_of(host), root):
         found = [
             rule
-            for rule in _for_host(rules.exported.get(place, {}), service.host)
+            for rule in _for_host(rules.exported.get(place, {}), host)
             if not rule.exported_to or rule.exported_to & {EVERYWHERE, namespace}
         ]
         if found:
