@@ -178,7 +178,8 @@ def test_what_we_install_is_noted_in_the_cluster_before_anything_changes(
         "crdsBefore": "no",
     }
     labels = kube.objects["Namespace", "", "istio-system"]["metadata"]["labels"]
-    assert labels["meshdemo.dev/run"] == "istio"
+    assert labels["meshdemo.dev/istio"] == "installed"
+    assert "meshdemo.dev/run" not in labels  # a run may be in a namespace of any name
 
 
 def test_an_istio_of_somebody_else_is_not_ours_by_force(meshed: Any, scripted: Make) -> None:
@@ -199,6 +200,21 @@ def test_what_broke_off_is_ended_by_the_next_install(meshed: Any, scripted: Make
     meshed.put(recorded(unfinished="default"))
     next(run := installation(meshed, program)[0].run())
     assert next(run).name == "istioctl install succeeds"
+
+
+def test_what_broke_off_and_was_repaired_by_hand_is_used_as_it_is(
+    meshed: Any, scripted: Make
+) -> None:
+    program = scripted("1.32")
+    meshed.put(recorded(unfinished="default"))
+    run, said = installation(meshed, program)
+    assert [check.name for check in run.run()][-1] == "Istio is there"
+    assert "broke off, but this Istio is healthy by now" in said[0]
+    assert controlplane.record(meshed, "istio-system") == {
+        "revisions": "default",
+        "unfinished": "",
+    }
+    assert not any("install" in call["argv"] for call in program.calls)
 
 
 def test_what_was_installed_whole_is_not_installed_again_with_other_options(
@@ -360,7 +376,7 @@ def removal(kube: Any, program: Any) -> Removal:
 def recorded(revisions: str = "default", **noted: str) -> dict[str, Any]:
     """What we note in the cluster of an Istio that we installed."""
     noted = {"revisions": revisions, **noted}
-    labels = {"meshdemo.dev/run": "istio", "app.kubernetes.io/managed-by": "meshdemo"}
+    labels = {"meshdemo.dev/istio": "installed", "app.kubernetes.io/managed-by": "meshdemo"}
     metadata = {"name": controlplane.RECORD, "namespace": "istio-system", "labels": labels}
     return {"kind": "ConfigMap", "metadata": metadata, "data": noted}
 
@@ -393,6 +409,51 @@ def test_ours_what_ends_and_pods_without_a_sidecar_do_not_count_as_users(
     ending["metadata"]["deletionTimestamp"] = "2026-11-22T16:00:00Z"
     meshed.put(recorded(), rule(HERE), pod(HERE), pod("shop", injected=False), ending)
     removal(meshed, scripted("1.32")).refuse_if_used()
+
+
+@pytest.mark.parametrize(
+    ("namespace", "labels", "counts"),
+    [
+        ("istio-system", {"install.operator.istio.io/owning-resource": "unknown"}, False),
+        ("istio-system", {"istio": "ingress"}, True),
+        ("shop", {"istio": "ingress"}, True),
+        ("shop", {"install.operator.istio.io/owning-resource": "unknown"}, True),
+    ],
+    ids=["the profile's", "Helm's beside istiod", "Helm's elsewhere", "another installation's"],
+)
+def test_only_the_gateways_of_our_own_profile_are_no_users(
+    namespace: str, labels: dict[str, str], meshed: Any, scripted: Make, *, counts: bool
+) -> None:
+    gateway = pod(namespace)
+    gateway["metadata"]["labels"] = labels
+    meshed.put(recorded(), gateway)
+    down = removal(meshed, scripted("1.32"))
+    if not counts:
+        down.refuse_if_used()
+        return
+    with pytest.raises(EnvironmentFailed, match=f"{namespace}: Pod web-1"):
+        down.refuse_if_used()
+
+
+def test_a_pod_with_a_sidecar_of_somebodys_own_making_is_a_user(
+    meshed: Any, scripted: Make
+) -> None:
+    own = {**pod("shop", injected=False), "spec": {"containers": [{"name": "istio-proxy"}]}}
+    meshed.put(recorded(), own)
+    with pytest.raises(EnvironmentFailed, match="in use"):
+        removal(meshed, scripted("1.32")).refuse_if_used()
+
+
+def test_who_may_not_see_the_control_planes_removes_none(meshed: Any, scripted: Make) -> None:
+    program = scripted("1.32")
+    meshed.put(recorded(crdsBefore="no"))
+    meshed.forbidden |= {"Deployment"}
+    down = removal(meshed, program)
+    with pytest.raises(EnvironmentFailed, match="none is removed"):
+        down.refuse_if_used()
+    with pytest.raises(EnvironmentFailed, match="none is removed"):  # as --force has it
+        list(down.run())
+    assert not program.calls
 
 
 def test_an_istio_of_somebody_else_stays_whoever_uses_it(meshed: Any, scripted: Make) -> None:
@@ -442,3 +503,54 @@ def test_of_several_revisions_only_ours_go(meshed: Any, scripted: Make) -> None:
     list(down.run())
     revisions = [call["argv"][-1] for call in program.calls if call["argv"][0] == "uninstall"]
     assert revisions == ["canary", "default"]
+
+
+def left_by_istio() -> list[dict[str, Any]]:
+    """What is in a real istio-system after ``istioctl uninstall --purge``, and one kind more."""
+    place = {"namespace": "istio-system"}
+    election = {"control-plane.alpha.kubernetes.io/leader": "{}"}
+    base = {"operator.istio.io/component": "Base"}
+    return [
+        {"kind": "ConfigMap", "metadata": {"name": "kube-root-ca.crt", **place}},
+        {"kind": "ConfigMap", "metadata": {"name": "leader", "annotations": election, **place}},
+        {"kind": "ServiceAccount", "metadata": {"name": "default", **place}},
+        {"kind": "ServiceAccount", "metadata": {"name": "istio-reader", "labels": base, **place}},
+        {"kind": "Secret", "type": "istio.io/ca-root", "metadata": {"name": "ca", **place}},
+    ]
+
+
+def removed_namespace(kube: Any, program: Any) -> dict[str, Check]:
+    """Remove an Istio of ours whose namespace is ours, too."""
+    kube.put(recorded(crdsBefore="no"), *left_by_istio())
+    space = kube.objects["Namespace", "", "istio-system"]
+    space["metadata"] |= {"labels": controlplane.labels(), "uid": "u1"}
+    # The scripted istioctl removes nothing.
+    for kind, place, name in list(kube.objects):
+        if kind == "Deployment" or "Webhook" in kind or "CRD" in kind or "Definition" in kind:
+            del kube.objects[kind, place, name]
+    return named(list(removal(kube, program).run()))
+
+
+def test_istios_namespace_goes_with_what_istio_left_in_it(meshed: Any, scripted: Make) -> None:
+    checks = removed_namespace(meshed, scripted("1.32"))
+    assert all(check.ok for check in checks.values())
+    assert ("Namespace", "", "istio-system") not in meshed.objects
+
+
+def test_istios_namespace_stays_while_others_live_in_it(meshed: Any, scripted: Make) -> None:
+    metadata = {"name": "prometheus", "namespace": "istio-system"}
+    meshed.put({"kind": "ConfigMap", "metadata": metadata})
+    check = removed_namespace(meshed, scripted("1.32"))["namespace istio-system is not ours alone"]
+    assert check.ok
+    assert check.detail == "kept, others have objects in it: ConfigMap prometheus"
+    assert ("Namespace", "", "istio-system") in meshed.objects
+
+
+def test_istios_namespace_stays_where_not_all_in_it_can_be_seen(
+    meshed: Any, scripted: Make
+) -> None:
+    meshed.forbidden |= {"Kiali"}
+    check = removed_namespace(meshed, scripted("1.32"))["namespace istio-system is ours alone"]
+    assert not check.ok
+    assert "Kiali" in check.detail
+    assert ("Namespace", "", "istio-system") in meshed.objects

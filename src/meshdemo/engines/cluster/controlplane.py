@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ISTIOD = "app=istiod"
 RECORD = "meshdemo-istio"
 """The ConfigMap beside istiod that says that we installed it."""
+INSTALLED = "meshdemo.dev/istio=installed"
+"""Our label on that and on its namespace; a run's own label would mean a namespace of any name."""
 VARIANTS = ("-distroless", "-debug")
 
 
@@ -103,6 +105,12 @@ def record(kube: Kube, namespace: str) -> dict[str, str] | None:
     except Forbidden:
         return None
     return dict(found.get("data") or {}) if found else None
+
+
+def labels() -> dict[str, str]:
+    """Give the labels of what we make for an Istio of ours."""
+    name, _, value = INSTALLED.partition("=")
+    return {name: value, "app.kubernetes.io/managed-by": "meshdemo"}
 
 
 def revisions(noted: Mapping[str, str]) -> list[str]:

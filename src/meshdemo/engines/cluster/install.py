@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -11,6 +12,7 @@ from meshdemo import shell
 from meshdemo.engines import Check, MeshOptions
 from meshdemo.engines.cluster import controlplane, istioctl
 from meshdemo.engines.cluster.istioctl import Istioctl
+from meshdemo.engines.cluster.kube import Forbidden
 from meshdemo.engines.cluster.releases import can_be_fetched, release_of
 from meshdemo.engines.cluster.verification import CRD, CRDS, NOT_ASKED, Verification
 from meshdemo.errors import EnvironmentFailed
@@ -27,7 +29,6 @@ SETTLING = 30.0
 """Seconds that webhooks may take after istiod is there, in which it writes their certificates."""
 FETCH_SECONDS = 30.0
 """How long a host that serves istioctl may say nothing."""
-RUN_LABELS = {"meshdemo.dev/run": "istio", "app.kubernetes.io/managed-by": "meshdemo"}
 BROKEN_HINT = "Look at it with meshdemo doctor, or install it anew: meshdemo install --force"
 RIGHTS_HINT = "To install Istio takes an administrator's rights: meshdemo doctor"
 HINTS = {
@@ -98,7 +99,23 @@ class Installation:
 
     def _may_change(self, there: ControlPlane) -> bool:
         """Tell whether istioctl may run: asked for, or to end what we once began."""
-        return self.options.force or controlplane.is_unfinished(self.kube, there)
+        if self.options.force or not controlplane.is_unfinished(self.kube, there):
+            return self.options.force
+        return not self._is_whole_by_now(there)
+
+    def _is_whole_by_now(self, plane: ControlPlane) -> bool:
+        """Tell whether what broke off was ended by others, whose options we must not undo."""
+        verification = Verification(self.kube, plane, namespace=self.namespace)
+        if not all(check.ok for check in verification.checks(0)):
+            return False
+        with suppress(Forbidden):  # then it is found whole once more the next time
+            self._note(plane.namespace, {"unfinished": ""})
+        self.notify(
+            "The last meshdemo install broke off, but this Istio is healthy by now: it is used as "
+            "it is. To install it again: meshdemo install --force",
+            lasting=True,
+        )
+        return True
 
     def _as_it_is(self, plane: ControlPlane) -> Iterator[Check]:
         if not plane.rolled_out:
@@ -196,7 +213,7 @@ class Installation:
             yield Check("istioctl install succeeds", ok=False, detail=detail, hint=hint)
             return
         if ours:
-            self._note(ctl, {"unfinished": ""})
+            self._note(ctl.namespace, {"unfinished": ""})
         took = f"in {time.monotonic() - began:.1f} s"
         yield Check("istioctl install succeeds", ok=True, detail=took)
         planes = controlplane.control_planes(self.kube) or ()
@@ -215,12 +232,13 @@ class Installation:
         What was there before us is not ours to remove: the namespace, and the CRDs.
         """
         if self.kube.get("v1", "Namespace", ctl.namespace) is None:
-            metadata = {"name": ctl.namespace, "labels": RUN_LABELS}
+            metadata = {"name": ctl.namespace, "labels": controlplane.labels()}
             self.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         noted = controlplane.record(self.kube, ctl.namespace)
         if noted is not None:
             revisions = dict.fromkeys([*controlplane.revisions(noted), ctl.revision])
-            self._note(ctl, {"revisions": " ".join(revisions), "unfinished": ctl.revision})
+            began = {"revisions": " ".join(revisions), "unfinished": ctl.revision}
+            self._note(ctl.namespace, began)
             return
         had_crds = any(self.kube.get(CRD, "CustomResourceDefinition", name) for name in CRDS)
         self.kube.create(
@@ -230,7 +248,7 @@ class Installation:
                 "metadata": {
                     "name": controlplane.RECORD,
                     "namespace": ctl.namespace,
-                    "labels": RUN_LABELS,
+                    "labels": controlplane.labels(),
                 },
                 "data": {
                     "revisions": ctl.revision,
@@ -240,8 +258,8 @@ class Installation:
             }
         )
 
-    def _note(self, ctl: Istioctl, data: dict[str, str]) -> None:
-        self.kube.patch("v1", "ConfigMap", controlplane.RECORD, {"data": data}, ctl.namespace)
+    def _note(self, namespace: str, data: dict[str, str]) -> None:
+        self.kube.patch("v1", "ConfigMap", controlplane.RECORD, {"data": data}, namespace)
 
 
 def skew(ctl: Istioctl, plane: ControlPlane) -> tuple[bool, str, str]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from meshdemo import waiting
 from meshdemo.engines import Check
-from meshdemo.engines.cluster import controlplane
-from meshdemo.engines.cluster.injection import is_injected
-from meshdemo.engines.cluster.install import RUN_LABELS
+from meshdemo.engines.cluster import controlplane, neighbours
+from meshdemo.engines.cluster.install import RIGHTS_HINT
+from meshdemo.engines.cluster.status import is_injected
 from meshdemo.engines.cluster.verification import ADMISSION, CRD, CRDS, NETWORKING
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
@@ -25,6 +25,14 @@ RULES = ("VirtualService", "DestinationRule")
 IN_EACH_NAMESPACE = "istio.io/config=true"
 """The label of the ConfigMaps, such as its CA's certificate, that istiod writes everywhere. It
 never takes them away again, nor does ``istioctl uninstall --purge``."""
+INSTALLER = "install.operator.istio.io/owning-resource"
+"""Label of the pods of a profile's own gateways, and not of a gateway that came otherwise."""
+BASE = ("operator.istio.io/component", "Base")
+"""Label of what istioctl installs once for all revisions, and keeps as long as there is one."""
+ELECTION = "control-plane.alpha.kubernetes.io/leader"
+"""Annotation of the ConfigMaps by which several istiods settle which of them leads."""
+CA = "istio.io/ca-root"
+"""Type of the Secret with the CA that istiod makes for itself; one of the user's has another."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +48,13 @@ class Removal:
 
     def refuse_if_used(self) -> None:
         """Raise EnvironmentFailed while somebody else's pods or rules need an Istio of ours."""
-        if not self._records():
+        records = self._records()
+        if not records:
             return
+        self._planes()  # who may not see them is told so before anything is removed
+        places = {record["metadata"]["namespace"] for record in records}
         users: dict[str, list[str]] = {}
-        for item in self._users():
+        for item in self._users(places):
             where, name = item["metadata"]["namespace"], item["metadata"]["name"]
             users.setdefault(where, []).append(f"{item['kind']} {name}")
         if not users:
@@ -64,21 +75,31 @@ class Removal:
             yield from self._remove(record)
 
     def _records(self) -> list[Json]:
-        noted = self.kube.list("v1", "ConfigMap", labels=_selector())
+        noted = self.kube.list("v1", "ConfigMap", labels=controlplane.INSTALLED)
         return [item for item in noted if item["metadata"]["name"] == controlplane.RECORD]
 
-    def _users(self) -> Iterator[Json]:
-        """Give what needs Istio and stays; what is being deleted does neither."""
+    def _planes(self) -> tuple[ControlPlane, ...]:
+        """List what is installed; who removes without seeing it might remove somebody else's."""
+        planes = controlplane.control_planes(self.kube)
+        if planes is None:
+            message = "not allowed to see which Istio is there, so none is removed"
+            raise EnvironmentFailed(message, hint=RIGHTS_HINT)
+        return planes
+
+    def _users(self, places: set[str]) -> Iterator[Json]:
+        """Give what needs Istio and stays; what is being deleted does neither.
+
+        ``places`` are the namespaces in which Istios of ours have their gateways.
+        """
         pods = (pod for pod in self.kube.list("v1", "Pod") if is_injected(pod))
         rules = (r for kind in RULES for r in self.kube.list(f"{NETWORKING}/v1beta1", kind))
-        for item in (*(pod for pod in pods if not _is_gateway(pod)), *rules):
+        for item in (*(pod for pod in pods if not _is_gateway(pod, places)), *rules):
             if "deletionTimestamp" not in item["metadata"] and not self.ours(item):
                 yield item
 
     def _remove(self, record: Json) -> Iterator[Check]:
         namespace, noted = record["metadata"]["namespace"], record.get("data") or {}
-        planes = controlplane.control_planes(self.kube) or ()
-        foreign = [p for p in planes if (p.namespace, p.revision) not in _noted(record)]
+        foreign = [p for p in self._planes() if (p.namespace, p.revision) not in _noted(record)]
         alone = not foreign and noted.get("crdsBefore") != "yes"
         # Also of what broke off before there was an istiod, something may be there.
         ours = [controlplane.assumed(*each) for each in sorted(_noted(record))]
@@ -110,18 +131,23 @@ class Removal:
     def _remove_namespace(self, name: str, *, others: bool) -> Iterator[Check]:
         """Remove the namespace too, if it was made for this Istio."""
         found = self.kube.get("v1", "Namespace", name)
-        labels = ((found or {}).get("metadata") or {}).get("labels") or {}
-        if others or RUN_LABELS.items() - labels.items():
+        metadata = (found or {}).get("metadata") or {}
+        if others or controlplane.labels().items() - (metadata.get("labels") or {}).items():
             return
-        self.kube.delete("v1", "Namespace", name)
+        known = neighbours.kinds(self.kube)
+        around = neighbours.of(self.kube, known, name, _is_left_by_istio)
+        if reason := around.against_removal(name):
+            yield reason
+            return
+        seen = {"preconditions": {"uid": metadata["uid"]}}
+        self.kube.delete("v1", "Namespace", name, options=seen)
         gone = self._gone(
             f"namespace {name} is gone", lambda: self.kube.get("v1", "Namespace", name) is None
         )
         yield gone
 
     def _istiods(self, record: Json) -> list[ControlPlane]:
-        planes = controlplane.control_planes(self.kube) or ()
-        return [p for p in planes if (p.namespace, p.revision) in _noted(record)]
+        return [p for p in self._planes() if (p.namespace, p.revision) in _noted(record)]
 
     def _no_webhooks(self) -> bool:
         kinds = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
@@ -147,10 +173,19 @@ def _noted(record: Json) -> set[tuple[str, str]]:
     return {(namespace, name) for name in controlplane.revisions(record.get("data") or {})}
 
 
-def _is_gateway(pod: Json) -> bool:
-    """Tell a gateway of the profile, which goes with Istio, from an application's pod."""
-    return "istio" in (pod["metadata"].get("labels") or {})
+def _is_gateway(pod: Json, places: set[str]) -> bool:
+    """Tell a gateway of our profile, which goes with Istio, from an application's pod."""
+    metadata = pod["metadata"]
+    return metadata["namespace"] in places and INSTALLER in (metadata.get("labels") or {})
 
 
-def _selector() -> str:
-    return ",".join(f"{name}={value}" for name, value in RUN_LABELS.items())
+def _is_left_by_istio(item: Json) -> bool:
+    """Tell what Istio made for itself, and its removal leaves in its namespace."""
+    metadata = item["metadata"]
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    return (
+        item.get("type") == CA
+        or ELECTION in annotations
+        or BASE in labels.items()
+        or IN_EACH_NAMESPACE in (f"{name}={value}" for name, value in labels.items())
+    )
