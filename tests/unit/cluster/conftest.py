@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,8 @@ class FakeKube:
     """The namespace in which alone one may list; empty for all."""
     may_not: set[tuple[str, str]] = field(default_factory=set)
     """Verb and resource/subresource that one may not use."""
+    time: datetime = datetime(2020, 1, 1, tzinfo=timezone.utc)
+    """What its clock says: it is far from ours."""
     server: str = "https://127.0.0.1:1"
     context: str = "test"
     namespace: str = "default"
@@ -96,6 +99,9 @@ class FakeKube:
             metadata = item["metadata"]
             self.objects[item["kind"], metadata.get("namespace", ""), metadata["name"]] = item
         return self
+
+    def now(self) -> datetime:
+        return self.time
 
     def version(self) -> dict[str, Any]:
         return {"major": "1", "minor": self.minor, "gitVersion": f"v1.{self.minor}.4"}

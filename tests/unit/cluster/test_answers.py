@@ -8,12 +8,11 @@ import socketserver
 import subprocess
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from meshdemo.engines.cluster.dataplane import IN_A_ROW, Place
-from meshdemo.engines.cluster.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,14 +90,3 @@ def test_of_a_port_that_is_not_declared_to_be_http_it_is_enough_to_listen() -> N
 def test_a_client_without_curl_is_said_so() -> None:
     assert "no curl" in Place("http://app/").trouble(b"", MARK)
     assert f"-lt {IN_A_ROW}" in Place("http://app/").script(MARK)
-
-
-def test_the_test_client_is_not_asked(kube: Any) -> None:
-    for name in ("app", "testclient"):
-        metadata = {"name": name, "namespace": "shop", "labels": {"app": name}}
-        spec = {"selector": {"app": name}, "ports": [{"port": 80}]}
-        kube.put(
-            {"apiVersion": "v1", "kind": "Pod", "metadata": metadata},
-            {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec},
-        )
-    assert [place.url for place in View(kube, "shop").starting_places()] == ["http://app.shop:80/"]

@@ -8,6 +8,7 @@ import os
 import ssl
 import threading
 import warnings
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,8 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers: dict[str, tuple[int, Any]] = {}
         self.shown: list[str | None] = []
+        self.date = ""
+        """What time it says it is; empty for the true one."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -50,6 +53,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return self.server.date or super().date_time_string(timestamp)
 
     def log_message(self, *_: object) -> None:
         """Be silent."""
@@ -238,3 +244,22 @@ def test_of_several_files_the_first_current_context_counts_as_for_kubectl(
     monkeypatch.setenv("KUBECONFIG", os.pathsep.join(files))
     assert Kube.open(Settings()).context == "first"
     assert Kube.open(Settings(context="second")).context == "second"
+
+
+def test_the_time_is_the_servers(server: Server, write: Write) -> None:
+    kube = opened(write())
+    server.date = "Wed, 01 Jan 2020 00:00:00 GMT"
+    kube.version()
+    assert (
+        timedelta() <= kube.now() - datetime(2020, 1, 1, tzinfo=timezone.utc) < timedelta(hours=1)
+    )
+
+
+@pytest.mark.parametrize("said", ["soon", " "], ids=["nonsense", "nothing"])
+def test_a_server_that_does_not_say_what_time_it_is_is_taken_to_have_ours(
+    said: str, server: Server, write: Write
+) -> None:
+    kube = opened(write())
+    server.date = said
+    kube.version()
+    assert abs(kube.now() - datetime.now(timezone.utc)) < timedelta(hours=1)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
-from meshdemo.engines.cluster.dataplane import Place
 from meshdemo.engines.cluster.view import View
 
 
@@ -56,27 +54,3 @@ def test_who_may_not_look_elsewhere_sees_what_is_here(kube: Any) -> None:
     kube.only = "shop"
     assert seen(kube, rule("shop", "app"), rule("other", FQDN)) == ["VirtualService shop/theirs"]
     assert View(kube, "shop").from_elsewhere([]) is None
-
-
-def test_of_pods_that_have_only_just_started_the_ports_that_may_speak_http_are_asked(
-    kube: Any,
-) -> None:
-    ports = [
-        {"name": "http", "port": 80}, {"name": "grpc", "port": 81}, {"name": "tcp", "port": 82},
-        {"name": "ssh", "port": 22},
-    ]  # fmt: skip
-    running = {"running": {"startedAt": datetime.now(timezone.utc).isoformat()}}
-    pod = item("Pod", "app-1", "shop")
-    pod["metadata"]["labels"] = {"app": "app"}
-    pod["status"] = {"containerStatuses": [{"name": "app", "state": running}]}
-    kube.put(
-        item("Service", "app", "shop", selector={"app": "app"}, ports=ports),
-        item("Service", "plain", "shop", selector={"app": "app"}, ports=[{"port": 90}]),
-        item("Service", "other", "shop", selector={"app": "other"}, ports=ports),
-        pod,
-    )
-    assert View(kube, "shop").starting_places() == [
-        Place("http://app.shop:80/"),
-        Place("http://app.shop:81/", is_http=False),
-        Place("http://plain.shop:90/", is_http=False),
-    ]

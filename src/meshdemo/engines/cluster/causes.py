@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.cluster import status
@@ -48,9 +48,8 @@ class Cause:
     """Whether the lines are those of the container's run before this one."""
 
 
-def of_pod(live: Json, now: datetime | None = None) -> Cause | None:
-    """Say why a pod will not be ready; None if it still may."""
-    now = now or datetime.now(timezone.utc)
+def of_pod(live: Json, now: datetime) -> Cause | None:
+    """Say why a pod will not be ready; None if it still may. ``now`` is by the server's clock."""
     return next(_of_pod(live, now), None)
 
 

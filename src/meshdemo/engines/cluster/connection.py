@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlencode
@@ -86,6 +89,8 @@ class Connection:
     in_cluster: bool = False
     user: str = ""
     """As the kubeconfig names them; empty where it names nobody."""
+    _heard: tuple[str, float] = field(default=("", 0.0), init=False)
+    """The server's time in its latest answer, and when that came by the monotonic clock."""
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -114,6 +119,15 @@ class Connection:
     def server(self) -> str:
         """The API server's URL."""
         return str(self.api.configuration.host)
+
+    def now(self) -> datetime:
+        """Give the time by the server's clock: ours may be minutes away from it."""
+        said, moment = self._heard
+        try:
+            since = timedelta(seconds=time.monotonic() - moment)
+            return parsedate_to_datetime(said).astimezone(timezone.utc) + since
+        except ValueError:  # it has not said what time it is
+            return datetime.now(timezone.utc)
 
     def request(
         self,
@@ -164,6 +178,7 @@ class Connection:
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=read_timeout),
                 preload_content=False,
             )
+            self._heard = response.headers.get("Date", ""), time.monotonic()
             if response.status >= ERRORS_FROM:
                 raise self._denial(response.status, response.data)
         except urllib3.exceptions.HTTPError as error:

@@ -12,6 +12,7 @@ from meshdemo.engines.cluster import (
     images,
     references,
     remembering,
+    startup,
     status,
 )
 from meshdemo.engines.cluster import injection as sidecars
@@ -159,7 +160,7 @@ class ClusterEngine:
             before, self._before = self._before, None
             readiness.wait_for_rules(plane, rules(objects), rules(self.view.seen()), before)
         if client := self.view.client():
-            places = self.view.starting_places()
+            places = startup.places(self.view, objects)
             readiness.wait_for_answers(self.view.data_plane(client), places)
 
     def objects(self) -> tuple[Object, ...]:

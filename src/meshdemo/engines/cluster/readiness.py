@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.cluster import causes, containerlogs, rollout, status, watching
 from meshdemo.engines.cluster.connection import Forbidden
 from meshdemo.engines.cluster.dataplane import Unseen
 from meshdemo.engines.cluster.exec import Late, Lost
+from meshdemo.engines.cluster.startup import START_UP
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ SETTLED = 3.0
 PATIENCE = 15.0
 """Seconds for the details of a rule that already leads where it should: an EnvoyFilter or a setting
 of istiod's may have the last word on them, and then there is nothing to wait for."""
-START_UP = 30.0
-"""Seconds of a container's life in which not to answer is part of its start."""
 ANSWER_PAUSE = 0.2
 LASTING = 2.0
 """Seconds after which a cause holds: that of a former template goes with its pods before that."""
@@ -117,9 +115,9 @@ class Readiness:
         if not rollout.is_observed(live):
             yield f"{item.name} waits for the cluster to see what was applied"
             return
-        newest = rollout.newest(pods)
+        newest, now = rollout.newest(pods), self.kube.now()
         for pod in newest:
-            cause = causes.of_pod(pod) or causes.of_end(pod, live)
+            cause = causes.of_pod(pod, now) or causes.of_end(pod, live)
             if cause := self._lasting(pod["metadata"]["name"], cause):
                 raise self._failure(pod, causes.with_way_out(cause, pod, live))
         cause = causes.of_workload(live, self._events(live, pods))
@@ -248,11 +246,6 @@ class Readiness:
             self.notify(text)
 
 
-def starting(pods: Sequence[Json]) -> list[Json]:
-    """Pick the pods that have only just started, so that they may not answer yet."""
-    return [pod for pod in pods if _age(pod) < START_UP]
-
-
 def _lack(dump: Dump, rules: Sequence[Object], existing: Sequence[Object]) -> Lack | None:
     """Say which rules are not in a sidecar yet, or only in an older version."""
     if late := [rule for rule in rules if not dump.is_live(rule, existing)]:
@@ -266,21 +259,6 @@ def _lack(dump: Dump, rules: Sequence[Object], existing: Sequence[Object]) -> La
 
 def _titles(rules: Sequence[Object]) -> str:
     return ", ".join(rule.title for rule in rules)
-
-
-def _age(pod: Json) -> float:
-    """Say for how long the youngest of its app containers has been running, in seconds."""
-    moments = [
-        (item.get("state") or {}).get("running", {}).get("startedAt")
-        for item in (pod.get("status") or {}).get("containerStatuses") or ()
-    ]
-    now = datetime.now(timezone.utc)
-    ages = [
-        (now - datetime.fromisoformat(m.replace("Z", "+00:00"))).total_seconds()
-        for m in moments
-        if m
-    ]
-    return min(ages, default=0.0)
 
 
 def _asked(plane: DataPlane, place: Place, deadline: float) -> str:

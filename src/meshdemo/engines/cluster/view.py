@@ -5,24 +5,23 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from meshdemo.engines.cluster import status, written
 from meshdemo.engines.cluster.applying import RUN
 from meshdemo.engines.cluster.connection import Forbidden
-from meshdemo.engines.cluster.dataplane import DataPlane, Place
+from meshdemo.engines.cluster.dataplane import DataPlane
 from meshdemo.engines.cluster.exec import Target
-from meshdemo.engines.cluster.readiness import starting
 from meshdemo.engines.pods import CLIENT, find_client
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.hosts import service_host
 from meshdemo.manifests import Object, in_apply_order, rules
-from meshdemo.protocols import Protocol, protocol_of
+from meshdemo.protocols import protocol_of
 from meshdemo.rivalry import holds_for
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from meshdemo.engines import Pod
     from meshdemo.engines.cluster.kube import Json, Kube
@@ -53,11 +52,11 @@ class View:
         """Give what decides on traffic, and what else is ours; it can be applied again."""
         with ThreadPoolExecutor(max_workers=len(OWN) + 1) as pool:
             seen = pool.submit(self.seen)
-            found = list(pool.map(self._own, OWN))
+            found = list(pool.map(self.own, OWN))
         own = [written.applied(live) for items in found for live in items]
         return tuple(in_apply_order([*seen.result(), *own]))
 
-    def _own(self, kind: tuple[str, str]) -> list[Json]:
+    def own(self, kind: tuple[str, str]) -> list[Json]:
         """Give ours of a kind; none where one may not see it, as a CI job that verifies."""
         try:
             return self.kube.list(*kind, self.run, labels=f"{RUN}={self.run}")
@@ -159,40 +158,10 @@ class View:
         opaque = any(not protocol_of(p).takes_http_rules for p in ports if p.get("port") == port)
         return opaque or any("PASSTHROUGH" in str(item.spec) for item in rules(found))
 
-    def starting_places(self) -> list[Place]:
-        """Give the ports of services whose pods have only just started.
-
-        Those of other protocols than HTTP are left out: a sidecar takes their connections whether
-        or not the app listens. So are ports whose name is no protocol's, as ``ssh``, and the test
-        client: it sends, and need not listen on the port that the article's Service of it names.
-        """
-        young = starting(self.kube.list("v1", "Pod", self.run))
-        found = [pod["metadata"].get("labels") or {} for pod in young]
-        labels = [each for each in found if each.get("app") != CLIENT]
-        return [
-            Place(
-                f"http://{item.name}.{item.namespace}:{port['port']}/",
-                is_http=protocol_of(port) is Protocol.HTTP,
-            )
-            for item in (self.seen() if labels else ())
-            if item.kind == "Service"
-            and (selector := item.spec.get("selector"))
-            and any(selector.items() <= each.items() for each in labels)
-            for port in item.spec.get("ports") or ()
-            if _may_speak_http(port)
-        ]
-
 
 def target(pod: Pod) -> Target:
     """Give a pod's app container."""
     return Target(pod.namespace, pod.name, status.app_container(pod))
-
-
-def _may_speak_http(port: Mapping[str, Any]) -> bool:
-    """Tell whether a port is HTTP by its name, or may well be as it has none."""
-    found = protocol_of(port)
-    named = port.get("name") or port.get("appProtocol")
-    return found.takes_http_rules and not (found is Protocol.AUTO and named)
 
 
 def _is_cluster_service(item: Object) -> bool:

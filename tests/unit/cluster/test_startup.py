@@ -1,0 +1,101 @@
+"""Of whose pods it is waited until they answer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from meshdemo.engines.cluster import startup
+from meshdemo.engines.cluster.applying import RUN
+from meshdemo.engines.cluster.dataplane import Place
+from meshdemo.engines.cluster.view import View
+from meshdemo.manifests import Object
+
+PORTS = [
+    {"name": "http", "port": 80}, {"name": "grpc", "port": 81}, {"name": "tcp", "port": 82},
+    {"name": "ssh", "port": 22},
+]  # fmt: skip
+BROKEN = {"waiting": {"reason": "ImagePullBackOff"}}
+
+
+def item(kind: str, name: str, version: str = "v1", **spec: Any) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "shop"}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def put(
+    kube: Any, name: str, *, age: float = 1, ours: bool = True, broken: bool = False, **more: Any
+) -> None:
+    """Have a Deployment with one pod, which has run for so many seconds, and a Service."""
+    running = {"running": {"startedAt": (kube.now() - timedelta(seconds=age)).isoformat()}}
+    container = {"name": "app", "state": BROKEN if broken else running, "ready": not broken}
+    pod = item("Pod", f"{name}-77-x", containers=[{"name": "app"}])
+    pod["metadata"]["labels"] = {"app": name, "pod-template-hash": "77"}
+    pod["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": f"{name}-77"}]
+    phase = "Pending" if broken else "Running"
+    pod["status"] = {"phase": phase, "containerStatuses": [container]}
+    deployment = item("Deployment", name, "apps/v1")
+    deployment["metadata"]["labels"] = {RUN: "shop"} if ours else {}
+    service = {"selector": {"app": name}, "ports": [{"name": "http", "port": 80}], **more}
+    kube.put(pod, deployment, item("Service", name, **service))
+
+
+def urls(kube: Any, *objects: dict[str, Any]) -> list[str]:
+    found = startup.places(View(kube, "shop"), [Object(each) for each in objects])
+    return [place.url for place in found]
+
+
+def test_the_ports_that_may_speak_http_are_asked(kube: Any) -> None:
+    put(kube, "app", ports=PORTS)
+    kube.put(
+        item("Service", "plain", selector={"app": "app"}, ports=[{"port": 90}]),
+        item("Service", "other", selector={"app": "other"}, ports=PORTS),
+    )
+    assert startup.places(View(kube, "shop"), []) == [
+        Place("http://app.shop:80/"),
+        Place("http://app.shop:81/", is_http=False),
+        Place("http://plain.shop:90/", is_http=False),
+    ]
+
+
+def test_neither_the_test_client_is_asked_nor_who_has_run_for_long(kube: Any) -> None:
+    put(kube, "testclient")
+    put(kube, "old", age=60)
+    put(kube, "new", age=20)
+    assert urls(kube) == ["http://new.shop:80/"]
+
+
+def test_pods_of_others_are_not_asked_that_nobody_speaks_of(kube: Any) -> None:
+    put(kube, "ours")
+    put(kube, "theirs", ours=False)
+    assert urls(kube) == ["http://ours.shop:80/"]
+
+
+@pytest.mark.parametrize(
+    "spoken_of",
+    [item("Service", "theirs"), item("Deployment", "theirs", "apps/v1"),
+     item("VirtualService", "split", "networking.istio.io/v1", hosts=["theirs"]),
+     item("DestinationRule", "subsets", "networking.istio.io/v1", host="theirs")],
+    ids=["its Service", "its Deployment", "a VirtualService", "a DestinationRule"],
+)  # fmt: skip
+def test_pods_of_others_are_asked_that_the_objects_speak_of(
+    kube: Any, spoken_of: dict[str, Any]
+) -> None:
+    put(kube, "theirs", ours=False)
+    assert urls(kube, spoken_of) == ["http://theirs.shop:80/"]
+
+
+def test_a_pod_that_is_broken_is_not_asked_whoever_speaks_of_it(kube: Any) -> None:
+    put(kube, "broken", broken=True)
+    put(kube, "half", ours=False)
+    kube.objects["Pod", "shop", "half-77-x"]["status"]["containerStatuses"][0]["ready"] = False
+    assert urls(kube, item("Service", "broken"), item("Service", "half")) == []
+
+
+def test_who_may_not_list_workloads_is_kept_by_those_of_the_objects_alone(kube: Any) -> None:
+    put(kube, "app")
+    kube.forbidden.add("Deployment")
+    assert urls(kube) == []
+    assert urls(kube, item("Service", "app")) == ["http://app.shop:80/"]
