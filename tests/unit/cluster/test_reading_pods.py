@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from meshdemo.engines.cluster import causes, status
+from meshdemo.engines.cluster import causes, refusals, status
+from meshdemo.engines.cluster.connection import Forbidden
+from meshdemo.manifests import Object
 
 NOW = datetime(2026, 11, 22, 16, 0, 0, tzinfo=timezone.utc)
 LONG_AGO, JUST_NOW = "2026-11-22T15:00:00Z", "2026-11-22T15:59:58Z"
@@ -138,18 +140,23 @@ def test_what_may_still_pass_is_waited_for(live: dict[str, Any]) -> None:
     ("message", "hint"),
     [
         ('pods "a" is forbidden: exceeded quota: q', "quota"),
-        ('violates PodSecurity "restricted:latest": allowPrivilegeEscalation', "Pod Security"),
-        ('admission webhook "x" denied the request: no', "webhook"),
+        ('violates PodSecurity "restricted:latest": allowPrivilegeEscalation', "CNI plug-in"),
+        ('admission webhook "x" denied the request: no', "A webhook refuses it"),
         ("failed calling webhook namespace.sidecar-injector.istio.io", "istiod"),
     ],
     ids=["quota", "pod security", "denied", "webhook down"],
 )
-def test_a_deployment_that_gets_no_pods_says_why(message: str, hint: str) -> None:
+def test_a_deployment_that_gets_no_pods_and_a_pod_that_is_refused_say_the_same(
+    message: str, hint: str
+) -> None:
     failure = {"type": "ReplicaFailure", "status": "True", "message": message}
     cause = causes.of_workload({"status": {"conditions": [failure]}})
     assert cause
     assert message in cause.message
     assert hint in cause.hint
+    refused = Object({"kind": "Pod", "metadata": {"name": "app"}})
+    error = Forbidden(message, 403, {}, hint="Ask for these rights.")
+    assert refusals.failure(refused, error).hint == cause.hint
 
 
 def test_envoys_word_on_rejected_listeners_is_found_in_the_sidecars_log() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.cluster import status
+from meshdemo.engines.cluster import refusals, status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -168,7 +168,7 @@ def _has(found: Json, condition: str) -> bool:
 
 
 def _not_created(said: str) -> Cause:
-    return Cause(f"no pod can be created: {said}", _creation_hint(said))
+    return Cause(f"no pod can be created: {said}", refusals.way_out(said))
 
 
 def _of_sidecar(name: str) -> Cause:
@@ -183,19 +183,6 @@ def _is_final(message: str) -> bool:
 
 def _start_hint(message: str) -> str:
     return PLATFORM_HINT if "exec format error" in message else ""
-
-
-def _creation_hint(message: str) -> str:
-    if "exceeded quota" in message:
-        return "The namespace's quota is used up: kubectl describe quota"
-    if "PodSecurity" in message:
-        return (
-            "The namespace enforces Pod Security, and istio-init needs NET_ADMIN: take another "
-            "namespace with -n, or install Istio's CNI plug-in."
-        )
-    if "admission webhook" in message or "failed calling webhook" in message:
-        return "A webhook refuses it; is istiod running? meshdemo doctor tells."
-    return ""
 
 
 def _seconds(since: str | None, now: datetime) -> float:

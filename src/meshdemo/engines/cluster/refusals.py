@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 BAD_REQUEST, INVALID, SERVER_ERROR = 400, 422, 500
 ISTIO = "istio.io/"
 """Part of the API versions of Istio: where their kinds are missing, it is Istio that is missing."""
+WEBHOOK_DOWN = "failed calling webhook"
+"""What the server says where a webhook did not answer: then the object need not be wrong."""
 FIELD = re.compile(r"(?:^\s*|: )\.([\w.\[\]\"=,:/-]+): (.+)$", re.MULTILINE)
 """One mistake in the server's message about an object that does not fit its schema."""
 UNCHANGEABLE = re.compile(r"field is immutable|updates may not change fields|updates to .* fields")
@@ -27,7 +29,7 @@ def problems(item: Object, error: Denied, deletion: str) -> list[Problem]:
     """Say what the server has against an object. What is no fault of the input is raised."""
     if isinstance(error, NoSuchKind) and ISTIO not in str(item.data["apiVersion"]):
         return [item.problem(error.message, "kind")]
-    if error.status not in (BAD_REQUEST, INVALID, SERVER_ERROR) or _is_webhook_down(error):
+    if error.status not in (BAD_REQUEST, INVALID, SERVER_ERROR) or WEBHOOK_DOWN in error.message:
         raise failure(item, error) from error
     if error.causes:
         return [_problem(item, cause, error, deletion) for cause in error.causes]
@@ -52,7 +54,9 @@ def failure(item: Object, error: Denied) -> EnvironmentFailed:
     """Say that an object was not taken, for a reason that is not in it."""
     if isinstance(error, NotFound):
         return EnvironmentFailed(f"{item.title}: {error.message}", hint=error.hint)
-    return EnvironmentFailed(f"{item.title} was not taken: {error.message}", hint=_hint(error))
+    return EnvironmentFailed(
+        f"{item.title} was not taken: {error.message}", hint=way_out(error.message) or error.hint
+    )
 
 
 def conflict(item: Object, causes: Sequence[Json], deletion: str) -> EnvironmentFailed:
@@ -67,18 +71,20 @@ def conflict(item: Object, causes: Sequence[Json], deletion: str) -> Environment
     )
 
 
-def _hint(error: Denied) -> str:
-    text = error.message.lower()
+def way_out(message: str) -> str:
+    """Say what to do where a cluster refuses an object, or a workload its pods."""
+    text = message.lower()
     if "is being terminated" in text:
         return "The namespace is being deleted: wait until it is gone, or take another with -n."
     if "exceeded quota" in text:
         return "The namespace's quota is used up: kubectl describe quota"
     if "podsecurity" in text:
-        return "The namespace enforces Pod Security; take another with -n."
-    if _is_webhook_down(error):
+        return (
+            "The namespace enforces Pod Security, and istio-init needs NET_ADMIN: take another "
+            "namespace with -n, or install Istio's CNI plug-in."
+        )
+    if WEBHOOK_DOWN in text:
         return "Is istiod running? meshdemo doctor tells."
-    return error.hint
-
-
-def _is_webhook_down(error: Denied) -> bool:
-    return "failed calling webhook" in error.message
+    if "admission webhook" in text:
+        return "A webhook refuses it: correct what it names, or ask who runs the cluster."
+    return ""
