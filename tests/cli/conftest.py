@@ -43,6 +43,7 @@ class FakeEngine:
     broken_pod: str = ""
     foreign: dict[str, str] = field(default_factory=dict)
     """Objects that are not ours, and whose they are."""
+    root_namespace: str = "istio-system"
     exit_status: int = 0
     warns: Applied = field(default_factory=Applied)
     calls: list[str] = field(default_factory=list)

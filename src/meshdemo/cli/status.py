@@ -29,7 +29,7 @@ def status(ctx: typer.Context) -> Report:
     objects, here = engine.objects(), [pod for pod in pods if pod.namespace == namespace]
     return report(
         here,
-        routing.in_force(objects, namespace),
+        routing.in_force(objects, namespace, engine.root_namespace),
         who.BEGIN,
         wide=ctx.obj.settings.output == "wide",
         others=who.of_others(here, objects),

@@ -185,6 +185,10 @@ class Engine(Protocol):
     def where(self) -> Where:
         """Say which mesh it is."""
 
+    @property
+    def root_namespace(self) -> str:
+        """Say in which namespace a DestinationRule holds for all of them."""
+
     def check(self) -> Iterator[Check]:
         """Look at every prerequisite, and change nothing."""
 

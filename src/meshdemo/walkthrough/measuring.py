@@ -76,7 +76,9 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
     pods = engine.pods()
     if not client.injected and manifests.rules(objects):
         yield who.unheeded(client)
-    expectation = question.expectation or promised(objects, pods, question.request, client)
+    expectation = question.expectation or promised(
+        objects, pods, question.request, client, engine.root_namespace
+    )
     convergence = _converge(engine, manifests.rules(objects), question.wait)
     if not convergence.live:
         yield Note(
@@ -107,11 +109,17 @@ def expected(engine: Engine, question: Question) -> Expectation:
     if question.expectation:
         return question.expectation
     client = who.require_client(engine)
-    return promised(engine.objects(), engine.pods(), question.request, client)
+    return promised(
+        engine.objects(), engine.pods(), question.request, client, engine.root_namespace
+    )
 
 
 def promised(
-    objects: Sequence[Object], pods: Sequence[Pod], request: Request, client: Pod
+    objects: Sequence[Object],
+    pods: Sequence[Pod],
+    request: Request,
+    client: Pod,
+    root_namespace: str,
 ) -> Expectation:
     """Say what the rules promise to the test client. Raises InputError if that is no split."""
     answering = [(pod.namespace, pod.labels) for pod in pods if pod.name != client.name]
@@ -119,7 +127,7 @@ def promised(
         objects,
         answering,
         request,
-        promise.Client(client.namespace, client.labels, client.injected),
+        promise.Client(client.namespace, client.labels, client.injected, root_namespace),
     )
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from meshdemo import manifests, rivalry
-from meshdemo.destination_rules import ROOT_NAMESPACE
 from meshdemo.engines.pods import find_client
 from meshdemo.errors import EnvironmentFailed, InputError, Problem
 from meshdemo.expectation import parse_split
@@ -155,7 +154,9 @@ def _stays(change: Change) -> Note:
     return Note(f"{text}; if it is yours: {way_out}", warning=True)
 
 
-def in_force(objects: Sequence[Object], namespace: str) -> list[tuple[Object, tuple[Object, ...]]]:
+def in_force(
+    objects: Sequence[Object], namespace: str, root_namespace: str
+) -> list[tuple[Object, tuple[Object, ...]]]:
     """Give the rules for a namespace: its own, and those of others for its services.
 
     Each comes with those that overrule it; without any it is heeded.
@@ -167,7 +168,7 @@ def in_force(objects: Sequence[Object], namespace: str) -> list[tuple[Object, tu
         for item in manifests.rules(objects)
         if item.namespace == namespace
         or (
-            (item.kind == "VirtualService" or item.namespace == ROOT_NAMESPACE)
+            (item.kind == "VirtualService" or item.namespace == root_namespace)
             and rivalry.holds_for(item, hosts, namespace)
         )
     ]

@@ -182,7 +182,9 @@ def _verify_own(engine: Engine, plan: Plan) -> Story[Measured | None]:
         yield Note(f"not verified: there is no test client, the Deployment {CLIENT}")
         return None
     try:
-        promise = measuring.promised(engine.objects(), engine.pods(), request, client)
+        promise = measuring.promised(
+            engine.objects(), engine.pods(), request, client, engine.root_namespace
+        )
     except InputError as error:
         yield Note(f"not verified: {error.message}; {HOW_TO_VERIFY}")
         return None

@@ -165,7 +165,7 @@ def test_a_sidecar_of_which_nothing_comes_is_not_waited_for_beyond_the_deadline(
     server.runs = False
     assert list(DataPlane(kube, TARGET).dumps(soon())) == []
     with pytest.raises(TimedOut, match="has not got VirtualService shop/split in time"):
-        waiter(kube, []).wait_for_rules(DataPlane(kube, TARGET), [RULE], [RULE], None)
+        waiter(kube, []).wait_for_rules(DataPlane(kube, TARGET), [RULE], None)
 
 
 def test_a_place_of_which_nothing_comes_is_not_waited_for_beyond_the_deadline(
@@ -181,14 +181,14 @@ def test_a_client_whose_sidecar_shows_nothing_is_named_at_once(kube: Kube) -> No
     plane = DataPlane(kube, TARGET)
     assert plane.dump() is None
     with pytest.raises(Unseen, match=r"testclient .* cannot be seen: nothing listens .* 15000"):
-        waiter(kube, []).wait_for_rules(plane, [RULE], [RULE], None)
+        waiter(kube, []).wait_for_rules(plane, [RULE], None)
 
 
 def test_a_client_without_curl_is_named_at_once(server: Server, kube: Kube) -> None:
     server.path = "/nowhere"
     plane = DataPlane(kube, TARGET)
     with pytest.raises(Unseen, match="it has no curl"):
-        waiter(kube, []).wait_for_rules(plane, [RULE], [RULE], None)
+        waiter(kube, []).wait_for_rules(plane, [RULE], None)
     with pytest.raises(Unseen, match="it has no curl"):
         waiter(kube, []).wait_for_answers(plane, [Place("http://app/")])
 

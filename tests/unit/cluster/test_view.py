@@ -50,7 +50,22 @@ def test_subsets_for_the_whole_mesh_count(kube: Any) -> None:
     assert seen(kube, there) == ["DestinationRule istio-system/all"]
 
 
+def test_the_root_namespace_is_that_of_the_istio_that_is_there(kube: Any) -> None:
+    plane = item("Deployment", "istiod", "mesh", template={"spec": {"containers": [{}]}})
+    plane["metadata"]["labels"] = {"app": "istiod"}
+    usual = item("DestinationRule", "all", "istio-system", host=FQDN)
+    there = item("DestinationRule", "all", "mesh", host=FQDN)
+    assert seen(kube, plane, usual, there) == ["DestinationRule mesh/all"]
+    assert View(kube, "shop").root_namespace == "mesh"
+
+
+def test_rules_of_the_root_namespace_are_seen_once_from_within(kube: Any) -> None:
+    kube.put(item("DestinationRule", "all", "istio-system", host=FQDN))
+    assert len(View(kube, "istio-system").seen()) == 1
+
+
 def test_who_may_not_look_elsewhere_sees_what_is_here(kube: Any) -> None:
     kube.only = "shop"
     assert seen(kube, rule("shop", "app"), rule("other", FQDN)) == ["VirtualService shop/theirs"]
     assert View(kube, "shop").from_elsewhere([]) is None
+    assert View(kube, "shop").root_namespace == "istio-system"

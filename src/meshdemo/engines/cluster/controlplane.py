@@ -75,6 +75,15 @@ def choose(planes: Sequence[ControlPlane], revision: str = "") -> ControlPlane |
     )
 
 
+def root_namespace(planes: Sequence[ControlPlane] | None) -> str:
+    """Give the root namespace, which is that of istiod; the usual one where one cannot tell."""
+    try:
+        plane = choose(planes or ())
+    except EnvironmentFailed:  # the sidecars of a namespace do not say which one is theirs
+        plane = None
+    return plane.namespace if plane else istioctl.DEFAULT_NAMESPACE
+
+
 def no_such_revision(planes: Sequence[ControlPlane], revision: str) -> EnvironmentFailed:
     """Say that a revision is not among those that are there."""
     there = "; ".join(plane.title for plane in planes)

@@ -12,6 +12,7 @@ from meshdemo.engines.cluster import (
     images,
     references,
     remembering,
+    routes,
     startup,
     status,
 )
@@ -65,6 +66,11 @@ class ClusterEngine:
     def where(self) -> Where:
         """Which mesh it is."""
         return Where("cluster", self.kube.context, self.run, self.kube.server)
+
+    @property
+    def root_namespace(self) -> str:
+        """Where a DestinationRule holds for all namespaces."""
+        return self.view.root_namespace
 
     def check(self) -> Iterator[Check]:
         """Look at every prerequisite, and change nothing."""
@@ -155,10 +161,13 @@ class ClusterEngine:
         """Return when workloads answer, and rules are live in the test client's data plane."""
         readiness = self._readiness(timeout)
         readiness.wait_for_workloads(objects)
-        plane = self.view.heeding_data_plane()
-        if plane and rules(objects):
+        client = self.view.heeding_client()
+        if client and rules(objects):
             before, self._before = self._before, None
-            readiness.wait_for_rules(plane, rules(objects), rules(self.view.seen()), before)
+            follower, seen = self.view.follower(client), rules(self.view.seen())
+            awaited = routes.awaited(rules(objects), seen, follower)
+            if awaited or before:  # what it does not follow any more goes too
+                readiness.wait_for_rules(self.view.data_plane(client), awaited, before)
         if client := self.view.client():
             places = startup.places(self.view, objects)
             readiness.wait_for_answers(self.view.data_plane(client), places)

@@ -192,7 +192,6 @@ class Readiness:
         self,
         plane: DataPlane,
         rules: Sequence[Object],
-        existing: Sequence[Object],
         before: tuple[Dump, float] | None,
     ) -> None:
         """Wait until the test client's sidecar has the rules.
@@ -201,13 +200,13 @@ class Readiness:
         must have got something since, or enough time for it.
         """
         began = time.monotonic()
-        lack: Lack | None = Lack(f"has not got {_titles(rules)}")
+        lack: Lack | None = Lack(f"has not got {_titles(rules)}") if rules else LATE
         while lack:
             try:
                 for dump in plane.dumps(self._last_look):
                     if before and (dump != before[0] or time.monotonic() - before[1] > SETTLED):
                         before = None
-                    lack = _lack(dump, rules, existing) or (LATE if before else None)
+                    lack = _lack(dump, rules) or (LATE if before else None)
                     waited = time.monotonic() - began
                     if not lack or not self.left or (lack.is_detail and waited > self.patience):
                         break
@@ -246,12 +245,12 @@ class Readiness:
             self.notify(text)
 
 
-def _lack(dump: Dump, rules: Sequence[Object], existing: Sequence[Object]) -> Lack | None:
+def _lack(dump: Dump, rules: Sequence[Object]) -> Lack | None:
     """Say which rules are not in a sidecar yet, or only in an older version."""
-    if late := [rule for rule in rules if not dump.is_live(rule, existing)]:
+    if late := [rule for rule in rules if not dump.is_live(rule)]:
         return Lack(f"has not got {_titles(late)}")
     for rule in rules:
-        if names := dump.deviations(rule, existing):
+        if names := dump.deviations(rule):
             text = f"has not got what {rule.title} says now ({', '.join(names)})"
             return Lack(text, is_detail=True)
     return None

@@ -10,15 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from meshdemo import rivalry
+from meshdemo import hosts, rivalry
+from meshdemo.destination_rules import choose, read_rules
 from meshdemo.engines.cluster import details
 from meshdemo.matching import full_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from meshdemo.destination_rules import Rules
     from meshdemo.engines.cluster.kube import Json
     from meshdemo.manifests import Object
+    from meshdemo.promise import Client
 
 Targets: TypeAlias = "tuple[tuple[str, int], ...]"
 """Clusters without their port, each with its weight."""
@@ -53,20 +56,20 @@ class Dump:
             return bool(self._routes(rule))
         return any(_comes_from(part, rule) for part in self.clusters)
 
-    def is_live(self, rule: Object, rules: Sequence[Object]) -> bool:
-        """Tell whether it leads where this rule, among all ``rules``, makes it lead."""
-        if not _concerns_sidecars(rule) or _has_rival(rule, rules):
-            return True
+    def is_live(self, rule: Object) -> bool:
+        """Tell whether it leads where this rule makes it lead; ask only for one of ``awaited``."""
         if rule.kind == "VirtualService":
             return self._routes_live(rule)
         return self._subsets_live(rule)
 
-    def deviations(self, rule: Object, rules: Sequence[Object]) -> list[str]:
+    def deviations(self, rule: Object) -> list[str]:
         """Name the details in which it is not what this rule says; none if that is not plain."""
         ways = rule.spec.get("http") or []
-        if rule.kind != "VirtualService" or not _concerns_sidecars(rule) or _has_rival(rule, rules):
-            return []
-        if not ways or any(_is_decided_elsewhere(way) for way in ways):
+        if (
+            rule.kind != "VirtualService"
+            or not ways
+            or any(_is_decided_elsewhere(way) for way in ways)
+        ):
             return []
         wanted, complete = _wanted_routes(ways, rule.namespace)
         names: list[str] = []
@@ -101,6 +104,24 @@ class Dump:
         subsets = {str(s.get("name")) for s in rule.spec.get("subsets") or ()}
         wanted = {f"outbound|{port}|{subset}|{host}" for port in ports for subset in subsets}
         return wanted <= self.names
+
+
+def awaited(
+    rules: Sequence[Object], existing: Sequence[Object], client: Client
+) -> tuple[Object, ...]:
+    """Pick the rules that a client's sidecar follows: it never gets anything of the others."""
+    known = {item.key: item for item in (*rules, *existing)}.values()
+    merged = read_rules((i for i in known if i.kind == "DestinationRule"), client.root_namespace)
+    return tuple(rule for rule in rules if _is_followed(rule, known, merged, client))
+
+
+def _is_followed(rule: Object, known: Collection[Object], merged: Rules, client: Client) -> bool:
+    if rule.kind == "VirtualService":
+        for_it = rivalry.is_for_mesh(rule) and rivalry.is_seen(rule, client.namespace)
+        return for_it and not rivalry.overruling(rule, tuple(known), client.namespace)
+    host = hosts.resolve(str(rule.spec.get("host", "")), rule.namespace)
+    chosen = choose(merged, host, client.namespace, client.labels)
+    return chosen is not None and chosen.has(rule)
 
 
 def _configs(dump: Json, name: str) -> Iterator[Json]:
@@ -175,21 +196,3 @@ def _is_decided_elsewhere(way: Mapping[str, Any]) -> bool:
     """Tell whether what becomes of it is not plain to see: it depends on more than the rule."""
     matches = way.get("match") or ()
     return bool(way.get("delegate")) or any(m.get(name) for m in matches for name in NOT_SIMPLE)
-
-
-def _concerns_sidecars(rule: Object) -> bool:
-    gateways = rule.spec.get("gateways") or ["mesh"]
-    exported = rule.spec.get("exportTo") or ["*"]
-    return "mesh" in gateways and bool({"*", ".", rule.namespace} & {*exported})
-
-
-def _has_rival(rule: Object, rules: Sequence[Object]) -> bool:
-    """Tell whether another rule wins over it, or is merged with it."""
-    if rule.kind == "VirtualService":
-        return bool(rivalry.overruling(rule, rules, rule.namespace))
-    mine = full_name(str(rule.spec.get("host", "")), rule.namespace)
-    return any(
-        full_name(str(other.spec.get("host", "")), other.namespace) == mine
-        for other in rules
-        if other.kind == rule.kind and other.key != rule.key
-    )

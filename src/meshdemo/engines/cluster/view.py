@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from meshdemo.engines.cluster import status, written
+from meshdemo.engines.cluster import controlplane, status, written
 from meshdemo.engines.cluster.applying import RUN
 from meshdemo.engines.cluster.connection import Forbidden
 from meshdemo.engines.cluster.dataplane import DataPlane
@@ -17,6 +17,7 @@ from meshdemo.engines.pods import CLIENT, find_client
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.hosts import service_host
 from meshdemo.manifests import Object, in_apply_order, rules
+from meshdemo.promise import Client
 from meshdemo.protocols import protocol_of
 from meshdemo.rivalry import holds_for
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 80
 NETWORKING = "networking.istio.io/v1beta1"
-ROOT_NAMESPACE = "istio-system"
-"""Where a DestinationRule holds for all namespaces."""
 SEEN = (("v1", "Service"), (NETWORKING, "DestinationRule"), (NETWORKING, "VirtualService"))
 """The kinds that decide where a request goes: everybody's count, not only ours."""
 OWN = (
@@ -65,11 +64,11 @@ class View:
 
     def seen(self) -> tuple[Object, ...]:
         """Give everybody's services and rules that hold in this namespace."""
-        with ThreadPoolExecutor(max_workers=len(SEEN)) as pool:
+        with ThreadPoolExecutor(max_workers=len(SEEN) + 1) as pool:
+            root = pool.submit(lambda: self._root_rules)
             listed = tuple(pool.map(self._everybodys, SEEN))
         found = [written.applied(live) for items in listed for live in items]
-        if self.run != ROOT_NAMESPACE:
-            found += [written.applied(live) for live in self._root_rules]
+        found += [written.applied(live) for live in root.result()]
         found = [item for item in found if not _is_cluster_service(item)]
         return (*found, *(self.from_elsewhere(found) or ()))
 
@@ -96,9 +95,17 @@ class View:
         return [live for live in found if live["metadata"].get("namespace") != self.run]
 
     @cached_property
+    def root_namespace(self) -> str:
+        """Where a DestinationRule holds for all namespaces."""
+        return controlplane.root_namespace(controlplane.control_planes(self.kube))
+
+    @cached_property
     def _root_rules(self) -> list[Json]:
+        """Give those of the root namespace, unless that is ours."""
+        if self.run == self.root_namespace:
+            return []
         try:
-            return self.kube.list(NETWORKING, "DestinationRule", ROOT_NAMESPACE)
+            return self.kube.list(NETWORKING, "DestinationRule", self.root_namespace)
         except Forbidden:  # a student in a class sees only their own namespace
             return []
 
@@ -145,10 +152,19 @@ class View:
         """Give the data plane as a test client sees it."""
         return DataPlane(self.kube, target(pod))
 
+    def heeding_client(self) -> Pod | None:
+        """Find the test client whose sidecar rules have to reach; None if it heeds none."""
+        pod = self.client()
+        return pod if pod and pod.injected and pod.is_ready else None
+
     def heeding_data_plane(self) -> DataPlane | None:
         """Give the data plane that rules have to reach; None if no client heeds them."""
-        pod = self.client()
-        return self.data_plane(pod) if pod and pod.injected and pod.is_ready else None
+        pod = self.heeding_client()
+        return self.data_plane(pod) if pod else None
+
+    def follower(self, pod: Pod) -> Client:
+        """Say as whom a pod follows the rules."""
+        return Client(pod.namespace, pod.labels, pod.injected, self.root_namespace)
 
     def may_bind_connections(self, request: Request) -> bool:
         """Tell whether a connection may stay with one pod: then each request needs its own."""

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from meshdemo.destination_rules import ROOT_NAMESPACE
 from meshdemo.engines import Applied, Change, Check, Injection, MeshOptions, Where, say_nothing
 from meshdemo.engines.local import envoy, merging, plan, status, xds
 from meshdemo.engines.local.caller import UP_HINT, Caller
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 class LocalEngine:
     """Real Envoy and real processes on loopback; the state directory holds the objects."""
+
+    root_namespace = ROOT_NAMESPACE
 
     def __init__(self, settings: Settings, notify: Notify = say_nothing) -> None:
         self.settings, self.notify = settings, notify
