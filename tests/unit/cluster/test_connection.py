@@ -163,9 +163,35 @@ def test_a_plugin_that_fails_is_shown_with_what_it_said(
     write: Write, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     file = write(plugin(tmp_path, "echo session is over >&2; exit 3"))
-    with pytest.raises(EnvironmentFailed, match=r"login token --cluster c.*3.*session is over"):
+    with pytest.raises(EnvironmentFailed, match=r"login token, which.*3.*session is over"):
         opened(file)
     assert capfd.readouterr() == ("", "")
+
+
+def test_no_option_of_a_failing_plugin_is_shown_for_it_may_be_a_secret(
+    write: Write, tmp_path: Path
+) -> None:
+    user = plugin(tmp_path, 'echo "no login with $*" >&2; exit 3')
+    user["exec"]["args"] = ["oidc", "login", "--client-secret=S3CRET", "--password", "hunter2"]
+    with pytest.raises(EnvironmentFailed) as caught:
+        opened(write(user))
+    said = f"{caught.value.message} {caught.value.hint}"
+    assert "login oidc login, which failed" in said
+    assert "no login with oidc login --client-secret=... --password ..." in said
+    assert "S3CRET" not in said
+    assert "hunter2" not in said
+
+
+def test_no_option_is_shown_either_when_a_plugin_cannot_renew_the_token(
+    write: Write, tmp_path: Path
+) -> None:
+    once = f'mkdir {tmp_path}/used 2>&- || {{ echo "no $*" >&2; exit 3; }}'
+    token = credential("short", expirationTimestamp="2020-01-01T00:00:00Z")
+    user = plugin(tmp_path, f"{once}\n{token}")
+    user["exec"]["args"] = ["login", "--client-secret=S3CRET"]
+    kube = opened(write(user))
+    with pytest.raises(EnvironmentFailed, match=r"renewed: .*no login --client-secret=\.\.\.$"):
+        kube.version()
 
 
 def test_a_token_that_cannot_be_renewed_is_not_shown_any_more(

@@ -89,6 +89,8 @@ class Connection:
     in_cluster: bool = False
     user: str = ""
     """As the kubeconfig names them; empty where it names nobody."""
+    secrets: tuple[str, ...] = ()
+    """What no error may show: the values of the options of a plug-in for credentials."""
     _heard: tuple[str, float] = field(default=("", 0.0), init=False)
     """The server's time in its latest answer, and when that came by the monotonic clock."""
 
@@ -104,7 +106,10 @@ class Connection:
         if not conf.verify_ssl:  # insecure-skip-tls-verify: the user's choice, not to be repeated
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         connection = client.ApiClient(conf)
-        return cls(connection, login.context, login.namespace, settings.kubeconfig, user=login.user)
+        return cls(
+            connection, login.context, login.namespace, settings.kubeconfig,
+            user=login.user, secrets=login.secrets,
+        )  # fmt: skip
 
     @classmethod
     def _inside(cls, conf: client.Configuration) -> Self:
@@ -188,7 +193,7 @@ class Connection:
     def credentials(self) -> dict[str, str]:
         """Give the headers that say who we are; a client certificate is in the connection."""
         try:
-            with kubeconfig.heard() as errors:
+            with kubeconfig.heard(self.secrets) as errors:
                 settings = self.api.configuration.auth_settings()
         except Exception as error:  # the client's credential plug-ins raise whatever they like
             raise Unreachable(f"the credentials cannot be had: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import shlex
@@ -26,6 +27,8 @@ UNREADABLE = (
     *(ConfigException, yaml.YAMLError, OSError),
     *(ValueError, TypeError, AttributeError, KeyError),  # of a file that has another shape
 )
+SHORTEST_SECRET = 4
+"""What is shorter stands in too many other words to be taken out of them."""
 WHICH = "Name one with --kubeconfig and --context; kubectl config get-contexts lists them."
 
 
@@ -38,6 +41,8 @@ class Login:
     """The context's own, else ``default``."""
     user: str
     """As the file names them; the cluster may know them by another name."""
+    secrets: tuple[str, ...] = ()
+    """What the plug-in for credentials is called with, and nobody should read."""
 
 
 def log_in(chosen: str | None, context: str | None, connection: client.Configuration) -> Login:
@@ -54,31 +59,39 @@ def log_in(chosen: str | None, context: str | None, connection: client.Configura
             raise _no_context(merger, place, name)
         about = found.get("context") or {}
         user = str(about.get("user") or "")
-        login = Login(name, about.get("namespace") or "default", user)
         person = _named(merger.config.value["users"], user) or {}
         if user and not person:
             message = f"context {name} is for user {user}, whom {place} does not have"
             raise EnvironmentFailed(message, hint=WHICH)
+        plugin = (person.get("user") or {}).get("exec") or {}
+        secrets = _values(_words_and_options(plugin)[1])
+        login = Login(name, about.get("namespace") or "default", user, secrets)
         loader = KubeConfigLoader(merger.config, active_context=name, config_base_path=None)
-        with heard() as errors:
+        with heard(secrets) as errors:
             loader.load_and_set(connection)
     except UNREADABLE as error:
         message = f"context {name} of {place} cannot be used: {_said(error)}"
         raise EnvironmentFailed(message, hint=WHICH) from error
     if errors:
-        raise _no_credentials(user, (person.get("user") or {}).get("exec") or {}, errors)
+        raise _no_credentials(user, plugin, errors)
     return login
 
 
 @contextmanager
-def heard() -> Iterator[list[str]]:
-    """Collect the errors that the kubernetes library logs: of a plug-in it says no more."""
+def heard(secrets: Sequence[str]) -> Iterator[list[str]]:
+    """Collect the errors that the kubernetes library logs: of a plug-in it says no more.
+
+    What a plug-in says may repeat the ``secrets`` that it was called with.
+    """
     said: list[str] = []
 
     class Ear(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if record.levelno >= logging.ERROR:
-                said.append(record.getMessage())
+                text = record.getMessage()
+                for secret in secrets:
+                    text = text.replace(secret, "...")
+                said.append(text)
 
     ear = Ear()
     logging.getLogger().addHandler(ear)
@@ -131,11 +144,27 @@ def _no_credentials(
     why = "; ".join(dict.fromkeys(errors))
     if not plugin:
         return EnvironmentFailed(f"the credentials of user {user} cannot be had: {why}")
-    command = shlex.join([str(plugin.get("command")), *map(str, plugin.get("args") or ())])
+    words, options = _words_and_options(plugin)
+    command = shlex.join([str(plugin.get("command")), *words])
     own = " ".join(str(plugin.get("installHint") or "").split())
-    hint = own or f"Is it installed, and are you logged in? Run it by hand: {command}"
+    more = ", with the options of your kubeconfig" if options else ""
+    hint = own or f"Is it installed, and are you logged in? Run it by hand{more}: {command}"
     message = f"the credentials of user {user} come from the command {command}, which failed: {why}"
     return EnvironmentFailed(message, hint=hint)
+
+
+def _words_and_options(plugin: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Divide a plug-in's arguments before the first option."""
+    args = [str(arg) for arg in plugin.get("args") or ()]
+    words = list(itertools.takewhile(lambda arg: not arg.startswith("-"), args))
+    return words, args[len(words) :]
+
+
+def _values(options: Sequence[str]) -> tuple[str, ...]:
+    """Give the values of options, the longest first: one may be a password."""
+    values = {arg.partition("=")[2] if arg.startswith("-") else arg for arg in options}
+    long = (value for value in values if len(value) >= SHORTEST_SECRET)
+    return tuple(sorted(long, key=len, reverse=True))
 
 
 def _said(error: Exception) -> str:
