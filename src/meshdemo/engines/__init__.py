@@ -36,6 +36,9 @@ def say_nothing(text: str, *, lasting: bool = False, always: bool = False) -> No
 INJECT_LABEL = "sidecar.istio.io/inject"
 """The label of a pod that says whether it gets a sidecar."""
 
+RUN_LABEL = "meshdemo.dev/run"
+"""The label of what a run creates on a cluster: the namespace of that run."""
+
 
 class Injection(str, Enum):
     """Which workloads get a sidecar."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from meshdemo import manifests, rivalry
+from meshdemo.engines import RUN_LABEL
 from meshdemo.engines.pods import find_client
 from meshdemo.errors import EnvironmentFailed, InputError, Problem
 from meshdemo.expectation import parse_split
@@ -34,7 +35,6 @@ HOST = "app"
 ROUTE = "app-default-v2"
 SUBSETS = "app"
 API = "networking.istio.io/v1beta1"
-RUN_LABEL = "meshdemo.dev/run"
 
 
 @dataclass(frozen=True, slots=True)

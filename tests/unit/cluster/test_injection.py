@@ -7,7 +7,7 @@ import pytest
 
 from meshdemo import manifests
 from meshdemo.engines import Injection
-from meshdemo.engines.cluster import controlplane, injection
+from meshdemo.engines.cluster import controlplane, injection, status
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.manifests import WORKLOADS, Object
 
@@ -91,7 +91,7 @@ def test_istioctl_is_asked_for_every_kind_that_makes_pods(kind: str) -> None:
 
 def marked(item: Object) -> Object:
     """What istioctl makes of an object, status and all; of a CronJob it marks the Jobs."""
-    annotations = {"annotations": {injection.STATUS: "{}"}, "creationTimestamp": None}
+    annotations = {"annotations": {status.INJECTED: "{}"}, "creationTimestamp": None}
     metadata = {**item.metadata, **annotations}
     if item.kind != "CronJob":
         item = item.with_pod_metadata(metadata)

@@ -37,12 +37,6 @@ def test_uninstall_was_experimental_before_1_15(minor: int, first: str) -> None:
     assert Release(minor).uninstall[0] == first
 
 
-def test_sidecars_are_native_only_where_both_istio_and_kubernetes_are_new() -> None:
-    assert Release(27).has_native_sidecars(33)
-    assert not Release(27).has_native_sidecars(32)
-    assert not Release(26).has_native_sidecars(33)
-
-
 def test_the_table_knows_every_release_and_its_ranges_never_go_back() -> None:
     assert list(SUPPORTED_KUBERNETES) == list(range(OLDEST, NEWEST + 1))
     ranges = list(SUPPORTED_KUBERNETES.values())

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from meshdemo.engines import RUN_LABEL
 from meshdemo.engines.cluster import startup
-from meshdemo.engines.cluster.applying import RUN
 from meshdemo.engines.cluster.dataplane import Place
 from meshdemo.engines.cluster.view import View
 from meshdemo.manifests import Object
@@ -37,7 +37,7 @@ def put(
     phase = "Pending" if broken else "Running"
     pod["status"] = {"phase": phase, "containerStatuses": [container]}
     deployment = item("Deployment", name, "apps/v1")
-    deployment["metadata"]["labels"] = {RUN: "shop"} if ours else {}
+    deployment["metadata"]["labels"] = {RUN_LABEL: "shop"} if ours else {}
     service = {"selector": {"app": name}, "ports": [{"name": "http", "port": 80}], **more}
     kube.put(pod, deployment, item("Service", name, **service))
 

@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from meshdemo.engines import Change
+from meshdemo.engines import RUN_LABEL, Change
 from meshdemo.engines.cluster import fieldpaths, refusals, written
 from meshdemo.engines.cluster.connection import CONFLICT, Denied, Forbidden
 from meshdemo.engines.cluster.rollout import UNCHANGING
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.cluster.kube import Json, Kube
 
-RUN = "meshdemo.dev/run"
-"""Our label: the namespace of the run that created an object."""
 ADOPTED = "meshdemo.dev/adopted"
 """Annotation on an object of somebody else's that the user let us change; `down` keeps it."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -84,7 +82,7 @@ class Applier:
         if before is not None and not is_ours(before, self.run):
             annotations = {**item.annotations, ADOPTED: "true"}
             return _with_metadata(item, annotations=annotations)
-        labels = {MANAGED_BY: "meshdemo", **item.labels, RUN: self.run}
+        labels = {MANAGED_BY: "meshdemo", **item.labels, RUN_LABEL: self.run}
         return _with_metadata(item, labels=labels)
 
     def _refuse_foreign(self, objects: Iterable[Object]) -> None:
@@ -207,12 +205,12 @@ class Applier:
 
 def is_ours(live: Json, run: str) -> bool:
     """Tell whether this run created an object, so that it may also delete it."""
-    return _labels(live).get(RUN) == run
+    return _labels(live).get(RUN_LABEL) == run
 
 
 def owner(live: Json) -> str:
     """Say whose an object is that this run did not create, as far as it shows."""
-    if run := _labels(live).get(RUN):
+    if run := _labels(live).get(RUN_LABEL):
         return f"of the run in namespace {run}"
     names = written.managers(live)
     return f"managed by {', '.join(names)}" if names else "manager unknown"

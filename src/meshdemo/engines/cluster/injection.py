@@ -10,9 +10,10 @@ import json
 from typing import TYPE_CHECKING, Any, Protocol
 
 from meshdemo import manifests
-from meshdemo.engines import Injection
+from meshdemo.engines import INJECT_LABEL, Injection
 from meshdemo.engines.cluster import written
 from meshdemo.engines.cluster.istioctl import DEFAULT_NAMESPACE, DEFAULT_REVISION
+from meshdemo.engines.cluster.status import INJECTED
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.manifests import WORKLOADS, Object
 
@@ -23,16 +24,12 @@ if TYPE_CHECKING:
     from meshdemo.engines.cluster.kube import Kube
     from meshdemo.errors import Problem
 
-LABEL = "sidecar.istio.io/inject"
 REVISION = "istio.io/rev"
-STATUS = "sidecar.istio.io/status"
-"""Annotation of pods that have a sidecar, whoever put it there."""
 NAMESPACE_LABEL = "istio-injection"
 CHOICE = "meshdemo.dev/injection"
 """Annotation on a workload: who was to inject it, unless that was istioctl."""
 LABELLED = "meshdemo.dev/inject-label"
 """Annotation on a workload whose pods' label ``false`` is not the user's, but of ``none``."""
-PROXY = "istio-proxy"
 
 
 class Injector(Protocol):
@@ -80,19 +77,14 @@ def require_istiod(
         )
 
 
-def is_injected(pod: Mapping[str, Any]) -> bool:
-    """Tell whether a pod, or a pod template, has a sidecar."""
-    return STATUS in _metadata(pod, "annotations")
-
-
 def is_kube_injected(item: Object) -> bool:
     """Tell whether istioctl put a sidecar into a workload."""
-    return is_injected(_marked(item))
+    return INJECTED in _metadata(_marked(item), "annotations")
 
 
 def injected_revision(item: Object) -> str:
     """Say of which revision a workload's sidecar is; empty if it does not say."""
-    said = _metadata(item.pod_template, "annotations").get(STATUS, "")
+    said = _metadata(item.pod_template, "annotations").get(INJECTED, "")
     try:
         revision = json.loads(said).get("revision")
     except (ValueError, AttributeError):
@@ -109,7 +101,7 @@ def as_chosen_before(item: Object, live: Object) -> Object:
     """Give a workload with what an earlier choice of ``auto`` or ``none`` wrote on the live one."""
     noted = {k: v for k, v in live.annotations.items() if k in (CHOICE, LABELLED)}
     labels = _metadata(live.pod_template, "labels")
-    kept = {k: v for k, v in labels.items() if k in (LABEL, REVISION)}
+    kept = {k: v for k, v in labels.items() if k in (INJECT_LABEL, REVISION)}
     metadata = item.pod_template.get("metadata") or {}
     metadata = {**metadata, "labels": {**kept, **_metadata(item.pod_template, "labels")}}
     return _annotated(item.with_pod_metadata(metadata), {**item.annotations, **noted})
@@ -121,7 +113,7 @@ def webhook_injects(template: Mapping[str, Any], namespace: Mapping[str, str]) -
     Theirs are the selectors of istiod's MutatingWebhookConfigurations.
     """
     labels = _metadata(template, "labels")
-    own = labels.get(LABEL)
+    own = labels.get(INJECT_LABEL)
     if own == "false":
         return False
     if NAMESPACE_LABEL in namespace:
@@ -175,9 +167,9 @@ def _without(item: Object, namespace: Mapping[str, str]) -> Object:
 def _with_label(item: Object, value: str | None) -> Object:
     """Set the label that a webhook heeds on a workload's pods; None takes it away."""
     template = item.pod_template
-    labels = {k: v for k, v in _metadata(template, "labels").items() if k != LABEL}
+    labels = {k: v for k, v in _metadata(template, "labels").items() if k != INJECT_LABEL}
     if value is not None:
-        labels[LABEL] = value
+        labels[INJECT_LABEL] = value
     return item.with_pod_metadata({**(template.get("metadata") or {}), "labels": labels})
 
 

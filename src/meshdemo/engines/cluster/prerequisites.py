@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from meshdemo.engines import Check
+from meshdemo.engines import RUN_LABEL, Check
 from meshdemo.engines.cluster import analysis, controlplane, install, istioctl, releases
 from meshdemo.engines.cluster.kube import Denied, Forbidden, Unauthenticated
 from meshdemo.engines.cluster.verification import ADMISSION, NETWORKING, NOT_ALLOWED, Verification
@@ -55,7 +55,6 @@ OTHER_MESHES = {
     "kuma": "Kuma",
     "osm-": "Open Service Mesh",
 }
-OURS = "meshdemo.dev/run"
 LEFTOVERS = (
     ("apps/v1", "Deployment"),
     ("v1", "Service"),
@@ -274,7 +273,7 @@ class Doctor:
         there = [
             f"{kind} {item['metadata']['name']}"
             for version, kind in LEFTOVERS
-            for item in self.kube.list(version, kind, self.namespace, labels=OURS)
+            for item in self.kube.list(version, kind, self.namespace, labels=RUN_LABEL)
         ]
         return True, f"{', '.join(there)} (meshdemo down removes them)" if there else "nothing"
 

@@ -18,8 +18,6 @@ FIRST_WITH_UNINSTALL = 15
 """Before, it is ``istioctl x uninstall``."""
 FIRST_THAT_WAITS_FOR_REVISION = 28
 """Since then kube-inject without ``-r`` first waits for the cluster to say its revision."""
-FIRST_WITH_NATIVE_SIDECARS, THEIR_KUBERNETES = 27, 33
-"""From this Istio on this Kubernetes the sidecar is an init container that keeps running."""
 
 SUPPORTED_KUBERNETES: dict[int, tuple[int, int]] = {
     10: (18, 21),
@@ -91,10 +89,6 @@ class Release:
         """Tell whether it is supported on Kubernetes 1.``kubernetes_minor``."""
         first, last = self.kubernetes
         return first <= kubernetes_minor <= last
-
-    def has_native_sidecars(self, kubernetes_minor: int) -> bool:
-        """Tell whether sidecars are init containers there, unless somebody chose otherwise."""
-        return self.minor >= FIRST_WITH_NATIVE_SIDECARS and kubernetes_minor >= THEIR_KUBERNETES
 
 
 def can_be_fetched(version: str) -> bool:

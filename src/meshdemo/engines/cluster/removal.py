@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from meshdemo import waiting
-from meshdemo.engines import Change, Check
+from meshdemo.engines import RUN_LABEL, Change, Check
 from meshdemo.engines.cluster import neighbours, status
-from meshdemo.engines.cluster.applying import RUN, is_ours, owner
+from meshdemo.engines.cluster.applying import is_ours, owner
 from meshdemo.engines.cluster.connection import CONFLICT, Denied, Forbidden
 from meshdemo.engines.cluster.neighbours import DERIVED, SHOWN, title
 from meshdemo.errors import EnvironmentFailed, TimedOut
@@ -106,7 +106,7 @@ class Removal:
 
     def _of_kind(self, kind: tuple[str, Resource]) -> list[Json]:
         version, resource = kind
-        labels = f"{RUN}={self.run}"
+        labels = f"{RUN_LABEL}={self.run}"
         try:
             return self.kube.list(version, resource.kind, labels=labels)
         except Denied as error:

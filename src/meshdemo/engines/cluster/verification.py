@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from meshdemo import waiting
-from meshdemo.engines import Check
+from meshdemo.engines import INJECT_LABEL, Check
 from meshdemo.engines.cluster import controlplane
 from meshdemo.engines.cluster.controlplane import ControlPlane, image_version
-from meshdemo.engines.cluster.injection import LABEL, PROXY, REVISION
+from meshdemo.engines.cluster.injection import REVISION
 from meshdemo.engines.cluster.istioctl import DEFAULT_REVISION, Istioctl, Versions
 from meshdemo.engines.cluster.kube import Denied, Forbidden, NotFound
+from meshdemo.engines.cluster.status import SIDECAR
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
 if TYPE_CHECKING:
@@ -224,12 +225,12 @@ def sidecar(pod: Mapping[str, Any]) -> Json | None:
     """Give the sidecar among a pod's containers, also if it is a native one."""
     spec = pod.get("spec") or {}
     every = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
-    return next((container for container in every if container["name"] == PROXY), None)
+    return next((container for container in every if container["name"] == SIDECAR), None)
 
 
 def probe_pod(namespace: str, revision: str) -> Json:
     """Write a pod that asks for a sidecar."""
-    labels = {LABEL: "true"}
+    labels = {INJECT_LABEL: "true"}
     if revision != DEFAULT_REVISION:
         labels[REVISION] = revision
     return {

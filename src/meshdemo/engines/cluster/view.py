@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from meshdemo.engines import RUN_LABEL
 from meshdemo.engines.cluster import controlplane, status, written
-from meshdemo.engines.cluster.applying import RUN
 from meshdemo.engines.cluster.connection import Forbidden
 from meshdemo.engines.cluster.dataplane import DataPlane
 from meshdemo.engines.cluster.exec import Target
@@ -58,7 +58,7 @@ class View:
     def own(self, kind: tuple[str, str]) -> list[Json]:
         """Give ours of a kind; none where one may not see it, as a CI job that verifies."""
         try:
-            return self.kube.list(*kind, self.run, labels=f"{RUN}={self.run}")
+            return self.kube.list(*kind, self.run, labels=f"{RUN_LABEL}={self.run}")
         except Forbidden:
             return []
 
