@@ -14,7 +14,7 @@ from meshdemo import balancing, destination_rules, rivalry
 from meshdemo.destination_rules import ROOT_NAMESPACE
 from meshdemo.errors import InputError
 from meshdemo.expectation import Expectation
-from meshdemo.hosts import selects, service_host, within
+from meshdemo.hosts import resolve, selects, service_host, within
 from meshdemo.matching import Call, concerns, fit, full_name, holds, undecided
 from meshdemo.protocols import protocol_of
 
@@ -77,6 +77,16 @@ def rules_decide(
     except InputError:
         return False
     return all(len(part) == 1 for _, part in parts)
+
+
+def heeded(
+    rules: Iterable[Object], existing: Iterable[Object], client: Client
+) -> tuple[Object, ...]:
+    """Pick the rules that a client's sidecar follows: it gets nothing of the others."""
+    asked = tuple(rules)
+    known = tuple({item.key: item for item in (*asked, *existing)}.values())
+    mesh = _Mesh(known, (), client)
+    return tuple(rule for rule in asked if mesh.heeds(rule))
 
 
 def _parts(mesh: _Mesh, request: Request) -> Parts:
@@ -143,7 +153,7 @@ class _Mesh:
     def by_pods(self, service: Object, number: int, subset_name: str = "") -> Shares:
         """Share by the pods that stand behind a service's port and subset: each gets as much."""
         _port(service, number)
-        rule = self.destination_rule(service) if self.client.injected else None
+        rule = self.destination_rule(_host(service)) if self.client.injected else None
         subset = rule.subset(subset_name) if rule and subset_name else None
         where = f"subset {subset_name} of {service.title}" if subset_name else service.title
         if subset is None and subset_name:
@@ -178,11 +188,19 @@ class _Mesh:
         winners = [rule for fit, rule in found if fit == best]
         return sorted(winners, key=rivalry.precedence)
 
-    def destination_rule(self, service: Object) -> Rule | None:
+    def heeds(self, rule: Object) -> bool:
+        """Tell whether the client's sidecar follows a rule."""
+        if rule.kind == "VirtualService":
+            behind = rivalry.overruling(rule, self.objects, self.client.namespace)
+            return rivalry.is_for_mesh(rule) and self.sees(rule) and not behind
+        chosen = self.destination_rule(resolve(str(rule.spec.get("host", "")), rule.namespace))
+        return chosen is not None and chosen.has(rule)
+
+    def destination_rule(self, host: str) -> Rule | None:
         """Give the one that the client follows, made of all that Istio merges."""
         client = self.client
         rules = destination_rules.read_rules(self.of_kind("DestinationRule"), client.root_namespace)
-        return destination_rules.choose(rules, _host(service), client.namespace, client.labels)
+        return destination_rules.choose(rules, host, client.namespace, client.labels)
 
     def sees(self, rule: Object) -> bool:
         """Apply ``exportTo``."""

@@ -227,6 +227,19 @@ def test_a_rule_that_is_not_heeded_is_not_called_live(meshed: Cli, tmp_path: Pat
     assert "0 rules live; not heeded: VirtualService" in meshed("up", "-f", str(file)).err
 
 
+def test_a_rule_for_other_pods_is_not_called_live(meshed: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "others.yaml"
+    file.write_text("""
+apiVersion: networking.istio.io/v1beta1
+kind: DestinationRule
+metadata: {name: others}
+spec: {host: app, workloadSelector: {matchLabels: {app: another}}, subsets: [{name: v1}]}
+""")
+    ended = meshed("route", "-f", str(file))
+    assert "not heeded: DestinationRule default/others (the test client gets noth" in ended.out
+    assert "live" not in ended.out
+
+
 @pytest.mark.parametrize(
     ("born", "more", "code"),
     [

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from meshdemo import manifests, rivalry
+from meshdemo import manifests, promise, rivalry
 from meshdemo.engines import RUN_LABEL
 from meshdemo.engines.pods import find_client
 from meshdemo.errors import EnvironmentFailed, InputError, Problem
@@ -99,13 +99,19 @@ def apply_rules(
 
 
 def overruled(engine: Engine, rules: Sequence[Object]) -> tuple[str, ...]:
-    """Name the rules of which the test client heeds nothing, each with those that win over it."""
+    """Name the rules of which the test client heeds nothing, each with the reason."""
     existing, here = engine.objects(), engine.where.namespace
-    return tuple(
-        f"{rule.title} (behind {', '.join(item.title for item in winners)})"
-        for rule in rules
-        if (winners := rivalry.overruling(rule, existing, here))
-    )
+    client = find_client(engine.pods(), here)
+    labels = client.labels if client else {}
+    follower = promise.Client(here, labels, injected=True, root_namespace=engine.root_namespace)
+    kept = promise.heeded(rules, existing, follower) if client else rules
+    found: list[str] = []
+    for rule in rules:
+        if winners := rivalry.overruling(rule, existing, here):
+            found.append(f"{rule.title} (behind {', '.join(item.title for item in winners)})")
+        elif rule not in kept:
+            found.append(f"{rule.title} (the test client gets nothing of it)")
+    return tuple(found)
 
 
 def _refuse_others(engine: Engine, objects: Sequence[Object]) -> None:

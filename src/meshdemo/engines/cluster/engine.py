@@ -12,7 +12,6 @@ from meshdemo.engines.cluster import (
     images,
     references,
     remembering,
-    routes,
     startup,
     status,
 )
@@ -25,6 +24,7 @@ from meshdemo.engines.cluster.removal import Removal
 from meshdemo.engines.cluster.view import View, target
 from meshdemo.errors import InputError, UsageError
 from meshdemo.manifests import RULES, WORKLOADS, Object, in_apply_order, rules
+from meshdemo.promise import heeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -165,7 +165,7 @@ class ClusterEngine:
         if client and rules(objects):
             before, self._before = self._before, None
             follower, seen = self.view.follower(client), rules(self.view.seen())
-            awaited = routes.awaited(rules(objects), seen, follower)
+            awaited = heeded(rules(objects), seen, follower)
             if awaited or before:  # what it does not follow any more goes too
                 readiness.wait_for_rules(self.view.data_plane(client), awaited, before)
         if client := self.view.client():

@@ -10,18 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from meshdemo import hosts, rivalry
-from meshdemo.destination_rules import choose, read_rules
 from meshdemo.engines.cluster import details
 from meshdemo.matching import full_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from meshdemo.destination_rules import Rules
     from meshdemo.engines.cluster.kube import Json
     from meshdemo.manifests import Object
-    from meshdemo.promise import Client
 
 Targets: TypeAlias = "tuple[tuple[str, int], ...]"
 """Clusters without their port, each with its weight."""
@@ -57,7 +53,7 @@ class Dump:
         return any(_comes_from(part, rule) for part in self.clusters)
 
     def is_live(self, rule: Object) -> bool:
-        """Tell whether it leads where this rule makes it lead; ask only for one of ``awaited``."""
+        """Tell whether it leads where this rule, which the client heeds, makes it lead."""
         if rule.kind == "VirtualService":
             return self._routes_live(rule)
         return self._subsets_live(rule)
@@ -104,24 +100,6 @@ class Dump:
         subsets = {str(s.get("name")) for s in rule.spec.get("subsets") or ()}
         wanted = {f"outbound|{port}|{subset}|{host}" for port in ports for subset in subsets}
         return wanted <= self.names
-
-
-def awaited(
-    rules: Sequence[Object], existing: Sequence[Object], client: Client
-) -> tuple[Object, ...]:
-    """Pick the rules that a client's sidecar follows: it never gets anything of the others."""
-    known = {item.key: item for item in (*rules, *existing)}.values()
-    merged = read_rules((i for i in known if i.kind == "DestinationRule"), client.root_namespace)
-    return tuple(rule for rule in rules if _is_followed(rule, known, merged, client))
-
-
-def _is_followed(rule: Object, known: Collection[Object], merged: Rules, client: Client) -> bool:
-    if rule.kind == "VirtualService":
-        for_it = rivalry.is_for_mesh(rule) and rivalry.is_seen(rule, client.namespace)
-        return for_it and not rivalry.overruling(rule, tuple(known), client.namespace)
-    host = hosts.resolve(str(rule.spec.get("host", "")), rule.namespace)
-    chosen = choose(merged, host, client.namespace, client.labels)
-    return chosen is not None and chosen.has(rule)
 
 
 def _configs(dump: Json, name: str) -> Iterator[Json]:

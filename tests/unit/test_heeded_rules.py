@@ -1,4 +1,4 @@
-"""Which rules are waited for in the test client's sidecar: those that it follows."""
+"""Which rules a client heeds: on a cluster those are waited for in its sidecar."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from meshdemo.engines.cluster import routes
 from meshdemo.manifests import Object
-from meshdemo.promise import Client
+from meshdemo.promise import Client, heeded
 
 FQDN = "app.shop.svc.cluster.local"
 CLIENT = Client("client", {"app": "testclient"}, injected=True, root_namespace="root")
@@ -33,7 +32,7 @@ def selecting(app: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("mine", "existing", "waits"),
+    ("mine", "existing", "heeds"),
     [
         (subsets("client"), [], True),
         (subsets("client", **selecting("testclient")), [], True),
@@ -52,15 +51,15 @@ def selecting(app: str) -> dict[str, Any]:
          "exported to here alone", "one here is nearer", "for all", "one is nearer than that",
          "merged with another", "another is for this client", "where nobody looks"],
 )  # fmt: skip
-def test_a_destination_rule_is_waited_for_if_the_client_follows_it(
-    mine: Object, existing: list[Object], *, waits: bool
+def test_a_destination_rule_is_heeded_if_the_client_follows_it(
+    mine: Object, existing: list[Object], *, heeds: bool
 ) -> None:
-    assert routes.awaited([mine], existing, CLIENT) == ((mine,) if waits else ())
-    assert routes.awaited([mine], [mine, *existing], CLIENT) == ((mine,) if waits else ())
+    assert heeded([mine], existing, CLIENT) == ((mine,) if heeds else ())
+    assert heeded([mine], [mine, *existing], CLIENT) == ((mine,) if heeds else ())
 
 
 @pytest.mark.parametrize(
-    ("mine", "existing", "waits"),
+    ("mine", "existing", "heeds"),
     [
         (route("client"), [], True),
         (route("client", gateways=["front"]), [], False),
@@ -74,7 +73,7 @@ def test_a_destination_rule_is_waited_for_if_the_client_follows_it(
     ids=["here", "for a gateway", "beside the service", "private there", "exported to here alone",
          "overruled", "it overrules", "its rival is not for this client"],
 )  # fmt: skip
-def test_a_virtual_service_is_waited_for_if_the_client_gets_it(
-    mine: Object, existing: list[Object], *, waits: bool
+def test_a_virtual_service_is_heeded_if_the_client_gets_it(
+    mine: Object, existing: list[Object], *, heeds: bool
 ) -> None:
-    assert routes.awaited([mine], [mine, *existing], CLIENT) == ((mine,) if waits else ())
+    assert heeded([mine], [mine, *existing], CLIENT) == ((mine,) if heeds else ())
