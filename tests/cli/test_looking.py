@@ -200,7 +200,7 @@ def test_shell_is_an_exec_without_a_command(meshed: Cli) -> None:
 
 def test_down_proves_that_nothing_is_left(meshed: Cli) -> None:
     ended = meshed("down")
-    assert (ended.code, ended.out) == (0, "ok no process is left\nnothing is left\n")
+    assert (ended.code, ended.out) == (0, "ok no process is left\nnothing of ours is left\n")
     meshed("down", "--all")
     assert meshed.engine.calls[-1] == "down --all"
 

@@ -37,4 +37,4 @@ def down(
         raise UsageError("--force is about Istio itself", hint="Say down --all --force")
     engine = engine_for(ctx, chosen(ctx, istioctl=istioctl))
     gone = tuple(engine.down(everything=everything, force=force))
-    return reports.checked(gone, "nothing is left")
+    return reports.checked(gone, "nothing of ours is left")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo.engines.cluster.dataplane import IN_A_ROW, Place
+from meshdemo.engines.cluster.dataplane import IN_A_ROW, NOT_KNOWN, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +85,29 @@ def test_of_a_port_that_is_not_declared_to_be_http_it_is_enough_to_listen() -> N
     with server(b"220 mail.example ready\r\n") as port:
         assert trouble(port, is_http=True) == "no connection"
         assert trouble(port, is_http=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "known"),
+    [
+        (("10.0.0.7:80", "[fd00::8]:80"), True),
+        (("10.0.0.7:80",), False),
+        (("10.0.0.70:80", "[fd00::8]:80"), False),
+        ((), False),
+        (None, True),
+    ],
+    ids=["all", "one is missing", "another address", "none yet", "not to be seen"],
+)
+def test_a_share_is_fair_when_the_sidecar_knows_all_pods(
+    endpoints: tuple[str, ...] | None, known: bool
+) -> None:
+    pods = (("10.0.0.7",), ("fd00::8",))
+    place = Place("http://app/", cluster="outbound|80||app", pods=pods)
+    lines = [f"{place.cluster}::{each}::health_flags::healthy\n" for each in endpoints or ()]
+    if endpoints is not None:
+        lines = [f"{place.cluster}::default_priority::max_connections::1024\n", *lines]
+    said = f"v1\n{MARK} 200 1\n{''.join(lines)}"
+    assert place.trouble(said.encode(), MARK) == ("" if known else NOT_KNOWN)
 
 
 def test_a_client_without_curl_is_said_so() -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from meshdemo.engines import RUN_LABEL
 from meshdemo.engines.cluster import startup
-from meshdemo.engines.cluster.dataplane import Place
 from meshdemo.engines.cluster.view import View
 from meshdemo.manifests import Object
 
@@ -53,11 +52,27 @@ def test_the_ports_that_may_speak_http_are_asked(kube: Any) -> None:
         item("Service", "plain", selector={"app": "app"}, ports=[{"port": 90}]),
         item("Service", "other", selector={"app": "other"}, ports=PORTS),
     )
-    assert startup.places(View(kube, "shop"), []) == [
-        Place("http://app.shop:80/"),
-        Place("http://app.shop:81/", is_http=False),
-        Place("http://plain.shop:90/", is_http=False),
+    found = startup.places(View(kube, "shop"), [])
+    assert [(place.url, place.is_http) for place in found] == [
+        ("http://app.shop:80/", True),
+        ("http://app.shop:81/", False),
+        ("http://plain.shop:90/", False),
     ]
+
+
+def test_the_sidecar_has_to_know_the_pods_that_begin_but_none_of_a_headless_service(
+    kube: Any,
+) -> None:
+    put(kube, "app")
+    kube.objects["Pod", "shop", "app-77-x"]["status"]["podIP"] = "10.0.0.7"
+    kube.put(
+        item("Service", "each", selector={"app": "app"}, clusterIP="None", ports=[{"port": 90}])
+    )
+    found = {place.cluster: place.pods for place in startup.places(View(kube, "shop"), [])}
+    assert found == {
+        "outbound|80||app.shop.svc.cluster.local": (("10.0.0.7",),),
+        "outbound|90||each.shop.svc.cluster.local": (),
+    }
 
 
 def test_neither_the_test_client_is_asked_nor_who_has_run_for_long(kube: Any) -> None:

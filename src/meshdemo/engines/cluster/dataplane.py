@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.cluster.kube import Kube
 
 ADMIN = "http://127.0.0.1:15000/config_dump?resource"
+CLUSTERS = "http://127.0.0.1:15000/clusters"
 LOOK_LIMIT = 5
 """Seconds that the sidecar may take to show its configuration, and an app to answer."""
 GUESS_LIMIT = 1
@@ -49,6 +50,7 @@ ANSWERS = """\
 i=0
 while [ "$i" -lt {count} ]; do echo {url}; i=$((i+1)); done |
 curl -q -g -s --max-time {limit} -w '\\n{mark} %{{http_code}} %{{num_connects}}\\n' -K -
+curl -q -g -s --noproxy '*' --max-time {limit} {clusters} | grep -F {cluster}
 """
 STARTING = re.compile(
     rb"upstream connect error|no healthy upstream|^upstream request timeout", re.IGNORECASE
@@ -60,6 +62,7 @@ FAILED = re.compile(rb"curl: \((\d+)\)\s*$")
 SLOW = 28
 """What curl ends with if a sidecar has not shown all of its configuration in time."""
 NO_CURL = "it has no curl"
+NOT_KNOWN = "the test client's sidecar does not know all of its pods yet"
 WHY = {7: "nothing listens at its Envoy's admin port 15000", 127: NO_CURL}
 
 
@@ -80,23 +83,47 @@ class Place:
     url: str
     is_http: bool = True
     """Whether its port is declared so; where it is only detected, to listen is enough."""
+    cluster: str = ""
+    """What the sidecar calls it."""
+    pods: tuple[tuple[str, ...], ...] = ()
+    """The addresses of each pod that the sidecar has to know, or a share of it would be wrong."""
 
     def script(self, mark: str) -> str:
         """Ask it often."""
         line = shlex.quote(f'url = "{self.url}"')
         limit = LOOK_LIMIT if self.is_http else GUESS_LIMIT
-        return ANSWERS.format(count=IN_A_ROW, url=line, limit=limit, mark=mark)
+        return ANSWERS.format(
+            count=IN_A_ROW,
+            url=line,
+            limit=limit,
+            mark=mark,
+            clusters=CLUSTERS,
+            cluster=shlex.quote(f"{self.cluster}::"),
+        )
 
     def trouble(self, output: bytes, mark: str) -> str:
         """Say what was wrong first; empty if something answered each time."""
-        *parts, _ = re.split(rb"\n?%s (\d{3}) (\d+)\n" % mark.encode(), output)
+        *parts, known = re.split(rb"\n?%s (\d{3}) (\d+)\n" % mark.encode(), output)
         for body, status, connects in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
             if status == b"000" and (self.is_http or connects == b"0"):
                 return "no connection"
             sign = STARTING if self.is_http else REFUSED
             if int(status) in (502, 503, 504) and sign.search(body):
                 return f"{int(status)} {body.decode(errors='replace').strip()[-200:]}"
-        return "" if parts else NO_CURL
+        if not parts:
+            return NO_CURL
+        return "" if self._knows_all(known.decode(errors="replace")) else NOT_KNOWN
+
+    def _knows_all(self, known: str) -> bool:
+        """Read Envoy's list of endpoints. Where it says nothing of the place there is none."""
+        return not known.strip() or all(
+            any(f"{self.cluster}::{_host(address)}:" in known for address in addresses)
+            for addresses in self.pods
+        )
+
+
+def _host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
 
 
 @dataclass(frozen=True, slots=True)

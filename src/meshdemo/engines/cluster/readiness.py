@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.cluster import causes, containerlogs, rollout, status, watching
 from meshdemo.engines.cluster.connection import Forbidden
-from meshdemo.engines.cluster.dataplane import Unseen
+from meshdemo.engines.cluster.dataplane import NOT_KNOWN, Unseen
 from meshdemo.engines.cluster.exec import Late, Lost
 from meshdemo.engines.cluster.startup import START_UP
 from meshdemo.errors import EnvironmentFailed, TimedOut
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from meshdemo.manifests import Object
 
 LAST_LINES = 10
+LONGEST_DEBOUNCE = 10.0
+"""Seconds that istiod may hold back what it sends while things change: PILOT_DEBOUNCE_MAX."""
 SETTLED = 3.0
 """Seconds after a change in which istiod has sent all that it makes of it (0.1 to 2 measured)."""
 PATIENCE = 15.0
@@ -171,7 +173,10 @@ class Readiness:
         began = time.monotonic()
         for place in places:
             while trouble := _asked(plane, place, self._last_look):
-                late = time.monotonic() - began > START_UP
+                waited = time.monotonic() - began
+                if trouble == NOT_KNOWN and waited > LONGEST_DEBOUNCE:
+                    break  # by its rules it may have none of its own, as with PASSTHROUGH
+                late = waited > START_UP
                 if late and not place.is_http:
                     self.notify(f"nothing listens at {place.url} yet: {trouble}", lasting=True)
                     break

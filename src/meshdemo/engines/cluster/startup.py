@@ -43,10 +43,7 @@ def places(view: View, objects: Sequence[Object]) -> list[Place]:
     own = [_labels(pod) for pod in _own(view, pods, objects)]
     every = [_labels(pod) for pod in pods]
     return [
-        Place(
-            f"http://{item.name}.{item.namespace}:{port['port']}/",
-            is_http=protocol_of(port) is Protocol.HTTP,
-        )
+        _place(item, port, pods)
         for item in view.seen()
         if item.kind == "Service"
         and any(
@@ -56,6 +53,19 @@ def places(view: View, objects: Sequence[Object]) -> list[Place]:
         for port in item.spec.get("ports") or ()
         if _may_speak_http(port)
     ]
+
+
+def _place(service: Object, port: Mapping[str, Any], pods: Sequence[Json]) -> Place:
+    """Say where a port of a service is, and which of these pods are behind it."""
+    selector = service.spec.get("selector")
+    behind = [status.pod(pod).addresses for pod in pods if selects(selector, _labels(pod))]
+    headless = service.spec.get("clusterIP") == "None"
+    return Place(
+        f"http://{service.name}.{service.namespace}:{port['port']}/",
+        is_http=protocol_of(port) is Protocol.HTTP,
+        cluster=f"outbound|{port['port']}||{service_host(service.name, service.namespace)}",
+        pods=() if headless else tuple(filter(None, behind)),
+    )
 
 
 def _is_beginning(pod: Json, now: datetime) -> bool:
