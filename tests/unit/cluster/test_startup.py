@@ -75,6 +75,29 @@ def test_the_sidecar_has_to_know_the_pods_that_begin_but_none_of_a_headless_serv
     }
 
 
+@pytest.mark.parametrize(
+    ("age", "probe", "answered", "unproved"),
+    [
+        (1, False, False, True),
+        (60, False, False, False),
+        (1, True, False, False),
+        (1, False, True, False),
+    ],
+    ids=["just begun", "for long", "by a probe of its own", "by an answer"],
+)
+def test_a_pod_that_is_ready_may_only_be_about_to_crash(
+    age: float, probe: bool, answered: bool, unproved: bool, kube: Any
+) -> None:
+    put(kube, "app", age=age)
+    pod = kube.objects["Pod", "shop", "app-77-x"]
+    pod["status"]["podIP"] = "10.0.0.7"
+    pod["spec"]["containers"][0]["readinessProbe"] = {"httpGet": {}} if probe else None
+    objects = [Object(item("Deployment", "app", "apps/v1"))]
+    view = View(kube, "shop")
+    asked = startup.places(view, objects) if answered else []
+    assert startup.is_unproved(view, objects, asked) is unproved
+
+
 def test_neither_the_test_client_is_asked_nor_who_has_run_for_long(kube: Any) -> None:
     put(kube, "testclient")
     put(kube, "old", age=60)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from meshdemo.engines import Notify
     from meshdemo.engines.cluster.controlplane import ControlPlane
+    from meshdemo.engines.cluster.dataplane import Place
     from meshdemo.engines.cluster.istioctl import Istioctl
     from meshdemo.engines.cluster.kube import Json
     from meshdemo.engines.cluster.routes import Dump
@@ -168,9 +169,12 @@ class ClusterEngine:
             awaited = heeded(rules(objects), seen, follower)
             if awaited or before:  # what it does not follow any more goes too
                 readiness.wait_for_rules(self.view.data_plane(client), awaited, before)
+        places: list[Place] = []
         if client := self.view.client():
             places = startup.places(self.view, objects)
             readiness.wait_for_answers(self.view.data_plane(client), places)
+        if startup.is_unproved(self.view, objects, places):
+            readiness.wait_for_steadiness(objects)
 
     def objects(self) -> tuple[Object, ...]:
         """Give what is applied now."""

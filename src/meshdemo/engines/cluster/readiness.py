@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from meshdemo.manifests import Object
 
 LAST_LINES = 10
+STEADY = 2.0
+"""Seconds in which a container that ends at once is seen to have ended: a kubelet looks each."""
 LONGEST_DEBOUNCE = 10.0
 """Seconds that istiod may hold back what it sends while things change: PILOT_DEBOUNCE_MAX."""
 SETTLED = 3.0
@@ -165,6 +167,14 @@ class Readiness:
             )
         shown = "\n".join(f"    {line}" for line in lines[-LAST_LINES:]) or "    (nothing)"
         return EnvironmentFailed(f"{message}; its last lines:\n{shown}", hint=cause.hint)
+
+    def wait_for_steadiness(self, objects: Sequence[Object]) -> None:
+        """Wait until what is ready has been so for a while. Raises as ``wait_for_workloads``."""
+        workloads = [item for item in objects if item.kind in rollout.AWAITED]
+        time.sleep(min(STEADY, self.left))
+        while self._lacking(workloads):
+            self.wait_for_workloads(objects)
+            time.sleep(min(STEADY, self.left))
 
     # --- answers -----------------------------------------------------------------------------
 

@@ -55,6 +55,23 @@ def places(view: View, objects: Sequence[Object]) -> list[Place]:
     ]
 
 
+def is_unproved(view: View, objects: Sequence[Object], asked: Sequence[Place]) -> bool:
+    """Tell whether a pod of the objects has only just begun, and may end again all the same.
+
+    Without a readiness probe a pod is ready for the moment that it takes to crash. What has
+    answered us has got farther.
+    """
+    now, mine = view.kube.now(), {(item.kind, item.name) for item in objects}
+    answered = {address for place in asked for pod in place.pods for address in pod}
+    return any(
+        _is_beginning(pod, now)
+        and _maker(pod) in mine
+        and answered.isdisjoint(status.pod(pod).addresses)
+        and not all(c.get("readinessProbe") for c in (pod.get("spec") or {}).get("containers", ()))
+        for pod in view.kube.list("v1", "Pod", view.run)
+    )
+
+
 def _place(service: Object, port: Mapping[str, Any], pods: Sequence[Json]) -> Place:
     """Say where a port of a service is, and which of these pods are behind it."""
     selector = service.spec.get("selector")
