@@ -213,3 +213,15 @@ def test_istios_namespace_stays_where_not_all_in_it_can_be_seen(
     assert not check.ok
     assert "Kiali" in check.detail
     assert ("Namespace", "", "istio-system") in meshed.objects
+
+
+def test_a_crd_of_istio_that_is_still_going_is_waited_for(meshed: Any, scripted: Make) -> None:
+    going = {
+        "name": "proxyconfigs.networking.istio.io",
+        "deletionTimestamp": "2026-11-22T16:00:00Z",
+    }
+    for name in ("destinationrules", "virtualservices"):
+        del meshed.objects["CustomResourceDefinition", "", f"{name}.networking.istio.io"]
+    meshed.put(recorded(crdsBefore="no"), {"kind": "CustomResourceDefinition", "metadata": going})
+    checks = {check.name: check for check in removal(meshed, scripted("1.32")).run()}
+    assert not checks["no CRD of Istio is left"].ok

@@ -157,7 +157,13 @@ class Removal:
         )
 
     def _no_crds(self) -> bool:
-        return not any(self.kube.get(CRD, "CustomResourceDefinition", name) for name in CRDS)
+        """Tell whether the CRDs of the rules are gone, and no other one of Istio is still going."""
+        crds = self.kube.list(CRD, "CustomResourceDefinition")
+        return not any(
+            item["metadata"]["name"] in CRDS or item["metadata"].get("deletionTimestamp")
+            for item in crds
+            if item["metadata"]["name"].endswith(".istio.io")
+        )
 
     def _gone(self, name: str, probe: Callable[[], bool]) -> Check:
         try:
