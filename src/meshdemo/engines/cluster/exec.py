@@ -101,16 +101,14 @@ class Session:
                 frame = self._next_frame()
             except CONNECTION_ERRORS as error:
                 raise Lost(f"the connection to the pod was lost: {error}") from error
-            if not frame:  # the other side closes
-                raise Lost("the connection to the pod was closed before the command's end was told")
-            channel, data = frame[0], frame[1:]
-            if channel == ERROR:
+            channel, data = frame[:1], frame[1:]
+            if channel == bytes([ERROR]):
                 self.ended = read_status(data)
             elif data:
-                yield channel, data
+                yield channel[0], data
 
     def _next_frame(self) -> bytes:
-        """Wait for a frame, and let others send meanwhile."""
+        """Wait for a frame, and let others send meanwhile. Raises Lost, and Late."""
         connection: Any = self.socket.sock  # TLS, or to a proxy on loopback not
         while (left := self.deadline - time.monotonic()) > 0:
             with self._turn:
@@ -121,9 +119,12 @@ class Session:
             with self._turn:
                 self.socket.settimeout(PART_SECONDS)
                 try:
-                    return bytes(self.socket.recv_data()[1])
+                    kind, frame = self.socket.recv_data()
                 except websocket.WebSocketTimeoutException:
                     continue  # that was a part of it, or TLS's own; what has come is kept
+            if kind == websocket.ABNF.OPCODE_CLOSE:
+                raise Lost("the connection to the pod was closed before the command's end was told")
+            return bytes(frame)
         raise Late("the command did not end in time")
 
     def write(self, channel: int, data: bytes) -> None:
