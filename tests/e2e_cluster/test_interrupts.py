@@ -244,7 +244,7 @@ def test_a_shell_is_a_terminal_of_its_own_size(running: tuple[Cluster, str]) -> 
         shell.send_signal(signal.SIGWINCH)  # as a terminal's kernel does to its foreground
         terminal.type("sleep 0.5; stty size\n")
         terminal.until("44 122")
-        # One command that says that it has begun: bash itself, when it starts one, may miss a Ctrl-C.
+        # It says itself that it has begun: while bash starts it, a Ctrl-C may be missed.
         terminal.type("sh -c 'echo be$((1+1)); exec sleep 300'\n")
         terminal.until("be2")
         terminal.type("\x03")  # for the command, not for us
