@@ -25,6 +25,14 @@ if TYPE_CHECKING:
     Answers = Callable[..., Counter[str]]
 
 VERSIONS = {"v1", "v2"}
+TO_SUBSET = """
+apiVersion: networking.istio.io/v1beta1
+kind: VirtualService
+metadata: {{name: {name}}}
+spec:
+  hosts: [app]
+  http: [{{route: [{{destination: {{host: app, subset: {subset}}}}}]}}]
+"""
 
 
 def read(engine: Engine, folder: Path, text: str) -> tuple[Object, ...]:
@@ -170,16 +178,8 @@ def test_three_orders_end_in_the_same_pods_and_the_same_answers(
 def test_a_missing_subset_answers_503_with_an_empty_body(
     engine: Engine, workloads: Sequence[Object], deploy: Deploy, tmp_path: Path
 ) -> None:
-    rule = """
-apiVersion: networking.istio.io/v1beta1
-kind: VirtualService
-metadata: {name: nowhere}
-spec:
-  hosts: [app]
-  http: [{route: [{destination: {host: app, subset: v9}}]}]
-"""
     deploy(*engine.inject(workloads))
-    objects = read(engine, tmp_path, rule)
+    objects = read(engine, tmp_path, TO_SUBSET.format(name="nowhere", subset="v9"))
     applied = engine.apply(objects)
     engine.wait_ready(objects, 10)
     assert [warning.code for warning in applied.warnings] == ["IST0101"]
@@ -196,16 +196,8 @@ def test_of_two_rules_for_one_host_the_older_one_is_heeded_and_a_warning_names_b
     answers: Answers,
     tmp_path: Path,
 ) -> None:
-    rival = """
-apiVersion: networking.istio.io/v1beta1
-kind: VirtualService
-metadata: {name: zebra}
-spec:
-  hosts: [app]
-  http: [{route: [{destination: {host: app, subset: v1}}]}]
-"""
     deploy(*engine.inject([*workloads, *rules]))
-    newer = read(engine, tmp_path, rival)
+    newer = read(engine, tmp_path, TO_SUBSET.format(name="zebra", subset="v1"))
     (warning,) = engine.apply(newer).warnings
     engine.wait_ready(newer, 10)
     assert (warning.code, warning.subject) == ("IST0109", newer[0].title)

@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +28,8 @@ from meshdemo.settings import Settings
 from meshdemo.traffic import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
 
     from meshdemo.manifests import Object
 
@@ -383,29 +384,32 @@ def test_down_does_not_touch_a_folder_that_it_did_not_make(
     assert folder.stat().st_mode & 0o777 == mode
 
 
-def test_a_wait_for_pods_that_another_command_replaced_waits_for_the_new_ones(
-    engine: LocalEngine, settings: Settings
-) -> None:
+@contextmanager
+def waited_for_in_vain(engine: LocalEngine) -> Iterator[Future[None]]:
+    """Apply a pod that never listens, and wait for it in a thread."""
     silent = web(f"{sys.executable} -c 'import time; time.sleep(600)' {{port}}")
     engine.apply(silent)
     with ThreadPoolExecutor() as pool:
-        waiting_for_it = pool.submit(engine.wait_ready, silent, SECONDS)
+        wait = pool.submit(engine.wait_ready, silent, SECONDS)
         time.sleep(0.2)
+        yield wait
+
+
+def test_a_wait_for_pods_that_another_command_replaced_waits_for_the_new_ones(
+    engine: LocalEngine, settings: Settings
+) -> None:
+    with waited_for_in_vain(engine) as wait:
         LocalEngine(settings).apply(web(f"{sys.executable} -m http.server -b 127.0.0.1 {{port}}"))
-        waiting_for_it.result(SECONDS / 2)
+        wait.result(SECONDS / 2)
 
 
 def test_a_wait_for_pods_that_another_command_took_down_ends_at_once(
     engine: LocalEngine, settings: Settings
 ) -> None:
-    silent = web(f"{sys.executable} -c 'import time; time.sleep(600)' {{port}}")
-    engine.apply(silent)
-    with ThreadPoolExecutor() as pool:
-        waiting_for_it = pool.submit(engine.wait_ready, silent, SECONDS)
-        time.sleep(0.2)
+    with waited_for_in_vain(engine) as wait:
         assert all(check.ok for check in LocalEngine(settings).down())
         with pytest.raises(EnvironmentFailed, match=r"meshdemo up|no mesh"):
-            waiting_for_it.result(SECONDS / 2)
+            wait.result(SECONDS / 2)
     assert not engine.store.folder.exists()
 
 

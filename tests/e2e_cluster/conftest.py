@@ -32,6 +32,18 @@ KUBECONFIG = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube/config")
 PROGRAM = Path(sys.executable).with_name("meshdemo")
 LIMIT = 240
 """Seconds that a command may take."""
+TESTERS = """
+apiVersion: networking.istio.io/v1beta1
+kind: VirtualService
+metadata: {name: app-default-v2}
+spec:
+  hosts: [app]
+  http:
+  - match: [{headers: {x-user: {exact: tester}}}]
+    route: [{destination: {host: app, subset: v1}}]
+  - fault: {abort: {percentage: {value: 100}, httpStatus: 555}}
+    route: [{destination: {host: app, subset: v2}}]
+"""
 # What comes and goes by itself.
 RESTLESS = ("events", "leases", "endpoints", "endpointslices", "pods", "componentstatuses")
 
@@ -172,6 +184,22 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     name = f"e2e-{uuid.uuid4().hex[:8]}"
     yield name
     cluster.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
+
+
+@pytest.fixture
+def deployed(istio: None, cluster: Cluster, namespace: str) -> Iterator[Cluster]:  # noqa: ARG001 - as above
+    """A cluster where the walkthrough's workloads run in the namespace, for one test."""
+    cluster.meshdemo("up", "-n", namespace, "--no-verify")
+    yield cluster
+    cluster.meshdemo("down", "-n", namespace)
+
+
+@pytest.fixture
+def testers(tmp_path: Path) -> str:
+    """A file with the rule that testers get v1, and everybody else an error."""
+    file = tmp_path / "testers.yaml"
+    file.write_text(TESTERS)
+    return str(file)
 
 
 @pytest.fixture

@@ -27,18 +27,6 @@ ELECTION = "control-plane.alpha.kubernetes.io/leader"
 """Annotation of what istiod's replicas write every other second."""
 MISSING = re.compile(r'cannot (get|list|create|patch|delete) resource "[a-z/]+"')
 """How the API server names a right that one lacks."""
-TESTERS = """
-apiVersion: networking.istio.io/v1beta1
-kind: VirtualService
-metadata: {name: app-default-v2}
-spec:
-  hosts: [app]
-  http:
-  - match: [{headers: {x-user: {exact: tester}}}]
-    route: [{destination: {host: app, subset: v1}}]
-  - fault: {abort: {percentage: {value: 100}, httpStatus: 555}}
-    route: [{destination: {host: app, subset: v2}}]
-"""
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -164,15 +152,14 @@ def test_who_has_no_rights_is_told_which_is_missing(
 
 
 def test_three_students_at_once_do_not_meet(
-    meshed: Cluster, namespace: str, tmp_path: Path
+    meshed: Cluster, namespace: str, testers: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "testers.yaml").write_text(TESTERS)
     # What one asks for is what another must not get. (No split: in 1 of 100 it is not met.)
     tester = ("-H", "x-user: tester")
     asks = (
         (("route", "v1"), ("verify", "--expect", "v1=100%")),
         (("route", "v2"), ("verify", "--expect", "v2=100%", *tester)),
-        (("route", "-f", f"{tmp_path}/testers.yaml"), ("verify", "--expect", "v1=100%", *tester)),
+        (("route", "-f", testers), ("verify", "--expect", "v1=100%", *tester)),
     )
     names = [f"{namespace}-{number}" for number in range(len(asks))]
     try:

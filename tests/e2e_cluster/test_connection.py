@@ -117,12 +117,6 @@ def kubeconfig(folder: Path, cluster: Cluster, port: int) -> str:
     return str(file)
 
 
-@pytest.fixture
-def running(istio: None, cluster: Cluster, namespace: str) -> Cluster:  # noqa: ARG001 - must be there
-    cluster.meshdemo("up", "-n", namespace, "--no-verify")
-    return cluster
-
-
 def verify(cluster: Cluster, namespace: str, folder: Path, front: Front, code: int) -> Any:
     way = ("--kubeconfig", kubeconfig(folder, cluster, front.server_address[1]))
     question = ("--expect", "v2=100%", "--requests", str(REQUESTS), "-o", "json")
@@ -130,20 +124,20 @@ def verify(cluster: Cluster, namespace: str, folder: Path, front: Front, code: i
 
 
 def test_a_measurement_that_is_cut_off_once_is_made_anew_as_a_whole(
-    running: Cluster, namespace: str, tmp_path: Path
+    deployed: Cluster, namespace: str, tmp_path: Path
 ) -> None:
-    with fronted(running, cuts=1) as front:
-        document = verify(running, namespace, tmp_path, front, code=0)
+    with fronted(deployed, cuts=1) as front:
+        document = verify(deployed, namespace, tmp_path, front, code=0)
     assert front.loops == 2
     assert document["verdict"] == "met"
     assert document["tally"]["versions"]["v2"] == document["tally"]["total"] == REQUESTS
 
 
 def test_a_measurement_that_is_cut_off_each_time_is_inconclusive(
-    running: Cluster, namespace: str, tmp_path: Path
+    deployed: Cluster, namespace: str, tmp_path: Path
 ) -> None:
-    with fronted(running, cuts=math.inf) as front:
-        document = verify(running, namespace, tmp_path, front, code=4)
+    with fronted(deployed, cuts=math.inf) as front:
+        document = verify(deployed, namespace, tmp_path, front, code=4)
     assert front.loops == 2
     assert document["verdict"] == "inconclusive"
     assert 0 < document["tally"]["total"] < REQUESTS

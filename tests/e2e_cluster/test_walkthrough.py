@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     Cluster = Any
@@ -18,25 +17,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.usefixtures("istio"), pytest.mark.timeout(400)]
 
 HALF = "v1=50%,v2=50%"
-ABORT = """
-apiVersion: networking.istio.io/v1beta1
-kind: VirtualService
-metadata: {name: app-default-v2}
-spec:
-  hosts: [app]
-  http:
-  - match: [{headers: {x-user: {exact: tester}}}]
-    route: [{destination: {host: app, subset: v1}}]
-  - fault: {abort: {percentage: {value: 100}, httpStatus: 555}}
-    route: [{destination: {host: app, subset: v2}}]
-"""
-
-
-@pytest.fixture
-def running(cluster: Cluster, namespace: str) -> Iterator[Cluster]:
-    cluster.meshdemo("up", "-n", namespace, "--no-verify")
-    yield cluster
-    cluster.meshdemo("down", "-n", namespace)
 
 
 def inventory(cluster: Cluster, namespace: str) -> str:
@@ -91,38 +71,36 @@ def test_each_step_alone(cluster: Cluster, namespace: str) -> None:
 
 
 def test_a_match_on_a_header_and_a_fault_are_seen(
-    running: Cluster, namespace: str, tmp_path: Path
+    deployed: Cluster, namespace: str, testers: str
 ) -> None:
-    file = tmp_path / "abort.yaml"
-    file.write_text(ABORT)
-    running.meshdemo("route", "-n", namespace, "-f", str(file))
+    deployed.meshdemo("route", "-n", namespace, "-f", testers)
     tester = ("-H", "x-user: tester", "--expect", "v1=100%")
-    running.meshdemo("verify", "-n", namespace, *tester)
-    everybody = running.meshdemo(
+    deployed.meshdemo("verify", "-n", namespace, *tester)
+    everybody = deployed.meshdemo(
         "verify", "-n", namespace, "--expect", "v2=100%", "-o", "json", code=1
     ).json
     assert everybody["tally"]["others"] == {"HTTP 555": everybody["tally"]["total"]}
 
 
 def test_the_same_json_as_on_the_local_engine(
-    running: Cluster, namespace: str, tmp_path: Path
+    deployed: Cluster, namespace: str, tmp_path: Path
 ) -> None:
     local = ("--engine", "local", "--state-dir", str(tmp_path / "local"))
-    running.sh(f"meshdemo up --no-verify {' '.join(local)}")
+    deployed.sh(f"meshdemo up --no-verify {' '.join(local)}")
     try:
         for argv in (["route", "v2"], ["verify", "--expect", "v2=100%"], ["verify"], ["status"]):
-            there = running.meshdemo(*argv, "-n", namespace, "-o", "json").json
-            here = running.sh(f"meshdemo {' '.join([*argv, *local])} -o json")
+            there = deployed.meshdemo(*argv, "-n", namespace, "-o", "json").json
+            here = deployed.sh(f"meshdemo {' '.join([*argv, *local])} -o json")
             assert here.code == 0
             assert keys(there) == keys(json.loads(here.out)), argv
     finally:
-        running.sh(f"meshdemo down {' '.join(local)}")
+        deployed.sh(f"meshdemo down {' '.join(local)}")
 
 
-def test_commands_and_logs(running: Cluster, namespace: str) -> None:
+def test_commands_and_logs(deployed: Cluster, namespace: str) -> None:
     def execute(script: str, code: int) -> Any:
         argv = ("exec", "-n", namespace, "--", "sh", "-c", script)
-        ended = running.sh(f"meshdemo --context {running.context} {shlex.join(argv)}")
+        ended = deployed.sh(f"meshdemo --context {deployed.context} {shlex.join(argv)}")
         assert ended.code == code
         return ended
 
@@ -130,17 +108,17 @@ def test_commands_and_logs(running: Cluster, namespace: str) -> None:
     assert ended.out == "out\n"
     assert "err" in ended.err.splitlines()
     assert execute("wc -c </dev/null", 0).out.strip() == "0"
-    missing = running.meshdemo("exec", "-n", namespace, "--", "no-such-command", code=127)
+    missing = deployed.meshdemo("exec", "-n", namespace, "--", "no-such-command", code=127)
     assert "meshdemo: no-such-command: executable file not found" in missing.err
-    running.meshdemo("verify", "-n", namespace, "--expect", "v2=100%", "--requests", "20")
-    assert "GET /env/version" in running.meshdemo("logs", "app-v2", "-n", namespace).out
-    proxy = running.meshdemo("logs", "app-v2", "-c", "istio-proxy", "--tail", "3", "-n", namespace)
+    deployed.meshdemo("verify", "-n", namespace, "--expect", "v2=100%", "--requests", "20")
+    assert "GET /env/version" in deployed.meshdemo("logs", "app-v2", "-n", namespace).out
+    proxy = deployed.meshdemo("logs", "app-v2", "-c", "istio-proxy", "--tail", "3", "-n", namespace)
     assert len(proxy.out.splitlines()) == 3
 
 
-def test_standard_input_reaches_the_command_and_ends(running: Cluster, namespace: str) -> None:
-    ended = running.sh(
-        f"printf 'a\\nb\\n' | meshdemo exec --context {running.context} -n {namespace} -- wc -l"
+def test_standard_input_reaches_the_command_and_ends(deployed: Cluster, namespace: str) -> None:
+    ended = deployed.sh(
+        f"printf 'a\\nb\\n' | meshdemo exec --context {deployed.context} -n {namespace} -- wc -l"
     )
     assert (ended.code, ended.out.strip()) == (0, "2")
 
@@ -172,11 +150,13 @@ def test_a_foreign_object_is_never_taken_over_unless_it_may_be_adopted(
     assert cluster.kubectl(*uid) == before
 
 
-def test_a_client_that_dies_in_the_middle_is_inconclusive(running: Cluster, namespace: str) -> None:
-    ended = running.sh(
-        f"(sleep 2.5; kubectl --context {running.context} -n {namespace} delete pod "
+def test_a_client_that_dies_in_the_middle_is_inconclusive(
+    deployed: Cluster, namespace: str
+) -> None:
+    ended = deployed.sh(
+        f"(sleep 2.5; kubectl --context {deployed.context} -n {namespace} delete pod "
         "-l app=testclient --grace-period=0 --force >/dev/null) & "
-        f"meshdemo verify --context {running.context} -n {namespace} --expect v2=100% "
+        f"meshdemo verify --context {deployed.context} -n {namespace} --expect v2=100% "
         "--requests 20000 -o json; code=$?; wait; exit $code"
     )
     assert ended.code == 4, ended

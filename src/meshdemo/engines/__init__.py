@@ -180,6 +180,20 @@ class MeshOptions:
     download: Download | None = None
     """Which istioctl to fetch first; None means that one must be there."""
 
+    @property
+    def arguments(self) -> list[str]:
+        """Which Istio is meant, as ``istioctl install`` and ``manifest generate`` are told."""
+        given = ["--set", f"profile={self.profile}"] if self.profile else []
+        for setting in self.settings:
+            given += ["--set", setting]
+        for file in self.files:
+            given += ["-f", file]
+        if self.revision:
+            given += ["--revision", self.revision]
+        if self.namespace:
+            given += ["--set", f"values.global.istioNamespace={self.namespace}"]
+        return given
+
 
 class Engine(Protocol):
     """Where the mesh runs. Errors are those of ``meshdemo.errors``, whatever is underneath."""

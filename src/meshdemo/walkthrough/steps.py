@@ -54,15 +54,7 @@ class Step:
 
 def install_commands(plan: Plan) -> tuple[str, ...]:
     """Install Istio; the rest of the script needs nothing else of the cluster."""
-    mesh = plan.mesh
-    argv = ["istioctl", "install", "-y", *cluster_flags(plan)]
-    argv += ["--set", f"profile={mesh.profile}"] if mesh.profile else []
-    for setting in mesh.settings:
-        argv += ["--set", setting]
-    for file in mesh.files:
-        argv += ["-f", file]
-    argv += ["--revision", mesh.revision] if mesh.revision else []
-    argv += ["--set", f"values.global.istioNamespace={mesh.namespace}"] if mesh.namespace else []
+    argv = ["istioctl", "install", "-y", *cluster_flags(plan), *plan.mesh.arguments]
     return (shlex.join([*argv, "--readiness-timeout", _duration(plan.settings.timeout)]),)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,10 +14,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from meshdemo.engines.cluster.kube import Denied, Forbidden, Resource
+from meshdemo.engines.cluster.kube import Denied, Forbidden, Kube, Resource
+from meshdemo.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from http.server import HTTPServer
+
+    Serve = Callable[[HTTPServer], AbstractContextManager[None]]
+    Dial = Callable[[int], Kube]
 
 HERE = Path(__file__).parent / "istioctl"
 WIDE = {
@@ -232,6 +240,46 @@ def control_plane(version: str = "1.32.0") -> list[dict[str, Any]]:
             for plural in ("destinationrules", "virtualservices")
         ),
     ]
+
+
+@pytest.fixture
+def serve() -> Serve:
+    """Let a server answer during the block."""
+
+    @contextmanager
+    def answering(server: HTTPServer) -> Iterator[None]:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+    return answering
+
+
+@pytest.fixture
+def dial(tmp_path: Path) -> Iterator[Dial]:
+    """Reach the API server at a port of loopback, as somebody without credentials."""
+    opened: list[Kube] = []
+
+    def dialled(port: int) -> Kube:
+        config = {
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+            "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+            "users": [{"name": "u", "user": {}}],
+            "current-context": "c",
+        }
+        file = tmp_path / "kubeconfig"
+        file.write_text(json.dumps(config))
+        opened.append(Kube.open(Settings(kubeconfig=str(file))))
+        return opened[-1]
+
+    yield dialled
+    for kube in opened:
+        kube.api.rest_client.pool_manager.clear()
 
 
 @pytest.fixture

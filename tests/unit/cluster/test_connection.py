@@ -6,7 +6,6 @@ import json
 import math
 import os
 import ssl
-import threading
 import warnings
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +23,8 @@ from meshdemo.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tests.unit.cluster.conftest import Serve
 
     Write = Callable[..., str]
 
@@ -62,14 +63,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server(serve: Serve) -> Iterator[Server]:
     server = Server()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serve(server):
+        yield server
 
 
 @pytest.fixture

@@ -21,16 +21,17 @@ import pytest
 from meshdemo.engines.cluster import client
 from meshdemo.engines.cluster import exec as remote
 from meshdemo.engines.cluster.dataplane import DataPlane, Place, Unseen
-from meshdemo.engines.cluster.kube import Kube
 from meshdemo.engines.cluster.readiness import Readiness
 from meshdemo.errors import BrokenOff, TimedOut
 from meshdemo.manifests import Object
-from meshdemo.settings import Settings
 from meshdemo.traffic import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from tests.unit.cluster.conftest import Dial, Serve
+
+    from meshdemo.engines.cluster.kube import Kube
 
 TARGET = remote.Target("shop", "testclient", "app")
 PODS = {"name": "pods", "kind": "Pod", "namespaced": True, "verbs": ["get"]}
@@ -102,31 +103,16 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server(serve: Serve) -> Iterator[Server]:
     server = Server()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.over.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serve(server):
+        yield server
+        server.over.set()
 
 
 @pytest.fixture
-def kube(server: Server, tmp_path: Path) -> Iterator[Kube]:
-    address = {"server": f"http://127.0.0.1:{server.server_port}"}
-    config = {
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": address}],
-        "users": [{"name": "u", "user": {}}],
-        "current-context": "c",
-    }
-    file = tmp_path / "kubeconfig"
-    file.write_text(json.dumps(config))
-    kube = Kube.open(Settings(kubeconfig=str(file)))
-    yield kube
-    kube.api.rest_client.pool_manager.clear()
+def kube(server: Server, dial: Dial) -> Kube:
+    return dial(server.server_port)
 
 
 def soon(seconds: float = 0.3) -> float:

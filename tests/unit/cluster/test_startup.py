@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from meshdemo.engines import RUN_LABEL
-from meshdemo.engines.cluster import startup
+from meshdemo.engines.cluster.startup import Start
 from meshdemo.engines.cluster.view import View
 from meshdemo.manifests import Object
 
@@ -42,7 +42,7 @@ def put(
 
 
 def urls(kube: Any, *objects: dict[str, Any]) -> list[str]:
-    found = startup.places(View(kube, "shop"), [Object(each) for each in objects])
+    found = Start.seen(View(kube, "shop"), [Object(each) for each in objects]).places()
     return [place.url for place in found]
 
 
@@ -52,7 +52,7 @@ def test_the_ports_that_may_speak_http_are_asked(kube: Any) -> None:
         item("Service", "plain", selector={"app": "app"}, ports=[{"port": 90}]),
         item("Service", "other", selector={"app": "other"}, ports=PORTS),
     )
-    found = startup.places(View(kube, "shop"), [])
+    found = Start.seen(View(kube, "shop"), []).places()
     assert [(place.url, place.is_http) for place in found] == [
         ("http://app.shop:80/", True),
         ("http://app.shop:81/", False),
@@ -68,7 +68,7 @@ def test_the_sidecar_has_to_know_the_pods_that_begin_but_none_of_a_headless_serv
     kube.put(
         item("Service", "each", selector={"app": "app"}, clusterIP="None", ports=[{"port": 90}])
     )
-    found = {place.cluster: place.pods for place in startup.places(View(kube, "shop"), [])}
+    found = {place.cluster: place.pods for place in Start.seen(View(kube, "shop"), []).places()}
     assert found == {
         "outbound|80||app.shop.svc.cluster.local": (("10.0.0.7",),),
         "outbound|90||each.shop.svc.cluster.local": (),
@@ -93,9 +93,8 @@ def test_a_pod_that_is_ready_may_only_be_about_to_crash(
     pod["status"]["podIP"] = "10.0.0.7"
     pod["spec"]["containers"][0]["readinessProbe"] = {"httpGet": {}} if probe else None
     objects = [Object(item("Deployment", "app", "apps/v1"))]
-    view = View(kube, "shop")
-    asked = startup.places(view, objects) if answered else []
-    assert startup.is_unproved(view, objects, asked) is unproved
+    start = Start.seen(View(kube, "shop"), objects)
+    assert start.is_unproved(start.places() if answered else []) is unproved
 
 
 def test_neither_the_test_client_is_asked_nor_who_has_run_for_long(kube: Any) -> None:

@@ -21,7 +21,7 @@ from meshdemo.engines.cluster.exec import Target
 from meshdemo.engines.cluster.kube import Kube
 from meshdemo.engines.cluster.readiness import Readiness
 from meshdemo.engines.cluster.removal import Removal
-from meshdemo.engines.cluster.view import View, target
+from meshdemo.engines.cluster.view import View, heeds, target
 from meshdemo.errors import InputError, UsageError
 from meshdemo.manifests import RULES, WORKLOADS, Object, in_apply_order, rules
 from meshdemo.promise import heeded
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from meshdemo.engines import Notify
     from meshdemo.engines.cluster.controlplane import ControlPlane
-    from meshdemo.engines.cluster.dataplane import Place
     from meshdemo.engines.cluster.istioctl import Istioctl
     from meshdemo.engines.cluster.kube import Json
     from meshdemo.engines.cluster.routes import Dump
@@ -162,18 +161,18 @@ class ClusterEngine:
         """Return when workloads answer, and rules are live in the test client's data plane."""
         readiness = self._readiness(timeout)
         readiness.wait_for_workloads(objects)
-        client = self.view.heeding_client()
-        if client and rules(objects):
+        client = self.view.client()
+        if client and heeds(client) and rules(objects):
             before, self._before = self._before, None
             follower, seen = self.view.follower(client), rules(self.view.seen())
             awaited = heeded(rules(objects), seen, follower)
             if awaited or before:  # what it does not follow any more goes too
                 readiness.wait_for_rules(self.view.data_plane(client), awaited, before)
-        places: list[Place] = []
-        if client := self.view.client():
-            places = startup.places(self.view, objects)
+        start = startup.Start.seen(self.view, objects)
+        places = start.places() if client else []
+        if client:
             readiness.wait_for_answers(self.view.data_plane(client), places)
-        if startup.is_unproved(self.view, objects, places):
+        if start.is_unproved(places):
             readiness.wait_for_steadiness(objects)
 
     def objects(self) -> tuple[Object, ...]:

@@ -158,7 +158,8 @@ class Istioctl:
 
     def install(self, options: MeshOptions, timeout: float) -> Iterator[str]:
         """Install Istio; give what it says, as it comes. It waits for its own Deployments."""
-        argv = [*self._argv("install"), *install_arguments(options, timeout)]
+        wait = ["--readiness-timeout", f"{timeout:g}s"]
+        argv = [*self._argv("install"), "-y", *options.arguments, *wait]
         return _without_logo(shell.stream(argv, timeout=timeout + GRACE_SECONDS))
 
     def verify_install(self) -> shell.Result:
@@ -195,7 +196,7 @@ class Istioctl:
 
     def images(self, options: MeshOptions) -> tuple[str, ...]:
         """Name the images of the Istio that ``install`` would install; no cluster is asked."""
-        argv = [self.found.path, "manifest", "generate", *generate_arguments(options)]
+        argv = [self.found.path, "manifest", "generate", *options.arguments]
         said = shell.run(argv, timeout=ASK_SECONDS).stdout
         return images_of(list(yaml.safe_load_all(said)))
 
@@ -206,25 +207,6 @@ class Istioctl:
         self, *command: str, timeout: float, stdin: str | None = None, check: bool = True
     ) -> shell.Result:
         return shell.run(self._argv(*command), timeout=timeout, stdin=stdin or "", check=check)
-
-
-def install_arguments(options: MeshOptions, timeout: float) -> list[str]:
-    """Give the arguments of ``istioctl install`` for what was asked."""
-    revision = ["--revision", options.revision] if options.revision else []
-    wait = ["--readiness-timeout", f"{timeout:g}s"]
-    return ["-y", *generate_arguments(options), *revision, *wait]
-
-
-def generate_arguments(options: MeshOptions) -> list[str]:
-    """Give the arguments that say which Istio is meant."""
-    arguments = ["--set", f"profile={options.profile}"] if options.profile else []
-    for setting in options.settings:
-        arguments += ["--set", setting]
-    for file in options.files:
-        arguments += ["-f", file]
-    if options.namespace:
-        arguments += ["--set", f"values.global.istioNamespace={options.namespace}"]
-    return arguments
 
 
 def images_of(objects: Sequence[Any]) -> tuple[str, ...]:

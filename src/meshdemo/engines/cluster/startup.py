@@ -5,6 +5,7 @@ That a pod is ready does not say that its app listens yet.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -28,48 +29,77 @@ START_UP = 30.0
 """Seconds of a container's life in which not to answer is part of its start."""
 
 
-def places(view: View, objects: Sequence[Object]) -> list[Place]:
-    """Give the ports of services that our pods, or those that objects speak of, begin to serve.
+@dataclass(frozen=True)
+class Start:
+    """The pods of a namespace that are ready, but have only just begun.
 
-    What others run here and nobody speaks of is not our concern, and what is not ready gets no
-    requests. Ports of other protocols than HTTP are left out: a sidecar takes their connections
-    whether or not the app listens. So are ports whose name is no protocol's, as ``ssh``, and the
-    test client: it sends, and need not listen on the port that the article's Service of it names.
+    They are those of one look: what begins later was not asked for by whom this is made.
     """
-    now = view.kube.now()
-    pods = [pod for pod in view.kube.list("v1", "Pod", view.run) if _is_beginning(pod, now)]
-    if not pods:
-        return []
-    own = [_labels(pod) for pod in _own(view, pods, objects)]
-    every = [_labels(pod) for pod in pods]
-    return [
-        _place(item, port, pods)
-        for item in view.seen()
-        if item.kind == "Service"
-        and any(
-            selects(item.spec.get("selector"), each)
-            for each in (every if _is_spoken_of(item, objects, view.run) else own)
+
+    view: View
+    objects: Sequence[Object]
+    """What was applied, and is to answer now."""
+    pods: Sequence[Json]
+
+    @classmethod
+    def seen(cls, view: View, objects: Sequence[Object]) -> Start:
+        """Look at the pods once."""
+        now = view.kube.now()
+        live = view.kube.list("v1", "Pod", view.run)
+        return cls(view, objects, [pod for pod in live if _is_beginning(pod, now)])
+
+    def places(self) -> list[Place]:
+        """Give the ports of services that our pods, or those objects speak of, begin to serve.
+
+        What others run here and nobody speaks of is not our concern, and what is not ready gets
+        no requests. Ports of other protocols than HTTP are left out: a sidecar takes their
+        connections whether or not the app listens. So are ports whose name is no protocol's, as
+        ``ssh``, and the test client: it sends, and need not listen on the port that the article's
+        Service of it names.
+        """
+        if not self.pods:
+            return []
+        own = [_labels(pod) for pod in self._own()]
+        every = [_labels(pod) for pod in self.pods]
+        return [
+            _place(item, port, self.pods)
+            for item in self.view.seen()
+            if item.kind == "Service"
+            and any(
+                selects(item.spec.get("selector"), each)
+                for each in (every if _is_spoken_of(item, self.objects, self.view.run) else own)
+            )
+            for port in item.spec.get("ports") or ()
+            if _may_speak_http(port)
+        ]
+
+    def is_unproved(self, asked: Sequence[Place]) -> bool:
+        """Tell whether a pod of the objects may end again all the same.
+
+        Without a readiness probe a pod is ready for the moment that it takes to crash. What has
+        answered us has got farther.
+        """
+        answered = {address for place in asked for pod in place.pods for address in pod}
+        return any(
+            _maker(pod) in self._mine
+            and answered.isdisjoint(status.pod(pod).addresses)
+            and not all(c.get("readinessProbe") for c in pod["spec"]["containers"])
+            for pod in self.pods
         )
-        for port in item.spec.get("ports") or ()
-        if _may_speak_http(port)
-    ]
 
+    @property
+    def _mine(self) -> set[tuple[str, str]]:
+        return {(item.kind, item.name) for item in self.objects}
 
-def is_unproved(view: View, objects: Sequence[Object], asked: Sequence[Place]) -> bool:
-    """Tell whether a pod of the objects has only just begun, and may end again all the same.
-
-    Without a readiness probe a pod is ready for the moment that it takes to crash. What has
-    answered us has got farther.
-    """
-    now, mine = view.kube.now(), {(item.kind, item.name) for item in objects}
-    answered = {address for place in asked for pod in place.pods for address in pod}
-    return any(
-        _is_beginning(pod, now)
-        and _maker(pod) in mine
-        and answered.isdisjoint(status.pod(pod).addresses)
-        and not all(c.get("readinessProbe") for c in (pod.get("spec") or {}).get("containers", ()))
-        for pod in view.kube.list("v1", "Pod", view.run)
-    )
+    def _own(self) -> list[Json]:
+        """Pick the pods of the objects, and of other workloads of ours."""
+        mine = self._mine
+        others = {_maker(pod)[0] for pod in self.pods if _maker(pod) not in mine}
+        kinds = [each for each in OWN if each[1] in others]
+        mine |= {
+            (each[1], live["metadata"]["name"]) for each in kinds for live in self.view.own(each)
+        }
+        return [pod for pod in self.pods if _maker(pod) in mine]
 
 
 def _place(service: Object, port: Mapping[str, Any], pods: Sequence[Json]) -> Place:
@@ -97,15 +127,6 @@ def _starts(pod: Json) -> Iterator[datetime]:
     for item in (pod.get("status") or {}).get("containerStatuses") or ():
         if moment := ((item.get("state") or {}).get("running") or {}).get("startedAt"):
             yield datetime.fromisoformat(moment.replace("Z", "+00:00"))
-
-
-def _own(view: View, pods: Sequence[Json], objects: Sequence[Object]) -> list[Json]:
-    """Pick the pods of the objects, and of other workloads of ours."""
-    mine = {(item.kind, item.name) for item in objects}
-    others = {_maker(pod)[0] for pod in pods if _maker(pod) not in mine}
-    kinds = [each for each in OWN if each[1] in others]
-    mine |= {(each[1], live["metadata"]["name"]) for each in kinds for live in view.own(each)}
-    return [pod for pod in pods if _maker(pod) in mine]
 
 
 def _maker(pod: Json) -> tuple[str, str]:

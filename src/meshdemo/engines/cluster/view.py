@@ -152,15 +152,10 @@ class View:
         """Give the data plane as a test client sees it."""
         return DataPlane(self.kube, target(pod))
 
-    def heeding_client(self) -> Pod | None:
-        """Find the test client whose sidecar rules have to reach; None if it heeds none."""
-        pod = self.client()
-        return pod if pod and pod.injected and pod.is_ready else None
-
     def heeding_data_plane(self) -> DataPlane | None:
         """Give the data plane that rules have to reach; None if no client heeds them."""
-        pod = self.heeding_client()
-        return self.data_plane(pod) if pod else None
+        pod = self.client()
+        return self.data_plane(pod) if pod and heeds(pod) else None
 
     def follower(self, pod: Pod) -> Client:
         """Say as whom a pod follows the rules."""
@@ -173,6 +168,11 @@ class View:
         ports = [p for i in found if i.kind == "Service" for p in i.spec.get("ports") or ()]
         opaque = any(not protocol_of(p).takes_http_rules for p in ports if p.get("port") == port)
         return opaque or any("PASSTHROUGH" in str(item.spec) for item in rules(found))
+
+
+def heeds(pod: Pod) -> bool:
+    """Tell whether rules have to reach this test client, which is by its sidecar."""
+    return pod.injected and pod.is_ready
 
 
 def target(pod: Pod) -> Target:

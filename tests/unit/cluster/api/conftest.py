@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from meshdemo.engines.cluster.kube import Kube
-from meshdemo.settings import Settings
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+
+    from tests.unit.cluster.conftest import Dial, Serve
+
+    from meshdemo.engines.cluster.kube import Kube
 
 
 def kind(name: str, plural: str, *, namespaced: bool = True) -> dict[str, Any]:
@@ -149,24 +148,10 @@ class Api(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def api(tmp_path: Path) -> Iterator[tuple[type[Api], Kube]]:
+def api(serve: Serve, dial: Dial) -> Iterator[tuple[type[Api], Kube]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Own", (Api,), {}))
     handler: Any = server.RequestHandlerClass
     handler.objects = {"/api/v1/namespaces/shop": handler.live("Namespace", "shop", {})}
     handler.requests = []
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    config = {
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
-        "users": [{"name": "u", "user": {}}],
-        "current-context": "c",
-    }  # fmt: skip
-    file = tmp_path / "kubeconfig"
-    file.write_text(json.dumps(config))
-    kube = Kube.open(Settings(kubeconfig=str(file)))
-    yield handler, kube
-    kube.api.rest_client.pool_manager.clear()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serve(server):
+        yield handler, dial(server.server_port)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from meshdemo import manifests
 from meshdemo.engines.cluster.applying import Applier
-from meshdemo.engines.cluster.kube import Kube
 from meshdemo.errors import EnvironmentFailed, InputError
-from meshdemo.settings import Settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.unit.cluster.conftest import Dial
+
+    from meshdemo.engines.cluster.kube import Kube
 
     Api = Any
 
@@ -184,15 +183,6 @@ def test_a_missing_namespace_is_created_and_its_objects_are_tried_elsewhere(
     assert handler.objects["/api/v1/namespaces/shop"]["metadata"]["labels"]["meshdemo.dev/run"]
 
 
-def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
-    config = {
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
-        "users": [{"name": "u", "user": {}}],
-        "current-context": "c",
-    }
-    file = tmp_path / "kubeconfig"
-    file.write_text(json.dumps(config))
-    kube = Kube.open(Settings(kubeconfig=str(file)))
+def test_a_server_that_is_not_there_is_named(dial: Dial) -> None:
     with pytest.raises(EnvironmentFailed, match=r"127\.0\.0\.1:9"):
-        kube.version()
+        dial(9).version()
