@@ -234,11 +234,12 @@ def test_a_stateful_pod_of_an_older_template_must_be_deleted_by_hand(
     ("event", "found"),
     [
         ({"reason": "FailedCreate", "count": 2}, True),
+        ({"reason": "FailedCreate", "count": None, "series": {"count": 2}}, True),
         ({"reason": "FailedCreate", "count": 1}, False),
         ({"reason": "FailedCreate", "count": 2, "involvedObject": {"uid": "another"}}, False),
         ({"reason": "SuccessfulCreate", "count": 2}, False),
     ],
-    ids=["its own", "first try", "another's", "success"],
+    ids=["its own", "its own as a series", "first try", "another's", "success"],
 )
 def test_where_no_condition_tells_it_the_events_say_why_there_are_no_pods(
     event: dict[str, Any], *, found: bool

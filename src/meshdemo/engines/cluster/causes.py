@@ -140,14 +140,19 @@ def _of_events(live: Json, events: Sequence[Json]) -> Cause | None:
         and event.get("reason") in (CREATED, NOT_CREATED)
     ]
     latest = max(found, key=_moment, default={})
-    if latest.get("reason") != NOT_CREATED or latest.get("count", 1) < CRASHES:
+    times = latest.get("count") or (latest.get("series") or {}).get("count") or 1
+    if latest.get("reason") != NOT_CREATED or times < CRASHES:
         return None
     return _not_created(str(latest.get("message", "")))
 
 
 def _moment(event: Json) -> tuple[str, bool]:
-    """Sort events; of one second the success is the later one, for nothing is tried after it."""
-    when = str(event.get("lastTimestamp") or event.get("eventTime") or "")
+    """Sort events; of one second the success is the later one, for nothing is tried after it.
+
+    Controllers that write events.k8s.io/v1 keep time and count in a series.
+    """
+    last = (event.get("series") or {}).get("lastObservedTime")
+    when = str(last or event.get("lastTimestamp") or event.get("eventTime") or "")
     return when, event.get("reason") == CREATED
 
 
