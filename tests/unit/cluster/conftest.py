@@ -32,6 +32,8 @@ WIDE = {
     "MutatingWebhookConfiguration",
     "ValidatingWebhookConfiguration",
 }
+POLL = 0.02
+"""Seconds until a server sees that it is to end; its own half a second is most of a test."""
 RELEASES = {path.name.partition("-")[0]: path for path in sorted(HERE.glob("*.yaml"))}
 
 
@@ -248,7 +250,7 @@ def serve() -> Serve:
 
     @contextmanager
     def answering(server: HTTPServer) -> Iterator[None]:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(POLL,))
         thread.start()
         try:
             yield

@@ -1,8 +1,9 @@
 """The test client's requests: one exec of ``sh`` for all of them, one record for each.
 
 The loop asks nothing of the client's image but a POSIX ``sh`` and curl 7.29 or later. One curl
-process sends all requests. After each it writes a record's end: a mark that no answer can hold,
-the status, and whether it failed. The last line says how many were to be sent.
+process sends all requests; where they may overtake each other there are two, one writing to
+standard output, the other to standard error. After each request they write a record's end: a mark
+that no answer can hold, and the status. The last line says how many were to be sent.
 """
 
 from __future__ import annotations
@@ -17,15 +18,22 @@ from urllib.parse import urlsplit
 
 from meshdemo.engines.cluster import exec as remote
 from meshdemo.errors import BrokenOff, EnvironmentFailed, InputError
+from meshdemo.manifests import rules
+from meshdemo.promise import rules_decide
+from meshdemo.protocols import protocol_of
 from meshdemo.traffic import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from meshdemo.engines import Pod
     from meshdemo.engines.cluster.exec import Target
     from meshdemo.engines.cluster.kube import Kube
+    from meshdemo.engines.cluster.view import View
+    from meshdemo.manifests import Object
     from meshdemo.traffic import Request
 
+DEFAULT_PORT = 80
 TIME_LIMIT = 10
 """Seconds that one request may take, from connecting to the end of the answer."""
 NOT_FOUND = 127
@@ -44,12 +52,15 @@ SCRIPT = """\
 command -v curl >/dev/null 2>&1 || exit {not_found}
 command -v dd >/dev/null 2>&1 && pack='dd obs=1024' || pack=cat
 exec 3<&0
-{{
+ask() {{
 i=0
-while [ "$i" -lt {count} ]; do echo {url}; i=$((i+1)); done |
+while [ "$i" -lt "$1" ]; do echo {url}; i=$((i+1)); done |
 curl -q -g -sS --stderr - --max-time {limit} -w '\\n{mark} %{{http_code}}\\n' {options} -K - &
-{held}echo '{mark} done {count}'
-}} | $pack 2>/dev/null
+{held}echo '{mark} done' "$1"
+}}
+ask {first} | $pack 2>/dev/null &
+[ {second} = 0 ] || ask {second} | $pack >&2 2>/dev/null &
+wait
 """
 
 
@@ -60,10 +71,13 @@ class Job:
     request: Request
     count: int
     fresh_connections: bool
+    side_by_side: bool = False
+    """Whether two requests may be under way at a time; with more the app is the limit."""
 
     def script(self, mark: str) -> str:
-        """Write the loop."""
+        """Write the loop, or two of them: the second one writes to standard error."""
         check(self.request)
+        second = self.count // 2 if self.side_by_side else 0
         options: list[str] = []
         if self.request.method == "HEAD":
             options += ["-I"]
@@ -76,13 +90,35 @@ class Job:
             options += ["-H", "Connection: close"]
         return SCRIPT.format(
             not_found=NOT_FOUND,
-            count=self.count,
+            first=self.count - second,
+            second=second,
             url=shlex.quote(f'url = "{_escaped(self.request.url)}"'),
             limit=TIME_LIMIT,
             mark=mark,
             options=shlex.join(options),
             held=remote.HELD,
         )
+
+
+def job(view: View, pod: Pod, request: Request, count: int) -> Job:
+    """Decide how a test client sends, so that its requests are independent choices.
+
+    Without that a sample of them proves nothing.
+    """
+    seen = view.seen()
+    others = [(p.namespace, p.labels) for p in view.pods() if p.name != pod.name]
+    # Without a sidecar kube-proxy chooses at random, whatever else is under way.
+    free = not pod.injected or rules_decide(seen, others, request, view.follower(pod))
+    fresh = not pod.injected or _may_bind_connections(seen, request)
+    return Job(request, count, fresh, side_by_side=free)
+
+
+def _may_bind_connections(seen: Sequence[Object], request: Request) -> bool:
+    """Tell whether a connection may stay with one pod: then each request needs its own."""
+    port = urlsplit(request.url).port or DEFAULT_PORT
+    ports = [p for i in seen if i.kind == "Service" for p in i.spec.get("ports") or ()]
+    opaque = any(not protocol_of(p).takes_http_rules for p in ports if p.get("port") == port)
+    return opaque or any("PASSTHROUGH" in str(item.spec) for item in rules(seen))
 
 
 def check(request: Request) -> None:
@@ -107,12 +143,10 @@ def send(kube: Kube, target: Target, job: Job, timeout: float) -> Iterator[Reply
     after the last reply if there are fewer than wanted, and EnvironmentFailed where nothing can
     be sent at all.
     """
-    mark, deadline = uuid.uuid4().hex, time.monotonic() + timeout
-    script = job.script(mark)
-    output, end = _run(kube, target, script, deadline)
+    deadline = time.monotonic() + timeout
+    replies, end = _run(kube, target, job, deadline)
     if isinstance(end, remote.Lost):
-        output, end = _run(kube, target, script, deadline)
-    replies = read(output, mark)
+        replies, end = _run(kube, target, job, deadline)
     yield from replies
     if len(replies) < job.count:
         raise _broken_off(target, job, end, timeout, found=bool(replies))
@@ -155,18 +189,20 @@ def read(output: bytes, mark: str) -> list[Reply]:
 
 
 def _run(
-    kube: Kube, target: Target, script: str, deadline: float
-) -> tuple[bytes, remote.Ended | remote.Lost | remote.Late]:
-    """Give what the loop wrote, and how it ended."""
-    output = bytearray()
+    kube: Kube, target: Target, job: Job, deadline: float
+) -> tuple[list[Reply], remote.Ended | remote.Lost | remote.Late]:
+    """Give the replies that came, and how the script ended."""
+    mark = uuid.uuid4().hex
+    outputs = {remote.STDOUT: bytearray(), remote.STDERR: bytearray()}
+    end: remote.Ended | remote.Lost | remote.Late
     try:
-        with remote.start(kube, target, ["sh", "-c", script], deadline) as session:
+        with remote.start(kube, target, ["sh", "-c", job.script(mark)], deadline) as session:
             for channel, data in session.frames():
-                if channel == remote.STDOUT:
-                    output += data
-            return bytes(output), session.ended or remote.Ended(remote.NOT_STARTED)
+                outputs[channel] += data
+        end = session.ended or remote.Ended(remote.NOT_STARTED)
     except (remote.Lost, remote.Late) as error:
-        return bytes(output), error
+        end = error
+    return [reply for output in outputs.values() for reply in read(bytes(output), mark)], end
 
 
 def _reply(body: bytes, status: int) -> Reply:

@@ -189,8 +189,7 @@ class ClusterEngine:
 
         client.check(request)
         pod = self.view.require_client()
-        fresh = not pod.injected or self.view.may_bind_connections(request)
-        job = client.Job(request, count, fresh)
+        job = client.job(self.view, pod, request, count)
         return client.send(self.kube, target(pod), job, timeout)
 
     def exec(self, argv: Sequence[str]) -> int:

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from meshdemo.engines import RUN_LABEL
 from meshdemo.engines.cluster import controlplane, status, written
@@ -16,9 +15,8 @@ from meshdemo.engines.cluster.exec import Target
 from meshdemo.engines.pods import CLIENT, find_client
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.hosts import service_host
-from meshdemo.manifests import Object, in_apply_order, rules
+from meshdemo.manifests import Object, in_apply_order
 from meshdemo.promise import Client
-from meshdemo.protocols import protocol_of
 from meshdemo.rivalry import holds_for
 
 if TYPE_CHECKING:
@@ -26,9 +24,7 @@ if TYPE_CHECKING:
 
     from meshdemo.engines import Pod
     from meshdemo.engines.cluster.kube import Json, Kube
-    from meshdemo.traffic import Request
 
-DEFAULT_PORT = 80
 NETWORKING = "networking.istio.io/v1beta1"
 SEEN = (("v1", "Service"), (NETWORKING, "DestinationRule"), (NETWORKING, "VirtualService"))
 """The kinds that decide where a request goes: everybody's count, not only ours."""
@@ -160,14 +156,6 @@ class View:
     def follower(self, pod: Pod) -> Client:
         """Say as whom a pod follows the rules."""
         return Client(pod.namespace, pod.labels, pod.injected, self.root_namespace)
-
-    def may_bind_connections(self, request: Request) -> bool:
-        """Tell whether a connection may stay with one pod: then each request needs its own."""
-        port = urlsplit(request.url).port or DEFAULT_PORT
-        found = self.seen()
-        ports = [p for i in found if i.kind == "Service" for p in i.spec.get("ports") or ()]
-        opaque = any(not protocol_of(p).takes_http_rules for p in ports if p.get("port") == port)
-        return opaque or any("PASSTHROUGH" in str(item.spec) for item in rules(found))
 
 
 def heeds(pod: Pod) -> bool:
