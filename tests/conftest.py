@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +11,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "MESHDEMO_ENVOY")
+RARE = 1e-6
+"""How seldom a test may fail by chance: verify's own 1 in 100 would fail a run of all of them."""
+
+
+def assert_split(document: Any, code: int) -> None:
+    """See that a verdict is the one of its figures, and these are what chance makes of a split."""
+    assert (document["verdict"], code) in {("met", 0), ("not met", 1)}, document
+    assert document["exitCode"] == code
+    judgements = document["judgements"]
+    assert all(each["ok"] for each in judgements) is (code == 0)
+    assert len([each for each in judgements if not each["exact"]]) > 1
+    for each in judgements:
+        assert each["ok"] or (not each["exact"] and each["pValue"] > RARE), document
 
 
 @pytest.fixture(scope="session", autouse=True)

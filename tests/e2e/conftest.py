@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from tests.conftest import assert_split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,6 +76,11 @@ class Mesh:
     def json(self, *argv: str, code: int = 0) -> Any:
         """Run the command, and give the one document that it prints."""
         return json.loads(self.run(*argv, "-o", "json", code=code).stdout)
+
+    def verify_split(self, *argv: str) -> None:
+        """Verify shares that are left to chance."""
+        done = self.run_any("verify", "-o", "json", *argv)
+        assert_split(json.loads(done.stdout), done.returncode)
 
     def shell(self, script: str) -> subprocess.CompletedProcess[str]:
         """Run a line of bash, in which ``meshdemo`` is the command."""

@@ -42,7 +42,7 @@ def test_what_crashes_is_started_again(running: Mesh, which: str) -> None:
     victim.kill()
     until_back(running, victim, *words)
     assert sum(pod["restarts"] for pod in running.json("status")["pods"]) >= 1
-    running.run("verify", "--expect", "v1=50%,v2=50%")
+    running.verify_split("--expect", "v1=50%,v2=50%")
 
 
 def test_after_kill_9_of_everything_up_and_down_work(mesh: Mesh) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.conftest import assert_split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,6 +94,13 @@ class Cluster:
         ended = self.sh(shlex.join(["meshdemo", *argv, "--context", CONTEXT]))
         assert ended.code == code, f"{argv}: {ended.code}\n{ended.out}\n{ended.err}"
         return ended
+
+    def verify_split(self, *argv: str) -> Any:
+        """Verify shares that are left to chance; give what it said of them."""
+        argv = ("meshdemo", "verify", "-o", "json", *argv, "--context", CONTEXT)
+        ended = self.sh(shlex.join(argv))
+        assert_split(ended.json, ended.code)
+        return ended.json
 
     def start(self, *argv: str) -> subprocess.Popen[str]:
         """Start the command in a session of its own, and do not wait."""
