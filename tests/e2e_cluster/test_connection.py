@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(400)
 
-REQUESTS = 321
-"""So many, that the loop is known by it."""
-LOOP = f"+{REQUESTS}+".encode()
+REQUESTS = 322
+"""So many that each of the two loops is known by its half of them."""
+LOOP = f"ask+{REQUESTS // 2}+".encode()
 CUT_AFTER = 5000
-"""Bytes of the loop's answer: about a third of it."""
+"""Bytes of the answer: about a third of it."""
 SOON = 10.0
 """Seconds in which a server that is not there must be reported, by a command that has started."""
 
