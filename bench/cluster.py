@@ -132,8 +132,8 @@ def compare_verify(cluster: Cluster, namespace: str) -> Iterator[Row]:
     proof = _median(lambda: cluster.meshdemo(*ask))
     some = _median(lambda: cluster.meshdemo(*ask, "--requests", str(SOME)))
     by_loop, by_exec = _median(lambda: cluster.sh(in_one)), cluster.sh(each)
-    yield _row("verify --expect v2=100%", f"{PROOF} curls in a loop there", by_loop, proof, 3)
-    yield _row(f"verify of {SOME} requests", f"{SOME} kubectl exec curl", by_exec, some, 10)
+    yield _row("`verify --expect v2=100%`", f"{PROOF} `curl` in a loop there", by_loop, proof, 3)
+    yield _row(f"`verify --requests {SOME}`", f"{SOME} `kubectl exec ... curl`", by_exec, some, 10)
 
 
 def _row(what: str, against: str, reference: float, ours: float, bar: float) -> Row:
@@ -150,8 +150,8 @@ def install_rows(cluster: Cluster) -> Iterator[Row]:
     """Compare `install`; the cluster is bare before and after."""
     ours, alone = compare_install(cluster)
     yield Row(
-        "install on a bare cluster, checks included",
-        "istioctl install -y alone",
+        "`install` on a bare cluster, checks included",
+        "`istioctl install -y` alone",
         f"{ours:.2f} s",
         f"{alone:.2f} s",
         ours / alone,
@@ -167,7 +167,7 @@ def up_rows(cluster: Cluster) -> Iterator[Row]:
     ):
         ours, script = compare_up(cluster, loops, *flags)
         yield Row(
-            " ".join(("up, Istio there, to the verdict", *flags)),
+            f"`{' '.join(('up', *flags))}`, Istio there, to the verdict",
             f"the article's commands as a script, {sum(loops)} requests",
             f"{ours:.2f} s",
             f"{script:.2f} s",
