@@ -75,6 +75,16 @@ def test_the_sidecar_has_to_know_the_pods_that_begin_but_none_of_a_headless_serv
     }
 
 
+def test_the_sidecar_need_not_know_a_pod_that_is_going(kube: Any) -> None:
+    put(kube, "app")
+    before = kube.objects["Pod", "shop", "app-77-x"]
+    going = {**before["metadata"], "name": "app-66-x", "deletionTimestamp": kube.now().isoformat()}
+    kube.put({**before, "metadata": going, "status": {**before["status"], "podIP": "10.0.0.6"}})
+    before["status"]["podIP"] = "10.0.0.7"
+    (place,) = Start.seen(View(kube, "shop"), []).places()
+    assert place.pods == (("10.0.0.7",),)
+
+
 @pytest.mark.parametrize(
     ("age", "probe", "answered", "unproved"),
     [

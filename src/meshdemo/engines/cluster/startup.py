@@ -116,8 +116,12 @@ def _place(service: Object, port: Mapping[str, Any], pods: Sequence[Json]) -> Pl
 
 
 def _is_beginning(pod: Json, now: datetime) -> bool:
-    """Tell whether it is ready, but has only just started, so that it may not answer yet."""
-    if _labels(pod).get("app") == CLIENT or not status.pod(pod).is_ready:
+    """Tell whether it is ready, but has only just started, so that it may not answer yet.
+
+    One that is being deleted may still be ready, but no service leads to it any more.
+    """
+    going = pod["metadata"].get("deletionTimestamp")
+    if going or _labels(pod).get("app") == CLIENT or not status.pod(pod).is_ready:
         return False
     return any((now - moment).total_seconds() < START_UP for moment in _starts(pod))
 
