@@ -46,9 +46,13 @@ CURL_ERRORS = {6: NO_NAME, 7: REFUSED, 28: TIMED_OUT, 52: RESET, 55: RESET, 56: 
 SAID = re.compile(rb"curl: \((\d+)\) ?([^\n]*)\n?")
 
 # -q: no curlrc of the image; -g: braces in a URL are themselves; --stderr -: in the records' order.
+# The second loop has standard error for itself: what a shell or a loader says there of its own is
+# ended by a record that is none, or goes nowhere.
 # dd: some twenty records at a time; each write is a message through kubelet and API server, and
 # they take as much of the time as the requests do.
 SCRIPT = """\
+echo '{mark} done 0' >&2
+exec 4>&2 2>/dev/null
 command -v curl >/dev/null 2>&1 || exit {not_found}
 command -v dd >/dev/null 2>&1 && pack='dd obs=1024' || pack=cat
 exec 3<&0
@@ -58,8 +62,8 @@ while [ "$i" -lt "$1" ]; do echo {url}; i=$((i+1)); done |
 curl -q -g -sS --stderr - --max-time {limit} -w '\\n{mark} %{{http_code}}\\n' {options} -K - &
 {held}echo '{mark} done' "$1"
 }}
-ask {first} | $pack 2>/dev/null &
-[ {second} = 0 ] || ask {second} | $pack >&2 2>/dev/null &
+ask {first} | $pack &
+[ {second} = 0 ] || ask {second} | $pack >&4 &
 wait
 """
 
@@ -108,7 +112,9 @@ def job(view: View, pod: Pod, request: Request, count: int) -> Job:
     seen = view.seen()
     others = [(p.namespace, p.labels) for p in view.pods() if p.name != pod.name]
     # Without a sidecar kube-proxy chooses at random, whatever else is under way.
-    free = not pod.injected or rules_decide(seen, others, request, view.follower(pod))
+    chosen = rules_decide(seen, others, request, view.follower(pod))
+    # A circuit breaker counts the requests that are under way.
+    free = not pod.injected or (chosen and not _speak_of(seen, "connectionPool"))
     fresh = not pod.injected or _may_bind_connections(seen, request)
     return Job(request, count, fresh, side_by_side=free)
 
@@ -118,7 +124,11 @@ def _may_bind_connections(seen: Sequence[Object], request: Request) -> bool:
     port = urlsplit(request.url).port or DEFAULT_PORT
     ports = [p for i in seen if i.kind == "Service" for p in i.spec.get("ports") or ()]
     opaque = any(not protocol_of(p).takes_http_rules for p in ports if p.get("port") == port)
-    return opaque or any("PASSTHROUGH" in str(item.spec) for item in rules(seen))
+    return opaque or _speak_of(seen, "PASSTHROUGH")
+
+
+def _speak_of(seen: Sequence[Object], word: str) -> bool:
+    return any(word in str(item.spec) for item in rules(seen))
 
 
 def check(request: Request) -> None:
@@ -198,7 +208,8 @@ def _run(
     try:
         with remote.start(kube, target, ["sh", "-c", job.script(mark)], deadline) as session:
             for channel, data in session.frames():
-                outputs[channel] += data
+                if channel in outputs:
+                    outputs[channel] += data
         end = session.ended or remote.Ended(remote.NOT_STARTED)
     except (remote.Lost, remote.Late) as error:
         end = error

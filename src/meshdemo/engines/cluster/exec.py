@@ -45,7 +45,7 @@ NOT_STARTED = 126
 """The status of a command that could not be started, as a shell would give it."""
 HELD = """\
 loop=$!
-{ read -r rest <&3; kill "$loop" "$$"; } >/dev/null 2>&1 &
+{ read -r rest <&3; kill "$$" "$loop"; } >/dev/null 2>&1 &
 wait "$loop"
 kill "$!" 2>/dev/null
 """
