@@ -16,7 +16,7 @@ from meshdemo.errors import InputError
 from meshdemo.expectation import Expectation
 from meshdemo.hosts import resolve, selects, service_host, within
 from meshdemo.matching import Call, concerns, fit, full_name, holds, undecided
-from meshdemo.protocols import protocol_of
+from meshdemo.protocols import any_takes_http_rules, protocol_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -192,9 +192,22 @@ class _Mesh:
         """Tell whether the client's sidecar follows a rule."""
         if rule.kind == "VirtualService":
             behind = rivalry.overruling(rule, self.objects, self.client.namespace)
-            return rivalry.is_for_mesh(rule) and self.sees(rule) and not behind
+            seen = rivalry.is_for_mesh(rule) and self.sees(rule) and not behind
+            return seen and self._has_effect(rule)
         chosen = self.destination_rule(resolve(str(rule.spec.get("host", "")), rule.namespace))
         return chosen is not None and chosen.has(rule)
+
+    def _has_effect(self, rule: Object) -> bool:
+        """Tell whether a VirtualService has more than http rules for ports that take none."""
+        if rule.spec.get("tcp") or rule.spec.get("tls"):
+            return True
+        for host in rule.spec.get("hosts") or ():
+            full = full_name(host, rule.namespace)
+            services = [item for item in self.of_kind("Service") if fit(full, _host(item))]
+            ports = [port for item in services for port in item.spec.get("ports") or ()]
+            if not ports or any_takes_http_rules(ports):
+                return True
+        return False
 
     def destination_rule(self, host: str) -> Rule | None:
         """Give the one that the client follows, made of all that Istio merges."""

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 NEVER_DETECTED = frozenset({25, 53, 3306, 27017})
 """Ports on which the server speaks first: detecting HTTP would block them, so they are TCP."""
@@ -37,6 +37,11 @@ _BY_NAME = {
     "udp": Protocol.UDP,
     **dict.fromkeys(("tcp", "https", "tls", "mongo", "redis", "mysql"), Protocol.TCP),
 }
+
+
+def any_takes_http_rules(ports: Iterable[Mapping[str, Any]]) -> bool:
+    """Tell whether http rules hold on any of a Service's ports."""
+    return any(protocol_of(port).takes_http_rules for port in ports)
 
 
 def protocol_of(port: Mapping[str, Any]) -> Protocol:

@@ -205,6 +205,23 @@ def test_of_two_rules_for_one_host_the_older_one_is_heeded_and_a_warning_names_b
     assert set(answers()) == {"v2"}
 
 
+def test_http_rules_for_a_port_that_takes_none_are_warned_of_and_not_waited_for(
+    engine: Engine,
+    workloads: Sequence[Object],
+    rules: Sequence[Object],
+    deploy: Deploy,
+    answers: Answers,
+) -> None:
+    ports = [{"name": "tcp", "port": 80, "targetPort": 80}]
+    opaque = [changed(i, ports=ports) if i.kind == "Service" else i for i in workloads]
+    deploy(*engine.inject(opaque))
+    warnings = engine.apply(rules).warnings
+    engine.wait_ready(rules, 10)
+    assert [each.subject for each in warnings] == [rules[-1].title]
+    assert "only 80 (TCP)" in warnings[0].message
+    assert set(answers()) == VERSIONS
+
+
 def test_input_with_any_mistake_is_refused_whole_and_changes_nothing(
     engine: Engine, workloads: Sequence[Object], deploy: Deploy
 ) -> None:

@@ -424,3 +424,23 @@ def test_rules_decide_alone_where_each_destination_has_one_version(
     objects: list[Object], pods: list[SomePod], *, alone: bool
 ) -> None:
     assert promise.rules_decide(objects, pods, Request(), CLIENT) is alone
+
+
+@pytest.mark.parametrize(
+    ("ports", "more", "heeded"),
+    [
+        ([{"name": "http", "port": 80}], {}, True),
+        ([{"port": 80}], {}, True),
+        ([{"name": "tcp", "port": 80}], {}, False),
+        ([{"name": "tcp", "port": 80}, {"name": "http", "port": 81}], {}, True),
+        ([{"name": "tcp", "port": 80}], {"hosts": ["app", "elsewhere.example"]}, True),
+        ([{"name": "tcp", "port": 80}], {"tcp": [{"route": [to("v1")]}]}, True),
+    ],
+    ids=["http", "by itself", "tcp", "one of each", "another host too", "a tcp rule"],
+)
+def test_http_rules_hold_on_ports_that_take_them(
+    ports: list[dict[str, Any]], more: dict[str, Any], *, heeded: bool
+) -> None:
+    asked = rule({"route": [to("v1")]}, **more)
+    found = promise.heeded([asked], [service(*ports), BOTH], CLIENT)
+    assert bool(found) is heeded

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from meshdemo import hosts, rivalry
 from meshdemo.engines.node import Node, top
 from meshdemo.engines.reachability import rule_warnings
+from meshdemo.protocols import any_takes_http_rules, protocol_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,6 +46,7 @@ def _virtual_service_warnings(service: Node, landscape: Landscape) -> Iterator[P
     for destination in _destinations(spec):
         yield from _destination_warnings(destination, landscape)
     yield from _conflict_warnings(service, landscape)
+    yield from _protocol_warnings(service, landscape)
     yield from rule_warnings(spec["http"])
 
 
@@ -93,6 +95,23 @@ def _close_host(full: str, namespace: str, landscape: Landscape) -> str:
         return f"did you mean {wanted}.{hosts.DOMAIN}? Istio completes only names without a dot"
     close = difflib.get_close_matches(wanted, short, n=1) if landscape.would_know(full) else []
     return f"did you mean {close[0]}?" if close else ""
+
+
+def _protocol_warnings(rule: Node, landscape: Landscape) -> Iterator[Problem]:
+    """Warn of http rules for a service that has no port for them; istioctl says nothing of it."""
+    if not rule["spec"]["http"].items:
+        return
+    for host in rule["spec"]["hosts"].items:
+        full = hosts.resolve(host.text, host.item.namespace)
+        service = None if hosts.is_wildcard(full) else landscape.service(full)
+        ports = [port.value for port in service["spec"]["ports"].items] if service else []
+        if ports and not any_takes_http_rules(ports):
+            named = ", ".join(f"{port.get('port')} ({protocol_of(port).value})" for port in ports)
+            yield host.problem(
+                f'its http rules do not hold for the service "{host.text}": no port of it is HTTP, '
+                f"only {named}",
+                "if they are HTTP, name them so (http, http-...), or set appProtocol: http",
+            )
 
 
 def _conflict_warnings(service: Node, landscape: Landscape) -> Iterator[Problem]:

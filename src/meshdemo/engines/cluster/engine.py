@@ -164,8 +164,7 @@ class ClusterEngine:
         client = self.view.client()
         if client and heeds(client) and rules(objects):
             before, self._before = self._before, None
-            follower, seen = self.view.follower(client), rules(self.view.seen())
-            awaited = heeded(rules(objects), seen, follower)
+            awaited = heeded(rules(objects), self.view.seen(), self.view.follower(client))
             if awaited or before:  # what it does not follow any more goes too
                 readiness.wait_for_rules(self.view.data_plane(client), awaited, before)
         start = startup.Start.seen(self.view, objects)
