@@ -114,3 +114,16 @@ def test_of_a_rule_all_holds_also_what_somebody_else_wrote() -> None:
                              "spec": spec})  # fmt: skip
     assert found.spec == spec
     assert found.labels == {"app": "app"}
+
+
+def test_a_service_leads_where_it_leads_now_whoever_changed_that() -> None:
+    ours: dict[str, Any] = {
+        "f:spec": {"f:type": {}, "f:ports": {'k:{"port":80,"protocol":"TCP"}': {"f:port": {}}}}
+    }
+    managed = [{"manager": "meshdemo", "operation": "Apply", "time": "1", "fieldsV1": ours}]
+    ports = [{"name": "tcp", "port": 80, "protocol": "TCP", "targetPort": 8080}]
+    spec = {"type": "ClusterIP", "clusterIP": "10.0.0.1", "ports": ports, "selector": {"app": "b"}}
+    metadata = {**LIVE["metadata"], "managedFields": managed}
+    found = written.applied({"kind": "Service", "apiVersion": "v1", "metadata": metadata,
+                             "spec": spec})  # fmt: skip
+    assert found.spec == {"type": "ClusterIP", "ports": ports, "selector": {"app": "b"}}

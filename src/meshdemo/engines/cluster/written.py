@@ -20,6 +20,8 @@ SERVER_METADATA = frozenset(
      "deletionTimestamp", "deletionGracePeriodSeconds"}
 )  # fmt: skip
 """What a server writes: it is not the user's to change."""
+LEADING = ("selector", "ports")
+"""What of a Service decides where a request goes."""
 KEPT = ("uid", "creationTimestamp")
 """What the rest of meshdemo reads of it: of two rules, the older one wins."""
 
@@ -41,7 +43,8 @@ def as_written(item: Object) -> Object:
 def applied(live: Json) -> Object:
     """Give what we applied of a live object; of one that is not ours, all of it.
 
-    Of a rule always what it says: all of it holds, also what somebody changed by other means.
+    Of a rule always what it says, and of a Service where it leads: that holds, also where somebody
+    changed it by other means.
     """
     fields = _our_fields(live)
     metadata = live.get("metadata") or {}
@@ -50,8 +53,12 @@ def applied(live: Json) -> Object:
         plain = as_written(Object(live))
         return Object({**plain.data, "metadata": {**plain.metadata, **kept}})
     data = _pick(live, fields)
+    spec = live.get("spec") or {}
     if live["kind"] in RULES:
-        data["spec"] = live.get("spec") or {}
+        data["spec"] = spec
+    elif live["kind"] == "Service":
+        leads = {name: spec[name] for name in LEADING if name in spec}
+        data["spec"] = {**(data.get("spec") or {}), **leads}
     identity = {name: metadata[name] for name in ("name", "namespace") if name in metadata}
     return Object(
         {
