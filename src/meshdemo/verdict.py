@@ -71,6 +71,11 @@ class Judgement:
         return self.low <= self.count <= self.high
 
     @property
+    def is_blind(self) -> bool:
+        """Tell whether every count passes: so few answers prove nothing of the share."""
+        return not self.exact and self.low == 0 and self.high == self.total
+
+    @property
     def share(self) -> float:
         """The share that was counted, 0 to 1."""
         return self.count / self.total if self.total else 0.0
@@ -116,7 +121,8 @@ def judge(
 ) -> Verdict:
     """Decide on a measurement.
 
-    Only a complete one decides; ``broken_off`` says why it is not. Errors and unknown answers
+    Only a complete one decides, and only if it could have failed; ``broken_off`` says why it is
+    not complete. Errors and unknown answers
     have the share 0; so has a known version that is not named, unless the shares leave it a rest.
     """
     judgements = tuple(_judgements(expectation, tally))
@@ -126,9 +132,9 @@ def judge(
         outcome=outcome,
         judgements=judgements,
         total=tally.total,
-        evidence=(_unfinished(tally.total, broken_off),)
-        if outcome is Outcome.INCONCLUSIVE
-        else tuple(_evidence(outcome, expectation, judgements, tally)),
+        evidence=tuple(_evidence(outcome, expectation, judgements, tally))
+        if complete and tally.total
+        else (_unfinished(tally.total, broken_off),),
         false_alarm=0.0 if all(judgement.exact for judgement in judgements) else FALSE_ALARM,
         hidden_share=hidden_share(tally.total) if met and expectation.is_exact else None,
     )
@@ -142,7 +148,10 @@ def hidden_share(total: int) -> float:
 def _outcome(judgements: tuple[Judgement, ...], total: int, *, complete: bool) -> Outcome:
     if not complete or not total:
         return Outcome.INCONCLUSIVE
-    return Outcome.MET if all(judgement.ok for judgement in judgements) else Outcome.NOT_MET
+    if not all(judgement.ok for judgement in judgements):
+        return Outcome.NOT_MET
+    blind = any(judgement.is_blind for judgement in judgements)
+    return Outcome.INCONCLUSIVE if blind else Outcome.MET
 
 
 def _judgements(expectation: Expectation, tally: Tally) -> Iterator[Judgement]:
@@ -186,6 +195,10 @@ def _evidence(
             share = _percent_up(hidden_share(tally.total))
             sure = _percent(CONFIDENCE)
             yield f"a hidden share of {share} would have shown with {sure} confidence"
+    elif outcome is Outcome.INCONCLUSIVE:
+        for judgement in judgements:
+            if judgement.is_blind:
+                yield f"{_counted(judgement)}: so few prove nothing, send more with --requests"
     else:
         wrong = [judgement for judgement in judgements if not judgement.ok]
         yield from (_counted(judgement) + _kinds(judgement, tally) for judgement in wrong)

@@ -185,8 +185,21 @@ def test_what_is_printed_as_passing_passes_indeed(
 def test_the_outcome_is_that_of_the_judgements(v1: int, v2: int, errors: int) -> None:
     found = judge("v1=50,v2=50", {"v1": v1, "v2": v2}, {"HTTP 503": errors} if errors else {})
     if v1 + v2 + errors:
-        assert (found.outcome is Outcome.MET) == all(item.ok for item in found.judgements)
+        assert (found.outcome is Outcome.NOT_MET) != all(item.ok for item in found.judgements)
+        blind = any((item.low, item.high) == (0, item.total) for item in found.judgements[:2])
+        assert (found.outcome is Outcome.MET) <= (not blind)
     assert all((item.p_value >= 0.005) == item.ok for item in found.judgements)
+
+
+@pytest.mark.parametrize(("total", "outcome"), [(8, Outcome.INCONCLUSIVE), (9, Outcome.MET)])
+def test_what_no_count_could_refute_is_not_met_but_inconclusive(
+    total: int, outcome: Outcome
+) -> None:
+    found = judge("v1=50,v2=50", {"v1": 4, "v2": total - 4})
+    assert found.outcome is outcome
+    assert ("send more with --requests" in found.evidence[0]) is (outcome is Outcome.INCONCLUSIVE)
+    wrong = judge("v1=50,v2=50", {"v1": 1}, {"HTTP 503": 1})
+    assert wrong.outcome is Outcome.NOT_MET
 
 
 @pytest.mark.parametrize("share", ["1/2", "9/10", "1/3", "1/100"])
