@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ walkthrough's own, does not heed SIGTERM as process 1, and would take all of its
 NOT_CHOSEN = 30
 """The seconds that the server fills in where a pod does not say how many it needs."""
 PAUSE, LONGEST_PAUSE = 0.05, 0.5
+QUIET = 4.0
+"""Seconds after which it is said which pods are waited for: GRACE has ended the others by then."""
 FIRST = ("VirtualService", "DestinationRule")
 LAST = ("Namespace",)
 MAKERS = WORKLOADS - {"Pod"}
@@ -159,6 +162,7 @@ class Removal:
 
     def _wait_for_pods(self) -> list[str]:
         left: list[Json] = []
+        patience = [time.monotonic() + QUIET]
 
         def gone() -> bool:
             left[:] = [
@@ -172,6 +176,10 @@ class Removal:
                     # Made in the place of one that we ended: nobody has ever used it, and it
                     # would take all of its 30 seconds, for a kubelet heeds no shorter time later.
                     self._end(pod, 0)
+            if left and patience and time.monotonic() > patience[0]:
+                patience.clear()
+                # Those that a rollout replaced were given 30 seconds, and kubelets heed no less.
+                self.notify(f"waiting for pods to end: {', '.join(map(title, left))}")
             return not left
 
         return self._until(gone, "the pods to end", lambda: map(title, left))
