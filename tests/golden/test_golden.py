@@ -41,7 +41,7 @@ PLACEHOLDERS = {
     "{default retries}": actions.DEFAULT_RETRIES,
     "{no limits}": clusters.LIMITS["circuit_breakers"],
 }
-SAME_IN_ALL = ("@type", "connect_timeout", "common_lb_config", "eds_cluster_config")
+SAME_IN_ALL = ("@type", "connect_timeout", "common_lb_config")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.stem))
@@ -115,7 +115,11 @@ def _summary(config: Config) -> Json:
         "listeners": [listener["name"] for listener in config.listeners],
         "hosts": [_abbreviated(host) for host in hosts if not _refuses(host)],
         "clusters": [_abbreviated(_own_part(cluster)) for cluster in config.clusters],
-        "endpoints": {found["cluster_name"]: _ports(found) for found in config.endpoints},
+        "endpoints": {
+            cluster["name"]: _ports(cluster["load_assignment"])
+            for cluster in config.clusters
+            if _is_of_pods(cluster)
+        },
     }
 
 
@@ -123,8 +127,15 @@ def _refuses(host: Json) -> bool:
     return any("direct_response" in route for route in host["routes"])
 
 
+def _is_of_pods(cluster: Json) -> bool:
+    """Tell it from a way to such a cluster, and from that of a pod's own process."""
+    return "common_lb_config" in cluster
+
+
 def _own_part(cluster: Json) -> Json:
-    return {name: value for name, value in cluster.items() if name not in SAME_IN_ALL}
+    shown_apart = ("type", "load_assignment") if _is_of_pods(cluster) else ()
+    left_out = (*SAME_IN_ALL, *shown_apart)
+    return {name: value for name, value in cluster.items() if name not in left_out}
 
 
 def _abbreviated(data: Any) -> Any:
@@ -154,15 +165,14 @@ def _static_listeners(case: str, config: Config) -> Iterator[Json]:
 
 
 def _static_clusters(case: str, config: Config) -> Iterator[Json]:
-    """Put the endpoints into the clusters, and give these names of their own."""
-    endpoints = {found["cluster_name"]: _untyped(found) for found in config.endpoints}
+    """Give the clusters names of their own."""
     for cluster in config.clusters:
         name = f"{case}/{cluster['name']}"
-        found = {**_untyped(cluster), "name": name}
-        if found.pop("eds_cluster_config", None):
-            assignment = {**endpoints[cluster["name"]], "cluster_name": name}
-            found |= {"type": "STATIC", "load_assignment": assignment}
-        yield found
+        yield {
+            **_untyped(cluster),
+            "name": name,
+            "load_assignment": {**cluster["load_assignment"], "cluster_name": name},
+        }
 
 
 def _untyped(resource: Json) -> Json:

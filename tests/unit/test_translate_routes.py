@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -72,16 +75,13 @@ def test_virtual_hosts_are_as_envoy_wants_them(
 
 
 @given(st.lists(_services()))
-def test_each_cluster_of_pods_has_its_endpoints_in_a_file_of_its_own(
+def test_an_envoy_watches_one_file_beside_those_of_clusters_and_listeners(
     services: list[Object],
 ) -> None:
     known = tuple({item.key: item for item in services}.values())
-    client = _client("default")
+    client = replace(_client("default"), outbound=1)
     config = translate.sidecar(Mesh(known, (client,)), client, "FOLDER")
-    clusters = {c["name"] for c in config.clusters if c["type"] == "EDS"}
-    files = {translate.eds_file(found["cluster_name"]) for found in config.endpoints}
-    assert clusters == {found["cluster_name"] for found in config.endpoints}
-    assert len(files) == len(clusters)
+    assert re.findall(r'"path": "([^"]+)"', json.dumps(asdict(config))) == ["FOLDER/rds.json"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.destination_rules import ROOT_NAMESPACE
 from meshdemo.engines import Applied, Change, Check, Injection, MeshOptions, Where, say_nothing
-from meshdemo.engines.local import envoy, merging, plan, status, xds
+from meshdemo.engines.local import envoy, limits, merging, plan, status, xds
 from meshdemo.engines.local.caller import UP_HINT, Caller
 from meshdemo.engines.local.injection import inject, keep
 from meshdemo.engines.local.readiness import Outdated, PortTaken
@@ -87,7 +87,9 @@ class LocalEngine:
                 stored = current
                 settled, admission = self._admit(objects, stored)
             wanted, changes = merging.merge(settled, stored, str(Path.cwd()))
-            run = self.store.run() or self._begin(envoy or self._envoy)
+            run = self.store.run()
+            self._ensure_room(run, wanted)
+            run = run or self._begin(envoy or self._envoy)
             self._change(self._with_envoy(run), wanted, stored)
         return Applied(changes, admission.warnings, admission.notes)
 
@@ -242,6 +244,12 @@ class LocalEngine:
         if problems:
             raise InputError("the objects are refused, and nothing was changed", problems)
         return settled, admission
+
+    def _ensure_room(self, run: Run | None, wanted: Sequence[Object]) -> None:
+        """See that there is room for the Envoys that are to be started, before any is."""
+        runtime = Runtime(self.store, run, self.notify) if run else None
+        before = runtime.planned().pods if runtime and runtime.supervisor.is_up() else ()
+        limits.ensure_room(plan.more_envoys(plan.blueprints(wanted), before))
 
     def _change(self, run: Run, wanted: Sequence[Object], stored: Sequence[Object]) -> None:
         """Replace the objects; what an Envoy rejects is taken back."""

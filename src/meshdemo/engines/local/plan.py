@@ -68,6 +68,12 @@ def place(
     return tuple(_fill(pod, fresh) for pod in kept)
 
 
+def more_envoys(wanted: Iterable[Blueprint], running: Iterable[PlannedPod]) -> int:
+    """Count the Envoys to start: a sidecar a pod, one a namespace for those without."""
+    ours = [_envoy_of(blueprint.pod) for blueprint in wanted]
+    return len({*ours} - {_envoy_of(pod) for pod in running})
+
+
 def places(pods: Iterable[PlannedPod]) -> set[int]:
     """List every port on loopback that the pods have."""
     found = {pod.outbound for pod in pods}
@@ -188,6 +194,10 @@ def _port_numbers(pod: PlannedPod, services: Iterable[Object]) -> dict[int, str]
             if wanted:
                 found.setdefault(int(wanted), "")
     return found
+
+
+def _envoy_of(pod: PlannedPod) -> tuple[str, str]:
+    return pod.namespace, pod.name if pod.injected else ""
 
 
 def _key(pod: PlannedPod) -> tuple[str, str]:

@@ -8,13 +8,14 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from meshdemo.engines import Check
-from meshdemo.engines.local import envoy, ports
+from meshdemo.engines.local import envoy, limits, ports
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+WALKTHROUGH_ENVOYS = 3
 SYSTEMS = ("Linux", "Darwin")
 
 
@@ -25,6 +26,8 @@ def checks(state_dir: Path) -> Iterator[Check]:
     yield _supervisor()
     yield _state_dir(state_dir)
     yield _ports()
+    if limits.granted():
+        yield _watchers()
 
 
 def _platform() -> Check:
@@ -65,3 +68,12 @@ def _ports() -> Check:
     detail = f"{choice[0]} to {choice[-1]}; the kernel's own are {low} to {high}"
     hint = "" if enough else "Stop what occupies them."
     return Check("ports are available", bool(enough), detail, hint)
+
+
+def _watchers() -> Check:
+    needed = limits.PER_ENVOY * WALKTHROUGH_ENVOYS
+    free = limits.free_watchers(needed)
+    counted = f"{limits.granted()} for a user, {limits.in_use()} in use"
+    detail = f"{counted}; a sidecar takes {limits.PER_ENVOY}"
+    hint = "" if free >= needed else limits.advice(needed - free)
+    return Check("Envoy can watch its files by inotify", free >= needed, detail, hint)

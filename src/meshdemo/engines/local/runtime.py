@@ -11,10 +11,12 @@ import json
 import shlex
 import shutil
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from meshdemo import waiting
 from meshdemo.engines import files, record
 from meshdemo.engines.local import images, plan, ports, translate, xds
 from meshdemo.engines.local.bootstrap import FLAGS, bootstrap
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 ROLLOUT_SECONDS = 10
 """How long new pods may take before requests go to them, ready or not."""
+DRAIN_SECONDS = 5
+"""How long a pod that goes may take for what is under way: Istio's terminationDrainDuration."""
 ATTEMPTS = 5
 """How many times ports that others took are replaced before we give up."""
 BOOTSTRAP = "bootstrap.json"
@@ -160,6 +164,7 @@ class Runtime:
         for proxy, config in configs:
             if proxy.folder not in starting:
                 xds.publish(proxy, config)
+        self._drain(leaving)
         if leaving or not fresh:
             self.supervisor.ensure(wanted)
         self._tidy(planned)
@@ -257,6 +262,26 @@ class Runtime:
         except (TimedOut, EnvironmentFailed) as error:
             if isinstance(error, xds.Rejected):
                 raise
+
+    def _drain(self, leaving: Sequence[PlannedPod]) -> None:
+        """Let requests end that are under way to pods to which no new ones go any more.
+
+        Envoy closes a connection to such a pod when nothing is under way on it.
+        """
+        if not leaving:
+            return
+        from meshdemo.engines.local.processes import orphans  # noqa: PLC0415 - psutil costs a quick command too much
+
+        states = self.supervisor.states()
+        entries = {port.entry for pod in leaving for port in pod.ports}
+        prefixes = tuple(process_name(pod, "") for pod in leaving)
+        pids = [state.pid for name, state in states.items() if name.startswith(prefixes)]
+        with suppress(TimedOut):
+            waiting.until(
+                lambda: not any(orphans.is_connected(pid, entries) for pid in pids if pid),
+                "the last requests",
+                timeout=DRAIN_SECONDS,
+            )
 
     def _tidy(self, planned: Planned) -> None:
         """Remove what belongs to no pod any more."""

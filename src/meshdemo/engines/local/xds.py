@@ -3,8 +3,13 @@
 Envoy watches its files and reads one as soon as it is renamed into place. The order keeps every
 request answered: what is referred to comes before what refers to it, and goes after it.
 
-    endpoints -> clusters (old and new) -> listeners (old and new) -> routes
-              -> listeners (new only) -> clusters (new only)
+    clusters (old and new) -> listeners (old and new) -> routes
+                           -> listeners (new only) -> clusters (new only)
+
+It watches these three files and no more, however many services there are: each takes an inotify
+instance. So the endpoints of a cluster are in the cluster, and when a pod comes or goes Envoy
+replaces the clusters that it is in: requests under way end as they would have, and what a cluster
+remembers begins anew (connections, ejected pods, the least busy one).
 """
 
 from __future__ import annotations
@@ -18,13 +23,14 @@ from typing import TYPE_CHECKING, Any
 from meshdemo import waiting
 from meshdemo.engines import files
 from meshdemo.engines.local.envoy import Admin
-from meshdemo.engines.local.translate import Config, eds_file
 from meshdemo.engines.local.unixhttp import Unreachable
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from meshdemo.engines.local.translate import Config
 
     Json = dict[str, Any]
 
@@ -81,9 +87,8 @@ class _Stage:
 
 def write_all(proxy: Proxy, config: Config) -> None:
     """Write all files for an Envoy that does not run yet, or will read them when it is back."""
-    for stage in [*_endpoints(config), *_final(config)]:
+    for stage in _final(config):
         _write(proxy.folder, stage)
-    _remove_stale(proxy.folder, config)
 
 
 def publish(proxy: Proxy, config: Config) -> bool:
@@ -93,12 +98,11 @@ def publish(proxy: Proxy, config: Config) -> bool:
     """
     try:
         stats = proxy.admin.stats(STATS)
-        if _is_live(proxy, [*_endpoints(config), *_final(config)], stats):
+        if _is_live(proxy, _final(config), stats):
             return False
         for stage in _stages(proxy.folder, config):
             if not _is_live(proxy, [stage], stats):
                 stats = _replace(proxy, stage, stats)
-        _remove_stale(proxy.folder, config)
     except Unreachable:
         write_all(proxy, config)
     return True
@@ -121,24 +125,11 @@ def is_up_to_date(proxy: Proxy) -> bool:
 
 def _stages(folder: Path, config: Config) -> Iterable[_Stage]:
     final = {stage.file: stage for stage in _final(config)}
-    yield from _endpoints(config)
     yield _union(folder, CLUSTERS, config.clusters)
     yield _union(folder, LISTENERS, config.listeners)
     yield final[ROUTES]
     yield final[LISTENERS]
     yield final[CLUSTERS]
-
-
-def _endpoints(config: Config) -> list[_Stage]:
-    aliases = {c["name"]: c["alt_stat_name"] for c in config.clusters if "alt_stat_name" in c}
-    stages = []
-    for resource in config.endpoints:
-        cluster = str(resource["cluster_name"])
-        # Envoy's statistics have no colons in their names.
-        alias = str(aliases.get(cluster, cluster)).replace(":", "_")
-        prefix = rf"cluster\.{re.escape(alias)}\."
-        stages.append(_Stage(f"eds/{eds_file(cluster)}", prefix, _text([resource])))
-    return stages
 
 
 def _final(config: Config) -> list[_Stage]:
@@ -168,10 +159,7 @@ def _replace(proxy: Proxy, stage: _Stage, before: Mapping[str, str]) -> dict[str
         stats = proxy.admin.stats(STATS)
         if _failures(stats, stage.prefix) > failures:
             raise Rejected(proxy.name, stage.file, _reason(proxy.log, mark))
-        known = _value(stats, stage.prefix)
-        # A cluster that Envoy does not know yet reads its endpoints when it gets to know it.
-        is_new = not known and stage.file.startswith("eds/")
-        return is_new or (known == stage.version and not _is_warming(stats))
+        return _value(stats, stage.prefix) == stage.version and not _is_warming(stats)
 
     what = f"the Envoy of {proxy.name} to take over {stage.file}"
     try:
@@ -229,13 +217,6 @@ def _recorded(file: Path) -> str:
 
 def _write(folder: Path, stage: _Stage) -> None:
     files.write(folder / stage.file, stage.text)
-
-
-def _remove_stale(folder: Path, config: Config) -> None:
-    wanted = {eds_file(resource["cluster_name"]) for resource in config.endpoints}
-    for file in (folder / "eds").glob("*.json"):
-        if file.name not in wanted:
-            file.unlink()
 
 
 def _size(log: Path) -> int:

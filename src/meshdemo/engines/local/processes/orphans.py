@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -14,6 +14,7 @@ from meshdemo.engines.local.images import RUN_VARIABLE
 from meshdemo.errors import TimedOut
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 GRACE_SECONDS = 3
@@ -82,31 +83,32 @@ def end_all(run: str) -> None:
 
 def foreign_listeners(pid: int) -> list[str]:
     """List where a process or its children listen, other than on loopback."""
-    try:
-        process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
-        connections = [item for member in family for item in member.net_connections("inet")]
-    except psutil.Error:
-        return []
     return sorted(
         f"{item.laddr.ip}:{item.laddr.port}"
-        for item in connections
-        if item.status == psutil.CONN_LISTEN and not _is_loopback(item.laddr.ip)
+        for item in _connections(pid, psutil.CONN_LISTEN)
+        if not _is_loopback(item.laddr.ip)
     )
 
 
 def listens(pid: int, port: int) -> bool:
     """Tell whether a process or one of its children listens on the port."""
+    return any(item.laddr.port == port for item in _connections(pid, psutil.CONN_LISTEN))
+
+
+def is_connected(pid: int, ports: Collection[int]) -> bool:
+    """Tell whether somebody is connected to one of these ports of a process or its children."""
+    return any(item.laddr.port in ports for item in _connections(pid, psutil.CONN_ESTABLISHED))
+
+
+def _connections(pid: int, status: str) -> list[Any]:
+    """List the connections in a state that a process and its children have; none if it is gone."""
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]
-        return any(
-            item.status == psutil.CONN_LISTEN and item.laddr.port == port
-            for member in family
-            for item in member.net_connections("inet")
-        )
+        found = [item for member in family for item in member.net_connections("inet")]
     except psutil.Error:
-        return False
+        return []
+    return [item for item in found if item.status == status]
 
 
 def _is_loopback(address: str) -> bool:

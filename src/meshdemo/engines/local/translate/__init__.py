@@ -14,10 +14,9 @@ What whoever runs the Envoys has to know:
 
 - The bootstrap needs the extension ``envoy.bootstrap.internal_listener``
   (``envoy.extensions.bootstrap.internal_listener.v3.InternalListener``), see ``connections``.
-- Files: ``FOLDER/rds.json``, and for each of ``Config.endpoints`` ``FOLDER/eds/NAME`` with
-  ``eds_file(cluster_name)`` as NAME. They are watched by path: replace them by rename.
-- Order: endpoints, clusters, then listeners before routes, except that the route file must be
-  there before the listener ``outbound`` is. (A new internal listener comes with new routes.)
+- Files: ``FOLDER/rds.json``. It is watched by path: replace it by rename.
+- Order: clusters, then listeners before routes, except that the route file must be there before
+  the listener ``outbound`` is. (A new internal listener comes with new routes.)
 - The routes are live when ``http.outbound.rds.outbound.version_text`` says so.
 """
 
@@ -27,7 +26,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.translate import clusters, listeners, virtual_hosts
-from meshdemo.engines.local.translate.names import eds_file
 from meshdemo.engines.local.translate.scope import scope_of
 from meshdemo.engines.local.translate.services import read_services
 
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.local.model import Mesh, PlannedPod
     from meshdemo.engines.local.translate.resources import Json
 
-__all__ = ["Config", "eds_file", "kube_proxy", "sidecar"]
+__all__ = ["Config", "kube_proxy", "sidecar"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +45,12 @@ class Config:
     listeners: tuple[Json, ...]
     clusters: tuple[Json, ...]
     routes: tuple[Json, ...]
-    endpoints: tuple[Json, ...]
 
 
 def sidecar(mesh: Mesh, pod: PlannedPod, folder: str) -> Config:
     """Configure the Envoy of an injected pod."""
     scope = scope_of(mesh, pod)
-    upstreams = clusters.Upstreams(folder, mesh.pods)
+    upstreams = clusters.Upstreams(mesh.pods)
     clusters.of_client(scope, upstreams)
     services = read_services(mesh.objects)
     own = []
@@ -72,7 +69,7 @@ def kube_proxy(mesh: Mesh, port: int, folder: str, namespace: str = "default") -
     Short names are those of ``namespace``.
     """
     services = read_services(mesh.objects)
-    upstreams = clusters.Upstreams(folder, mesh.pods)
+    upstreams = clusters.Upstreams(mesh.pods)
     clusters.of_kube_proxy(services, upstreams)
     found = virtual_hosts.of_kube_proxy(services, namespace)
     return _config(upstreams, [listeners.kube_proxy(port, folder)], found)
@@ -83,5 +80,4 @@ def _config(upstreams: clusters.Upstreams, own: Iterable[Json], found: list[Json
         listeners=(*own, *upstreams.listeners),
         clusters=tuple(upstreams.clusters),
         routes=(virtual_hosts.route_configuration(found),),
-        endpoints=tuple(upstreams.endpoints),
     )

@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.translate import connections, names, policies
-from meshdemo.engines.local.translate.resources import HTTP_UPSTREAM, loopback, origin, typed
+from meshdemo.engines.local.translate.resources import (
+    HTTP_UPSTREAM,
+    assignment,
+    loopback,
+    origin,
+    typed,
+)
 from meshdemo.engines.local.translate.services import entries
 from meshdemo.protocols import Protocol
 
@@ -51,12 +57,10 @@ UPSTREAM: dict[Protocol, Json] = {
 
 @dataclass(slots=True)
 class Upstreams:
-    """Clusters as they are worked out, with the endpoints and internal listeners they need."""
+    """Clusters as they are worked out, with the internal listeners they need."""
 
-    folder: str
     pods: tuple[PlannedPod, ...]
     clusters: list[Json] = field(default_factory=list)
-    endpoints: list[Json] = field(default_factory=list)
     listeners: list[Json] = field(default_factory=list)
 
     def add(
@@ -67,25 +71,23 @@ class Upstreams:
         labels: Mapping[str, str],
         **more: object,
     ) -> None:
-        """Add a cluster of the pods behind a port that have ``labels``."""
-        path = f"{self.folder}/eds/{names.eds_file(name)}"
-        source = {"path_config_source": {"path": path}, "resource_api_version": "V3"}
+        """Add a cluster of the pods behind a port that have ``labels``.
+
+        Its endpoints are part of it, where istiod's clusters fetch them by EDS: an Envoy has an
+        inotify instance for each file that it watches, and Linux gives 128 of them to a user.
+        """
+        addresses = [loopback(entry) for entry in entries(service, port, self.pods, labels)]
         self.clusters.append(
             typed(
                 "envoy.config.cluster.v3.Cluster",
                 name=name,
-                type="EDS",
-                eds_cluster_config={"eds_config": source},
+                type="STATIC",
+                load_assignment=assignment(name, addresses),
                 common_lb_config={"healthy_panic_threshold": {"value": 0}},
                 **LIMITS,
                 **more,
             )
         )
-        addresses = [loopback(entry) for entry in entries(service, port, self.pods, labels)]
-        reached = [{"endpoint": {"address": address}} for address in addresses]
-        assignment = "envoy.config.endpoint.v3.ClusterLoadAssignment"
-        localities = [{"lb_endpoints": reached}] if reached else []
-        self.endpoints.append(typed(assignment, cluster_name=name, endpoints=localities))
 
     def add_way(self, name: str, target: str) -> None:
         """Add a way to a cluster that chooses a pod per connection."""
@@ -121,12 +123,11 @@ def of_kube_proxy(services: list[Service], upstreams: Upstreams) -> None:
 def of_own_port(port: PodPort, protocol: Protocol) -> Json:
     """Make the cluster of a pod's own process behind one of its ports."""
     name = names.inbound(port.number)
-    endpoint = {"endpoint": {"address": loopback(port.app)}}
     return typed(
         "envoy.config.cluster.v3.Cluster",
         name=name,
         type="STATIC",
-        load_assignment={"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        load_assignment=assignment(name, [loopback(port.app)]),
         **LIMITS,
         **_protocol(protocol),
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.translate import services
-from meshdemo.engines.local.translate.resources import NEVER, extension, typed
+from meshdemo.engines.local.translate.resources import NEVER, assignment, extension, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,12 +42,11 @@ def unseen_route(cluster: str) -> Json:
 def way_in(name: str, limits: Json) -> Json:
     """Make the static cluster in front of the internal listener of the same name."""
     address = {"envoy_internal_address": {"server_listener_name": name}}
-    endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
     return typed(
         "envoy.config.cluster.v3.Cluster",
         name=name,
         type="STATIC",
-        load_assignment={"cluster_name": name, "endpoints": endpoints},
+        load_assignment=assignment(name, [address]),
         connection_pool_per_downstream_connection=True,
         **limits,
     )

@@ -29,8 +29,3 @@ def connection(port: int, host: str) -> str:
 def kube_proxy(port: int, host: str) -> str:
     """Name the pods of a service's port as kube-proxy sees them."""
     return f"kube-proxy|{port}||{host}"
-
-
-def eds_file(cluster: str) -> str:
-    """Name the file with the endpoints of a cluster. No part of a cluster's name has a ``_``."""
-    return cluster.replace("|", "_") + ".json"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from meshdemo.engines.local.fields import durations
 from meshdemo.engines.local.model import LOOPBACK
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Json = dict[str, Any]
 
@@ -36,6 +39,13 @@ def duration(text: str) -> str:
 def loopback(port: int) -> Json:
     """Give the address of a port on this machine."""
     return {"socket_address": {"address": LOOPBACK, "port_value": port}}
+
+
+def assignment(cluster: str, addresses: Sequence[Json]) -> Json:
+    """Say where the endpoints of a cluster are."""
+    reached = [{"endpoint": {"address": address}} for address in addresses]
+    localities = [{"lb_endpoints": reached}] if reached else []
+    return {"cluster_name": cluster, "endpoints": localities}
 
 
 def origin(kind: str, namespace: str, name: str, **more: str) -> Json:
