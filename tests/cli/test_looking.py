@@ -22,6 +22,8 @@ def test_status_lists_pods_and_rules(meshed: Cli) -> None:
     assert ended.code == 0
     assert ended.out.splitlines()[0].split() == ["NAME", "READY", "STATUS", "RESTARTS", "ADDRESSES"]
     assert "app-v1-abc       2/2     Running   0" in ended.out
+    assert "SERVICE      PORTS     PODS   VERSIONS" in ended.out
+    assert "app          http 80   2      v1 1, v2 1" in ended.out
     assert "VirtualService default/app-default-v2   hosts app; to v2" in ended.out
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from meshdemo.engines import Check
 from meshdemo.errors import InputError, Problem
+from meshdemo.walkthrough.workloads import readiness
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +50,15 @@ def test_deploy_applies_as_it_is_and_says_what_comes_next(cli: Cli) -> None:
     assert "deployment/app-v1 created" in ended.out
     assert {pod.ready for pod in cli.engine.pods()} == {"1/1"}
     assert "next: meshdemo inject" in ended.out
+
+
+def test_many_pods_of_a_workload_are_not_shown_as_one(deployed: Cli) -> None:
+    pods = [
+        replace(pod, name=f"{pod.name}-{n}") for n in range(10) for pod in deployed.engine.pods()
+    ]
+    pods[0] = replace(pods[0], containers=(replace(pods[0].containers[0], ready=False),))
+    said = "app-v1 0/1, app-v1 1/1 (9 pods), app-v2 1/1 (10 pods), testclient 1/1 (10 pods)"
+    assert readiness(pods) == said
 
 
 def test_deploy_into_rules_that_are_in_force_leads_to_verify(meshed: Cli) -> None:

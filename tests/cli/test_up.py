@@ -49,9 +49,22 @@ def test_up_again_changes_nothing_and_shows_no_split_before_the_rules(cli: Cli) 
     assert document["verdict"] == "met"
 
 
-def test_up_brings_a_split_back_to_the_articles_rule(meshed: Cli) -> None:
+def test_up_brings_a_split_back_to_the_articles_rule_and_says_so(meshed: Cli) -> None:
     assert meshed("route", "v1=90", "v2=10").code == 0
-    assert meshed("up").code == 0
+    ended = meshed("up", "-q")
+    assert ended.code == 0
+    was = "hosts app; to v1 90, v2 10"
+    said = f"app-default-v2 is set back to: hosts app; to v2 (it was: {was})"
+    assert ended.err == f"warning: VirtualService default/{said}\n"
+    assert "set back" not in meshed("up").err
+
+
+def test_up_says_what_a_rule_of_your_own_was(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(OWN + WEB_RULE)
+    assert "it was" not in cli("up", "-f", str(tmp_path)).err
+    (tmp_path / "own.yaml").write_text(OWN + WEB_RULE.replace("subset: v1", "subset: v2"))
+    said = "note: VirtualService default/web is changed to: hosts web; to v2"
+    assert f"{said} (it was: hosts web; to v1)\n" in cli("up", "-f", str(tmp_path)).err
 
 
 def test_up_without_verify_sends_nothing(cli: Cli) -> None:
@@ -120,6 +133,14 @@ apiVersion: v1
 kind: Service
 metadata: {name: web}
 spec: {selector: {app: web}, ports: [{name: http, port: 80}]}
+"""
+
+
+WEB_RULE = """---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web}
+spec: {hosts: [web], http: [{route: [{destination: {host: web, subset: v1}}]}]}
 """
 
 

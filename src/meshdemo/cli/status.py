@@ -9,7 +9,7 @@ from meshdemo.report import Report
 
 
 def status(ctx: typer.Context) -> Report:
-    """Show the namespace's pods, what is wrong with them, and the rules.
+    """Show the namespace's pods, what is wrong with them, its services and the rules in words.
 
     Exit code 0: all is ready; 3: not so. Pods that others made beside meshdemo's are shown, and do
     not decide. -o wide adds init containers, containers and images.
@@ -27,8 +27,10 @@ def status(ctx: typer.Context) -> Report:
         count = sum(pod.namespace != namespace for pod in pods)
         ctx.obj.progress.say(f"{counted(count, 'pod')} more: -n {' or -n '.join(elsewhere)}")
     objects, here = engine.objects(), [pod for pod in pods if pod.namespace == namespace]
+    services = [o for o in objects if o.kind == "Service" and o.namespace == namespace]
     return report(
         here,
+        [(service, who.selected(service, here)) for service in services],
         routing.in_force(objects, namespace, engine.root_namespace),
         who.BEGIN,
         wide=ctx.obj.settings.output == "wide",

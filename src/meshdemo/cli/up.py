@@ -62,8 +62,9 @@ def up(
 ) -> Report:
     """Install, inject, deploy, route and verify: the whole walkthrough.
 
-    Safe to repeat: what is there already is left as it is. With -f your own objects take the
-    place of the walkthrough's; they are checked whole before anything is touched.
+    Safe to repeat: what is as it should be is left alone, and what differs is set back, such as a
+    split of meshdemo route, which is said. With -f your own objects take the place of the
+    walkthrough's; they are checked whole before anything is touched.
     """
     from meshdemo.engines import Injection, MeshOptions
     from meshdemo.report import reports, verdicts

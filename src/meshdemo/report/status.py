@@ -1,15 +1,17 @@
-"""The report of ``status``: pods, what is wrong with them, rules in force, addresses."""
+"""The report of ``status``: pods, what is wrong with them, services, rules in force."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.errors import ExitCode
 from meshdemo.report import Report
 from meshdemo.report.documents import pod_document
+from meshdemo.rule_summary import summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from meshdemo.engines import Container, Pod
     from meshdemo.manifests import Object
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
 HEADERS = ("NAME", "READY", "STATUS", "RESTARTS", "ADDRESSES")
 MAKER = ("MADE BY",)
 WIDE = ("INIT CONTAINERS", "CONTAINERS", "IMAGES")
+SERVICES = ("SERVICE", "PORTS", "PODS", "VERSIONS")
 
 
 def status(
     pods: Sequence[Pod],
+    services: Sequence[tuple[Object, Sequence[Pod]]],
     rules: Sequence[tuple[Object, Sequence[Object]]],
     hint: str,
     *,
@@ -30,7 +34,8 @@ def status(
 ) -> Report:
     """Report the mesh as it is now; anything not ready, or nothing at all, is exit code 3.
 
-    Each rule comes with those that overrule it. Pods of ``others`` are shown, and do not decide.
+    Each Service comes with its pods, each rule with those that overrule it. Pods of ``others`` are
+    shown, and do not decide.
     """
     deciding = [pod for pod in pods if pod.name not in others]
     ok = bool(deciding) and all(_is_well(pod) for pod in deciding)
@@ -47,16 +52,20 @@ def status(
             if pod.message:
                 whose = " (of others)" if pod.name in others else ""
                 terminal.advise(f"{terminal.mark(ok=False)} {pod.name}{whose}: {pod.message}")
+        if services:
+            terminal.line()
+            terminal.table(SERVICES, [_service_row(*each) for each in services])
         if pods or rules:
             terminal.line()
             terminal.line("rules in force:" if rules else "rules in force: none")
         for rule, winners in rules:
-            said = [f"not heeded, behind {_titles(winners)}"] if winners else describe(rule)
+            said = [f"not heeded, behind {_titles(winners)}"] if winners else summary(rule)
             terminal.line(f"  {rule.title}   {'; '.join(said)}")
 
     data = {
         "ok": ok,
         "pods": [{**pod_document(p), "ofOthers": p.name in others} for p in pods],
+        "services": [service_document(*each) for each in services],
         "rules": [rule_document(rule, winners) for rule, winners in rules],
     }
     return Report(data, show, ExitCode.OK if ok else ExitCode.ENVIRONMENT)
@@ -72,32 +81,36 @@ def rule_document(rule: Object, winners: Sequence[Object]) -> dict[str, Any]:
         "kind": rule.kind,
         "namespace": rule.namespace,
         "name": rule.name,
-        "summary": list(describe(rule)),
+        "summary": list(summary(rule)),
         "overruledBy": [item.title for item in winners],
         "spec": rule.spec,
     }
-
-
-def describe(rule: Object) -> Iterator[str]:
-    """Say in a few words what a rule does."""
-    if rule.kind == "DestinationRule":
-        names = [str(subset.get("name")) for subset in rule.spec.get("subsets") or []]
-        yield f"host {rule.spec.get('host')}" + (f", subsets {', '.join(names)}" if names else "")
-        return
-    yield f"hosts {', '.join(map(str, rule.spec.get('hosts') or []))}"
-    for way in rule.spec.get("http") or []:
-        when = "on a match " if way.get("match") else ""
-        yield when + (" ".join(map(_destination, way.get("route") or [])) or "no destination")
 
 
 def _titles(rules: Sequence[Object]) -> str:
     return ", ".join(rule.title for rule in rules)
 
 
-def _destination(route: dict[str, Any]) -> str:
-    target = route.get("destination") or {}
-    name = str(target.get("subset") or target.get("host"))
-    return f"{name}={route['weight']}" if "weight" in route else f"to {name}"
+def service_document(service: Object, pods: Sequence[Pod]) -> dict[str, Any]:
+    """Give one Service as it is applied, and the pods that it selects."""
+    return {
+        "namespace": service.namespace,
+        "name": service.name,
+        "spec": service.spec,
+        "pods": [pod.name for pod in pods],
+    }
+
+
+def _service_row(service: Object, pods: Sequence[Pod]) -> tuple[str, ...]:
+    ports = [
+        " ".join(str(port[name]) for name in ("name", "port") if port.get(name))
+        for port in service.spec.get("ports") or ()
+    ]
+    versions = Counter(pod.labels["version"] for pod in pods if pod.labels.get("version"))
+    ready = sum(pod.is_ready for pod in pods)
+    count = str(ready) if ready == len(pods) else f"{ready} of {len(pods)} ready"
+    shares = [f"{version} {number}" for version, number in sorted(versions.items())]
+    return service.name, ", ".join(ports) or "-", count, ", ".join(shares) or "-"
 
 
 def _row(pod: Pod, *, wide: bool) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from meshdemo import expectation, manifests
 from meshdemo.engines import Applied, Injection
 from meshdemo.engines.pods import CLIENT, find_client
 from meshdemo.errors import InputError
+from meshdemo.rule_summary import summary
 from meshdemo.traffic import Request, tally
 from meshdemo.verdict import Outcome
 from meshdemo.walkthrough import measuring, routing, sidecars, steps, workloads
@@ -21,7 +22,7 @@ from meshdemo.walkthrough.events import Accepted, Counted, Finished, Note
 from meshdemo.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from meshdemo.engines import Change, Engine
     from meshdemo.manifests import Object
@@ -112,6 +113,7 @@ def _route(engine: Engine, plan: Plan, rules: Sequence[Object]) -> Story[tuple[C
         yield from _look(engine, plan, steps.BEFORE, "before the rules")
     for batch in [[rule] for rule in rules] if shows else [rules]:
         changes += yield from _apply_rules(engine, plan, batch)
+        yield from _changed(changes, batch, existing, plan)
         if shows:
             kind = batch[0].kind
             then = steps.STILL if kind == "DestinationRule" else None
@@ -130,6 +132,20 @@ def _apply_rules(engine: Engine, plan: Plan, rules: Sequence[Object]) -> Story[t
     done = ", ".join(f"{c.kind} {c.name} {c.action}" for c in applied.changes)
     yield Finished("route", f"{done}, live", seconds)
     return applied.changes
+
+
+def _changed(
+    changes: Sequence[Change], rules: Sequence[Object], before: Sequence[Object], plan: Plan
+) -> Iterator[Note]:
+    """Say what each rule was that says something else now: it may have been somebody's work."""
+    changed = {(c.kind, c.namespace, c.name) for c in changes if c.action == "configured"}
+    old = {item.key: "; ".join(summary(item)) for item in before}
+    for rule in rules:
+        now, was = "; ".join(summary(rule)), old.get(rule.key)
+        if was and was != now and (rule.kind, rule.namespace, rule.name) in changed:
+            does = "changed" if plan.is_own else "set back"
+            text = f"{rule.title} is {does} to: {now} (it was: {was})"
+            yield Note(text, warning=not plan.is_own)
 
 
 def _look(engine: Engine, plan: Plan, step: Step | None, title: str) -> Story[None]:
@@ -162,6 +178,7 @@ def _apply_own_rules(
     if not rules:
         return ()
     yield steps.OWN_ROUTE.started(plan)
+    existing = engine.objects()
     began = time.monotonic()
     applied = engine.apply(rules)
     engine.wait_ready(rules, plan.settings.timeout)
@@ -169,6 +186,7 @@ def _apply_own_rules(
     idle = routing.overruled(engine, rules)
     live = f"{counted(len(rules) - len(idle), 'rule')} live"
     yield Finished("route", "; not heeded: ".join([live, *idle]), seconds)
+    yield from _changed(applied.changes, rules, existing, plan)
     return applied.changes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -136,11 +137,17 @@ def concerned(engine: Engine, objects: Sequence[Object]) -> tuple[Pod, ...]:
 
 
 def readiness(pods: Sequence[Pod]) -> str:
-    """Say how ready each workload is: ``app-v1 2/2, app-v2 2/2``; of a Job perhaps ``done``."""
-    states = dict.fromkeys(
-        f"{pod.workload or pod.name} {'done' if pod.is_done else pod.ready}" for pod in pods
-    )
-    return ", ".join(states) or "no workloads"
+    """Say how ready each workload is: ``app-v1 2/2, app-v2 2/2 (10 pods)``; a Job may be done."""
+    states: dict[str, Counter[str]] = {}
+    for pod in pods:
+        found = states.setdefault(pod.workload or pod.name, Counter())
+        found["done" if pod.is_done else pod.ready] += 1
+    said = [
+        f"{name} {state}" + (f" ({number} pods)" if number > 1 else "")
+        for name, found in states.items()
+        for state, number in found.items()
+    ]
+    return ", ".join(said) or "no workloads"
 
 
 def _inject(engine: Engine, objects: Sequence[Object], plan: Plan) -> tuple[Object, ...]:

@@ -1,0 +1,153 @@
+"""A rule in words: what is said, and that nothing is left out."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from meshdemo.engines.local import fields
+from meshdemo.engines.local.fields import types
+from meshdemo.manifests import Object
+from meshdemo.rule_summary import summary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SHOP = """
+hosts: [shop]
+http:
+- match: [{headers: {x-user: {exact: anna}}}]
+  route: [{destination: {host: shop, subset: v2}}]
+- route:
+  - {destination: {host: shop, subset: v1}, weight: 90}
+  - {destination: {host: shop, subset: v2}, weight: 10}
+  timeout: 0.1s
+  fault: {abort: {percentage: {value: 30}, httpStatus: 503}}
+"""
+
+
+def words(kind: str, spec: Any) -> str:
+    metadata = {"name": "rule", "namespace": "default"}
+    return "; ".join(summary(Object({"kind": kind, "metadata": metadata, "spec": spec})))
+
+
+def test_a_canary_for_one_user_with_faults() -> None:
+    said = "x-user = anna: v2; else v1 90, v2 10; timeout 0.1s; abort 30 % 503"
+    assert words("VirtualService", yaml.safe_load(SHOP)) == f"hosts shop; {said}"
+
+
+@pytest.mark.parametrize(
+    ("match", "said"),
+    [
+        ("[{uri: {prefix: /api}}]", "path starts with /api: shop"),
+        ("[{uri: {regex: '/a b;'}, method: {exact: PUT}}]",
+         'path matches "/a b;" and method = PUT: shop'),
+        ("[{headers: {x-a: {}}}, {withoutHeaders: {x-b: {}, x-c: {exact: d}}}]",
+         "x-a is there or no x-b and x-c != d: shop"),
+        ("[{queryParams: {user: {exact: anna}}, port: 80}]", "?user = anna and port 80: shop"),
+        ("[{sourceLabels: {app: web}, sourceNamespace: blue}]",
+         "from pods with app=web and from namespace blue: shop"),
+        ("[{uri: {exact: /}}, {}]", "to shop"),
+        ("[{name: only-a-name}]", "to shop"),
+        ("null", "to shop"),
+    ],
+)  # fmt: skip
+def test_conditions(match: str, said: str) -> None:
+    way = {"match": yaml.safe_load(match), "route": [{"destination": {"host": "shop"}}]}
+    assert words("VirtualService", {"hosts": ["shop"], "http": [way]}) == f"hosts shop; {said}"
+
+
+@pytest.mark.parametrize(
+    ("way", "said"),
+    [
+        ("{route: [{destination: {host: shop.default.svc.cluster.local, subset: v1}}]}", "to v1"),
+        ("{route: [{destination: {host: cart, subset: v1, port: {number: 81}}}]}",
+         "to v1 of cart (port 81)"),
+        ("{route: [{destination: {host: a}}, {destination: {host: b}, weight: 1}]}", "to a 0, b 1"),
+        ("{redirect: {uri: /x, redirectCode: 302}}", "redirect.uri /x, redirect.redirectCode 302"),
+        ("{route: [{destination: {host: shop}}], fault: {delay: {fixedDelay: 2s}}}",
+         "to shop; delay 0 % 2s"),
+        ("{route: [{destination: {host: shop}}], fault: {delay: {fixedDelay: 2s, percent: 5}}}",
+         "to shop; delay 5 % 2s"),
+        ("{route: [{destination: {host: shop}}], headers: {request: {set: {x-a: b}, remove: [c]}}}",
+         "to shop; set request header x-a = b; remove request header c"),
+        ("{route: [{destination: {host: shop}}], retries: {attempts: 3}}",
+         "to shop; retries.attempts 3"),
+        ("{}", "no destination"),
+    ],
+)  # fmt: skip
+def test_what_becomes_of_a_request(way: str, said: str) -> None:
+    spec = {"hosts": ["shop"], "http": [yaml.safe_load(way)]}
+    assert words("VirtualService", spec) == f"hosts shop; {said}"
+
+
+def test_destination_rules() -> None:
+    spec = yaml.safe_load("""
+    host: shop
+    subsets:
+    - {name: v1, labels: {version: v1}}
+    - {name: stable, labels: {track: main}, trafficPolicy: {loadBalancer: {simple: RANDOM}}}
+    trafficPolicy: {connectionPool: {http: {http1MaxPendingRequests: 1}}}
+    """)
+    assert words("DestinationRule", spec) == (
+        "host shop, subsets v1, stable (track=main); "
+        "trafficPolicy.connectionPool.http.http1MaxPendingRequests 1; "
+        "stable: trafficPolicy.loadBalancer.simple RANDOM"
+    )
+
+
+IDLE = {
+    "http.name", "http.match.name", "http.match.statPrefix",  # names in logs and statistics
+    "http.fault.delay.percent",  # heeded only where there is no percentage
+}  # fmt: skip
+
+
+def full(of: Any) -> Any:
+    """Give a value that has every field, and one of each choice."""
+    if hasattr(of, "rows"):
+        left_out = {name for group in of.one_of for name in group[1:]}
+        return {name: full(row.type) for name, row in of.rows.items() if name not in left_out}
+    if isinstance(of, types.ListOf):
+        return [full(of.of)]
+    if isinstance(of, types.MapOf):
+        return {"key": full(of.of)}
+    if isinstance(of, types.Boolean):
+        return True
+    number = isinstance(of, types.Integer | types.Number | types.Percentage | types.Port)
+    return 3 if number else "text"
+
+
+def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in inner:
+        if isinstance(item, dict | list):
+            yield from leaves(item, (*path, key))
+        else:
+            yield (*path, key)
+
+
+def changed(spec: Any, path: tuple[str | int, ...]) -> Any:
+    other = copy.deepcopy(spec)
+    place = other
+    for key in path[:-1]:
+        place = place[key]
+    value = place[path[-1]]
+    new = f"{value}s" if isinstance(value, str) else not value if value is True else value + 1
+    place[path[-1]] = new
+    return other
+
+
+@pytest.mark.parametrize("kind", ["VirtualService", "DestinationRule"])
+def test_whatever_is_changed_in_a_rule_changes_its_words(kind: str) -> None:
+    spec = full(fields.TABLE[kind].rows["spec"].type)
+    for protocol in ("http", "tcp", "tls"):
+        for way in spec.get(protocol, ()):
+            way["route"] *= 2  # the weight of an only destination means nothing
+    paths = list(leaves(spec))
+    assert len(paths) > 60
+    before = words(kind, spec)
+    untold = [path for path in paths if words(kind, changed(spec, path)) == before]
+    assert {".".join(part for part in path if isinstance(part, str)) for path in untold} <= IDLE
