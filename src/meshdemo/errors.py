@@ -21,7 +21,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 class ExitCode(IntEnum):
@@ -59,6 +59,14 @@ class Problem:
         text = ": ".join(part for part in (place, about, self.message) if part)
         text = f"{text} [{self.code}]" if self.code else text
         return f"{text}; {self.hint}" if self.hint else text
+
+
+def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Put problems as they stand in the files, each of them once."""
+    unique = dict.fromkeys(problems)
+    files = {problem.file: None for problem in unique}
+    order = {file: number for number, file in enumerate(files)}
+    return tuple(sorted(unique, key=lambda problem: (order[problem.file], problem.line)))
 
 
 class MeshdemoError(Exception):

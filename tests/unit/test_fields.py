@@ -25,7 +25,8 @@ def rule(kind: str, spec: object) -> Object:
 
 
 def messages(item: Object) -> list[str]:
-    return [str(problem) for problem in fields.read(item).problems]
+    findings = fields.read(item)
+    return [str(problem) for problem in (*findings.unsupported, *findings.problems)]
 
 
 @pytest.mark.parametrize("kind", RULES)

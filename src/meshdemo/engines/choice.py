@@ -19,9 +19,11 @@ from meshdemo.engines import record
 from meshdemo.errors import EnvironmentFailed, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from meshdemo.engines import Engine, Notify
+    from meshdemo.errors import Problem
+    from meshdemo.manifests import Object
     from meshdemo.settings import Settings
 
 LOCAL, CLUSTER = "local", "cluster"
@@ -79,7 +81,14 @@ def open_engine(choice: Choice, notify: Notify) -> Engine:
         return LocalEngine(choice.settings, notify)
     from meshdemo.engines.cluster import ClusterEngine  # noqa: PLC0415 - late, it takes time
 
-    return ClusterEngine(choice.settings, notify)
+    return ClusterEngine(choice.settings, notify, _rule_problems)
+
+
+def _rule_problems(objects: Sequence[Object]) -> tuple[Problem, ...]:
+    """Judge rules by our own tables, which are the local engine's: it has no Istio to ask."""
+    from meshdemo.engines.local.admission import istio_problems  # noqa: PLC0415 - few come so far
+
+    return istio_problems(objects)
 
 
 def kubeconfig_about(environment: Mapping[str, str] = os.environ) -> str:

@@ -52,7 +52,8 @@ def up(engine: Engine, plan: Plan) -> Story[Up]:
     objects = plan.read(engine)
     rules = [item for item in manifests.in_apply_order(objects) if item.kind in manifests.RULES]
     others = [item for item in objects if item.kind not in manifests.RULES]
-    yield Accepted(_validated(engine, objects))
+    checked = engine.apply(manifests.in_apply_order(objects), dry_run=True)
+    yield Accepted(Applied((), checked.warnings, checked.notes))
     yield steps.INSTALL.started(plan)
     began = time.monotonic()
     checks = yield from workloads.install(engine, plan.mesh)
@@ -61,6 +62,8 @@ def up(engine: Engine, plan: Plan) -> Story[Up]:
         checks[-1].detail or checks[-1].name if checks else "there",
         time.monotonic() - began,
     )
+    if checked.untried:
+        _try_again(engine, objects)
     changes = yield from _deploy(engine, plan, others)
     if plan.is_own:
         yield from workloads.analyzed(engine, objects)
@@ -71,10 +74,13 @@ def up(engine: Engine, plan: Plan) -> Story[Up]:
     return Up(changes, measured)
 
 
-def _validated(engine: Engine, objects: Sequence[Object]) -> Applied:
-    """Have everything checked before anything is touched; keep what is worth a word."""
-    checked = engine.apply(manifests.in_apply_order(objects), dry_run=True)
-    return Applied((), checked.warnings, checked.notes)
+def _try_again(engine: Engine, objects: Sequence[Object]) -> None:
+    """Have everything tried once more, now that the mesh brought the kinds that were missing."""
+    try:
+        engine.apply(manifests.in_apply_order(objects), dry_run=True)
+    except InputError as error:
+        message = "the Istio that was just installed refuses objects, and none was applied"
+        raise InputError(message, error.problems) from error
 
 
 def _deploy(engine: Engine, plan: Plan, objects: Sequence[Object]) -> Story[tuple[Change, ...]]:

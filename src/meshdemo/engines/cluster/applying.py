@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import shlex
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING
 
-from meshdemo.engines import RUN_LABEL, Change
-from meshdemo.engines.cluster import fieldpaths, refusals, written
-from meshdemo.engines.cluster.connection import CONFLICT, Denied, Forbidden
+from meshdemo.engines import RUN_LABEL, Change, find_nothing
+from meshdemo.engines.cluster import fieldpaths, kinds, refusals, written
+from meshdemo.engines.cluster.connection import CONFLICT, Denied, Forbidden, NoSuchKind
 from meshdemo.engines.cluster.rollout import UNCHANGING
 from meshdemo.engines.cluster.status import is_injected
-from meshdemo.errors import EnvironmentFailed, InputError, Problem
+from meshdemo.errors import EnvironmentFailed, InputError, Problem, in_order
 from meshdemo.manifests import CLUSTER_SCOPED, Object, in_apply_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from meshdemo.engines import Judge
     from meshdemo.engines.cluster.kube import Json, Kube
 
 ADOPTED = "meshdemo.dev/adopted"
@@ -38,9 +39,13 @@ class Applier:
 
     kube: Kube
     run: str
+    judge: Judge = find_nothing
+    _: KW_ONLY
     adopt: bool = False
     live: dict[tuple[str, str, str, str], Json | None] = field(default_factory=dict)
     """The objects as they were, so far as they were looked at."""
+    untried: list[Object] = field(default_factory=list, init=False)
+    """What the server could not try, as Istio is still to come."""
 
     def apply(self, objects: Sequence[Object], *, dry_run: bool) -> tuple[Change, ...]:
         """Try all, then apply all; with ``dry_run`` only the first. Raises InputError."""
@@ -49,7 +54,7 @@ class Applier:
         missing = {item.name for item in wanted if item.kind == "Namespace" and not self.now(item)}
         # The server takes a single object whole or not at all: that needs no trial.
         if dry_run or len(wanted) > 1:
-            changes = self._try(wanted, missing)
+            changes = self._try(wanted, missing, may_wait=dry_run)
             if dry_run:
                 return changes
         return tuple(self._apply(item) for item in wanted)
@@ -99,12 +104,20 @@ class Applier:
                 "an adopted object is not deleted by meshdemo down.",
             )
 
-    def _try(self, objects: Sequence[Object], missing: set[str]) -> tuple[Change, ...]:
+    def _try(
+        self, objects: Sequence[Object], missing: set[str], *, may_wait: bool
+    ) -> tuple[Change, ...]:
+        """Say what would change. ``may_wait``: what comes with Istio may be tried after that."""
         problems: list[Problem] = []
         changes = []
         for item in objects:
+            if may_wait and kinds.comes_with_istio(self.kube, item):
+                self.untried.append(item)
+                problems += self.judge([item])
+                changes.append(Change("created", item.kind, item.namespace, item.name))
+                continue
             after, wrong = self._tried(self._trial(item, missing), item)
-            problems += wrong
+            problems += refusals.in_our_words(wrong, self.judge([item]) if wrong else ())
             if after is None:
                 continue
             before = self.live.get(item.key)
@@ -112,7 +125,7 @@ class Applier:
             action = "created" if before is None else "unchanged" if same else "configured"
             changes.append(Change(action, item.kind, item.namespace, item.name))
         if problems:
-            raise InputError("the objects are refused, and nothing was changed", problems)
+            raise InputError("the objects are refused, and none was applied", in_order(problems))
         return tuple(changes)
 
     def _trial(self, item: Object, missing: set[str]) -> Object:
@@ -134,6 +147,10 @@ class Applier:
         for _ in range(MOST_PROBLEMS):
             try:
                 after = self._send(trial, dry_run=True)
+            except NoSuchKind as error:
+                if kinds.comes_with_istio(self.kube, item):
+                    raise refusals.failure(item, error) from error
+                return None, [kinds.problem(self.kube, item)]
             except Denied as error:
                 problems += refusals.problems(item, error, self._deletion(item))
                 named = [fieldpaths.read(name) for name, _ in refusals.FIELD.findall(error.message)]
@@ -190,8 +207,8 @@ class Applier:
             after = self._send(item)
         except Denied as error:
             _, problems = self._tried(item, item)
-            if problems:
-                raise InputError(f"{item.title} is refused", problems) from error
+            if problems := refusals.in_our_words(problems, self.judge([item])):
+                raise InputError(f"{item.title} is refused", in_order(problems)) from error
             raise refusals.failure(item, error) from error
         version = after["metadata"]["resourceVersion"]
         if before is None:

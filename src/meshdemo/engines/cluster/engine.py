@@ -6,7 +6,17 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from meshdemo.engines import Applied, Change, Check, Injection, MeshOptions, Pod, Where, say_nothing
+from meshdemo.engines import (
+    Applied,
+    Change,
+    Check,
+    Injection,
+    MeshOptions,
+    Pod,
+    Where,
+    find_nothing,
+    say_nothing,
+)
 from meshdemo.engines.cluster import (
     controlplane,
     images,
@@ -29,7 +39,7 @@ from meshdemo.promise import heeded
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from meshdemo.engines import Notify
+    from meshdemo.engines import Judge, Notify
     from meshdemo.engines.cluster.controlplane import ControlPlane
     from meshdemo.engines.cluster.istioctl import Istioctl
     from meshdemo.engines.cluster.kube import Json
@@ -42,8 +52,10 @@ if TYPE_CHECKING:
 class ClusterEngine:
     """A real Kubernetes with a real Istio; the cluster itself holds all state, by our label."""
 
-    def __init__(self, settings: Settings, notify: Notify = say_nothing) -> None:
-        self.settings, self.notify = settings, notify
+    def __init__(
+        self, settings: Settings, notify: Notify = say_nothing, judge: Judge = find_nothing
+    ) -> None:
+        self.settings, self.notify, self.judge = settings, notify, judge
         self._before: tuple[Dump, float] | None = None
         """What the client's sidecar had before this process changed a rule, and when that was."""
 
@@ -118,8 +130,8 @@ class ClusterEngine:
     def apply(self, objects: Sequence[Object], *, dry_run: bool = False) -> Applied:
         """Make the objects true, all or none of them; the same ones again change nothing."""
         if problems := tuple(images.problems_of(objects)):
-            raise InputError("the objects are refused, and nothing was changed", problems)
-        applier = Applier(self.kube, self.run, adopt=self.settings.adopt)
+            raise InputError("the objects are refused, and none was applied", problems)
+        applier = Applier(self.kube, self.run, self.judge, adopt=self.settings.adopt)
         wanted = objects if dry_run else self._kept_injected(objects, applier)
         if rules(wanted) and not dry_run:
             self._remember_data_plane()
@@ -129,7 +141,8 @@ class ClusterEngine:
         changed = any(c.action != "unchanged" for c in changes if c.kind in RULES)
         if self._before and not changed and not dry_run:
             self._before = None
-        return Applied(changes, self._odd(objects))
+        untried = tuple(item.title for item in applier.untried)
+        return Applied(changes, self._odd(objects), untried=untried)
 
     def analyze(self, objects: Sequence[Object]) -> tuple[Problem, ...]:
         """Say what ``istioctl analyze`` finds odd about objects beyond what ``apply`` says."""

@@ -62,8 +62,23 @@ class Kube(Connection):
     _resources: dict[str, list[Resource]] = field(default_factory=dict)
 
     def resource(self, api_version: str, kind: str) -> Resource | None:
-        """Find a kind; None if this server does not have it."""
-        return next((r for r in self.resources(api_version) if r.kind == kind), None)
+        """Find a kind; None if this server does not have it. Kinds come and go with Istio."""
+        was_known = api_version in self._resources
+        found = next((r for r in self.resources(api_version) if r.kind == kind), None)
+        if found is None and was_known:
+            del self._resources[api_version]
+            found = next((r for r in self.resources(api_version) if r.kind == kind), None)
+        return found
+
+    def versions(self, group: str) -> list[str]:
+        """List the versions of a group, as in ``apps/v1``; none if the server does not have it."""
+        if not group:
+            return ["v1"]
+        try:
+            answer = self.request("GET", f"/apis/{group}")
+        except NotFound:
+            return []
+        return [version["groupVersion"] for version in answer.get("versions") or ()]
 
     def resources(self, api_version: str) -> list[Resource]:
         """List the kinds of one group and version; none if the server does not have it."""

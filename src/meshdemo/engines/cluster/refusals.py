@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.cluster import fieldpaths
-from meshdemo.engines.cluster.connection import Denied, NoSuchKind, NotFound
+from meshdemo.engines.cluster.connection import Denied, NotFound
 from meshdemo.errors import EnvironmentFailed, Problem
 
 if TYPE_CHECKING:
@@ -16,34 +16,73 @@ if TYPE_CHECKING:
     from meshdemo.manifests import Object
 
 BAD_REQUEST, INVALID, SERVER_ERROR = 400, 422, 500
-ISTIO = "istio.io/"
-"""Part of the API versions of Istio: where their kinds are missing, it is Istio that is missing."""
 WEBHOOK_DOWN = "failed calling webhook"
 """What the server says where a webhook did not answer: then the object need not be wrong."""
 FIELD = re.compile(r"(?:^\s*|: )\.([\w.\[\]\"=,:/-]+): (.+)$", re.MULTILINE)
 """One mistake in the server's message about an object that does not fit its schema."""
+DENIED = re.compile(r'^admission webhook "[^"]*istio\.io" denied the request: (.*)$', re.DOTALL)
+"""What the server says where istiod has judged an object: one mistake, or a list of them."""
+INVALID_CONFIGURATION = "configuration is invalid: "
+SEVERAL = "errors occurred:"
+NO_FIELD = "<nil>"
+"""The field that the server names for what a whole schema says; the message has the path."""
+UNNAMED = re.compile(r'^Invalid value: \S*: "([\w.\[\]-]+)" (must .*)$', re.DOTALL)
+NOT_CHECKED = "some validation rules were not checked"
+"""A word of the server's that is about its own checks, and stands beside what is really wrong."""
+GOT = re.compile(r", got &.*$", re.DOTALL)
+"""The end of a message that shows a value in Go's words."""
 UNCHANGEABLE = re.compile(r"field is immutable|updates may not change fields|updates to .* fields")
 
 
 def problems(item: Object, error: Denied, deletion: str) -> list[Problem]:
     """Say what the server has against an object. What is no fault of the input is raised."""
-    if isinstance(error, NoSuchKind) and ISTIO not in str(item.data["apiVersion"]):
-        return [item.problem(error.message, "kind")]
     if error.status not in (BAD_REQUEST, INVALID, SERVER_ERROR) or WEBHOOK_DOWN in error.message:
         raise failure(item, error) from error
     if error.causes:
-        return [_problem(item, cause, error, deletion) for cause in error.causes]
+        found = [_problem(item, cause, error, deletion) for cause in error.causes]
+        return [p for p in found if NOT_CHECKED not in p.message] or found
     found = [
-        item.problem(match[2], *fieldpaths.read(match[1]))
+        item.problem(GOT.sub("", match[2]), *fieldpaths.read(match[1]))
         for match in FIELD.finditer(error.message)
     ]
     if not found and error.status == SERVER_ERROR:
         raise failure(item, error) from error
-    return found or [item.problem(error.message)]
+    return found or [item.problem(said) for said in _sentences(error.message)]
+
+
+def in_our_words(theirs: Sequence[Problem], ours: Sequence[Problem]) -> list[Problem]:
+    """Prefer what our own tables say of an object that the server refused: it has the place.
+
+    What the server names besides is kept; of what it names no field, ours is taken for it.
+    """
+    if not theirs or not ours:
+        return list(theirs)
+    fields = [problem.field for problem in ours]
+    kept = [p for p in theirs if p.field and not any(_is_around(p.field, f) for f in fields)]
+    return [*ours, *kept]
+
+
+def _is_around(one: str, other: str) -> bool:
+    """Tell whether one field is, or contains, the other."""
+    short, long = sorted((fieldpaths.read(one), fieldpaths.read(other)), key=len)
+    return long[: len(short)] == short
+
+
+def _sentences(message: str) -> list[str]:
+    """Take apart what istiod has against an object; what others say is one sentence."""
+    if not (denied := DENIED.match(message.strip())):
+        return [message]
+    said = denied[1].removeprefix(INVALID_CONFIGURATION)
+    parts = said.partition(SEVERAL)[2].split("\n\t* ") if SEVERAL in said else [said]
+    return [f"Istio refuses it: {part.strip()}" for part in parts if part.strip()]
 
 
 def _problem(item: Object, cause: Json, error: Denied, deletion: str) -> Problem:
-    said, path = str(cause.get("message", error.message)), fieldpaths.read(cause.get("field", ""))
+    said, name = str(cause.get("message", error.message)), str(cause.get("field", ""))
+    if name == NO_FIELD:
+        found = UNNAMED.match(said)
+        name, said = (found[1], found[2]) if found else ("", said)
+    path = fieldpaths.read(name)
     if UNCHANGEABLE.search(said):  # the server adds the whole of it, in Go's words
         message, hint = "it cannot be changed once it is there", f"Make it anew after: {deletion}"
         return item.problem(message, *path, hint=hint)

@@ -242,7 +242,7 @@ class LocalEngine:
         admission = admit(settled, stored)
         problems = admission.problems or tuple(plan.command_problems(settled, stored))
         if problems:
-            raise InputError("the objects are refused, and nothing was changed", problems)
+            raise InputError("the objects are refused, and none was applied", problems)
         return settled, admission
 
     def _ensure_room(self, run: Run | None, wanted: Sequence[Object]) -> None:

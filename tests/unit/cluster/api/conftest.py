@@ -29,7 +29,13 @@ KINDS = {
         kind("ServiceAccount", "serviceaccounts"),
         kind("Namespace", "namespaces", namespaced=False),
     ],
+    "/apis/networking.istio.io/v1": [kind("VirtualService", "virtualservices")],
     "/apis/batch/v1": [kind("Job", "jobs"), kind("Wide", "wides", namespaced=False)],
+}
+GROUPS = {
+    "/apis": {"groups": [{"preferredVersion": {"groupVersion": "batch/v1"}}]},
+    "/apis/batch": {"versions": [{"groupVersion": "batch/v1"}]},
+    "/apis/networking.istio.io": {"versions": [{"groupVersion": "networking.istio.io/v1"}]},
 }
 PLURALS = tuple(f"/{each['name']}" for kinds in KINDS.values() for each in kinds)
 UNKNOWN = "failed to create typed patch object (shop/app; /v1, Kind=Service): .spec.{}: {}"
@@ -49,6 +55,8 @@ class Api(BaseHTTPRequestHandler):
     meanwhile: tuple[Callable[[], None], ...] = ()
     """What somebody else does as soon as an object is deleted."""
     immutable = False
+    istio = False
+    """Whether it has Istio's kinds."""
 
     def handle_any(self) -> None:
         url = urlsplit(self.path)
@@ -60,12 +68,12 @@ class Api(BaseHTTPRequestHandler):
     do_GET = do_PATCH = do_DELETE = handle_any  # noqa: N815 - http.server's names
 
     def on_get(self, path: str, query: dict[str, list[str]], _: Any) -> tuple[int, Any]:
-        if path == "/apis":
-            return 200, {"groups": [{"preferredVersion": {"groupVersion": "batch/v1"}}]}
         if self.unavailable and path.startswith(self.unavailable):
             return self.failure(503, "service unavailable")
-        if path in KINDS:
-            return 200, {"resources": KINDS[path]}
+        if path.startswith("/apis/networking.istio.io") and not self.istio:
+            return self.failure(404)
+        if path in (*GROUPS, *KINDS):
+            return 200, GROUPS.get(path) or {"resources": KINDS[path]}
         nobody = self.headers.get("Authorization") == "Bearer nobody"
         if nobody or path.startswith(self.forbidden):
             return self.failure(403, f"you cannot list {path}")

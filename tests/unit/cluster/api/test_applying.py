@@ -8,6 +8,7 @@ import pytest
 
 from meshdemo import manifests
 from meshdemo.engines.cluster.applying import Applier
+from meshdemo.engines.local.admission import istio_problems
 from meshdemo.errors import EnvironmentFailed, InputError
 
 if TYPE_CHECKING:
@@ -158,6 +159,7 @@ def test_an_unknown_kind_hides_no_other_mistake(api: tuple[Api, Kube]) -> None:
         Applier(kube, "shop").apply(wrong, dry_run=False)
     problems = {problem.field: problem.message for problem in refusal.value.problems}
     assert problems["kind"] == "this cluster has no kind Servise in v1"
+    assert "did you mean Service?" in {problem.hint for problem in refusal.value.problems}
     assert problems.keys() == {"kind", "spec.bad1"}
     assert not changes(handler)
 
@@ -169,6 +171,55 @@ def test_without_istio_it_is_istio_that_is_missing(api: tuple[Api, Kube]) -> Non
     with pytest.raises(EnvironmentFailed, match="no kind Gateway") as failure:
         Applier(kube, "shop").apply([gateway], dry_run=False)
     assert "meshdemo install" in failure.value.hint
+
+
+def rule(version: str = "networking.istio.io/v1", **spec: Any) -> manifests.Object:
+    metadata = {"name": "app", "namespace": "shop"}
+    data = {"apiVersion": version, "kind": "VirtualService", "metadata": metadata, "spec": spec}
+    return manifests.Object(data, "app.yaml")
+
+
+def test_what_comes_with_istio_is_judged_by_our_tables_until_it_is_there(
+    api: tuple[Api, Kube],
+) -> None:
+    handler, kube = api
+    good = rule(hosts=["app"], http=[{"route": [{"destination": {"host": "app"}}]}])
+    applier = Applier(kube, "shop", istio_problems)
+    found = applier.apply([service(), good], dry_run=True)
+    assert [(c.kind, c.action) for c in found] == [
+        ("Service", "created"),
+        ("VirtualService", "created"),
+    ]
+    assert [item.title for item in applier.untried] == ["VirtualService shop/app"]
+    wrong = [service(bad1=1), rule(hosts=["app"], http=[{"nonsense": 1, "mirror": {"host": "a"}}])]
+    with pytest.raises(InputError) as refusal:
+        Applier(kube, "shop", istio_problems).apply(wrong, dry_run=True)
+    assert [problem.field for problem in refusal.value.problems] == [
+        "spec.bad1",
+        "spec.http[0].nonsense",
+        "spec.http[0]",
+    ]
+    assert not changes(handler)
+
+
+@pytest.mark.parametrize(
+    ("item", "field", "hint"),
+    [
+        (rule("networking.istio.io/v9"), "apiVersion", "write networking.istio.io/v1"),
+        (workload("Jop"), "kind", "did you mean Job?"),
+    ],
+    ids=["a version that is not served", "a kind that nobody has"],
+)
+def test_a_version_or_kind_that_is_not_served_is_bad_input(
+    api: tuple[Api, Kube], item: manifests.Object, field: str, hint: str
+) -> None:
+    handler, kube = api
+    handler.istio = True
+    with pytest.raises(InputError) as refusal:
+        Applier(kube, "shop").apply([item], dry_run=False)
+    (problem,) = refusal.value.problems
+    assert (problem.field, problem.hint) == (field, hint)
+    assert not changes(handler)
 
 
 def test_a_missing_namespace_is_created_and_its_objects_are_tried_elsewhere(

@@ -20,6 +20,8 @@ from meshdemo.engines.local.admission import (
 )
 from meshdemo.engines.local.store import now
 from meshdemo.engines.node import top
+from meshdemo.errors import in_order
+from meshdemo.manifests import rules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,23 +56,31 @@ def admit(objects: Sequence[Object], existing: Sequence[Object]) -> Admission:
     known = []
     for item in objects:
         findings = fields.read(item)
-        problems += findings.problems
+        problems += [*findings.problems, *findings.unsupported]
         idle |= findings.idle
         if fields.is_known(item):
             known.append(item)
             problems += metadata.problems(top(item))
             if judge := _JUDGES.get(item.kind):
                 problems += judge(top(item))
+            if item.kind == "VirtualService":
+                problems += virtual_service.limits(top(item))
     warnings = analysis.warnings(known, Landscape.after(known, existing, now()))
     for item in known:
         if item.kind == "VirtualService":
             warnings += virtual_service.gateway_warnings(top(item))
     notes = [f"{name} has no effect on the local engine" for name in idle]
-    return Admission(_in_order(problems), tuple(warnings), tuple(notes))
+    return Admission(in_order(problems), tuple(warnings), tuple(notes))
 
 
-def _in_order(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    """Put them as they stand in the files, each of them once."""
-    files = {problem.file: None for problem in problems}
-    order = {file: number for number, file in enumerate(files)}
-    return tuple(sorted(dict.fromkeys(problems), key=lambda item: (order[item.file], item.line)))
+def istio_problems(objects: Sequence[Object]) -> tuple[Problem, ...]:
+    """Give what Istio itself has against rules, also in fields that this engine does not support.
+
+    A cluster asks it where its own Istio cannot say so, or says it without the field's place.
+    """
+    problems: list[Problem] = []
+    for item in rules(objects):
+        problems += fields.read(item).problems
+        if fields.is_known(item):
+            problems += _JUDGES[item.kind](top(item))
+    return in_order(problems)

@@ -69,6 +69,13 @@ def rule_problems(rule: Node, *, in_mesh: bool, is_delegate: bool) -> Iterator[P
         yield from _redirect_problems(rule["redirect"], rule["match"])
 
 
+def redirect_limits(code: Node) -> Iterator[Problem]:
+    """Refuse the code of a redirect that Istio takes and Envoy does not."""
+    if code.number in REDIRECT_CODES and code.number not in ENVOY_REDIRECT_CODES:
+        known = ", ".join(map(str, ENVOY_REDIRECT_CODES))
+        yield code.problem(f"Istio takes {code.value}, but Envoy knows only {known}")
+
+
 def _conflicts(rule: Node, *, is_delegate: bool) -> Iterator[Problem]:
     has_route = not rule["route"].is_empty_list
     if "delegate" in rule and not is_delegate:
@@ -110,9 +117,6 @@ def _redirect_problems(redirect: Node, matches: Node) -> Iterator[Problem]:
         yield redirect.problem("the redirect says no uri, authority, scheme or port")
     if code.number and code.number not in REDIRECT_CODES:
         yield code.problem(f"{code.value} is no code of a redirect: it is not 3xx")
-    elif code.number and code.number not in ENVOY_REDIRECT_CODES:
-        known = ", ".join(map(str, ENVOY_REDIRECT_CODES))
-        yield code.problem(f"Istio takes {code.value}, but Envoy knows only {known}")
     scheme = redirect["scheme"]
     if scheme.text not in {"", "http", "https"}:
         yield scheme.problem(f'the scheme "{scheme.text}" is neither http nor https')

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from meshdemo.engines.analysis import NOT_FOUND
 from meshdemo.engines.local import fields
 from meshdemo.engines.local.admission import names
-from meshdemo.engines.local.admission.http_route import rule_problems
+from meshdemo.engines.local.admission.http_route import redirect_limits, rule_problems
 from meshdemo.engines.local.admission.references import (
     destination_problems,
     export_problems,
@@ -50,6 +50,20 @@ def problems(service: Node) -> Iterator[Problem]:
     yield from export_problems(spec, service.item.namespace)
 
 
+def limits(service: Node) -> Iterator[Problem]:
+    """Give what Istio takes of a VirtualService, and this engine cannot do."""
+    spec = service["spec"]
+    supported = fields.supports("VirtualService", "spec", "http", "delegate")
+    if spec["hosts"].is_empty_list and not supported:
+        yield spec["hosts"].problem(
+            "a VirtualService without hosts is a delegate,"
+            " which the local engine does not support yet",
+            "write the hosts that it is for",
+        )
+    for rule in spec["http"].items:
+        yield from redirect_limits(rule["redirect"]["redirectCode"])
+
+
 def gateway_warnings(service: Node) -> Iterator[Problem]:
     """Warn of gateways, of which this engine has none."""
     for gateway in service["spec"]["gateways"].items:
@@ -63,12 +77,6 @@ def _delegate_problems(spec: Node) -> Iterator[Problem]:
         if not spec[name].is_empty_list:
             message = f"a VirtualService without hosts is a delegate, and must not have {name}"
             yield spec[name].problem(message)
-    if not fields.supports("VirtualService", "spec", "http", "delegate"):
-        yield spec["hosts"].problem(
-            "a VirtualService without hosts is a delegate,"
-            " which the local engine does not support yet",
-            "write the hosts that it is for",
-        )
 
 
 def _host_problems(hosts: Node, *, in_mesh: bool) -> Iterator[Problem]:

@@ -22,6 +22,8 @@ class Findings:
     """What reading an object brought to light."""
 
     problems: list[Problem] = field(default_factory=list)
+    unsupported: list[Problem] = field(default_factory=list)
+    """What its owner takes and this engine does not."""
     idle: dict[str, None] = field(default_factory=dict)
     """The fields without effect, as ``Deployment spec.template.spec.containers[].resources``."""
 
@@ -64,7 +66,8 @@ class Place:
 
     def report_unsupported(self, what: str = "it") -> None:
         message = f"{self.owner} knows {what}, but the local engine does not support it yet"
-        self.report(message, "take it out, or use a cluster: --engine cluster")
+        hint = "take it out, or use a cluster: --engine cluster"
+        self.findings.unsupported.append(self.item.problem(message, *self.path, hint=hint))
 
     def note_idle(self) -> None:
         """Remember that the field has no effect here."""
