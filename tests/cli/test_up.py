@@ -128,6 +128,7 @@ def test_warnings_and_notes_come_once(cli: Cli) -> None:
     assert ended.err.count("probes do nothing") == 1
 
 
+CLIENT = ("Service default/testclient", "Deployment default/testclient")
 OWN = """
 apiVersion: v1
 kind: Service
@@ -148,10 +149,50 @@ def test_your_own_objects_take_the_walkthroughs_place(cli: Cli, tmp_path: Path) 
     (tmp_path / "own.yaml").write_text(OWN)
     ended = cli("up", "-f", str(tmp_path))
     assert ended.code == 0
-    assert "kube-inject, 0 workloads" in ended.err
-    assert [item.title for item in cli.engine.objects()] == ["Service default/web"]
+    assert "kube-inject, 1 workload" in ended.err
+    assert {item.title for item in cli.engine.objects()} == {"Service default/web", *CLIENT}
     assert "not verified" in ended.err
+    assert "meshdemo verify" in ended.err
+    assert "--url http://web/ --expect" in ended.err
     assert "send" not in cli.engine.calls
+
+
+@pytest.mark.parametrize("injection", ["kube-inject", "auto"])
+def test_a_test_client_joins_your_objects_if_they_have_none(
+    cli: Cli, tmp_path: Path, injection: str
+) -> None:
+    (tmp_path / "own.yaml").write_text(OWN)
+    argv = ("up", "-f", str(tmp_path), "--injection", injection)
+    said = "note: testclient is the walkthrough's test client, added because you have none\n"
+    assert said in cli(*argv).err
+    assert [pod.ready for pod in cli.engine.pods()] == ["2/2"]
+    assert said not in cli(*argv).err
+    assert cli("down").code == 0
+    assert not cli.engine.applied
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"), [("testclient", "{a: b}"), ("curl", "{app: testclient}")], ids=str
+)
+def test_a_test_client_of_your_own_is_the_only_one(
+    cli: Cli, tmp_path: Path, name: str, labels: str
+) -> None:
+    client = f"""---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}}}
+spec:
+  selector: {{matchLabels: {labels}}}
+  template:
+    metadata: {{labels: {labels}}}
+    spec: {{containers: [{{name: curl, image: zze326/test-tools}}]}}
+"""
+    both, apart = tmp_path / "both.yaml", tmp_path / "apart.yaml"
+    both.write_text(OWN + client)
+    apart.write_text(OWN)
+    for file in (both, apart):
+        assert "added because" not in cli("up", "-f", str(file)).err
+    assert [item.name for item in cli.engine.objects() if item.kind == "Deployment"] == [name]
 
 
 def test_a_dry_run_prints_a_script_and_opens_no_engine(cli: Cli) -> None:
@@ -195,10 +236,15 @@ def test_a_script_never_writes_two_files_into_one_nor_over_yours(
     files = ["a/app.yaml", "c/app.yml", "app.injected.yaml"]
     for file in files:
         (tmp_path / file).parent.mkdir(exist_ok=True)
-        (tmp_path / file).write_text(OWN)
+        (tmp_path / file).write_text(OWN.replace("name: web", f"name: web{len(file)}"))
     script = cli("up", "--dry-run", "-f", "a", "-f", "c/app.yml", "-f", files[2]).out
     written = [line.partition(" > ")[2] for line in script.splitlines() if " > " in line]
-    assert written == ["app.injected.2.yaml", "app.injected.3.yaml", "app.injected.injected.yaml"]
+    assert written == [
+        "app.injected.2.yaml",
+        "app.injected.3.yaml",
+        "app.injected.injected.yaml",
+        "test-client.injected.yaml",
+    ]
     assert [line.split()[-1] for line in script.splitlines() if "apply -f" in line] == written
 
 

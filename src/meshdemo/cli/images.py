@@ -41,6 +41,7 @@ def images(
     plan = Plan(
         settings=ctx.obj.settings,
         files=tuple(files or ()),
+        completes=True,
         mesh=MeshOptions(profile, tuple(settings or ()), tuple(overlays or ())),
         images=image_choice(other, registry),
     )

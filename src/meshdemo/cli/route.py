@@ -22,17 +22,24 @@ def route(
             help="v2, or v1=90 v2=10 (weights, relative to their sum), or v1=90%,v2=10%.",
         ),
     ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            "--host", metavar="NAME", help="The Service whose traffic is split. [default: app]"
+        ),
+    ] = None,
     files: Files = None,
     clear: Annotated[
         bool, typer.Option("--clear", help="Remove the rules that meshdemo made.")
     ] = False,
     explain: Explain = False,
 ) -> Report:
-    """Send traffic to versions of the app.
+    """Send traffic to versions of the app, or of another Service.
 
     It returns when the data plane has the change, and says after how long. A split is always
-    written into one object, the VirtualService app-default-v2. With -f your own
-    DestinationRules and VirtualServices are applied.
+    written into one object: the VirtualService app-default-v2, of another Service NAME-split, or
+    the one there is if it is nothing but a split. With -f your own DestinationRules and
+    VirtualServices are applied.
     """
     from meshdemo.report import reports
     from meshdemo.walkthrough import routing
@@ -40,7 +47,9 @@ def route(
     if bool(split) + bool(files) + clear != 1:
         hint = "As in meshdemo route v1=90 v2=10"
         raise UsageError("say one of: a split, -f FILE, --clear", hint=hint)
-    asked = routing.Asked.read(split or (), files or ())
+    if host and not split:
+        raise UsageError("--host is about a split", hint="As in meshdemo route --host app v2")
+    asked = routing.Asked.read(split or (), files or (), host)
     engine = engine_for(ctx)
     progress = ctx.obj.progress
     progress.explains = explain

@@ -76,6 +76,7 @@ def up(
     plan = Plan(
         settings=choice.settings,
         files=tuple(files or ()),
+        completes=True,
         injection=Injection(injection),
         mesh=MeshOptions(
             profile,

@@ -42,18 +42,18 @@ def positive(number: int | None, option: str) -> int | None:
     return number
 
 
-def request(url: str, method: str, headers: Sequence[str]) -> Request:
-    """Put a request together."""
+def request(url: str | None, method: str, headers: Sequence[str]) -> Request:
+    """Put a request together; one without a URL is about what is there."""
     from urllib.parse import urlsplit
 
     from meshdemo.traffic import Request
 
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname:
+    parts = urlsplit(url or "")
+    if url is not None and (parts.scheme != "http" or not parts.hostname):
         raise UsageError(f"--url: {url!r} is no http URL", hint="As in http://app/env/version")
     if not method.isalpha():
         raise UsageError(f"--method: {method!r} is no HTTP method", hint="As in GET or POST")
-    return Request(url, method.upper(), tuple(_header(header) for header in headers))
+    return Request(url or "", method.upper(), tuple(_header(header) for header in headers))
 
 
 def image_choice(images: Sequence[str] | None, registry: str) -> ImageChoice:

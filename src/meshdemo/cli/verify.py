@@ -27,8 +27,14 @@ def verify(
     requests: Requests = None,
     wait: Wait = "10s",
     url: Annotated[
-        str, typer.Option("--url", metavar="URL", help="What to ask for.", show_default=True)
-    ] = "http://app/env/version",
+        str | None,
+        typer.Option(
+            "--url",
+            metavar="URL",
+            help="What to ask for. [default: http://app/env/version, or the only Service of your "
+            "own]",
+        ),
+    ] = None,
     header: Annotated[
         list[str] | None,
         typer.Option("--header", "-H", metavar="NAME:VALUE", help="A request header. May repeat."),
@@ -65,11 +71,12 @@ def verify(
     engine = engine_for(ctx, changes=False)
     progress = ctx.obj.progress
     if explain:
+        question = measuring.addressed(engine, question)
         plan = steps.proving(
-            Plan(settings=ctx.obj.settings, requests=question.requests),
+            Plan(ctx.obj.settings, request=question.request, requests=question.requests),
             measuring.expected(engine, question),
         )
-        progress.explain(steps.verify_commands(plan, question.request))
+        progress.explain(steps.verify_commands(plan))
     measured = progress.follow(measuring.measure(engine, question))
     if junit:
         xml.write_junit(Path(junit), measured)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from meshdemo.errors import EnvironmentFailed
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 CLIENT = "testclient"
-"""The test client: the label ``app`` of its pod, or the name of its Deployment."""
+"""The test client: the label ``app`` of its pod, or the name of its workload or of the pod."""
 _POD_PREFIXES = ("pod", "pods", "po")
 _WORKLOAD_PREFIXES = ("deploy", "deployment", "deployments")
 
@@ -35,7 +37,25 @@ AnyPod = TypeVar("AnyPod", bound=SomePod)
 def find_client(pods: Iterable[AnyPod], namespace: str) -> AnyPod | None:
     """Find the test client of a namespace."""
     here = (pod for pod in pods if pod.namespace == namespace)
-    return next((pod for pod in here if CLIENT in (pod.labels.get("app"), pod.workload)), None)
+    return next((p for p in here if is_client(p.labels, p.workload or p.name)), None)
+
+
+def is_client(labels: Mapping[str, str], workload: str) -> bool:
+    """Tell whether pods of these labels, and of this workload, are a test client."""
+    return CLIENT in (labels.get("app"), workload)
+
+
+def no_client(pods: Iterable[SomePod], namespace: str) -> EnvironmentFailed:
+    """Make the error for a namespace without a test client, with the way to get one."""
+    message = f"there is no test client in namespace {namespace}: no pod has the label app={CLIENT}"
+    found = list(pods)
+    elsewhere = (pod.namespace for pod in found if find_client([pod], pod.namespace))
+    if other := next(elsewhere, None):
+        return EnvironmentFailed(message, hint=f"There is one in namespace {other}: -n {other}")
+    if any(pod.namespace == namespace for pod in found):
+        hint = "Beside objects of your own there will be one after: meshdemo up -f FILE"
+        return EnvironmentFailed(message, hint=hint)
+    return EnvironmentFailed(message, hint="Start one with: meshdemo up")
 
 
 def named(pods: Iterable[AnyPod], name: str) -> list[AnyPod]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.errors import ExitCode
@@ -31,6 +32,15 @@ NEXT_STEPS = (
 )
 
 
+def own_next_steps(url: str) -> tuple[tuple[str, str], ...]:
+    """Say what to try next with an app of the user's."""
+    return (
+        ("meshdemo status", "the pods, the services, and the rules in words"),
+        ("meshdemo verify", "prove again what the rules promise"),
+        (f"meshdemo exec -- curl {shlex.quote(url)}", "be the test client yourself"),
+    )
+
+
 def verified(measured: Measured, **more: Any) -> Report:  # noqa: ANN401 - JSON is any data
     """Report a verdict."""
     return Report(
@@ -48,10 +58,10 @@ def up_done(result: Up, watched: Mapping[str, Any]) -> Report:
     def show(terminal: Terminal) -> None:
         if measured is not None:
             _show_verdict(terminal, measured)
-        if not result.own and measured is not None:
             terminal.line()
             terminal.line("Try next:")
-            steps = [(terminal.commands.spell(command), why) for command, why in NEXT_STEPS]
+            following = own_next_steps(measured.sample.request.url) if result.own else NEXT_STEPS
+            steps = [(terminal.commands.spell(command), why) for command, why in following]
             width = max(len(command) for command, _ in steps)
             for command, why in steps:
                 terminal.line(f"  {command.ljust(width)}   # {why}")

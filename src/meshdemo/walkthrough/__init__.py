@@ -6,7 +6,9 @@
     up.py            all of it, in the article's order
     workloads.py     deploy and inject, in the workshop's order
     sidecars.py      which pods got none though one was asked for
-    routing.py       a split of the traffic, as one VirtualService
+    client.py        the test client that joins the user's objects
+    routing.py       rules applied and cleared, and which are in force
+    splits.py        a split of the traffic, as one VirtualService
     measuring.py     verify: wait for the rules, measure once, judge
     pods.py          which pods it is about: the test client, the versions of a service
     logs.py          whose log is meant

@@ -7,7 +7,7 @@ measurement is never repeated until it passes.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from meshdemo import manifests, promise, verdict
@@ -34,6 +34,7 @@ class Question:
     expectation: Expectation | None = None
     """None means what the applied rules promise."""
     request: Request = field(default_factory=Request)
+    """Without a URL it is about the walkthrough's app, or else the only Service."""
     requests: int | None = None
     """None means as many as a verdict on the expectation is worth."""
     wait: float = 10.0
@@ -76,8 +77,9 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
     pods = engine.pods()
     if not client.injected and manifests.rules(objects):
         yield who.unheeded(client)
+    request = who.addressed(question.request, client.namespace, objects)
     expectation = question.expectation or promised(
-        objects, pods, question.request, client, engine.root_namespace
+        objects, pods, request, client, engine.root_namespace
     )
     convergence = _converge(engine, manifests.rules(objects), question.wait)
     if not convergence.live:
@@ -87,9 +89,9 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
             warning=True,
         )
     count = question.requests or verdict.default_requests(expectation)
-    sample = take(engine, question.request, count, question.timeout)
+    sample = take(engine, request, count, question.timeout)
     _require_sending(engine, sample)
-    known = who.versions_of(question.request.url, client.namespace, objects, pods)
+    known = who.versions_of(request.url, client.namespace, objects, pods)
     counted = tally(sample, sorted({*expectation.versions, *known}))
     return Measured(
         where=engine.where,
@@ -102,6 +104,12 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
         ),
         convergence=convergence,
     )
+
+
+def addressed(engine: Engine, question: Question) -> Question:
+    """Give the question with the URL that is meant where none was said."""
+    request = who.addressed(question.request, engine.where.namespace, engine.objects())
+    return replace(question, request=request)
 
 
 def expected(engine: Engine, question: Question) -> Expectation:

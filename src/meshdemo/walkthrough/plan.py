@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from meshdemo import manifests
 from meshdemo.engines import INJECT_LABEL, Injection, MeshOptions
 from meshdemo.settings import Settings
-from meshdemo.walkthrough import bundled
+from meshdemo.traffic import Request
+from meshdemo.walkthrough import bundled, client
 from meshdemo.walkthrough.images import ImageChoice
 
 if TYPE_CHECKING:
@@ -29,12 +30,16 @@ class Plan:
     settings: Settings = field(default_factory=Settings)
     files: tuple[str, ...] = ()
     """The user's manifests; none means the walkthrough's own."""
+    completes: bool = False
+    """Whether the walkthrough's test client joins the user's objects where they have none."""
     injection: Injection | None = Injection.KUBE_INJECT
     """None means that nothing was said: the objects as they are."""
     mesh: MeshOptions = field(default_factory=MeshOptions)
     images: ImageChoice = field(default_factory=ImageChoice)
     """Images in place of those in the manifests."""
     verify: bool = True
+    request: Request = field(default_factory=Request)
+    """What is asked for."""
     requests: int | None = None
     """None means as many as each purpose wants."""
     wait: float = 10.0
@@ -57,17 +62,38 @@ class Plan:
     def read_alone(self) -> tuple[Object, ...]:
         """Read all objects without an engine, for what does not depend on where they go."""
         files = self.files if self.is_own else bundled.paths(bundled.NAMES)
-        return self.images.replaced(manifests.read(files, namespace="default"))
+        space = self.settings.place or "default"
+        found = manifests.read(files, namespace=space)
+        return self.images.replaced(self._completed(found, space))
+
+    def joined(self, objects: Sequence[Object]) -> Plan:
+        """Give the plan with the test client's file among the user's, if it has joined them."""
+        if not (self.is_own and client.has_joined(objects)):
+            return self
+        return replace(self, files=(*self.files, client.file()))
 
     def _written(self, engine: Engine, names: tuple[str, ...]) -> tuple[Object, ...]:
         if self.is_own:
             explicit = self.settings.namespace is not None
-            return read_files(engine, self.files, explicit=explicit)
+            found = read_files(engine, self.files, explicit=explicit)
+            wanted = self.completes and client.may_join(engine)
+            return self._completed(found, engine.where.namespace) if wanted else found
         objects = manifests.read(bundled.paths(names), namespace=engine.where.namespace)
+        return self._asking(objects)
+
+    def _completed(self, objects: tuple[Object, ...], namespace: str) -> tuple[Object, ...]:
+        """Give the user's objects with the test client that they lack."""
+        if not (self.is_own and self.completes):
+            return objects
+        return (*objects, *self._asking(client.joining(objects, namespace)))
+
+    def _asking(self, objects: tuple[Object, ...]) -> tuple[Object, ...]:
+        """Have the walkthrough's pods ask for a sidecar, if it is Istio's webhook that gives them.
+
+        By themselves they ask for none, and no namespace of the user's is labelled for them.
+        """
         if self.injection is not Injection.AUTO:
             return objects
-        # By themselves the article's pods ask for no sidecar, and no namespace of the user's is
-        # labelled for them.
         return tuple(with_sidecar_label(item, self.mesh.revision) for item in objects)
 
 

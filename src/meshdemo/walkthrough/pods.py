@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from meshdemo import hosts
-from meshdemo.engines.pods import CLIENT, find_client
-from meshdemo.errors import EnvironmentFailed
+from meshdemo.engines import RUN_LABEL
+from meshdemo.engines.pods import find_client, is_client, no_client
+from meshdemo.errors import EnvironmentFailed, InputError
 from meshdemo.manifests import WORKLOADS
+from meshdemo.protocols import protocol_of
+from meshdemo.traffic import DEFAULT_URL, Request
 from meshdemo.walkthrough.events import Note
 
 if TYPE_CHECKING:
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from meshdemo.manifests import Object
 
 BEGIN = "Type: meshdemo up"
+DEFAULT_PORT = 80
 
 
 def require_pods(engine: Engine) -> tuple[Pod, ...]:
@@ -31,11 +36,10 @@ def require_pods(engine: Engine) -> tuple[Pod, ...]:
 
 def require_client(engine: Engine) -> Pod:
     """Give the test client, or say what to type when there is none."""
-    client = find_client(require_pods(engine), engine.where.namespace)
-    if client is None:
-        message = f"there is no test client in namespace {engine.where.namespace}"
-        raise EnvironmentFailed(message, hint=f"It is the Deployment {CLIENT}. {BEGIN}")
-    return client
+    pods = require_pods(engine)
+    if client := find_client(pods, engine.where.namespace):
+        return client
+    raise no_client(engine.pods(), engine.where.namespace)
 
 
 def of_others(pods: Sequence[Pod], objects: Iterable[Object]) -> frozenset[str]:
@@ -53,6 +57,47 @@ def service_of(host: str, namespace: str, objects: Iterable[Object]) -> Object |
     full = hosts.dialled(host, namespace)
     services = (item for item in objects if item.kind == "Service")
     return next((s for s in services if hosts.service_host(s.name, s.namespace) == full), None)
+
+
+def addressed(request: Request, namespace: str, objects: Sequence[Object]) -> Request:
+    """Give the request with the URL that is meant where it has none.
+
+    That is the walkthrough's app, or else the only Service there is. Raises InputError where there
+    are several.
+    """
+    if request.url:
+        return request
+    if service_of(urlsplit(DEFAULT_URL).hostname or "", namespace, objects):
+        return replace(request, url=DEFAULT_URL)
+    urls = [_url(service, namespace) for service in apps(namespace, objects)]
+    if len(urls) > 1:
+        raise InputError(
+            f"there are several Services, and none is called app: {', '.join(sorted(urls))}",
+            hint=f"Say which one: meshdemo verify --url {min(urls)}",
+        )
+    return replace(request, url=urls[0] if urls else DEFAULT_URL)
+
+
+def apps(namespace: str, objects: Iterable[Object]) -> list[Object]:
+    """Give the Services of an app: ours before others', those here before those elsewhere."""
+    found = [
+        item
+        for item in objects
+        if item.kind == "Service"
+        and not is_client(item.spec.get("selector") or {}, item.name)
+        and any(protocol_of(port).takes_http_rules for port in item.spec.get("ports") or ())
+    ]
+    ours = [item for item in found if RUN_LABEL in item.labels] or found
+    return [item for item in ours if item.namespace == namespace] or ours
+
+
+def _url(service: Object, namespace: str) -> str:
+    """Give the URL of a Service's first HTTP port, as a pod of the namespace dials it."""
+    near = service.namespace == namespace
+    host = service.name if near else f"{service.name}.{service.namespace}"
+    ports = [p["port"] for p in service.spec["ports"] if protocol_of(p).takes_http_rules]
+    port = DEFAULT_PORT if DEFAULT_PORT in ports else ports[0]
+    return f"http://{host}/" if port == DEFAULT_PORT else f"http://{host}:{port}/"
 
 
 def versions_of(

@@ -1,26 +1,22 @@
-"""A split of the app's traffic: always one VirtualService, changed in place.
-
-A new split in a new object would lose to the older one, because Istio never merges two
-VirtualServices for one host.
-"""
+"""Traffic rules: a split, the user's own, or none; and which of them are in force."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from meshdemo import manifests, promise, rivalry
 from meshdemo.engines import RUN_LABEL
 from meshdemo.engines.pods import find_client
 from meshdemo.errors import EnvironmentFailed, InputError, Problem
 from meshdemo.expectation import parse_split
-from meshdemo.hosts import resolve, service_host
-from meshdemo.manifests import Object
+from meshdemo.hosts import service_host
 from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough import steps, workloads
 from meshdemo.walkthrough.events import Accepted, Finished, Note, Started
 from meshdemo.walkthrough.plan import Plan
+from meshdemo.walkthrough.splits import HOST, Splitting
 from meshdemo.wording import counted
 
 if TYPE_CHECKING:
@@ -28,13 +24,9 @@ if TYPE_CHECKING:
 
     from meshdemo.engines import Change, Engine
     from meshdemo.expectation import Split
+    from meshdemo.manifests import Object
     from meshdemo.settings import Settings
     from meshdemo.walkthrough.events import Story
-
-HOST = "app"
-ROUTE = "app-default-v2"
-SUBSETS = "app"
-API = "networking.istio.io/v1beta1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +35,13 @@ class Asked:
 
     split: Split | None = None
     files: tuple[str, ...] = ()
+    host: str = HOST
+    """The Service whose traffic is split."""
 
     @classmethod
-    def read(cls, split: Sequence[str], files: Sequence[str]) -> Asked:
+    def read(cls, split: Sequence[str], files: Sequence[str], host: str | None = None) -> Asked:
         """Read it from the command line. Raises InputError."""
-        return cls(parse_split(split) if split else None, tuple(files))
+        return cls(parse_split(split) if split else None, tuple(files), host or HOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +59,7 @@ def route(engine: Engine, asked: Asked, settings: Settings) -> Story[Routed]:
     """Make the traffic do what was asked, and return when the data plane has it."""
     plan = Plan(settings, asked.files)
     if asked.split:
-        return (yield from split_traffic(engine, asked.split, plan))
+        return (yield from split_traffic(engine, asked.host, asked.split, plan))
     if asked.files:
         rules = plan.read(engine)
         yield from workloads.analyzed(engine, rules)
@@ -73,12 +67,14 @@ def route(engine: Engine, asked: Asked, settings: Settings) -> Story[Routed]:
     return (yield from clear(engine, plan))
 
 
-def split_traffic(engine: Engine, split: Split, plan: Plan) -> Story[Routed]:
-    """Divide the app's traffic among versions."""
+def split_traffic(engine: Engine, host: str, split: Split, plan: Plan) -> Story[Routed]:
+    """Divide a Service's traffic among versions."""
     objects = engine.objects()
-    known = require_versions(engine, objects, split.versions)
-    refuse_rivals(engine.where.namespace, objects)
-    rules = split_objects(split, engine.where.namespace, objects, known)
+    service = require_service(engine, host, objects, split)
+    known = require_versions(engine, service, split.versions)
+    splitting = Splitting.of(engine, service.name, objects)
+    splitting.refuse_rivals(splitting.route)
+    rules = splitting.rules(split, known)
     return (yield from apply_rules(engine, rules, plan, steps.applied(plan, rules)))
 
 
@@ -180,40 +176,31 @@ def in_force(
     ]
 
 
-def split_objects(
-    split: Split, namespace: str, existing: Sequence[Object], known: Sequence[str]
-) -> list[Object]:
-    """Give the DestinationRule, if it lacks a subset, and the VirtualService of a split.
-
-    A new DestinationRule names every known version: so `up` and `route v2` write the same.
-    """
-    host_rules = [
-        item
-        for item in existing
-        if item.kind == "DestinationRule"
-        and item.namespace == namespace
-        and _means_app(str(item.spec.get("host", "")), item.namespace, namespace)
-    ]
-    wanted = split.versions if host_rules else known
-    missing = [
-        v for v in dict.fromkeys(wanted) if not any(_has_subset(item, v) for item in host_rules)
-    ]
-    ours = next((item for item in host_rules if item.name == SUBSETS), None)
-    rules = [_destination_rule(ours, missing, namespace)] if missing else []
-    return [*rules, _virtual_service(split, namespace)]
+def require_service(engine: Engine, host: str, objects: Sequence[Object], split: Split) -> Object:
+    """Give the Service that is meant, or say which there are."""
+    namespace = engine.where.namespace
+    who.require_pods(engine)
+    service = who.service_of(host, namespace, objects)
+    if service and service.namespace == namespace:
+        return service
+    if service:
+        message = f"the Service {host} is of another namespace"
+        raise InputError(message, hint=f"Say meshdemo route -n {service.namespace}")
+    names = [item.name for item in who.apps(namespace, objects) if item.namespace == namespace]
+    weights = " ".join(str(split).split(",")) if len(split.weights) > 1 else split.versions[0]
+    hint = "Type: meshdemo deploy"
+    if names:
+        hint = f"There is {', '.join(names)}. Type: meshdemo route --host {names[0]} {weights}"
+    raise EnvironmentFailed(f"there is no Service {host} in namespace {namespace}", hint=hint)
 
 
-def require_versions(
-    engine: Engine, objects: Sequence[Object], versions: Sequence[str]
-) -> list[str]:
+def require_versions(engine: Engine, service: Object, versions: Sequence[str]) -> list[str]:
     """Give the versions there are; refuse one that no pod has: all of its traffic would fail."""
     pods = who.require_pods(engine)
-    namespace = engine.where.namespace
-    service = who.service_of(HOST, namespace, objects)
-    behind = who.selected(service, pods) if service else []
+    behind = who.selected(service, pods)
     known = sorted({pod.labels["version"] for pod in behind if pod.labels.get("version")})
     if not known:
-        message = f"no pod stands behind the host {HOST} in namespace {namespace}"
+        message = f"no pod behind {service.title} has a label version"
         raise EnvironmentFailed(message, hint="Type: meshdemo deploy")
     problems = [
         Problem("no pod has this version", subject=version, hint=f"there are {', '.join(known)}")
@@ -225,71 +212,8 @@ def require_versions(
     return known
 
 
-def refuse_rivals(namespace: str, objects: Sequence[Object]) -> None:
-    """Refuse to route while another VirtualService for the host might win."""
-    found = list(rivals(namespace, objects))
-    if not found:
-        return
-    names = ", ".join(item.title for item in found)
-    hint = "Change it with meshdemo route -f, or remove it with meshdemo route --clear."
-    if all(item.namespace != namespace for item in found):
-        hint = "It holds here because its exportTo says so, or nothing: ask who made it."
-    message = f"{names}: there already for the host {HOST}, and only one of them is heeded"
-    raise EnvironmentFailed(message, hint=hint)
-
-
-def rivals(namespace: str, objects: Sequence[Object]) -> Iterator[Object]:
-    """Give the VirtualServices for the app's host, other than ours, that sidecars heed.
-
-    One of another namespace is none if it loses against ours: it is not ours to remove.
-    """
-    rules = [item for item in objects if item.kind == "VirtualService"]
-    ours = next((i for i in rules if (i.namespace, i.name) == (namespace, ROUTE)), None)
-    for item in rules:
-        if item is ours or not rivalry.is_for_mesh(item):
-            continue
-        loses = ours and rivalry.precedence(ours) < rivalry.precedence(item)
-        counts = item.namespace == namespace or not loses
-        if counts and service_host(HOST, namespace) in rivalry.hosts_of(item):
-            yield item
-
-
 def warn_unheeded(engine: Engine) -> Iterator[Note]:
     """Warn of an un-injected test client; a missing one needs no word here."""
     client = find_client(engine.pods(), engine.where.namespace)
     if client is not None and not client.injected:
         yield who.unheeded(client)
-
-
-def _means_app(host: str, written_in: str, namespace: str) -> bool:
-    """Tell whether a rule's host is the app's, as Istio reads it in the rule's namespace."""
-    return resolve(host, written_in).lower() == service_host(HOST, namespace)
-
-
-def _has_subset(rule: Object, name: str) -> bool:
-    return any(subset.get("name") == name for subset in rule.spec.get("subsets") or [])
-
-
-def _destination_rule(ours: Object | None, missing: Sequence[str], namespace: str) -> Object:
-    added = [{"name": version, "labels": {"version": version}} for version in missing]
-    if ours is not None:
-        subsets = [*(ours.spec.get("subsets") or []), *added]
-        return ours.with_data({**ours.data, "spec": {**ours.spec, "subsets": subsets}})
-    return _object("DestinationRule", SUBSETS, namespace, {"host": HOST, "subsets": added})
-
-
-def _virtual_service(split: Split, namespace: str) -> Object:
-    destinations: list[dict[str, Any]] = [
-        {"destination": {"host": HOST, "subset": version}, "weight": weight}
-        for version, weight in split.weights
-    ]
-    if len(destinations) == 1:
-        del destinations[0]["weight"]  # as in the article: so `up` and `route v2` write the same
-    return _object(
-        "VirtualService", ROUTE, namespace, {"hosts": [HOST], "http": [{"route": destinations}]}
-    )
-
-
-def _object(kind: str, name: str, namespace: str, spec: dict[str, Any]) -> Object:
-    metadata = {"name": name, "namespace": namespace}
-    return Object({"apiVersion": API, "kind": kind, "metadata": metadata, "spec": spec})

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meshdemo import manifests
+from meshdemo.errors import InputError
+from meshdemo.traffic import Request
 from meshdemo.walkthrough import bundled
+from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough.images import images_of
 from meshdemo.walkthrough.steps import (
     INJECT,
@@ -29,6 +33,7 @@ def script(plan: Plan) -> str:
     lines = ["#!/bin/sh", "set -eu"]
     steps: tuple[Step, ...] = WALKTHROUGH
     if plan.is_own:
+        plan = _own(plan)
         steps = (INSTALL, INJECT, OWN_DEPLOY, OWN_VERIFY)
     else:
         lines += ["", "# Write the manifests into this folder.", "meshdemo manifests ."]
@@ -39,6 +44,16 @@ def script(plan: Plan) -> str:
         if commands and wanted:
             lines += ["", f"# {step.name}: {step.does}", *commands]
     return "\n".join(lines)
+
+
+def _own(plan: Plan) -> Plan:
+    """Give the plan for the user's own objects: with a test client, and with what it asks for."""
+    objects = plan.read_alone()
+    try:
+        request = who.addressed(Request(url=""), plan.settings.place or "default", objects)
+    except InputError:  # of several Services nobody has said which one is meant
+        return replace(plan.joined(objects), verify=False)
+    return replace(plan.joined(objects), request=request)
 
 
 def _unless_there(plan: Plan) -> tuple[str, ...]:

@@ -17,9 +17,8 @@ from meshdemo import manifests, sources
 from meshdemo.engines import Injection
 from meshdemo.errors import InputError
 from meshdemo.expectation import parse
-from meshdemo.traffic import DEFAULT_URL, Request
 from meshdemo.verdict import default_requests
-from meshdemo.walkthrough import bundled
+from meshdemo.walkthrough import bundled, client
 from meshdemo.walkthrough.events import Started
 from meshdemo.walkthrough.plan import sidecar_label
 
@@ -62,20 +61,22 @@ def inject_commands(plan: Plan) -> tuple[str, ...]:
     """Write the injected manifests beside the plain ones."""
     if plan.injection is Injection.NONE:
         return ()
-    if plan.injection is Injection.AUTO and not plan.is_own:
-        # The local engine writes the label for Istio's webhook, which the article's pods lack.
-        namespace = plan.settings.place
-        inject = ["meshdemo", "inject", "--engine", "local"]
-        inject += ["-n", namespace] if namespace else []
-    elif plan.injection is Injection.AUTO:
-        inject = ["meshdemo", "inject", "--injection", "auto", *_flags(plan)]
-    else:
-        inject = ["istioctl", "kube-inject", *_flags(plan, istioctl=True)]
     files = _files(plan, bundled.WORKLOADS)
     return tuple(
-        f"{shlex.join([*inject, '-f', file])} > {shlex.quote(injected)}"
+        f"{shlex.join([*_injecting(plan, file), '-f', file])} > {shlex.quote(injected)}"
         for file, injected in zip(files, _injected(files), strict=True)
     )
+
+
+def _injecting(plan: Plan, file: str) -> list[str]:
+    """Give the command that injects a file."""
+    if plan.injection is not Injection.AUTO:
+        return ["istioctl", "kube-inject", *_flags(plan, istioctl=True)]
+    if plan.is_own and file != client.file():
+        return ["meshdemo", "inject", "--injection", "auto", *_flags(plan)]
+    # The local engine writes the label for Istio's webhook, which the article's pods lack.
+    namespace = plan.settings.place
+    return ["meshdemo", "inject", "--engine", "local", *(["-n", namespace] if namespace else [])]
 
 
 def deploy_commands(plan: Plan) -> tuple[str, ...]:
@@ -149,9 +150,9 @@ def rule_commands(*names: str) -> Commands:
     return lambda plan: tuple(_kubectl(plan, "apply", "-f", name) for name in names)
 
 
-def verify_commands(plan: Plan, request: Request | None = None) -> tuple[str, ...]:
+def verify_commands(plan: Plan) -> tuple[str, ...]:
     """Count who answers, often enough to prove it; ``proving`` says how often that is."""
-    return (_loop(plan, plan.requests or PROVING, request),)
+    return (_loop(plan, plan.requests or PROVING),)
 
 
 def proving(plan: Plan, expectation: Expectation) -> Plan:
@@ -252,13 +253,12 @@ def _kubectl(plan: Plan, *arguments: str) -> str:
     return shlex.join(["kubectl", *_flags(plan), *arguments])
 
 
-def _loop(plan: Plan, count: int, request: Request | None = None) -> str:
-    request = request or Request()
-    curl = ["curl", "-s"]
+def _loop(plan: Plan, count: int) -> str:
+    request, curl = plan.request, ["curl", "-s"]
     curl += ["-X", request.method] if request.method != "GET" else []
     for name, value in request.headers:
         curl += ["-H", f"{name}: {value}"]
-    call = shlex.join([*curl, request.url or DEFAULT_URL])
+    call = shlex.join([*curl, request.url])
     loop = f"for i in $(seq {count}); do {call}; echo; done | sort | uniq -c"
     return _kubectl(
         plan, "exec", "deploy/testclient", "-c", CLIENT_CONTAINER, "--", "sh", "-c", loop

@@ -7,7 +7,7 @@ before the rules, after each of them, and at last judged.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from meshdemo import expectation, manifests
@@ -17,8 +17,10 @@ from meshdemo.errors import InputError
 from meshdemo.rule_summary import summary
 from meshdemo.traffic import Request, tally
 from meshdemo.verdict import Outcome
-from meshdemo.walkthrough import measuring, routing, sidecars, steps, workloads
+from meshdemo.walkthrough import client, measuring, routing, sidecars, steps, workloads
+from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough.events import Accepted, Counted, Finished, Note
+from meshdemo.walkthrough.splits import HOST, Splitting
 from meshdemo.wording import counted
 
 if TYPE_CHECKING:
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 
 EXPECTED = "v2=100%"
 VERSIONS = ("v1", "v2")
-HOW_TO_VERIFY = "say what to expect: meshdemo verify --url URL --expect v1=90%,v2=10%"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Up:
 def up(engine: Engine, plan: Plan) -> Story[Up]:
     """Go through all steps. Again, it changes nothing and only proves that all is there."""
     objects = plan.read(engine)
+    plan = plan.joined(objects)
     rules = [item for item in manifests.in_apply_order(objects) if item.kind in manifests.RULES]
     others = [item for item in objects if item.kind not in manifests.RULES]
     checked = engine.apply(manifests.in_apply_order(objects), dry_run=True)
@@ -66,7 +68,8 @@ def up(engine: Engine, plan: Plan) -> Story[Up]:
         _try_again(engine, objects)
     changes = yield from _deploy(engine, plan, others)
     if plan.is_own:
-        yield from workloads.analyzed(engine, objects)
+        yield from _joined(objects, changes)
+        yield from workloads.analyzed(engine, client.others(objects))
         changes += yield from _apply_own_rules(engine, plan, rules)
         return Up(changes, (yield from _verify_own(engine, plan)), own=True)
     changes += yield from _route(engine, plan, rules)
@@ -81,6 +84,13 @@ def _try_again(engine: Engine, objects: Sequence[Object]) -> None:
     except InputError as error:
         message = "the Istio that was just installed refuses objects, and none was applied"
         raise InputError(message, error.problems) from error
+
+
+def _joined(objects: Sequence[Object], changes: Sequence[Change]) -> Iterator[Note]:
+    """Say that the walkthrough's test client is there as well."""
+    new = {(change.kind, change.name) for change in changes if change.action == "created"}
+    if client.has_joined(objects) and ("Deployment", CLIENT) in new:
+        yield Note(f"{CLIENT} is the walkthrough's test client, added because you have none")
 
 
 def _deploy(engine: Engine, plan: Plan, objects: Sequence[Object]) -> Story[tuple[Change, ...]]:
@@ -109,7 +119,8 @@ def _route(engine: Engine, plan: Plan, rules: Sequence[Object]) -> Story[tuple[C
     What the rules that are in force already have hidden cannot be shown any more.
     """
     existing = engine.objects()
-    routing.refuse_rivals(engine.where.namespace, existing)
+    splitting = Splitting.of(engine, HOST, existing)
+    splitting.refuse_rivals(splitting.made)
     in_force = {item.key for item in manifests.rules(existing)}
     shows = plan.verify and not any(
         item.kind == "VirtualService" for item in rules if item.key in in_force
@@ -200,19 +211,23 @@ def _verify_own(engine: Engine, plan: Plan) -> Story[Measured | None]:
     """Prove what the rules promise, if that can be said; it is no fault if it cannot."""
     if not plan.verify:
         return None
-    request = Request()
-    client = find_client(engine.pods(), engine.where.namespace)
-    if client is None:
-        yield Note(f"not verified: there is no test client, the Deployment {CLIENT}")
+    sender = find_client(engine.pods(), engine.where.namespace)
+    if sender is None:
+        yield Note(f"not verified: {CLIENT} has no pod")
         return None
+    request = Request(url="")
     try:
+        request = who.addressed(request, engine.where.namespace, engine.objects())
         promise = measuring.promised(
-            engine.objects(), engine.pods(), request, client, engine.root_namespace
+            engine.objects(), engine.pods(), request, sender, engine.root_namespace
         )
     except InputError as error:
-        yield Note(f"not verified: {error.message}; {HOW_TO_VERIFY}")
+        url = request.url or "URL"
+        how = f"say what to expect: meshdemo verify --url {url} --expect v1=90%,v2=10%"
+        yield Note(f"not verified: {error.message}; {how}")
         return None
-    yield steps.OWN_VERIFY.started(steps.proving(plan, promise))
+    plan = steps.proving(replace(plan, request=request), promise)
+    yield steps.OWN_VERIFY.started(plan)
     question = measuring.Question(
         request=request,
         requests=plan.requests,

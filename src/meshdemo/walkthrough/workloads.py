@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from meshdemo import manifests
 from meshdemo.engines import Applied, Injection
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough import sidecars, steps
 from meshdemo.walkthrough.events import Accepted, Checked, Finished
 from meshdemo.walkthrough.plan import with_sidecar_label
+from meshdemo.walkthrough.splits import HOST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,7 +177,13 @@ def next_command(result: Deployed, objects: Sequence[Object]) -> str:
     namespaces = {pod.namespace for pod in result.pods}
     if any(o.kind == "VirtualService" and o.namespace in namespaces for o in objects):
         return "meshdemo verify (proves what the rules promise)"
-    return "meshdemo route v2 (sends all traffic to v2)"
+    for service in who.apps(result.pods[0].namespace, objects):
+        behind = who.selected(service, result.pods)
+        versions = sorted({pod.labels["version"] for pod in behind if "version" in pod.labels})
+        if len(versions) > 1:
+            host = "" if service.name == HOST else f"--host {service.name} "
+            return f"meshdemo route {host}{versions[-1]} (sends all traffic to {versions[-1]})"
+    return "meshdemo verify (counts who answers)"
 
 
 def injected_manifests(engine: Engine, plan: Plan) -> Story[tuple[Object, ...]]:

@@ -12,8 +12,7 @@ from meshdemo.engines.cluster import controlplane, status, written
 from meshdemo.engines.cluster.connection import Forbidden
 from meshdemo.engines.cluster.dataplane import DataPlane
 from meshdemo.engines.cluster.exec import Target
-from meshdemo.engines.pods import CLIENT, find_client
-from meshdemo.errors import EnvironmentFailed
+from meshdemo.engines.pods import find_client, no_client
 from meshdemo.hosts import service_host
 from meshdemo.manifests import Object, in_apply_order
 from meshdemo.promise import Client
@@ -139,10 +138,7 @@ class View:
         """Give the test client, or say what to type where there is none."""
         if pod := self.client():
             return pod
-        raise EnvironmentFailed(
-            f"there is no mesh in namespace {self.run}: no test client (label app={CLIENT})",
-            hint="Start one with: meshdemo up",
-        )
+        raise no_client(self.pods(), self.run)
 
     def data_plane(self, pod: Pod) -> DataPlane:
         """Give the data plane as a test client sees it."""

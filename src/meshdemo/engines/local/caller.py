@@ -12,7 +12,7 @@ from meshdemo import shell
 from meshdemo.engines.local import images, ports
 from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.engines.local.translate.connections import may_bind_connections
-from meshdemo.engines.pods import CLIENT, find_client
+from meshdemo.engines.pods import find_client, no_client
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.promise import Client, rules_decide
 
@@ -46,8 +46,7 @@ class Caller:
         planned = runtime.planned()
         pod = find_client(planned.pods, namespace)
         if pod is None:
-            message = f"there is no test client (label app={CLIENT}) in namespace {namespace}"
-            raise EnvironmentFailed(message, hint=UP_HINT)
+            raise no_client(planned.pods, namespace)
         return cls(runtime, objects, pod, f"http://{LOOPBACK}:{planned.proxy(pod)}")
 
     def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
