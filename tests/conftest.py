@@ -7,6 +7,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +15,16 @@ if TYPE_CHECKING:
 # Who runs the tests in the background of a script has SIGINT ignored, and so would every command
 # that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How fast an example is says something of the machine only. In CI a change is judged by the same
+# examples each time; elsewhere new ones are tried, and one that fails is remembered.
+settings.register_profile(
+    "suite",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
+)
+settings.load_profile("suite")
 
 KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "MESHDEMO_ENVOY")
 RARE = 1e-5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshdemo.engines.local import fields
@@ -26,7 +26,7 @@ DATA = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=60)  # no deadline: a busy machine is no failure
+@settings(max_examples=60)
 @given(kind=st.sampled_from(sorted(fields.TABLE)), spec=DATA, metadata=DATA)
 def test_any_data_is_judged_without_an_error(kind: str, spec: object, metadata: object) -> None:
     tags = metadata if isinstance(metadata, dict) else {}
@@ -57,7 +57,7 @@ def _data(of: Any) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in fields.TABLE if kind != "ServiceAccount"])
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(data=st.data())
 def test_wrong_values_in_known_fields_are_judged_without_an_error(
     kind: str, data: st.DataObject

@@ -62,10 +62,16 @@ class App:
         return answer
 
 
-def free_ports(count: int) -> tuple[int, ...]:
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.create_server((LOOPBACK, 0))) for _ in range(count)]
-        return tuple(probe.getsockname()[1] for probe in probes)
+@contextlib.contextmanager
+def held_port() -> Iterator[int]:
+    """Give a port that nobody listens on, and that the kernel gives to nobody else meanwhile.
+
+    A process that is told of it can listen there: SO_REUSEADDR allows it beside one that does not.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind((LOOPBACK, 0))
+        yield holder.getsockname()[1]
 
 
 def app_environment(listen: str, extra: dict[str, str]) -> dict[str, str]:
@@ -100,7 +106,7 @@ def launching() -> Iterator[Launch]:
 @contextlib.contextmanager
 def starting() -> Iterator[Start]:
     """Give what starts an app and waits until it listens, and end all of them."""
-    with launching() as launch:
+    with contextlib.ExitStack() as held, launching() as launch:
 
         def start(
             name: str,
@@ -109,7 +115,7 @@ def starting() -> Iterator[Start]:
             env: dict[str, str] | None = None,
             stdout: IO[str] | int = subprocess.DEVNULL,
         ) -> App:
-            chosen = free_ports(ports)
+            chosen = tuple(held.enter_context(held_port()) for _ in range(ports))
             listen = ",".join(f"{80 + n}={LOOPBACK}:{port}" for n, port in enumerate(chosen))
             app = App(launch(name, listen, env or {}, stdout), chosen)
             for port in chosen:

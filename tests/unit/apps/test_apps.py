@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+from tests.unit.apps.conftest import app_environment, held_port
 
 import meshdemo
 from meshdemo.engines.local.apps import server
@@ -74,9 +75,9 @@ def test_flaskapp_fetches_http_only(flaskapp: App, query: str, words: str) -> No
 
 
 def test_flaskapp_says_that_its_proxy_is_down(start: Start) -> None:
-    with socket.create_server((LOOPBACK, 0)) as closed:
-        nobody = f"http://{LOOPBACK}:{closed.getsockname()[1]}"
-    answer = start("flaskapp", env={"http_proxy": nobody}).ask("/fetch?url=http://app/")
+    with held_port() as port:
+        nobody = f"http://{LOOPBACK}:{port}"
+        answer = start("flaskapp", env={"http_proxy": nobody}).ask("/fetch?url=http://app/")
     assert answer[:2] == (502, "http://app/: connection refused\n")
 
 
@@ -235,13 +236,39 @@ def test_an_app_serves_sixteen_connections_at_once(
 def test_an_app_ends_soon_after_sigterm(start: Start, *, busy: bool) -> None:
     app = start("echo")
     with closing(app.connect()) as connection:
-        connection.request("GET", "/", headers={"x-echo-delay": "60" if busy else "0"})
+        delay = "60" if busy else "0"
+        connection.request("GET", "/", headers={"x-echo-delay": delay, "x-echo-key": "it"})
+        while app.echo("/echo/count?key=it")["count"] == 0:
+            time.sleep(0.01)
         if not busy:
             connection.getresponse().read()
         app.process.terminate()
         _, said = app.process.communicate(timeout=PATIENCE)
     assert app.process.returncode == 0
     assert "Traceback" not in said
+
+
+EARLY = """
+import asyncio.selector_events, os, runpy, signal
+
+half = asyncio.selector_events.BaseSelectorEventLoop
+whole = half._make_self_pipe
+half._make_self_pipe = lambda loop: (os.kill(os.getpid(), signal.SIGTERM), whole(loop))
+runpy.run_module("meshdemo.engines.local.apps.echo", run_name="__main__")
+"""
+
+
+def test_an_app_that_is_stopped_while_it_starts_says_nothing() -> None:
+    with held_port() as port:
+        done = subprocess.run(
+            [sys.executable, "-c", EARLY],
+            env=app_environment(f"80={LOOPBACK}:{port}", {}),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("name", ["flaskapp", "echo"])

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.unit.apps.conftest import held_port
 
 from meshdemo.engines.local import client
 from meshdemo.engines.local.client import BODY_LIMIT, SIDE_BY_SIDE, Connections, environment, send
@@ -156,9 +157,8 @@ def test_a_kept_connection_that_was_closed_is_an_error_not_a_second_try(
 
 
 def test_nobody_listening_is_connection_refused() -> None:
-    with socket.create_server((LOOPBACK, 0)) as closed:
-        url = f"http://{LOOPBACK}:{closed.getsockname()[1]}"
-    replies = list(send(Request(), 20, url))
+    with held_port() as port:
+        replies = list(send(Request(), 20, f"http://{LOOPBACK}:{port}"))
     assert replies == [Reply(error="connection refused")] * 20
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.unit.apps.conftest import held_port
 
 from meshdemo.engines.local.apps.curl import ensure_curl, expand, read_options, wish_of
 
@@ -182,9 +182,8 @@ def misbehave(handler: BaseHTTPRequestHandler) -> None:
 
 @pytest.mark.parametrize(("proxy", "status"), [("", 5), (f"http://{LOOPBACK}:closed", 7)])
 def test_it_goes_nowhere_without_its_proxy(curl: Curl, proxy: str, status: int) -> None:
-    with socket.create_server((LOOPBACK, 0)) as closed:
-        port = closed.getsockname()[1]
-    assert curl("http://app/", proxy=proxy.replace("closed", str(port))).returncode == status
+    with held_port() as port:
+        assert curl("http://app/", proxy=proxy.replace("closed", str(port))).returncode == status
 
 
 def test_a_template_is_filled_in() -> None:

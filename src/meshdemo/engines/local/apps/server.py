@@ -13,9 +13,11 @@ import sys
 import time
 import urllib.parse
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
+from types import FrameType
 from typing import Any, ClassVar
 
 import uvicorn
@@ -87,9 +89,6 @@ def serve(handler: Handler) -> None:
 
     Exits with a status other than 0 and one line on stderr if it cannot listen there.
     """
-    # uvicorn stops by itself on SIGTERM, and then raises it again.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    sockets = [listen(*address) for address in addresses(os.environ.get(LISTEN))]
     config = uvicorn.Config(
         _Application(handler, AccessLog()),
         http=_Protocol,
@@ -105,7 +104,15 @@ def serve(handler: Handler) -> None:
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
     )
-    uvicorn.Server(config).run(sockets)
+    server = uvicorn.Server(config)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        # Raising an exception here would break off whatever runs, half an event loop for instance.
+        server.should_exit = True
+
+    # For SIGTERM before and after uvicorn handles it: as it ends, it raises it again.
+    signal.signal(signal.SIGTERM, stop)
+    server.run([listen(*address) for address in addresses(os.environ.get(LISTEN))])
 
 
 class AccessLog:
@@ -184,8 +191,7 @@ class _Application:
         self.log.add(request, response.status if response else "no answer")
         if response is None:
             _hang_up(scope["client"])
-            while (await receive())["type"] != "http.disconnect":
-                pass  # what is left of the request's body
+            await _disconnected(receive)
             return
         body = b"" if response.status in _BODILESS else response.body
         await send(
@@ -196,6 +202,17 @@ class _Application:
             }
         )
         await send({"type": "http.response.body", "body": body})
+
+
+async def _disconnected(receive: _Receive) -> None:
+    """Wait until the connection is closed: uvicorn would answer for an app that returns before.
+
+    At the end of the loop asyncio cancels us a second time, one turn before it is closed.
+    """
+    message: _Message = {}
+    while message.get("type") != "http.disconnect":  # else it is the rest of the request's body
+        with suppress(asyncio.CancelledError):
+            message = await receive()
 
 
 def _request(scope: _Message) -> Request:
