@@ -3,26 +3,31 @@
     make bench
 
 Each figure is a ratio of two things measured in turn on the same machine, so that it holds on
-others too. Prints a Markdown table; exit status 1 if a bar is missed.
+others too. Says whether the sources were compiled, and prints a Markdown table; exit status 1 if
+a bar is missed.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
 import by_hand
+import meshdemo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -171,8 +176,32 @@ def slower(what: str, against: str, ours: list[float], theirs: list[float], bar:
     return Row(what, against, f"{a:.2f} s", f"{b:.2f} s", a / b, bar)
 
 
+def compiled() -> str:
+    """Say whether each command loads the sources compiled, or compiles them by itself."""
+    sources = [*Path(meshdemo.__file__).parent.rglob("*.py")]
+    stale = sum(not is_compiled(source) for source in sources)
+    if stale and sys.dont_write_bytecode:
+        return (
+            f"Measured without compiled sources: each command compiles {stale} of {len(sources)} "
+            "anew, because PYTHONDONTWRITEBYTECODE is set. Compile them with: "
+            f"{shlex.join([PYTHON, '-m', 'compileall', '-q', meshdemo.__path__[0]])}"
+        )
+    return "Measured with compiled sources."
+
+
+def is_compiled(source: Path) -> bool:
+    """Tell whether Python would load the compiled file beside a source; it notes time and size."""
+    try:
+        noted = Path(cache_from_source(source)).read_bytes()[8:16]
+    except OSError:
+        return False
+    state = source.stat()
+    return noted == struct.pack("<LL", int(state.st_mtime) & 0xFFFFFFFF, state.st_size)
+
+
 def main() -> int:
     parts = sys.argv[1:] or ["start_up_and_memory", "route", "requests", "help"]
+    print(f"{compiled()}\n", flush=True)
     print("| what | against | measured | reference | ratio | bar | |")
     print("|---|---|---|---|---|---|---|")
     passed = True

@@ -207,9 +207,29 @@ def test_down_proves_that_nothing_is_left(meshed: Cli) -> None:
     assert meshed.engine.calls[-1] == "down --all"
 
 
-def test_down_that_leaves_something_is_3(meshed: Cli) -> None:
-    meshed.engine.left.append(Check("no port is left", ok=False, detail="20001"))
+@pytest.mark.parametrize(("late", "code"), [(False, 3), (True, 4)])
+def test_down_that_leaves_something_is_3_or_4_for_want_of_time(
+    meshed: Cli, late: bool, code: int
+) -> None:
+    hint = "Run `meshdemo down` again."
+    left = (Check(name, ok=False, hint=hint, late=late) for name in ("no port", "no file"))
+    meshed.engine.left += left
+    ended = meshed("down")
+    assert ended.code == code
+    assert ended.out.count("again.") == 1
+    meshed.engine.left.append(Check("no pod", ok=False))
     assert meshed("down").code == 3
+
+
+@pytest.mark.parametrize("command", ["doctor", "install", "down"])
+def test_a_check_that_passes_gives_no_hint(meshed: Cli, command: str) -> None:
+    checks = [Check("well", ok=True, hint="do this"), Check("ill", ok=False, hint="do that")]
+    meshed.engine.checks = meshed.engine.left = checks
+    assert [check["hint"] for check in meshed(command, "-o", "json").json["checks"]] == [
+        None,
+        "do that",
+    ]
+    assert "do this" not in meshed(command).out
 
 
 def test_proxy_url_is_alone_on_stdout(meshed: Cli) -> None:

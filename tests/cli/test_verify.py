@@ -142,11 +142,17 @@ def test_an_expectation_that_cannot_be_is_bad_input(meshed: Cli, expect: str) ->
     "argv",
     [("--requests", "0"), ("--requests", "x"), ("--wait", "soon"), ("--timeout", "0"),
      ("--timeout", "0s"), ("--url", "https://app/"), ("--url", "app"),
-     ("-H", "no colon"), ("--method", "GE T")],
+     ("--header", "no colon"), ("--method", "GE T"), ("--method", "GÉT"), ("--method", "head"),
+     ("--method", "CONNECT"), ("--junit", "no/such/folder.xml"), ("--junit", ".")],
     ids=str,
 )  # fmt: skip
-def test_options_that_make_no_sense_are_usage_errors(meshed: Cli, argv: tuple[str, ...]) -> None:
-    assert meshed("verify", *argv).code == 2
+def test_options_that_make_no_sense_are_refused_before_anything_is_sent(
+    meshed: Cli, argv: tuple[str, ...]
+) -> None:
+    ended = meshed("verify", *argv)
+    assert ended.code == 2
+    assert argv[0] in ended.err
+    assert meshed.engine.calls == []
 
 
 def test_the_request_is_sent_as_asked(meshed: Cli) -> None:

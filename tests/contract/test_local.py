@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -12,6 +13,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +25,7 @@ from meshdemo import manifests, waiting
 from meshdemo.engines.local import ports
 from meshdemo.engines.local.engine import LocalEngine
 from meshdemo.engines.local.processes import orphans
-from meshdemo.errors import EnvironmentFailed, InputError
+from meshdemo.errors import EnvironmentFailed, InputError, TimedOut
 from meshdemo.settings import Settings
 from meshdemo.traffic import Request
 
@@ -156,6 +158,27 @@ def test_after_kill_9_of_the_supervisor_down_still_finds_every_process(
     assert not orphans.of_run(run)
     assert not any(ports.is_listening(port) for port in held)
     assert not engine.store.folder.exists()
+
+
+def test_down_that_has_no_time_keeps_what_it_takes_to_go_on(
+    engine: LocalEngine, settings: Settings
+) -> None:
+    heedless = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + (
+        "import http.server as h, sys; h.test(h.SimpleHTTPRequestHandler, port=int(sys.argv[1]), "
+        "bind='127.0.0.1')"
+    )
+    stubborn = web(shlex.join([sys.executable, "-c", heedless, "{port}"]))
+    engine.apply(stubborn)
+    engine.wait_ready(stubborn, SECONDS)
+    (pod,) = processes(engine, "SIG_IGN")
+    impatient = LocalEngine(replace(settings, timeout=0.2))
+    gone = list(impatient.down())
+    assert not any(check.ok for check in gone)
+    assert all(check.late for check in gone)
+    assert str(pod.pid) in gone[0].detail
+    assert run_of(engine)
+    assert all(check.ok for check in engine.down())
+    assert not pod.is_running()
 
 
 def test_two_meshes_side_by_side_share_no_port_and_do_not_disturb_each_other(
@@ -314,7 +337,7 @@ def test_one_command_at_a_time_changes_a_mesh_and_the_other_says_who_does(
     engine: LocalEngine, settings: Settings, workloads: Sequence[Object]
 ) -> None:
     impatient = LocalEngine(Settings(state_dir=settings.state_dir, timeout=0.2))
-    with engine.store.locked("meshdemo apply", 1), pytest.raises(EnvironmentFailed) as refusal:
+    with engine.store.locked("meshdemo apply", 1), pytest.raises(TimedOut) as refusal:
         impatient.apply(workloads)
     assert f"process {os.getpid()} (meshdemo apply)" in refusal.value.message
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from meshdemo.engines import record
 from meshdemo.engines.local import ports
-from meshdemo.errors import EnvironmentFailed
+from meshdemo.errors import EnvironmentFailed, TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +127,7 @@ def test_whoever_holds_the_folder_for_ever_is_not_waited_for_for_ever(
     handle = os.open(tmp_path / "ports", os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        with pytest.raises(EnvironmentFailed, match=r"waited 0\.1 s"):
+        with pytest.raises(TimedOut, match=r"waited 0\.1 s"):
             locks(tmp_path, "one").take(1)
     finally:
         os.close(handle)

@@ -12,7 +12,7 @@ import pytest
 
 from meshdemo.engines import record
 from meshdemo.engines.local.store import SOCKET_PATH_LIMIT, Store
-from meshdemo.errors import EnvironmentFailed
+from meshdemo.errors import EnvironmentFailed, TimedOut
 from meshdemo.manifests import Object
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def test_only_one_at_a_time_holds_the_lock_and_the_other_learns_who(tmp_path: Pa
     store = Store(tmp_path / "state")
     with (
         store.locked("meshdemo up", 1),
-        pytest.raises(EnvironmentFailed, match=rf"process {os.getpid()} \(meshdemo up\)"),
+        pytest.raises(TimedOut, match=rf"process {os.getpid()} \(meshdemo up\)"),
         store.locked("meshdemo down", 0.1),
     ):
         pass

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from meshdemo.traffic import Request
     from meshdemo.walkthrough.images import ImageChoice
 
+BODILESS = frozenset({"HEAD", "CONNECT"})
+"""The methods whose successful answers have no body, where a version would be read."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h)")
 
@@ -51,8 +53,11 @@ def request(url: str | None, method: str, headers: Sequence[str]) -> Request:
     parts = urlsplit(url or "")
     if url is not None and (parts.scheme != "http" or not parts.hostname):
         raise UsageError(f"--url: {url!r} is no http URL", hint="As in http://app/env/version")
-    if not method.isalpha():
+    if not (method.isascii() and method.isalpha()):
         raise UsageError(f"--method: {method!r} is no HTTP method", hint="As in GET or POST")
+    if method.upper() in BODILESS:
+        message = f"--method: an answer to {method.upper()} has no body, so it names no version"
+        raise UsageError(message, hint="Take a method whose answers have one, as GET or POST")
     return Request(url or "", method.upper(), tuple(_header(header) for header in headers))
 
 

@@ -68,6 +68,8 @@ def verify(
         wait=values.seconds(wait, "--wait"),
         timeout=read_settings(ctx).timeout,
     )
+    if junit:
+        xml.require_writable(Path(junit))
     engine = engine_for(ctx, changes=False)
     progress = ctx.obj.progress
     if explain:

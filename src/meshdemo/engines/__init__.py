@@ -79,6 +79,8 @@ class Check:
     ok: bool
     detail: str = ""
     hint: str = ""
+    late: bool = False
+    """Whether it does not hold because the time was over; it may hold later."""
 
 
 @dataclass(frozen=True, slots=True)

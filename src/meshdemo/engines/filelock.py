@@ -28,7 +28,7 @@ def hold(
     """Hold a lock file, waiting at most ``timeout`` seconds for whoever holds it.
 
     ``prepare`` makes the folder; it is called before each try, because whoever has the lock may
-    remove the file, and the folder with it. Raises EnvironmentFailed, which names the holder.
+    remove the file, and the folder with it. Raises TimedOut, which names the holder.
     """
     with _locked(file, os.O_RDWR | os.O_CREAT, timeout, prepare) as handle:
         os.ftruncate(handle, 0)
@@ -56,7 +56,7 @@ def _locked(path: Path, flags: int, timeout: float, prepare: Callable[[], None])
     except TimedOut as error:
         folder = path if path.is_dir() else path.parent
         message = f"{_holder(path)} is changing {folder}; waited {timeout:g} s for it"
-        raise EnvironmentFailed(message, hint=HINT) from error
+        raise TimedOut(message, hint=HINT) from error
     except OSError as error:
         message = f"{path} cannot be locked: {error.strerror}"
         raise EnvironmentFailed(message, hint="See that you may write there.") from error

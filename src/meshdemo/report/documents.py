@@ -61,7 +61,7 @@ def check_document(check: Check) -> dict[str, Any]:
         "name": check.name,
         "ok": check.ok,
         "detail": check.detail or None,
-        "hint": check.hint or None,
+        "hint": None if check.ok else check.hint or None,
     }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from meshdemo.errors import EnvironmentFailed
+from meshdemo.errors import EnvironmentFailed, UsageError
 from meshdemo.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -15,6 +17,17 @@ if TYPE_CHECKING:
     from meshdemo.walkthrough.measuring import Measured
 
 _NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def require_writable(file: Path) -> None:
+    """Refuse a file that cannot be written, before anything is measured. Raises UsageError."""
+    if file.is_dir():
+        raise UsageError(f"--junit: {file} is a folder", hint=f"As in {file / 'verdict.xml'}")
+    if not file.parent.is_dir():
+        hint = f"Make it: mkdir -p {shlex.quote(str(file.parent))}"
+        raise UsageError(f"--junit: there is no folder {file.parent}", hint=hint)
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise UsageError(f"--junit: you may not write {file}", hint="Name another file.")
 
 
 def write_junit(file: Path, measured: Measured) -> None:

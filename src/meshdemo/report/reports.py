@@ -96,20 +96,23 @@ def injected(result: Injected, watched: Mapping[str, Any]) -> Report:
 def checked(
     checks: Sequence[Check], done: str = "", watched: Mapping[str, Any] | None = None
 ) -> Report:
-    """Report named facts; one that does not hold is exit code 3."""
-    ok = all(check.ok for check in checks)
+    """Report named facts; one that does not hold is exit code 3, or 4 if only time was short."""
+    wrong = [check for check in checks if not check.ok]
+    ok = not wrong
+    code = ExitCode.INCONCLUSIVE if all(check.late for check in wrong) else ExitCode.ENVIRONMENT
 
     def show(terminal: Terminal) -> None:
-        for check in checks:
+        for number, check in enumerate(checks, 1):
             said = f": {check.detail}" if check.detail else ""
             terminal.line(f"{terminal.mark(check.ok)} {check.name}{said}")
-            if not check.ok and check.hint:
+            following = [later.hint for later in checks[number:] if not later.ok]
+            if not check.ok and check.hint and check.hint not in following:
                 terminal.advise(f"    {check.hint}")
         if ok and done:
             terminal.line(done)
 
     data = {**(watched or {}), "ok": ok, "checks": [check_document(item) for item in checks]}
-    return Report(data, show, ExitCode.OK if ok else ExitCode.ENVIRONMENT)
+    return Report(data, show, ExitCode.OK if ok else code)
 
 
 def streamed(lines: Iterable[str], key: str, *, collect: bool) -> Report:

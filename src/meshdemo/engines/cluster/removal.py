@@ -254,7 +254,7 @@ def _makers(pod: Json) -> set[str]:
 def _check(name: str, left: Sequence[str], detail: str) -> Check:
     if not left:
         return Check(name, ok=True, detail=detail)
-    return Check(name, ok=False, detail=f"still there: {', '.join(left)}", hint=HINT)
+    return Check(name, ok=False, detail=f"still there: {', '.join(left)}", hint=HINT, late=True)
 
 
 def _own_grace(pod: Json) -> int:

@@ -169,7 +169,8 @@ class Removal:
         try:
             waiting.until(probe, name, timeout=self.timeout)
         except TimedOut as error:
-            return Check(name, ok=False, detail=error.message, hint="Wait, and try again.")
+            hint = "Wait, and try again."
+            return Check(name, ok=False, detail=error.message, hint=hint, late=True)
         return Check(name, ok=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,32 +37,36 @@ def take_down(store: Store, timeout: float) -> Iterator[Check]:
     """Stop and remove everything of the run in a state directory, then look whether it is gone.
 
     Whatever state an earlier command left, also none; a folder that is not ours is not touched.
+    What has not ended after ``timeout`` seconds keeps its files, so that it is found again.
     """
+    deadline = time.monotonic() + timeout
     found = _Found()
     if _runs(store) or record.is_ours(store.folder):
         with store.locked("meshdemo down", timeout):
-            found = _take_down(store)
+            found = _take_down(store, deadline)
     elif store.has_record():
         message = f"{store.folder / record.FILE} is no record of meshdemo's, so nothing was removed"
         raise EnvironmentFailed(message, hint=f"Remove it yourself. {record.ELSEWHERE}")
     return _prove(store, found)
 
 
-def _take_down(store: Store) -> _Found:
+def _take_down(store: Store, deadline: float) -> _Found:
     found = _Found(_runs(store))
     for run in found.runs:
         locks = ports.PortLocks(run.run, store.folder)
         held = locks.held()
         found.ports += held
         found.ended += len(orphans.of_run(run.run))
-        Supervisor(store.folder, Path(run.sockets), run.run).stop()
-        locks.release(held)
+        Supervisor(store.folder, Path(run.sockets), run.run).stop(deadline - time.monotonic())
+        if not orphans.of_run(run.run):
+            locks.release(held)
     found.files = [
         *store.content(*found.runs),
         *(store.folder / name for name in (record.FILE, record.LOCK, record.MADE)),
         *(Path(run.sockets) for run in found.runs),
     ]
-    store.remove(*found.runs)
+    if not any(orphans.of_run(run.run) for run in found.runs):
+        store.remove(*found.runs)
     return found
 
 
@@ -85,17 +90,20 @@ def _runs(store: Store) -> list[Run]:
 def _prove(store: Store, found: _Found) -> Iterator[Check]:
     processes = [process for run in found.runs for process in orphans.of_run(run.run)]
     detail = f"{found.ended} ended" if not processes else f"still there: {_names(processes)}"
-    yield Check("no process is left", not processes, detail, HINT if processes else "")
+    late = bool(processes)
+    yield Check("no process is left", not processes, detail, HINT, late=late)
     listening = [port for port in found.ports if ports.is_listening(port)]
     locks = [ports.PortLocks(run.run, store.folder) for run in found.runs]
     taken = sorted({*listening, *(port for lock in locks for port in lock.held())})
     detail = f"{len(found.ports)} given back" if not taken else f"still taken: {taken}"
-    yield Check("no port is left", not taken, detail, HINT if taken else "")
+    yield Check("no port is left", not taken, detail, HINT, late=late)
     left = [str(path) for path in found.files if path.exists()]
     detail = f"{store.folder} removed" if not left else f"still there: {', '.join(left)}"
-    if not left and store.folder.exists():
+    if late:
+        detail = f"{store.folder} is kept until they have ended"
+    elif not left and store.folder.exists():
         detail = f"nothing of ours in {store.folder}"
-    yield Check("no file is left", not left, detail, HINT if left else "")
+    yield Check("no file is left", not left, detail, HINT, late=late)
 
 
 def _names(processes: list[Process]) -> str:

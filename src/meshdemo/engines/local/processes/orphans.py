@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -63,11 +65,12 @@ def runs_in(folder: Path) -> set[str]:
     return found - {""}
 
 
-def end_all(run: str) -> None:
-    """End every process of a run: ask first, then kill."""
+def end_all(run: str, deadline: float = math.inf) -> None:
+    """End every process of a run: ask first, then kill; ``deadline`` is by the monotonic clock."""
     for number in range(ROUNDS):
         found = of_run(run)
-        if not found:
+        left = deadline - time.monotonic()
+        if not found or left <= 0:
             return
         for process in found:
             _signal(process, signal.SIGKILL if number else signal.SIGTERM)
@@ -76,7 +79,7 @@ def end_all(run: str) -> None:
             waiting.until(
                 lambda: not any(_belongs(process, run) for process in found),  # noqa: B023 - called at once
                 "the last processes",
-                timeout=GRACE_SECONDS,
+                timeout=min(GRACE_SECONDS, left),
                 longest_pause=LONGEST_PAUSE,
             )
 

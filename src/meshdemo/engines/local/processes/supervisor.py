@@ -6,9 +6,11 @@ waits for it asks it again and again.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
+import time
 import xmlrpc.client
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -102,10 +104,14 @@ class Supervisor:
             for info in found
         }
 
-    def stop(self) -> None:
-        """Stop supervisord and all that it started, also what it lost."""
+    def stop(self, timeout: float = math.inf) -> None:
+        """Stop supervisord and all that it started, also what it lost, within some seconds.
+
+        What has not ended by then may still end: supervisord kills what does not heed it.
+        """
         from meshdemo.engines.local.processes import orphans  # noqa: PLC0415 - psutil costs a quick command too much
 
+        deadline = time.monotonic() + timeout
         pid = orphans.recorded_pid(self.folder / configuration.PID_FILE, self.run)
         try:
             self._call("shutdown")
@@ -114,8 +120,12 @@ class Supervisor:
                 orphans.send(pid, self.run, signal.SIGTERM)
         if pid:
             # Each question wakes it, and a second one must not start before it is gone.
-            _try_until(lambda: not (self.is_up() or orphans.is_ours(pid, self.run)), "its end")
-        orphans.end_all(self.run)
+            _try_until(
+                lambda: not (self.is_up() or orphans.is_ours(pid, self.run)),
+                "its end",
+                min(STOP_SECONDS, timeout),
+            )
+        orphans.end_all(self.run, deadline)
 
     def _start(self) -> None:
         (self.sockets / configuration.SOCKET).unlink(missing_ok=True)
