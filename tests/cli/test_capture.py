@@ -30,7 +30,7 @@ def test_output_is_kept_up_to_a_limit(script: str, said: str) -> None:
         [sys.executable, "-c", PROGRAM, script],
         stdout=subprocess.PIPE,
         text=True,
-        timeout=15,
+        timeout=60,
         check=True,
     )
     assert done.stdout.strip() == said

@@ -32,7 +32,7 @@ LOCAL, CLUSTER = "local", "cluster"
 CONTEXT = os.environ.get("MESHDEMO_E2E_CONTEXT", "")
 KUBECONFIG = os.environ.get("KUBECONFIG")  # read before the tests' environment is cleaned
 ENGINES = (LOCAL, CLUSTER) if CONTEXT else (LOCAL,)
-SECONDS = 30
+SECONDS = 60
 CLUSTER_SECONDS = 120
 """A pod starts in five seconds there, three in one, and the machine may be busy."""
 

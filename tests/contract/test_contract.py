@@ -291,7 +291,7 @@ def test_the_log_of_a_container_can_be_read(
     deploy(*engine.inject(workloads))
     answers(20)
     pod = next(pod for pod in engine.pods() if pod.workload == "app-v1")
-    waiting.until(lambda: list(engine.logs(pod.name, "app")), "the first line", timeout=10)
+    waiting.until(lambda: list(engine.logs(pod.name, "app")), "the first line", timeout=60)
     assert len(list(engine.logs(pod.name, "app", tail=1))) == 1
     assert list(engine.logs(pod.name, "app", tail=0)) == []
     for name, container, missing in (("moon", "app", "pod"), (pod.name, "moon", "container")):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.local.engine import LocalEngine
     from meshdemo.manifests import Object
 
-SECONDS = 30
+SECONDS = 60
 Answers = Callable[..., Counter[str]]
 
 

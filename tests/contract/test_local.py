@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from meshdemo.manifests import Object
 
-SECONDS = 30
+SECONDS = 60
 COMMAND = "meshdemo.dev/command"
 WEB = """
 apiVersion: v1
@@ -125,7 +125,7 @@ def test_what_crashes_is_started_again_with_the_rules_in_force(
     assert len(victims) >= 2
     for victim in victims:
         victim.kill()
-    waiting.until(lambda: not any(v.is_running() for v in victims), "their end", timeout=10)
+    waiting.until(lambda: not any(v.is_running() for v in victims), "their end", timeout=60)
     wait_until_ready(engine)
     assert sum(pod.restarts for pod in engine.pods()) == len(victims)
     assert set(count(engine)) == {"v2"}
@@ -163,9 +163,9 @@ def test_after_kill_9_of_the_supervisor_down_still_finds_every_process(
 def test_down_that_has_no_time_keeps_what_it_takes_to_go_on(
     engine: LocalEngine, settings: Settings
 ) -> None:
-    heedless = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + (
-        "import http.server as h, sys; h.test(h.SimpleHTTPRequestHandler, port=int(sys.argv[1]), "
-        "bind='127.0.0.1')"
+    heedless = (
+        "import http.server as h, signal as s, sys; s.signal(s.SIGTERM, s.SIG_IGN); "
+        "h.test(h.SimpleHTTPRequestHandler, port=int(sys.argv[1]), bind='127.0.0.1')"
     )
     stubborn = web(shlex.join([sys.executable, "-c", heedless, "{port}"]))
     engine.apply(stubborn)
@@ -211,7 +211,7 @@ def test_a_port_that_a_stranger_took_is_replaced_on_the_next_up(
     with socket.socket() as one, socket.socket() as two:
         for stranger, port in ((one, app), (two, inbound)):
             stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            waiting.until(partial(can_bind, stranger, port), "the port", timeout=10)
+            waiting.until(partial(can_bind, stranger, port), "the port", timeout=60)
             stranger.listen()
         up()
         assert {pod.ready for pod in engine.pods()} == {"2/2"}
@@ -351,7 +351,7 @@ def test_sigterm_is_enough_to_end_everything(engine: LocalEngine, up: Callable[[
     waiting.until(
         lambda: not (engine.pods() and orphans.of_run(run_of(engine))),
         f"{len(found)} ends",
-        timeout=15,
+        timeout=60,
     )
 
 
@@ -449,7 +449,7 @@ def test_on_a_dead_mesh_nobody_waits_and_nothing_is_sent(
             victim.kill()
         return not processes(engine, part)
 
-    waiting.until(end, "their end", timeout=10)
+    waiting.until(end, "their end", timeout=60)
     began = time.monotonic()
     with pytest.raises(EnvironmentFailed) as failure:
         engine.wait_ready(rules, SECONDS)

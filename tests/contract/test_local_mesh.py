@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import shutil
 import subprocess
 import sys
 import threading
 from collections import Counter
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -21,7 +23,6 @@ from meshdemo.engines.local import limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from meshdemo.engines.local.engine import LocalEngine
     from meshdemo.manifests import Object
@@ -29,7 +30,13 @@ if TYPE_CHECKING:
 SECONDS = 60
 LINUX_DEFAULT = 128
 """The inotify instances that Linux grants a user."""
-NAMESPACE = ["unshare", "--user", "--map-root-user"]
+OWN_ACCOUNT = Path(__file__).with_name("own_account.py")
+NAMESPACE = (
+    [sys.executable, str(OWN_ACCOUNT)]
+    if os.geteuid() == 0
+    else ["unshare", "--user", "--map-root-user"]
+)
+"""Makes a user namespace to run a program in."""
 LIMIT = "/proc/sys/user/max_inotify_instances"
 
 
@@ -64,7 +71,7 @@ def load(proxy: str, url: str, connections: int, delay: str) -> Iterator[Counter
     address, stop = urlsplit(proxy), threading.Event()
 
     def send() -> None:
-        made = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
+        made = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
         with closing(made) as connection:
             while not stop.is_set():
                 connection.request("GET", url, headers={"x-echo-delay": delay})
@@ -109,6 +116,8 @@ def test_when_pods_come_and_go_no_request_under_way_is_broken(
 
 def test_a_small_shop_comes_up_within_what_linux_grants(tmp_path: Path) -> None:
     """Ten services of three pods each, in a user namespace that grants 128 inotify instances."""
+    if os.geteuid() and "PYTEST_XDIST_WORKER" in os.environ:
+        pytest.skip("ATTENTION: this takes 93 inotify instances of yours; it has to run alone")
     if not may_limit_watchers():
         pytest.skip("ATTENTION: this needs unshare and user namespaces, which are not allowed here")
     names = [f"svc-{number}" for number in range(10)]
@@ -145,7 +154,7 @@ def in_namespace(folder: Path, file: Path) -> str:
     argv = ["sh", "-ec", f'echo 90 > {LIMIT}; exec "$@"', "sh", sys.executable, "-c", SCRIPT]
     done = subprocess.run(
         [*NAMESPACE, *argv, str(folder / "state"), str(file), LIMIT, str(LINUX_DEFAULT)],
-        capture_output=True, text=True, check=True, timeout=85,
+        capture_output=True, text=True, check=True, timeout=240,
     )  # fmt: skip
     return done.stdout
 
@@ -164,7 +173,7 @@ def run(*argv):
 run("up", "--no-verify", "-f", file)
 pathlib.Path(limit).write_text(granted)
 try:
-    run("up", "--no-verify", "-f", file, "--timeout", "60s")
+    run("up", "--no-verify", "-f", file, "--timeout", "120s")
     run("status", "-o", "json")
     run("verify", "--url", "http://svc-7/", "--expect", "v1=100%")
 finally:
@@ -176,4 +185,4 @@ def may_limit_watchers() -> bool:
     if not shutil.which(NAMESPACE[0]):
         return False
     probe = [*NAMESPACE, "sh", "-ec", f"echo {LINUX_DEFAULT} > {LIMIT}"]
-    return subprocess.run(probe, capture_output=True, check=False, timeout=10).returncode == 0
+    return subprocess.run(probe, capture_output=True, check=False, timeout=60).returncode == 0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PROGRAM = Path(sys.executable).with_name("meshdemo")
 # Nobody listens there: a proxy of the user's that reached our loop would break it.
 HOSTILE = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
-LIMIT = 60
+LIMIT = 180
 """Seconds that a command may take."""
 
 

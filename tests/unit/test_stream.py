@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import os
+import signal
 import sys
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-SLOW = "import sys, time; print('one', flush=True); time.sleep(30)"
+SLOW = "import sys, time; print('one', flush=True); time.sleep(600)"
+"""Whoever waits for its end fails by pytest's own timeout."""
 
 
-def stream(program: str, timeout: float = 10) -> Generator[str, None, None]:
+def stream(program: str, timeout: float = 60) -> Generator[str, None, None]:
     yield from shell.stream([sys.executable, "-c", program], timeout=timeout)
 
 
@@ -30,10 +32,8 @@ def test_lines_of_both_streams_come_in_their_order() -> None:
 
 
 def test_a_line_comes_while_the_program_still_runs() -> None:
-    began = time.monotonic()
     with closing(stream(SLOW)) as lines:
         assert next(lines) == "one"
-    assert time.monotonic() - began < 5
 
 
 def test_who_stops_reading_stops_the_program() -> None:
@@ -53,22 +53,15 @@ def test_a_failure_comes_after_the_last_line_and_holds_them_all() -> None:
 
 
 def test_a_program_that_takes_too_long_is_stopped_and_what_it_said_is_kept() -> None:
-    began = time.monotonic()
-    with pytest.raises(shell.CommandFailed, match=r"did not end within 0\.5 s") as caught:
-        list(stream(SLOW, timeout=0.5))
-    assert time.monotonic() - began < 5
+    with pytest.raises(shell.CommandFailed, match="did not end within 2 s") as caught:
+        list(shell.stream(["sh", "-c", "echo one; exec sleep 600"], timeout=2))
     assert caught.value.output == "one"
 
 
 def test_a_child_that_keeps_the_stream_open_does_not_keep_us() -> None:
-    program = (
-        "import subprocess, sys; subprocess.Popen([sys.executable, '-c', "
-        "'import time; time.sleep(3)']); print('a')"
-    )
-    began = time.monotonic()
-    with pytest.raises(shell.CommandFailed, match="did not end within 1 s"):
-        list(stream(program, timeout=1))
-    assert time.monotonic() - began < 2.5
+    with pytest.raises(shell.CommandFailed, match="did not end within 1 s") as caught:
+        list(shell.stream(["sh", "-c", "sleep 600 & echo $!"], timeout=1))
+    os.kill(int(caught.value.output), signal.SIGKILL)
 
 
 def test_bytes_that_are_no_text_do_no_harm() -> None:

@@ -15,8 +15,6 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from meshdemo.errors import Interrupted
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -53,13 +51,6 @@ class Command(TyperCommand):
             if source is not None and source.name == "COMMANDLINE":
                 root.params[param.name] = value
         return rest
-
-    def invoke(self, ctx: Context) -> Result:
-        """Run it; Ctrl-C becomes an error like others, so that it is reported like others."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as interrupt:
-            raise Interrupted("interrupted") from interrupt
 
     def format_options(self, ctx: Context, formatter: Formatter) -> None:
         """Write the options in groups: its own, then the shared ones."""

@@ -19,6 +19,7 @@ from meshdemo.errors import (
     Interrupted,
     MeshdemoError,
     Terminated,
+    stopped,
 )
 from meshdemo.report import document
 from meshdemo.report.terminal import Terminal
@@ -77,6 +78,8 @@ def fail(run: Invocation | None, error: MeshdemoError, arguments: Sequence[str])
 
 def fail_unforeseen(run: Invocation | None, error: BaseException, arguments: Sequence[str]) -> int:
     """Report what nobody foresaw: a bug, but for a standard output that takes nothing."""
+    if stop := stopped(error):
+        return fail(run, stop, arguments)
     # typer writes its help and the version by itself.
     if isinstance(error, OSError) and (why := streams.output_error()):
         out = run.progress.out if run else Terminal(sys.stdout)

@@ -29,7 +29,7 @@ from meshdemo.cli.status import status
 from meshdemo.cli.up import up
 from meshdemo.cli.verify import verify
 from meshdemo.cli.version import version
-from meshdemo.errors import Interrupted, MeshdemoError, Terminated, UsageError
+from meshdemo.errors import Interrupted, MeshdemoError, Sigterm, UsageError, stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,8 +94,9 @@ def run(arguments: list[str], invocation: Invocation) -> int:
         return int(end.code or 0)
     except typer.TyperException as error:
         return _refuse(error, arguments, invocation)
-    except (KeyboardInterrupt, typer.Abort):
-        return ending.fail(invocation, Interrupted("interrupted"), arguments)
+    except (KeyboardInterrupt, Sigterm, typer.Abort) as signalled:
+        stop = stopped(signalled) or Interrupted("interrupted")
+        return ending.fail(invocation, stop, arguments)
     except MeshdemoError as error:
         return ending.fail(invocation, error, arguments)
 
@@ -116,10 +117,10 @@ def _refuse(error: typer.TyperException, arguments: list[str], invocation: Invoc
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Turn SIGTERM into an error, so that what must be tidied up is."""
+    """Turn SIGTERM into an exception, so that what must be tidied up is."""
 
     def terminate(_signal: int, _frame: FrameType | None) -> None:
-        raise Terminated("terminated by SIGTERM")
+        raise Sigterm
 
     before = signal.signal(signal.SIGTERM, terminate)
     try:

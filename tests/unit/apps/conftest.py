@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 APPS = "meshdemo.engines.local.apps"
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds to wait for what happens at once, on a machine that is busy."""
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.unit.apps.conftest import App, Launch, Start
 
 LOOPBACK = "127.0.0.1"
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @pytest.mark.parametrize(

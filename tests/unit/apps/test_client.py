@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.unit.apps.conftest import Recorder
 
 LOOPBACK = "127.0.0.1"
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def test_each_request_gets_one_reply(recorder: Recorder) -> None:

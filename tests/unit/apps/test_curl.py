@@ -46,7 +46,7 @@ def curl(launcher: Path, recorder: Recorder, tmp_path: Path) -> Curl:
             capture_output=True,
             text=True,
             check=False,
-            timeout=20,
+            timeout=60,
         )
 
     return curl

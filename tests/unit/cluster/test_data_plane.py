@@ -37,7 +37,7 @@ TARGET = remote.Target("shop", "testclient", "app")
 PODS = {"name": "pods", "kind": "Pod", "namespaced": True, "verbs": ["get"]}
 KEY = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """What RFC 6455 adds to a client's key."""
-LONG = 10
+LONG = 45
 """Seconds that no wait of the tests may take, on a busy machine either; unbounded ones take 30."""
 RULE = Object({"apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
                "metadata": {"name": "split", "namespace": "shop"}})  # fmt: skip

@@ -125,10 +125,10 @@ def test_what_is_typed_goes_out_while_a_frame_is_waited_for(wire: Wire) -> None:
     reader = threading.Thread(target=wire.heard)
     reader.start()
     wire.session.write(0, b"ls\n")
-    wire.theirs.settimeout(5)
+    wire.theirs.settimeout(30)
     assert wire.theirs.recv(100)
     wire.says(binary(ERROR, SUCCESS))
-    reader.join(5)
+    reader.join(30)
     assert wire.session.ended == Ended(0)
 
 

@@ -17,11 +17,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
-from types import FrameType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 LISTEN = "MESHDEMO_LISTEN"
 """Names the variable that says where to listen, as in ``80=127.0.0.1:20001,...``: the port
