@@ -1,4 +1,4 @@
-"""YAML documents as kubectl reads them, with the line on which each field stands."""
+"""YAML documents as kubectl reads and writes them, with the line on which each field stands."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
+from meshdemo import scalars
 from meshdemo.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 FieldPath: TypeAlias = "tuple[str | int, ...]"
 """The way to a field from the top of its document, as in ``("spec", "http", 0, "route")``."""
@@ -21,6 +22,10 @@ MOST_VALUES = 200_000
 """Values in one document: far above what is meant, and far below what nested aliases can make."""
 DEEPEST = 100
 """Levels of a document; Kubernetes' own objects have about 20."""
+PLAIN = "meshdemo:plain"
+"""The tag of a scalar that has neither quotes nor a tag."""
+TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
+TAB = re.compile(r"[-?:\s]*\t")
 SAFE_LENGTH = 10_000
 """Characters that cannot nest deep enough to overflow libyaml's stack, which ends the process."""
 
@@ -56,15 +61,33 @@ def read(text: str, file: str, problems: list[Problem]) -> Iterator[Document]:
             if data is not None:
                 yield Document(data, builder.lines)
     except yaml.YAMLError as error:
-        problems.append(_syntax_problem(error, file))
+        problems.append(_syntax_problem(error, text, file))
 
 
-def _syntax_problem(error: yaml.YAMLError, file: str) -> Problem:
+def write(values: Iterable[Any]) -> str:
+    """Write documents, each opened by ``---``, so that kubectl reads them as they are."""
+    return yaml.dump_all(
+        values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, explicit_start=True
+    )
+
+
+def without_nulls(value: Any) -> Any:  # noqa: ANN401 - YAML is any data
+    """Drop what mappings hold as null: to an API server such a field is not there."""
+    if isinstance(value, dict):
+        return {name: without_nulls(item) for name, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def _syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
     if not isinstance(error, yaml.MarkedYAMLError):
         return Problem(f"not YAML: {str(error).splitlines()[0]}", file=file)
     mark = error.problem_mark
+    line = mark.line + 1 if mark else 0
+    if mark and any(map(TAB.match, text.splitlines()[mark.line : line])):
+        hint = "put spaces in its place"
+        return Problem("not YAML: a tab cannot indent a line", file=file, line=line, hint=hint)
     message = " ".join(part for part in (error.context, error.problem) if part)
-    return Problem(f"not YAML: {message}", file=file, line=mark.line + 1 if mark else 0)
+    return Problem(f"not YAML: {message}", file=file, line=line)
 
 
 def _refuse_depth(text: str) -> None:
@@ -83,31 +106,24 @@ def _too_deep(
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml may be absent
-    """YAML as kubectl reads it, which is not quite as PyYAML does.
-
-    A date is a string there, and so are ``12:30`` (750 to PyYAML) and ``=``; ``1e3`` is a number.
-    """
+    """Leaves it to us what a scalar without quotes and without a tag is."""
 
 
-_OWN_SCALARS = {"timestamp", "int", "float", "value"}
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, shape) for tag, shape in found if tag.rpartition(":")[2] not in _OWN_SCALARS]
-    for first, found in _Loader.yaml_implicit_resolvers.items()
+    "<": [(MERGE, re.compile("<<$"))],
+    None: [(PLAIN, re.compile(""))],
 }
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:int",
-    re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]*|[1-9][0-9_]*)$"),
-    list("-+0123456789"),
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"""([-+]?(\.[0-9]+ | [0-9]+(\.[0-9]*)?) ([eE][-+]?[0-9]+)?
-          | [-+]?\.(inf|Inf|INF) | \.(nan|NaN|NAN))$""",
-        re.VERBOSE,
-    ),
-    list("-+0123456789."),
-)
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # as above
+    """Puts quotes around a text that kubectl, or else PyYAML, would take for something else."""
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:  # noqa: ANN401 - PyYAML's signature
+        """Give the tag that a reader would find by himself; ``implicit[0]``: without quotes."""
+        tag: str = super().resolve(kind, value, implicit)
+        if kind is not yaml.ScalarNode or tag != TEXT or not implicit[0]:
+            return tag
+        return TEXT if isinstance(scalars.read(value), str) else PLAIN
 
 
 class _Builder:
@@ -146,12 +162,17 @@ class _Builder:
 
     def build_scalar(self, node: yaml.Node, path: FieldPath) -> Any:  # noqa: ANN401 - YAML is any data
         try:
-            value = self.scalars.construct_object(node)
+            value = self.plain_value(node)
         except (yaml.constructor.ConstructorError, ValueError) as error:
             return self.refuse(node, path, str(getattr(error, "problem", None) or error))
         if isinstance(value, bytes) or (isinstance(value, float) and not math.isfinite(value)):
             return self.refuse(node, path, f"JSON has no value for {node.value}")
         return value
+
+    def plain_value(self, node: yaml.Node) -> Any:  # noqa: ANN401 - YAML is any data
+        if node.tag in {PLAIN, MERGE}:
+            return scalars.read(node.value)
+        return self.scalars.construct_object(node)
 
     def build_mapping(self, node: yaml.MappingNode, path: FieldPath) -> dict[str, Any]:
         own = {id(key) for key, _ in node.value}
@@ -163,22 +184,23 @@ class _Builder:
         data: dict[str, Any] = {}
         written: set[str] = set()
         for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
+            if (name := self.name(key)) is None:
                 self.refuse(key, path, "a key must be a string")
-            elif key.value in written:
-                self.refuse(key, (*path, key.value), "this key is there twice")
+            elif name in written:
+                self.refuse(key, (*path, name), "this key is there twice")
             else:
-                self.set(data, key, path, value)
+                below = (*path, name)
+                self.lines[below] = key.start_mark.line + 1
+                data[name] = self.build(value, below)
                 if id(key) in own:  # one that was merged may be written over
-                    written.add(key.value)
+                    written.add(name)
         return data
 
-    def set(
-        self, data: dict[str, Any], key: yaml.ScalarNode, path: FieldPath, value: yaml.Node
-    ) -> None:
-        below = (*path, key.value)
-        self.lines[below] = key.start_mark.line + 1
-        data[key.value] = self.build(value, below)
+    def name(self, key: yaml.Node) -> str | None:
+        """Give a key as JSON has it: ``y`` is ``true``, and ``0x10`` is ``16``."""
+        if not isinstance(key, yaml.ScalarNode):
+            return None
+        return scalars.key(key.value) if key.tag == PLAIN else str(key.value)
 
     def refuse(self, node: yaml.Node, path: FieldPath, message: str) -> None:
         line = node.start_mark.line + 1

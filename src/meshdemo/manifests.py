@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from meshdemo import documents
 from meshdemo.documents import field_name
 from meshdemo.errors import InputError, Problem
@@ -185,9 +183,7 @@ def _more(
 
 def dump(objects: Iterable[Object]) -> str:
     """Write objects as YAML documents that ``kubectl apply -f -`` takes."""
-    return "".join(
-        "---\n" + yaml.safe_dump(item.data, sort_keys=False, allow_unicode=True) for item in objects
-    )
+    return documents.write(item.data for item in objects)
 
 
 def in_apply_order(objects: Iterable[Object]) -> list[Object]:

@@ -109,14 +109,26 @@ def test_items_of_a_list_are_objects_with_their_own_lines() -> None:
         ("2020-01-01", "2020-01-01"),
         ("2020-01-01T00:00:00Z", "2020-01-01T00:00:00Z"),
         ("12:30", "12:30"),
-        ("1e3", 1000.0),
+        ("1e3", 1000),
+        ("1.0", 1),
         (".5", 0.5),
+        (".5_0", ".5_0"),
+        ("1e400", "1e400"),
+        ("9" * 5000, "9" * 5000),
+        ("0x" + "f" * 5000, "0x" + "f" * 5000),
+        ("18446744073709551615", 2**64 - 1),
+        ("99999999999999999999999", 1e23),
         ("0x1f", 31),
         ("0o10", 8),
         ("010", 8),
+        ("08", 8),
+        ("0b", "0b"),
+        ("-0b11", -3),
         ("1_000", 1000),
         ("=", "="),
-        ("y", "y"),
+        ("<<", "<<"),
+        ("y", True),
+        ("N", False),
         ("yes", True),
         ("off", False),
         ("~", None),
@@ -127,10 +139,27 @@ def test_items_of_a_list_are_objects_with_their_own_lines() -> None:
         ("1.2.3", "1.2.3"),
         ("-", [None]),
     ],
+    ids=lambda value: str(value)[:24],
 )
 def test_scalars_are_read_as_kubectl_reads_them(text: str, value: object) -> None:
     read = spec(f"  value: {text}\n" if text != "-" else "  value:\n  -\n")
     assert (type(read), read) == (type(value), value)
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("n", "false"),
+        ("On", "true"),
+        ("0x10", "16"),
+        ("1.10", "1.1"),
+        ("12:30", "12:30"),
+        ('"y"', "y"),
+        ("!!str y", "y"),
+    ],
+)
+def test_keys_are_read_as_kubectl_reads_them(written: str, key: str) -> None:
+    assert spec(f"  value: {{{written}: a}}\n") == {key: "a"}
 
 
 def test_an_anchor_stands_for_what_it_names() -> None:
@@ -164,6 +193,15 @@ def test_what_is_dumped_reads_back_the_same(value: object) -> None:
     assert again.data == data
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["y", "N", "on", "No", "1e3", "0o17", "0b1", "1_000", "12:30", "2020-01-01", "=", "~", ".inf"],
+)
+def test_a_text_that_a_reader_may_take_for_something_else_is_quoted(text: str) -> None:
+    data = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {text: text}}
+    assert f"  '{text}': '{text}'\n" in manifests.dump([Object(data)])
+
+
 @given(Json)
 def test_json_is_read_as_json(value: object) -> None:
     data = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"value": value}}
@@ -192,12 +230,15 @@ def test_no_document_breaks_the_reader(value: object) -> None:
     ("text", "said"),
     [
         ("a: [1,\nb: 2", "app.yaml:3: not YAML: "),
-        ("a:\n\tb: 1", "app.yaml:2: not YAML: "),
+        ("a:\n\tb: 1", "app.yaml:2: not YAML: a tab cannot indent a line"),
+        ("a:\n  b: 1\n  \tc: 2", "app.yaml:3: not YAML: a tab cannot indent a line"),
         ("a: \x00", "app.yaml: not YAML: "),
         ("a: *nowhere", "app.yaml:1: not YAML: "),
         ("a: &a [1, *a]", "app.yaml:1: a[1]: it contains itself"),
         ("a: &a {b: *a}", "app.yaml:1: a.b: it contains itself"),
         ("a: 1\nb: 2\na: 3", "app.yaml:3: a: this key is there twice"),
+        ("y: 1\ntrue: 2", "app.yaml:2: true: this key is there twice"),
+        ("~: 1", "app.yaml:1: a key must be a string"),
         ("? [a, b]\n: 1", "app.yaml:1: a key must be a string"),
         ("a: !secret b", "app.yaml:1: a: could not determine a constructor for the tag '!secret'"),
         ("a: .inf", "app.yaml:1: a: JSON has no value for .inf"),

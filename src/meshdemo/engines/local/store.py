@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from meshdemo import documents
 from meshdemo.engines import files, record
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.manifests import Object
@@ -48,7 +49,6 @@ REPLACED = (OBJECTS, PODS, "supervisord.conf")
 OURS = (*REPLACED, "pods", "kube-proxy", "sockets", "supervisord.pid", "supervisord.log",
         "supervisord.log.1", "supervisord.out")  # fmt: skip
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +142,7 @@ class Store:
     def replace(self, objects: Iterable[Object]) -> None:
         """Make these the applied objects, all at once. The caller holds the lock."""
         wanted = sorted(objects, key=lambda item: (item.kind, item.namespace, item.name))
-        text = yaml.dump_all(
-            [item.data for item in wanted],
-            Dumper=_Dumper,
-            sort_keys=False,
-            allow_unicode=True,
-            explicit_start=True,
-        )
+        text = documents.write(item.data for item in wanted)
         files.write_if_changed(self.folder / OBJECTS, text, durable=True)
 
     def digest(self) -> str:
