@@ -37,6 +37,10 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
+LONGEST_TEXT = 400
+"""Characters of what is said about one place; more of them are of the input, and left out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong with (or worth a word about) one place of the input."""
@@ -56,9 +60,18 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
         about = " ".join(part for part in (self.subject, self.field) if part)
-        text = ": ".join(part for part in (place, about, self.message) if part)
+        text = ": ".join(_shown(part) for part in (place, about, self.message) if part)
         text = f"{text} [{self.code}]" if self.code else text
-        return f"{text}; {self.hint}" if self.hint else text
+        return f"{text}; {_shown(self.hint)}" if self.hint else text
+
+
+def _shown(text: str) -> str:
+    """Write a text that may hold anything of the input on one line that a terminal can show."""
+    if len(text) > LONGEST_TEXT:
+        text = f"{text[: LONGEST_TEXT // 2]} ... {text[-LONGEST_TEXT // 2 :]}"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from meshdemo import documents
+from meshdemo import documents, shapes
 from meshdemo.documents import field_name
-from meshdemo.errors import InputError, Problem
+from meshdemo.errors import InputError, Problem, in_order
 from meshdemo.sources import texts
 
 if TYPE_CHECKING:
@@ -63,27 +63,32 @@ class Object:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        return self.data.get("metadata") or {}
+        return _mapping(self.data.get("metadata"))
 
     @property
     def spec(self) -> dict[str, Any]:
-        return self.data.get("spec") or {}
+        return _mapping(self.data.get("spec"))
 
     @property
     def labels(self) -> dict[str, str]:
-        return self.metadata.get("labels") or {}
+        return _mapping(self.metadata.get("labels"))
 
     @property
     def annotations(self) -> dict[str, str]:
-        return self.metadata.get("annotations") or {}
+        return _mapping(self.metadata.get("annotations"))
+
+    @property
+    def makes_pods(self) -> bool:
+        """Tell whether it describes pods, be it one or many."""
+        return self.kind in WORKLOADS
 
     @property
     def pod_template(self) -> dict[str, Any]:
         """The part that describes pods: the template of a Deployment, the Pod itself."""
-        found: Any = self.data if self.kind in WORKLOADS else {}
+        found = self.data if self.makes_pods else {}
         for name in self.template_path:
-            found = found.get(name) if isinstance(found, dict) else None
-        return found if isinstance(found, dict) else {}
+            found = _mapping(found.get(str(name)))
+        return found
 
     @property
     def template_path(self) -> FieldPath:
@@ -144,7 +149,8 @@ def read(
 
     An object that names no namespace gets ``namespace``; with ``explicit`` (the user said
     ``-n``) one that names another is refused. Raises InputError with all problems: if there are
-    some, ``admit`` (which raises InputError as well) is asked what is wrong with the rest.
+    some, ``admit`` (which raises InputError as well) is asked what else is wrong; it must bear
+    objects of any shape.
     """
     problems: list[Problem] = []
     objects: list[Object] = []
@@ -155,8 +161,13 @@ def read(
     if not objects and not problems:
         problems.append(Problem("no objects in it", file=", ".join(sources)))
     if problems:
-        raise InputError("the manifests cannot be used", [*problems, *_more(objects, admit)])
+        every = in_order([*problems, *_more(objects, admit)])
+        raise InputError("the manifests cannot be used", every)
     return tuple(objects)
+
+
+def _mapping(value: Any) -> dict[str, Any]:  # noqa: ANN401 - YAML is any data
+    return value if isinstance(value, dict) else {}
 
 
 def _replaced(data: dict[str, Any], path: FieldPath, value: dict[str, Any]) -> dict[str, Any]:
@@ -164,9 +175,8 @@ def _replaced(data: dict[str, Any], path: FieldPath, value: dict[str, Any]) -> d
     if not path:
         return value
     name, *rest = path
-    below = data.get(str(name))
-    inner = below if isinstance(below, dict) else {}
-    return {**data, str(name): _replaced(inner, tuple(rest), value)}
+    below = _mapping(data.get(str(name)))
+    return {**data, str(name): _replaced(below, tuple(rest), value)}
 
 
 def _more(
@@ -228,43 +238,33 @@ def _unpack(
             below = {path[2:]: line for path, line in lines.items() if path[:2] == prefix}
             found += _unpack(item, file, below, problems)
         return found
-    wrong = list(_shape_problems(data, file, lines))
-    problems += wrong
-    return [] if wrong else [Object(data, file, lines)]
+    if wrong := list(_identity_problems(data, file, lines)):
+        problems += wrong
+        return []
+    item = Object(data, file, lines)
+    problems += shapes.problems(item)
+    return [item]
 
 
-def _shape_problems(
+def _identity_problems(
     data: Any,  # noqa: ANN401 - YAML is any data
     file: str,
     lines: Mapping[FieldPath, int],
 ) -> Iterator[Problem]:
-    top = lines.get((), 0)
+    """Say what a document lacks of what makes it an object, one that can be called by its name."""
     if not isinstance(data, dict):
-        yield Problem("not a Kubernetes object: a mapping is wanted", file=file, line=top)
+        message = "not a Kubernetes object: a mapping is wanted"
+        yield Problem(message, file=file, line=lines.get((), 0))
         return
-    metadata = data.get("metadata") if isinstance(data.get("metadata"), dict) else {}
-    item = Object({**data, "metadata": metadata}, file, lines)
+    item = Object(data, file, lines)
     for name in ("apiVersion", "kind"):
         if not isinstance(data.get(name), str) or not data[name]:
             yield item.problem("it is missing, or no string", name)
-    for name in ("metadata", "spec"):
-        if not isinstance(data.get(name, {}), dict | None):
-            yield item.problem("a mapping is wanted", name)
-    if not isinstance(item.metadata.get("name"), str) or not item.name:
+    if not isinstance(data.get("metadata", {}), dict | None):
+        message, hint = shapes.mismatch("a mapping", data["metadata"])
+        yield item.problem(message, "metadata", hint=hint)
+    elif not isinstance(item.metadata.get("name"), str) or not item.name:
         yield item.problem("it is missing, or no string", "metadata", "name")
-    for name in ("labels", "annotations"):
-        yield from _string_map_problems(item, name)
-
-
-def _string_map_problems(item: Object, name: str) -> Iterator[Problem]:
-    values = item.metadata.get(name) or {}
-    if not isinstance(values, dict):
-        yield item.problem("a mapping is wanted", "metadata", name)
-        return
-    for key, value in values.items():
-        if not isinstance(value, str):
-            hint = f'write "{value}"'
-            yield item.problem("a string is wanted", "metadata", name, key, hint=hint)
 
 
 def _settle(item: Object, namespace: str, problems: list[Problem], *, explicit: bool) -> Object:

@@ -60,7 +60,8 @@ def said(text: str) -> list[str]:
 
 
 def test_the_usual_objects_are_admitted_without_a_word() -> None:
-    assert admit(parsed(APP), []) == Admission()
+    objects = parsed(APP)
+    assert admit(objects, []) == Admission(objects=tuple(objects))
 
 
 def test_a_route_to_what_exists_gets_no_warning() -> None:
@@ -68,7 +69,7 @@ def test_a_route_to_what_exists_gets_no_warning() -> None:
         hosts: [app]
         http: [{route: [{destination: {host: app, subset: v1, port: {number: 80}}}]}]
     """
-    assert judged(rule(spec)) == Admission()
+    assert judged(rule(spec)) == Admission(objects=tuple(parsed(rule(spec))))
 
 
 @pytest.mark.parametrize(

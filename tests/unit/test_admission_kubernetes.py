@@ -20,7 +20,10 @@ def parsed(text: str) -> list[Object]:
 
 
 def said(text: str) -> list[str]:
-    return [str(problem) for problem in admit(parsed(text), []).problems]
+    """Give the problems that whoever reads and applies the text is told."""
+    problems: list[Any] = []
+    objects = manifests.parse(textwrap.dedent(text), "my.yaml", problems)
+    return [str(p) for p in manifests.in_order([*problems, *admit(objects, []).problems])]
 
 
 @pytest.mark.parametrize(

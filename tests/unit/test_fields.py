@@ -101,6 +101,15 @@ def test_an_empty_field_without_effect_is_not_worth_a_note() -> None:
     assert fields.read(Object({**data, "spec": {"strategy": {}}, "status": {}})).idle == {}
 
 
+@pytest.mark.parametrize("kind", RULES)
+def test_an_empty_list_of_a_rule_is_as_good_as_absent(kind: str) -> None:
+    every = [path for path, row in fields.every_row(kind) if isinstance(row.type, types.ListOf)]
+    assert every
+    for path in (path for path in every if path.startswith("spec.")):
+        found = messages(_around(kind, path, {path.rpartition(".")[2]: []}))
+        assert [text for text in found if path.rpartition(".")[2] in text] == []
+
+
 def test_an_empty_unsupported_field_of_kubernetes_is_as_good_as_absent() -> None:
     data = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}
     spec = {"containers": [], "volumes": [], "hostNetwork": False, "hostname": None}
@@ -116,7 +125,6 @@ def test_an_empty_unsupported_field_of_kubernetes_is_as_good_as_absent() -> None
         (True, "a whole number is wanted, not the boolean true"),
         ([], "a whole number is wanted, not a list"),
         ({}, "a whole number is wanted, not a mapping"),
-        (None, "a whole number is wanted, not nothing (null)"),
         (2**31, "2147483648 is not in the range 0 to 2147483647"),
     ],
     ids=repr,
@@ -126,6 +134,30 @@ def test_a_wrong_type_says_what_is_wanted_and_what_is_there(value: object, said:
     found = messages(rule("VirtualService", {"http": [{"route": [route]}]}))
     assert len(found) == 1
     assert said in found[0]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in fields.TABLE if kind != "ServiceAccount"])
+def test_a_null_is_as_good_as_absent(kind: str) -> None:
+    """As a server drops it; where a field must be there, null is not enough."""
+    rows = {path: row for path, row in fields.every_row(kind) if path.startswith("spec.")}
+    for path, row in rows.items():
+        *around, name = path.removesuffix("[]").replace("[]", "").split(".")
+        found = messages(_around(kind, path, {name: None}))
+        assert [text for text in found if f".{name}:" in text and "is missing" not in text] == []
+        assert around
+        if row.required:
+            assert [text for text in found if f".{name}: it is missing" in text], path
+
+
+def _around(kind: str, path: str, innermost: object) -> Object:
+    """Give an object that holds next to nothing but the way to a field."""
+    data = innermost
+    for part in reversed(path.split(".")[:-1]):
+        name = part.removesuffix("[]")
+        data = {name: [data] if part.endswith("[]") else data}
+    head = {"apiVersion": fields.TABLE[kind].versions[0], "kind": kind}
+    assert isinstance(data, dict)
+    return Object({**head, "metadata": {"name": "a", "namespace": "b"}, **data})
 
 
 @pytest.mark.parametrize(

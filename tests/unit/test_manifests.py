@@ -275,15 +275,30 @@ def test_aliases_of_aliases_do_not_eat_the_memory() -> None:
         ),
         (
             "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {version: 1}}",
-            'Pod a metadata.labels.version: a string is wanted; write "1"',
+            'Pod a metadata.labels.version: text is wanted, not the number 1; write "1"',
+        ),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {version: n}}",
+            "Pod a metadata.labels.version: text is wanted, not the boolean false; "
+            "put quotes around it: without them n, no, off and false are booleans",
+        ),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {version: 1.10}}",
+            "Pod a metadata.labels.version: text is wanted, not the number 1.1; "
+            "put quotes around it",
+        ),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {version: }}",
+            "Pod a metadata.labels.version: text is wanted, not nothing (null); "
+            'write "" for an empty one',
         ),
         (
             "apiVersion: v1\nkind: Pod\nmetadata: {name: a, annotations: [x]}",
-            "Pod a metadata.annotations: a mapping is wanted",
+            "Pod a metadata.annotations: a mapping is wanted, not a list",
         ),
         (
             "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: [x]",
-            "Pod a spec: a mapping is wanted",
+            "Pod a spec: a mapping is wanted, not a list",
         ),
     ],
     ids=lambda value: value.splitlines()[-1],
@@ -291,6 +306,52 @@ def test_aliases_of_aliases_do_not_eat_the_memory() -> None:
 def test_what_every_object_has_is_checked(text: str, said: str) -> None:
     (problem,) = refused(text)
     assert problem.partition(": ")[2].replace("Pod ", "Pod ", 1).split() == said.split()
+
+
+TEMPLATE = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: a, labels: , annotations: ~}
+spec:
+  template:
+"""
+
+
+@pytest.mark.parametrize(
+    ("pods", "said"),
+    [
+        ("hello", ""),
+        ("{spec: hello}", ".spec"),
+        ("{metadata: hello}", ".metadata"),
+        ("{metadata: {labels: hello}}", ".metadata.labels"),
+        ("{metadata: {annotations: {a: {}}}}", ".metadata.annotations.a"),
+        ("{spec: {containers: hello}}", ".spec.containers"),
+        ("{spec: {containers: [hello]}}", ".spec.containers[0]"),
+        ("{spec: {containers: [~]}}", ".spec.containers[0]"),
+        ("{spec: {initContainers: [{}, {image: 5}]}}", ".spec.initContainers[1].image"),
+        ("{spec: {containers: [{ports: [hello]}]}}", ".spec.containers[0].ports[0]"),
+        ("{spec: {containers: [{env: [{name: []}]}]}}", ".spec.containers[0].env[0].name"),
+        ("{spec: {containers: [{command: [y]}]}}", ".spec.containers[0].command[0]"),
+    ],
+)
+def test_what_describes_pods_has_their_shape(pods: str, said: str) -> None:
+    (problem,) = refused(f"{TEMPLATE}    {pods}")
+    assert problem.startswith(f"app.yaml:{6 if said else 5}: Deployment a spec.template{said}: ")
+    (problem,) = refused(f"{{apiVersion: batch/v1, kind: CronJob, metadata: {{name: a}}, "
+                         f"spec: {{jobTemplate: {{spec: {{template: {pods}}}}}}}}}")  # fmt: skip
+    assert f"CronJob a spec.jobTemplate.spec.template{said}: " in problem
+
+
+@pytest.mark.parametrize("pods", ["", "{spec: , metadata: }", "{spec: {containers: [{env: }]}}"])
+def test_what_is_null_has_any_shape(pods: str) -> None:
+    assert refused(f"{TEMPLATE}    {pods}") == []
+
+
+def test_a_problem_is_one_line_that_a_terminal_can_show() -> None:
+    said = str(Problem(f"a\n\x1b[31m\ud800{'é' * 5000}", hint="b\0"))
+    assert said.startswith(r"a\n\x1b[31m\ud800éé")
+    assert said.endswith(r"éé; b\x00")
+    assert len(said) < 500
 
 
 def test_all_problems_of_all_files_are_reported_together(tmp_path: Path) -> None:

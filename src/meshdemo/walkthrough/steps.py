@@ -63,7 +63,7 @@ def inject_commands(plan: Plan) -> tuple[str, ...]:
         return ()
     files = _files(plan, bundled.WORKLOADS)
     return tuple(
-        f"{shlex.join([*_injecting(plan, file), '-f', file])} > {shlex.quote(injected)}"
+        f"{_reading(_injecting(plan, file), file)} > {shlex.quote(injected)}"
         for file, injected in zip(files, _injected(files), strict=True)
     )
 
@@ -97,12 +97,19 @@ def deploy_commands(plan: Plan) -> tuple[str, ...]:
     )
 
 
+def _reading(inject: Sequence[str], file: str) -> str:
+    """Have manifests injected; istioctl itself fetches nothing."""
+    if not sources.URL.match(file):
+        return shlex.join([*inject, "-f", file])
+    return f"{shlex.join(['curl', '-fsSL', file])} | {shlex.join([*inject, '-f', '-'])}"
+
+
 def inject_files_commands(plan: Plan) -> tuple[str, ...]:
     """Write manifests with sidecars to standard output; a webhook injects only what is applied."""
     if plan.injection is Injection.AUTO:
         return ()
     inject = ["istioctl", "kube-inject", *_flags(plan, istioctl=True)]
-    return tuple(shlex.join([*inject, "-f", file]) for file in _files(plan, ()))
+    return tuple(_reading(inject, file) for file in _files(plan, ()))
 
 
 def inject_deployed_commands(plan: Plan) -> tuple[str, ...]:
@@ -212,10 +219,10 @@ def _files(plan: Plan, names: tuple[str, ...]) -> tuple[str, ...]:
     if not plan.is_own:
         return names
     problems: list[Problem] = []
-    files = list(sources.files(plan.files, problems))
+    files = tuple(sources.each(plan.files, problems))
     if problems:
         raise InputError("the manifests cannot be used", problems)
-    return tuple("-" if file is None else str(file) for file in files)
+    return files
 
 
 def _injected(files: Sequence[str]) -> tuple[str, ...]:

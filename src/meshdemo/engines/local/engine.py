@@ -235,11 +235,11 @@ class LocalEngine:
     def _admit(
         self, objects: Sequence[Object], stored: Sequence[Object]
     ) -> tuple[tuple[Object, ...], Admission]:
-        """Settle what the objects leave open, and judge them."""
+        """Judge the objects, and settle what they leave open."""
         from meshdemo.engines.local.admission import admit  # noqa: PLC0415 - only changes need it
 
-        settled = keep([merging.as_written(item) for item in objects], stored)
-        admission = admit(settled, stored)
+        admission = admit([merging.as_written(item) for item in objects], stored)
+        settled = () if admission.problems else keep(admission.objects, stored)
         problems = admission.problems or tuple(plan.command_problems(settled, stored))
         if problems:
             raise InputError("the objects are refused, and none was applied", problems)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from meshdemo.documents import without_nulls
 from meshdemo.engines import analysis
 from meshdemo.engines.landscape import Landscape
 from meshdemo.engines.local import fields
@@ -42,6 +43,8 @@ _JUDGES = {
 class Admission:
     """What is to be said about some objects. With a problem none of them may be applied."""
 
+    objects: tuple[Object, ...] = ()
+    """They as a server stores them: what is null is not there."""
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     """What is accepted, as Istio accepts it, and probably not meant."""
@@ -59,18 +62,19 @@ def admit(objects: Sequence[Object], existing: Sequence[Object]) -> Admission:
         problems += [*findings.problems, *findings.unsupported]
         idle |= findings.idle
         if fields.is_known(item):
-            known.append(item)
-            problems += metadata.problems(top(item))
+            stored = item.with_data(without_nulls(item.data))
+            known.append(stored)
+            problems += metadata.problems(top(stored))
             if judge := _JUDGES.get(item.kind):
-                problems += judge(top(item))
+                problems += judge(top(stored))
             if item.kind == "VirtualService":
-                problems += virtual_service.limits(top(item))
+                problems += virtual_service.limits(top(stored))
     warnings = analysis.warnings(known, Landscape.after(known, existing, now()))
     for item in known:
         if item.kind == "VirtualService":
             warnings += virtual_service.gateway_warnings(top(item))
     notes = [f"{name} has no effect on the local engine" for name in idle]
-    return Admission(in_order(problems), tuple(warnings), tuple(notes))
+    return Admission(tuple(known), in_order(problems), tuple(warnings), tuple(notes))
 
 
 def istio_problems(objects: Sequence[Object]) -> tuple[Problem, ...]:
@@ -82,5 +86,6 @@ def istio_problems(objects: Sequence[Object]) -> tuple[Problem, ...]:
     for item in rules(objects):
         problems += fields.read(item).problems
         if fields.is_known(item):
-            problems += _JUDGES[item.kind](top(item))
+            stored = item.with_data(without_nulls(item.data))
+            problems += _JUDGES[item.kind](top(stored))
     return in_order(problems)

@@ -62,7 +62,7 @@ LOCALITY = Record(
         "distribute": yes(ListOf(Record({"from": yes(TEXT), "to": yes(MapOf(UNSIGNED))}))),
         "failover": yes(_FAILOVER),
         "failoverPriority": yes(TEXTS),
-        "enabled": yes(BOOLEAN, nullable=True),
+        "enabled": yes(BOOLEAN),
     }
 )
 
@@ -70,16 +70,16 @@ ZONE_AWARE = Record(
     {
         "failover": yes(_FAILOVER),
         "failoverPriority": yes(TEXTS),
-        "enabled": yes(BOOLEAN, nullable=True),
-        "minClusterSize": yes(Integer(1, UINT32), nullable=True),
+        "enabled": yes(BOOLEAN),
+        "minClusterSize": yes(Integer(1, UINT32)),
     }
 )
 
 WARMUP = Record(
     {
         "duration": yes(Duration(), required=True),
-        "minimumPercent": yes(Percentage(least=0), nullable=True),
-        "aggression": yes(Number(), nullable=True),
+        "minimumPercent": yes(Percentage(least=0)),
+        "aggression": yes(Number()),
     }
 )
 
@@ -155,9 +155,9 @@ CONNECTION_POOL = Record(
 OUTLIER_DETECTION = Record(
     {
         "consecutiveErrors": yes(Integer()),
-        "consecutive5xxErrors": yes(UNSIGNED, nullable=True),
-        "consecutiveGatewayErrors": yes(UNSIGNED, nullable=True),
-        "consecutiveLocalOriginFailures": yes(UNSIGNED, nullable=True),
+        "consecutive5xxErrors": yes(UNSIGNED),
+        "consecutiveGatewayErrors": yes(UNSIGNED),
+        "consecutiveLocalOriginFailures": yes(UNSIGNED),
         "splitExternalLocalOriginErrors": yes(BOOLEAN),
         "interval": yes(Duration()),
         "baseEjectionTime": yes(Duration()),
@@ -177,7 +177,7 @@ TLS = Record(
         "credentialName": yes(TEXT),
         "subjectAltNames": yes(TEXTS),
         "sni": yes(TEXT),
-        "insecureSkipVerify": yes(BOOLEAN, nullable=True),
+        "insecureSkipVerify": yes(BOOLEAN),
     }
 )
 
@@ -207,7 +207,7 @@ TRAFFIC_POLICY = Record(
         "retryBudget": later(
             Record(
                 {
-                    "percent": yes(Percentage(least=0), nullable=True),
+                    "percent": yes(Percentage(least=0)),
                     "minRetryConcurrency": yes(UNSIGNED),
                     "budgetInterval": yes(Duration(least=None)),
                 }

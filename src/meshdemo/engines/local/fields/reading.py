@@ -6,6 +6,8 @@ import difflib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from meshdemo.shapes import mismatch
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -55,7 +57,7 @@ class Place:
 
     def report_type(self, wanted: str, value: Any) -> None:  # noqa: ANN401 - a field holds any data
         """Say which type is wanted and which is there."""
-        self.report(f"{wanted} is wanted, not {described(value)}", type_hint(wanted, value))
+        self.report(*mismatch(wanted, value))
 
     def report_unknown(self, name: str, known: Collection[str]) -> None:
         close = closest(name, known)
@@ -85,27 +87,3 @@ def closest(name: str, known: Collection[str]) -> str:
     folded = {item.lower(): item for item in known}
     found = difflib.get_close_matches(name.lower().replace("_", ""), folded, n=1, cutoff=0.7)
     return folded[found[0]] if found else ""
-
-
-def described(value: Any) -> str:  # noqa: ANN401 - a field holds any data
-    """Say what a value is, as in ``the text "half"``."""
-    if value is None:
-        return "nothing (null)"
-    if isinstance(value, bool):
-        return f"the boolean {str(value).lower()}"
-    if isinstance(value, int | float):
-        return f"the number {value}"
-    if isinstance(value, str):
-        return f'the text "{value}"'
-    return "a list" if isinstance(value, list) else "a mapping"
-
-
-def type_hint(wanted: str, value: Any) -> str:  # noqa: ANN401 - a field holds any data
-    """Say how to write the value, where the quotes are all that is wrong."""
-    if wanted.startswith("text") and isinstance(value, int | float):
-        return f'write "{str(value).lower() if isinstance(value, bool) else value}"'
-    if wanted.endswith("number") and isinstance(value, str) and value.lstrip("-").isdecimal():
-        return f"write {value} without quotes"
-    if wanted == "a boolean" and str(value).lower() in {"true", "false"}:
-        return f"write {str(value).lower()} without quotes"
-    return ""

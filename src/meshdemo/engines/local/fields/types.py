@@ -40,32 +40,30 @@ class Row:
     standing: Standing
     type: Type
     required: bool = False
-    nullable: bool = False
-    """Istio's schema takes null for it. Kubernetes takes null for every field of its own."""
 
     def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
-        if value is None and (self.nullable or not place.is_istio):
-            return
+        if value is None:
+            return  # a server drops it: of its own kinds, and of others where it has their schema
         if self.standing is Standing.IDLE:
             if value not in ({}, [], ""):
                 place.note_idle()
             return
         if self.standing is Standing.UNSUPPORTED and not place.refused:
-            if not value and not place.is_istio:
-                return  # Kubernetes takes an empty field for an absent one
+            if value == [] or (not value and not place.is_istio):
+                return  # an empty list says nothing, and of Kubernetes' own no empty field does
             place.report_unsupported()
             place = replace(place, refused=True)
         self.type.read(value, place)
 
 
-def yes(kind: Type, *, required: bool = False, nullable: bool = False) -> Row:
+def yes(kind: Type, *, required: bool = False) -> Row:
     """Say that a field is honoured, if what is around it is."""
-    return Row(Standing.HONOURED, kind, required=required, nullable=nullable)
+    return Row(Standing.HONOURED, kind, required=required)
 
 
-def later(kind: Type | None = None, *, nullable: bool = False) -> Row:
+def later(kind: Type | None = None) -> Row:
     """Say that a field is refused as not supported; with its type, its value is judged too."""
-    return Row(Standing.UNSUPPORTED, kind or ANYTHING, nullable=nullable)
+    return Row(Standing.UNSUPPORTED, kind or ANYTHING)
 
 
 def idle() -> Row:
@@ -236,7 +234,8 @@ class MapOf:
             place.report_type("a mapping", value)
             return
         for name, item in value.items():
-            self.of.read(item, place.at(str(name)))
+            if item is not None or not place.is_istio:  # see Row; Go reads "" for one of its own
+                self.of.read(item, place.at(str(name)))
 
 
 @dataclass(frozen=True)
@@ -275,7 +274,7 @@ class Record:
             else:
                 place.report_unknown(str(name), self.rows)
         for name, row in self.rows.items():
-            if row.required and (name not in value or (value[name] is None and not place.is_istio)):
+            if row.required and value.get(name) is None:
                 place.at(name).report("it is missing")
         for group in self.one_of:
             there = [name for name in group if value.get(name) is not None]

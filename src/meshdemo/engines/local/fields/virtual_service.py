@@ -141,8 +141,8 @@ RETRIES = Record(
         "attempts": yes(Integer(0)),
         "perTryTimeout": yes(Duration()),
         "retryOn": yes(TEXT),
-        "retryRemoteLocalities": yes(BOOLEAN, nullable=True),
-        "retryIgnorePreviousHosts": yes(BOOLEAN, nullable=True),
+        "retryRemoteLocalities": yes(BOOLEAN),
+        "retryIgnorePreviousHosts": yes(BOOLEAN),
         "backoff": yes(Duration()),
     }
 )
@@ -155,7 +155,7 @@ CORS = Record(
         "allowHeaders": yes(TEXTS),
         "exposeHeaders": yes(TEXTS),
         "maxAge": yes(Duration()),
-        "allowCredentials": yes(BOOLEAN, nullable=True),
+        "allowCredentials": yes(BOOLEAN),
         "unmatchedPreflights": yes(Choice(("UNSPECIFIED", "FORWARD", "IGNORE"))),
     }
 )
@@ -194,8 +194,8 @@ HTTP_ROUTE = Record(
         "mirror": later(DESTINATION),
         "mirrors": later(MIRRORS),
         "mirrorPercentage": later(_MIRROR_PERCENT),
-        "mirrorPercent": later(Integer(0, 100), nullable=True),
-        "mirror_percent": later(Integer(0, 100), nullable=True),
+        "mirrorPercent": later(Integer(0, 100)),
+        "mirror_percent": later(Integer(0, 100)),
         "corsPolicy": later(CORS),
         "directResponse": later(DIRECT_RESPONSE),
         "delegate": later(Record({"name": yes(TEXT), "namespace": yes(TEXT)})),
