@@ -157,6 +157,7 @@ def read(
     for file, text in texts(sources, problems):
         objects += parse(text, file, problems)
     objects = [_settle(item, namespace, problems, explicit=explicit) for item in objects]
+    problems += (problem for item in objects for problem in shapes.problems(item))
     _refuse_duplicates(objects, problems)
     if not objects and not problems:
         problems.append(Problem("no objects in it", file=", ".join(sources)))
@@ -241,9 +242,7 @@ def _unpack(
     if wrong := list(_identity_problems(data, file, lines)):
         problems += wrong
         return []
-    item = Object(data, file, lines)
-    problems += shapes.problems(item)
-    return [item]
+    return [Object(data, file, lines)]
 
 
 def _identity_problems(

@@ -20,10 +20,7 @@ def parsed(text: str) -> list[Object]:
 
 
 def said(text: str) -> list[str]:
-    """Give the problems that whoever reads and applies the text is told."""
-    problems: list[Any] = []
-    objects = manifests.parse(textwrap.dedent(text), "my.yaml", problems)
-    return [str(p) for p in manifests.in_order([*problems, *admit(objects, []).problems])]
+    return [str(problem) for problem in admit(parsed(text), []).problems]
 
 
 @pytest.mark.parametrize(
@@ -41,14 +38,16 @@ def said(text: str) -> list[str]:
         ("{ports: [{port: 80, protocol: UDP}]}", "does not support"),
         ("{ports: [{port: 80}], clusterIP: None}", "headless"),
         ("{ports: [{port: 80}], type: ExternalName}", "does not support"),
+        ("{type: ExternalName, externalName: a.example.org}", "does not support"),
+        ("{clusterIP: None}", "headless"),
         ("{ports: [{port: 80}], selector: {app: 1}}", 'write "1"'),
         ("{ports: [{port: 80, targtPort: 1}]}", "did you mean targetPort?"),
     ],
 )
 def test_what_a_server_refuses_in_a_service_is_refused(spec: str, words: str) -> None:
     head = "apiVersion: v1\nkind: Service\nmetadata: {name: other, namespace: default}\n"
-    found = said(f"{head}spec: {spec}")
-    assert [item for item in found if words in item], found
+    (found,) = said(f"{head}spec: {spec}")
+    assert words in found
 
 
 def deployment(pod: str, labels: str = "{app: a}", more: str = "") -> str:
@@ -63,6 +62,9 @@ def deployment(pod: str, labels: str = "{app: a}", more: str = "") -> str:
             spec: {pod}
           {more}
     """
+
+
+BOX = "name: a, image: meshdemo/echo"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,26 @@ def deployment(pod: str, labels: str = "{app: a}", more: str = "") -> str:
             "{containers: [{name: a, image: meshdemo/echo, ports: [{containerPort: 1, name: A}]}]}",
             "no valid port name",
         ),
-        ("{containers: [{name: a, image: meshdemo/echo}], volumes: [{name: v}]}", "volumes"),
+        (
+            "{containers: [{name: a, image: meshdemo/echo}], volumes: [{name: v, nfs: {path: /}}]}",
+            "volumes[0].nfs: Kubernetes knows it, but the local engine does not",
+        ),
+        (
+            f"{{containers: [{{{BOX}}}], volumes: [{{name: v, emptyDir: {{}}, nfs: {{a: b}}}}]}}",
+            "only one of these may be there: emptyDir, nfs",
+        ),
+        (
+            "{containers: [{name: a, image: meshdemo/echo}], volumes: [&v {name: v}, *v]}",
+            "two volumes of the name",
+        ),
+        (
+            f"{{containers: [{{{BOX}, volumeMounts: [{{name: w, mountPath: /w}}]}}]}}",
+            'volumeMounts[0].name: there is no volume "w" in the pod',
+        ),
+        (
+            '{containers: [{name: a, image: meshdemo/echo, env: [{name: a, value: "x\\0"}]}]}',
+            "env[0].value: no environment can hold a NUL character",
+        ),
         ("{containers: [{name: a, image: meshdemo/echo}], initContainers: [{}]}", "initContainers"),
         ("{containers: [{name: a, image: meshdemo/echo}], restartPolicy: Never}", "Never"),
         ("{containers: 5}", "a list is wanted, not the number 5"),
@@ -143,6 +164,78 @@ def test_fields_about_scheduling_and_hygiene_are_accepted_and_named_once() -> No
         f"{path}.containers[].readinessProbe",
         "Deployment spec.strategy",
     ]
+
+
+def test_a_scratch_volume_is_accepted_and_named() -> None:
+    """An empty folder changes nothing for what runs here, be it mounted or not."""
+    pod = """{
+        containers: [{name: a, image: meshdemo/echo, volumeMounts: [{name: t, mountPath: /tmp}]}],
+        volumes: [{name: t, emptyDir: {medium: Memory}}, {name: u, emptyDir: {}}, {name: v}]}"""
+    admission = admit(parsed(deployment(pod)), [])
+    assert admission.problems == ()
+    path = "Deployment spec.template.spec"
+    assert admission.notes == (
+        f"{path}.containers[].volumeMounts has no effect on the local engine",
+        f"{path}.volumes[].emptyDir has no effect on the local engine",
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ('"python3 \\0"', "no command line can hold a NUL character"),
+        ('"python3 \\"x"', "not a command line: No closing quotation"),
+        ('" "', "the command is empty"),
+    ],
+)
+def test_a_command_that_cannot_be_run_is_refused(command: str, words: str) -> None:
+    text = deployment(ECHO).replace(
+        "labels: {app: a}", f"labels: {{app: a}}, annotations: {{meshdemo.dev/command: {command}}}"
+    )
+    (found,) = said(text)
+    assert words in found
+
+
+SERVICE = (
+    "apiVersion: v1\nkind: Service\nmetadata: {{name: s{n}, namespace: default}}\nspec: {spec}\n"
+)
+ACCOUNT = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: s{n}, namespace: default}}\n"
+PORTS = ", ".join(f"{{name: p{n}, port: {n}}}" for n in range(1, 601))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            deployment(ECHO, more="replicas: 1000000"),
+            ["spec.replicas: with it there are 1,000,000"],
+        ),
+        (deployment(ECHO, more="replicas: 200"), []),
+        (SERVICE.format(n=1, spec=f"{{ports: [{PORTS}]}}"), []),
+        (
+            "---\n".join(SERVICE.format(n=n, spec=f"{{ports: [{PORTS}]}}") for n in (1, 2, 3)),
+            ["s2 spec.ports: with it there are 1,200 ports of Services, and the local engine"],
+        ),
+        (
+            SERVICE.format(n=1, spec=f"{{ports: [{PORTS}, {PORTS}]}}"),
+            ["spec.ports: 1,200 items are more than the local engine takes: 1,000"],
+        ),
+        (
+            "---\n".join(ACCOUNT.format(n=n) for n in range(1001)),
+            ["s1000: with it there are 1,001 objects, and the local engine takes 1,000"],
+        ),
+        (
+            SERVICE.format(n=1, spec="{selector: {" + ", ".join(f"a{n}: b" for n in range(20000)))
+            + "}, ports: [{port: 80}]}",
+            ["s1: 20,0", "values are too many: the local engine takes 20,000 values in one object"],
+        ),
+    ],
+    ids=["replicas", "200 pods", "600 ports", "ports", "list", "objects", "values"],
+)
+def test_what_would_take_minutes_is_refused_by_its_bound(text: str, words: list[str]) -> None:
+    found = said(text)
+    assert len(found) == bool(words)
+    assert all(word in found[0] for word in words)
 
 
 @pytest.mark.parametrize("name", ["Other", "a_b", "-a", "a" * 64])

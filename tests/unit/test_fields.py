@@ -193,6 +193,7 @@ def test_kinds_and_their_versions_are_known(version: str, kind: str, said: str) 
         ("1 s", None),
         ("1d", None),
         ("s", None),
+        ("1" * 5000 + "s", None),
     ],
 )
 def test_durations_are_read_as_go_reads_them(text: str, milliseconds: int | None) -> None:
@@ -207,10 +208,14 @@ def test_durations_are_read_as_go_reads_them(text: str, milliseconds: int | None
         ("999us", "less than 1ms"),
         ("-1s", "less than 1ms"),
         ("1.0005s", "finer than a millisecond"),
+        ("2562048h", "longer than Envoy takes: 2562047h47m15s at most"),
+        ("-2562048h", "longer than Envoy takes"),
+        ("9" * 30 + "s", "longer than Envoy takes"),
+        ("9" * 5000 + "s", "no duration"),
         ("5", "no duration"),
         (5, "a duration as 1.5s or 2m is wanted, not the number 5"),
     ],
-    ids=repr,
+    ids=lambda value: repr(value)[:24],
 )
 def test_a_timeout_is_a_millisecond_at_least(value: object, said: str) -> None:
     found = messages(rule("VirtualService", {"http": [{"timeout": value}]}))

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshdemo import manifests
+from meshdemo import manifests, shapes
 from meshdemo.errors import InputError, Problem
 from meshdemo.manifests import Object
 
@@ -43,7 +43,8 @@ def spec(text: str) -> Any:
 
 def refused(text: str) -> list[str]:
     """Say what is wrong with a text, without what follows from it."""
-    return [str(problem) for problem in parse(text)[1]]
+    objects, problems = parse(text)
+    return [str(p) for p in (*problems, *(p for item in objects for p in shapes.problems(item)))]
 
 
 def write(folder: Path, name: str, text: str) -> str:
@@ -279,18 +280,24 @@ def test_aliases_of_aliases_do_not_eat_the_memory() -> None:
         ),
         (
             "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {version: n}}",
-            "Pod a metadata.labels.version: text is wanted, not the boolean false; "
-            "put quotes around it: without them n, no, off and false are booleans",
+            (
+                "Pod a metadata.labels.version: text is wanted, not the boolean false; "
+                "put quotes around it: without them n, no, off and false are booleans"
+            ),
         ),
         (
             "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {version: 1.10}}",
-            "Pod a metadata.labels.version: text is wanted, not the number 1.1; "
-            "put quotes around it",
+            (
+                "Pod a metadata.labels.version: text is wanted, not the number 1.1; "
+                "put quotes around it"
+            ),
         ),
         (
             "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {version: }}",
-            "Pod a metadata.labels.version: text is wanted, not nothing (null); "
-            'write "" for an empty one',
+            (
+                "Pod a metadata.labels.version: text is wanted, not nothing (null); "
+                'write "" for an empty one'
+            ),
         ),
         (
             "apiVersion: v1\nkind: Pod\nmetadata: {name: a, annotations: [x]}",

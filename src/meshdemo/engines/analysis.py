@@ -6,6 +6,7 @@ Every engine says them of rules, each with its place in the file.
 from __future__ import annotations
 
 import difflib
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from meshdemo import hosts, rivalry
@@ -26,6 +27,8 @@ SUBSET_WITHOUT_PODS = "IST0173"
 UNKNOWN_HOST = "IST0174"
 
 ALWAYS_503 = "requests to it get 503"
+FEW = 5
+"""So many other rules for the same host are named, the ones that win first."""
 OLDER = "the older one or, within one second, the first by name"
 
 
@@ -118,15 +121,7 @@ def _conflict_warnings(service: Node, landscape: Landscape) -> Iterator[Problem]
     item = service.item
     if not rivalry.is_for_mesh(item):
         return
-    others = {
-        other.key: (other, host)
-        for host in rivalry.hosts_of(item)
-        for other in landscape.rules_by_host.get(host, ())
-        if other.key != item.key
-    }
-    for other, host in others.values():
-        if not _meet(item, other):
-            continue
+    for other, host in islice(_rivals(item, landscape), FEW):
         winner = min((item, other), key=landscape.precedence)
         fewer = rivalry.publicity(item) != rivalry.publicity(other)
         why = "the one that fewer namespaces see" if fewer else OLDER
@@ -135,6 +130,16 @@ def _conflict_warnings(service: Node, landscape: Landscape) -> Iterator[Problem]
             f"they are not merged: {winner.title} wins, {why}; write all rules into one",
             CONFLICTING_HOSTS,
         )
+
+
+def _rivals(item: Object, landscape: Landscape) -> Iterator[tuple[Object, str]]:
+    """Give each other VirtualService for one of its hosts, with that host, the winners first."""
+    found = {item.key}
+    for host in rivalry.hosts_of(item):
+        for other in landscape.rules_by_host.get(host, ()):
+            if other.key not in found and _meet(item, other):
+                found.add(other.key)
+                yield other, host
 
 
 def _meet(one: Object, other: Object) -> bool:
@@ -161,9 +166,7 @@ def _destination_rule_warnings(rule: Node, landscape: Landscape) -> Iterator[Pro
 
 def _merge_warnings(rule: Node, landscape: Landscape) -> Iterator[Problem]:
     """Warn of what Istio drops when it merges DestinationRules for one host: it tells nobody."""
-    for other in landscape.of("DestinationRule"):
-        if other.item.key == rule.item.key or _merged_as(other) != _merged_as(rule):
-            continue
+    for other in landscape.merged_with(rule)[:FEW]:
         older = min((rule, other), key=lambda n: (landscape.age(n.item), n.item.name))
         hint = f"of the two only that of {older.item.title} holds, {OLDER}"
         theirs = {subset["name"].text: subset.value for subset in other["spec"]["subsets"].items}
@@ -176,11 +179,3 @@ def _merge_warnings(rule: Node, landscape: Landscape) -> Iterator[Problem]:
         if all(policy.there for policy in policies) and policies[0].value != policies[1].value:
             message = f"{other.item.title} has another trafficPolicy for the same host"
             yield policies[0].problem(message, hint)
-
-
-def _merged_as(rule: Node) -> tuple[object, ...]:
-    """Give what DestinationRules that become one have in common."""
-    spec = rule["spec"]
-    host = hosts.resolve(spec["host"].text, rule.item.namespace)
-    exported = sorted(node.text for node in spec["exportTo"].items)
-    return rule.item.namespace, host, exported, spec["workloadSelector"].value

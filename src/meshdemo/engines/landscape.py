@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -65,12 +66,26 @@ class Landscape:
 
     @cached_property
     def rules_by_host(self) -> dict[str, list[Object]]:
-        """The VirtualServices of the mesh by the full names of their hosts."""
+        """The VirtualServices of the mesh by the full names of their hosts, the winners first."""
         found: dict[str, list[Object]] = {}
-        for item in self.objects:
+        for item in sorted(self.objects, key=self.precedence):
             if item.kind == "VirtualService" and rivalry.is_for_mesh(item):
                 for host in rivalry.hosts_of(item):
                     found.setdefault(host, []).append(item)
+        return found
+
+    def merged_with(self, rule: Node) -> list[Node]:
+        """Give the other DestinationRules that Istio merges with one, the oldest first."""
+        found = self._merged[_merged_as(rule)]
+        return [other for other in found if other.item.key != rule.item.key]
+
+    @cached_property
+    def _merged(self) -> dict[str, list[Node]]:
+        found: dict[str, list[Node]] = {}
+        for rule in sorted(
+            self.of("DestinationRule"), key=lambda n: (self.age(n.item), n.item.name)
+        ):
+            found.setdefault(_merged_as(rule), []).append(rule)
         return found
 
     @cached_property
@@ -105,3 +120,13 @@ class Landscape:
         wanted = {**service["spec"]["selector"].texts, **labels}
         namespace = service.item.namespace
         return any(place == namespace and hosts.within(wanted, has) for place, has in self.pods)
+
+
+def _merged_as(rule: Node) -> str:
+    """Write what DestinationRules that become one have in common."""
+    spec = rule["spec"]
+    host = hosts.resolve(spec["host"].text, rule.item.namespace)
+    exported = sorted(node.text for node in spec["exportTo"].items)
+    return json.dumps(
+        [rule.item.namespace, host, exported, spec["workloadSelector"].value], sort_keys=True
+    )

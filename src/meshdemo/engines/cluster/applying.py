@@ -9,8 +9,10 @@ from __future__ import annotations
 import shlex
 import uuid
 from dataclasses import KW_ONLY, dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from meshdemo import shapes
 from meshdemo.engines import RUN_LABEL, Change, find_nothing
 from meshdemo.engines.cluster import fieldpaths, kinds, refusals, written
 from meshdemo.engines.cluster.connection import CONFLICT, Denied, Forbidden, NoSuchKind
@@ -20,7 +22,7 @@ from meshdemo.errors import EnvironmentFailed, InputError, Problem, in_order
 from meshdemo.manifests import CLUSTER_SCOPED, Object, in_apply_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from meshdemo.engines import Judge
     from meshdemo.engines.cluster.kube import Json, Kube
@@ -218,6 +220,21 @@ class Applier:
             action = "unchanged" if same else "configured"
         self.live[item.key] = after
         return Change(action, item.kind, item.namespace, item.name)
+
+
+def refuse_misshapen(
+    objects: Sequence[Object], try_out: Callable[[Sequence[Object]], object]
+) -> None:
+    """Refuse objects that cannot even be prepared for the server, with what it says of the rest."""
+    problems = {item.key: list(shapes.problems(item)) for item in objects}
+    if not any(problems.values()):
+        return
+    every = list(chain(*problems.values()))
+    try:
+        try_out([item for item in objects if not problems[item.key]])
+    except InputError as error:
+        every += error.problems
+    raise InputError("the objects are refused, and none was applied", every)
 
 
 def is_ours(live: Json, run: str) -> bool:

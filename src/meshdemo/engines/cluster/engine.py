@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from meshdemo.engines import (
@@ -26,7 +26,7 @@ from meshdemo.engines.cluster import (
     status,
 )
 from meshdemo.engines.cluster import injection as sidecars
-from meshdemo.engines.cluster.applying import TRIAL_NAMESPACE, Applier, is_ours
+from meshdemo.engines.cluster.applying import TRIAL_NAMESPACE, Applier, is_ours, refuse_misshapen
 from meshdemo.engines.cluster.exec import Target
 from meshdemo.engines.cluster.kube import Kube
 from meshdemo.engines.cluster.readiness import Readiness
@@ -129,6 +129,7 @@ class ClusterEngine:
 
     def apply(self, objects: Sequence[Object], *, dry_run: bool = False) -> Applied:
         """Make the objects true, all or none of them; the same ones again change nothing."""
+        refuse_misshapen(objects, partial(self.apply, dry_run=True))
         if problems := tuple(images.problems_of(objects)):
             raise InputError("the objects are refused, and none was applied", problems)
         applier = Applier(self.kube, self.run, self.judge, adopt=self.settings.adopt)

@@ -185,6 +185,8 @@ def _annotation(template: Mapping[str, Any]) -> str | None:
 
 def _command_findings(command: str) -> Iterator[Finding]:
     path = ("metadata", "annotations", ANNOTATION)
+    if "\0" in command:
+        yield path, "no command line can hold a NUL character", "take it out"
     try:
         words = shlex.split(command)
     except ValueError as error:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from meshdemo import manifests
-from meshdemo.engines.cluster.applying import Applier
+from meshdemo.engines.cluster.applying import Applier, refuse_misshapen
 from meshdemo.engines.local.admission import istio_problems
 from meshdemo.errors import EnvironmentFailed, InputError
 
@@ -148,6 +149,20 @@ def test_every_unknown_field_of_every_object_is_told_and_nothing_changed(
         Applier(kube, "shop").apply(wrong, dry_run=False)
     fields = [problem.field for problem in refusal.value.problems]
     assert fields == ["spec.bad1", "spec.bad2", "spec.bad3"]
+    assert not changes(handler)
+
+
+def test_an_object_of_a_wrong_shape_is_refused_with_all_that_the_server_says_of_the_rest(
+    api: tuple[Api, Kube],
+) -> None:
+    handler, kube = api
+    metadata = {"name": "job", "namespace": "shop", "labels": "hello"}
+    data = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": 5}}
+    wrong = [manifests.Object(data, "app.yaml"), service(bad1=1)]
+    with pytest.raises(InputError) as refusal:
+        refuse_misshapen(wrong, partial(Applier(kube, "shop").apply, dry_run=True))
+    fields = [problem.field for problem in refusal.value.problems]
+    assert fields == ["metadata.labels", "spec.template", "spec.bad1"]
     assert not changes(handler)
 
 

@@ -13,6 +13,7 @@ from meshdemo.engines import analysis
 from meshdemo.engines.landscape import Landscape
 from meshdemo.engines.local import fields
 from meshdemo.engines.local.admission import (
+    bounds,
     destination_rule,
     metadata,
     service,
@@ -25,7 +26,7 @@ from meshdemo.errors import in_order
 from meshdemo.manifests import rules
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from meshdemo.errors import Problem
     from meshdemo.manifests import Object
@@ -58,23 +59,26 @@ def admit(objects: Sequence[Object], existing: Sequence[Object]) -> Admission:
     idle: dict[str, None] = {}
     known = []
     for item in objects:
+        if too_large := list(bounds.size_problems(item)):
+            problems += too_large
+            continue
         findings = fields.read(item)
         problems += [*findings.problems, *findings.unsupported]
         idle |= findings.idle
         if fields.is_known(item):
-            stored = item.with_data(without_nulls(item.data))
-            known.append(stored)
-            problems += metadata.problems(top(stored))
-            if judge := _JUDGES.get(item.kind):
-                problems += judge(top(stored))
+            known.append(item.with_data(without_nulls(item.data)))
+            problems += _judged(known[-1])
             if item.kind == "VirtualService":
-                problems += virtual_service.limits(top(stored))
+                problems += virtual_service.limits(top(known[-1]))
+    problems += bounds.total_problems(known, existing)
+    if problems:
+        return Admission(problems=in_order(problems))
     warnings = analysis.warnings(known, Landscape.after(known, existing, now()))
     for item in known:
         if item.kind == "VirtualService":
             warnings += virtual_service.gateway_warnings(top(item))
     notes = [f"{name} has no effect on the local engine" for name in idle]
-    return Admission(tuple(known), in_order(problems), tuple(warnings), tuple(notes))
+    return Admission(tuple(known), (), tuple(warnings), tuple(notes))
 
 
 def istio_problems(objects: Sequence[Object]) -> tuple[Problem, ...]:
@@ -89,3 +93,9 @@ def istio_problems(objects: Sequence[Object]) -> tuple[Problem, ...]:
             stored = item.with_data(without_nulls(item.data))
             problems += _JUDGES[item.kind](top(stored))
     return in_order(problems)
+
+
+def _judged(item: Object) -> Iterator[Problem]:
+    yield from metadata.problems(top(item))
+    if judge := _JUDGES.get(item.kind):
+        yield from judge(top(item))

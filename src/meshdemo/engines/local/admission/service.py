@@ -14,23 +14,28 @@ if TYPE_CHECKING:
     from meshdemo.errors import Problem
 
 HEADLESS = "None"
+EXTERNAL_NAME = "ExternalName"
+"""As a Service's type: it stands for a host elsewhere, and need not have ports."""
 
 
 def problems(service: Node) -> Iterator[Problem]:
     """Judge a whole Service."""
     spec = service["spec"]
     yield from label_problems(spec["selector"], names.LONGEST_LABEL)
-    if spec["clusterIP"].text == HEADLESS:
+    is_headless = spec["clusterIP"].text == HEADLESS
+    if is_headless:
         yield spec["clusterIP"].problem(
             "the local engine does not support a headless Service yet", "take clusterIP out"
         )
     ports = spec["ports"]
-    if ports.value == []:
-        yield ports.problem("a Service needs at least one port")
+    if ports.is_empty_list and not is_headless and spec["type"].text != EXTERNAL_NAME:
+        missing = "" if ports.there else "it is missing: "
+        yield ports.problem(f"{missing}a Service needs at least one port")
     names_seen: set[str] = set()
     numbers_seen: set[float] = set()
+    among_several = len(ports.items) > 1
     for port in ports.items:
-        yield from _name_problems(port, names_seen, among_several=len(ports.items) > 1)
+        yield from _name_problems(port, names_seen, among_several=among_several)
         yield from _number_problems(port, numbers_seen)
 
 

@@ -76,6 +76,7 @@ def _pod_problems(template: Node) -> Iterator[Problem]:
             yield name.problem("the local engine runs the sidecar itself", "give it not injected")
         seen.add(name.text)
         yield from _container_problems(container)
+    yield from _volume_problems(template["spec"])
     yield from _image_problems(template)
 
 
@@ -87,6 +88,8 @@ def _container_problems(container: Node) -> Iterator[Problem]:
         name = variable["name"]
         if name.is_text and (wrong := names.env_name(name.text)):
             yield name.problem(wrong)
+        if "\0" in variable["value"].text:
+            yield variable["value"].problem("no environment can hold a NUL character")
     seen: set[str] = set()
     for port in container["ports"].items:
         name = port["name"]
@@ -95,6 +98,23 @@ def _container_problems(container: Node) -> Iterator[Problem]:
         elif name.text and name.text in seen:
             yield name.problem(f'there are two ports of the name "{name.text}"')
         seen.add(name.text)
+
+
+def _volume_problems(spec: Node) -> Iterator[Problem]:
+    """Judge the names of volumes, and whether what is mounted is there."""
+    seen: set[str] = set()
+    for volume in spec["volumes"].items:
+        name = volume["name"]
+        if name.is_text and (wrong := names.dns_label(name.text)):
+            yield name.problem(wrong)
+        elif name.text in seen:
+            yield name.problem(f'there are two volumes of the name "{name.text}"')
+        seen.add(name.text)
+    for container in spec["containers"].items:
+        for mount in container["volumeMounts"].items:
+            name = mount["name"]
+            if name.text and name.text not in seen:
+                yield name.problem(f'there is no volume "{name.text}" in the pod')
 
 
 def _image_problems(template: Node) -> Iterator[Problem]:

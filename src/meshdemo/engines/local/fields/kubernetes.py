@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from meshdemo.engines.local.fields import volumes
 from meshdemo.engines.local.fields.types import (
     TEXT,
     TEXT_MAP,
@@ -77,7 +78,7 @@ SERVICE_PORT = Record(
 SERVICE = Record(
     {
         "selector": yes(TEXT_MAP),
-        "ports": yes(ListOf(SERVICE_PORT), required=True),
+        "ports": yes(ListOf(SERVICE_PORT)),
         "type": yes(
             Choice(("ClusterIP", "NodePort", "LoadBalancer"), unsupported=("ExternalName",))
         ),
@@ -85,11 +86,12 @@ SERVICE = Record(
         # An address of its own is not to be had on loopback, and "None" would mean a service
         # without one: admission refuses it.
         "clusterIP": idle(),
-        **_later(("externalIPs", "externalName", "sessionAffinityConfig")),
+        **_later(("externalIPs", "sessionAffinityConfig")),
         **_idle(
             (
                 "allocateLoadBalancerNodePorts",
                 "clusterIPs",
+                "externalName",  # only for the type that is refused
                 "externalTrafficPolicy",
                 "healthCheckNodePort",
                 "internalTrafficPolicy",
@@ -124,6 +126,7 @@ CONTAINER = Record(
         "args": yes(TEXTS),
         "env": yes(ListOf(ENV)),
         "ports": yes(ListOf(CONTAINER_PORT)),
+        "volumeMounts": idle(ListOf(volumes.MOUNT)),
         **_later(
             (
                 "envFrom",
@@ -131,7 +134,6 @@ CONTAINER = Record(
                 "restartPolicy",
                 "restartPolicyRules",
                 "volumeDevices",
-                "volumeMounts",
                 "workingDir",
             )
         ),
@@ -159,6 +161,7 @@ POD = Record(
         "containers": yes(ListOf(CONTAINER), required=True),
         # A process that ends is started again, whatever it ended with.
         "restartPolicy": yes(Choice(("Always",), unsupported=("OnFailure", "Never"))),
+        "volumes": yes(ListOf(volumes.VOLUME)),
         **_later(
             (
                 "activeDeadlineSeconds",
@@ -177,7 +180,6 @@ POD = Record(
                 "setHostnameAsFQDN",
                 "shareProcessNamespace",
                 "subdomain",
-                "volumes",
             )
         ),
         **_idle(

@@ -44,10 +44,8 @@ class Row:
     def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
         if value is None:
             return  # a server drops it: of its own kinds, and of others where it has their schema
-        if self.standing is Standing.IDLE:
-            if value not in ({}, [], ""):
-                place.note_idle()
-            return
+        if self.standing is Standing.IDLE and value not in ({}, [], ""):
+            place.note_idle()
         if self.standing is Standing.UNSUPPORTED and not place.refused:
             if value == [] or (not value and not place.is_istio):
                 return  # an empty list says nothing, and of Kubernetes' own no empty field does
@@ -66,9 +64,9 @@ def later(kind: Type | None = None) -> Row:
     return Row(Standing.UNSUPPORTED, kind or ANYTHING)
 
 
-def idle() -> Row:
-    """Say that a field is accepted and has no effect here."""
-    return Row(Standing.IDLE, ANYTHING)
+def idle(kind: Type | None = None) -> Row:
+    """Say that a field is accepted and has no effect here; with its type, its value is judged."""
+    return Row(Standing.IDLE, kind or ANYTHING)
 
 
 @dataclass(frozen=True)
@@ -164,6 +162,10 @@ class Duration:
         if length is None:
             place.report(
                 f'"{value}" is no duration', "write a number and its unit: 500ms, 1.5s, 2m, 1h"
+            )
+        elif abs(length) >= durations.LONGEST:
+            place.report(
+                f'the duration "{value}" is longer than Envoy takes: 2562047h47m15s at most'
             )
         elif self.least is None:
             return
