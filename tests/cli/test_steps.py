@@ -157,7 +157,8 @@ def test_inject_writes_yaml_that_deploy_takes(
     assert ended.code == 0
     assert not cli.engine.applied
     assert "namespace:" not in ended.out
-    monkeypatch.setattr("sys.stdin", io.StringIO(ended.out))
+    stdin = io.TextIOWrapper(io.BytesIO(ended.out.encode()))
+    monkeypatch.setattr("sys.stdin", stdin)
     assert cli("deploy", "-f", "-").code == 0
     assert {pod.ready for pod in cli.engine.pods()} == {"2/2"}
 
