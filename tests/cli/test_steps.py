@@ -207,6 +207,29 @@ def test_route_warns_of_a_client_without_sidecar(deployed: Cli) -> None:
 
 
 @pytest.mark.parametrize(
+    ("argv", "broken", "code"),
+    [
+        (("deploy",), "app-v1", 3),
+        (("inject",), "app-v1", 3),
+        (("up", "--no-verify"), "app-v1", 3),
+        (("route", "v2"), "app-v2", 3),
+        (("route", "v1=50", "v2=50"), "app-v1", 3),
+        (("route", "v2"), "testclient", 3),
+        (("route", "v2"), "app-v1", 0),
+        (("route", "v1=0", "v2=100"), "app-v1", 0),
+    ],
+    ids=str,
+)
+def test_nothing_is_done_while_a_pod_that_it_is_about_is_not_ready(
+    meshed: Cli, argv: tuple[str, ...], broken: str, code: int
+) -> None:
+    meshed.engine.broken_pod = broken
+    ended = meshed(*argv, "--timeout", "50ms")
+    assert ended.code == code
+    assert (f"{broken}-abc is 1/2: it crashed" in ended.err) is (code == 3)
+
+
+@pytest.mark.parametrize(
     "split",
     [("v9",), ("v1=60%", "v2=60%"), ("v1=x",), ("v1=1", "v1=2"), ("v1=-1", "v2=2")],
     ids=str,

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -28,6 +28,7 @@ from meshdemo.engines.local.processes import orphans
 from meshdemo.errors import EnvironmentFailed, InputError, TimedOut
 from meshdemo.settings import Settings
 from meshdemo.traffic import Request
+from meshdemo.walkthrough import routing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -307,10 +308,13 @@ def test_a_command_that_listens_elsewhere_is_reported(
     assert "0.0.0.0" in pod.message
 
 
+@pytest.mark.parametrize("places", [" {port}", ""], ids=["with a port", "without a port"])
 def test_a_command_that_keeps_ending_is_given_up_early_with_its_last_words(
-    engine: LocalEngine,
+    engine: LocalEngine, places: str
 ) -> None:
-    objects = web(f"{sys.executable} -c 'raise SystemExit(\"no luck\")' {{port}}")
+    objects = web(f"{sys.executable} -c 'raise SystemExit(\"no luck\")'{places}")
+    if not places:
+        objects = tuple(without_ports(item) for item in objects if item.kind == "Deployment")
     engine.apply(objects)
     began = time.monotonic()
     with pytest.raises(EnvironmentFailed, match="no luck"):
@@ -318,7 +322,35 @@ def test_a_command_that_keeps_ending_is_given_up_early_with_its_last_words(
     assert time.monotonic() - began < SECONDS / 2
     (pod,) = engine.pods()
     assert not pod.is_ready
+    assert "exit status 1" in pod.message
     assert "no luck" in pod.message
+
+
+def without_ports(item: Object) -> Object:
+    pod = item.pod_template["spec"]
+    containers = [{**container, "ports": []} for container in pod["containers"]]
+    return item.with_pod_template({**item.pod_template, "spec": {**pod, "containers": containers}})
+
+
+def test_a_sidecar_that_keeps_ending_is_a_named_cause_for_whoever_waits_or_routes(
+    engine: LocalEngine, up: Callable[[], None], workloads: Sequence[Object]
+) -> None:
+    up()
+    runtime = engine._runtime()
+    pod = next(pod for pod in runtime.planned().pods if pod.workload == "app-v1")
+    socket_path = runtime.layout.sidecar(pod).socket
+    socket_path.unlink()
+    socket_path.mkdir()  # where its admin interface shall be
+    for victim in processes(engine, f"{pod.name}/envoy/bootstrap.json"):
+        victim.kill()
+    route = routing.route(engine, routing.Asked.read(["v1"], ()), engine.settings)
+    with pytest.raises(EnvironmentFailed, match="the rules are live, but") as refusal:
+        deque(route, maxlen=0)
+    assert "istio-proxy ends each time it is started (exit status 1): " in refusal.value.message
+    assert f"cannot bind '{socket_path}'" in refusal.value.message
+    deque(routing.route(engine, routing.Asked.read(["v2"], ()), engine.settings), maxlen=0)
+    with pytest.raises(EnvironmentFailed, match="cannot bind"):
+        engine.wait_ready(workloads, SECONDS)
 
 
 @pytest.mark.parametrize("placeholder", ["{port:nowhere}", "{prt}", "{ports:web}"])

@@ -1,10 +1,10 @@
-"""How often each process was started."""
+"""How often each process was started, and how it ended."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.processes.starts import Starts
+from meshdemo.engines.local.processes.starts import End, Starts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +18,10 @@ def spawned(name: str) -> str:
 
 def stopped(name: str) -> str:
     return f"2026-01-01 10:00:00,002 WARN stopped: {name} (terminated by SIGTERM)\n"
+
+
+def exited(name: str, how: str) -> str:
+    return f"2026-01-01 10:00:00,003 WARN exited: {name} ({how})\n"
 
 
 def test_without_a_log_nothing_was_started(tmp_path: Path) -> None:
@@ -56,3 +60,19 @@ def test_a_rotation_loses_no_start(tmp_path: Path) -> None:
     log.rename(tmp_path / "log.1")
     log.write_text(spawned("a"))
     assert starts.count() == Starts(log).count() == {"a": 3}
+
+
+def test_how_each_ended_the_last_time_is_known(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    ends = (
+        exited("a", "exit status 1; not expected"),
+        exited("a", "terminated by SIGABRT (core dumped); not expected"),
+        exited("b", "exit status 0; expected"),
+    )
+    log.write_text(exited("c", "exit status 1; expected") + BEGUN + spawned("a") + "".join(ends))
+    starts = Starts(log)
+    starts.count()
+    assert starts.ends == {
+        "a": End(7, "terminated by SIGABRT (core dumped)"),
+        "b": End(0, "exit status 0"),
+    }

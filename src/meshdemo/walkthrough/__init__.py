@@ -5,6 +5,7 @@
     script.py        the same as a shell script
     up.py            all of it, in the article's order
     workloads.py     deploy and inject, in the workshop's order
+    second_look.py   whether the pods are still ready when a step is done
     sidecars.py      which pods got none though one was asked for
     client.py        the test client that joins the user's objects
     routing.py       rules applied and cleared, and which are in force

@@ -16,6 +16,7 @@ from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough import steps, workloads
 from meshdemo.walkthrough.events import Accepted, Finished, Note, Started
 from meshdemo.walkthrough.plan import Plan
+from meshdemo.walkthrough.second_look import require_well
 from meshdemo.walkthrough.splits import HOST, Splitting
 from meshdemo.wording import counted
 
@@ -90,6 +91,7 @@ def apply_rules(
     yield Accepted(applied)
     engine.wait_ready(ordered, plan.settings.timeout)
     live = time.monotonic() - began
+    require_well(engine, ordered, plan.settings.timeout)
     yield from warn_unheeded(engine)
     return Routed(applied.changes, live, overruled(engine, rules))
 

@@ -14,6 +14,7 @@ from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough import sidecars, steps
 from meshdemo.walkthrough.events import Accepted, Checked, Finished
 from meshdemo.walkthrough.plan import with_sidecar_label
+from meshdemo.walkthrough.second_look import of_workloads, require_well
 from meshdemo.walkthrough.splits import HOST
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def deploy(engine: Engine, plan: Plan, step: Step) -> Story[Deployed]:
     seconds = time.monotonic() - began
     if plan.is_own:
         yield from analyzed(engine, objects)
-    pods = concerned(engine, objects)
+    pods = require_well(engine, objects, plan.settings.timeout)
     yield Finished(step.name, readiness(pods), seconds)
     yield from sidecars.notes(objects, pods, plan.injection or Injection.NONE)
     return Deployed(applied, pods, seconds)
@@ -92,7 +93,7 @@ def inject(engine: Engine, plan: Plan, step: Step) -> Story[Injected]:
     if not workloads:
         message = f"nothing is deployed in namespace {namespace}"
         raise EnvironmentFailed(message, hint="Type: meshdemo deploy")
-    before = concerned(engine, workloads)
+    before = of_workloads(engine.pods(), workloads)
     started = step.started(plan)
     if plan.injection is Injection.AUTO:
         # As when they are deployed: by themselves the walkthrough's pods ask for no sidecar.
@@ -107,7 +108,7 @@ def inject(engine: Engine, plan: Plan, step: Step) -> Story[Injected]:
     injected = _inject(engine, workloads, plan)
     applied = yield from apply_in_order(engine, injected, plan.settings.timeout)
     seconds = time.monotonic() - began
-    after = concerned(engine, injected)
+    after = require_well(engine, injected, plan.settings.timeout)
     injection = plan.injection or Injection.KUBE_INJECT
     sidecars.require_some(injected, after, injection)
     yield Finished(step.name, readiness(after), seconds)
@@ -130,12 +131,6 @@ def analyzed(engine: Engine, objects: Sequence[Object]) -> Story[None]:
     """Tell what Istio's analyzer finds odd about the user's own objects."""
     if found := engine.analyze(objects):
         yield Accepted(Applied(warnings=found))
-
-
-def concerned(engine: Engine, objects: Sequence[Object]) -> tuple[Pod, ...]:
-    """Give the pods of these workloads."""
-    owners = {(o.namespace, o.name) for o in objects if o.kind in manifests.WORKLOADS}
-    return tuple(p for p in engine.pods() if (p.namespace, p.workload or p.name) in owners)
 
 
 def readiness(pods: Sequence[Pod]) -> str:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from meshdemo import waiting
-from meshdemo.engines.local import ports, xds
+from meshdemo.engines.local import crashes, ports, xds
 from meshdemo.engines.local.layout import SIDECAR, process_name
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from meshdemo.engines.local.images import Program
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 PAUSE, LONGEST_PAUSE = 0.002, 0.02
 STATES_PAUSE = 0.1
 """Seconds between questions to the supervisor, which are dearer than a look at a port."""
-CRASHES = 2
-"""So many ends in a row are no bad luck at the start: the pod is given up."""
-LAST_LINES = 10
 
 
 class PortTaken(Exception):
@@ -47,12 +44,14 @@ class Readiness:
     layout: Layout
     supervisor: Supervisor
     proxies: dict[str, xds.Proxy] = field(default_factory=dict)
-    """Envoys that do not have their configuration yet, by the names of their processes."""
+    """Envoys that shall have their configuration, by the names of their processes."""
     programs: dict[str, tuple[Program, Path]] = field(default_factory=dict)
-    """Containers that are not known to be ready, with their logs."""
+    """Containers that shall be ready, with their logs."""
     is_current: Callable[[], bool] = lambda: True
     """Tells whether these pods are still those that shall be."""
     asked: float = 0.0
+    _up_to_date: set[str] = field(default_factory=set)
+    """Those of the Envoys that have their configuration, as far as is known."""
 
     def expect(self, pod: PlannedPod, programs: Iterable[Program]) -> None:
         """Wait for this pod too."""
@@ -80,25 +79,22 @@ class Readiness:
                     yield f"pod {pod_of(log)}: {remark}"
 
     def _is_ready(self) -> bool:
-        self._drop(self.proxies, self._is_proxy_ready)
+        for name in self.proxies.keys() - self._up_to_date:
+            if self._has_configuration(self.proxies[name]):
+                self._up_to_date.add(name)
         listening = all(
             ports.is_listening(port)
             for program, _ in self.programs.values()
             for port in program.listens
         )
-        if self.proxies or not listening:
+        if len(self._up_to_date) < len(self.proxies) or not listening:
             if time.monotonic() - self.asked > STATES_PAUSE:
                 self._look_for_failures()
             return False
         return self._look_for_failures()
 
     @staticmethod
-    def _drop(waited: dict[str, xds.Proxy], is_ready: Callable[[xds.Proxy], bool]) -> None:
-        for name in [name for name, proxy in waited.items() if is_ready(proxy)]:
-            del waited[name]
-
-    @staticmethod
-    def _is_proxy_ready(proxy: xds.Proxy) -> bool:
+    def _has_configuration(proxy: xds.Proxy) -> bool:
         try:
             return xds.is_up_to_date(proxy)
         except xds.Rejected as error:
@@ -112,22 +108,28 @@ class Readiness:
         self.asked = time.monotonic()
         if not self.is_current() or (self.programs and not states):
             raise Outdated  # also where supervisord is gone: it starts nothing any more
+        for name, proxy in self.proxies.items():
+            _refuse_crashing_envoy(proxy, states.get(name))
         for name, (program, log) in self.programs.items():
             if (state := states.get(name)) and (state.is_crashing or state.restarts):
                 _refuse_foreign_listener(program, state)
-            if state and state.is_crashing and state.restarts + 1 >= CRASHES:
-                raise EnvironmentFailed(
-                    f"the container {program.container} of pod {pod_of(log)} ends each time it is "
-                    f"started; its last lines:\n{last_lines(log)}",
-                    hint="Correct it and apply it again; `meshdemo logs` shows all it wrote.",
-                )
-        return all(is_up(states, name) for name in self.programs)
+            _refuse_crashing_container(program, states.get(name), log)
+        # What was started again may be about to end again, and then has nothing any more.
+        self._up_to_date -= {name for name in self.proxies if not is_steady(states.get(name))}
+        steady = [is_steady(states.get(name), p) for name, (p, _) in self.programs.items()]
+        return all(steady) and len(self._up_to_date) == len(self.proxies)
 
 
-def is_up(states: Mapping[str, State], name: str) -> bool:
-    """Tell whether a process is there."""
-    state = states.get(name)
-    return state is not None and state.is_up
+def is_steady(state: State | None, program: Program | None = None) -> bool:
+    """Tell whether a process is up, and not only for the moment that it takes to crash.
+
+    That it was started again is a sign of it; and of a command that listens nowhere nothing else
+    shows that it does what it shall.
+    """
+    if state is None or not state.is_up:
+        return False
+    doubtful = state.restarts or (program and program.annotated and not program.listens)
+    return state.is_settled or not doubtful
 
 
 def remarks(program: Program, state: State | None) -> Iterator[str]:
@@ -145,13 +147,19 @@ def pod_of(log: Path) -> str:
     return log.parent.name.replace(".", "/", 1)
 
 
-def last_lines(log: Path, count: int = LAST_LINES) -> str:
-    """Give the end of a log, indented."""
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
-        lines = []
-    return "\n".join(f"    {line}" for line in lines[-count:]) or "    (it wrote nothing)"
+def _refuse_crashing_container(program: Program, state: State | None, log: Path) -> None:
+    if state and crashes.is_given_up(state):
+        raise EnvironmentFailed(
+            f"pod {pod_of(log)}: {crashes.of_container(program.container, state, log)}",
+            hint="Correct it and apply it again; `meshdemo logs` shows all it wrote.",
+        )
+
+
+def _refuse_crashing_envoy(proxy: xds.Proxy, state: State | None) -> None:
+    if state and crashes.is_given_up(state):
+        cause = crashes.of_envoy(state, proxy.log)
+        hint = crashes.hint_of_envoy(cause, proxy.log)
+        raise EnvironmentFailed(f"pod {proxy.name}: {cause}", hint=hint)
 
 
 def _refuse_foreign_listener(program: Program, state: State) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshdemo.engines import Container, Pod
-from meshdemo.engines.local import images, ports, xds
+from meshdemo.engines.local import crashes, images, ports, xds
 from meshdemo.engines.local.layout import INIT, KUBE_PROXY, SIDECAR, process_name
 from meshdemo.engines.local.model import LOOPBACK
-from meshdemo.engines.local.readiness import last_lines, remarks
+from meshdemo.engines.local.readiness import is_steady, remarks
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -89,18 +90,31 @@ class _Look:
 
     def _sidecar(self, pod: PlannedPod, wrong: list[str]) -> Iterator[Container]:
         image = f"envoy {self.runtime.run.envoy_version}"
-        trouble = _trouble_of(self.runtime.layout.sidecar(pod)) if self.states else NO_SUPERVISOR
-        if trouble and self.states:
-            wrong.append(trouble)
         state = self.states.get(process_name(pod, SIDECAR))
+        trouble = NO_SUPERVISOR
+        if self.states:
+            trouble = self._envoy_trouble(self.runtime.layout.sidecar(pod), SIDECAR, state)
+            wrong.append(trouble)
         # Nothing redirects here: the init container stands for the sidecar's listeners.
         yield Container(INIT, image, ready=not trouble, init=True)
         restarts = state.restarts if state else 0
         yield Container(SIDECAR, image, ready=not trouble, restarts=restarts, sidecar=True)
 
     def _proxy_trouble(self, pod: PlannedPod) -> str:
-        trouble = _trouble_of(self.runtime.layout.kube_proxy(pod.namespace))
-        return f"{KUBE_PROXY}: {trouble}" if trouble else ""
+        state = self.states.get(f"{KUBE_PROXY}.{pod.namespace}")
+        proxy = self.runtime.layout.kube_proxy(pod.namespace)
+        return self._envoy_trouble(proxy, KUBE_PROXY, state)
+
+    @staticmethod
+    def _envoy_trouble(proxy: xds.Proxy, name: str, state: State | None) -> str:
+        if state and state.is_crashing:
+            return crashes.of_envoy(state, proxy.log, LINES)
+        try:
+            if not xds.is_up_to_date(proxy):
+                return f"{name} does not have its configuration yet"
+        except EnvironmentFailed as error:
+            return error.message
+        return "" if is_steady(state) else _only_just(name, state)
 
     def _program_problems(self, pod: PlannedPod, program: images.Program) -> Iterator[str]:
         state = self.states.get(process_name(pod, program.container))
@@ -112,15 +126,19 @@ class _Look:
             yield from self._silence(pod, program, silent)
         elif state.restarts:
             yield from self._strangers(program, state)
+        if not (silent or is_steady(state, program)):
+            yield _only_just(program.container, state)
 
     def _why_down(self, pod: PlannedPod, program: images.Program, state: State | None) -> str:
         if taken := [port for port in program.listens if not ports.is_free(port)]:
             return TAKEN.format(port=taken[0])
         if state is None:
             return f"{program.container}: not started yet; run `meshdemo up`"
-        said = last_lines(self.runtime.layout.log(pod, program.container), LINES)
-        word = "ends each time it is started" if state.is_crashing else f"is {state.status.lower()}"
-        return f"{program.container} {word}; its last lines:\n{said}"
+        log = self.runtime.layout.log(pod, program.container)
+        if state.is_crashing:
+            return crashes.of_container(program.container, state, log, LINES)
+        said = crashes.last_lines(log, LINES)
+        return f"{program.container} is {state.status.lower()}; its last lines:\n{said}"
 
     def _silence(
         self, pod: PlannedPod, program: images.Program, silent: list[int]
@@ -139,8 +157,7 @@ class _Look:
                 yield TAKEN.format(port=port)
 
 
-def _trouble_of(proxy: xds.Proxy) -> str:
-    try:
-        return "" if xds.is_up_to_date(proxy) else f"{SIDECAR} does not have its configuration yet"
-    except EnvironmentFailed as error:
-        return error.message
+def _only_just(name: str, state: State | None) -> str:
+    restarts = state.restarts if state else 0
+    again = f" again, {counted(restarts, 'restart')} by now" if restarts else ""
+    return f"{name} was only just started{again}"

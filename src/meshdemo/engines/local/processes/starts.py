@@ -1,4 +1,4 @@
-"""How often each process was started, as supervisord's log tells it."""
+"""How often each process was started and how it ended, as supervisord's log tells it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,27 @@ import os
 import re
 from collections import Counter
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-LINE = re.compile(rb" (?:spawned: '(?P<started>.+)' with pid|stopped: (?P<stopped>\S+) )")
-BEGIN = b"supervisord started with pid"
+LINE = re.compile(
+    r" (?:spawned: '(?P<started>.+)' with pid (?P<pid>\d+)"
+    r"|stopped: (?P<stopped>\S+) "
+    r"|exited: (?P<ended>\S+) \((?P<how>.+); (?:not )?expected\))"
+)
+BEGIN = "supervisord started with pid"
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a process ended the last time."""
+
+    pid: int
+    how: str
+    """In supervisord's words, as in ``exit status 3`` or ``terminated by SIGABRT``."""
 
 
 class Starts:
@@ -24,6 +38,9 @@ class Starts:
         """The file that was read, up to ``_end``: the log is another one after a rotation."""
         self._end = 0
         self._starts: Counter[str] = Counter()
+        self._pids: dict[str, int] = {}
+        self.ends: dict[str, End] = {}
+        """How each process that ended by itself did so, as of the last ``count``."""
 
     def count(self) -> Counter[str]:
         """Count for each process since it was added, or since supervisord was started."""
@@ -48,6 +65,7 @@ class Starts:
 
     def _begin(self) -> None:
         self._starts.clear()
+        self.ends.clear()
         with suppress(FileNotFoundError):  # there was no rotation yet
             self._read(self.log.with_name(f"{self.log.name}.1").read_bytes())
         self._end = 0
@@ -56,10 +74,18 @@ class Starts:
         """Read whole lines; what follows the last of them is read the next time."""
         whole = text.rfind(b"\n") + 1
         self._end += whole
-        for line in text[:whole].splitlines():
+        for line in text[:whole].decode(errors="replace").split("\n"):
             if BEGIN in line:
                 self._starts.clear()
-            elif (found := LINE.search(line)) and found["stopped"]:
-                self._starts[found["stopped"].decode(errors="replace")] = 0
-            elif found:
-                self._starts[found["started"].decode(errors="replace")] += 1
+                self.ends.clear()
+            elif found := LINE.search(line):
+                self._note(found)
+
+    def _note(self, found: re.Match[str]) -> None:
+        if name := found["started"]:
+            self._starts[name] += 1
+            self._pids[name] = int(found["pid"])
+        elif name := found["ended"]:
+            self.ends[name] = End(self._pids.get(name, 0), found["how"])
+        else:
+            self._starts[found["stopped"]] = 0

@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from meshdemo.engines.local.processes.configuration import Process
+    from meshdemo.engines.local.processes.starts import End
 
 START_SECONDS = 20
 STOP_SECONDS = 15
 PAUSE, LONGEST_PAUSE = 0.005, 0.02
-UP = frozenset({"STARTING", "RUNNING"})
-CRASHING = "BACKOFF"
+STARTING, RUNNING, CRASHING = "STARTING", "RUNNING", "BACKOFF"
+ENDED = ("Exited too quickly", "Bad exit code")
+"""What supervisord calls a spawn error though there was a process."""
 SHUTTING_DOWN = 6
 """supervisord's fault code for whatever it is asked while it ends."""
 
@@ -47,13 +49,20 @@ class State:
     status: str
     """supervisord's word for it."""
     restarts: int = 0
-    why: str = ""
-    """Why it is not up, if supervisord knows."""
+    unstartable: str = ""
+    """Why it could not even be started, if so."""
+    end: End | None = None
+    """How it ended the last time, if it did."""
 
     @property
     def is_up(self) -> bool:
         """Tell whether there is a process."""
-        return self.status in UP
+        return self.status in (STARTING, RUNNING)
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether it has been up for long enough not to be one that ends at its start."""
+        return self.status == RUNNING
 
     @property
     def is_crashing(self) -> bool:
@@ -99,7 +108,8 @@ class Supervisor:
                 pid=info["pid"],
                 status=info["statename"],
                 restarts=max(0, starts[info["name"]] - 1),
-                why=info["spawnerr"],
+                unstartable="" if info["spawnerr"].startswith(ENDED) else info["spawnerr"],
+                end=self._starts.ends.get(info["name"]),
             )
             for info in found
         }

@@ -1,0 +1,88 @@
+"""A second look at the pods, before a step is called done: what was ready may have ended since."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from meshdemo import manifests, waiting
+from meshdemo.engines.pods import find_client
+from meshdemo.errors import EnvironmentFailed, TimedOut
+from meshdemo.hosts import resolve, service_host, within
+from meshdemo.walkthrough import pods as who
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meshdemo.engines import Engine, Pod
+    from meshdemo.manifests import Object
+
+PATIENCE = 5.0
+"""Seconds in which what ended once is up again: a local process within two, a container in one."""
+OVER = ("Succeeded", "Failed")
+"""Phases in which a pod is waited for no more: the workload that it is of has seen to it."""
+
+
+def require_well(engine: Engine, objects: Sequence[Object], timeout: float) -> tuple[Pod, ...]:
+    """Give the pods of these workloads as they are now.
+
+    Raises EnvironmentFailed if one of them is not ready, or, where rules are among the objects, the
+    test client or a pod that they lead to; also not within ``PATIENCE``, or ``timeout`` if less.
+    """
+    own: list[Pod] = []
+    unwell: list[Pod] = []
+
+    def look() -> bool:
+        pods = engine.pods()
+        own[:] = of_workloads(pods, objects)
+        concerned = [*own, *_by_rules(engine, manifests.rules(objects), pods)]
+        unwell[:] = [pod for pod in concerned if not pod.is_ready and pod.phase not in OVER]
+        return not unwell
+
+    try:
+        waiting.until(look, "the pods", timeout=min(PATIENCE, timeout))
+    except TimedOut as error:
+        said = [f"{p.name} is {p.ready}: {p.message or 'no reason given'}" for p in unwell]
+        done = "the rules are live, but " if manifests.rules(objects) else ""
+        message = "\n".join([f"{done}not every pod is ready", *dict.fromkeys(said)])
+        raise EnvironmentFailed(message, hint="More: meshdemo status, meshdemo logs") from error
+    return tuple(own)
+
+
+def of_workloads(pods: Sequence[Pod], objects: Sequence[Object]) -> list[Pod]:
+    """Pick the pods of these workloads."""
+    owners = {(o.namespace, o.name) for o in objects if o.kind in manifests.WORKLOADS}
+    return [pod for pod in pods if (pod.namespace, pod.workload or pod.name) in owners]
+
+
+def _by_rules(engine: Engine, rules: Sequence[Object], pods: Sequence[Pod]) -> Iterator[Pod]:
+    """Give the test client, which shall heed the rules, and the pods that they lead to."""
+    if not rules:
+        return
+    if client := find_client(pods, engine.where.namespace):
+        yield client
+    objects = engine.objects()
+    for rule in rules:
+        for way in rule.spec.get("http") or ():
+            for route in way.get("route") or ():
+                if route.get("weight") != 0:
+                    yield from _behind(route.get("destination") or {}, rule, objects, pods)
+
+
+def _behind(
+    destination: dict[str, Any], rule: Object, objects: Sequence[Object], pods: Sequence[Pod]
+) -> Iterator[Pod]:
+    """Give the pods behind a destination of a VirtualService."""
+    host = resolve(str(destination.get("host", "")), rule.namespace)
+    subsets = [
+        subset.get("labels") or {}
+        for item in objects
+        if item.kind == "DestinationRule"
+        and resolve(str(item.spec.get("host", "")), item.namespace) == host
+        for subset in item.spec.get("subsets") or ()
+        if subset.get("name") == destination.get("subset")
+    ]
+    for service in objects:
+        if service.kind == "Service" and service_host(service.name, service.namespace) == host:
+            for pod in who.selected(service, pods):
+                if not destination.get("subset") or any(within(s, pod.labels) for s in subsets):
+                    yield pod

@@ -1,0 +1,69 @@
+"""Why a process ends each time it is started, as its log and supervisord say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meshdemo.engines.local import crashes
+from meshdemo.engines.local.processes.starts import End
+from meshdemo.engines.local.processes.supervisor import CRASHING, RUNNING, State
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CRASH = """\
+[2026-01-01 10:00:00.799][{0}][critical][assert] [source/watcher_impl.cc:25] assert failure: {1}
+[2026-01-01 10:00:00.799][{0}][error][envoy_bug] [./source/assert.h:60] stacktrace for envoy bug
+[2026-01-01 10:00:00.810][{0}][critical][backtrace] [./backtrace.h:173] Caught Aborted
+"""
+ABORTED = "terminated by SIGABRT"
+
+
+def crashing(pid: int, how: str = ABORTED, restarts: int = 1) -> State:
+    return State(0, CRASHING, restarts, end=End(pid, how))
+
+
+def test_an_envoys_critical_line_says_why_it_ends(tmp_path: Path) -> None:
+    log = tmp_path / "istio-proxy.log"
+    log.write_text(CRASH.format(7, "of its former life") + CRASH.format(8, "no  inotify"))
+    said = crashes.of_envoy(crashing(8), log)
+    assert (
+        said == f"istio-proxy ends each time it is started ({ABORTED}): assert failure: no inotify"
+    )
+    assert "sysctl" in crashes.hint_of_envoy(said, log)
+    assert str(log) in crashes.hint_of_envoy(said, log)
+
+
+@pytest.mark.parametrize("name", ["istio-proxy", "kube-proxy"])
+def test_without_such_a_line_its_last_lines_are_shown(tmp_path: Path, name: str) -> None:
+    log = tmp_path / f"{name}.log"
+    log.write_text(CRASH.format(7, "of its former life") + "libc.so.6: cannot open\n")
+    said = crashes.of_envoy(crashing(8, "exit status 127"), log, 1)
+    assert said == (
+        f"{name} ends each time it is started (exit status 127); its last lines:\n"
+        "    libc.so.6: cannot open"
+    )
+
+
+def test_who_wrote_nothing_and_who_could_not_be_started_is_said(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    assert crashes.of_container("app", crashing(8), log).endswith("\n    (it wrote nothing)")
+    lost = State(0, CRASHING, unstartable="can't find command 'x'")
+    for said in (crashes.of_container("app", lost, log), crashes.of_envoy(lost, log)):
+        assert said.endswith(" cannot be started: can't find command 'x'")
+
+
+@pytest.mark.parametrize(
+    ("state", "given_up"),
+    [
+        (crashing(8, restarts=0), False),
+        (crashing(8), True),
+        (State(0, CRASHING, unstartable="can't find command 'x'"), True),
+        (State(8, RUNNING, 9), False),
+    ],
+    ids=["the first end", "the second end", "not startable", "up again"],
+)
+def test_one_end_is_bad_luck_and_two_are_not(state: State, given_up: bool) -> None:
+    assert crashes.is_given_up(state) is given_up
