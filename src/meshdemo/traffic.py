@@ -6,14 +6,28 @@ import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from meshdemo.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 DEFAULT_URL = "http://app/env/version"
 
 VERSION = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 """What a version looks like: a label's value, as Kubernetes allows it."""
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""What a method and the name of a header are made of (RFC 9110, 5.6.2)."""
+_AUTHORITY = re.compile(r"(\[[^\[\]@]+\]|[^:\[\]@]+)(:[0-9]*)?")
+"""What follows http:// is a host, with or without a port; an IPv6 address is in brackets."""
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME = re.compile(rf"(?=.{{1,253}}\.?$){_LABEL}(\.{_LABEL})*\.?")
+"""A host as DNS has it."""
+_FRAMING = ("content-length", "transfer-encoding")
+"""Headers that announce a body: a request here has none."""
+_URL_HINT = "as in http://app/env/version"
 
 _KINDS = 20
 """How many kinds of other answers are told apart; an app may answer each time something else."""
@@ -52,11 +66,13 @@ class Sample:
     """How long the requests took."""
     broken_off: str = ""
     """Why replies are missing, where that is known."""
+    disturbed: str = ""
+    """What changed meanwhile, so that the replies are not all from one mesh."""
 
     @property
     def complete(self) -> bool:
         """Tell whether each request has its reply, be it an error."""
-        return len(self.replies) >= self.wanted
+        return len(self.replies) >= self.wanted and not self.broken_off
 
 
 @dataclass(slots=True)
@@ -100,6 +116,65 @@ class Tally:
         if kind not in self.others and len(self.others) >= _KINDS:
             kind = _REST
         self.others[kind] = self.others.get(kind, 0) + 1
+
+
+def check(request: Request) -> None:
+    """Raise InputError, with all that is wrong, if this is no request that can be sent."""
+    problems = [
+        *_url_problems(request.url),
+        *_method_problems(request.method),
+        *(problem for name, value in request.headers for problem in _header_problems(name, value)),
+    ]
+    if problems:
+        raise InputError(f"{request.method!r} {request.url!r} cannot be sent", problems)
+
+
+def _url_problems(url: str) -> Iterator[Problem]:
+    wrong = ""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        wrong = str(error)
+    else:
+        if parts.scheme != "http":
+            wrong = "it does not begin with http://"
+        elif not _AUTHORITY.fullmatch(parts.netloc):
+            wrong = "a host, with or without a port, is to follow http://"
+        elif not (_NAME.fullmatch(host) or _is_ipv6(host)):
+            wrong = f"no host can be called {host}"
+        elif port == 0:
+            wrong = "there is no port 0"
+        elif not url.isascii() or not url.isprintable() or " " in url:
+            wrong = "whatever is no printable ASCII is to be written as %XX"
+    if wrong:
+        yield Problem(f"{url!r} cannot be asked for: {wrong}", field="url", hint=_URL_HINT)
+
+
+def _is_ipv6(host: str) -> bool:
+    if ":" not in host:
+        return False
+    from ipaddress import IPv6Address  # noqa: PLC0415 - next to nobody writes one
+
+    try:
+        return bool(IPv6Address(host))
+    except ValueError:
+        return False
+
+
+def _method_problems(method: str) -> Iterator[Problem]:
+    if not _TOKEN.fullmatch(method):
+        yield Problem(f"{method!r} is no HTTP method", field="method", hint="as in GET or POST")
+
+
+def _header_problems(name: str, value: str) -> Iterator[Problem]:
+    if not _TOKEN.fullmatch(name):
+        hint = "as in 'x-user: anna'"
+        yield Problem(f"no header can be called {name!r}", field="header", hint=hint)
+    elif not value.replace("\t", " ").isprintable():
+        yield Problem(f"the value of {name} is no line of text: {value!r}", field="header")
+    elif name.lower() in _FRAMING and value.strip() != "0":
+        yield Problem(f"{name} announces a body, and none is sent", field="header")
 
 
 def tally(sample: Sample, versions: Iterable[str]) -> Tally:

@@ -117,24 +117,31 @@ def default_requests(expectation: Expectation) -> int:
 
 
 def judge(
-    expectation: Expectation, tally: Tally, *, complete: bool, broken_off: str = ""
+    expectation: Expectation,
+    tally: Tally,
+    *,
+    complete: bool,
+    broken_off: str = "",
+    disturbed: str = "",
 ) -> Verdict:
     """Decide on a measurement.
 
-    Only a complete one decides, and only if it could have failed; ``broken_off`` says why it is
-    not complete. Errors and unknown answers
-    have the share 0; so has a known version that is not named, unless the shares leave it a rest.
+    Only a complete one decides, and only if it could have failed and nothing changed meanwhile;
+    ``broken_off`` says why it is not complete, ``disturbed`` what changed. Errors and unknown
+    answers have the share 0; so has a known version that is not named, unless the shares leave it
+    a rest.
     """
     judgements = tuple(_judgements(expectation, tally))
-    outcome = _outcome(judgements, tally.total, complete=complete)
+    decides = complete and not disturbed
+    outcome = _outcome(judgements, tally.total, decides=decides)
     met = outcome is Outcome.MET
     return Verdict(
         outcome=outcome,
         judgements=judgements,
         total=tally.total,
         evidence=tuple(_evidence(outcome, expectation, judgements, tally))
-        if complete and tally.total
-        else (_unfinished(tally.total, broken_off),),
+        if decides and tally.total
+        else (_undecided(tally.total, broken_off, disturbed),),
         false_alarm=0.0 if all(judgement.exact for judgement in judgements) else FALSE_ALARM,
         hidden_share=hidden_share(tally.total) if met and expectation.is_exact else None,
     )
@@ -145,8 +152,8 @@ def hidden_share(total: int) -> float:
     return 1 - float((1 - CONFIDENCE) ** (1 / total))
 
 
-def _outcome(judgements: tuple[Judgement, ...], total: int, *, complete: bool) -> Outcome:
-    if not complete or not total:
+def _outcome(judgements: tuple[Judgement, ...], total: int, *, decides: bool) -> Outcome:
+    if not decides or not total:
         return Outcome.INCONCLUSIVE
     if not all(judgement.ok for judgement in judgements):
         return Outcome.NOT_MET
@@ -207,9 +214,12 @@ def _evidence(
             yield f"a mesh that keeps its split fails this at most {often} of the time"
 
 
-def _unfinished(total: int, why: str) -> str:
-    said = f"{counted(total, 'answer')} came back before the measurement broke off"
-    return f"{said}: {why}" if why else said
+def _undecided(total: int, broken_off: str, disturbed: str) -> str:
+    answers = counted(total, "answer")
+    if disturbed:
+        return f"{answers} came back and prove nothing: {disturbed}"
+    said = f"{answers} came back before the measurement broke off"
+    return f"{said}: {broken_off}" if broken_off else said
 
 
 def _counted(judgement: Judgement) -> str:

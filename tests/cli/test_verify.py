@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import cycle, islice
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -9,10 +10,10 @@ from meshdemo.errors import BrokenOff, EnvironmentFailed, MeshdemoError, TimedOu
 from meshdemo.traffic import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.cli.conftest import Cli
+    from tests.cli.conftest import Cli, FakeEngine
 
 
 def test_met_is_0_with_its_evidence(meshed: Cli) -> None:
@@ -125,6 +126,84 @@ def test_a_test_client_that_is_down_is_no_verdict_on_the_mesh(
     assert ("meshdemo up" in ended.err) is (code == 3)
 
 
+def midway(engine: FakeEngine, act: Callable[[], object], *after: Reply) -> None:
+    """Have something happen when half of the answers have come; then come these ones."""
+
+    def replies(count: int) -> Iterator[Reply]:
+        yield from [Reply(200, "v2")] * (count // 2)
+        act()
+        yield from islice(cycle(after or [Reply(200, "v2")]), count - count // 2)
+
+    engine.replies = replies
+
+
+OTHER = """
+apiVersion: v1
+kind: Service
+metadata: {name: other}
+spec: {ports: [{port: 80, name: http}]}
+---
+apiVersion: networking.istio.io/v1beta1
+kind: VirtualService
+metadata: {name: other}
+spec: {hosts: [other], http: [{route: [{destination: {host: other}}]}]}
+"""
+
+
+@pytest.mark.parametrize("then", [Reply(200, "v2"), Reply(200, "v1"), Reply(503)], ids=str)
+@pytest.mark.parametrize(
+    ("argv", "what"),
+    [
+        (("route", "v1"), "VirtualService default/app-default-v2 was changed"),
+        (("route", "--clear"), "VirtualService default/app-default-v2 was removed"),
+        (("route", "--clear"), "DestinationRule default/app was removed"),
+    ],
+    ids=str,
+)
+def test_rules_that_change_while_it_measures_make_it_inconclusive(
+    meshed: Cli, argv: tuple[str, ...], what: str, then: Reply
+) -> None:
+    midway(meshed.engine, lambda: meshed(*argv), then)
+    ended = meshed("verify", "--expect", "v2=100%", "-o", "json")
+    assert (ended.code, ended.json["verdict"]) == (4, "inconclusive")
+    assert what in ended.json["measurement"]["disturbed"]
+    assert ended.json["evidence"] == [
+        f"459 answers came back and prove nothing: {ended.json['measurement']['disturbed']}"
+    ]
+
+
+@pytest.mark.parametrize("then", [Reply(200, "v2"), Reply(200, "v1")], ids=str)
+def test_rules_for_other_requests_and_pods_may_change_meanwhile(
+    meshed: Cli, tmp_path: Path, then: Reply
+) -> None:
+    (tmp_path / "other.yaml").write_text(OTHER)
+    midway(meshed.engine, lambda: meshed("deploy", "-f", str(tmp_path / "other.yaml")), then)
+    code = 0 if then.body == "v2" else 1
+    assert meshed("verify", "--expect", "v2=100%").code == code
+    assert len(meshed.engine.applied) > 7
+
+
+@pytest.mark.parametrize(
+    ("then", "broken", "code"),
+    [
+        (Reply(error="connection reset"), "testclient", 4),
+        (Reply(503), "testclient", 4),
+        (Reply(200, "v2"), "testclient", 0),
+        (Reply(200, "v1"), "testclient", 1),
+        (Reply(503), "app-v2", 1),
+    ],
+    ids=str,
+)
+def test_a_test_client_that_breaks_down_meanwhile_proves_nothing(
+    meshed: Cli, then: Reply, broken: str, code: int
+) -> None:
+    midway(meshed.engine, lambda: setattr(meshed.engine, "broken_pod", broken), then)
+    ended = meshed("verify", "--expect", "v2=100%", "-o", "json")
+    assert ended.code == code
+    said = ended.json["measurement"]["disturbed"] or ""
+    assert ("broke down meanwhile: it crashed" in said) is (code == 4)
+
+
 def test_without_a_test_client_it_says_so(deployed: Cli) -> None:
     del deployed.engine.applied["apps", "Deployment", "default", "testclient"]
     ended = deployed("verify")
@@ -142,8 +221,10 @@ def test_an_expectation_that_cannot_be_is_bad_input(meshed: Cli, expect: str) ->
     "argv",
     [("--requests", "0"), ("--requests", "x"), ("--wait", "soon"), ("--timeout", "0"),
      ("--timeout", "0s"), ("--url", "https://app/"), ("--url", "app"),
-     ("--header", "no colon"), ("--method", "GE T"), ("--method", "GÉT"), ("--method", "head"),
-     ("--method", "CONNECT"), ("--junit", "no/such/folder.xml"), ("--junit", ".")],
+     ("--header", "no colon"), ("--header", "x y: z"), ("--header", ": z"), ("--header", "x: \n"),
+     ("--url", "http://[::1"), ("--url", "http://app:99999/"), ("--url", "http://app\u2100/"),
+     ("--method", "GE T"), ("--method", "GÉT"), ("--method", "head"), ("--method", "CONNECT"),
+     ("--junit", "no/such/folder.xml"), ("--junit", ".")],
     ids=str,
 )  # fmt: skip
 def test_options_that_make_no_sense_are_refused_before_anything_is_sent(

@@ -21,20 +21,22 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from meshdemo import manifests, waiting
+from meshdemo import expectation, manifests, waiting
 from meshdemo.engines.local import ports
 from meshdemo.engines.local.engine import LocalEngine
 from meshdemo.engines.local.processes import orphans
 from meshdemo.errors import EnvironmentFailed, InputError, TimedOut
 from meshdemo.settings import Settings
-from meshdemo.traffic import Request
-from meshdemo.walkthrough import routing
+from meshdemo.traffic import Reply, Request
+from meshdemo.verdict import Outcome
+from meshdemo.walkthrough import measuring, routing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
     from meshdemo.manifests import Object
+    from meshdemo.walkthrough.measuring import Measured
 
 SECONDS = 60
 COMMAND = "meshdemo.dev/command"
@@ -180,6 +182,63 @@ def test_down_that_has_no_time_keeps_what_it_takes_to_go_on(
     assert run_of(engine)
     assert all(check.ok for check in engine.down())
     assert not pod.is_running()
+
+
+EARLY = 100
+
+
+class Midway(LocalEngine):
+    """An engine with which something happens when some of the answers have come."""
+
+    act: Callable[[], object]
+
+    def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
+        for number, reply in enumerate(super().send(request, count, timeout), 1):
+            yield reply
+            if number == EARLY:
+                self.act()
+
+
+def verdict_of(engine: LocalEngine, requests: int) -> Measured:
+    """Verify that all answers are v2."""
+    question = measuring.Question(expectation.parse("v2=100%"), requests=requests)
+    story = measuring.measure(engine, question)
+    while True:
+        try:
+            next(story)
+        except StopIteration as end:
+            measured: Measured = end.value
+            return measured
+
+
+@pytest.mark.parametrize(
+    ("what", "requests"),
+    # What ends must do so before all are sent.
+    [("supervisord", 50_000), ("the proxy", 50_000), ("the rules", 200)],
+    ids=["supervisord", "the proxy", "the rules"],
+)
+def test_what_ends_or_changes_in_the_middle_of_a_measurement_is_no_verdict(
+    engine: LocalEngine, up: Callable[[], None], settings: Settings, what: str, requests: int
+) -> None:
+    up()
+    measuring_one = Midway(settings)
+
+    def end(part: str, number: int) -> None:
+        victims = processes(engine, part)
+        assert len(victims) == 1
+        victims[0].send_signal(number)
+        psutil.wait_procs(victims, SECONDS)
+
+    acts: dict[str, Callable[[], object]] = {
+        "supervisord": partial(end, "supervisor.supervisord", signal.SIGTERM),
+        "the proxy": partial(end, "default.testclient", signal.SIGKILL),
+        "the rules": partial(engine.delete, manifests.rules(engine.objects())),
+    }
+    measuring_one.act = acts[what]
+    measured = verdict_of(measuring_one, requests)
+    assert measured.verdict.outcome is Outcome.INCONCLUSIVE
+    assert measured.tally.versions["v2"] >= EARLY
+    assert measured.sample.disturbed
 
 
 def test_two_meshes_side_by_side_share_no_port_and_do_not_disturb_each_other(

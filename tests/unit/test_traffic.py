@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from meshdemo import traffic
+from meshdemo.errors import InputError
 from meshdemo.traffic import Reply, Request, Sample, Tally
 
 REPLIES = st.builds(
@@ -113,3 +115,72 @@ def test_a_sample_is_complete_when_each_request_has_its_reply(
 ) -> None:
     sample = Sample(Request(), wanted, (Reply(200, "v1"), Reply(error="timed out")), 0.1)
     assert sample.complete is complete
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request(),
+        Request("http://app"),
+        Request("http://app:/"),
+        Request("http://app:65535/a%20b?x='{1}'#part"),
+        Request("http://app.shop.svc.cluster.local./"),
+        Request("http://my_app-1/"),
+        Request("http://10.0.0.1/"),
+        Request("http://[::1]:80/"),
+        Request(method="M-SEARCH"),
+        Request(headers=(("x-user", "anna"), ("x-empty", ""), ("x-text", "a\tb \N{SNOWMAN}"))),
+        Request(method="POST", headers=(("Content-Length", "0"),)),
+    ],
+    ids=str,
+)
+def test_a_request_that_can_be_sent(request_: Request) -> None:
+    traffic.check(request_)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "app", "app/env", "https://app/", "ftp://app/", "http:app", "http:///env", "http://:80/",
+     "http://[::1", "http://[::1]x/", "http://[::::1]/", "http://app]/", "http://app\u2100/",
+     "http://app:port/", "http://app:99999/", "http://app:0/", "http://app:-1/", "http://app:8 0/",
+     "http://user:word@app/", "http://@app/", "http://a b/", "http://a..b/", "http://.app/",
+     "http://-app/", "http://ap%70/", "http://*.app/", "http://app,other/", "http://\N{SNOWMAN}/",
+     f"http://{'a' * 64}/", f"http://{'.'.join(['a' * 63] * 4)}/", "http://app/a b",
+     "http://app/\N{SNOWMAN}", "http://app/\x7f", "http://app/\nx", "\nhttp://app/", " http://app/"],
+    ids=repr,
+)  # fmt: skip
+def test_a_url_that_nothing_can_be_sent_to_is_refused(url: str) -> None:
+    with pytest.raises(InputError, match="cannot be sent"):
+        traffic.check(Request(url))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("x y", "z"), ("", "z"), ("x:", "z"), ("x(y)", "z"), ("\N{SNOWMAN}", "z"), ("x\n", "z"),
+     ("x", "1\r\ny: 2"), ("x", "\0"), ("x", "\x7f"), ("Content-Length", "5"),
+     ("transfer-encoding", "chunked")],
+    ids=repr,
+)  # fmt: skip
+def test_a_header_that_cannot_be_sent_is_refused(name: str, value: str) -> None:
+    with pytest.raises(InputError, match="cannot be sent"):
+        traffic.check(Request(headers=(("x-a", "1"), (name, value))))
+
+
+@pytest.mark.parametrize("method", ["", "GE T", "GET\r\n", "G\xcaT"])
+def test_a_method_that_cannot_be_sent_is_refused(method: str) -> None:
+    with pytest.raises(InputError, match="cannot be sent"):
+        traffic.check(Request(method=method))
+
+
+def test_all_that_is_wrong_with_a_request_is_said_at_once() -> None:
+    with pytest.raises(InputError) as refusal:
+        traffic.check(Request("http://app:0/", "GE T", (("x y", "1"), ("x", "\n"))))
+    assert len(refusal.value.problems) == 4
+
+
+@given(st.text(max_size=30), st.text(max_size=10), st.text(max_size=10), st.text(max_size=10))
+def test_any_request_is_either_sendable_or_refused(
+    url: str, method: str, name: str, value: str
+) -> None:
+    with suppress(InputError):
+        traffic.check(Request(f"http://{url}", method, ((name, value),)))

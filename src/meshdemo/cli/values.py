@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from meshdemo.errors import UsageError
+from meshdemo.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,20 +46,20 @@ def positive(number: int | None, option: str) -> int | None:
 
 
 def request(url: str | None, method: str, headers: Sequence[str]) -> Request:
-    """Put a request together; one without a URL is about what is there."""
-    from urllib.parse import urlsplit
+    """Put a request together; one without a URL is about what is there. Raises InputError."""
+    from meshdemo import traffic
 
-    from meshdemo.traffic import Request
-
-    parts = urlsplit(url or "")
-    if url is not None and (parts.scheme != "http" or not parts.hostname):
-        raise UsageError(f"--url: {url!r} is no http URL", hint="As in http://app/env/version")
-    if not (method.isascii() and method.isalpha()):
-        raise UsageError(f"--method: {method!r} is no HTTP method", hint="As in GET or POST")
-    if method.upper() in BODILESS:
-        message = f"--method: an answer to {method.upper()} has no body, so it names no version"
+    given = tuple(_header(header) for header in headers)
+    found = traffic.Request(traffic.DEFAULT_URL if url is None else url, method.upper(), given)
+    try:
+        traffic.check(found)
+    except InputError as error:
+        named = [replace(problem, field=f"--{problem.field}") for problem in error.problems]
+        raise InputError(error.message, named) from None
+    if found.method in BODILESS:
+        message = f"--method: an answer to {found.method} has no body, so it names no version"
         raise UsageError(message, hint="Take a method whose answers have one, as GET or POST")
-    return Request(url or "", method.upper(), tuple(_header(header) for header in headers))
+    return replace(found, url=url or "")
 
 
 def image_choice(images: Sequence[str] | None, registry: str) -> ImageChoice:
@@ -77,9 +78,9 @@ def image_choice(images: Sequence[str] | None, registry: str) -> ImageChoice:
 
 def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
-    if not colon or not name.strip() or not text.isprintable():
+    if not colon:
         raise UsageError(f"--header: {text!r} is no header", hint="As in 'x-user: anna'")
-    return name.strip(), value.strip()
+    return name.strip(" \t"), value.strip(" \t")
 
 
 def _sum_of_parts(text: str) -> float:

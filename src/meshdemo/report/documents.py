@@ -125,6 +125,7 @@ def measurement_document(sample: Sample) -> dict[str, Any]:
     return {
         "complete": sample.complete,
         "brokenOff": sample.broken_off or None,
+        "disturbed": sample.disturbed or None,
         "seconds": round(sample.seconds, 6),
         "requestsPerSecond": rate,
     }

@@ -11,6 +11,7 @@
     routing.py       rules applied and cleared, and which are in force
     splits.py        a split of the traffic, as one VirtualService
     measuring.py     verify: wait for the rules, measure once, judge
+    meanwhile.py     what changed while it was measured
     pods.py          which pods it is about: the test client, the versions of a service
     logs.py          whose log is meant
     bundled.py       the article's manifests

@@ -1,7 +1,8 @@
 """verify: wait until the rules are live, measure once, judge.
 
 Waiting and measuring are two phases with a duration each. Waiting decides nothing; and the
-measurement is never repeated until it passes.
+measurement is never repeated until it passes. What failed on the measuring side, or changed
+meanwhile, is no fault of the mesh: then nothing is proved.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from meshdemo.errors import BrokenOff, EnvironmentFailed, TimedOut
 from meshdemo.traffic import Request, Sample, Tally, tally
 from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough.events import Note
+from meshdemo.walkthrough.meanwhile import Scene, disturbance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,6 +83,7 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
     expectation = question.expectation or promised(
         objects, pods, request, client, engine.root_namespace
     )
+    scene = Scene.of(request, client, objects)
     convergence = _converge(engine, manifests.rules(objects), question.wait)
     if not convergence.live:
         yield Note(
@@ -91,6 +94,7 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
     count = question.requests or verdict.default_requests(expectation)
     sample = take(engine, request, count, question.timeout)
     _require_sending(engine, sample)
+    sample = replace(sample, disturbed=disturbance(engine, sample, scene))
     known = who.versions_of(request.url, client.namespace, objects, pods)
     counted = tally(sample, sorted({*expectation.versions, *known}))
     return Measured(
@@ -100,7 +104,11 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
         sample=sample,
         tally=counted,
         verdict=verdict.judge(
-            expectation, counted, complete=sample.complete, broken_off=sample.broken_off
+            expectation,
+            counted,
+            complete=sample.complete,
+            broken_off=sample.broken_off,
+            disturbed=sample.disturbed,
         ),
         convergence=convergence,
     )
@@ -148,7 +156,11 @@ def take(engine: Engine, request: Request, count: int, timeout: float) -> Sample
         for reply in engine.send(request, count, timeout):
             replies.append(reply)  # noqa: PERF402 - what came before an error is kept
     except BrokenOff as error:
-        broken_off = error.message
+        broken_off = (
+            " ".join(filter(None, (f"{error.message}.", error.hint)))
+            if error.hint
+            else error.message
+        )
     return Sample(request, count, tuple(replies), time.monotonic() - began, broken_off)
 
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from meshdemo import traffic
 from meshdemo.engines.cluster import exec as remote
-from meshdemo.errors import BrokenOff, EnvironmentFailed, InputError
+from meshdemo.errors import BrokenOff, EnvironmentFailed
 from meshdemo.manifests import rules
 from meshdemo.promise import rules_decide
 from meshdemo.protocols import protocol_of
@@ -80,7 +81,7 @@ class Job:
 
     def script(self, mark: str) -> str:
         """Write the loop, or two of them: the second one writes to standard error."""
-        check(self.request)
+        traffic.check(self.request)
         second = self.count // 2 if self.side_by_side else 0
         options: list[str] = []
         if self.request.method == "HEAD":
@@ -129,21 +130,6 @@ def _may_bind_connections(seen: Sequence[Object], request: Request) -> bool:
 
 def _speak_of(seen: Sequence[Object], word: str) -> bool:
     return any(word in str(item.spec) for item in rules(seen))
-
-
-def check(request: Request) -> None:
-    """Raise InputError if this is no request that can be sent."""
-    try:
-        url = urlsplit(request.url)
-        valid = url.scheme == "http" and url.hostname and "@" not in url.netloc and url.port != 0
-    except ValueError:
-        valid = False
-    words = [request.url, request.method, *(part for header in request.headers for part in header)]
-    if not valid or not request.url.isascii() or any(not word.isprintable() for word in words):
-        raise InputError(
-            f"cannot send {request.method} {request.url}: it is not of the form "
-            "http://HOST[:PORT]/PATH"
-        )
 
 
 def send(kube: Kube, target: Target, job: Job, timeout: float) -> Iterator[Reply]:

@@ -6,6 +6,7 @@ import time
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from meshdemo import traffic
 from meshdemo.engines import (
     Applied,
     Change,
@@ -200,7 +201,7 @@ class ClusterEngine:
         """Send a request ``count`` times from the test client, within ``timeout`` seconds."""
         from meshdemo.engines.cluster import client  # noqa: PLC0415 - only who sends pays for it
 
-        client.check(request)
+        traffic.check(request)
         pod = self.view.require_client()
         job = client.job(self.view, pod, request, count)
         return client.send(self.kube, target(pod), job, timeout)

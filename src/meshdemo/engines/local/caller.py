@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 from meshdemo import shell
 from meshdemo.engines.local import images, ports
+from meshdemo.engines.local.layout import KUBE_PROXY, SIDECAR, process_name
 from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.engines.local.translate.connections import may_bind_connections
 from meshdemo.engines.pods import find_client, no_client
-from meshdemo.errors import EnvironmentFailed
+from meshdemo.errors import BrokenOff, EnvironmentFailed
 from meshdemo.promise import Client, rules_decide
 
 if TYPE_CHECKING:
@@ -70,7 +71,17 @@ class Caller:
         # kube-proxy chooses at random, whatever else is under way.
         side_by_side = client.SIDE_BY_SIDE if by_rules or not pod.injected else 1
         connections = client.Connections(side_by_side, fresh)
-        return client.send(request, count, self.url, connections, timeout=timeout)
+        return self._watched(client.send(request, count, self.url, connections, timeout=timeout))
+
+    def _watched(self, replies: Iterator[Reply]) -> Iterator[Reply]:
+        """Give the replies; what its own proxy broke by its end is no answer of the mesh."""
+        pod, supervisor = self.pod, self.runtime.supervisor
+        proxy = process_name(pod, SIDECAR) if pod.injected else f"{KUBE_PROXY}.{pod.namespace}"
+        before = supervisor.starts(proxy)
+        yield from replies
+        if supervisor.starts(proxy) != before:
+            message = f"the proxy of the test client {pod.name} ended meanwhile"
+            raise BrokenOff(message, hint="Try again.")
 
     def run(self, argv: Sequence[str]) -> int:
         """Run a command as if in the test client, on this terminal; none means a shell."""

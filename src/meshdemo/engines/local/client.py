@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import math
 import os
@@ -11,14 +12,15 @@ import threading
 import time
 import urllib.parse
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from meshdemo.errors import BrokenOff, InputError
+from meshdemo import traffic
+from meshdemo.errors import BrokenOff, EnvironmentFailed
 from meshdemo.traffic import Reply, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 SIDE_BY_SIDE = 32
 """How many requests are under way at once. Fewer leave Envoy waiting for us and us for Envoy; many
@@ -61,9 +63,11 @@ def send(
     Nothing is sent twice: a request that fails is a reply with an error. Redirects are not
     followed. Closing the iterator ends whatever is under way.
     Raises InputError at once if this is no request that can be sent, and BrokenOff from the
-    iterator if not all replies are there ``timeout`` seconds after the first was asked for.
+    iterator if not all replies are there ``timeout`` seconds after the first was asked for, or if
+    a request does not even come to the proxy: that says nothing about where it would have gone.
     """
-    return _Job(_check(request), count, _address(proxy), connections, time_limit).run(timeout)
+    traffic.check(request)
+    return _Job(_as_sent(request), count, _address(proxy), connections, time_limit).run(timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +89,7 @@ class _Job:
             _Sender(self, left) for _ in range(min(self.connections.side_by_side, self.count))
         ]
         try:
-            for sender in senders:
-                sender.start()
+            _start(senders)
             for _ in range(self.count):
                 if (reply := self._next(senders, deadline)) is None:
                     raise BrokenOff(
@@ -152,8 +155,11 @@ class _Sender(threading.Thread):
             self.cut()
 
     def _exchange(self) -> Reply:
+        self._connect()
         try:
-            self._connect()
+            # Asked after the socket is known: whoever stops us cuts those that are known by then.
+            if self._job.stopped.is_set():
+                raise ConnectionAbortedError
             _put(self._connection, self._job.request)
             self._connection.endheaders()
             return self._read(self._connection.getresponse())
@@ -163,14 +169,15 @@ class _Sender(threading.Thread):
             return Reply(error=TIMED_OUT if late else _name(error))
 
     def _connect(self) -> None:
+        """Come to the proxy. Raises BrokenOff: what fails here never was in the mesh."""
         if self._job.connections.fresh:
             self._connection.close()
         if self._connection.sock is None:
-            self._connection.connect()
+            try:
+                self._connection.connect()
+            except OSError as error:
+                raise _not_sent(self._job.proxy, error) from error
             self._socket = self._connection.sock
-        # Asked after the socket is known: whoever stops us cuts those that are known by then.
-        if self._job.stopped.is_set():
-            raise ConnectionAbortedError
 
     def _read(self, response: http.client.HTTPResponse) -> Reply:
         body = response.read(BODY_LIMIT)
@@ -182,6 +189,25 @@ class _Sender(threading.Thread):
         if not response.isclosed():
             self._connection.close()  # the rest of a long body is still to come
         return Reply(response.status, body.decode(errors="replace"))
+
+
+def _start(senders: Sequence[_Sender]) -> None:
+    try:
+        for sender in senders:
+            sender.start()
+    except RuntimeError as error:  # Python's word for it
+        message = f"no {len(senders)} threads can be started to send requests"
+        raise EnvironmentFailed(message, hint="Allow more processes: ulimit -u") from error
+
+
+def _not_sent(proxy: tuple[str, int], error: OSError) -> BrokenOff:
+    hint = "Is it up? meshdemo status"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        hint = "Allow more open files: ulimit -n"
+    elif error.errno == errno.EADDRNOTAVAIL:
+        hint = "Send fewer with --requests: each takes a port of this machine for a minute."
+    where = f"the test client's proxy at {proxy[0]}:{proxy[1]}"
+    return BrokenOff(f"{where} cannot be reached: {_name(error)}", hint=hint)
 
 
 def _name(error: Exception) -> str:
@@ -198,24 +224,14 @@ def _name(error: Exception) -> str:
     return NOT_HTTP
 
 
-def _check(request: Request) -> Request:
-    """Give the request with its URL as it is sent. Raises InputError."""
-    try:
-        checked = Request(_absolute(request.url), request.method, request.headers)
-        _put(http.client.HTTPConnection("localhost"), checked)  # writes to memory only
-    except (ValueError, http.client.InvalidURL) as error:
-        raise InputError(f"cannot send {request.method} {request.url}: {error}") from error
-    return checked
-
-
-def _absolute(url: str) -> str:
-    """Write a URL as curl does: without fragment and default port. Raises ValueError."""
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname or "@" in parts.netloc:
-        raise ValueError("the URL is not of the form http://HOST[:PORT]/PATH")
-    default = parts.port == http.client.HTTP_PORT
-    authority = parts.netloc.rpartition(":")[0] if default else parts.netloc
-    return urllib.parse.urlunsplit(("http", authority, parts.path or "/", parts.query, ""))
+def _as_sent(request: Request) -> Request:
+    """Write the URL as curl does: without fragment and default port."""
+    parts = urllib.parse.urlsplit(request.url)
+    authority = parts.netloc.removesuffix(":")
+    if parts.port == http.client.HTTP_PORT:
+        authority = authority.rpartition(":")[0]
+    url = urllib.parse.urlunsplit(("http", authority, parts.path or "/", parts.query, ""))
+    return replace(request, url=url)
 
 
 def _put(connection: http.client.HTTPConnection, request: Request) -> None:
@@ -229,7 +245,7 @@ def _put(connection: http.client.HTTPConnection, request: Request) -> None:
     if request.method in {"POST", "PUT", "PATCH"} and "content-length" not in given:
         connection.putheader("Content-Length", "0")
     for name, value in request.headers:
-        connection.putheader(name, value)
+        connection.putheader(name, value.encode())
 
 
 def _address(proxy: str) -> tuple[str, int]:

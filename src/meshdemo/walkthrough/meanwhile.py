@@ -1,0 +1,115 @@
+"""What changed while answers were counted: a sample of two meshes proves nothing about either.
+
+Rules that decide on other requests, and pods that come and go, may change: the shares are the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from meshdemo import hosts, manifests, rivalry
+from meshdemo.matching import full_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meshdemo.engines import Engine, Pod
+    from meshdemo.manifests import Object
+    from meshdemo.traffic import Request, Sample
+
+
+FAILED = 500
+"""An HTTP status from here on is that of a server, or of a sidecar, that has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What decides on a request, and who sends it, at one moment."""
+
+    client: Pod
+    deciding: dict[tuple[str, ...], Object]
+
+    @classmethod
+    def of(cls, request: Request, client: Pod, objects: Sequence[Object]) -> Scene:
+        """Pick what counts out of all that is applied."""
+        return cls(client, {item.key: item for item in _deciding(request, client, objects)})
+
+
+def disturbance(engine: Engine, sample: Sample, before: Scene) -> str:
+    """Say what changed meanwhile, so that the sample proves nothing; empty if nothing did."""
+    after = Scene.of(sample.request, before.client, engine.objects())
+    if changes := list(_changes(before.deciding, after.deciding)):
+        return f"the rules changed meanwhile: {', '.join(changes)}"
+    if any(reply.error or reply.status >= FAILED for reply in sample.replies):
+        return _trouble(engine, before.client)
+    return ""
+
+
+def _trouble(engine: Engine, client: Pod) -> str:
+    """Say whether the test client itself may be why something got no good answer."""
+    now = next((pod for pod in engine.pods() if pod.name == client.name), None)
+    if now is None:
+        return f"the test client {client.name} went meanwhile"
+    if now.restarts != client.restarts:
+        return f"the test client {client.name} was started again meanwhile"
+    if client.is_ready and not now.is_ready:
+        return f"the test client {client.name} broke down meanwhile: {now.message or now.ready}"
+    return ""
+
+
+def _deciding(request: Request, client: Pod, objects: Sequence[Object]) -> Iterator[Object]:
+    """Give the rules and services that a request may meet on its way."""
+    named = frozenset(_names(request, client.namespace))
+    rules = manifests.rules(objects) if client.injected else []
+    ways = [
+        rule for rule in rules if rule.kind == "VirtualService" and _may_take(rule, named, client)
+    ]
+    led_to = named.union(*map(_destinations, ways))
+    yield from ways
+    for rule in rules:
+        if rule.kind == "DestinationRule" and rivalry.holds_for(
+            rule, tuple(led_to), client.namespace
+        ):
+            yield rule
+    for item in objects:
+        if item.kind == "Service" and hosts.service_host(item.name, item.namespace) in led_to:
+            yield item
+
+
+def _may_take(rule: Object, names: frozenset[str], client: Pod) -> bool:
+    """Tell whether a VirtualService may be for one of these names; without hosts, by another's."""
+    is_part = not rule.spec.get("hosts")
+    return is_part or rivalry.holds_for(rule, tuple(names), client.namespace)
+
+
+def _names(request: Request, namespace: str) -> Iterator[str]:
+    """Give the names that a request may be routed by."""
+    called = [urlsplit(request.url).hostname or ""]
+    called += [value for name, value in request.headers if name.lower() == "host"]
+    for name in called:
+        yield name.lower().rstrip(".")
+        yield hosts.dialled(name, namespace)
+
+
+def _destinations(rule: Object) -> Iterator[str]:
+    for kind in ("http", "tcp", "tls"):
+        for way in rule.spec.get(kind) or ():
+            mirrors = [{"destination": way["mirror"]}] if way.get("mirror") else []
+            for route in [*(way.get("route") or ()), *mirrors]:
+                host = (route.get("destination") or {}).get("host", "")
+                yield full_name(str(host), rule.namespace)
+
+
+def _changes(
+    before: dict[tuple[str, ...], Object], after: dict[tuple[str, ...], Object]
+) -> Iterator[str]:
+    for key in {**before, **after}:
+        old, new = before.get(key), after.get(key)
+        if old is None and new is not None:
+            yield f"{new.title} was added"
+        elif old is not None and new is None:
+            yield f"{old.title} was removed"
+        elif old is not None and new is not None and old.spec != new.spec:
+            yield f"{old.title} was changed"
