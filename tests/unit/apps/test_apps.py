@@ -77,8 +77,11 @@ def test_flaskapp_fetches_http_only(flaskapp: App, query: str, words: str) -> No
 def test_flaskapp_says_that_its_proxy_is_down(start: Start) -> None:
     with held_port() as port:
         nobody = f"http://{LOOPBACK}:{port}"
-        answer = start("flaskapp", env={"http_proxy": nobody}).ask("/fetch?url=http://app/")
-    assert answer[:2] == (502, "http://app/: connection refused\n")
+        fetching = start("flaskapp", env={"http_proxy": nobody})
+        status, body, _ = fetching.ask("/fetch?url=http://app/")
+    assert status == 502
+    assert body.startswith("http://app/: the pod's own proxy")
+    assert body.endswith("connection refused\n")
 
 
 def test_echo_tells_who_answered_what(echo: App) -> None:

@@ -206,7 +206,7 @@ def _not_sent(proxy: tuple[str, int], error: OSError) -> BrokenOff:
         hint = "Allow more open files: ulimit -n"
     elif error.errno == errno.EADDRNOTAVAIL:
         hint = "Send fewer with --requests: each takes a port of this machine for a minute."
-    where = f"the test client's proxy at {proxy[0]}:{proxy[1]}"
+    where = f"the pod's own proxy at {proxy[0]}:{proxy[1]}"
     return BrokenOff(f"{where} cannot be reached: {_name(error)}", hint=hint)
 
 

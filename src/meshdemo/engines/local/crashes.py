@@ -1,4 +1,4 @@
-"""Why a process of a pod ends each time it is started, by what it wrote."""
+"""Why a process of a pod ends again and again, by what it wrote."""
 
 from __future__ import annotations
 
@@ -35,19 +35,18 @@ def is_given_up(state: State) -> bool:
 
 def of_container(name: str, state: State, log: Path, count: int = LAST_LINES) -> str:
     """Say that a container ends each time it is started, and show its last lines."""
-    if state.unstartable:
-        return f"{name} cannot be started: {state.unstartable}"
-    return f"{name} ends each time it is started{_how(state)}; {_its_last_lines(log, count)}"
+    found = _said(name, state)
+    return found if state.unstartable else f"{found}; {_its_last_lines(log, count)}"
 
 
 def of_envoy(state: State, log: Path, count: int = LAST_LINES) -> str:
     """Say that an Envoy ends each time it is started, with the line of its log that says why."""
     name = KUBE_PROXY if log.stem == KUBE_PROXY else SIDECAR
     if state.unstartable:
-        return f"{name} cannot be started: {state.unstartable}"
-    found = f"{name} ends each time it is started{_how(state)}"
-    why = _last_word(log, state.end.pid if state.end else 0)
-    return f"{found}: {why}" if why else f"{found}; {_its_last_lines(log, count)}"
+        return _said(name, state)
+    if why := _last_word(log, state.end.pid if state.end else 0):
+        return f"{_said(name, state)}: {why}"
+    return f"{_said(name, state)}; {_its_last_lines(log, count)}"
 
 
 def hint_of_envoy(cause: str, log: Path) -> str:
@@ -65,8 +64,13 @@ def _its_last_lines(log: Path, count: int) -> str:
     return f"its last lines:\n{last_lines(log, count)}"
 
 
-def _how(state: State) -> str:
-    return f" ({state.end.how})" if state.end else ""
+def _said(name: str, state: State) -> str:
+    if state.unstartable:
+        return f"{name} cannot be started: {state.unstartable}"
+    how = f" ({state.end.how})" if state.end else ""
+    if state.is_up:
+        return f"{name} was only just started again, after it ended{how}"
+    return f"{name} ends each time it is started{how}"
 
 
 def _last_word(log: Path, process: int) -> str:

@@ -10,7 +10,6 @@ from meshdemo.engines.local.layout import INIT, KUBE_PROXY, SIDECAR, process_nam
 from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.engines.local.readiness import is_steady, remarks
 from meshdemo.errors import EnvironmentFailed
-from meshdemo.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -114,7 +113,9 @@ class _Look:
                 return f"{name} does not have its configuration yet"
         except EnvironmentFailed as error:
             return error.message
-        return "" if is_steady(state) else _only_just(name, state)
+        return (
+            "" if state is None or is_steady(state) else crashes.of_envoy(state, proxy.log, LINES)
+        )
 
     def _program_problems(self, pod: PlannedPod, program: images.Program) -> Iterator[str]:
         state = self.states.get(process_name(pod, program.container))
@@ -127,7 +128,7 @@ class _Look:
         elif state.restarts:
             yield from self._strangers(program, state)
         if not (silent or is_steady(state, program)):
-            yield _only_just(program.container, state)
+            yield self._why_doubtful(pod, program, state)
 
     def _why_down(self, pod: PlannedPod, program: images.Program, state: State | None) -> str:
         if taken := [port for port in program.listens if not ports.is_free(port)]:
@@ -139,6 +140,12 @@ class _Look:
             return crashes.of_container(program.container, state, log, LINES)
         said = crashes.last_lines(log, LINES)
         return f"{program.container} is {state.status.lower()}; its last lines:\n{said}"
+
+    def _why_doubtful(self, pod: PlannedPod, program: images.Program, state: State) -> str:
+        if not state.restarts:
+            return f"{program.container} was only just started"
+        log = self.runtime.layout.log(pod, program.container)
+        return crashes.of_container(program.container, state, log, LINES)
 
     def _silence(
         self, pod: PlannedPod, program: images.Program, silent: list[int]
@@ -155,9 +162,3 @@ class _Look:
         for port in program.listens:
             if not orphans.listens(state.pid, port):
                 yield TAKEN.format(port=port)
-
-
-def _only_just(name: str, state: State | None) -> str:
-    restarts = state.restarts if state else 0
-    again = f" again, {counted(restarts, 'restart')} by now" if restarts else ""
-    return f"{name} was only just started{again}"

@@ -40,7 +40,8 @@ def _show(name: str) -> Response:
 def _fetch(url: str, proxy: str) -> Response:
     # Only this path needs a client, and an app shall start quickly.
     from meshdemo.engines.local import client  # noqa: PLC0415
-    from meshdemo.errors import InputError  # noqa: PLC0415
+    from meshdemo.errors import BrokenOff, InputError  # noqa: PLC0415
+    from meshdemo.traffic import Reply  # noqa: PLC0415
     from meshdemo.traffic import Request as Outgoing  # noqa: PLC0415
 
     if not url:
@@ -50,7 +51,10 @@ def _fetch(url: str, proxy: str) -> Response:
     try:
         reply = next(client.send(Outgoing(url), 1, proxy))
     except InputError as error:
-        return server.text(f"{error}\n", HTTPStatus.BAD_REQUEST)
+        why = "; ".join(map(str, error.problems))
+        return server.text(f"{error}: {why}\n", HTTPStatus.BAD_REQUEST)
+    except BrokenOff as error:
+        reply = Reply(error=str(error))
     if reply.error == client.TIMED_OUT:
         return server.text(f"{url}: {reply.error}\n", HTTPStatus.GATEWAY_TIMEOUT)
     if reply.error:
