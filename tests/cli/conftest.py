@@ -96,6 +96,8 @@ class FakeEngine:
         changes = []
         for item in objects:
             whose = self.foreign.get(item.name, "")
+            if item.key not in self.applied:
+                continue
             if not whose:
                 del self.applied[item.key]
             action = "kept" if whose else "deleted"
@@ -154,7 +156,8 @@ class FakeEngine:
         name = template["spec"]["containers"][0]["name"]
         injected = _labels(item).get(LABEL) == "true"
         broken = item.name == self.broken_pod
-        containers = [Container(name, image, ready=not broken)]
+        reason = "CrashLoopBackOff" if broken else ""
+        containers = [Container(name, image, ready=not broken, reason=reason)]
         if injected:
             containers.append(Container("istio-proxy", "envoy", ready=True, sidecar=True))
             containers.append(Container("istio-init", "envoy", ready=True, init=True))

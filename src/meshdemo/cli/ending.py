@@ -48,7 +48,9 @@ def finish(run: Invocation, report: Report) -> int:
     """Print a result."""
     out = run.progress.out
     if run.progress.json:
-        data = document(run.command, report.exit_code, run.where, report.data)
+        data = report.data
+        if not report.is_whole:
+            data = document(run.command, report.exit_code, run.where, data)
         out.line(json.dumps(data, indent=2))
     else:
         report.show(out)

@@ -90,6 +90,15 @@ Registry = Annotated[
         help="A mirror of Docker Hub to pull the workloads' images from.",
     ),
 ]
+Selector = Annotated[
+    str | None,
+    typer.Option(
+        "--selector",
+        "-l",
+        metavar="LABELS",
+        help="Only those with labels, as app=shop,version!=v1.",
+    ),
+]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Print the istioctl/kubectl command of each step.")
 ]
@@ -112,6 +121,10 @@ Wait = Annotated[
         show_default=True,
     ),
 ]
+
+
+MORE_OUTPUTS = {"status": ("wide",), "get": ("wide", "yaml", "name")}
+"""What of -o only single commands take."""
 
 
 def _print_version(value: bool) -> None:
@@ -172,13 +185,13 @@ def shared(  # the one declaration of the shared options; settings() reads what 
         ),
     ] = None,
     output: Annotated[
-        Literal["table", "json", "wide"],
+        Literal["table", "json", "wide", "yaml", "name"],
         typer.Option(
             "--output",
             "-o",
             rich_help_panel=SHARED,
             metavar="table|json",
-            help="How the result is printed; status also takes wide.",
+            help="How the result is printed; status and get also take wide.",
         ),
     ] = "table",
     quiet: Annotated[
@@ -222,8 +235,11 @@ def shared(  # the one declaration of the shared options; settings() reads what 
 def settings(ctx: typer.Context) -> Settings:
     """Read the shared options, wherever on the command line they stood."""
     given = ctx.find_root().params
-    if given["output"] == "wide" and ctx.info_name != "status":
-        raise UsageError("only status has -o wide", hint="Say -o table or -o json.")
+    output, more = given["output"], MORE_OUTPUTS.get(ctx.info_name or "", ())
+    if output not in ("table", "json", *more):
+        who = " and ".join(name for name, forms in MORE_OUTPUTS.items() if output in forms)
+        hint = f"Say -o {' or -o '.join(('table', 'json', *more))}."
+        raise UsageError(f"only {who} has -o {output}", hint=hint)
     folder = given["state_dir"]
     return Settings(
         engine=given["engine"],
@@ -232,7 +248,7 @@ def settings(ctx: typer.Context) -> Settings:
         namespace=given["namespace"],
         state_dir=Path(folder).expanduser().absolute() if folder else default_state_dir(),
         timeout=limit(given["timeout"], "--timeout"),
-        output=given["output"],
+        output=output,
         quiet=given["quiet"],
         verbose=given["verbose"],
     )

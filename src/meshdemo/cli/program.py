@@ -13,10 +13,12 @@ from typer.main import get_command
 
 from meshdemo.cli import ending, options
 from meshdemo.cli.command import Commands, Group
+from meshdemo.cli.delete import delete
 from meshdemo.cli.deploy import deploy
 from meshdemo.cli.doctor import doctor
 from meshdemo.cli.down import down
 from meshdemo.cli.execute import exec_, shell
+from meshdemo.cli.get import describe, get
 from meshdemo.cli.images import images
 from meshdemo.cli.inject import inject
 from meshdemo.cli.install import install
@@ -48,9 +50,12 @@ PANELS: dict[str, dict[str, Callable[..., Any]]] = {
         "inject": inject,
         "route": route,
         "verify": verify,
+        "delete": delete,
     },
     "Look inside": {
         "status": status,
+        "get": get,
+        "describe": describe,
         "doctor": doctor,
         "logs": logs,
         "exec": exec_,

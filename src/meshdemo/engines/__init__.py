@@ -120,6 +120,8 @@ class Container:
     restarts: int = 0
     init: bool = False
     sidecar: bool = False
+    reason: str = ""
+    """Why it does not run, in Kubernetes' one word, as ``CrashLoopBackOff``; empty if it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,8 @@ class Pod:
     addresses: tuple[str, ...] = ()
     workload: str = ""
     """The Deployment, or other workload, it belongs to; empty for a bare Pod."""
+    created: str = ""
+    """When, as in ``creationTimestamp``; empty if that is not known."""
 
     @property
     def counted(self) -> tuple[Container, ...]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from meshdemo import kinds
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.manifests import WORKLOADS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 CLIENT = "testclient"
 """The test client: the label ``app`` of its pod, or the name of its workload or of the pod."""
-_POD_PREFIXES = ("pod", "pods", "po")
-_WORKLOAD_PREFIXES = ("deploy", "deployment", "deployments")
 
 
 class SomePod(Protocol):
@@ -60,11 +60,12 @@ def no_client(pods: Iterable[SomePod], namespace: str) -> EnvironmentFailed:
 
 def named(pods: Iterable[AnyPod], name: str) -> list[AnyPod]:
     """Give the pods that a user names: a pod, ``pod/NAME``, a Deployment or ``deploy/NAME``."""
-    kind, slash, rest = name.partition("/")
+    word, slash, rest = name.partition("/")
     if not slash:
         return [pod for pod in pods if name in (pod.name, pod.workload)]
-    if kind in _POD_PREFIXES:
+    kind = kinds.find(word)
+    if kind is None or not rest:
+        return []
+    if kind.name == "Pod":
         return [pod for pod in pods if pod.name == rest]
-    if kind in _WORKLOAD_PREFIXES:
-        return [pod for pod in pods if rest and pod.workload == rest]
-    return []
+    return [pod for pod in pods if kind.name in WORKLOADS and pod.workload == rest]

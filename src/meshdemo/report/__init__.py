@@ -10,6 +10,8 @@ exit code, errors included. Its keys are in camelCase, as in the JSON of kubectl
                         line, object, field, hint, code)
     ...                 the command's own keys, see the functions that make the reports
 
+``get`` alone prints what kubectl prints: an object or a List, which can be applied again.
+
 Durations are in seconds, shares are fractions of 1.
 """
 
@@ -41,6 +43,8 @@ class Report:
     show: Callable[[Terminal], None] = _show_nothing
     """Prints it for a person."""
     exit_code: int = ExitCode.OK
+    is_whole: bool = False
+    """Whether the data is the whole JSON document: objects in the form that kubectl gives them."""
 
 
 def document(command: str, code: int, where: Where | None, data: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from meshdemo import manifests
+from meshdemo import kinds, manifests
 from meshdemo.errors import ExitCode
 from meshdemo.report import Report
 from meshdemo.report.documents import (
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from meshdemo.engines import Change, Check
     from meshdemo.manifests import Object
     from meshdemo.report.terminal import Terminal
+    from meshdemo.walkthrough.deleting import Deleted
     from meshdemo.walkthrough.routing import Routed
     from meshdemo.walkthrough.workloads import Deployed, Injected
 
@@ -46,6 +47,31 @@ def routed(result: Routed, watched: Mapping[str, Any]) -> Report:
         "overruled": list(result.overruled),
     }
     return Report(data, show)
+
+
+def deleted(result: Deleted) -> Report:
+    """Report what was deleted, in kubectl's words; what was named and stays is exit code 3."""
+    gone = [change for change in result.changes if change.action == "deleted"]
+    kept = [change for change in result.changes if change.action == "kept"]
+
+    def show(terminal: Terminal) -> None:
+        for change in gone:
+            terminal.line(f'{kinds.named(change.kind).singular} "{change.name}" deleted')
+        for change in kept:
+            name = f'{kinds.named(change.kind).singular} "{change.name}"'
+            terminal.line(f"{terminal.mark(ok=False)} {name} is not ours: {change.reason}")
+        for kind, name in result.missing:
+            terminal.line(f'{terminal.mark(ok=False)} {kind.resource} "{name}" not found')
+        if not result.changes and not result.missing:
+            terminal.line("No resources found")
+
+    data = {
+        "changes": [change_document(item) for item in result.changes],
+        "missing": [{"kind": kind.name, "name": name} for kind, name in result.missing],
+        "seconds": round(result.seconds, 6),
+    }
+    wrong = kept or result.missing
+    return Report(data, show, ExitCode.ENVIRONMENT if wrong else ExitCode.OK)
 
 
 def deployed(result: Deployed, next_step: str, watched: Mapping[str, Any]) -> Report:

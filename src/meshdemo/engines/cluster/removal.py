@@ -77,19 +77,26 @@ class Removal:
             yield Check("what others made is left", ok=True, detail=detail)
 
     def delete(self, objects: Iterable[Object]) -> tuple[Change, ...]:
-        """Delete those of these objects that are ours, and say which; the others are kept."""
-        changes = []
+        """Delete those of these objects that are ours, and say which; the others are kept.
+
+        It returns when they are gone, and a workload's pods with it. Raises TimedOut.
+        """
+        changes, leaving = [], []
         for item in objects:
-            live = self.kube.get(str(item.data["apiVersion"]), item.kind, item.name, item.namespace)
-            if live is None:
+            found = self.kube.get(
+                str(item.data["apiVersion"]), item.kind, item.name, item.namespace
+            )
+            if found is None:
                 continue
+            live = {"apiVersion": item.data["apiVersion"], "kind": item.kind, **found}
             kept = "" if is_ours(live, self.run) else owner(live) + neighbours.adopted(live)
-            if not kept and not self._delete(
-                {"apiVersion": item.data["apiVersion"], "kind": item.kind, **live}
-            ):
+            if not kept and not self._delete(live):
                 kept = "somebody has just made it anew"
             action = "kept" if kept else "deleted"
+            leaving += [] if kept else [live]
             changes.append(Change(action, item.kind, item.namespace, item.name, kept))
+        if left := self._wait(leaving):
+            raise TimedOut(f"not gone within {self.timeout:g} s: {', '.join(left)}")
         return tuple(changes)
 
     def ours(self) -> list[Json]:

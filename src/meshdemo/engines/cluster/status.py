@@ -42,6 +42,7 @@ def pod(live: Json) -> Pod:
         message="; ".join(dict.fromkeys(troubles(live))),
         addresses=(address,) if address else (),
         workload=workload(live),
+        created=metadata.get("creationTimestamp") or "",
     )
 
 
@@ -122,6 +123,11 @@ def _trouble(name: str, state: Json, *, ends: bool) -> str:
     return f"{name} is not ready yet" if not (state.get("ready") or ends) else ""
 
 
+def _reason(current: Json) -> str:
+    stopped = current.get("waiting") or current.get("terminated") or {}
+    return str(stopped.get("reason") or "")
+
+
 def _is_done(state: Json, *, native: bool) -> bool:
     """Tell whether the next container may start."""
     if native:
@@ -144,4 +150,5 @@ def _containers(live: Json) -> Iterator[Container]:
             restarts=state.get("restartCount", 0),
             init=init,
             sidecar=spec["name"] == SIDECAR or (init and _is_native(spec)),
+            reason=_reason(state.get("state") or {}),
         )

@@ -238,12 +238,15 @@ class LocalEngine:
         """Judge the objects, and settle what they leave open."""
         from meshdemo.engines.local.admission import admit  # noqa: PLC0415 - only changes need it
 
-        admission = admit([merging.as_written(item) for item in objects], stored)
+        left = merging.left_to_owners(objects, stored)
+        written = [merging.as_written(item) for item in objects if item.title not in left]
+        admission = admit(written, stored)
         settled = () if admission.problems else keep(admission.objects, stored)
         problems = admission.problems or tuple(plan.command_problems(settled, stored))
         if problems:
             raise InputError("the objects are refused, and none was applied", problems)
-        return settled, admission
+        notes = [f"{pod} is left to {owner}, which makes it" for pod, owner in left.items()]
+        return settled, replace(admission, notes=(*admission.notes, *notes))
 
     def _ensure_room(self, run: Run | None, wanted: Sequence[Object]) -> None:
         """See that there is room for the Envoys that are to be started, before any is."""

@@ -32,6 +32,23 @@ def as_written(item: Object) -> Object:
     return item.with_data({**data, "metadata": metadata})
 
 
+def left_to_owners(given: Sequence[Object], stored: Sequence[Object]) -> dict[str, str]:
+    """Name the pods among ``given`` that a Deployment makes, each with the Deployment.
+
+    That is what ``get pods -o yaml`` shows: whoever applies it again changes nothing by it.
+    """
+    makers = {(o.kind, o.namespace, o.name) for o in (*stored, *given) if o.kind == "Deployment"}
+    found = {}
+    for item in given:
+        owners = item.metadata.get("ownerReferences")
+        for owner in owners if item.kind == "Pod" and isinstance(owners, list) else ():
+            is_maker = isinstance(owner, dict) and owner.get("controller") is True
+            named = [str(owner.get(field)) for field in ("kind", "name")] if is_maker else []
+            if named and (named[0], item.namespace, named[1]) in makers:
+                found[item.title] = " ".join(named)
+    return found
+
+
 def merge(
     given: Sequence[Object], stored: Sequence[Object], directory: str
 ) -> tuple[tuple[Object, ...], tuple[Change, ...]]:

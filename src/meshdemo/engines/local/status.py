@@ -9,6 +9,7 @@ from meshdemo.engines.local import crashes, images, ports, xds
 from meshdemo.engines.local.layout import INIT, KUBE_PROXY, SIDECAR, process_name
 from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.engines.local.readiness import is_steady, remarks
+from meshdemo.engines.local.store import timestamp
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
@@ -75,17 +76,28 @@ class _Look:
             message="; ".join(dict.fromkeys(filter(None, [self.trouble, *wrong]))),
             addresses=tuple(f"{port.number} at {LOOPBACK}:{port.entry}" for port in pod.ports),
             workload=pod.workload,
+            created=self._created(pod),
         )
 
     def _phase(self, pod: PlannedPod) -> str:
         prefix = process_name(pod, "")
         return "Running" if any(name.startswith(prefix) for name in self.states) else "Pending"
 
+    def _created(self, pod: PlannedPod) -> str:
+        """Say when its first program was written down, which is once for each pod."""
+        declared = images.containers(pod.template)
+        try:
+            written = self.runtime.layout.program(pod, str(declared[0]["name"])).stat().st_mtime
+        except OSError:
+            return ""
+        return timestamp(written)
+
     def _container(self, pod: PlannedPod, program: images.Program, *, ready: bool) -> Container:
         declared = images.containers(pod.template)
         image = next(str(c.get("image")) for c in declared if c["name"] == program.container)
         state = self.states.get(process_name(pod, program.container))
-        return Container(program.container, image, ready, state.restarts if state else 0)
+        restarts = state.restarts if state else 0
+        return Container(program.container, image, ready, restarts, reason=_reason(state))
 
     def _sidecar(self, pod: PlannedPod, wrong: list[str]) -> Iterator[Container]:
         image = f"envoy {self.runtime.run.envoy_version}"
@@ -97,7 +109,14 @@ class _Look:
         # Nothing redirects here: the init container stands for the sidecar's listeners.
         yield Container(INIT, image, ready=not trouble, init=True)
         restarts = state.restarts if state else 0
-        yield Container(SIDECAR, image, ready=not trouble, restarts=restarts, sidecar=True)
+        yield Container(
+            SIDECAR,
+            image,
+            ready=not trouble,
+            restarts=restarts,
+            sidecar=True,
+            reason=_reason(state),
+        )
 
     def _proxy_trouble(self, pod: PlannedPod) -> str:
         state = self.states.get(f"{KUBE_PROXY}.{pod.namespace}")
@@ -162,3 +181,7 @@ class _Look:
         for port in program.listens:
             if not orphans.listens(state.pid, port):
                 yield TAKEN.format(port=port)
+
+
+def _reason(state: State | None) -> str:
+    return "CrashLoopBackOff" if state and state.is_crashing else ""

@@ -21,6 +21,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 import uuid
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -196,7 +197,12 @@ class Store:
 
 def now() -> str:
     """Give the time as Kubernetes writes it in ``creationTimestamp``."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return timestamp(time.time())
+
+
+def timestamp(seconds: float) -> str:
+    """Write a time, in seconds since 1970, as Kubernetes does."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _remove(path: Path) -> None:

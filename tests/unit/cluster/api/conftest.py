@@ -46,6 +46,7 @@ class Api(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     objects: dict[str, dict[str, Any]]
+    leaving: dict[str, dict[str, Any]]
     requests: list[tuple[str, str, dict[str, list[str]], Any]]
     forbidden: tuple[str, ...] = ()
     unavailable: tuple[str, ...] = ()
@@ -55,6 +56,8 @@ class Api(BaseHTTPRequestHandler):
     meanwhile: tuple[Callable[[], None], ...] = ()
     """What somebody else does as soon as an object is deleted."""
     immutable = False
+    lingering = 0
+    """How often an object is still seen after it was deleted: its pods have to end first."""
     istio = False
     """Whether it has Istio's kinds."""
 
@@ -79,7 +82,15 @@ class Api(BaseHTTPRequestHandler):
             return self.failure(403, f"you cannot list {path}")
         if path.endswith(PLURALS):
             return 200, {"items": list(self.listed(path, query))}
-        return (200, self.objects[path]) if path in self.objects else self.failure(404)
+        found = self.objects.get(path) or self.last_seen(path)
+        return (200, found) if found else self.failure(404)
+
+    def last_seen(self, path: str) -> dict[str, Any] | None:
+        """Give an object that was deleted, as long as it lingers."""
+        if path in self.leaving and self.lingering:
+            type(self).lingering -= 1
+            return self.leaving[path]
+        return None
 
     def listed(self, path: str, query: dict[str, list[str]]) -> Iterator[dict[str, Any]]:
         """Give what is under a path, of one namespace or of all, with the label that is asked."""
@@ -130,7 +141,8 @@ class Api(BaseHTTPRequestHandler):
             which = found["metadata"]["name"], found["metadata"]["uid"]
             if which in [(owner["name"], owner["uid"]) for owner in owners]:
                 del self.objects[place]
-        return 200, self.objects.pop(path)
+        self.leaving[path] = self.objects.pop(path)
+        return 200, self.leaving[path]
 
     @staticmethod
     def live(kind: str, name: str, labels: dict[str, str], **more: Any) -> dict[str, Any]:
@@ -160,6 +172,6 @@ def api(serve: Serve, dial: Dial) -> Iterator[tuple[type[Api], Kube]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Own", (Api,), {}))
     handler: Any = server.RequestHandlerClass
     handler.objects = {"/api/v1/namespaces/shop": handler.live("Namespace", "shop", {})}
-    handler.requests = []
+    handler.requests, handler.leaving = [], {}
     with serve(server):
         yield handler, dial(server.server_port)

@@ -11,6 +11,7 @@ from meshdemo.engines import say_nothing
 from meshdemo.engines.cluster.applying import Applier
 from meshdemo.engines.cluster.connection import Forbidden
 from meshdemo.engines.cluster.removal import Removal
+from meshdemo.errors import TimedOut
 
 if TYPE_CHECKING:
     from meshdemo.engines.cluster.kube import Kube
@@ -53,6 +54,22 @@ def test_what_is_not_ours_is_kept_and_its_owner_is_said(
     (change,) = Removal(kube, "shop", say_nothing, 5).delete([service(), service("gone")])
     assert (change.action, change.reason) == ("kept", whose)
     assert PATH in handler.objects
+
+
+def test_a_deletion_returns_when_the_object_is_gone(api: tuple[Api, Kube]) -> None:
+    handler, kube = api
+    handler.objects[PATH] = handler.live("Service", "app", OURS)
+    handler.lingering = 2
+    (change,) = Removal(kube, "shop", say_nothing, 5).delete([service()])
+    assert (change.action, handler.lingering) == ("deleted", 0)
+
+
+def test_what_does_not_go_is_said(api: tuple[Api, Kube]) -> None:
+    handler, kube = api
+    handler.objects[PATH] = handler.live("Service", "app", OURS)
+    handler.lingering = 1_000_000
+    with pytest.raises(TimedOut, match=r"not gone within 0.1 s: Service app"):
+        Removal(kube, "shop", say_nothing, 0.1).delete([service()])
 
 
 def run_down(kube: Kube) -> dict[str, Any]:

@@ -1,0 +1,130 @@
+"""Kinds of objects by the names that kubectl takes for them."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from meshdemo.errors import UsageError
+
+_ISTIO = "networking.istio.io/v1beta1"
+_SECURITY = "security.istio.io/v1beta1"
+_RIGHTS = "rbac.authorization.k8s.io/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of objects."""
+
+    name: str
+    """As in ``VirtualService``."""
+    api_version: str
+    """Group and a version that every server has which has the kind."""
+    plural: str
+    short: tuple[str, ...] = ()
+    namespaced: bool = True
+
+    @property
+    def group(self) -> str:
+        """The API group; empty for the core group."""
+        return self.api_version.rpartition("/")[0]
+
+    @property
+    def singular(self) -> str:
+        """As kubectl writes one of them: ``virtualservice.networking.istio.io``."""
+        return f"{self.name.lower()}.{self.group}".rstrip(".")
+
+    @property
+    def resource(self) -> str:
+        """As kubectl writes all of them: ``virtualservices.networking.istio.io``."""
+        return f"{self.plural}.{self.group}".rstrip(".")
+
+    def is_called(self, word: str) -> bool:
+        """Tell whether kubectl takes a word for this kind; capitals make no difference."""
+        name, _, group = word.lower().partition(".")
+        version = self.api_version.rpartition("/")[2]
+        groups = ("", self.group, f"{version}.{self.group}")
+        return name in (self.plural, self.name.lower(), *self.short) and group in groups
+
+
+KINDS = (
+    Kind("Namespace", "v1", "namespaces", ("ns",), namespaced=False),
+    Kind("Pod", "v1", "pods", ("po",)),
+    Kind("Service", "v1", "services", ("svc",)),
+    Kind("Deployment", "apps/v1", "deployments", ("deploy",)),
+    Kind("ServiceAccount", "v1", "serviceaccounts", ("sa",)),
+    Kind("DestinationRule", _ISTIO, "destinationrules", ("dr",)),
+    Kind("VirtualService", _ISTIO, "virtualservices", ("vs",)),
+    # What follows is on a cluster only.
+    Kind("StatefulSet", "apps/v1", "statefulsets", ("sts",)),
+    Kind("DaemonSet", "apps/v1", "daemonsets", ("ds",)),
+    Kind("ReplicaSet", "apps/v1", "replicasets", ("rs",)),
+    Kind("ReplicationController", "v1", "replicationcontrollers", ("rc",)),
+    Kind("Job", "batch/v1", "jobs"),
+    Kind("CronJob", "batch/v1", "cronjobs", ("cj",)),
+    Kind("ConfigMap", "v1", "configmaps", ("cm",)),
+    Kind("Secret", "v1", "secrets"),
+    Kind("PersistentVolumeClaim", "v1", "persistentvolumeclaims", ("pvc",)),
+    Kind("Ingress", "networking.k8s.io/v1", "ingresses", ("ing",)),
+    Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies", ("netpol",)),
+    Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers", ("hpa",)),
+    Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets", ("pdb",)),
+    Kind("Role", _RIGHTS, "roles"),
+    Kind("RoleBinding", _RIGHTS, "rolebindings"),
+    Kind("ClusterRole", _RIGHTS, "clusterroles", namespaced=False),
+    Kind("ClusterRoleBinding", _RIGHTS, "clusterrolebindings", namespaced=False),
+    Kind("Gateway", _ISTIO, "gateways", ("gw",)),
+    Kind("ServiceEntry", _ISTIO, "serviceentries", ("se",)),
+    Kind("Sidecar", _ISTIO, "sidecars"),
+    Kind("WorkloadEntry", _ISTIO, "workloadentries", ("we",)),
+    Kind("WorkloadGroup", _ISTIO, "workloadgroups", ("wg",)),
+    Kind("ProxyConfig", _ISTIO, "proxyconfigs"),
+    Kind("EnvoyFilter", "networking.istio.io/v1alpha3", "envoyfilters"),
+    Kind("AuthorizationPolicy", _SECURITY, "authorizationpolicies", ("ap",)),
+    Kind("PeerAuthentication", _SECURITY, "peerauthentications", ("pa",)),
+    Kind("RequestAuthentication", _SECURITY, "requestauthentications", ("ra",)),
+    Kind("Telemetry", "telemetry.istio.io/v1alpha1", "telemetries", ("telemetry",)),
+)
+LOCAL = KINDS[:7]
+"""The kinds that the local engine has."""
+CATEGORIES = {
+    "all": ("Pod", "Service", "Deployment"),
+    "istio-io": ("DestinationRule", "VirtualService"),
+    "networking-istio-io": ("DestinationRule", "VirtualService"),
+}
+"""Words that stand for several kinds, as far as the local engine has them."""
+
+
+def find(word: str) -> Kind | None:
+    """Find the kind that kubectl takes a word for; None if we know of none."""
+    return next((kind for kind in KINDS if kind.is_called(word)), None)
+
+
+def named(kind: str) -> Kind:
+    """Give one of the kinds above by its own name."""
+    return next(each for each in KINDS if each.name == kind)
+
+
+def read(words: str, among: tuple[Kind, ...] = KINDS) -> tuple[Kind, ...]:
+    """Read kinds as kubectl takes them: ``vs``, ``pods,svc``, ``all``. Raises UsageError."""
+    found: dict[str, Kind] = {}
+    for word in words.split(","):
+        kinds = [named(name) for name in CATEGORIES.get(word.lower(), ())]
+        kind = next((each for each in among if each.is_called(word)), None)
+        if not kind and not kinds:
+            raise _unknown(word, among)
+        found |= {each.name: each for each in ([kind] if kind else kinds)}
+    return tuple(found.values())
+
+
+def _unknown(word: str, among: tuple[Kind, ...]) -> UsageError:
+    names = {name: kind.plural for kind in among for name in (kind.plural, kind.name.lower())}
+    close = difflib.get_close_matches(word.lower(), names, n=1)
+    hint = f"Did you mean {names[close[0]]}?" if close else f"There are {_list(among)}."
+    if find(word) and among == LOCAL:
+        hint = f"The local engine has {_list(among)}."
+    return UsageError(f'there is no resource type "{word}"', hint=hint)
+
+
+def _list(kinds: tuple[Kind, ...]) -> str:
+    return ", ".join(f"{kind.plural} ({kind.short[0]})" for kind in kinds if kind.short)
