@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from meshdemo import hosts, rivalry
+from meshdemo.engines.destination_ports import port_warnings
 from meshdemo.engines.node import Node, top
 from meshdemo.engines.reachability import rule_warnings
 from meshdemo.protocols import any_takes_http_rules, protocol_of
@@ -48,6 +49,7 @@ def _virtual_service_warnings(service: Node, landscape: Landscape) -> Iterator[P
     spec = service["spec"]
     for destination in _destinations(spec):
         yield from _destination_warnings(destination, landscape)
+    yield from port_warnings(service, landscape)
     yield from _conflict_warnings(service, landscape)
     yield from _protocol_warnings(service, landscape)
     yield from rule_warnings(spec["http"])
