@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from meshdemo.engines import Where
 from meshdemo.errors import BrokenOff, EnvironmentFailed, MeshdemoError, TimedOut
 from meshdemo.traffic import Reply
 
@@ -244,6 +245,26 @@ def test_the_request_is_sent_as_asked(meshed: Cli) -> None:
     assert request.headers == (("user", "anna"), ("a", "b"))
 
 
+@pytest.mark.parametrize(
+    ("where", "classname"),
+    [
+        (Where("local", "/home/anna/.local/state/meshdemo", "default"), "meshdemo.local.default"),
+        (
+            Where("cluster", "arn:aws:eks:eu-1:1:cluster/a.b", "default", "https://10.0.0.1"),
+            "meshdemo.cluster.arn_aws_eks_eu-1_1_cluster_a_b.default",
+        ),
+    ],
+    ids=["local", "cluster"],
+)
+def test_junits_classname_names_the_mesh_and_holds_no_path(
+    meshed: Cli, tmp_path: Path, where: Where, classname: str
+) -> None:
+    meshed.engine.where = where
+    meshed("verify", "--expect", "v2=100%", "--junit", str(tmp_path / "junit.xml"))
+    (case,) = ET.parse(tmp_path / "junit.xml").getroot().iter("testcase")  # noqa: S314 - our own
+    assert case.get("classname") == classname
+
+
 @pytest.mark.parametrize(("expect", "tag"), [("v2=100%", "system-out"), ("v1=100%", "failure")])
 def test_junit_says_where_and_why(meshed: Cli, tmp_path: Path, expect: str, tag: str) -> None:
     file = tmp_path / "junit.xml"
@@ -253,4 +274,5 @@ def test_junit_says_where_and_why(meshed: Cli, tmp_path: Path, expect: str, tag:
     assert (names["engine"], names["namespace"]) == ("local", "default")
     case = suite.find("testcase")
     assert case is not None
+    assert case.get("classname") == "meshdemo.local.default"
     assert [child.tag for child in case] == [tag]

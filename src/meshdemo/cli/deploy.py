@@ -17,6 +17,7 @@ from meshdemo.cli.options import (
     Istioctl,
     Registry,
     Revision,
+    Strict,
 )
 from meshdemo.cli.values import image_choice
 from meshdemo.report import Report
@@ -38,6 +39,7 @@ def deploy(
     adopt: Adopt = False,
     revision: Revision = "",
     istioctl: Istioctl = None,
+    strict: Strict = False,
     explain: Explain = False,
 ) -> Report:
     """Deploy two versions of the app and a test client, as they are.
@@ -59,6 +61,7 @@ def deploy(
         injection=Injection(injection) if injection else None,
         mesh=MeshOptions(revision=revision),
         images=image_choice(images, registry),
+        strict=strict,
     )
     step = steps.OWN_DEPLOY if plan.is_own else steps.DEPLOY
     result = progress.follow(workloads.deploy(engine, plan, step))

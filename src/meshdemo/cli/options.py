@@ -99,6 +99,10 @@ Selector = Annotated[
         help="Only those with labels, as app=shop,version!=v1.",
     ),
 ]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Let a warning be exit status 2, and nothing be applied."),
+]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Print the istioctl/kubectl command of each step.")
 ]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from meshdemo.cli.invocation import engine_for
-from meshdemo.cli.options import Explain, Files
+from meshdemo.cli.options import Explain, Files, Strict
 from meshdemo.errors import UsageError
 from meshdemo.report import Report
 
@@ -32,6 +32,7 @@ def route(
     clear: Annotated[
         bool, typer.Option("--clear", help="Remove the rules that meshdemo made.")
     ] = False,
+    strict: Strict = False,
     explain: Explain = False,
 ) -> Report:
     """Send traffic to versions of the app, or of another Service.
@@ -53,6 +54,5 @@ def route(
     engine = engine_for(ctx)
     progress = ctx.obj.progress
     progress.explains = explain
-    return reports.routed(
-        progress.follow(routing.route(engine, asked, ctx.obj.settings)), progress.remarks
-    )
+    story = routing.route(engine, asked, ctx.obj.settings, strict=strict)
+    return reports.routed(progress.follow(story), progress.remarks)

@@ -23,6 +23,7 @@ from meshdemo.cli.options import (
     Registry,
     Requests,
     Revision,
+    Strict,
     Wait,
 )
 from meshdemo.cli.values import image_choice, positive, seconds
@@ -52,6 +53,7 @@ def up(
     images: Images = None,
     registry: Registry = "",
     adopt: Adopt = False,
+    strict: Strict = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -67,6 +69,7 @@ def up(
     walkthrough's; they are checked whole before anything is touched.
     """
     from meshdemo.engines import Injection, MeshOptions
+    from meshdemo.engines.choice import LOCAL
     from meshdemo.report import reports, verdicts
     from meshdemo.walkthrough import script
     from meshdemo.walkthrough.plan import Plan
@@ -86,15 +89,20 @@ def up(
             namespace=istio_namespace,
         ),
         images=image_choice(images, registry),
+        strict=strict,
         verify=not no_verify,
         requests=positive(requests, "--requests"),
         wait=seconds(wait, "--wait"),
     )
+    progress = ctx.obj.progress
     if dry_run:
-        text = script.script(replace(plan, settings=choice.with_current_context()))
+        objects = None
+        if choice.engine == LOCAL:  # a cluster is not asked
+            objects = progress.follow(script.judged(engine_for(ctx, choice), plan))
+        written = replace(plan, settings=choice.with_current_context())
+        text = script.script(written, objects)
         return reports.plain(text, script=text)
     engine = engine_for(ctx, choice)
-    progress = ctx.obj.progress
     progress.explains = explain
     result = progress.follow(go(engine, plan))
     return verdicts.up_done(result, progress.data)

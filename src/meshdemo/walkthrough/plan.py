@@ -13,7 +13,7 @@ from meshdemo.walkthrough import bundled, client
 from meshdemo.walkthrough.images import ImageChoice
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from meshdemo.engines import Engine
     from meshdemo.manifests import Object
@@ -37,6 +37,8 @@ class Plan:
     mesh: MeshOptions = field(default_factory=MeshOptions)
     images: ImageChoice = field(default_factory=ImageChoice)
     """Images in place of those in the manifests."""
+    strict: bool = False
+    """Whether a warning keeps all from being applied."""
     verify: bool = True
     request: Request = field(default_factory=Request)
     """What is asked for."""
@@ -59,11 +61,17 @@ class Plan:
         """Read the user's objects, or those of the walkthrough that ``names`` says."""
         return self.images.replaced(self._written(engine, names))
 
-    def read_alone(self) -> tuple[Object, ...]:
-        """Read all objects without an engine, for what does not depend on where they go."""
+    def read_alone(
+        self, admit: Callable[[Sequence[Object]], object] | None = None
+    ) -> tuple[Object, ...]:
+        """Read all objects without an engine, for what does not depend on where they go.
+
+        If something is wrong with them, ``admit`` is asked what else is.
+        """
         files = self.files if self.is_own else bundled.paths(bundled.NAMES)
         space = self.settings.place or "default"
-        found = manifests.read(files, namespace=space)
+        explicit = self.is_own and self.settings.namespace is not None
+        found = manifests.read(files, namespace=space, explicit=explicit, admit=admit)
         return self.images.replaced(self._completed(found, space))
 
     def joined(self, objects: Sequence[Object]) -> Plan:

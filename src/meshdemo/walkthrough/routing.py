@@ -13,7 +13,7 @@ from meshdemo.errors import EnvironmentFailed, InputError, Problem
 from meshdemo.expectation import parse_split
 from meshdemo.hosts import service_host
 from meshdemo.walkthrough import pods as who
-from meshdemo.walkthrough import steps, workloads
+from meshdemo.walkthrough import steps, strictness, workloads
 from meshdemo.walkthrough.events import Accepted, Finished, Note, Started
 from meshdemo.walkthrough.plan import Plan
 from meshdemo.walkthrough.second_look import require_well
@@ -56,9 +56,11 @@ class Routed:
     """The rules that the test client does not heed, because others win over them."""
 
 
-def route(engine: Engine, asked: Asked, settings: Settings) -> Story[Routed]:
+def route(
+    engine: Engine, asked: Asked, settings: Settings, *, strict: bool = False
+) -> Story[Routed]:
     """Make the traffic do what was asked, and return when the data plane has it."""
-    plan = Plan(settings, asked.files)
+    plan = Plan(settings, asked.files, strict=strict)
     if asked.split:
         return (yield from split_traffic(engine, asked.host, asked.split, plan))
     if asked.files:
@@ -84,6 +86,7 @@ def apply_rules(
 ) -> Story[Routed]:
     """Apply rules, the DestinationRules first, and return when the data plane has them."""
     _refuse_others(engine, rules)
+    strictness.heed(engine, plan, rules)
     ordered = manifests.in_apply_order(rules)
     yield Started("route", "Apply the rules.", commands)
     began = time.monotonic()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meshdemo import manifests
 from meshdemo.errors import InputError
 from meshdemo.traffic import Request
-from meshdemo.walkthrough import bundled
+from meshdemo.walkthrough import bundled, strictness
 from meshdemo.walkthrough import pods as who
+from meshdemo.walkthrough.events import Accepted
 from meshdemo.walkthrough.images import images_of
 from meshdemo.walkthrough.steps import (
     INJECT,
@@ -24,16 +26,35 @@ from meshdemo.walkthrough.steps import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meshdemo.engines import Engine
+    from meshdemo.manifests import Object
+    from meshdemo.walkthrough.events import Story
     from meshdemo.walkthrough.plan import Plan
     from meshdemo.walkthrough.steps import Step
 
 
-def script(plan: Plan) -> str:
-    """Give the whole walkthrough as a shell script of istioctl and kubectl."""
+def judged(engine: Engine, plan: Plan) -> Story[tuple[Object, ...]]:
+    """Read the objects, have the engine refuse what it would refuse, and change nothing."""
+    engine.install(plan.mesh)  # it refuses settings at once, and does nothing before it is iterated
+    objects = plan.read_alone(partial(engine.apply, dry_run=True))
+    strictness.heed(engine, plan, objects)
+    yield Accepted(
+        replace(engine.apply(manifests.in_apply_order(objects), dry_run=True), changes=())
+    )
+    return objects
+
+
+def script(plan: Plan, objects: Sequence[Object] | None = None) -> str:
+    """Give the whole walkthrough as a shell script of istioctl and kubectl.
+
+    ``objects`` are those of the plan, if they were read already.
+    """
     lines = ["#!/bin/sh", "set -eu"]
     steps: tuple[Step, ...] = WALKTHROUGH
     if plan.is_own:
-        plan = _own(plan)
+        plan = _own(plan, plan.read_alone() if objects is None else objects)
         steps = (INSTALL, INJECT, OWN_DEPLOY, OWN_VERIFY)
     else:
         lines += ["", "# Write the manifests into this folder.", "meshdemo manifests ."]
@@ -46,9 +67,8 @@ def script(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _own(plan: Plan) -> Plan:
+def _own(plan: Plan, objects: Sequence[Object]) -> Plan:
     """Give the plan for the user's own objects: with a test client, and with what it asks for."""
-    objects = plan.read_alone()
     try:
         request = who.addressed(Request(url=""), plan.settings.place or "default", objects)
     except InputError:  # of several Services nobody has said which one is meant

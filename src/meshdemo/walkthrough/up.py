@@ -17,7 +17,7 @@ from meshdemo.errors import InputError
 from meshdemo.rule_summary import summary
 from meshdemo.traffic import Request, tally
 from meshdemo.verdict import Outcome
-from meshdemo.walkthrough import client, measuring, routing, sidecars, steps, workloads
+from meshdemo.walkthrough import client, measuring, routing, sidecars, steps, strictness, workloads
 from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough.events import Accepted, Counted, Finished, Note
 from meshdemo.walkthrough.second_look import require_well
@@ -55,6 +55,7 @@ def up(engine: Engine, plan: Plan) -> Story[Up]:
     plan = plan.joined(objects)
     rules = [item for item in manifests.in_apply_order(objects) if item.kind in manifests.RULES]
     others = [item for item in objects if item.kind not in manifests.RULES]
+    strictness.heed(engine, plan, objects)
     checked = engine.apply(manifests.in_apply_order(objects), dry_run=True)
     yield Accepted(Applied((), checked.warnings, checked.notes))
     yield steps.INSTALL.started(plan)

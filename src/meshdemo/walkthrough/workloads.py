@@ -11,7 +11,7 @@ from meshdemo import manifests
 from meshdemo.engines import Applied, Injection
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.walkthrough import pods as who
-from meshdemo.walkthrough import sidecars, steps
+from meshdemo.walkthrough import sidecars, steps, strictness
 from meshdemo.walkthrough.events import Accepted, Checked, Finished
 from meshdemo.walkthrough.plan import with_sidecar_label
 from meshdemo.walkthrough.second_look import of_workloads, require_well
@@ -67,6 +67,7 @@ def install_alone(engine: Engine, plan: Plan) -> Story[tuple[Check, ...]]:
 def deploy(engine: Engine, plan: Plan, step: Step) -> Story[Deployed]:
     """Apply workloads and wait until they are ready; with ``-f`` whatever is in the files."""
     objects = plan.read(engine, step.manifests)
+    strictness.heed(engine, plan, objects)
     if plan.injection is not None:
         yield steps.INJECT.started(plan)
         objects = engine.inject(objects, plan.injection, plan.mesh.revision)

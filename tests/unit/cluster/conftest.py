@@ -151,6 +151,11 @@ class FakeKube:
             self.put(data)
         return data
 
+    def apply(self, data: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+        if not dry_run:
+            self.put(data)
+        return {**data, "metadata": {**data["metadata"], "resourceVersion": "1"}}
+
     def patch(
         self, _version: str, kind: str, name: str, body: dict[str, Any], namespace: str = ""
     ) -> dict[str, Any]:

@@ -53,12 +53,18 @@ class LocalEngine:
         return prerequisites.checks(self.store.folder)
 
     def install(self, options: MeshOptions = MeshOptions()) -> Iterator[Check]:  # noqa: B008 - it is frozen
-        """Find Envoy, and see that it runs: there is nothing else to install here."""
+        """Find Envoy, and see that it runs: there is nothing else to install here.
+
+        Settings of Istio are refused at once, also where nobody asks for the checks.
+        """
         if options != MeshOptions():
             raise InputError(
                 "the local engine installs no Istio, so it takes no Istio settings",
                 hint="For a cluster, name it: --engine cluster, or --context CONTEXT.",
             )
+        return self._checked_envoy()
+
+    def _checked_envoy(self) -> Iterator[Check]:
         envoy = self._envoy
         yield Check("Envoy is found", ok=True, detail=f"{envoy.path} ({envoy.source})")
         yield Check("Envoy runs", ok=True, detail=f"Envoy {envoy.version}")

@@ -1,0 +1,61 @@
+"""``--strict`` on a cluster: the same warnings keep all from being applied."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from meshdemo.engines.cluster.engine import ClusterEngine
+from meshdemo.errors import InputError
+from meshdemo.manifests import Object
+from meshdemo.settings import Settings
+from meshdemo.walkthrough import strictness
+from meshdemo.walkthrough.plan import Plan
+
+if TYPE_CHECKING:
+    from tests.unit.cluster.conftest import FakeKube
+
+    from meshdemo.engines.cluster.kube import Kube
+
+SETTINGS = Settings(namespace="shop", istioctl="/nowhere/istioctl")
+
+
+def rule(host: str) -> Object:
+    metadata = {"name": "app", "namespace": "shop"}
+    spec: dict[str, Any] = {
+        "hosts": ["app"],
+        "http": [{"route": [{"destination": {"host": host}}]}],
+    }
+    version = "networking.istio.io/v1beta1"
+    data = {"apiVersion": version, "kind": "VirtualService", "metadata": metadata, "spec": spec}
+    return Object(data, "app.yaml")
+
+
+@pytest.fixture
+def engine(kube: FakeKube) -> ClusterEngine:
+    metadata = {"name": "app", "namespace": "shop"}
+    spec = {"selector": {"app": "app"}, "ports": [{"name": "http", "port": 80}]}
+    kube.put(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec},
+    )
+    found = ClusterEngine(SETTINGS)
+    found.kube = cast("Kube", kube)
+    return found
+
+
+@pytest.mark.parametrize("files", [(), ("app.yaml",)], ids=["walkthrough", "own"])
+def test_what_is_odd_about_rules_is_refused_and_nothing_applied(
+    engine: ClusterEngine, kube: FakeKube, files: tuple[str, ...]
+) -> None:
+    plan = Plan(SETTINGS, files, strict=True)
+    with pytest.raises(InputError, match="--strict: there are warnings") as refusal:
+        strictness.heed(engine, plan, [rule("apq")])
+    (problem,) = refusal.value.problems
+    assert (problem.code, problem.field) == ("IST0101", "spec.http[0].route[0].destination.host")
+    assert ("VirtualService", "shop", "app") not in kube.objects
+
+
+def test_what_is_in_order_passes(engine: ClusterEngine) -> None:
+    strictness.heed(engine, Plan(SETTINGS, ("app.yaml",), strict=True), [rule("app")])
