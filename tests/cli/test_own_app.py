@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo.engines import Pod
+from meshdemo.engines import Pod, Where
 from meshdemo.engines.pods import find_client
 
 if TYPE_CHECKING:
@@ -148,6 +148,23 @@ def test_a_rule_of_yours_that_says_more_is_never_lost(
     assert "VirtualService default/mine" in ended.err
     assert "meshdemo delete" in ended.err
     assert rules(shop) == before
+
+
+@pytest.mark.parametrize(
+    ("labels", "way_out"),
+    [("", "kubectl delete virtualservice mine -n default"),
+     ("labels: {meshdemo.dev/run: default}", "meshdemo delete virtualservice mine")],
+    ids=["somebody else's", "ours"],
+)  # fmt: skip
+def test_on_a_cluster_the_way_out_is_for_whoever_made_the_other_rule(
+    shop: Cli, tmp_path: Path, labels: str, way_out: str
+) -> None:
+    rule = RULE.replace("WAY", "timeout: 1s, match: [{uri: {prefix: /}}],")
+    (tmp_path / "rule.yaml").write_text(rule.replace("name: mine", f"name: mine, {labels}"))
+    assert shop("route", "-f", str(tmp_path / "rule.yaml")).code == 0
+    shop.engine.where = Where("cluster", "kind", "default", "https://127.0.0.1:1")
+    ended = shop("route", "--host", "shop", "v2")
+    assert (ended.code, way_out in ended.err.replace(f" --state-dir {shop.state}", "")) == (3, True)
 
 
 def test_route_says_which_service_to_name(shop: Cli) -> None:

@@ -72,9 +72,12 @@ class Splitting:
         names = ", ".join(item.title for item in found)
         near = [item for item in found if item.namespace == self.namespace]
         hint = "It holds here because its exportTo says so, or nothing: ask who made it."
-        if near:
+        if near and self._is_ours(near[0]):
             delete = f"meshdemo delete virtualservice {near[0].name}"
             hint = f"Change it with meshdemo route -f, or remove it: {delete}"
+        elif near:
+            delete = f"kubectl delete virtualservice {near[0].name} -n {self.namespace}"
+            hint = f"This run of meshdemo did not make it. If it is yours: {delete}"
         host = f"the host {self.service}"
         message = f"{names}: there already for {host}, and only one of them is heeded"
         raise EnvironmentFailed(message, hint=hint)
