@@ -177,14 +177,6 @@ def _header_problems(name: str, value: str) -> Iterator[Problem]:
         yield Problem(f"{name} announces a body, and none is sent", field="header")
 
 
-def tally(sample: Sample, versions: Iterable[str]) -> Tally:
-    """Count a sample by version; an answer that is none of ``versions`` is unknown."""
-    counts = Tally.of(versions)
-    for reply in sample.replies:
-        counts.add(reply)
-    return counts
-
-
 def version_of(reply: Reply) -> str:
     """Read which version a reply says it comes from; empty if it says none.
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
+from meshdemo import waiting
+from meshdemo.report.heartbeat import Heartbeat
 from meshdemo.report.progress import Progress
 from meshdemo.report.terminal import Terminal
-from meshdemo.walkthrough.events import Finished, Started
+from meshdemo.traffic import Reply, Tally
+from meshdemo.walkthrough.events import Counted, Finished, Measuring, Started, Waiting
 
 if TYPE_CHECKING:
     from meshdemo.walkthrough.events import Story
@@ -73,6 +77,41 @@ def test_what_lasts_stays_unless_it_shall_be_quiet(kind: str, *, quiet: bool) ->
     watcher.follow(story())
     assert ("  Istiod [encountered] an error" in screen.getvalue()) is not quiet
     assert bool(screen.getvalue()) is not quiet
+
+
+@pytest.mark.parametrize("quiet", [False, True], ids=["", "quiet"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_waits_for_answers_sees_how_many_came(kind: str, *, quiet: bool) -> None:
+    watcher, screen = progress(kind, quiet=quiet)
+    watcher.patience = 0.01
+    counts = Tally.of(["v1"])
+
+    def story() -> Story[None]:
+        yield Waiting("until the rules are live")
+        yield Measuring(counts, 1_000)
+        counts.add(Reply(200, "v1"))
+        if not quiet:
+            waiting.until(lambda: "1 of 1,000 answers" in screen.getvalue(), "it", timeout=60)
+        yield Counted("after it", counts, 0.1)
+
+    watcher.follow(story())
+    assert ("1 of 1,000 answers" in screen.getvalue()) is not quiet
+    assert watcher.measuring is None
+    said = screen.getvalue()
+    if kind != "colour" and not quiet:
+        assert re.fullmatch(r"(  [01] of 1,000 answers after \d+ s\n)+", said)
+
+
+def test_a_heartbeat_comes_more_and_more_seldom_and_ends() -> None:
+    said: list[float] = []
+    heartbeat = Heartbeat(said.append, 0.01)
+    waiting.until(lambda: len(said) >= 4, "four words", timeout=60)
+    heartbeat.stop()
+    assert said[:4] == [0.01, 0.02, 0.04, 0.08]
+    heartbeat.join()
+    count = len(said)
+    waiting.until(lambda: not heartbeat.is_alive(), "its end", timeout=60)
+    assert len(said) == count
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from meshdemo.engines import Where
-from meshdemo.errors import BrokenOff, EnvironmentFailed, MeshdemoError, TimedOut
+from meshdemo.errors import BrokenOff, EnvironmentFailed, MeshdemoError, Sigterm, TimedOut
 from meshdemo.traffic import Reply
 
 if TYPE_CHECKING:
@@ -63,6 +63,36 @@ def test_a_measurement_that_breaks_off_keeps_its_answers_and_says_why(meshed: Cl
     assert ended.json["evidence"] == [
         "7 answers came back before the measurement broke off: the client went away"
     ]
+
+
+@pytest.mark.parametrize(("signal_", "code"), [(KeyboardInterrupt(), 130), (Sigterm(), 143)])
+@pytest.mark.parametrize("command", ["verify", "up"])
+def test_a_signal_leaves_the_counts_so_far(
+    deployed: Cli, command: str, signal_: BaseException, code: int
+) -> None:
+    def replies(_: int) -> Iterator[Reply]:
+        yield from [Reply(200, "v1")] * 7
+        raise signal_
+
+    deployed.engine.replies = replies
+    ended = deployed(command, "-q")
+    assert ended.code == code
+    title, v1, v2 = ended.out.splitlines()
+    assert title == f"7 of {1_000 if command == 'verify' else 200:,} answers until then:"
+    assert (v1.split()[0], v1.split()[-3:]) == ("v1", ["7", "100.0", "%"])
+    assert (v2.split()[0], v2.split()[-3:]) == ("v2", ["0", "0.0", "%"])
+    assert "expectation" not in ended.out
+    document = deployed(command, "-o", "json").json
+    assert document["exitCode"] == code
+    assert document["tally"] == {"total": 7, "versions": {"v1": 7, "v2": 0}, "others": {}}
+    assert "verdict" not in document
+
+
+def test_a_signal_after_the_measurement_has_no_counts(meshed: Cli) -> None:
+    assert meshed("verify", "--expect", "v2=100%").code == 0
+    meshed.engine.fails["pods"] = KeyboardInterrupt()
+    ended = meshed("verify")
+    assert (ended.code, ended.out) == (130, "")
 
 
 def test_the_timeout_bounds_the_measurement(meshed: Cli) -> None:

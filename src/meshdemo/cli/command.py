@@ -9,11 +9,17 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 from enum import Enum
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
+
+from meshdemo.cli import calling
+from meshdemo.cli.usage import unknown_command
+from meshdemo.report.wrapping import with_reasons
+from meshdemo.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,10 +33,16 @@ Result: TypeAlias = Any
 
 SHARED = "Options on every command"
 """The help panel of the shared options; it is also how they are known."""
+EXAMPLES = "\nExamples:\n"
+"""What comes before the examples in a command's docstring."""
 
 
 class Command(TyperCommand):
-    """A command that takes the shared options as well."""
+    """A command that takes the shared options as well.
+
+    Its help ends with examples, from the docstring: what follows ``Examples:``, each a line with
+    its reason behind ``  # ``. The shared options are explained in the root's help alone.
+    """
 
     def get_params(self, ctx: Context) -> list[Param]:
         """Give its own options and arguments, the shared ones, and last ``--help``."""
@@ -52,9 +64,22 @@ class Command(TyperCommand):
                 root.params[param.name] = value
         return rest
 
+    def collect_usage_pieces(self, ctx: Context) -> list[str]:
+        """Give the usage line's arguments as they are declared: a metavar has its own brackets."""
+        arguments = (p for p in self.get_params(ctx) if p.param_type_name == "argument")
+        return ["[OPTIONS]", *(str(p.metavar) for p in arguments)]
+
+    def format_help_text(self, ctx: Context, formatter: Formatter) -> None:
+        """Write what it does, and examples."""
+        _write_text(self.help, ctx, formatter)
+
     def format_options(self, ctx: Context, formatter: Formatter) -> None:
-        """Write the options in groups: its own, then the shared ones."""
-        _write_options(self.get_params(ctx), ctx, formatter)
+        """Write its own options, and name the shared ones."""
+        params = self.get_params(ctx)
+        _write_options([p for p in params if not _is_shared(p)], ctx, formatter)
+        names = ", ".join("/".join(sorted(p.opts, key=len)) for p in params if _is_shared(p))
+        with formatter.section(f"{SHARED}, see {ctx.find_root().command_path} --help"):
+            formatter.write_text(names)
 
 
 class Commands(MutableMapping[str, Any]):
@@ -108,6 +133,17 @@ class Group(TyperGroup):
     def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002 - typer's signature
         """Name the commands, and build none."""
         return list(self.commands)
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[Any, Any, list[str]]:
+        """Find the command, or say which one was meant."""
+        is_word = not (args[0].startswith("-") or ctx.resilient_parsing)
+        if is_word and args[0] not in self.commands:
+            raise unknown_command(args[0], self.commands)
+        return super().resolve_command(ctx, args)
+
+    def format_help_text(self, ctx: Context, formatter: Formatter) -> None:
+        """Write what it does, and examples."""
+        _write_text(self.help, ctx, formatter)
 
     def format_options(self, ctx: Context, formatter: Formatter) -> None:
         """Write the commands first: they are what a person looks for."""
@@ -172,6 +208,28 @@ def _plain(params: Iterable[Param]) -> list[Param]:
     return found
 
 
+def examples(text: str | None) -> list[tuple[str, str]]:
+    """Give the examples of a docstring, each a command and the reason for it."""
+    lines = cleandoc(text or "").partition(EXAMPLES)[2].splitlines()
+    split = (line.strip().partition("  # ") for line in lines)
+    return [(command, why) for command, _, why in split if command]
+
+
+def _write_text(text: str | None, ctx: Context, formatter: Formatter) -> None:
+    formatter.write_paragraph()
+    with formatter.indentation():
+        formatter.write_text((text or "").partition(EXAMPLES)[0])
+    found = examples(text)
+    if not found:
+        return
+    spelled = calling.commands(ctx.find_root().command.commands, Settings())
+    formatter.write_paragraph()
+    formatter.write_heading("Examples")
+    rows = [(spelled.spell(command), why) for command, why in found]
+    for line in with_reasons(rows, formatter.width):
+        formatter.write(f"{line}\n")
+
+
 def _is_shared(param: Param) -> bool:
     return getattr(param, "rich_help_panel", None) == SHARED
 
@@ -180,7 +238,9 @@ def _write_options(params: Sequence[Param], ctx: Context, formatter: Formatter) 
     panels: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": [], SHARED: []}
     for param in params:
         if record := param.get_help_record(ctx):
-            kind = "Arguments" if param.param_type_name == "argument" else "Options"
+            kind = "Options"
+            if param.param_type_name == "argument":  # of which typer would name Python's type
+                kind, record = "Arguments", (str(param.metavar), param.help or "")
             panels[SHARED if _is_shared(param) else kind].append(record)
     for panel, rows in panels.items():
         if rows:

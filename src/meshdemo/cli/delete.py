@@ -26,6 +26,10 @@ def delete(
     """Delete objects that meshdemo made; it returns when they are gone from the data plane, too.
 
     Only what is ours. All rules go with meshdemo route --clear, everything with meshdemo down.
+
+    Examples:
+        meshdemo delete vs app-default-v2
+        meshdemo delete deploy/app-v1 svc/app
     """
     from meshdemo.report import reports
     from meshdemo.walkthrough import deleting, resources

@@ -46,6 +46,10 @@ def deploy(
 
     That is without sidecars: see meshdemo inject. With -f whatever is in your files. What was
     injected before stays injected; only --injection none takes a sidecar out.
+
+    Examples:
+        meshdemo deploy  # without sidecars, as a workshop begins
+        meshdemo deploy -f shop.yaml --injection auto
     """
     from meshdemo.engines import Injection, MeshOptions
     from meshdemo.report import reports

@@ -13,6 +13,10 @@ def doctor(ctx: typer.Context, istioctl: Istioctl = None) -> Report:
     """Check every prerequisite, and say what to do about it.
 
     Exit code 0: all is there; 3: not so.
+
+    Examples:
+        meshdemo doctor
+        meshdemo doctor --engine cluster
     """
     from meshdemo.report import reports
 

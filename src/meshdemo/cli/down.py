@@ -30,6 +30,10 @@ def down(
     """Remove what meshdemo made, and prove that nothing is left.
 
     Only what meshdemo made. Safe to repeat, and after a crash of anything.
+
+    Examples:
+        meshdemo down  # what this state directory holds
+        meshdemo down --all  # on a cluster also the Istio that meshdemo installed
     """
     from meshdemo.report import reports
 

@@ -23,12 +23,14 @@ from meshdemo.errors import (
 )
 from meshdemo.report import document
 from meshdemo.report.terminal import Terminal
+from meshdemo.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from meshdemo.cli.invocation import Invocation
     from meshdemo.report import Report
+    from meshdemo.walkthrough.events import Measuring
 
 ZERO_OR_THREE = ("doctor", "status")
 """They only say how it is. Without a verdict there is nothing to be inconclusive about."""
@@ -61,8 +63,10 @@ def finish(run: Invocation, report: Report) -> int:
 
 def fail(run: Invocation | None, error: MeshdemoError, arguments: Sequence[str]) -> int:
     """Print an error: on standard error, or as the JSON document that was asked for."""
-    from meshdemo.report.documents import error_document
+    from meshdemo.report.bars import show_tally
+    from meshdemo.report.documents import error_document, tally_document
 
+    measuring = _stopped_measuring(run, error)
     command = run.command if run else ""
     if command in ZERO_OR_THREE and isinstance(error, Inconclusive):
         error = EnvironmentFailed(error.message, hint=error.hint)
@@ -71,11 +75,23 @@ def fail(run: Invocation | None, error: MeshdemoError, arguments: Sequence[str])
     if _as_json(run, arguments):
         out = run.progress.out if run else Terminal(sys.stdout)
         where = run.where if run else None
-        data = document(command, error.exit_code, where, error_document(error))
+        found = error_document(error)
+        if measuring:
+            found |= {"requests": measuring.wanted, "tally": tally_document(measuring.tally)}
+        data = document(command, error.exit_code, where, found)
         out.line(json.dumps(data, indent=2))
     else:
+        if run and measuring:
+            said = f"{measuring.tally.total:,} of {counted(measuring.wanted, 'answer')} until then:"
+            show_tally(run.progress.out, said, measuring.tally)
         _show(_err(run), error)
     return error.exit_code
+
+
+def _stopped_measuring(run: Invocation | None, error: MeshdemoError) -> Measuring | None:
+    """Give the measurement that a signal has stopped: its counts prove nothing, and are true."""
+    is_signal = isinstance(error, Interrupted | Terminated)
+    return run.progress.measuring if run and is_signal else None
 
 
 def fail_unforeseen(run: Invocation | None, error: BaseException, arguments: Sequence[str]) -> int:
@@ -140,6 +156,6 @@ def _is_verbose(run: Invocation | None, arguments: Sequence[str]) -> bool:
 def _show(terminal: Terminal, error: MeshdemoError) -> None:
     terminal.advise(f"{terminal.paint('error:', 'red')} {error.message}")
     for problem in getattr(error, "problems", ()):
-        terminal.line(f"  {problem}")
+        terminal.advise(f"  {problem}")
     if error.hint:
         terminal.advise(f"  {error.hint}")

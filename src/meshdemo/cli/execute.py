@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import shlex
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from meshdemo.cli.invocation import engine_for, read_settings
+from meshdemo.engines.pods import CLIENT
 from meshdemo.errors import UsageError
 from meshdemo.report import Report
+
+if TYPE_CHECKING:
+    from meshdemo.engines import Engine
 
 
 def exec_(
@@ -18,18 +23,32 @@ def exec_(
         typer.Argument(
             metavar="-- COMMAND [ARG...]",
             show_default=False,
-            help="As in: meshdemo exec -- curl http://app/env/version",
+            help="What to run, with this terminal if there is one.",
         ),
     ],
+    stdin: Annotated[bool, typer.Option("--stdin", "-i", hidden=True)] = False,
+    tty: Annotated[bool, typer.Option("--tty", "-t", hidden=True)] = False,
 ) -> Report:
     """Run a command in the test client; its exit status is ours.
 
     With -o json its output stands in the document, the first 1 MiB of it.
+
+    Examples:
+        meshdemo exec -- curl -s http://app/env/version
+        meshdemo exec -- sh -c 'for i in 1 2 3; do curl -s http://app/env/version; echo; done'
     """
     from meshdemo.cli.capture import captured_stdout
     from meshdemo.report import reports
 
+    rest = command[command.index("--") + 1 :] if "--" in command else command[1:]
+    if stdin or tty:
+        argv = rest if _names_client(command[0]) else command
+        raise UsageError("exec takes no -i and no -t: it has your terminal anyway", hint=_as(argv))
+    if _names_client(command[0]):
+        raise UsageError("exec is always in the test client: it takes no pod", hint=_as(rest))
     engine = engine_for(ctx)
+    if command[1:2] == ["--"]:
+        _refuse_pod(engine, command[0], rest)
     if ctx.obj.settings.output != "json":
         return reports.only_code(engine.exec(command))
     with captured_stdout() as output:
@@ -37,8 +56,32 @@ def exec_(
     return reports.only_code(code, stdout=output.text, stdoutCut=output.is_cut)
 
 
+def _names_client(word: str) -> bool:
+    """Tell whether it is what one would say to ``kubectl exec``."""
+    kind, _, name = word.rpartition("/")
+    return kind in ("", "pod", "po", "deploy", "deployment") and (
+        name == CLIENT or name.startswith(f"{CLIENT}-")
+    )
+
+
+def _refuse_pod(engine: Engine, word: str, rest: list[str]) -> None:
+    """Refuse a word before ``--`` that is a pod's; a program's ``--`` is its own."""
+    name = word.rpartition("/")[2]
+    if any(name in (pod.name, pod.workload) for pod in engine.pods()):
+        message = f"exec is in the test client, not in {name}: it takes no pod"
+        raise UsageError(message, hint=f"What {name} says: meshdemo logs {name}. {_as(rest)}")
+
+
+def _as(argv: list[str]) -> str:
+    return f"Type: meshdemo exec -- {shlex.join(argv) or 'COMMAND'}"
+
+
 def shell(ctx: typer.Context) -> Report:
-    """Open a shell in the test client; its exit status is ours."""
+    """Open a shell in the test client; its exit status is ours.
+
+    Examples:
+        meshdemo shell
+    """
     from meshdemo.report import reports
 
     if read_settings(ctx).output == "json":

@@ -40,6 +40,11 @@ def get(
 
     What -o yaml and -o json print can be applied again: here, or on a cluster. On a cluster there
     is kubectl, and the line to type is printed.
+
+    Examples:
+        meshdemo get pods
+        meshdemo get vs,dr -o yaml
+        meshdemo get pods -A -l app=app -o wide
     """
     from meshdemo import kinds
     from meshdemo.report import resources as report
@@ -71,6 +76,10 @@ def describe(
     """Show objects of the local engine at length, and what a rule means in words.
 
     On a cluster there is kubectl, and the line to type is printed.
+
+    Examples:
+        meshdemo describe vs app-default-v2
+        meshdemo describe pod app-v1  # a name may be cut short
     """
     from meshdemo import kinds
     from meshdemo.report import descriptions

@@ -31,6 +31,10 @@ def images(
     """List every image that a run needs, Istio's own included; no cluster is asked for them.
 
     On the local engine nothing is pulled: the list is what the manifests name.
+
+    Examples:
+        meshdemo images --engine cluster
+        meshdemo images -f shop.yaml
     """
     from meshdemo.engines import MeshOptions
     from meshdemo.report import reports

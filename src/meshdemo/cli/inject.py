@@ -27,6 +27,10 @@ def inject(
     It waits until they are ready, and says what was added. With -f FILE or -f - nothing is
     applied: the injected YAML goes to standard output, for meshdemo deploy -f - or
     kubectl apply -f -; what is no workload, also of a kind unknown here, passes as it is.
+
+    Examples:
+        meshdemo inject  # what meshdemo deploy has deployed
+        meshdemo inject -f shop.yaml | kubectl apply -f -
     """
     from meshdemo.engines import Injection, MeshOptions
     from meshdemo.report import reports

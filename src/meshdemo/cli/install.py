@@ -70,6 +70,11 @@ def install(
 
     An Istio that is there and healthy is used as it is. On the local engine: find Envoy, check
     that it runs, and say its version.
+
+    Examples:
+        meshdemo install  # on this machine: look whether Envoy runs
+        meshdemo install --engine cluster --profile minimal
+        meshdemo install --engine cluster --download-istioctl  # fetch istioctl first
     """
     from meshdemo.engines import MeshOptions
     from meshdemo.report import reports

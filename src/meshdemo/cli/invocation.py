@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 import sys
 from dataclasses import dataclass, field, replace
@@ -92,7 +94,7 @@ def engine_for(
     """
     run: Invocation = ctx.obj
     choice = choice or chosen(ctx, changes=changes)
-    said = f"engine {choice.engine} ({choice.why})"
+    said = f"engine {choice.engine} ({_shortened(choice.why)})"
     if choice.engine == CLUSTER and not asks:
         settings = choice.settings
         run.where = Where(CLUSTER, settings.context or "", settings.place or "default")
@@ -104,13 +106,25 @@ def engine_for(
     except MeshdemoError:
         run.progress.say(said)
         raise
-    server = f" ({where.server})" if where.server else ""
-    about = f", context {where.context}{server}" if choice.engine == CLUSTER else ""
-    run.progress.say(f"{said}{about}, namespace {where.namespace}")
+    run.progress.say(f"{said}{_about(where, choice)}, namespace {where.namespace}")
     unnamed = choice.why == UNNAMED or ctx.info_name == "up"
     if choice.engine != CLUSTER and not choice.settings.engine and unnamed:
         _offer_cluster(ctx)
     return engine
+
+
+def _about(where: Where, choice: Choice) -> str:
+    """Say which cluster it is, or in which folder the local mesh lives, if the reason does not."""
+    if choice.engine == CLUSTER:
+        return f", context {where.context}" + (f" ({where.server})" if where.server else "")
+    folder = str(choice.settings.state_dir)
+    return f", in {_shortened(folder)}" if where.context and folder not in choice.why else ""
+
+
+def _shortened(text: str) -> str:
+    """Write the user's home folder as a shell does."""
+    home = os.environ.get("HOME", "")
+    return re.sub(rf"(?<!\S){re.escape(home)}(?=/)", "~", text) if home.strip("/~") else text
 
 
 def _offer_cluster(ctx: typer.Context) -> None:

@@ -29,7 +29,12 @@ def logs(
         int, typer.Option("--tail", metavar="N", help="Only the last N lines; -1 for all.")
     ] = -1,
 ) -> Report:
-    """Print what the app (or with -c istio-proxy its sidecar) wrote."""
+    """Print what the app (or with -c istio-proxy its sidecar) wrote.
+
+    Examples:
+        meshdemo logs app-v1 -f  # one pod, as it goes on
+        meshdemo logs testclient -c istio-proxy --tail 20
+    """
     from meshdemo.report import reports
     from meshdemo.walkthrough.logs import read_logs
 

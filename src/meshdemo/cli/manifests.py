@@ -20,6 +20,9 @@ def manifests(
     """Write the walkthrough's manifests into a folder, and the roles for a class into DIR/rbac.
 
     Never over a file that is there and differs: then nothing is written.
+
+    Examples:
+        meshdemo manifests demo
     """
     from meshdemo.report import reports
     from meshdemo.walkthrough import bundled

@@ -112,7 +112,7 @@ Requests = Annotated[
         "--requests",
         metavar="N",
         help="How many requests to send. Without it 459 to prove 100 % (finds a hidden 1 % share "
-        "with 99 % confidence), else 1000.",
+        "with 99 % confidence), else 1,000.",
     ),
 ]
 Wait = Annotated[
@@ -233,7 +233,14 @@ def shared(  # the one declaration of the shared options; settings() reads what 
         ),
     ] = False,
 ) -> None:
-    """Istio traffic management, step by step, on a cluster or with none, proved by counting."""
+    """Istio traffic management, step by step, on a cluster or with none, proved by counting.
+
+    Examples:
+        meshdemo up  # the whole walkthrough, on this machine
+        meshdemo route v1=90 v2=10  # a canary
+        meshdemo verify  # prove what the rules promise
+        meshdemo down  # leave nothing
+    """
 
 
 def settings(ctx: typer.Context) -> Settings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.main import get_command
 
-from meshdemo.cli import ending, options
+from meshdemo.cli import calling, ending, options, usage
 from meshdemo.cli.command import Commands, Group
 from meshdemo.cli.delete import delete
 from meshdemo.cli.deploy import deploy
@@ -31,7 +30,15 @@ from meshdemo.cli.status import status
 from meshdemo.cli.up import up
 from meshdemo.cli.verify import verify
 from meshdemo.cli.version import version
-from meshdemo.errors import Interrupted, MeshdemoError, Sigterm, UsageError, stopped
+from meshdemo.errors import (
+    ExitCode,
+    Interrupted,
+    MeshdemoError,
+    Sigterm,
+    UsageError,
+    stopped,
+)
+from meshdemo.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,6 +94,7 @@ def build() -> Group:
 def run(arguments: list[str], invocation: Invocation) -> int:
     """Run a command line, print what came of it, and give the exit code."""
     command = build()
+    invocation.progress.spell(calling.commands(command.commands, Settings()))
     if COMPLETION in os.environ:
         command.main(arguments, prog_name=PROGRAM)
     try:
@@ -98,26 +106,17 @@ def run(arguments: list[str], invocation: Invocation) -> int:
     except SystemExit as end:  # typer's completion options end so
         return int(end.code or 0)
     except typer.TyperException as error:
-        return _refuse(error, arguments, invocation)
+        if not arguments:  # then it is the help
+            invocation.progress.err.line(error.message.rstrip("\n"))
+            return ExitCode.BAD_INPUT
+        failure: MeshdemoError = usage.refused(error)
     except (KeyboardInterrupt, Sigterm, typer.Abort) as signalled:
-        stop = stopped(signalled) or Interrupted("interrupted")
-        return ending.fail(invocation, stop, arguments)
+        failure = stopped(signalled) or Interrupted("interrupted")
     except MeshdemoError as error:
-        return ending.fail(invocation, error, arguments)
-
-
-def _refuse(error: typer.TyperException, arguments: list[str], invocation: Invocation) -> int:
-    """Report a command line that click cannot read; it prints its own usage line."""
-    usage = UsageError(error.format_message(), hint="See meshdemo --help")
-    if ending.wants_json(arguments):
-        return ending.fail(invocation, usage, arguments)
-    show: Callable[..., None] | None = getattr(error, "show", None)
-    if show is None:
-        return ending.fail(invocation, usage, arguments)
-    shown = io.StringIO()
-    show(file=shown)
-    invocation.progress.err.line(shown.getvalue().rstrip("\n"))
-    return usage.exit_code
+        failure = error
+    if isinstance(failure, UsageError) and not failure.hint:
+        failure.hint = f"See {PROGRAM} {invocation.command} --help"
+    return ending.fail(invocation, failure, arguments)
 
 
 @contextmanager

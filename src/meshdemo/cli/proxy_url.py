@@ -12,6 +12,9 @@ def proxy_url(ctx: typer.Context) -> Report:
     """Print the http_proxy that puts any program in the test client.
 
     Only the local engine has one.
+
+    Examples:
+        http_proxy=$(meshdemo proxy-url) curl -s http://app/env/version
     """
     from meshdemo.report import reports
 

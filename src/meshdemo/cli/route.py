@@ -41,6 +41,13 @@ def route(
     written into one object: the VirtualService app-default-v2, of another Service NAME-split, or
     the one there is if it is nothing but a split. With -f your own DestinationRules and
     VirtualServices are applied.
+
+    Examples:
+        meshdemo route v2  # all of it to v2
+        meshdemo route v1=90 v2=10  # a canary
+        meshdemo route --host shop v2  # that of another Service
+        meshdemo route -f rules.yaml  # your own rules
+        meshdemo route --clear  # without rules again
     """
     from meshdemo.report import reports
     from meshdemo.walkthrough import routing

@@ -13,6 +13,10 @@ def status(ctx: typer.Context) -> Report:
 
     Exit code 0: all is ready; 3: not so. Pods that others made beside meshdemo's are shown, and do
     not decide. -o wide adds init containers, containers and images.
+
+    Examples:
+        meshdemo status
+        meshdemo status -o wide  # with containers and images
     """
     from meshdemo.report.status import status as report
     from meshdemo.walkthrough import pods as who

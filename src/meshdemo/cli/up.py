@@ -67,6 +67,12 @@ def up(
     Safe to repeat: what is as it should be is left alone, and what differs is set back, such as a
     split of meshdemo route, which is said. With -f your own objects take the place of the
     walkthrough's; they are checked whole before anything is touched.
+
+    Examples:
+        meshdemo up  # on this machine, without a cluster
+        meshdemo up --engine cluster -n demo  # on the cluster of the current context
+        meshdemo up -f shop.yaml  # your own app and rules
+        meshdemo up --dry-run  # the same as a script to read
     """
     from meshdemo.engines import Injection, MeshOptions
     from meshdemo.engines.choice import LOCAL

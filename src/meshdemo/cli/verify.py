@@ -54,6 +54,12 @@ def verify(
 
     100 % and 0 % are exact: one wrong answer is not met. Other shares are decided by an exact
     binomial test. It starts nothing and changes nothing.
+
+    Examples:
+        meshdemo verify  # what the rules promise
+        meshdemo verify --expect v1=90%,v2=10% --requests 5000
+        meshdemo verify --url http://shop/ -H "x-user: anna" --expect v2=100%
+        meshdemo verify --expect v2=100% --junit verdict.xml -o json  # for CI
     """
     from meshdemo import expectation
     from meshdemo.report import junit as xml

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 def version(ctx: typer.Context) -> Report:
-    """Print the versions of meshdemo, of the Envoy it would run, and of Python."""
+    """Print the versions of meshdemo, of the Envoy it would run, and of Python.
+
+    Examples:
+        meshdemo version -o json
+    """
     from meshdemo import __version__
     from meshdemo.report import reports
 

@@ -7,14 +7,23 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from meshdemo.report.bars import show_tally
 from meshdemo.report.documents import applied_document, tally_document
+from meshdemo.report.heartbeat import FIRST, Heartbeat
 from meshdemo.report.terminal import Terminal
-from meshdemo.walkthrough.events import Accepted, Checked, Counted, Finished, Note, Started
+from meshdemo.walkthrough.events import (
+    Accepted,
+    Checked,
+    Counted,
+    Finished,
+    Measuring,
+    Note,
+    Started,
+    Waiting,
+)
 from meshdemo.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from meshdemo.engines import Applied
     from meshdemo.report.commands import Commands
     from meshdemo.report.spinner import Spinner
     from meshdemo.walkthrough.events import Event, Story
@@ -31,8 +40,13 @@ class Progress:
         self.quiet = self.verbose = self.json = self.explains = False
         self.data: dict[str, Any] = {"steps": [], "splits": [], "warnings": [], "notes": []}
         """What a program wants to know of it, for the JSON document."""
+        self.patience = FIRST
+        """Seconds until a measurement says how far it is, where nothing turns."""
         self._said: set[str] = set()
+        self.measuring: Measuring | None = None
+        """The measurement that is under way, or was when the story broke off."""
         self._spinner: Spinner | None = None
+        self._heartbeat: Heartbeat | None = None
 
     @property
     def remarks(self) -> dict[str, Any]:
@@ -58,6 +72,7 @@ class Progress:
             while True:
                 self._show(next(story))
         except StopIteration as end:
+            self.measuring = None
             result: T = end.value
             return result
         finally:
@@ -79,19 +94,22 @@ class Progress:
 
     def _show(self, event: Event) -> None:
         self._stop_spinner()
-        if isinstance(event, Started):
-            self._start(event)
-        elif isinstance(event, Finished):
-            self._finish(event)
-        elif isinstance(event, Counted):
-            self._count(event)
-        elif isinstance(event, Accepted):
-            self._accept(event.applied)
-        elif isinstance(event, Checked):
-            self._check(event)
-        elif isinstance(event, Note):
-            self.data["warnings" if event.warning else "notes"].append({"message": event.text})
-            self.warn(event.text) if event.warning else self._line(f"note: {event.text}")
+        self.measuring = None
+        shown: dict[type[Event], Callable[[Any], None]] = {
+            Started: self._start,
+            Finished: self._finish,
+            Waiting: self._wait,
+            Measuring: self._measure,
+            Counted: self._count,
+            Accepted: self._accept,
+            Checked: self._check,
+            Note: self._note,
+        }
+        shown[type(event)](event)
+
+    def _note(self, event: Note) -> None:
+        self.data["warnings" if event.warning else "notes"].append({"message": event.text})
+        self.warn(event.text) if event.warning else self._line(f"note: {event.text}")
 
     def warn(self, text: str) -> None:
         """Say what will surprise, once; also when quiet was asked for."""
@@ -100,15 +118,34 @@ class Progress:
     def explain(self, commands: Iterable[str]) -> None:
         """Show what a person would type for a step."""
         for command in commands:
-            if (text := self.err.paint(f"  $ {command}", "dim")) not in self._said:
-                self._said.add(text)
-                self.err.line(text)
+            if command not in self._said:
+                self._said.add(command)
+                self.err.command(command)
 
     def _start(self, event: Started) -> None:
         if self.explains:
             self.explain(event.commands)
         if not self.quiet:
             self._spinner = self.err.spinner(f"{event.name}: {event.does}")
+
+    def _wait(self, event: Waiting) -> None:
+        if not self.quiet:
+            self._spinner = self.err.spinner(f"waiting {event.what}")
+
+    def _measure(self, event: Measuring) -> None:
+        """Show how many answers there are; where nothing turns, only if they take their time."""
+
+        def so_far() -> str:
+            return f"{event.tally.total:,} of {counted(event.wanted, 'answer')}"
+
+        self.measuring = event
+        if self.quiet:
+            return
+        self._spinner = self.err.spinner(so_far)
+        if self._spinner is None:
+            self._heartbeat = Heartbeat(
+                lambda seconds: self._line(f"  {so_far()} after {seconds:.0f} s"), self.patience
+            )
 
     def _finish(self, event: Finished) -> None:
         self.data["steps"].append(
@@ -128,7 +165,8 @@ class Progress:
                 self.out, f"{event.title}, {counted(event.tally.total, 'answer')}:", event.tally
             )
 
-    def _accept(self, applied: Applied) -> None:
+    def _accept(self, event: Accepted) -> None:
+        applied = event.applied
         for name, found in applied_document(applied).items():
             self.data[name] += [item for item in found if item not in self.data[name]]
         for warning in applied.warnings:
@@ -152,3 +190,6 @@ class Progress:
         if self._spinner:
             self._spinner.stop()
             self._spinner = None
+        if self._heartbeat:
+            self._heartbeat.stop()
+            self._heartbeat = None

@@ -36,9 +36,9 @@ def routed(result: Routed, watched: Mapping[str, Any]) -> Report:
     def show(terminal: Terminal) -> None:
         _show_changes(terminal, result.changes)
         for rule in result.overruled:
-            terminal.line(f"not heeded: {rule}")
+            terminal.advise(f"not heeded: {rule}")
         if not result.overruled or len(result.overruled) < len(result.changes):
-            terminal.line(f"live in the data plane after {result.live_after * 1000:.0f} ms")
+            terminal.line(f"live in the data plane after {result.live_after * 1000:,.0f} ms")
 
     data = {
         **watched,
@@ -130,7 +130,7 @@ def checked(
     def show(terminal: Terminal) -> None:
         for number, check in enumerate(checks, 1):
             said = f": {check.detail}" if check.detail else ""
-            terminal.line(f"{terminal.mark(check.ok)} {check.name}{said}")
+            terminal.advise(f"{terminal.mark(check.ok)} {check.name}{said}")
             following = [later.hint for later in checks[number:] if not later.ok]
             if not check.ok and check.hint and check.hint not in following:
                 terminal.advise(f"    {check.hint}")

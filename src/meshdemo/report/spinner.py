@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+
+@dataclass(frozen=True)
+class _Live:
+    """A sentence that rich asks for anew each time."""
+
+    say: Callable[[], str]
+
+    def __rich__(self) -> Text:
+        return Text(self.say())
 
 
 class Spinner:
     """It turns from the start until ``stop``."""
 
-    def __init__(self, stream: TextIO, text: str) -> None:
+    def __init__(self, stream: TextIO, text: str | Callable[[], str]) -> None:
+        """``text`` may also be what says how it goes each time that it is shown."""
+        shown = _Live(text) if callable(text) else Text(text)
         # As Text, because a sentence may have brackets in it, which rich takes for markup.
-        self._status = Console(file=stream).status(Text(text))
+        self._status = Console(file=stream).status(shown)
         self._status.start()
 
     def say(self, text: str) -> None:

@@ -60,7 +60,7 @@ def status(
             terminal.line("rules in force:" if rules else "rules in force: none")
         for rule, winners in rules:
             said = [f"not heeded, behind {_titles(winners)}"] if winners else summary(rule)
-            terminal.line(f"  {rule.title}   {'; '.join(said)}")
+            terminal.advise(f"  {rule.title}   {'; '.join(said)}")
 
     data = {
         "ok": ok,
@@ -108,8 +108,8 @@ def _service_row(service: Object, pods: Sequence[Pod]) -> tuple[str, ...]:
     ]
     versions = Counter(pod.labels["version"] for pod in pods if pod.labels.get("version"))
     ready = sum(pod.is_ready for pod in pods)
-    count = str(ready) if ready == len(pods) else f"{ready} of {len(pods)} ready"
-    shares = [f"{version} {number}" for version, number in sorted(versions.items())]
+    count = f"{ready:,}" if ready == len(pods) else f"{ready:,} of {len(pods):,} ready"
+    shares = [f"{version} {number:,}" for version, number in sorted(versions.items())]
     return service.name, ", ".join(ports) or "-", count, ", ".join(shares) or "-"
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
-from meshdemo.report.commands import Commands
+from meshdemo.report.commands import Commands, joined
+from meshdemo.report.wrapping import with_reasons, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from meshdemo.report.spinner import Spinner
 
+NARROWEST = 20
+"""Columns below which a line is left to the terminal: no sentence reads well in fewer."""
 BAR_WIDTH = 40
 _CODES = {"green": "32", "red": "31", "yellow": "33", "bold": "1", "dim": "2", "cyan": "36"}
 
@@ -20,9 +24,10 @@ class Terminal:
     """A text stream. Without a terminal behind it there is no colour and nothing that moves."""
 
     def __init__(self, stream: TextIO, environment: Mapping[str, str] = os.environ) -> None:
-        self.stream = stream
+        self.stream, self.environment = stream, environment
         self.interactive = stream.isatty() and environment.get("TERM") != "dumb"
-        self.colour = self.interactive and not environment.get("NO_COLOR")
+        forced = self.interactive or bool(environment.get("FORCE_COLOR"))
+        self.colour = forced and not environment.get("NO_COLOR")  # as Python itself heeds them
         self.unicode = (getattr(stream, "encoding", "") or "").lower().startswith("utf")
         self.commands = Commands()
         self.error: OSError | None = None
@@ -52,9 +57,34 @@ class Terminal:
         except OSError as error:
             self.give_up(error)
 
+    @property
+    def width(self) -> int | None:
+        """How many columns a line has now; None if whoever reads it breaks lines by themselves."""
+        if not self.stream.isatty():
+            return None
+        columns = 0
+        with suppress(OSError, ValueError):  # a terminal without a size
+            columns = os.get_terminal_size(self.stream.fileno()).columns
+        with suppress(ValueError):
+            columns = int(self.environment.get("COLUMNS", "")) or columns
+        return columns if columns >= NARROWEST else None
+
     def advise(self, text: str) -> None:
-        """Write one line of ours that may hold commands to type."""
-        self.line(self.commands.spell(text))
+        """Write a sentence of ours, which may hold commands to type; it is broken into lines."""
+        for line in wrapped(self.commands.mark(text), self.width):
+            self.line(line)
+
+    def command(self, text: str) -> None:
+        """Write a command to type, behind a prompt; one of several lines stays as it is."""
+        lines = [f"  $ {text}"] if "\n" in text else wrapped(f"  $ {joined(text)}", self.width)
+        for line in lines:
+            self.line(self.paint(line, "dim"))
+
+    def commands_to_try(self, commands: Sequence[tuple[str, str]]) -> None:
+        """Write commands to type, each with the reason for it."""
+        spelled = [(self.commands.spell(command), why) for command, why in commands]
+        for line in with_reasons(spelled, self.width):
+            self.line(line)
 
     def give_up(self, error: OSError) -> None:
         """Let what is written from now on go nowhere."""
@@ -64,7 +94,7 @@ class Terminal:
 
     def paint(self, text: str, style: str) -> str:
         """Colour a text if that shows here."""
-        return f"\033[{_CODES[style]}m{text}\033[0m" if self.colour else text
+        return f"\033[{_CODES[style]}m{text}\033[0m" if self.colour and text else text
 
     def mark(self, ok: bool) -> str:  # noqa: FBT001 - mark(check.ok) says it
         """Give the sign for a fact that holds or does not."""
@@ -94,15 +124,17 @@ class Terminal:
         for text in captured.get().splitlines():
             self.line(text.rstrip())
 
-    def bar(self, share: float) -> str:
-        """Draw a share of 1 as a bar."""
+    def bar(self, share: float, width: int = BAR_WIDTH) -> str:
+        """Draw a share of 1 as a bar; only nothing looks like nothing, and only all like all."""
         full, empty = ("█", "░") if self.unicode else ("#", ".")
-        length = round(share * BAR_WIDTH)
-        return self.paint(full * length, "cyan") + self.paint(empty * (BAR_WIDTH - length), "dim")
+        length = round(share * width)
+        if 0 < share < 1:
+            length = min(max(length, 1), width - 1)
+        return self.paint(full * length, "cyan") + self.paint(empty * (width - length), "dim")
 
-    def spinner(self, text: str) -> Spinner | None:
+    def spinner(self, text: str | Callable[[], str]) -> Spinner | None:
         """Start something that turns while one waits; nothing where nothing may move."""
-        if not self.colour:
+        if not (self.colour and self.interactive):
             return None
         from meshdemo.report.spinner import Spinner  # noqa: PLC0415 - late, it takes time
 

@@ -60,11 +60,8 @@ def up_done(result: Up, watched: Mapping[str, Any]) -> Report:
             _show_verdict(terminal, measured)
             terminal.line()
             terminal.line("Try next:")
-            following = own_next_steps(measured.sample.request.url) if result.own else NEXT_STEPS
-            steps = [(terminal.commands.spell(command), why) for command, why in following]
-            width = max(len(command) for command, _ in steps)
-            for command, why in steps:
-                terminal.line(f"  {command.ljust(width)}   # {why}")
+            url = measured.sample.request.url
+            terminal.commands_to_try(own_next_steps(url) if result.own else NEXT_STEPS)
 
     if measured is None:
         return Report(data, show)
@@ -82,11 +79,13 @@ def _show_verdict(terminal: Terminal, measured: Measured) -> None:
     )
     word = terminal.paint(verdict.outcome.value, _STYLES[verdict.outcome])
     source = ", as the rules promise" if measured.promised else ""
+    # The local engine's place is the state directory, which the first line of all has named.
+    context = where.context if where.server else ""
     place = ", ".join(
-        filter(None, (f"{where.engine} engine", where.context, f"namespace {where.namespace}"))
+        filter(None, (f"{where.engine} engine", context, f"namespace {where.namespace}"))
     )
-    terminal.line(
+    terminal.advise(
         f"{terminal.paint('expectation', 'bold')} {measured.expectation}{source}: {word} ({place})"
     )
     for sentence in verdict.evidence:
-        terminal.line(f"  {sentence}")
+        terminal.advise(f"  {sentence}")

@@ -41,6 +41,22 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """Something is waited for that says nothing by itself."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """Requests are being sent, until the next event; the tally fills as they are answered."""
+
+    tally: Tally
+    wanted: int
+    """How many requests are to be sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Counted:
     """Answers were counted, to be looked at and not judged."""
 
@@ -64,6 +80,6 @@ class Note:
     warning: bool = False
 
 
-Event = Started | Finished | Checked | Counted | Accepted | Note
+Event = Started | Finished | Checked | Waiting | Measuring | Counted | Accepted | Note
 Story = Generator[Event, None, T]
 """A step that runs while one watches, and returns its result."""

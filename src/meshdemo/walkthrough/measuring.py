@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from meshdemo import manifests, promise, verdict
 from meshdemo.errors import BrokenOff, EnvironmentFailed, TimedOut
-from meshdemo.traffic import Request, Sample, Tally, tally
+from meshdemo.traffic import Request, Sample, Tally
 from meshdemo.walkthrough import pods as who
-from meshdemo.walkthrough.events import Note
+from meshdemo.walkthrough.events import Measuring, Note, Waiting
 from meshdemo.walkthrough.meanwhile import Scene, disturbance
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
         objects, pods, request, client, engine.root_namespace
     )
     scene = Scene.of(request, client, objects)
+    yield Waiting("until the rules are live")
     convergence = _converge(engine, manifests.rules(objects), question.wait)
     if not convergence.live:
         yield Note(
@@ -92,20 +93,21 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
             warning=True,
         )
     count = question.requests or verdict.default_requests(expectation)
-    sample = take(engine, request, count, question.timeout)
+    known = who.versions_of(request.url, client.namespace, objects, pods)
+    counts = Tally.of(sorted({*expectation.versions, *known}))
+    yield Measuring(counts, count)
+    sample = take(engine, request, count, question.timeout, counts)
     _require_sending(engine, sample)
     sample = replace(sample, disturbed=disturbance(engine, sample, scene))
-    known = who.versions_of(request.url, client.namespace, objects, pods)
-    counted = tally(sample, sorted({*expectation.versions, *known}))
     return Measured(
         where=engine.where,
         expectation=expectation,
         promised=question.expectation is None,
         sample=sample,
-        tally=counted,
+        tally=counts,
         verdict=verdict.judge(
             expectation,
-            counted,
+            counts,
             complete=sample.complete,
             broken_off=sample.broken_off,
             disturbed=sample.disturbed,
@@ -147,14 +149,18 @@ def promised(
     )
 
 
-def take(engine: Engine, request: Request, count: int, timeout: float) -> Sample:
-    """Send the requests, and keep every reply with the time that they took all together."""
+def take(engine: Engine, request: Request, count: int, timeout: float, counts: Tally) -> Sample:
+    """Send the requests, and keep every reply with the time that they took all together.
+
+    Each is counted in ``counts`` as it comes, for whoever watches or breaks it off.
+    """
     began = time.monotonic()
     replies: list[Reply] = []
     broken_off = ""
     try:
         for reply in engine.send(request, count, timeout):
-            replies.append(reply)  # noqa: PERF402 - what came before an error is kept
+            replies.append(reply)
+            counts.add(reply)
     except BrokenOff as error:
         broken_off = (
             " ".join(filter(None, (f"{error.message}.", error.hint)))

@@ -15,11 +15,11 @@ from meshdemo.engines import Applied, Injection
 from meshdemo.engines.pods import CLIENT, find_client
 from meshdemo.errors import InputError
 from meshdemo.rule_summary import summary
-from meshdemo.traffic import Request, tally
+from meshdemo.traffic import Request, Tally
 from meshdemo.verdict import Outcome
 from meshdemo.walkthrough import client, measuring, routing, sidecars, steps, strictness, workloads
 from meshdemo.walkthrough import pods as who
-from meshdemo.walkthrough.events import Accepted, Counted, Finished, Note
+from meshdemo.walkthrough.events import Accepted, Counted, Finished, Measuring, Note
 from meshdemo.walkthrough.second_look import require_well
 from meshdemo.walkthrough.splits import HOST, Splitting
 from meshdemo.wording import counted
@@ -172,10 +172,12 @@ def _changed(
 def _look(engine: Engine, plan: Plan, step: Step | None, title: str) -> Story[None]:
     if step:
         yield step.started(plan)
-    sample = measuring.take(engine, Request(), plan.look, plan.settings.timeout)
+    counts = Tally.of(VERSIONS)
+    yield Measuring(counts, plan.look)
+    sample = measuring.take(engine, Request(), plan.look, plan.settings.timeout, counts)
     if sample.broken_off:
         yield Note(f"the count {title} broke off: {sample.broken_off}", warning=True)
-    yield Counted(title, tally(sample, VERSIONS), sample.seconds)
+    yield Counted(title, counts, sample.seconds)
 
 
 def _verify(engine: Engine, plan: Plan) -> Story[Measured]:

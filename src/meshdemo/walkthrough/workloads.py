@@ -141,7 +141,7 @@ def readiness(pods: Sequence[Pod]) -> str:
         found = states.setdefault(pod.workload or pod.name, Counter())
         found["done" if pod.is_done else pod.ready] += 1
     said = [
-        f"{name} {state}" + (f" ({number} pods)" if number > 1 else "")
+        f"{name} {state}" + (f" ({number:,} pods)" if number > 1 else "")
         for name, found in states.items()
         for state, number in found.items()
     ]

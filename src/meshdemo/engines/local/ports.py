@@ -101,7 +101,9 @@ class PortLocks:
                     return chosen
             for port in chosen:
                 (folder / str(port)).unlink()
-        message = f"there are not {count} free ports on {LOOPBACK} among {len(choice)} candidates"
+        message = (
+            f"there are not {count:,} free ports on {LOOPBACK} among {len(choice):,} candidates"
+        )
         raise EnvironmentFailed(message, hint="Stop a mesh that is not needed: meshdemo down.")
 
     def keep(self, ports: Sequence[int]) -> list[int]:

@@ -73,7 +73,7 @@ def _ports() -> Check:
 def _watchers() -> Check:
     needed = limits.PER_ENVOY * WALKTHROUGH_ENVOYS
     free = limits.free_watchers(needed)
-    counted = f"{limits.granted()} for a user, {limits.in_use()} in use"
+    counted = f"{limits.granted():,} for a user, {limits.in_use():,} in use"
     detail = f"{counted}; a sidecar takes {limits.PER_ENVOY}"
     hint = "" if free >= needed else limits.advice(needed - free)
     return Check("Envoy can watch its files by inotify", free >= needed, detail, hint)

@@ -89,13 +89,13 @@ def _runs(store: Store) -> list[Run]:
 
 def _prove(store: Store, found: _Found) -> Iterator[Check]:
     processes = [process for run in found.runs for process in orphans.of_run(run.run)]
-    detail = f"{found.ended} ended" if not processes else f"still there: {_names(processes)}"
+    detail = f"{found.ended:,} ended" if not processes else f"still there: {_names(processes)}"
     late = bool(processes)
     yield Check("no process is left", not processes, detail, HINT, late=late)
     listening = [port for port in found.ports if ports.is_listening(port)]
     locks = [ports.PortLocks(run.run, store.folder) for run in found.runs]
     taken = sorted({*listening, *(port for lock in locks for port in lock.held())})
-    detail = f"{len(found.ports)} given back" if not taken else f"still taken: {taken}"
+    detail = f"{len(found.ports):,} given back" if not taken else f"still taken: {taken}"
     yield Check("no port is left", not taken, detail, HINT, late=late)
     left = [str(path) for path in found.files if path.exists()]
     detail = f"{store.folder} removed" if not left else f"still there: {', '.join(left)}"

@@ -178,7 +178,7 @@ def _direct_response_problems(response: Node) -> Iterator[Problem]:
     body = response["body"]
     size = len(body["string"].text.encode(errors="replace"))
     if size > LARGEST_BODY:
-        yield body["string"].problem(f"the body has {size} bytes, more than {LARGEST_BODY}")
+        yield body["string"].problem(f"the body has {size:,} bytes, more than {LARGEST_BODY:,}")
 
 
 def _mirrors_problems(mirrors: Node) -> Iterator[Problem]:

@@ -1,0 +1,73 @@
+"""Lines broken for a screen: between words, and never so that a command cannot be copied."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from meshdemo.report.commands import JOINT, joined, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_SPACE = re.compile(r"(?<! ) (?! |%|m?s\b)")
+"""Where a line may end: not before a unit, and several spaces are a column's."""
+_STYLE = re.compile(r"\x1b\[[\d;]*m")
+_HANG = 2
+"""How much farther in a sentence goes on in its next line."""
+_ON = " \\"
+"""What a shell takes for: the command goes on in the next line."""
+
+
+def wrapped(marked: str, width: int | None) -> Iterator[str]:
+    """Break a text with marked commands; without a width only where it says so itself."""
+    for line in marked.split("\n"):
+        if width is None or _length(line) <= width:
+            yield plain(line)
+            continue
+        indent = len(line) - len(line.lstrip(" ")) + _HANG
+        current = ""
+        for word in _SPACE.split(line):
+            longer = f"{current} {word}" if current else word
+            if current and _length(longer) > width:
+                yield plain(current)
+                longer = " " * indent + word
+            *over, current = _shell_lines(longer, width, indent + _HANG)
+            yield from map(plain, over)
+        yield plain(current)
+
+
+def with_reasons(commands: Sequence[tuple[str, str]], width: int | None) -> Iterator[str]:
+    """List commands, each with its reason, if any, as a comment: beside it, or else above it."""
+    longest = max(len(command) for command, _ in commands)
+    beside = [
+        f"  {command.ljust(longest)}   # {why}" if why else f"  {command}"
+        for command, why in commands
+    ]
+    if width is None or all(len(line) <= width for line in beside):
+        yield from beside
+        return
+    for command, why in commands:
+        if why:
+            yield from wrapped(f"  # {why}", width)
+        yield from wrapped(f"  {joined(command)}", width)
+
+
+def _shell_lines(line: str, width: int, indent: int) -> list[str]:
+    """Break what is too long at the joints of its command, if it ends with one."""
+    if _length(line) <= width or JOINT not in line:
+        return [line]
+    first, *words = line.split(JOINT)
+    lines = [first]
+    for number, word in enumerate(words, 1):
+        room = width - (len(_ON) if number < len(words) else 0)
+        if _length(f"{lines[-1]} {word}") <= room:
+            lines[-1] += f" {word}"
+        else:
+            lines[-1] += _ON
+            lines.append(" " * indent + word)
+    return lines
+
+
+def _length(text: str) -> int:
+    return len(_STYLE.sub("", text))

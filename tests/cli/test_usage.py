@@ -1,0 +1,105 @@
+"""A command line that cannot be read is refused in one style, with what was meant."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meshdemo.cli.command import examples, summary
+from meshdemo.cli.options import shared
+from meshdemo.cli.program import PANELS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Cli
+
+COMMANDS = {name: command for panel in PANELS.values() for name, command in panel.items()}
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "meant"),
+    [
+        ("verfy", "there is no command verfy", "meshdemo verify"),
+        ("gte pods", "there is no command gte", "meshdemo get"),
+        ("stat", "there is no command stat", "meshdemo status"),
+        ("vs", "there is no command vs", "meshdemo get vs"),
+        ("uninstall", "there is no command uninstall", "meshdemo down"),
+        ("curl http://app/", "there is no command curl", "meshdemo exec -- curl"),
+        ("help", "there is no command help", "meshdemo --help"),
+        ("xyzzy", "there is no command xyzzy", "meshdemo --help"),
+        ("--foo", "there is no option --foo", "meshdemo --help"),
+        ("verify --request 5", "there is no option --request", "--requests"),
+        ("verify --requests x", "--requests: 'x' is no whole number", "meshdemo verify --help"),
+        ("verify --requests 0", "--requests: 0 is not 1 or more", "meshdemo verify --help"),
+        ("status -o x", "--output: 'x' is not one of", "meshdemo status --help"),
+        ("verify --expect", "--expect", "--help"),
+        ("version a b", "extra argument", "meshdemo version --help"),
+        ("exec", "-- COMMAND [ARG...] is missing", "meshdemo exec --help"),
+        ("exec -it testclient -- sh", "no -i and no -t", "meshdemo exec -- sh"),
+        ("exec -it -- sh -c ls", "no -i and no -t", "meshdemo exec -- sh -c ls"),
+        ("exec testclient -- curl -s 'a b'", "takes no pod", "meshdemo exec -- curl -s 'a b'"),
+        ("exec deploy/testclient -c x -- ls", "takes no pod", "meshdemo exec -- ls"),
+        ("exec app-v1 -- ls", "not in app-v1", "meshdemo logs app-v1. Type: meshdemo exec -- ls"),
+        ("route", "say one of", "meshdemo route v1=90 v2=10"),
+    ],
+)
+def test_every_refusal_is_an_error_and_a_hint(
+    meshed: Cli, line: str, said: str, meant: str
+) -> None:
+    ended = meshed(*shlex.split(line))
+    assert (ended.code, ended.out) == (2, "")
+    error, hint = ended.err.splitlines()[-2:]
+    assert error.startswith("error: ")
+    assert said in error
+    assert hint.startswith("  ")
+    assert meant in hint.replace(f" --state-dir {meshed.state}", "")
+    assert meshed("-o", "json", *shlex.split(line)).code == 2
+
+
+def test_a_word_of_a_program_is_its_own(meshed: Cli) -> None:
+    assert meshed("exec", "--", "grep", "--", "x", "file").code == 0
+    assert meshed.engine.calls[-1] == "exec grep -- x file"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_no_types_of_python_and_the_shared_options_once(
+    cli: Cli, command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    cli(command, "--help")
+    shown = capsys.readouterr().out
+    assert "<" not in shown
+    assert "[[" not in shown
+    assert summary(COMMANDS[command])[:40] in shown
+    assert shown.count("--state-dir") == 1
+    assert "Where the run is recorded" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        line[line.index("meshdemo ") :].partition(")")[0].partition(" | ")[0]
+        for command in (*COMMANDS.values(), shared)
+        for line, _ in examples(command.__doc__)
+    ],
+)
+def test_every_example_in_help_can_be_typed(
+    meshed: Cli, example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    metadata, api = "metadata: {name: a}", "networking.istio.io/v1"
+    (tmp_path / "shop.yaml").write_text(f"{{apiVersion: v1, kind: ServiceAccount, {metadata}}}")
+    (tmp_path / "rules.yaml").write_text(
+        f"{{apiVersion: {api}, kind: DestinationRule, {metadata}, spec: {{host: app}}}}"
+    )
+    ended = meshed(*shlex.split(example)[1:])
+    assert ended.code in {0, 1, 3}, ended.err
+    assert "usage" not in ended.err.lower()
+
+
+def test_every_command_has_examples() -> None:
+    assert not [name for name, command in COMMANDS.items() if not examples(command.__doc__)]

@@ -1,0 +1,94 @@
+"""What the command looks like on a real terminal of some columns, and in a pipe."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import termios
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Mesh
+
+MOVES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+KINDS = {
+    "colour": {"TERM": "xterm-256color"},
+    "no colour": {"TERM": "xterm-256color", "NO_COLOR": "1"},
+    "dumb": {"TERM": "dumb"},
+}
+
+
+def on_terminal(mesh: Mesh, columns: int, kind: str, *argv: str, interrupt: str = "") -> str:
+    """Run the command on a terminal, and give all that it wrote there."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    env = {name: value for name, value in mesh.env.items() if name not in ("COLUMNS", "NO_COLOR")}
+    with subprocess.Popen(
+        [mesh.program, *argv],
+        env={**env, **KINDS[kind]},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        written = b""
+        try:
+            while block := os.read(ours, 65536):
+                written += block
+                if interrupt and interrupt.encode() in written:
+                    process.send_signal(signal.SIGINT)
+                    interrupt = ""
+        except OSError:
+            pass  # so Linux says that a terminal's other end is closed
+        finally:
+            os.close(ours)
+    assert process.returncode == (130 if "interrupted" in written.decode() else 0), written
+    return written.decode()
+
+
+def screen(written: str) -> list[str]:
+    """Give the lines as they are shown at last: what turned is gone."""
+    return [line.rpartition("\r")[2] for line in MOVES.sub("", written).split("\r\n")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("columns", [80, 120])
+def test_no_line_is_longer_than_the_terminal_and_no_word_broken(
+    running: Mesh, columns: int, kind: str
+) -> None:
+    running.run("route", "v2", "-q")
+    written = on_terminal(running, columns, kind, "up", "--requests", "459")
+    lines = screen(written)
+    assert all(len(line) <= columns for line in lines), lines
+    assert ("\x1b[3" in written) is (kind == "colour")
+    assert "expectation v2=100%: met (local engine, namespace default)" in lines
+    assert sum(str(running.state) in line for line in lines) <= 1
+    script = "\n".join(lines).partition("Try next:\n")[2]
+    typed = [line.split("#")[0].strip() for line in script.replace("\\\n", "").splitlines()]
+    commands = [line for line in typed if line]
+    assert [line.partition(" ")[0] for line in commands] == [str(running.program)] * 3
+
+
+def test_in_a_pipe_a_sentence_is_one_line(running: Mesh) -> None:
+    done = running.run("verify", "--expect", "v2=100%")
+    assert done.stderr == (
+        f"engine local (the run recorded in {running.state}), namespace default\n"
+    )
+    assert str(running.state) not in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_ctrl_c_in_a_measurement_shows_the_counts_so_far(running: Mesh) -> None:
+    running.run("route", "v2", "-q")
+    argv = ("verify", "--expect", "v2=100%", "--requests", "500000")
+    lines = screen(on_terminal(running, 80, "colour", *argv, interrupt="of 500,000 answers"))
+    assert any(re.fullmatch(r"[\d,]+ of 500,000 answers until then:", line) for line in lines)
+    assert "error: interrupted" in lines
