@@ -7,23 +7,19 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests import static_envoy
 
 from meshdemo import manifests
-from meshdemo.engines.local import envoy, plan, translate
-from meshdemo.engines.local.bootstrap import bootstrap
+from meshdemo.engines.local import plan, translate
 from meshdemo.engines.local.model import Mesh
 from meshdemo.engines.local.translate import actions, clusters
-from meshdemo.engines.local.translate.resources import loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from meshdemo.engines.local.model import PlannedPod
     from meshdemo.engines.local.translate import Config
 
@@ -60,23 +56,7 @@ def test_every_golden_file_has_its_case() -> None:
 
 
 def test_envoy_accepts_all_of_them(tmp_path: Path) -> None:
-    listeners: list[Json] = []
-    static: list[Json] = []
-    for case in CASES:
-        config = _translated(case)
-        listeners += _static_listeners(case.stem, config)
-        static += _static_clusters(case.stem, config)
-    for port, listener in enumerate(listeners, FIRST_PORT):
-        if "address" in listener:
-            listener["address"] = loopback(port)
-    start = bootstrap("golden", folder=str(tmp_path), admin=str(tmp_path / "admin"))
-    del start["dynamic_resources"]
-    start["static_resources"] = {"listeners": listeners, "clusters": static}
-    file = tmp_path / "bootstrap.json"
-    file.write_text(json.dumps(start), encoding="utf-8")
-    binary = envoy.find().path
-    argv = [binary, "--mode", "validate", "--log-level", "warning", "-c", str(file)]
-    said = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    said = static_envoy.validate(((case.stem, _translated(case)) for case in CASES), tmp_path)
     assert said.returncode == 0, said.stdout + said.stderr
     assert "deprecated" not in said.stderr.lower(), said.stderr
 
@@ -153,27 +133,3 @@ def _ports(assignment: Json) -> list[int]:
         for locality in assignment["endpoints"]
         for endpoint in locality["lb_endpoints"]
     ]
-
-
-def _static_listeners(case: str, config: Config) -> Iterator[Json]:
-    """Put the routes where Envoy need not fetch them, and give listeners names of their own."""
-    for listener in config.listeners:
-        manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
-        if manager.pop("rds", None):
-            manager["route_config"] = _untyped(config.routes[0])
-        yield {**_untyped(listener), "name": f"{case}/{listener['name']}"}
-
-
-def _static_clusters(case: str, config: Config) -> Iterator[Json]:
-    """Give the clusters names of their own."""
-    for cluster in config.clusters:
-        name = f"{case}/{cluster['name']}"
-        yield {
-            **_untyped(cluster),
-            "name": name,
-            "load_assignment": {**cluster["load_assignment"], "cluster_name": name},
-        }
-
-
-def _untyped(resource: Json) -> Json:
-    return {name: value for name, value in resource.items() if name != "@type"}

@@ -5,7 +5,6 @@ Source: Istio's pkg/config/validation (ValidateVirtualService).
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.analysis import NOT_FOUND
@@ -85,9 +84,9 @@ def _host_problems(hosts: Node, *, in_mesh: bool) -> Iterator[Problem]:
     yield from wrong
     if wrong:
         return
-    for one, other in combinations(nodes, 2):
-        if overlap(one.text, other.text):
-            yield other.problem(f'duplicate hosts: "{one.text}" and "{other.text}" overlap')
+    for index, node in enumerate(nodes):
+        if one := next((one for one in nodes[:index] if overlap(one.text, node.text)), None):
+            yield node.problem(f'duplicate hosts: "{one.text}" and "{node.text}" overlap')
 
 
 def _one_host_problems(node: Node, *, in_mesh: bool) -> Iterator[Problem]:
