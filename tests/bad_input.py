@@ -4,8 +4,9 @@
         case.write(tmp_path / "input.yaml")
 
 Most cases are real manifests with one to three changes: of a value, of the structure or of the
-text. Some are still valid. Whatever it is, a command that takes ``-f`` ends with exit status 0, 2
-(and names the file) or 3: never with 1, 70 or not at all.
+text. Some are still valid. Whatever it is, a command that takes ``-f`` and measures nothing (as
+``up --no-verify``) ends with exit status 0, 2 (and names the file) or 3: never with 1, 70 or not
+at all.
 """
 
 from __future__ import annotations

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from meshdemo import __version__
+from meshdemo.engines.local import fields
+from meshdemo.engines.local.admission import bounds
+from meshdemo.engines.local.fields.types import Standing
 from meshdemo.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -105,3 +108,27 @@ def test_every_file_that_the_readme_links_to_is_there() -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", README)
     assert links
     assert all((ROOT / link).exists() for link in links)
+
+
+def words_of(bullet: str) -> list[str]:
+    """Give what stands in backticks in the one bullet of the README that begins so."""
+    (line,) = [line for line in README.splitlines() if line.startswith(f"- {bullet}")]
+    return re.findall(r"`(\w+)`", line)
+
+
+@pytest.mark.parametrize(
+    ("bullet", "standing"),
+    [("Accepted without effect", Standing.IDLE), ("Refused, as", Standing.UNSUPPORTED)],
+)
+def test_what_becomes_of_a_field_is_what_the_table_says(bullet: str, standing: Standing) -> None:
+    found = {path.rpartition(".")[2]: row.standing for path, row in fields.every_row("Deployment")}
+    words = words_of(bullet)
+    assert words
+    assert {word: found[word] for word in words} == dict.fromkeys(words, standing)
+
+
+def test_the_bounds_are_those_that_hold() -> None:
+    (line,) = [line for line in README.splitlines() if line.startswith("- At most ")]
+    numbers = [int(number.replace(",", "")) for number in re.findall(r"[\d,]*\d", line)]
+    bounded = [bounds.MOST_PODS, bounds.MOST_OBJECTS, bounds.MOST_PORTS, bounds.MOST_ITEMS]
+    assert numbers == bounded
