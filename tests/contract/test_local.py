@@ -8,6 +8,7 @@ import shlex
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections import Counter, deque
@@ -139,7 +140,7 @@ def test_after_kill_9_of_the_supervisor_status_says_so_and_up_repairs_it(
 ) -> None:
     up()
     before = engine.proxy_url()
-    for supervisor in processes(engine, "supervisor.supervisord"):
+    for supervisor in processes(engine, "supervisord.conf"):
         supervisor.kill()
     assert {pod.ready for pod in engine.pods()} == {"0/2"}
     assert all("meshdemo up" in pod.message for pod in engine.pods())
@@ -154,13 +155,78 @@ def test_after_kill_9_of_the_supervisor_down_still_finds_every_process(
 ) -> None:
     up()
     run, held = run_of(engine), ports.PortLocks(run_of(engine), engine.store.folder).held()
-    for supervisor in processes(engine, "supervisor.supervisord"):
+    for supervisor in processes(engine, "supervisord.conf"):
         supervisor.kill()
     assert orphans.of_run(run)
     assert all(check.ok for check in engine.down())
     assert not orphans.of_run(run)
     assert not any(ports.is_listening(port) for port in held)
     assert not engine.store.folder.exists()
+
+
+@pytest.fixture
+def stray(engine: LocalEngine, tmp_path: Path) -> Iterator[psutil.Process]:
+    """Give a process that a command left behind: without its parent, session and environment."""
+    (tmp_path / "leave.sh").write_text(
+        f"(env -i setsid sh -c 'echo $$ > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; "
+        "exec sleep 600' &)\nexec sleep 600\n"
+    )
+    leaving = without_ports(web(f"sh {tmp_path}/leave.sh")[1])
+    engine.apply([leaving])
+    engine.wait_ready([leaving], SECONDS)
+    file = tmp_path / "pid"
+    waiting.until(file.exists, "the stray", timeout=SECONDS)
+    process = psutil.Process(int(file.read_text()))
+    try:
+        yield process
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def test_down_ends_what_left_its_parent_its_session_and_its_environment(
+    engine: LocalEngine, stray: psutil.Process
+) -> None:
+    assert stray not in orphans.of_run(run_of(engine))
+    (gone, *_) = engine.down()
+    assert (gone.ok, gone.detail) == (True, "4 ended")
+    assert not stray.is_running()
+
+
+def test_a_supervisord_that_is_ended_ends_all_that_is_below_it(
+    engine: LocalEngine, stray: psutil.Process
+) -> None:
+    supervisors = processes(engine, "supervisord.conf")
+    for supervisor in supervisors:
+        supervisor.terminate()
+    psutil.wait_procs(supervisors, SECONDS)
+    assert not stray.is_running()
+
+
+@pytest.mark.usefixtures("stray")
+def test_where_supervisord_was_killed_down_says_what_it_may_have_overlooked(
+    engine: LocalEngine,
+) -> None:
+    for supervisor in processes(engine, "supervisord.conf"):
+        supervisor.kill()
+    (gone, *_) = engine.down()
+    assert gone.ok
+    assert "would not have been found: supervisord had ended before" in gone.detail
+
+
+def test_down_from_another_user_namespace_ends_all_that_is_there(
+    engine: LocalEngine, up: Callable[[], None]
+) -> None:
+    argv = ["unshare", "--user", "--map-root-user"]
+    if not shutil.which(argv[0]) or subprocess.run([*argv, "true"], check=False).returncode:
+        pytest.skip("ATTENTION: this needs unshare and user namespaces, which are not allowed here")
+    up()
+    run, state = run_of(engine), str(engine.store.folder)
+    down = [sys.executable, "-m", "meshdemo", "down", "--state-dir", state]
+    done = subprocess.run([*argv, *down], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no process is left: 7 ended" in done.stdout
+    assert not orphans.of_run(run)
 
 
 def test_down_that_has_no_time_keeps_what_it_takes_to_go_on(
@@ -230,7 +296,7 @@ def test_what_ends_or_changes_in_the_middle_of_a_measurement_is_no_verdict(
         psutil.wait_procs(victims, SECONDS)
 
     acts: dict[str, Callable[[], object]] = {
-        "supervisord": partial(end, "supervisor.supervisord", signal.SIGTERM),
+        "supervisord": partial(end, "supervisord.conf", signal.SIGTERM),
         "the proxy": partial(end, "default.testclient", signal.SIGKILL),
         "the rules": partial(engine.delete, manifests.rules(engine.objects())),
     }
@@ -436,7 +502,7 @@ def test_one_command_at_a_time_changes_a_mesh_and_the_other_says_who_does(
 def test_sigterm_is_enough_to_end_everything(engine: LocalEngine, up: Callable[[], None]) -> None:
     up()
     found = orphans.of_run(run_of(engine))
-    for supervisor in processes(engine, "supervisor.supervisord"):
+    for supervisor in processes(engine, "supervisord.conf"):
         supervisor.send_signal(signal.SIGTERM)
     # Looking at the pods wakes supervisord, which sleeps up to a second at a time.
     waiting.until(
@@ -532,7 +598,7 @@ def test_on_a_dead_mesh_nobody_waits_and_nothing_is_sent(
     engine: LocalEngine, up: Callable[[], None], rules: Sequence[Object], dead: str
 ) -> None:
     up()
-    part = "supervisor.supervisord" if dead == "supervisord" else ""
+    part = "supervisord.conf" if dead == "supervisord" else ""
 
     def end() -> bool:
         """Kill them until none is left: supervisord may start one again before it dies itself."""

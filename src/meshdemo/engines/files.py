@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from meshdemo.errors import EnvironmentFailed
@@ -48,9 +49,14 @@ def temporary(file: Path) -> Path:
 def _replace(file: Path, text: str, *, durable: bool) -> None:
     new = temporary(file)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as output:  # noqa: PTH123 - from a descriptor
-        output.write(text)
-        if durable:
-            output.flush()
-            os.fsync(descriptor)
-    new.replace(file)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as output:  # noqa: PTH123 - from a descriptor
+            output.write(text)
+            if durable:
+                output.flush()
+                os.fsync(descriptor)
+        new.replace(file)
+    except OSError:
+        with suppress(OSError):
+            new.unlink()
+        raise

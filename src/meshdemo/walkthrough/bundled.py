@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from meshdemo.errors import EnvironmentFailed
@@ -37,18 +38,45 @@ def paths(names: tuple[str, ...]) -> tuple[str, ...]:
 def write(target: Path) -> dict[str, str]:
     """Write them all into a folder; say of each file whether it was created or is unchanged.
 
-    A file that is there and differs is somebody's work: then nothing is written at all.
+    A file that is there and differs is somebody's work: then nothing is written at all. Nor is
+    anything left where not all could be written.
     """
     wanted = {name: (folder() / name).read_bytes() for name in (*NAMES, *RIGHTS)}
+    made: list[Path] = []
     try:
-        found = {n: (target / n).read_bytes() for n in wanted if (target / n).exists()}
-        if changed := [name for name in found if found[name] != wanted[name]]:
-            message = f"{', '.join(changed)} in {target}: there already, with other content"
-            raise EnvironmentFailed(message, hint="Name another folder, or move the files away.")
+        found = _unchanged(target, wanted)
         for name, content in wanted.items():
             if name not in found:
-                (target / name).parent.mkdir(parents=True, exist_ok=True)
-                (target / name).write_bytes(content)
-    except OSError as error:
-        raise EnvironmentFailed(f"{target} cannot be written: {error.strerror}") from error
+                _write_new(target / name, content, made)
+    except BaseException as error:  # a signal, too, may come half way
+        _remove(made)
+        if isinstance(error, OSError):
+            message = f"{target} cannot be written: {error.strerror}"
+            raise EnvironmentFailed(message, hint="Nothing was written.") from error
+        raise
     return {name: "unchanged" if name in found else "created" for name in wanted}
+
+
+def _unchanged(target: Path, wanted: dict[str, bytes]) -> set[str]:
+    """Name the files that are there already. Raises EnvironmentFailed if one differs."""
+    found = {name: (target / name).read_bytes() for name in wanted if (target / name).exists()}
+    if changed := [name for name in found if found[name] != wanted[name]]:
+        message = f"{', '.join(changed)} in {target}: there already, with other content"
+        raise EnvironmentFailed(message, hint="Name another folder, or move the files away.")
+    return set(found)
+
+
+def _write_new(file: Path, content: bytes, made: list[Path]) -> None:
+    """Write a file with the folders that it needs, and note each of them in ``made``."""
+    for parent in reversed([path for path in file.parents if not path.exists()]):
+        parent.mkdir()
+        made.append(parent)
+    with file.open("xb") as output:
+        made.append(file)
+        output.write(content)
+
+
+def _remove(made: list[Path]) -> None:
+    for path in reversed(made):
+        with suppress(OSError):
+            path.rmdir() if path.is_dir() else path.unlink()

@@ -91,7 +91,6 @@ class Caller:
         container = images.containers(self.pod.template)[0]
         env = client.environment(self.url, images.environment_of(container), pod=self.pod.name)
         tools = self.runtime.layout.pod(self.pod) / "bin"
-        tools.mkdir(exist_ok=True)
         if curl.ensure_curl(tools):
             env["PATH"] = f"{tools}:{env.get('PATH', os.defpath)}"
         return shell.attach(list(argv) or _shell(), env=env)

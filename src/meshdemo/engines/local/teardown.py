@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meshdemo.engines import Check, record
-from meshdemo.engines.local import ports
+from meshdemo.engines.local import images, ports
 from meshdemo.engines.local.processes import orphans
 from meshdemo.engines.local.processes.supervisor import Supervisor
+from meshdemo.engines.local.store import PODS
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
@@ -21,14 +23,18 @@ if TYPE_CHECKING:
     from meshdemo.engines.local.store import Run, Store
 
 HINT = "Run `meshdemo down` again."
+UNSEEN = "a process that had left its session and cleared its environment would not have been found"
+"""What cannot be promised where no supervisord has adopted what commands of users left behind."""
 
 
 @dataclass
 class _Found:
     """What was there before."""
 
-    runs: list[Run] = field(default_factory=list)
+    families: list[orphans.Family] = field(default_factory=list)
     ended: int = 0
+    unseen: str = ""
+    """Why a process may have been overlooked; empty if none can have been."""
     ports: list[int] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
 
@@ -51,23 +57,41 @@ def take_down(store: Store, timeout: float) -> Iterator[Check]:
 
 
 def _take_down(store: Store, deadline: float) -> _Found:
-    found = _Found(_runs(store))
-    for run in found.runs:
+    found, runs, all_ended = _Found(), _runs(store), True
+    for run in runs:
+        family = orphans.Family(run.run, store.folder)
         locks = ports.PortLocks(run.run, store.folder)
         held = locks.held()
+        found.families.append(family)
         found.ports += held
-        found.ended += len(orphans.of_run(run.run))
-        Supervisor(store.folder, Path(run.sockets), run.run).stop(deadline - time.monotonic())
-        if not orphans.of_run(run.run):
+        found.ended += len(family.look())
+        found.unseen = found.unseen or _why_unseen(store, family)
+        supervisor = Supervisor(store.folder, Path(run.sockets), run.run)
+        if supervisor.stop(deadline - time.monotonic(), family):
             locks.release(held)
+        else:
+            all_ended = False
     found.files = [
-        *store.content(*found.runs),
+        *store.content(*runs),
         *(store.folder / name for name in (record.FILE, record.LOCK, record.MADE)),
-        *(Path(run.sockets) for run in found.runs),
+        *(Path(run.sockets) for run in runs),
     ]
-    if not any(orphans.of_run(run.run) for run in found.runs):
-        store.remove(*found.runs)
+    if all_ended:
+        store.remove(*runs)
     return found
+
+
+def _why_unseen(store: Store, family: orphans.Family) -> str:
+    """Say why a process of a user's command may get lost; the built-in apps start none."""
+    try:
+        with_commands = images.ANNOTATION in (record.read_text(store.folder / PODS) or "")
+    except EnvironmentFailed:
+        with_commands = True
+    if not with_commands:
+        return ""
+    if not sys.platform.startswith("linux"):
+        return "only on Linux supervisord adopts it"
+    return "" if family.leader() else "supervisord had ended before"
 
 
 def _runs(store: Store) -> list[Run]:
@@ -88,12 +112,14 @@ def _runs(store: Store) -> list[Run]:
 
 
 def _prove(store: Store, found: _Found) -> Iterator[Check]:
-    processes = [process for run in found.runs for process in orphans.of_run(run.run)]
+    processes = [process for family in found.families for process in family.look()]
     detail = f"{found.ended:,} ended" if not processes else f"still there: {_names(processes)}"
+    if found.unseen:
+        detail = f"{detail}; {UNSEEN}: {found.unseen}"
     late = bool(processes)
     yield Check("no process is left", not processes, detail, HINT, late=late)
     listening = [port for port in found.ports if ports.is_listening(port)]
-    locks = [ports.PortLocks(run.run, store.folder) for run in found.runs]
+    locks = [ports.PortLocks(family.run, store.folder) for family in found.families]
     taken = sorted({*listening, *(port for lock in locks for port in lock.held())})
     detail = f"{len(found.ports):,} given back" if not taken else f"still taken: {taken}"
     yield Check("no port is left", not taken, detail, HINT, late=late)

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from meshdemo.engines import files
 from meshdemo.engines.local.apps.transfer import Client, Exit, Failure, Wish
 
 if TYPE_CHECKING:
@@ -154,7 +155,10 @@ def main() -> int:
 
 
 def ensure_curl(folder: Path) -> Path | None:
-    """Make a ``curl`` in a folder for PATH if the machine has none, and give its place."""
+    """Make a ``curl`` in a folder for PATH if the machine has none, and give its place.
+
+    Raises EnvironmentFailed if it cannot be written.
+    """
     if shutil.which("curl"):
         return None
     # Isolated (-I): nothing in the folder it is called from, nor in PYTHONPATH, is in its way.
@@ -163,6 +167,7 @@ def ensure_curl(folder: Path) -> Path | None:
         f" from {__name__} import main; sys.exit(main())"
     )
     launcher = folder / "curl"
-    launcher.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, "-I", "-c", code])} "$@"\n')
-    launcher.chmod(0o755)
+    text = f'#!/bin/sh\nexec {shlex.join([sys.executable, "-I", "-c", code])} "$@"\n'
+    files.write_if_changed(launcher, text)
+    launcher.chmod(0o700)
     return launcher

@@ -19,7 +19,7 @@ from xml.parsers.expat import ExpatError
 from meshdemo import shell, waiting
 from meshdemo.engines import files
 from meshdemo.engines.local import images, unixhttp
-from meshdemo.engines.local.processes import configuration
+from meshdemo.engines.local.processes import configuration, daemon
 from meshdemo.engines.local.processes.starts import Starts
 from meshdemo.engines.local.unixhttp import Unreachable
 from meshdemo.errors import EnvironmentFailed, TimedOut
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from meshdemo.engines.local.processes.configuration import Process
+    from meshdemo.engines.local.processes.orphans import Family
     from meshdemo.engines.local.processes.starts import End
 
 START_SECONDS = 20
@@ -118,34 +119,37 @@ class Supervisor:
         """Say how often a process was started, without asking supervisord."""
         return self._starts.count()[name]
 
-    def stop(self, timeout: float = math.inf) -> None:
-        """Stop supervisord and all that it started, also what it lost, within some seconds.
+    def stop(self, timeout: float = math.inf, family: Family | None = None) -> bool:
+        """Stop supervisord and all that is below it, also what it lost; tell whether it has ended.
 
-        What has not ended by then may still end: supervisord kills what does not heed it.
+        What has not ended after ``timeout`` seconds may still end: supervisord kills what does not
+        heed it. ``family`` are the processes that are known already.
         """
         from meshdemo.engines.local.processes import orphans  # noqa: PLC0415 - psutil costs a quick command too much
 
-        deadline = time.monotonic() + timeout
-        pid = orphans.recorded_pid(self.folder / configuration.PID_FILE, self.run)
+        if family is None:
+            family = orphans.Family(self.run, self.folder)
+            family.look()
+        deadline, leader = time.monotonic() + timeout, family.leader()
         try:
             self._call("shutdown")
         except (Unreachable, EnvironmentFailed):
-            if pid:
-                orphans.send(pid, self.run, signal.SIGTERM)
-        if pid:
+            if leader:
+                orphans.signal_to(leader, signal.SIGTERM)
+        if leader:
             # Each question wakes it, and a second one must not start before it is gone.
             _try_until(
-                lambda: not (self.is_up() or orphans.is_ours(pid, self.run)),
+                lambda: not (self.is_up() or orphans.is_alive(leader)),
                 "its end",
                 min(STOP_SECONDS, timeout),
             )
-        orphans.end_all(self.run, deadline)
+        return not family.end(deadline)
 
     def _start(self) -> None:
         (self.sockets / configuration.SOCKET).unlink(missing_ok=True)
         config, output = self.folder / configuration.CONFIG, self.folder / configuration.OUTPUT
         pid = shell.spawn(
-            [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)],
+            [sys.executable, str(daemon.__file__), "-c", str(config)],
             env={**images.base_environment(), images.RUN_VARIABLE: self.run},
             log=output,
         )
