@@ -1,4 +1,4 @@
-"""Pods that will never be ready: why, and what helps, is said long before the time is over."""
+"""Pods that are not ready: why, and what helps, is said soon; only what is in vain ends early."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     Cluster = Any
@@ -66,48 +67,80 @@ def test_an_image_of_the_local_engine_is_refused_before_anything_is_touched(
     assert not cluster.kubectl("get", "namespace", namespace, "--ignore-not-found")
 
 
-@pytest.mark.parametrize(
-    ("pod", "container", "causes"),
-    [
-        pytest.param(
-            {},
-            {"command": ["sh", "-c", "echo it has no licence; exit 9"]},
-            ("faulty ends each time it is started, last with status 9", "    it has no licence",
-             "Correct it and apply it again"),
-            id="it ends at once",
-        ),
-        pytest.param(
-            {"nodeSelector": {"disk": "nobody-has-this"}},
-            {},
-            ("no node takes it: 0/", "node affinity/selector", "kubectl describe nodes"),
-            id="no node is like that",
-        ),
-    ],
-)  # fmt: skip
-def test_a_pod_that_cannot_become_ready_is_given_up_with_its_cause(
-    pod: Any, container: Any, causes: tuple[str, ...], cluster: Cluster, namespace: str,
-    tmp_path: Path,
-) -> None:  # fmt: skip
-    file = deployment(tmp_path, pod, **container)
+def test_a_container_that_ends_at_once_is_given_up_with_its_last_lines(
+    cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    script = ["sh", "-c", "echo it has no licence; exit 9"]
+    file = deployment(tmp_path, {}, command=script)
     said = refused(cluster, "deploy", "-n", namespace, "-f", file)
     assert f"pod {namespace}/faulty-" in said
-    for cause in causes:
-        assert cause in said
+    assert "faulty ends each time it is started, last with status 9" in said
+    assert "    it has no licence" in said
+    assert "Correct it and apply it again" in said
+
+
+SSD = "meshdemo.dev/ssd"
+
+
+@pytest.fixture
+def no_node_yet(cluster: Cluster) -> Iterator[Callable[[], None]]:
+    """Give what makes a node of the cluster like the one that a pod wants."""
+    node = cluster.kubectl("get", "nodes", "-o", "name").split()[0]
+
+    yield lambda: cluster.kubectl("label", node, f"{SSD}=yes")
+    cluster.kubectl("label", node, f"{SSD}-")
+
+
+def test_a_pod_that_no_node_takes_is_waited_for_and_told_meanwhile(
+    cluster: Cluster, namespace: str, tmp_path: Path, no_node_yet: Callable[[], None]
+) -> None:
+    file = deployment(tmp_path, {"nodeSelector": {SSD: "yes"}})
+    late = cluster.meshdemo("deploy", "-n", namespace, "-f", file, "--timeout", "15s", code=4)
+    for said in (late.err.partition("error:")[0], late.err.partition("error:")[2]):
+        assert "node affinity/selector" in said
+        assert "kubectl describe nodes" in said
+    again = cluster.start("deploy", "-n", namespace, "-f", file)
+    try:
+        assert again.stderr
+        for line in again.stderr:
+            if "warning: pod" in line:
+                break
+        no_node_yet()
+        out, err = again.communicate(timeout=120)
+        assert again.returncode == 0, f"{out}\n{err}"
+    finally:
+        again.kill()
+        again.communicate()
+
+
+def test_an_app_that_takes_longer_than_half_a_minute_to_answer_is_waited_for(
+    cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    text = cluster.sh("meshdemo manifests . && cat app-istio.yaml", cwd=tmp_path).out
+    slow = 'command: ["sh", "-c", "sleep 40; cd /; exec python3 -m http.server 80"]'
+    file = tmp_path / "slow.yaml"
+    app = text[text.index("---") :]
+    file.write_text(app.replace(f"- image: {IMAGE}", f"- image: {IMAGE}\n          {slow}"))
+    client = str(tmp_path / "test-client.yaml")
+    done = cluster.meshdemo("up", "-n", namespace, "--no-verify", "-f", str(file), "-f", client)
+    assert "the pods are ready, and nothing answers; waiting" in done.err
+    assert "targetPort" in done.err
 
 
 @pytest.mark.parametrize(
-    ("limit", "causes"),
+    ("limit", "code", "causes"),
     [
-        ("count/deployments.apps=0", ("Deployment", "was not taken: ")),
-        ("pods=0", ("Deployment", "no pod can be created: ")),
+        ("count/deployments.apps=0", 3, ("Deployment", "was not taken: ")),
+        ("pods=0", 4, ("Deployment", "no pod can be created: ")),
     ],
 )
 def test_a_quota_that_is_used_up_is_named(
-    limit: str, causes: tuple[str, ...], cluster: Cluster, namespace: str, tmp_path: Path
+    limit: str, code: int, causes: tuple[str, ...], cluster: Cluster, namespace: str, tmp_path: Path
 ) -> None:
     cluster.kubectl("create", "namespace", namespace)
     cluster.kubectl("create", "quota", "narrow", f"--hard={limit}", "-n", namespace)
-    said = refused(cluster, "deploy", "-n", namespace, "-f", deployment(tmp_path, {}))
+    argv = ("deploy", "-n", namespace, "-f", deployment(tmp_path, {}), "--timeout", "15s")
+    said = cluster.meshdemo(*argv, code=code).err
     for cause in (*causes, "exceeded quota: narrow", "kubectl describe quota"):
         assert cause in said
 

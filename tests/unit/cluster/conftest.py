@@ -119,6 +119,13 @@ class FakeKube:
     def resource(self, _version: str, kind: str) -> Resource | None:
         return Resource("/apis", kind, kind.lower() + "s", namespaced=True, verbs=frozenset())
 
+    def path(self, _version: str, kind: str, namespace: str = "") -> str:
+        return f"/apis/{namespace}/{kind}"
+
+    def stream(self, path: str, *_: object, **__: object) -> Any:
+        """Let nobody watch."""
+        raise Forbidden(f"one may not watch {path}", 403, {})
+
     def get(
         self, _version: str, kind: str, name: str, namespace: str = ""
     ) -> dict[str, Any] | None:

@@ -80,39 +80,93 @@ def test_what_waits_for_an_init_container_is_not_blamed() -> None:
     assert status.pod(live).message == "istio-proxy is not ready yet"
 
 
+def unplaced(since: str) -> dict[str, Any]:
+    found = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    return pod(
+        container("app"),
+        conditions=[{**found, "message": "0/1 nodes", "lastTransitionTime": since}],
+    )
+
+
+def ends(count: int, **last: Any) -> dict[str, Any]:
+    return waiting("CrashLoopBackOff", restartCount=count - 1, lastState={"terminated": last})
+
+
+YOUNG = {"state": RUNNING, "ready": False, "started": False}
+BACK_OFF = 'Back-off pulling image "app:1"'
+AGAIN_NOT_FOUND = f"{BACK_OFF}: ErrImagePull: app:1: not found"
+
+
 @pytest.mark.parametrize(
     ("live", "words"),
     [
-        (pod(container("app", waiting("ImagePullBackOff", "not found"))), ("app:1", "not found")),
+        (pod(container("app", waiting("ImagePullBackOff", AGAIN_NOT_FOUND))),
+         ("app:1", "not found")),
         (pod(container("app", waiting("ErrImagePull", "no match for platform in manifest"))),
          ("app:1", "platform")),
         (pod(container("app", waiting("InvalidImageName", "bad"))), ("InvalidImageName",)),
-        (pod(container("app", waiting("CreateContainerConfigError", 'secret "s" not found'))),
-         ("app", "secret")),
-        (pod(container("app", waiting("CrashLoopBackOff", restartCount=2,
-                                      lastState={"terminated": {"exitCode": 3}}))),
-         ("each time", "status 3")),
+        (pod(container("app", waiting("RunContainerError", "exec: executable file not found"))),
+         ("app", "executable file not found")),
+        (pod(container("app", ends(4, exitCode=3))), ("each time", "status 3")),
         (pod(container("app", {"state": {"terminated": {"exitCode": 4}}, "ready": False,
-                               "restartCount": 1})), ("each time", "status 4")),
-        (pod(container("app"), conditions=[{"type": "PodScheduled", "status": "False",
-                                            "reason": "Unschedulable", "message": "0/1 nodes",
-                                            "lastTransitionTime": LONG_AGO}]), ("0/1 nodes",)),
-        (pod(container("app", waiting("PodInitializing")),
-             init=(INIT, container("istio-proxy", {"state": RUNNING, "ready": False,
-                                                   "started": False}, restartPolicy="Always"))),
-         ("sidecar",)),
-        (pod(container("app"), container("istio-proxy", {"state": RUNNING, "ready": False})),
-         ("sidecar",)),
+                               "restartCount": 3})), ("each time", "status 4")),
+        (pod(container("app", waiting("ImagePullBackOff", BACK_OFF)),
+             container("other", waiting("InvalidImageName", "bad"))), ("other:1",)),
     ],
-    ids=["image", "platform", "image name", "config", "crash", "end", "unschedulable",
-         "native sidecar", "sidecar"],
+    ids=["image", "platform", "image name", "no program", "crash", "end", "one of two"],
 )  # fmt: skip
 def test_what_will_never_be_ready_is_given_up_with_its_cause(
     live: dict[str, Any], words: tuple[str, ...]
 ) -> None:
     cause = causes.of_pod(live, NOW)
     assert cause
+    assert cause.final
     assert all(word in cause.message for word in words)
+
+
+@pytest.mark.parametrize(
+    ("live", "words"),
+    [
+        (unplaced(LONG_AGO), ("0/1 nodes",)),
+        (pod(container("app", waiting("PodInitializing")),
+             init=(INIT, container("istio-proxy", YOUNG, restartPolicy="Always"))), ("sidecar",)),
+        (pod(container("app"), container("istio-proxy", YOUNG)), ("sidecar",)),
+        (pod(container("app", waiting("ImagePullBackOff", f"{BACK_OFF}: ErrImagePull: timeout"))),
+         ("app:1", "timeout")),
+        (pod(container("app", waiting("CreateContainerConfigError", 'secret "s" not found'))),
+         ("app", "secret")),
+        (pod(container("app", ends(2, exitCode=3))), ("each time", "status 3")),
+    ],
+    ids=["unschedulable", "native sidecar", "sidecar", "registry", "config", "crash"],
+)  # fmt: skip
+def test_what_only_may_be_wrong_is_told_and_waited_for(
+    live: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    cause = causes.of_pod(live, NOW)
+    assert cause
+    assert not cause.final
+    assert all(word in cause.message for word in words)
+
+
+@pytest.mark.parametrize(
+    ("uid", "said", "final"),
+    [
+        ("u1", 'Failed to pull image "app:1": not found', True),
+        ("u1", 'Failed to pull image "app:1": i/o timeout', False),
+        ("u1", 'Failed to pull image "other:1": not found', False),
+        ("u2", 'Failed to pull image "app:1": not found', False),
+    ],
+    ids=["not found", "timeout", "another container's", "another pod's"],
+)
+def test_an_older_kubelet_says_in_an_event_why_an_image_is_not_pulled(
+    uid: str, said: str, *, final: bool
+) -> None:
+    live = pod(container("app", waiting("ImagePullBackOff", BACK_OFF)))
+    live["metadata"]["uid"] = "u1"
+    event = {"reason": "Failed", "involvedObject": {"uid": uid}, "message": said}
+    cause = causes.of_pod(live, NOW, lambda: [event])
+    assert cause
+    assert cause.final is final
 
 
 @pytest.mark.parametrize(
@@ -123,9 +177,7 @@ def test_what_will_never_be_ready_is_given_up_with_its_cause(
         pod(container("app", waiting("ErrImagePull", "i/o timeout"))),
         pod(container("app", waiting("CrashLoopBackOff", restartCount=0))),
         pod(container("app", {"state": {"terminated": {"exitCode": 4}}, "ready": False})),
-        pod(container("app"), conditions=[{"type": "PodScheduled", "status": "False",
-                                           "reason": "Unschedulable",
-                                           "lastTransitionTime": JUST_NOW}]),
+        unplaced(JUST_NOW),
         pod(container("istio-proxy", {"state": {"running": {"startedAt": JUST_NOW}},
                                       "ready": False})),
     ],
@@ -137,23 +189,24 @@ def test_what_may_still_pass_is_waited_for(live: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "hint"),
+    ("message", "hint", "final"),
     [
-        ('pods "a" is forbidden: exceeded quota: q', "quota"),
-        ('violates PodSecurity "restricted:latest": allowPrivilegeEscalation', "CNI plug-in"),
-        ('admission webhook "x" denied the request: no', "A webhook refuses it"),
-        ("failed calling webhook namespace.sidecar-injector.istio.io", "istiod"),
+        ('pods "a" is forbidden: exceeded quota: q', "quota", False),
+        ('violates PodSecurity "restricted:latest": allowPrivilegeEscalation', "CNI plug-in", True),
+        ('admission webhook "x" denied the request: no', "A webhook refuses it", True),
+        ("failed calling webhook namespace.sidecar-injector.istio.io", "istiod", False),
     ],
     ids=["quota", "pod security", "denied", "webhook down"],
 )
 def test_a_deployment_that_gets_no_pods_and_a_pod_that_is_refused_say_the_same(
-    message: str, hint: str
+    message: str, hint: str, *, final: bool
 ) -> None:
     failure = {"type": "ReplicaFailure", "status": "True", "message": message}
     cause = causes.of_workload({"status": {"conditions": [failure]}})
     assert cause
     assert message in cause.message
     assert hint in cause.hint
+    assert cause.final is final
     refused = Object({"kind": "Pod", "metadata": {"name": "app"}})
     error = Forbidden(message, 403, {}, hint="Ask for these rights.")
     assert refusals.failure(refused, error).hint == cause.hint
@@ -221,7 +274,7 @@ def test_a_job_whose_pods_fail_is_given_up_when_it_is_no_bad_luck(
 def test_a_stateful_pod_of_an_older_template_must_be_deleted_by_hand(
     revision: str, *, stuck: bool
 ) -> None:
-    live = pod(container("app", waiting("ImagePullBackOff", "not found")))
+    live = pod(container("app", waiting("ImagePullBackOff", AGAIN_NOT_FOUND)))
     live["metadata"]["labels"] = {"controller-revision-hash": revision}
     found = causes.of_pod(live, NOW)
     assert found

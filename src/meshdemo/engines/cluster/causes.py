@@ -1,6 +1,7 @@
-"""Why a workload will never be ready: known as soon as the cluster says so. Pure.
+"""Why a workload is not ready: known as soon as the cluster says so. Pure.
 
-What may still pass by itself (an image being pulled, a first crash) is no cause yet.
+What passes by itself (an image being pulled, a first crash) is no cause yet. A cause is final where
+nothing but another manifest or another cluster helps; of all else it is only likely that it lasts.
 """
 
 from __future__ import annotations
@@ -13,18 +14,32 @@ from typing import TYPE_CHECKING
 from meshdemo.engines.cluster import refusals, status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from meshdemo.engines.cluster.kube import Json
 
-PULL = frozenset({"ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ErrImagePull"})
+    Events = Callable[[], Sequence[Json]]
+
+PULL_ERROR, PULL_PAUSE = "ErrImagePull", "ImagePullBackOff"
+NEVER_PULLED = frozenset({"ErrImageNeverPull", "InvalidImageName"})
+PULL = NEVER_PULLED | {PULL_ERROR, PULL_PAUSE}
 CONFIG = frozenset({"CreateContainerConfigError", "RunContainerError", "CreateContainerError"})
 CRASHES = 2
-"""So many ends in a row are no bad luck at the start."""
+"""So many ends in a row are worth a word."""
+CRASHES_IN_VAIN = 4
+"""So many are no bad luck at the start: with Kubernetes' pauses they take half a minute, in which
+what an app could not do without may have come."""
 UNSCHEDULED = 10.0
-"""Seconds that a pod may have no node: a scheduler that is merely busy has placed it by then."""
+"""Seconds that a pod may have no node without a word: a scheduler that is merely busy has placed it
+by then. Where a node is still to be started it takes minutes."""
 SIDECAR_START = 15.0
-"""Seconds for a sidecar's first configuration; on a slow machine it takes three."""
+"""Seconds for a sidecar's first configuration without a word; on a slow machine it takes three."""
+NO_PROGRAM = re.compile(
+    "exec format error|executable file not found|no such file|permission denied|is a directory"
+)
+"""What a runtime says of a container that it will never be able to start."""
+PASSING = re.compile(f"exceeded quota|{refusals.WEBHOOK_DOWN}")
+"""Why no pod can be created now, and perhaps soon: others end, and istiod comes back."""
 REJECTION = re.compile(r"rejected: ([^\t]+)")
 LONGEST = 400
 """Characters of Envoy's reason that are shown."""
@@ -46,23 +61,32 @@ class Cause:
     container: str = ""
     previous: bool = False
     """Whether the lines are those of the container's run before this one."""
+    final: bool = True
+    """Whether it cannot get better by itself."""
 
 
-def of_pod(live: Json, now: datetime) -> Cause | None:
-    """Say why a pod will not be ready; None if it still may. ``now`` is by the server's clock."""
-    return next(_of_pod(live, now), None)
+def of_pod(live: Json, now: datetime, events: Events = list) -> Cause | None:
+    """Say why a pod is not ready; None if that may be its start. ``now`` is by the server's clock.
+
+    ``events`` are those of its namespace, asked for only where they alone tell.
+    """
+    found = list(_of_pod(live, now, events))
+    return next((cause for cause in found if cause.final), found[0] if found else None)
 
 
-def _of_pod(live: Json, now: datetime) -> Iterator[Cause]:
+def _of_pod(live: Json, now: datetime, events: Events) -> Iterator[Cause]:
     for condition in (live.get("status") or {}).get("conditions") or ():
         if condition.get("reason") == "Unschedulable" and condition.get("status") == "False":
             if _seconds(condition.get("lastTransitionTime"), now) < UNSCHEDULED:
                 continue
             message = f"no node takes it: {condition.get('message')}"
-            yield Cause(message, "Ask for less, or give the cluster more: kubectl describe nodes")
+            hint = "Ask for less, or give the cluster more: kubectl describe nodes"
+            yield Cause(message, hint, final=False)
     for spec, state, init in status.container_statuses(live):
         current = state.get("state") or {}
         if waiting := current.get("waiting"):
+            if waiting.get("reason") in PULL:
+                yield from _of_pull(live, spec, waiting, events)
             yield from _of_waiting(spec, state, waiting)
         elif not init and (ended := current.get("terminated")):
             yield from _of_ends(spec["name"], state, ended, previous=False)
@@ -72,16 +96,36 @@ def _of_pod(live: Json, now: datetime) -> Iterator[Cause]:
                 yield _of_sidecar(spec["name"])
 
 
+def _of_pull(pod: Json, spec: Json, waiting: Json, events: Events) -> Iterator[Cause]:
+    reason, said = waiting["reason"], waiting.get("message", "")
+    if reason == PULL_ERROR and not _is_final(said):
+        return  # the first attempt; if the next fails as well, it says ImagePullBackOff
+    if reason == PULL_PAUSE and PULL_ERROR not in said:  # kubelets before 1.31 only say that
+        said = " ".join(filter(None, [said, _pull_error(pod, spec, events())]))
+    hint = PLATFORM_HINT if "no match for platform" in said else IMAGE_HINT
+    final = reason in NEVER_PULLED or _is_final(said)
+    message = f"the image {spec.get('image')} cannot be pulled: {reason}: {said}"
+    yield Cause(message, hint, final=final)
+
+
+def _pull_error(pod: Json, spec: Json, events: Sequence[Json]) -> str:
+    """Find the last word on why an image could not be pulled."""
+    found = [
+        event
+        for event in events
+        if (event.get("involvedObject") or {}).get("uid") == pod["metadata"].get("uid")
+        and event.get("reason") == "Failed"
+        and str(spec.get("image")) in str(event.get("message", ""))
+    ]
+    return str(max(found, key=_moment, default={}).get("message", ""))
+
+
 def _of_waiting(spec: Json, state: Json, waiting: Json) -> Iterator[Cause]:
     name, reason = spec["name"], waiting.get("reason", "")
     said = waiting.get("message", "")
-    if reason in PULL:
-        if reason == "ErrImagePull" and not _is_final(said):
-            return  # the first attempt; if the next fails as well, it says ImagePullBackOff
-        hint = PLATFORM_HINT if "no match for platform" in said else IMAGE_HINT
-        yield Cause(f"the image {spec.get('image')} cannot be pulled: {reason}: {said}", hint)
-    elif reason in CONFIG:
-        yield Cause(f"{name} cannot be started: {reason}: {said}", _start_hint(said))
+    if reason in CONFIG:
+        message = f"{name} cannot be started: {reason}: {said}"
+        yield Cause(message, _start_hint(said), final=bool(NO_PROGRAM.search(said)))
     elif reason == "CrashLoopBackOff":
         ended = (state.get("lastState") or {}).get("terminated") or {}
         yield from _of_ends(name, state, ended, previous=True)
@@ -89,9 +133,10 @@ def _of_waiting(spec: Json, state: Json, waiting: Json) -> Iterator[Cause]:
 
 def _of_ends(name: str, state: Json, ended: Json, *, previous: bool) -> Iterator[Cause]:
     """Judge a container that has ended; it may be half a minute until it is said to be waiting."""
-    if state.get("restartCount", 0) + 1 >= CRASHES:
+    ends = state.get("restartCount", 0) + 1
+    if ends >= CRASHES:
         message = f"{name} ends each time it is started, last with status {ended.get('exitCode')}"
-        yield Cause(message, CORRECT, name, previous)
+        yield Cause(message, CORRECT, name, previous, final=ends >= CRASHES_IN_VAIN)
 
 
 def of_end(pod: Json, live: Json) -> Cause | None:
@@ -125,7 +170,7 @@ def of_workload(live: Json, events: Sequence[Json] = ()) -> Cause | None:
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
             return _not_created(said)
         if condition.get("reason") == "ProgressDeadlineExceeded":
-            return Cause(f"it makes no progress: {said}")
+            return Cause(f"it makes no progress: {said}", final=False)
         if condition.get("type") == "Failed" and condition.get("status") == "True":
             return Cause(f"it has failed: {said}", CORRECT)
     return _of_events(live, events)
@@ -173,11 +218,13 @@ def _has(found: Json, condition: str) -> bool:
 
 
 def _not_created(said: str) -> Cause:
-    return Cause(f"no pod can be created: {said}", refusals.way_out(said))
+    hint = refusals.way_out(said)
+    return Cause(f"no pod can be created: {said}", hint, final=not PASSING.search(said))
 
 
 def _of_sidecar(name: str) -> Cause:
-    return Cause("its sidecar does not get ready", "Is istiod well? meshdemo doctor tells.", name)
+    hint = "Is istiod well? meshdemo doctor tells."
+    return Cause("its sidecar does not get ready", hint, name, final=False)
 
 
 def _is_final(message: str) -> bool:

@@ -6,24 +6,23 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.cluster import causes, containerlogs, rollout, status, watching
-from meshdemo.engines.cluster.connection import Forbidden
+from meshdemo.engines.cluster import rollout, status, watching
+from meshdemo.engines.cluster.causes import Cause
 from meshdemo.engines.cluster.dataplane import NOT_KNOWN, Unseen
 from meshdemo.engines.cluster.exec import Late, Lost
 from meshdemo.engines.cluster.startup import START_UP
+from meshdemo.engines.cluster.troubles import Troubles
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from meshdemo.engines import Notify
-    from meshdemo.engines.cluster.causes import Cause
     from meshdemo.engines.cluster.dataplane import DataPlane, Place
     from meshdemo.engines.cluster.kube import Json, Kube
     from meshdemo.engines.cluster.routes import Dump
     from meshdemo.manifests import Object
 
-LAST_LINES = 10
 STEADY = 2.0
 """Seconds in which a container that ends at once is seen to have ended: a kubelet looks each."""
 LONGEST_DEBOUNCE = 10.0
@@ -34,10 +33,10 @@ PATIENCE = 15.0
 """Seconds for the details of a rule that already leads where it should: an EnvoyFilter or a setting
 of istiod's may have the last word on them, and then there is nothing to wait for."""
 ANSWER_PAUSE = 0.2
-LASTING = 2.0
-"""Seconds after which a cause holds: that of a former template goes with its pods before that."""
 QUIET = 3.0
 """Seconds between two words on how it goes: states that pass by are not worth one."""
+LISTENS = "Does the app listen on the Service's targetPort, on all addresses? meshdemo logs"
+SILENT = Cause("the pods are ready, and nothing answers", LISTENS, final=False)
 MORE_TIME = "Give it longer with --timeout."
 
 
@@ -60,10 +59,11 @@ class Readiness:
     notify: Notify
     deadline: float
     patience: float = PATIENCE
-    _troubled: dict[str, float] = field(default_factory=dict, init=False)
-    """Since when there has been a cause, by the name of the workload or the pod."""
     _said: str = field(default="", init=False)
     _spoke: float = field(default_factory=time.monotonic, init=False)
+
+    def __post_init__(self) -> None:
+        self.troubles = Troubles(self.kube, self.notify)
 
     @property
     def left(self) -> float:
@@ -90,7 +90,8 @@ class Readiness:
             while lacking := self._lacking(workloads):
                 self._say("; ".join(lacking))
                 if not self.left:
-                    raise TimedOut("\n".join(["the pods are not ready", *lacking]), hint=MORE_TIME)
+                    hint = " ".join([*self.troubles.hints, MORE_TIME])
+                    raise TimedOut("\n".join(["the pods are not ready", *lacking]), hint=hint)
                 bell.wait(self.left)
 
     def _lacking(self, workloads: Sequence[Object]) -> list[str]:
@@ -120,53 +121,12 @@ class Readiness:
             yield f"{item.name} waits for the cluster to see what was applied"
             return
         newest, now = rollout.newest(pods), self.kube.now()
-        for pod in newest:
-            cause = causes.of_pod(pod, now) or causes.of_end(pod, live)
-            if cause := self._lasting(pod["metadata"]["name"], cause):
-                raise self._failure(pod, causes.with_way_out(cause, pod, live))
-        cause = causes.of_workload(live, self._events(live, pods))
-        if cause := self._lasting(item.title, cause):
-            raise EnvironmentFailed(f"{item.title}: {cause.message}", hint=cause.hint)
+        self.troubles.of_pods(newest, live, now)
+        cause = self.troubles.of_workload(item, live, pods)
         waits = [f"{p.workload or p.name} {p.ready}: {p.message}" for p in map(status.pod, newest)
                  if p.message]  # fmt: skip
-        yield from waits or [f"{item.name} waits for its pods"]
-
-    def _events(self, live: Json, pods: Sequence[Json]) -> list[Json]:
-        """Give the events of a namespace, where only they tell why a workload gets no pods."""
-        if pods or live["kind"] not in causes.TOLD_BY_EVENTS:
-            return []
-        try:
-            return self.kube.list("v1", "Event", live["metadata"]["namespace"])
-        except Forbidden:
-            return []
-
-    def _lasting(self, name: str, cause: Cause | None) -> Cause | None:
-        """Give a cause only after it has held for a while."""
-        if cause is None:
-            self._troubled.pop(name, None)
-            return None
-        since = self._troubled.setdefault(name, time.monotonic())
-        return cause if time.monotonic() - since >= LASTING else None
-
-    def _failure(self, pod: Json, cause: Cause) -> EnvironmentFailed:
-        metadata = pod["metadata"]
-        message = f"pod {metadata['namespace']}/{metadata['name']}: {cause.message}"
-        if not cause.container:
-            return EnvironmentFailed(message, hint=cause.hint)
-        lines = containerlogs.last_lines(
-            self.kube, metadata["namespace"], metadata["name"], cause.container,
-            previous=cause.previous,
-        )  # fmt: skip
-        if causes.is_wrong_platform(lines):
-            return EnvironmentFailed(f"{message}: exec format error", hint=causes.PLATFORM_HINT)
-        if cause.container == status.SIDECAR and (why := causes.rejection(lines)):
-            return EnvironmentFailed(
-                f"{message}: Envoy rejects what istiod sends: {why}",
-                hint="istiod's configuration does not fit this proxy image; see "
-                f"meshdemo logs {metadata['name']} -c {status.SIDECAR}",
-            )
-        shown = "\n".join(f"    {line}" for line in lines[-LAST_LINES:]) or "    (nothing)"
-        return EnvironmentFailed(f"{message}; its last lines:\n{shown}", hint=cause.hint)
+        why = cause.message if cause else "it waits for its pods"
+        yield from waits or [f"{item.name}: {why}"]
 
     def wait_for_steadiness(self, objects: Sequence[Object]) -> None:
         """Wait until what is ready has been so for a while. Raises as ``wait_for_workloads``."""
@@ -190,14 +150,11 @@ class Readiness:
                 if late and not place.is_http:
                     self.notify(f"nothing listens at {place.url} yet: {trouble}", lasting=True)
                     break
-                if late:
-                    raise EnvironmentFailed(
-                        f"the pods are ready, and yet nothing answers at {place.url}: {trouble}",
-                        hint="Does the app listen on the Service's targetPort, on all addresses? "
-                        "meshdemo logs",
-                    )
                 if not self.left:
-                    raise TimedOut(f"nothing answers at {place.url}: {trouble}", hint=MORE_TIME)
+                    message = f"nothing answers at {place.url}: {trouble}"
+                    raise TimedOut(message, hint=f"{LISTENS} {MORE_TIME}")
+                if late:
+                    self.troubles.warn(place.url, SILENT)
                 self._say(f"waiting for {place.url} to answer: {trouble}")
                 time.sleep(ANSWER_PAUSE)
 

@@ -1,0 +1,102 @@
+"""While pods are waited for: what may get better is a warning, what cannot ends the wait."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from meshdemo.engines.cluster.readiness import Readiness
+from meshdemo.errors import EnvironmentFailed, TimedOut
+from meshdemo.manifests import Object
+
+if TYPE_CHECKING:
+    from tests.unit.cluster.conftest import FakeKube
+
+SPEC = {"replicas": 1}
+LONG = 3.0
+"""Seconds: longer than a cause has to last."""
+
+
+def metadata(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "namespace": "shop", **more}
+
+
+def cluster(kube: FakeKube, **pod: Any) -> FakeKube:
+    """Give a cluster with a Deployment of one pod."""
+    owner = {"kind": "ReplicaSet", "name": "app-1"}
+    labels = {"pod-template-hash": "1"}
+    about = metadata("app-1-x", ownerReferences=[owner], labels=labels)
+    spec = {"containers": [{"name": "app", "image": "app:1"}]}
+    kube.put({"kind": "Deployment", "metadata": metadata("app"), "spec": SPEC})
+    return kube.put({"kind": "Pod", "metadata": about, "spec": spec, "status": pod})
+
+
+def unplaced(kube: FakeKube) -> FakeKube:
+    condition = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": "0/1 nodes",
+        "lastTransitionTime": (kube.time - timedelta(minutes=1)).isoformat(),
+    }
+    return cluster(kube, phase="Pending", conditions=[condition])
+
+
+def pulling(kube: FakeKube, reason: str) -> FakeKube:
+    state = {"waiting": {"reason": reason, "message": "app:1"}}
+    states = [{"name": "app", "state": state, "ready": False}]
+    return cluster(kube, phase="Pending", containerStatuses=states)
+
+
+def refused(kube: FakeKube) -> FakeKube:
+    """Give a cluster whose webhook for pods has nobody to answer it."""
+    failure = {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "message": "failed calling webhook istio",
+    }
+    deployment = {"kind": "Deployment", "metadata": metadata("app"), "spec": SPEC}
+    return kube.put({**deployment, "status": {"conditions": [failure]}})
+
+
+def waited(kube: Any, said: list[str]) -> None:
+    def notify(text: str, *, lasting: bool = False, always: bool = False) -> None:
+        if lasting or always:
+            said.append(text)
+
+    item = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata("app")}
+    Readiness(kube, notify, time.monotonic() + LONG).wait_for_workloads([Object(item)])
+
+
+def test_what_may_get_better_is_told_once_and_waited_for_to_the_end(kube: FakeKube) -> None:
+    said: list[str] = []
+    with pytest.raises(TimedOut) as over:
+        waited(unplaced(kube), said)
+    (warning,) = said
+    assert "pod shop/app-1-x: no node takes it: 0/1 nodes; waiting" in warning
+    assert "kubectl describe nodes" in warning
+    assert "app 0/1: Unschedulable: 0/1 nodes" in over.value.message
+    assert "kubectl describe nodes" in over.value.hint
+    assert "--timeout" in over.value.hint
+
+
+def test_what_cannot_get_better_ends_the_wait(kube: FakeKube) -> None:
+    began, said = time.monotonic(), list[str]()
+    with pytest.raises(EnvironmentFailed, match="image app:1 cannot be pulled: InvalidImageName"):
+        waited(pulling(kube, "InvalidImageName"), said)
+    assert time.monotonic() - began < LONG
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("replicas", "error"), [(1, TimedOut), (0, EnvironmentFailed)], ids=["it may", "to zero"]
+)
+def test_an_istiod_that_was_scaled_to_zero_does_not_come_back(
+    meshed: FakeKube, replicas: int, error: type[Exception]
+) -> None:
+    meshed.objects["Deployment", "istio-system", "istiod"]["spec"]["replicas"] = replicas
+    with pytest.raises(error, match="failed calling webhook istio"):
+        waited(refused(meshed), [])
