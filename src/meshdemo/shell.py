@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
-from meshdemo.errors import EnvironmentFailed
+from meshdemo.errors import EnvironmentFailed, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,6 +45,12 @@ class CommandFailed(EnvironmentFailed):
         super().__init__(f"{shlex.join(argv)}: {why}{said}")
 
 
+class DidNotEnd(CommandFailed):
+    """A program took longer than it may."""
+
+    exit_code = ExitCode.INCONCLUSIVE
+
+
 def run(
     argv: Sequence[str],
     *,
@@ -71,7 +77,7 @@ def run(
         raise CommandFailed(argv, f"cannot be run: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
         output = _text(error.stdout) + _text(error.stderr)
-        raise CommandFailed(argv, f"did not end within {timeout:g} s", output) from error
+        raise DidNotEnd(argv, f"did not end within {timeout:g} s", output) from error
     result = Result(tuple(argv), done.returncode, _text(done.stdout), _text(done.stderr))
     if check and result.code:
         raise CommandFailed(argv, f"exit status {result.code}", result.stdout + result.stderr)
@@ -95,7 +101,7 @@ def beside(argv: Sequence[str], *, timeout: float) -> Iterator[Callable[[], Resu
         try:
             out, err = process.communicate(timeout=max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired as error:
-            raise CommandFailed(argv, f"did not end within {timeout:g} s") from error
+            raise DidNotEnd(argv, f"did not end within {timeout:g} s") from error
         if process.returncode:
             raise CommandFailed(argv, f"exit status {process.returncode}", _text(out) + _text(err))
         return Result(tuple(argv), process.returncode, _text(out), _text(err))
@@ -142,7 +148,7 @@ def stream(
             code = process.wait(max(0.0, deadline - time.monotonic()))
         except (TimeoutError, subprocess.TimeoutExpired) as error:
             why = f"did not end within {timeout:g} s"
-            raise CommandFailed(argv, why, "\n".join(said)) from error
+            raise DidNotEnd(argv, why, "\n".join(said)) from error
         finally:
             if process.poll() is None:
                 process.kill()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import socket
 import subprocess
 import threading
@@ -31,6 +32,8 @@ REQUESTS = 322
 LOOP = f"ask+{REQUESTS // 2}+".encode()
 CUT_AFTER = 5000
 """Bytes of the answer: about a third of it."""
+GRACE = 6.0
+"""Seconds for a command's start and end, on a busy machine, beside what --timeout allows."""
 SOON = 10.0
 """Seconds in which a server that is not there must be reported, by a command that has started."""
 
@@ -40,9 +43,10 @@ class Front(ThreadingTCPServer):
 
     daemon_threads = True
 
-    def __init__(self, backend: int, cuts: float) -> None:
+    def __init__(self, backend: int, cuts: float, delay: float, *, mute: bool) -> None:
         super().__init__(("127.0.0.1", 0), Passage)
         self.backend, self.cuts, self.loops = backend, cuts, 0
+        self.delay, self.mute = delay, mute
 
     def limit(self, head: bytes) -> float:
         """Say after how many bytes of the answer a connection is cut."""
@@ -63,14 +67,19 @@ class Passage(BaseRequestHandler):
             head = near.recv(65536)
             limit = self.server.limit(head)
             far.sendall(head)
+            if self.server.mute and b"/exec?" in head:
+                near.sendall(far.recv(4096))  # the upgrade, and no more
+                near.recv(1 << 20, socket.MSG_WAITALL)
+                return
             threading.Thread(target=passed, args=(near, far, math.inf), daemon=True).start()
-            passed(far, near, limit)
+            passed(far, near, limit, self.server.delay)
 
 
-def passed(source: socket.socket, target: socket.socket, limit: float) -> None:
-    """Pass on what comes, up to a limit; then both sides are closed."""
+def passed(source: socket.socket, target: socket.socket, limit: float, delay: float = 0.0) -> None:
+    """Pass on what comes, up to a limit and each part late; then both sides are closed."""
     with suppress(OSError):
         while limit > 0 and (data := source.recv(4096)):
+            time.sleep(delay)
             target.sendall(data)
             limit -= len(data)
     for side in (source, target):
@@ -93,8 +102,10 @@ def proxied(cluster: Cluster) -> Iterator[int]:
 
 
 @contextmanager
-def fronted(cluster: Cluster, cuts: float) -> Iterator[Front]:
-    with proxied(cluster) as backend, Front(backend, cuts) as front:
+def fronted(
+    cluster: Cluster, cuts: float = 0, delay: float = 0.0, *, mute: bool = False
+) -> Iterator[Front]:
+    with proxied(cluster) as backend, Front(backend, cuts, delay, mute=mute) as front:
         threading.Thread(target=front.serve_forever, daemon=True).start()
         try:
             yield front
@@ -102,19 +113,30 @@ def fronted(cluster: Cluster, cuts: float) -> Iterator[Front]:
             front.shutdown()
 
 
-def kubeconfig(folder: Path, cluster: Cluster, port: int) -> str:
+def kubeconfig(
+    folder: Path, cluster: Cluster, port: int, user: dict[str, Any] | None = None
+) -> str:
     """Write a kubeconfig for a server on loopback."""
     server = {"server": f"http://127.0.0.1:{port}"}
+    context = {"cluster": "front", "user": "somebody"}
     data = {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "front", "cluster": server}],
-        "contexts": [{"name": cluster.context, "context": {"cluster": "front"}}],
+        "contexts": [{"name": cluster.context, "context": context}],
+        "users": [{"name": "somebody", "user": user or {}}],
         "current-context": cluster.context,
     }
     file = folder / "kubeconfig"
     file.write_text(json.dumps(data))
     return str(file)
+
+
+def timed(cluster: Cluster, *argv: str) -> tuple[Any, float]:
+    """Run a command, and say how long it took."""
+    began = time.monotonic()
+    ended = cluster.sh(shlex.join(["meshdemo", *argv, "--context", cluster.context]))
+    return ended, time.monotonic() - began
 
 
 def verify(cluster: Cluster, namespace: str, folder: Path, front: Front, code: int) -> Any:
@@ -160,3 +182,58 @@ def test_a_server_that_cannot_be_reached_is_named_at_once(
     assert f"the API server http://127.0.0.1:{port} cannot be reached" in said
     assert "Connection refused" in said
     assert "kubectl config get-contexts" in said
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("status",),
+        ("verify",),
+        ("route", "v1"),
+        ("route", "--clear"),
+        ("doctor",),
+        ("up",),
+        ("down",),
+    ],
+    ids=" ".join,
+)
+def test_the_timeout_holds_where_each_part_of_an_answer_is_late(
+    argv: tuple[str, ...], running: tuple[Cluster, str], tmp_path: Path
+) -> None:
+    cluster, namespace = running
+    with fronted(cluster, delay=0.4) as front:
+        way = ("--kubeconfig", kubeconfig(tmp_path, cluster, front.server_address[1]))
+        ended, seconds = timed(cluster, *argv, *way, "-n", namespace, "--timeout", "5s")
+    assert ended.code == (3 if argv[0] in ("status", "doctor") else 4), ended.err
+    assert "was not done within the 5 s of this step" in ended.err
+    assert seconds < 5 + GRACE
+
+
+def test_the_timeout_holds_where_credentials_never_come(cluster: Cluster, tmp_path: Path) -> None:
+    plugin = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": "sleep",
+        "args": ["987654"],
+        "interactiveMode": "Never",
+    }
+    way = kubeconfig(tmp_path, cluster, 9, user={"exec": plugin})
+    ended, seconds = timed(cluster, "verify", "--kubeconfig", way, "--timeout", "2s")
+    assert ended.code == 4, ended.err
+    assert "credentials of user somebody come from the command sleep 987654" in ended.err
+    assert "it did not end within 2 s" in ended.err
+    assert seconds < 2 + GRACE
+    assert "987654" not in cluster.sh("ps -eo args").out
+
+
+def test_half_a_connection_is_not_taken_for_an_istiod_that_is_ill(
+    running: tuple[Cluster, str], tmp_path: Path
+) -> None:
+    cluster, namespace = running
+    with fronted(cluster, mute=True) as front:
+        way = ("--kubeconfig", kubeconfig(tmp_path, cluster, front.server_address[1]))
+        argv = ("route", "v1", *way, "-n", namespace, "--timeout", "25s")
+        ended, seconds = timed(cluster, *argv)
+    assert ended.code == 4, ended.err
+    assert "istiod" not in ended.err
+    assert "did not show in time what it has" in ended.err
+    assert seconds < 25 + GRACE

@@ -14,7 +14,7 @@ from meshdemo.expectation import parse_split
 from meshdemo.hosts import service_host
 from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough import steps, strictness, workloads
-from meshdemo.walkthrough.events import Accepted, Finished, Note, Started
+from meshdemo.walkthrough.events import Finished, Note, Started
 from meshdemo.walkthrough.plan import Plan
 from meshdemo.walkthrough.second_look import require_well
 from meshdemo.walkthrough.splits import HOST, Splitting
@@ -90,13 +90,11 @@ def apply_rules(
     ordered = manifests.in_apply_order(rules)
     yield Started("route", "Apply the rules.", commands)
     began = time.monotonic()
-    applied = engine.apply(ordered)
-    yield Accepted(applied)
-    engine.wait_ready(ordered, plan.settings.timeout)
+    changes = yield from workloads.apply_in_order(engine, rules, plan.settings.timeout)
     live = time.monotonic() - began
     require_well(engine, ordered, plan.settings.timeout)
     yield from warn_unheeded(engine)
-    return Routed(applied.changes, live, overruled(engine, rules))
+    return Routed(changes, live, overruled(engine, rules))
 
 
 def overruled(engine: Engine, rules: Sequence[Object]) -> tuple[str, ...]:
@@ -143,7 +141,8 @@ def clear(engine: Engine, plan: Plan) -> Story[Routed]:
     began = time.monotonic()
     changes = engine.delete(here) if here else ()
     if here:
-        engine.wait_ready(manifests.rules(engine.objects()), plan.settings.timeout)
+        left = workloads.left_until(began + plan.settings.timeout)
+        engine.wait_ready(manifests.rules(engine.objects()), left)
     seconds = time.monotonic() - began
     kept = [change for change in changes if change.action == "kept"]
     removed = counted(len(changes) - len(kept), "rule")

@@ -109,8 +109,8 @@ def _deploy(engine: Engine, plan: Plan, objects: Sequence[Object]) -> Story[tupl
     )
     yield (steps.OWN_DEPLOY if plan.is_own else steps.DEPLOY).started(plan)
     began = time.monotonic()
-    applied = engine.apply(manifests.in_apply_order(injected))
-    engine.wait_ready(injected, plan.settings.timeout)
+    ordered = manifests.in_apply_order(injected)
+    applied = workloads.made_true(engine, ordered, plan.settings.timeout)
     pods = require_well(engine, injected, plan.settings.timeout)
     yield Finished("deploy", workloads.readiness(pods), time.monotonic() - began)
     yield from sidecars.notes(injected, pods, plan.injection or Injection.KUBE_INJECT)
@@ -147,8 +147,7 @@ def _apply_rules(engine: Engine, plan: Plan, rules: Sequence[Object]) -> Story[t
         step = steps.SUBSETS if rule.kind == "DestinationRule" else steps.ROUTE
         yield step.started(plan)
     began = time.monotonic()
-    applied = engine.apply(rules)
-    engine.wait_ready(rules, plan.settings.timeout)
+    applied = workloads.made_true(engine, rules, plan.settings.timeout)
     seconds = time.monotonic() - began
     done = ", ".join(f"{c.kind} {c.name} {c.action}" for c in applied.changes)
     yield Finished("route", f"{done}, live", seconds)
@@ -203,8 +202,7 @@ def _apply_own_rules(
     yield steps.OWN_ROUTE.started(plan)
     existing = engine.objects()
     began = time.monotonic()
-    applied = engine.apply(rules)
-    engine.wait_ready(rules, plan.settings.timeout)
+    applied = workloads.made_true(engine, rules, plan.settings.timeout)
     seconds = time.monotonic() - began
     idle = routing.overruled(engine, rules)
     live = f"{counted(len(rules) - len(idle), 'rule')} live"

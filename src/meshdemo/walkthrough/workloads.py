@@ -122,10 +122,24 @@ def apply_in_order(
 ) -> Story[tuple[Change, ...]]:
     """Apply all objects and wait: rules come last, when what they speak of is there."""
     ordered = manifests.in_apply_order(objects)
+    deadline = time.monotonic() + timeout
     applied = engine.apply(ordered)
     yield Accepted(applied)
-    engine.wait_ready(ordered, timeout)
+    engine.wait_ready(ordered, left_until(deadline))
     return applied.changes
+
+
+def made_true(engine: Engine, objects: Sequence[Object], timeout: float) -> Applied:
+    """Apply objects, and return when they are live; ``timeout`` is for both together."""
+    deadline = time.monotonic() + timeout
+    applied = engine.apply(objects)
+    engine.wait_ready(objects, left_until(deadline))
+    return applied
+
+
+def left_until(deadline: float) -> float:
+    """Give the seconds until a moment of the monotonic clock."""
+    return max(0.0, deadline - time.monotonic())
 
 
 def analyzed(engine: Engine, objects: Sequence[Object]) -> Story[None]:

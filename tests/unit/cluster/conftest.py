@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from meshdemo.engines.cluster.budget import Budget
 from meshdemo.engines.cluster.kube import Denied, Forbidden, Kube, Resource
 from meshdemo.settings import Settings
 
@@ -99,6 +100,7 @@ class FakeKube:
     namespace: str = "default"
     kubeconfig: str | None = None
     in_cluster: bool = False
+    budget: Budget = field(default_factory=lambda: Budget(300))
     minor: str = "34"
     injects: bool = True
     validates: bool = True

@@ -6,19 +6,22 @@ import json
 import math
 import os
 import ssl
+import time
 import warnings
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 import yaml
 
 from meshdemo.engines.cluster import exec as remote
 from meshdemo.engines.cluster.connection import Denied, Forbidden, Unauthenticated
 from meshdemo.engines.cluster.kube import Kube
-from meshdemo.errors import EnvironmentFailed
+from meshdemo.errors import EnvironmentFailed, TimedOut
 from meshdemo.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers: dict[str, tuple[int, Any]] = {}
         self.shown: list[str | None] = []
+        self.drip = 0.0
+        """Seconds between two bytes of an answer."""
         self.date = ""
         """What time it says it is; empty for the true one."""
 
@@ -53,7 +58,12 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        for byte in body if self.server.drip else ():
+            time.sleep(self.server.drip)
+            with suppress(OSError):  # whoever asked has gone
+                self.wfile.write(bytes([byte]))
+        if not self.server.drip:
+            self.wfile.write(body)
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         return self.server.date or super().date_time_string(timestamp)
@@ -90,8 +100,8 @@ def write(tmp_path: Path, server: Server) -> Write:
     return written
 
 
-def opened(file: str, context: str | None = None) -> Kube:
-    return Kube.open(Settings(kubeconfig=file, context=context))
+def opened(file: str, context: str | None = None, timeout: float = 300) -> Kube:
+    return Kube.open(Settings(kubeconfig=file, context=context, timeout=timeout))
 
 
 def plugin(tmp_path: Path, script: str) -> dict[str, Any]:
@@ -286,3 +296,33 @@ def test_a_server_that_does_not_say_what_time_it_is_is_taken_to_have_ours(
     server.date = said
     kube.version()
     assert abs(kube.now() - datetime.now(timezone.utc)) < timedelta(hours=1)
+
+
+def test_an_answer_that_drips_is_not_waited_for_beyond_the_steps_time(
+    server: Server, write: Write
+) -> None:
+    server.answers["/version"] = (200, {"gitVersion": "v1.34.4"})
+    kube = opened(write(), timeout=0.3)
+    server.drip = 0.05
+    with pytest.raises(TimedOut, match=r"GET http://127.0.0.1:\d+/version was not done within the"):
+        kube.version()
+    server.drip = 0.0
+    with pytest.raises(TimedOut):  # the time is the step's, and it is over
+        kube.version()
+    kube.budget.begin()
+    assert kube.version()["gitVersion"] == "v1.34.4"
+
+
+def test_a_plug_in_that_never_gives_credentials_is_ended_with_the_steps_time(
+    tmp_path: Path, write: Write
+) -> None:
+    script = f"echo $$ >{tmp_path}/pid; while :; do sleep 0.1; done"
+    file = write(plugin(tmp_path, script))
+    with pytest.raises(
+        TimedOut, match=r"come from the command .*login token, which failed: it did"
+    ):
+        opened(file, timeout=2)
+    pid = int((tmp_path / "pid").read_text())
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(pid).wait(10)
+    assert not psutil.pid_exists(pid)

@@ -49,6 +49,8 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.upgrades = self.runs = True
+        self.signs = 0
+        """How often it answers when it is asked for a sign of life."""
         self.path = "/usr/bin:/bin"
         """Where the container has its programs."""
         self.over = threading.Event()
@@ -78,6 +80,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Sec-WebSocket-Accept", accept.decode())
             self.send_header("Sec-WebSocket-Protocol", remote.V5)
             self.end_headers()
+        if self.server.signs:
+            self.give_signs()
         if not (self.server.upgrades and self.server.runs):
             self.server.over.wait(30)
             return
@@ -94,6 +98,12 @@ class Handler(BaseHTTPRequestHandler):
                 self.frame(remote.ERROR, b'{"status": "Success"}')
             except OSError:  # whoever asked has gone
                 running.stdin.close()
+
+    def give_signs(self) -> None:
+        """Answer pings: a frame of two bytes, four that mask it, and nothing in it."""
+        for _ in range(self.server.signs):
+            if self.rfile.read(6)[:2] == b"\x89\x80":
+                self.wfile.write(b"\x8a\x00")
 
     def frame(self, channel: int, data: bytes) -> None:
         self.wfile.write(b"\x82\x7e" + (len(data) + 1).to_bytes(2, "big") + bytes([channel]) + data)
@@ -150,8 +160,19 @@ def test_a_sidecar_of_which_nothing_comes_is_not_waited_for_beyond_the_deadline(
 ) -> None:
     server.runs = False
     assert list(DataPlane(kube, TARGET).dumps(soon())) == []
-    with pytest.raises(TimedOut, match="has not got VirtualService shop/split in time"):
+    with pytest.raises(TimedOut, match="testclient did not show in time what it has"):
         waiter(kube, []).wait_for_rules(DataPlane(kube, TARGET), [RULE], None)
+
+
+@pytest.mark.parametrize("signs", [0, 2])
+def test_a_connection_that_gives_no_sign_of_life_any_more_is_lost(
+    server: Server, kube: Kube, signs: int
+) -> None:
+    server.runs, server.signs = False, signs
+    with remote.start(kube, TARGET, ["sh"], soon(LONG)) as session:
+        session.patience = 0.1
+        with pytest.raises(remote.Lost, match="nothing came over the connection"):
+            list(session.frames())
 
 
 def test_a_place_of_which_nothing_comes_is_not_waited_for_beyond_the_deadline(

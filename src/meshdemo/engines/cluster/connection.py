@@ -20,6 +20,7 @@ from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
 
 from meshdemo.engines.cluster import kubeconfig, upgrade
+from meshdemo.engines.cluster.budget import Budget, OutOfTime
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
@@ -85,12 +86,16 @@ class Connection:
     context: str
     namespace: str
     """The context's own, else ``default``."""
+    budget: Budget
+    """The time that the present step has left."""
     kubeconfig: str | None = None
     in_cluster: bool = False
     user: str = ""
     """As the kubeconfig names them; empty where it names nobody."""
     secrets: tuple[str, ...] = ()
     """What no error may show: the values of the options of a plug-in for credentials."""
+    plugin: str = ""
+    """The command of that plug-in."""
     _heard: tuple[str, float] = field(default=("", 0.0), init=False)
     """The server's time in its latest answer, and when that came by the monotonic clock."""
 
@@ -101,24 +106,26 @@ class Connection:
         conf.retries = False
         explicit = settings.kubeconfig or settings.context or os.environ.get("KUBECONFIG")
         if not explicit and (SERVICE_ACCOUNT / "token").exists():
-            return cls._inside(conf)
-        login = kubeconfig.log_in(settings.kubeconfig, settings.context, conf)
+            return cls._inside(conf, settings)
+        budget = Budget(settings.timeout)
+        login = kubeconfig.log_in(settings.kubeconfig, settings.context, conf, budget)
         if not conf.verify_ssl:  # insecure-skip-tls-verify: the user's choice, not to be repeated
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         connection = client.ApiClient(conf)
         return cls(
-            connection, login.context, login.namespace, settings.kubeconfig,
-            user=login.user, secrets=login.secrets,
+            connection, login.context, login.namespace, budget, settings.kubeconfig,
+            user=login.user, secrets=login.secrets, plugin=login.plugin,
         )  # fmt: skip
 
     @classmethod
-    def _inside(cls, conf: client.Configuration) -> Self:
+    def _inside(cls, conf: client.Configuration, settings: Settings) -> Self:
         try:
             config.load_incluster_config(client_configuration=conf)
             namespace = (SERVICE_ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
         except (ConfigException, OSError) as error:
             raise Unreachable(f"this pod's service account cannot be used: {error}") from error
-        return cls(client.ApiClient(conf), "in-cluster", namespace, in_cluster=True)
+        budget = Budget(settings.timeout)
+        return cls(client.ApiClient(conf), "in-cluster", namespace, budget, in_cluster=True)
 
     @property
     def server(self) -> str:
@@ -143,20 +150,28 @@ class Connection:
         content_type: str = JSON,
     ) -> Json:
         """Send a request, and give the answer's JSON."""
-        headers = {"Content-Type": content_type} if body is not None else {}
-        response = self._send(method, path, query or {}, headers, body)
-        try:
-            found: Json = json.loads(response.data or b"{}")
-        except (urllib3.exceptions.HTTPError, ValueError) as error:
-            raise unreachable(self.server, error) from error
-        return found
+        headers = {**self.credentials(), **({} if body is None else {"Content-Type": content_type})}
+
+        def answered() -> Json:
+            response = self._send(method, path, query or {}, headers, body)
+            try:
+                found: Json = json.loads(response.data or b"{}")
+            except (urllib3.exceptions.HTTPError, ValueError) as error:
+                raise unreachable(self.server, error) from error
+            return found
+
+        return self.budget.run(answered, self._asking(method, path))
 
     @contextmanager
     def stream(
         self, path: str, query: Mapping[str, str], *, read_timeout: float | None = None
     ) -> Iterator[Iterator[bytes]]:
         """Open an answer that comes line by line; ``read_timeout`` bounds each silence."""
-        response = self._send("GET", path, query, {}, None, read_timeout=read_timeout)
+        headers = self.credentials()
+        response = self.budget.run(
+            lambda: self._send("GET", path, query, headers, None, read_timeout=read_timeout),
+            self._asking("GET", path),
+        )
         try:
             yield _lines(response, self.server)
         finally:
@@ -179,7 +194,7 @@ class Connection:
                 method,
                 url,
                 body=None if body is None else json.dumps(body).encode(),
-                headers={"Accept": JSON, **self.credentials(), **headers},
+                headers={"Accept": JSON, **headers},
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=read_timeout),
                 preload_content=False,
             )
@@ -194,7 +209,11 @@ class Connection:
         """Give the headers that say who we are; a client certificate is in the connection."""
         try:
             with kubeconfig.heard(self.secrets) as errors:
-                settings = self.api.configuration.auth_settings()
+                settings = kubeconfig.bounded(
+                    self.api.configuration.auth_settings, self.budget, self.plugin
+                )
+        except OutOfTime:
+            raise
         except Exception as error:  # the client's credential plug-ins raise whatever they like
             raise Unreachable(f"the credentials cannot be had: {error}") from error
         if errors:
@@ -236,7 +255,14 @@ class Connection:
         """Open a websocket. Raises what the websocket library raises: its reader knows more."""
         url = f"{self.server.replace('http', 'ws', 1)}{path}?{urlencode(query)}"
         headers = {"sec-websocket-protocol": protocols, **self.credentials()}
-        return upgrade.connect(self.api.configuration, url, headers, timeout)
+        return self.budget.run(
+            lambda: upgrade.connect(self.api.configuration, url, headers, timeout),
+            f"the connection to {path}",
+            least=timeout,
+        )
+
+    def _asking(self, method: str, path: str) -> str:
+        return f"{method} {self.server}{path}"
 
 
 def unreachable(server: str, error: Exception) -> Unreachable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.cluster.connection import Denied, NotFound
-from meshdemo.errors import EnvironmentFailed
+from meshdemo.errors import EnvironmentFailed, TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +47,12 @@ def last_lines(
     if previous:
         query["previous"] = "true"
     path = f"{kube.path('v1', 'Pod', namespace, pod)}/log"
-    try:
+
+    def read() -> list[str]:
         with kube.stream(path, query, read_timeout=10) as found:
             return [line.decode(errors="replace") for line in found]
-    except Denied:
+
+    try:
+        return kube.budget.run(read, f"the log of {container}")
+    except (Denied, TimedOut):
         return []

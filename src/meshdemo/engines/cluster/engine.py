@@ -30,7 +30,7 @@ from meshdemo.engines.cluster import injection as sidecars
 from meshdemo.engines.cluster.applying import TRIAL_NAMESPACE, Applier, is_ours, refuse_misshapen
 from meshdemo.engines.cluster.exec import Target
 from meshdemo.engines.cluster.kube import Kube
-from meshdemo.engines.cluster.readiness import Readiness
+from meshdemo.engines.cluster.readiness import LAST_LOOK, Readiness
 from meshdemo.engines.cluster.removal import Removal
 from meshdemo.engines.cluster.view import View, heeds, target
 from meshdemo.errors import InputError, UsageError
@@ -95,6 +95,7 @@ class ClusterEngine:
         """Install Istio if it is not there, and verify it."""
         from meshdemo.engines.cluster.install import Installation  # noqa: PLC0415 - only install
 
+        self._begin_step()
         find = self._find_istioctl(options)
         # What is only tried is tried where it could be: our namespace may be yet to come.
         place = self.run if self.view.has_namespace() else TRIAL_NAMESPACE
@@ -115,6 +116,14 @@ class ClusterEngine:
         revision: str = "",
     ) -> tuple[Object, ...]:
         """Give the same objects with the sidecars that are asked for; apply nothing."""
+        try:
+            return self._inject(objects, injection, revision)
+        finally:
+            self._begin_step()
+
+    def _inject(
+        self, objects: Sequence[Object], injection: Injection, revision: str
+    ) -> tuple[Object, ...]:
         if injection is not Injection.KUBE_INJECT:
             labels = self.view.namespace_labels(tuple(objects))
             return sidecars.inject(objects, injection, _NoInjector(), labels)
@@ -126,7 +135,7 @@ class ClusterEngine:
             raise controlplane.no_such_revision(planes, revision)
         sidecars.require_istiod(self.kube, planes, plane)
         find = self._find_istioctl(MeshOptions(revision=revision))
-        return sidecars.inject(objects, injection, find(plane), {})
+        return sidecars.inject(objects, injection, find(plane), {}, self.kube.budget.left)
 
     def apply(self, objects: Sequence[Object], *, dry_run: bool = False) -> Applied:
         """Make the objects true, all or none of them; the same ones again change nothing."""
@@ -169,12 +178,19 @@ class ClusterEngine:
             names = {(c.namespace, c.name) for c in done if c.action == "deleted"}
             gone = [item for item in batch if (item.namespace, item.name) in names]
             if gone and plane:
-                self._readiness(self.settings.timeout).wait_for_absence(plane, gone)
+                self._readiness(self.kube.budget.left).wait_for_absence(plane, gone)
         return changes + removal.delete([item for item in ordered if item.kind not in RULES])
 
     def wait_ready(self, objects: Sequence[Object], timeout: float) -> None:
         """Return when workloads answer, and rules are live in the test client's data plane."""
-        readiness = self._readiness(timeout)
+        left = min(timeout, self.kube.budget.left)
+        self._begin_step(left + LAST_LOOK)
+        try:
+            self._wait_ready(objects, self._readiness(left))
+        finally:
+            self._begin_step()
+
+    def _wait_ready(self, objects: Sequence[Object], readiness: Readiness) -> None:
         readiness.wait_for_workloads(objects)
         client = self.view.client()
         if client and heeds(client) and rules(objects):
@@ -202,9 +218,13 @@ class ClusterEngine:
         from meshdemo.engines.cluster import client  # noqa: PLC0415 - only who sends pays for it
 
         traffic.check(request)
-        pod = self.view.require_client()
-        job = client.job(self.view, pod, request, count)
-        return client.send(self.kube, target(pod), job, timeout)
+        self._begin_step(timeout)
+        try:
+            pod = self.view.require_client()
+            job = client.job(self.view, pod, request, count)
+            yield from client.send(self.kube, target(pod), job, self.kube.budget.left)
+        finally:
+            self._begin_step()
 
     def exec(self, argv: Sequence[str]) -> int:
         """Run a command of the user's in the test client; no command means a shell."""
@@ -230,6 +250,7 @@ class ClusterEngine:
 
     def down(self, *, everything: bool = False, force: bool = False) -> Iterator[Check]:
         """Remove what we made, and prove it gone; with ``everything`` also the Istio of ours."""
+        self._begin_step()
         removal = self._removal()
         if not everything:
             yield from removal.everything()
@@ -244,8 +265,13 @@ class ClusterEngine:
         if not force:
             istio.refuse_if_used()
         yield from removal.everything()
+        self._begin_step()
         yield from istio.run()
         remembering.forget(self.settings, self.kube, self.run)
+
+    def _begin_step(self, seconds: float | None = None) -> None:
+        """Give a step its time: what is read and applied for it has its part in that."""
+        self.kube.budget.begin(seconds)
 
     def _find_istioctl(
         self,
@@ -269,7 +295,8 @@ class ClusterEngine:
             elif sidecars.chosen(live):
                 kept[item.key] = sidecars.as_chosen_before(item, live)
         for revision, items in stripped.items():
-            kept |= {item.key: item for item in self.inject(items, revision=revision)}
+            injected = self._inject(items, Injection.KUBE_INJECT, revision)
+            kept |= {item.key: item for item in injected}
         return tuple(kept.get(item.key, item) for item in objects)
 
     def _odd(self, objects: Sequence[Object]) -> tuple[Problem, ...]:

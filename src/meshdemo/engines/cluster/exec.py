@@ -11,7 +11,7 @@ import math
 import select
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +90,15 @@ class Session:
     socket: websocket.WebSocket
     deadline: float
     """When waiting for it ends, by the monotonic clock."""
+    patience: float = 5.0
+    """Seconds without a word after which a sign of life is asked for; it may take twice as long."""
     ended: Ended | None = field(default=None, init=False)
+    _heard: float = field(default_factory=time.monotonic, init=False)
+    """When something came last, by the monotonic clock."""
+    _asked: float = field(default=0.0, init=False)
+    """When a sign of life was asked for, if none has come since; else 0."""
+    _gives_signs: bool = field(default=False, init=False)
+    """Whether this server has ever given one."""
     _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
     """TLS breaks when one thread reads while another one writes."""
 
@@ -113,19 +121,38 @@ class Session:
         while (left := self.deadline - time.monotonic()) > 0:
             with self._turn:
                 there = bool(getattr(connection, "pending", int)())
-            seconds = None if left == math.inf else left
-            if not (there or select.select([connection], [], [], seconds)[0]):
-                break
+            if not (there or select.select([connection], [], [], min(left, self.patience))[0]):
+                self._watch_silence()
+                continue
             with self._turn:
                 self.socket.settimeout(PART_SECONDS)
                 try:
-                    kind, frame = self.socket.recv_data()
+                    kind, frame = self.socket.recv_data(control_frame=True)
                 except websocket.WebSocketTimeoutException:
                     continue  # that was a part of it, or TLS's own; what has come is kept
+            self._heard, self._asked = time.monotonic(), 0.0
+            if kind in (websocket.ABNF.OPCODE_PING, websocket.ABNF.OPCODE_PONG):
+                self._gives_signs = True
+                continue
             if kind == websocket.ABNF.OPCODE_CLOSE:
                 raise Lost("the connection to the pod was closed before the command's end was told")
             return bytes(frame)
         raise Late("the command did not end in time")
+
+    def _watch_silence(self) -> None:
+        """Ask for a sign of life where nothing comes, and raise Lost where none is given.
+
+        Half a connection looks like one on which nothing is said. A command of the user's may say
+        nothing for long: it is given up only where such signs have come before.
+        """
+        now, sure = time.monotonic(), self._gives_signs or math.isfinite(self.deadline)
+        if self._asked and sure and now - self._asked > 2 * self.patience:
+            raise Lost(f"nothing came over the connection to the pod for {now - self._heard:.0f} s")
+        if not self._asked and now - self._heard >= self.patience:
+            self._asked = now
+            with suppress(*CONNECTION_ERRORS), self._turn:
+                self.socket.settimeout(SEND_SECONDS)
+                self.socket.ping()
 
     def write(self, channel: int, data: bytes) -> None:
         """Send to a channel. A connection that broke off is told by ``frames``."""
@@ -173,6 +200,7 @@ def start(
         yield Session(socket, deadline)
     finally:
         socket.shutdown()
+        kube.budget.go_on()
 
 
 def read_status(data: bytes) -> Ended:

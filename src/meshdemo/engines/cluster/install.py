@@ -212,6 +212,7 @@ class Installation:
             detail, hint = _reason(error)
             yield Check("istioctl install succeeds", ok=False, detail=detail, hint=hint)
             return
+        self.kube.budget.begin()  # what is left to do is to look at it
         if ours:
             self._note(ctl.namespace, {"unfinished": ""})
         took = f"in {time.monotonic() - began:.1f} s"

@@ -6,21 +6,26 @@ import itertools
 import logging
 import os
 import shlex
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from kubernetes.config.config_exception import ConfigException
 from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
 
+from meshdemo.engines.cluster.budget import OutOfTime
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from kubernetes import client
+
+    from meshdemo.engines.cluster.budget import Budget
+
+T = TypeVar("T")
 
 DEFAULT = "~/.kube/config"
 UNREADABLE = (
@@ -43,12 +48,16 @@ class Login:
     """As the file names them; the cluster may know them by another name."""
     secrets: tuple[str, ...] = ()
     """What the plug-in for credentials is called with, and nobody should read."""
+    plugin: str = ""
+    """The command of that plug-in; empty if there is none."""
 
 
-def log_in(chosen: str | None, context: str | None, connection: client.Configuration) -> Login:
+def log_in(
+    chosen: str | None, context: str | None, connection: client.Configuration, budget: Budget
+) -> Login:
     """Fill in a connection from a kubeconfig; its plug-in for credentials is run.
 
-    Raises EnvironmentFailed, which names the file.
+    Raises EnvironmentFailed, which names the file, and TimedOut.
     """
     files, merger = _read(chosen)
     place = os.pathsep.join(files)
@@ -65,16 +74,43 @@ def log_in(chosen: str | None, context: str | None, connection: client.Configura
             raise EnvironmentFailed(message, hint=WHICH)
         plugin = (person.get("user") or {}).get("exec") or {}
         secrets = _values(_words_and_options(plugin)[1])
-        login = Login(name, about.get("namespace") or "default", user, secrets)
+        command = str(plugin.get("command") or "")
+        login = Login(name, about.get("namespace") or "default", user, secrets, command)
         loader = KubeConfigLoader(merger.config, active_context=name, config_base_path=None)
         with heard(secrets) as errors:
-            loader.load_and_set(connection)
+            bounded(lambda: loader.load_and_set(connection), budget, login.plugin)
+    except OutOfTime as error:
+        why = f"it did not end within {budget.seconds:g} s"
+        message, hint = _no_credentials(user, plugin, [why])
+        raise OutOfTime(message, hint=hint) from error
     except UNREADABLE as error:
         message = f"context {name} of {place} cannot be used: {_said(error)}"
         raise EnvironmentFailed(message, hint=WHICH) from error
     if errors:
-        raise _no_credentials(user, plugin, errors)
+        message, hint = _no_credentials(user, plugin, errors)
+        raise EnvironmentFailed(message, hint=hint)
     return login
+
+
+def bounded(call: Callable[[], T], budget: Budget, plugin: str) -> T:
+    """Give what a call gives that may run the plug-in, which ends with the time of the step."""
+    try:
+        return budget.run(call, "getting credentials")
+    except OutOfTime:
+        _end(plugin)
+        raise
+
+
+def _end(command: str) -> None:
+    """End a command that we have started: the library does not tell which process it is."""
+    import psutil  # noqa: PLC0415 - it takes time, and few come so far
+
+    name = Path(command).name
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if name and any(Path(word).name == name for word in child.cmdline()):
+                for process in (*child.children(recursive=True), child):
+                    process.kill()
 
 
 @contextmanager
@@ -137,20 +173,18 @@ def _no_context(merger: KubeConfigMerger, place: str, name: str) -> EnvironmentF
     return EnvironmentFailed(f"{place} {missing}; {known}", hint="Name one with --context.")
 
 
-def _no_credentials(
-    user: str, plugin: Mapping[str, Any], errors: Sequence[str]
-) -> EnvironmentFailed:
-    """Say that there are no credentials, and which command should have given them."""
+def _no_credentials(user: str, plugin: Mapping[str, Any], errors: Sequence[str]) -> tuple[str, str]:
+    """Say that there are no credentials, which command should have given them, and what to do."""
     why = "; ".join(dict.fromkeys(errors))
     if not plugin:
-        return EnvironmentFailed(f"the credentials of user {user} cannot be had: {why}")
+        return f"the credentials of user {user} cannot be had: {why}", ""
     words, options = _words_and_options(plugin)
     command = shlex.join([str(plugin.get("command")), *words])
     own = " ".join(str(plugin.get("installHint") or "").split())
     more = ", with the options of your kubeconfig" if options else ""
     hint = own or f"Is it installed, and are you logged in? Run it by hand{more}: {command}"
-    message = f"the credentials of user {user} come from the command {command}, which failed: {why}"
-    return EnvironmentFailed(message, hint=hint)
+    come_from = f"the credentials of user {user} come from the command {command}"
+    return f"{come_from}, which failed: {why}", hint
 
 
 def _words_and_options(plugin: Mapping[str, Any]) -> tuple[list[str], list[str]]:

@@ -33,6 +33,8 @@ PATIENCE = 15.0
 """Seconds for the details of a rule that already leads where it should: an EnvoyFilter or a setting
 of istiod's may have the last word on them, and then there is nothing to wait for."""
 ANSWER_PAUSE = 0.2
+LAST_LOOK = 1.0
+"""Seconds for a look at the data plane, and for whatever is under way when the time is over."""
 QUIET = 3.0
 """Seconds between two words on how it goes: states that pass by are not worth one."""
 LISTENS = "Does the app listen on the Service's targetPort, on all addresses? meshdemo logs"
@@ -72,8 +74,8 @@ class Readiness:
 
     @property
     def _last_look(self) -> float:
-        """When looking at the data plane ends: it gets a second, however late it is."""
-        return max(self.deadline, time.monotonic() + 1.0)
+        """When looking at the data plane ends: it gets a moment, however late it is."""
+        return max(self.deadline, time.monotonic() + LAST_LOOK)
 
     # --- workloads ---------------------------------------------------------------------------
 
@@ -83,16 +85,24 @@ class Readiness:
         Raises EnvironmentFailed for what cannot become ready, and TimedOut.
         """
         workloads = [item for item in objects if item.kind in rollout.AWAITED]
-        if not workloads or not self._lacking(workloads):
+        if not workloads or not (lacking := self._lacking(workloads)):
             return
         paths = [self.kube.path(version, kind, space) for space, version, kind in _kinds(workloads)]
         with watching.bell(self.kube, paths, self.left) as bell:
-            while lacking := self._lacking(workloads):
+            while lacking := self._seen_lacking(workloads, lacking):
                 self._say("; ".join(lacking))
                 if not self.left:
                     hint = " ".join([*self.troubles.hints, MORE_TIME])
                     raise TimedOut("\n".join(["the pods are not ready", *lacking]), hint=hint)
                 bell.wait(self.left)
+
+    def _seen_lacking(self, workloads: Sequence[Object], before: Sequence[str]) -> list[str]:
+        """Say what each workload lacks. If the answer comes too late, say what was seen before."""
+        try:
+            return self._lacking(workloads)
+        except TimedOut as error:
+            message = "\n".join([error.message, "the pods were not ready before that", *before])
+            raise TimedOut(message, hint=error.hint) from error
 
     def _lacking(self, workloads: Sequence[Object]) -> list[str]:
         """Say what each workload still lacks."""
@@ -171,11 +181,12 @@ class Readiness:
         ``before`` is what the sidecar had before they were changed, and when that was: then it
         must have got something since, or enough time for it.
         """
-        began = time.monotonic()
+        began, is_seen = time.monotonic(), False
         lack: Lack | None = Lack(f"has not got {_titles(rules)}") if rules else LATE
         while lack:
             try:
                 for dump in plane.dumps(self._last_look):
+                    is_seen = True
                     if before and (dump != before[0] or time.monotonic() - before[1] > SETTLED):
                         before = None
                     lack = _lack(dump, rules) or (LATE if before else None)
@@ -190,6 +201,9 @@ class Readiness:
             if lack and lack.is_detail and time.monotonic() - began > self.patience:
                 self.notify(f"{said}; does an EnvoyFilter change it?", always=True)
                 return
+            if lack and not self.left and not is_seen:
+                message = f"the sidecar of {plane.target.pod} did not show in time what it has"
+                raise TimedOut(message, hint=f"Is the way to it slow? {MORE_TIME}")
             if lack and not self.left:
                 raise TimedOut(f"{said} in time", hint="Is istiod well? meshdemo doctor tells.")
 

@@ -13,6 +13,7 @@ from meshdemo import waiting
 from meshdemo.engines import RUN_LABEL, Change, Check
 from meshdemo.engines.cluster import neighbours, status
 from meshdemo.engines.cluster.applying import is_ours, owner
+from meshdemo.engines.cluster.budget import OutOfTime
 from meshdemo.engines.cluster.connection import CONFLICT, Denied, Forbidden
 from meshdemo.engines.cluster.neighbours import DERIVED, SHOWN, title
 from meshdemo.errors import EnvironmentFailed, TimedOut
@@ -40,7 +41,7 @@ MAKERS = WORKLOADS - {"Pod"}
 """The kinds that make pods, and go after them."""
 MADE = ("Service", "Deployment", *FIRST)
 """Kinds of which every run has some: who may not see these cannot tell whether they are gone."""
-HINT = "Run `meshdemo down` again."
+HINT = "Run `meshdemo down` again, or give it longer with --timeout."
 
 
 @dataclass
@@ -51,12 +52,16 @@ class Removal:
     run: str
     notify: Notify
     timeout: float
+    """Seconds for all of it."""
     removed: int = field(default=0, init=False)
     makers: dict[str, set[str]] = field(default_factory=dict, init=False)
     """By namespace, the UIDs of what made the pods that have to end: no name, which the next
     workload may have as well."""
     told: set[str] = field(default_factory=set, init=False)
     """The UIDs of the pods that were told to end."""
+
+    def __post_init__(self) -> None:
+        self.deadline = time.monotonic() + self.timeout
 
     def everything(self) -> Iterator[Check]:
         """Remove all that bears our label, and prove it gone."""
@@ -195,9 +200,10 @@ class Removal:
         self, probe: Callable[[], bool], what: str, left: Callable[[], Iterable[str]]
     ) -> list[str]:
         try:
-            waiting.until(
-                probe, what, timeout=self.timeout, pause=PAUSE, longest_pause=LONGEST_PAUSE
-            )
+            left_time = max(0.0, self.deadline - time.monotonic())
+            waiting.until(probe, what, timeout=left_time, pause=PAUSE, longest_pause=LONGEST_PAUSE)
+        except OutOfTime:  # then it is not known what is left
+            raise
         except TimedOut:
             return list(left())
         return []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from meshdemo import waiting
 from meshdemo.engines import Check
 from meshdemo.engines.cluster import controlplane, neighbours
+from meshdemo.engines.cluster.budget import OutOfTime
 from meshdemo.engines.cluster.install import RIGHTS_HINT
 from meshdemo.engines.cluster.status import is_injected
 from meshdemo.engines.cluster.verification import ADMISSION, CRD, CRDS, NETWORKING
@@ -168,6 +169,8 @@ class Removal:
     def _gone(self, name: str, probe: Callable[[], bool]) -> Check:
         try:
             waiting.until(probe, name, timeout=self.timeout)
+        except OutOfTime:
+            raise
         except TimedOut as error:
             hint = "Wait, and try again."
             return Check(name, ok=False, detail=error.message, hint=hint, late=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from meshdemo import waiting
 from meshdemo.engines import INJECT_LABEL, Check
 from meshdemo.engines.cluster import controlplane
+from meshdemo.engines.cluster.budget import OutOfTime
 from meshdemo.engines.cluster.controlplane import ControlPlane, image_version
 from meshdemo.engines.cluster.injection import REVISION
 from meshdemo.engines.cluster.istioctl import DEFAULT_REVISION, Istioctl, Versions
@@ -216,6 +217,8 @@ def settled(check: Callable[[], Check], timeout: float) -> Check:
 
     try:
         waiting.until(holds, "a check to hold", timeout=timeout)
+    except OutOfTime:
+        raise
     except TimedOut:
         return last[0]
     return last[0]

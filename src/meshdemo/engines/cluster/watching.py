@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from meshdemo.errors import EnvironmentFailed
+from meshdemo.errors import MeshdemoError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,5 +67,5 @@ def _watch(kube: Kube, path: str, timeout: float, found: Bell, ended: threading.
                 if ended.is_set():
                     return
                 found.ring()
-    except EnvironmentFailed:
+    except MeshdemoError:
         return
