@@ -32,6 +32,8 @@ class Settings:
     """The istioctl to use; None means to look for one."""
     adopt: bool = False
     """Take over objects that somebody else created; they are never deleted."""
+    force_conflicts: bool = False
+    """Set fields that others have set to other values; without it they are named, and kept."""
     output: str = "table"
     quiet: bool = False
     verbose: bool = False

@@ -166,3 +166,29 @@ def test_a_client_that_dies_in_the_middle_is_inconclusive(
     document = json.loads(ended.out[ended.out.index("{\n") :])
     assert document["verdict"] == "inconclusive"
     assert document["measurement"]["brokenOff"]
+
+
+def test_what_others_changed_since_is_named_at_once_and_set_by_force(
+    deployed: Cluster, namespace: str
+) -> None:
+    space = ("-n", namespace)
+    deployed.kubectl("scale", "deployment/app-v1", "--replicas=2", *space)
+    ways = json.dumps({"spec": {"http": [{"route": [{"destination": {"host": "app"}}]}]}})
+    route = "virtualservice/app-default-v2"
+    deployed.kubectl("patch", route, "--type=merge", "--patch", ways, *space)
+    for argv, fields in (
+        (("up", "--no-verify"), ["Deployment {}/app-v1 spec.replicas", "spec.http"]),
+        (("deploy",), ["Deployment {}/app-v1 spec.replicas: set by kubectl (2, and 1 is asked"]),
+        (("route", "v1"), ["VirtualService {}/app-default-v2 spec.http: set by kubectl"]),
+    ):
+        ended = deployed.meshdemo(*argv, *space, code=3)
+        for field in fields:
+            assert field.format(namespace) in ended.err
+        assert "--force-conflicts" in ended.err
+        assert "your file" not in ended.err
+    deployed.meshdemo("route", "v1", "--force-conflicts", *space)
+    proof = deployed.meshdemo("up", "--force-conflicts", *space, "-o", "json").json
+    assert (proof["verdict"], proof["tally"]["versions"]["v1"]) == ("met", 0)
+    assert {
+        pod["ready"] for pod in deployed.meshdemo("status", *space, "-o", "json").json["pods"]
+    } == {"2/2"}

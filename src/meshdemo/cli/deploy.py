@@ -12,6 +12,7 @@ from meshdemo.cli.options import (
     Adopt,
     Explain,
     Files,
+    ForceConflicts,
     Images,
     InjectionMode,
     Istioctl,
@@ -37,6 +38,7 @@ def deploy(
     images: Images = None,
     registry: Registry = "",
     adopt: Adopt = False,
+    force_conflicts: ForceConflicts = False,
     revision: Revision = "",
     istioctl: Istioctl = None,
     strict: Strict = False,
@@ -56,7 +58,9 @@ def deploy(
     from meshdemo.walkthrough import steps, workloads
     from meshdemo.walkthrough.plan import Plan
 
-    engine = engine_for(ctx, chosen(ctx, istioctl=istioctl, adopt=adopt))
+    engine = engine_for(
+        ctx, chosen(ctx, istioctl=istioctl, adopt=adopt, force_conflicts=force_conflicts)
+    )
     progress = ctx.obj.progress
     progress.explains = explain
     plan = Plan(

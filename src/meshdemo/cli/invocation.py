@@ -71,14 +71,21 @@ def _spell(ctx: typer.Context, settings: Settings) -> None:
 
 
 def chosen(
-    ctx: typer.Context, *, changes: bool = True, istioctl: str | None = None, adopt: bool = False
+    ctx: typer.Context,
+    *,
+    changes: bool = True,
+    istioctl: str | None = None,
+    adopt: bool = False,
+    force_conflicts: bool = False,
 ) -> Choice:
     """Choose the engine that the command is for, and settle the settings; open nothing.
 
     ``changes``: whether the command changes any object; then a cluster must have been named.
     """
     run: Invocation = ctx.obj
-    settings = replace(read_settings(ctx), istioctl=istioctl, adopt=adopt)
+    settings = replace(
+        read_settings(ctx), istioctl=istioctl, adopt=adopt, force_conflicts=force_conflicts
+    )
     choice = choose_engine(settings, changes=changes)
     _spell(ctx, replace(settings, engine=choice.settings.engine))
     run.settings = choice.settings

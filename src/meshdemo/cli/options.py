@@ -73,6 +73,13 @@ Adopt = Annotated[
         help="Take over objects of these names that meshdemo did not create; down leaves them.",
     ),
 ]
+ForceConflicts = Annotated[
+    bool,
+    typer.Option(
+        "--force-conflicts",
+        help="Cluster: set fields that others have set to other values since, as in kubectl.",
+    ),
+]
 Images = Annotated[
     list[str] | None,
     typer.Option(

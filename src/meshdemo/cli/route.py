@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from meshdemo.cli.invocation import engine_for
-from meshdemo.cli.options import Explain, Files, Strict
+from meshdemo.cli.invocation import chosen, engine_for
+from meshdemo.cli.options import Explain, Files, ForceConflicts, Strict
 from meshdemo.errors import UsageError
 from meshdemo.report import Report
 
@@ -33,6 +33,7 @@ def route(
         bool, typer.Option("--clear", help="Remove the rules that meshdemo made.")
     ] = False,
     strict: Strict = False,
+    force_conflicts: ForceConflicts = False,
     explain: Explain = False,
 ) -> Report:
     """Send traffic to versions of the app, or of another Service.
@@ -58,7 +59,7 @@ def route(
     if host and not split:
         raise UsageError("--host is about a split", hint="As in meshdemo route --host app v2")
     asked = routing.Asked.read(split or (), files or (), host)
-    engine = engine_for(ctx)
+    engine = engine_for(ctx, chosen(ctx, force_conflicts=force_conflicts))
     progress = ctx.obj.progress
     progress.explains = explain
     story = routing.route(engine, asked, ctx.obj.settings, strict=strict)

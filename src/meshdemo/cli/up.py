@@ -13,6 +13,7 @@ from meshdemo.cli.options import (
     Adopt,
     Explain,
     Files,
+    ForceConflicts,
     Images,
     InjectionMode,
     Istioctl,
@@ -54,6 +55,7 @@ def up(
     registry: Registry = "",
     adopt: Adopt = False,
     strict: Strict = False,
+    force_conflicts: ForceConflicts = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -81,7 +83,7 @@ def up(
     from meshdemo.walkthrough.plan import Plan
     from meshdemo.walkthrough.up import up as go
 
-    choice = chosen(ctx, istioctl=istioctl, adopt=adopt)
+    choice = chosen(ctx, istioctl=istioctl, adopt=adopt, force_conflicts=force_conflicts)
     plan = Plan(
         settings=choice.settings,
         files=tuple(files or ()),

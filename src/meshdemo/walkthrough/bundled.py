@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from meshdemo import manifests
 from meshdemo.errors import EnvironmentFailed
+
+if TYPE_CHECKING:
+    from meshdemo.manifests import Object
 
 APP = "app-istio.yaml"
 CLIENT = "test-client.yaml"
@@ -33,6 +39,11 @@ def paths(names: tuple[str, ...]) -> tuple[str, ...]:
     """Give the paths of some of them."""
     place = folder()
     return tuple(str(place / name) for name in names)
+
+
+def read(names: tuple[str, ...], namespace: str) -> tuple[Object, ...]:
+    """Read some of them, as objects that are in no file of the user's."""
+    return tuple(replace(o, file="") for o in manifests.read(paths(names), namespace=namespace))
 
 
 def write(target: Path) -> dict[str, str]:

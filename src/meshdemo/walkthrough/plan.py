@@ -86,7 +86,7 @@ class Plan:
             found = read_files(engine, self.files, explicit=explicit)
             wanted = self.completes and client.may_join(engine)
             return self._completed(found, engine.where.namespace) if wanted else found
-        objects = manifests.read(bundled.paths(names), namespace=engine.where.namespace)
+        objects = bundled.read(names, engine.where.namespace)
         return self._asking(objects)
 
     def _completed(self, objects: tuple[Object, ...], namespace: str) -> tuple[Object, ...]:

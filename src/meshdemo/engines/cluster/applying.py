@@ -1,7 +1,7 @@
 """Applying objects: server-side, ours only, all of them or none.
 
 Each is tried first (a dry run of the server's), so that one mistake keeps all from being applied.
-Nobody else's object is touched: ours bear our label, and a conflict is never forced.
+Nobody else's object is touched: ours bear our label, and a conflict is forced only by who says so.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from meshdemo import shapes
 from meshdemo.engines import RUN_LABEL, Change, find_nothing
 from meshdemo.engines.cluster import fieldpaths, kinds, refusals, written
 from meshdemo.engines.cluster.connection import CONFLICT, Denied, Forbidden, NoSuchKind
+from meshdemo.engines.cluster.refusals import Clash, Clashing
 from meshdemo.engines.cluster.rollout import UNCHANGING
 from meshdemo.engines.cluster.status import is_injected
 from meshdemo.errors import EnvironmentFailed, InputError, Problem, in_order
@@ -44,6 +45,8 @@ class Applier:
     judge: Judge = find_nothing
     _: KW_ONLY
     adopt: bool = False
+    force: bool = False
+    """Set values of ours also where others have set them otherwise."""
     live: dict[tuple[str, str, str, str], Json | None] = field(default_factory=dict)
     """The objects as they were, so far as they were looked at."""
     untried: list[Object] = field(default_factory=list, init=False)
@@ -111,6 +114,7 @@ class Applier:
     ) -> tuple[Change, ...]:
         """Say what would change. ``may_wait``: what comes with Istio may be tried after that."""
         problems: list[Problem] = []
+        clashes: list[Clash] = []
         changes = []
         for item in objects:
             if may_wait and kinds.comes_with_istio(self.kube, item):
@@ -118,7 +122,11 @@ class Applier:
                 problems += self.judge([item])
                 changes.append(Change("created", item.kind, item.namespace, item.name))
                 continue
-            after, wrong = self._tried(self._trial(item, missing), item)
+            try:
+                after, wrong = self._tried(self._trial(item, missing), item)
+            except Clashing as error:
+                clashes += error.clashes
+                continue
             problems += refusals.in_our_words(wrong, self.judge([item]) if wrong else ())
             if after is None:
                 continue
@@ -128,6 +136,8 @@ class Applier:
             changes.append(Change(action, item.kind, item.namespace, item.name))
         if problems:
             raise InputError("the objects are refused, and none was applied", in_order(problems))
+        if clashes:
+            raise Clashing(clashes)
         return tuple(changes)
 
     def _trial(self, item: Object, missing: set[str]) -> Object:
@@ -171,11 +181,13 @@ class Applier:
         except Denied as error:
             if error.status != CONFLICT or not error.causes:
                 raise
-            data = self._agreed(item, error)
-        return self.kube.apply(data, dry_run=dry_run)
+            data, clashes = self._agreed(item, error)
+        if clashes and not self.force:
+            raise Clashing(clashes)
+        return self.kube.apply(data, dry_run=dry_run, force=bool(clashes))
 
-    def _agreed(self, item: Object, error: Denied) -> Json:
-        """Give an object without the conflicts that are none. Raises EnvironmentFailed for others.
+    def _agreed(self, item: Object, error: Denied) -> tuple[Json, list[Clash]]:
+        """Give an object without the conflicts that are none, and those that are.
 
         The server compares what was written: a value without its defaults, or a quantity in other
         units, is another one to it. What it makes of ours shows in an object of another name.
@@ -185,16 +197,15 @@ class Applier:
             ours = self.kube.apply(_elsewhere(item, item.namespace).data, dry_run=True)
         except Denied:
             ours = {}
-        data, differing = item.data, []
+        data, clashes = item.data, []
         for cause in error.causes:
             path = fieldpaths.read(str(cause.get("field", "")))
-            value = fieldpaths.value(before, path)
-            if value is None or fieldpaths.value(ours, path) != value:
-                differing.append(cause)
-            data = fieldpaths.replaced(data, path, value)
-        if differing:
-            raise refusals.conflict(item, differing, self._deletion(item))
-        return data
+            theirs = fieldpaths.value(before, path)
+            if theirs is None or fieldpaths.value(ours, path) != theirs:
+                clashes.append(Clash.of(item, cause, theirs, fieldpaths.value(item.data, path)))
+            else:
+                data = fieldpaths.replaced(data, path, theirs)
+        return data, clashes
 
     def _deletion(self, item: Object) -> str:
         """Give the command that removes an object, so that it can be made anew."""

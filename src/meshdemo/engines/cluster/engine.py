@@ -142,7 +142,10 @@ class ClusterEngine:
         refuse_misshapen(objects, partial(self.apply, dry_run=True))
         if problems := tuple(images.problems_of(objects)):
             raise InputError("the objects are refused, and none was applied", problems)
-        applier = Applier(self.kube, self.run, self.judge, adopt=self.settings.adopt)
+        asked = self.settings
+        applier = Applier(
+            self.kube, self.run, self.judge, adopt=asked.adopt, force=asked.force_conflicts
+        )
         wanted = objects if dry_run else self._kept_injected(objects, applier)
         if rules(wanted) and not dry_run:
             self._remember_data_plane()

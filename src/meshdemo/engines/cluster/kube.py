@@ -136,13 +136,14 @@ class Kube(Connection):
         path = self.path(api_version, kind, namespace, name)
         return self.request("PATCH", path, _options(), body, MERGE)
 
-    def apply(self, data: Json, *, dry_run: bool = False) -> Json:
-        """Apply an object server-side; a conflict with another manager is never forced."""
+    def apply(self, data: Json, *, dry_run: bool = False, force: bool = False) -> Json:
+        """Apply an object server-side; with ``force`` also where another manager's values go."""
         metadata = data["metadata"]
         path = self.path(
             data["apiVersion"], data["kind"], metadata.get("namespace", ""), metadata["name"]
         )
         query = {**_options(dry_run=dry_run), "fieldValidation": "Strict"}
+        query |= {"force": "true"} if force else {}
         return self.request("PATCH", path, query, data, APPLY)
 
     def delete(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.cluster import fieldpaths
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from meshdemo.engines.cluster.kube import Json
     from meshdemo.manifests import Object
 
+LONGEST_VALUE = 40
+"""Characters of a value that is shown in a sentence."""
 BAD_REQUEST, INVALID, SERVER_ERROR = 400, 422, 500
 WEBHOOK_DOWN = "failed calling webhook"
 """What the server says where a webhook did not answer: then the object need not be wrong."""
@@ -32,6 +36,44 @@ NOT_CHECKED = "some validation rules were not checked"
 GOT = re.compile(r", got &.*$", re.DOTALL)
 """The end of a message that shows a value in Go's words."""
 UNCHANGEABLE = re.compile(r"field is immutable|updates may not change fields|updates to .* fields")
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A field of an object that others have set, to another value than is asked for."""
+
+    title: str
+    field: str
+    owner: str
+    theirs: object
+    ours: object
+    file: str = ""
+    """The user's file in which it stands; empty if it is in none."""
+
+    @classmethod
+    def of(cls, item: Object, cause: Json, theirs: object, ours: object) -> Clash:
+        """Read it out of what the server says."""
+        said = re.search(r'"([^"]+)"', str(cause.get("message")))
+        field = str(cause.get("field")).removeprefix(".")
+        return cls(item.title, field, said[1] if said else "others", theirs, ours, item.file)
+
+    def __str__(self) -> str:
+        values = f"{_shown(self.theirs)}, and {_shown(self.ours)} is asked for"
+        return f"{self.title} {self.field}: set by {self.owner} ({values})"
+
+
+class Clashing(EnvironmentFailed):
+    """Others have set fields to other values."""
+
+    def __init__(self, clashes: Sequence[Clash]) -> None:
+        self.clashes = tuple(clashes)
+        listed = "\n".join(f"  {clash}" for clash in clashes)
+        leave = "leave these fields out of your file, or " if any(c.file for c in clashes) else ""
+        super().__init__(
+            f"others have set fields to other values, and nothing was applied:\n{listed}",
+            hint=f"To keep theirs, {leave}do without this command. To set yours all the same: "
+            "--force-conflicts",
+        )
 
 
 def problems(item: Object, error: Denied, deletion: str) -> list[Problem]:
@@ -98,18 +140,6 @@ def failure(item: Object, error: Denied) -> EnvironmentFailed:
     )
 
 
-def conflict(item: Object, causes: Sequence[Json], deletion: str) -> EnvironmentFailed:
-    """Say who else manages which fields; ``deletion`` is the command for a new start."""
-    fields = ", ".join(str(cause.get("field")) for cause in causes)
-    said = [re.search(r'"([^"]+)"', str(cause.get("message"))) for cause in causes]
-    owners = {match[1] for match in said if match}
-    return EnvironmentFailed(
-        f"{item.title}: {', '.join(sorted(owners)) or 'somebody else'} manages {fields}",
-        hint="meshdemo never forces its own values. Leave these fields out of your file, or let it "
-        f"make the object anew after: {deletion}",
-    )
-
-
 def way_out(message: str) -> str:
     """Say what to do where a cluster refuses an object, or a workload its pods."""
     text = message.lower()
@@ -127,3 +157,9 @@ def way_out(message: str) -> str:
     if "admission webhook" in text:
         return "A webhook refuses it: correct what it names, or ask who runs the cluster."
     return ""
+
+
+def _shown(value: object) -> str:
+    """Write a value as it may stand in a sentence."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= LONGEST_VALUE else "another value"

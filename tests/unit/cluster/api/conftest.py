@@ -110,7 +110,7 @@ class Api(BaseHTTPRequestHandler):
             cause = {"field": "spec.template", "message": said}
             return self.failure(422, "invalid", causes=[cause])
         before = self.objects.get(path)
-        if before and before.get("conflict"):
+        if before and before.get("conflict") and "force" not in query:
             causes = [
                 {"field": f".spec.{name}", "message": 'conflict with "helm" using v1'}
                 for name, value in data["spec"].items()

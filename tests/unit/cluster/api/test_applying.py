@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -76,10 +77,34 @@ def test_a_field_that_somebody_else_manages_is_named_with_the_command_for_a_new_
     handler.objects[PATH] = handler.live(
         "Service", "app", OURS, conflict=True, spec={"type": "ClusterIP"}
     )
-    with pytest.raises(EnvironmentFailed, match=r"helm manages .spec.type$") as refusal:
+    with pytest.raises(EnvironmentFailed) as refusal:
         Applier(kube, "shop").apply([service(type="NodePort")], dry_run=False)
-    assert "kubectl delete service app -n shop --context c" in refusal.value.hint
+    assert 'spec.type: set by helm ("ClusterIP", and "NodePort" is asked for)' in str(refusal.value)
+    assert "leave these fields out of your file" in refusal.value.hint
     assert not changes(handler)[1:]
+
+
+def test_all_conflicts_of_all_objects_are_named_at_once_and_forced_only_when_that_is_said(
+    api: tuple[Api, Kube],
+) -> None:
+    handler, kube = api
+    others = [PATH, PATH.replace("app", "other")]
+    for path in others:
+        spec = {"type": "ClusterIP", "clusterIP": "None"}
+        handler.objects[path] = handler.live("Service", path[-5:], OURS, conflict=True, spec=spec)
+    wanted = [
+        replace(service(name, type="NodePort", clusterIP="None"), file="")
+        for name in ("app", "other")
+    ]
+    with pytest.raises(EnvironmentFailed) as refusal:
+        Applier(kube, "shop").apply(wanted, dry_run=True)
+    for name in ("app", "other"):
+        assert f"Service shop/{name} spec.type: set by helm" in str(refusal.value)
+    assert "--force-conflicts" in refusal.value.hint
+    assert "file" not in refusal.value.hint
+    assert not changes(handler)
+    Applier(kube, "shop", force=True).apply(wanted, dry_run=False)
+    assert [handler.objects[path]["spec"]["type"] for path in others] == ["NodePort"] * 2
 
 
 REFERENCE = {"fieldPath": "metadata.name"}
@@ -107,7 +132,7 @@ def test_only_the_fields_with_another_value_are_named(api: tuple[Api, Kube]) -> 
     handler, kube = api
     spec = {"ref": {"apiVersion": "v1", **REFERENCE}, "type": "ClusterIP"}
     handler.objects[PATH] = handler.live("Service", "app", {}, conflict=True, spec=spec)
-    with pytest.raises(EnvironmentFailed, match=r"helm manages .spec.type$"):
+    with pytest.raises(EnvironmentFailed, match=r"applied:\n  .* spec.type: set by helm [^\n]*$"):
         Applier(kube, "shop", adopt=True).apply(
             [service(ref=REFERENCE, type="NodePort")], dry_run=False
         )
