@@ -18,6 +18,8 @@ pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("istio")]
 
 EARLY = 60.0
 """Seconds; --timeout allows 300."""
+SOON = 15.0
+"""Seconds for what is known without waiting, on a busy machine."""
 IMAGE = "dustise/flaskapp"
 
 
@@ -166,6 +168,25 @@ def test_a_namespace_that_is_labelled_for_injection_gives_sidecars_unless_told_o
     ended = cluster.meshdemo("up", "-n", namespace, "--injection", "auto", "-o", "json")
     assert ended.json["verdict"] == "met"
     assert ready(cluster, namespace) == ["2/2"] * 3
+
+
+@pytest.mark.parametrize("label", ["istio-injection=disabled", "istio.io/rev=nosuch"])
+def test_a_namespace_that_keeps_the_webhook_away_stops_only_injection_by_it(
+    cluster: Cluster, namespace: str, label: str
+) -> None:
+    cluster.kubectl("create", "namespace", namespace)
+    cluster.kubectl("label", "namespace", namespace, label)
+    began = time.monotonic()
+    said = cluster.meshdemo("up", "-n", namespace, "--injection", "auto", code=3).err
+    assert time.monotonic() - began < SOON
+    assert f"namespace {namespace} is labelled {label}" in said
+    assert f"kubectl label namespace {namespace} {label.partition('=')[0]}-" in said
+    assert "firewall" not in said
+    assert not cluster.kubectl("get", "deployments", "-n", namespace, "-o", "name")
+    doctor = cluster.meshdemo("doctor", "-n", namespace)
+    assert f"not in namespace {namespace}: it is labelled {label}" in doctor.out
+    done = cluster.meshdemo("up", "-n", namespace, "-o", "json")
+    assert done.json["verdict"] == "met"
 
 
 def test_a_namespace_that_is_labelled_with_a_revision_gives_sidecars_by_itself(

@@ -105,6 +105,26 @@ def test_a_webhook_that_no_istiod_answers_is_named_at_once(
         assert "meshdemo doctor" in ended.err
 
 
+def test_a_webhook_configuration_that_is_gone_is_named_and_made_again_by_force(
+    meshed: Cluster, namespace: str
+) -> None:
+    hooks = ("mutatingwebhookconfiguration", "-l", "app=sidecar-injector")
+    meshed.kubectl("delete", *hooks)
+    try:
+        for ended in (
+            meshed.meshdemo("up", "-n", namespace, code=3),
+            meshed.meshdemo("install", code=3),
+        ):
+            said = ended.out + ended.err
+            assert "the webhooks have a CA bundle" in said
+            assert "missing: injection" in said
+            assert "install --context" in said
+            assert "--force" in said
+    finally:
+        meshed.install("--force")
+    assert meshed.kubectl("get", *hooks, "-o", "name")
+
+
 def test_sidecars_that_reject_what_istiod_sends_are_named(meshed: Cluster, namespace: str) -> None:
     if not meshed.overlay:
         pytest.skip("sidecars need no settings of their own there")

@@ -81,6 +81,8 @@ class Check:
     hint: str = ""
     late: bool = False
     """Whether it does not hold because the time was over; it may hold later."""
+    final: bool = False
+    """Whether it does not hold, and waiting does not help."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,7 @@ class FakeKube:
         if data["kind"] == "VirtualService" and self.validates:
             message = 'admission webhook "validation.istio.io" denied the request'
             raise Denied(message, 400, {})
-        if data["kind"] == "Pod" and self.injects:
+        if data["kind"] == "Pod" and self.injects and self._heeds(data["metadata"]["namespace"]):
             proxy = {"name": "istio-proxy", "image": self.proxy}
             data = {**data, "spec": {**data["spec"], "initContainers": [proxy]}}
         if not dry_run:
@@ -202,6 +202,12 @@ class FakeKube:
         name = f"{resource}/{subresource}" if subresource else resource
         return (verb, name) not in self.may_not
 
+    def _heeds(self, namespace: str) -> bool:
+        space = self.objects.get(("Namespace", "", namespace), {"metadata": {}})
+        labels = space["metadata"].get("labels") or {}
+        own = labels.get("istio-injection", "enabled")
+        return bool(own == "enabled" and labels.get("istio.io/rev", "default") == "default")
+
     def _may_see(self, kind: str) -> None:
         if kind in self.forbidden:
             raise Forbidden(f"one may not list {kind}", 403, {})
@@ -244,7 +250,14 @@ def control_plane(version: str = "1.32.0") -> list[dict[str, Any]]:
         istiod(version),
         {"kind": "Namespace", "metadata": {"name": "istio-system"}},
         *(
-            {"kind": kind, "metadata": {"name": "istio"}, "webhooks": [hook]}
+            {
+                "kind": kind,
+                "metadata": {
+                    "name": "istio",
+                    "labels": {"app": "sidecar-injector", "istio.io/rev": "default"},
+                },
+                "webhooks": [hook],
+            }
             for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
         ),
         *(

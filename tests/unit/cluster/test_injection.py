@@ -213,3 +213,27 @@ def test_who_may_not_reach_istiod_is_told_of_the_webhook(meshed: Any) -> None:
 def test_a_student_who_may_port_forward_may_kube_inject(meshed: Any) -> None:
     meshed.forbidden.add("Deployment")
     require(meshed)
+
+
+@pytest.mark.parametrize(
+    ("labels", "served", "why"),
+    [
+        ({}, frozenset({"default"}), ""),
+        ({"istio-injection": "enabled"}, frozenset({"default"}), ""),
+        ({"istio-injection": "disabled"}, None, "istio-injection=disabled"),
+        ({"istio-injection": "enabled", "istio.io/rev": "old"}, frozenset({"default"}), ""),
+        ({"istio.io/rev": "canary"}, frozenset({"default", "canary"}), ""),
+        ({"istio.io/rev": "old"}, frozenset({"default"}), "istio.io/rev=old"),
+        ({"istio.io/rev": "old"}, None, ""),
+    ],
+    ids=["none", "enabled", "disabled", "enabled wins", "there", "not there", "not to be seen"],
+)
+def test_a_namespace_whose_label_keeps_the_webhook_away_is_named(
+    labels: dict[str, str], served: frozenset[str] | None, why: str
+) -> None:
+    if not why:
+        injection.require_heed({"shop": labels}, served)
+        return
+    with pytest.raises(EnvironmentFailed, match=f"namespace shop is labelled {why}") as refusal:
+        injection.require_heed({"shop": labels}, served)
+    assert f"kubectl label namespace shop {why.partition('=')[0]}-" in refusal.value.hint

@@ -365,3 +365,22 @@ def test_the_default_revision_is_chosen_or_the_only_one_or_the_named_one() -> No
     assert controlplane.choose([a, default], "c") is None
     with pytest.raises(EnvironmentFailed, match="none is the default: a, b"):
         controlplane.choose([a, b])
+
+
+@pytest.mark.parametrize("label", [{"istio-injection": "disabled"}, {"istio.io/rev": "old"}])
+def test_a_namespace_that_wants_no_sidecars_is_no_fault_of_istios(
+    meshed: Any, label: dict[str, str]
+) -> None:
+    meshed.put({"kind": "Namespace", "metadata": {"name": "shop", "labels": label}})
+    checks = Verification(meshed, controlplane.assumed(), namespace="shop").checks(0)
+    (check,) = [check for check in checks if check.name.startswith("a pod that asks")]
+    assert check.ok
+    assert "docker.io/istio/proxyv2:1.32.0; not in namespace shop: it is labelled" in check.detail
+
+
+def test_a_webhook_configuration_that_is_missing_is_named_at_once(meshed: Any) -> None:
+    del meshed.objects["MutatingWebhookConfiguration", "", "istio"]
+    checks = Verification(meshed, controlplane.assumed()).checks(60)
+    check = next(check for check in checks if not check.ok)
+    assert (check.name, check.detail) == ("the webhooks have a CA bundle", "missing: injection")
+    assert "install --force" in check.hint

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.cluster.kube import Kube
 
+ADMISSION = "admissionregistration.k8s.io/v1"
 ISTIOD = "app=istiod"
+INJECTOR = "app=sidecar-injector"
+REVISION, TAG = "istio.io/rev", "istio.io/tag"
 RECORD = "meshdemo-istio"
 """The ConfigMap beside istiod that says that we installed it."""
 INSTALLED = "meshdemo.dev/istio=installed"
@@ -57,6 +60,16 @@ def control_planes(kube: Kube) -> tuple[ControlPlane, ...] | None:
         return tuple(map(_plane, kube.list("apps/v1", "Deployment", labels=ISTIOD)))
     except Forbidden:
         return None
+
+
+def served_revisions(kube: Kube) -> frozenset[str] | None:
+    """Name the revisions, tags among them, that have a webhook; None where one may not see it."""
+    try:
+        hooks = kube.list(ADMISSION, "MutatingWebhookConfiguration", labels=INJECTOR)
+    except Forbidden:
+        return None
+    found = [hook["metadata"].get("labels") or {} for hook in hooks]
+    return frozenset(each[name] for each in found for name in (REVISION, TAG) if name in each)
 
 
 def choose(planes: Sequence[ControlPlane], revision: str = "") -> ControlPlane | None:
@@ -157,7 +170,7 @@ def _plane(deployment: Mapping[str, Any]) -> ControlPlane:
     return ControlPlane(
         name=metadata["name"],
         namespace=metadata["namespace"],
-        revision=(metadata.get("labels") or {}).get("istio.io/rev") or istioctl.DEFAULT_REVISION,
+        revision=(metadata.get("labels") or {}).get(REVISION) or istioctl.DEFAULT_REVISION,
         version=image_version(spec["template"]["spec"]["containers"][0].get("image", "")),
         replicas=wanted,
         available=available,

@@ -126,6 +126,10 @@ class ClusterEngine:
     ) -> tuple[Object, ...]:
         if injection is not Injection.KUBE_INJECT:
             labels = self.view.namespace_labels(tuple(objects))
+            if injection is Injection.AUTO:
+                spaces = {item.namespace for item in objects if sidecars.asks(item)}
+                asked = {name: labels[name] for name in sorted(spaces)}
+                sidecars.require_heed(asked, controlplane.served_revisions(self.kube))
             return sidecars.inject(objects, injection, _NoInjector(), labels)
         if not any(item.kind in WORKLOADS for item in objects):
             return tuple(objects)

@@ -77,6 +77,34 @@ def require_istiod(
         )
 
 
+def unheeded(namespace: Mapping[str, str], served: frozenset[str] | None) -> str:
+    """Say by which label of a namespace no webhook injects there; empty if none keeps it away.
+
+    ``served`` are the revisions that have a webhook; None where one may not see them.
+    """
+    own, revision = namespace.get(NAMESPACE_LABEL), namespace.get(REVISION)
+    if own is not None:
+        return "" if own == "enabled" else f"{NAMESPACE_LABEL}={own}"
+    if revision is None or served is None or revision in served:
+        return ""
+    return f"{REVISION}={revision}, a revision that is not there"
+
+
+def require_heed(
+    namespaces: Mapping[str, Mapping[str, str]], served: frozenset[str] | None
+) -> None:
+    """Raise EnvironmentFailed where a webhook is to inject, and a label keeps it away."""
+    for name, labels in namespaces.items():
+        if why := unheeded(labels, served):
+            there = ", ".join(sorted(served or ()))
+            raise EnvironmentFailed(
+                f"namespace {name} is labelled {why}: no webhook of Istio's injects there"
+                + (f" (there is {there})" if why.startswith(REVISION) else ""),
+                hint=f"Take the label away: kubectl label namespace {name} "
+                f"{why.partition('=')[0]}-. Or let istioctl inject: leave out --injection auto.",
+            )
+
+
 def is_kube_injected(item: Object) -> bool:
     """Tell whether istioctl put a sidecar into a workload."""
     return INJECTED in _metadata(_marked(item), "annotations")
@@ -105,6 +133,14 @@ def as_chosen_before(item: Object, live: Object) -> Object:
     metadata = item.pod_template.get("metadata") or {}
     metadata = {**metadata, "labels": {**kept, **_metadata(item.pod_template, "labels")}}
     return _annotated(item.with_pod_metadata(metadata), {**item.annotations, **noted})
+
+
+def asks(item: Object) -> bool:
+    """Tell whether an object makes pods that may get a sidecar."""
+    return (
+        item.kind in WORKLOADS
+        and _metadata(item.pod_template, "labels").get(INJECT_LABEL) != "false"
+    )
 
 
 def webhook_injects(template: Mapping[str, Any], namespace: Mapping[str, str]) -> bool:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from meshdemo.engines import RUN_LABEL, Check
 from meshdemo.engines.cluster import analysis, controlplane, install, istioctl, releases
+from meshdemo.engines.cluster.controlplane import ADMISSION
 from meshdemo.engines.cluster.kube import Denied, Forbidden, Unauthenticated
-from meshdemo.engines.cluster.verification import ADMISSION, NETWORKING, NOT_ALLOWED, Verification
+from meshdemo.engines.cluster.verification import NETWORKING, NOT_ALLOWED, Verification
 from meshdemo.engines.cluster.view import View
 from meshdemo.errors import EnvironmentFailed
 

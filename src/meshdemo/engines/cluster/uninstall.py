@@ -9,9 +9,10 @@ from meshdemo import waiting
 from meshdemo.engines import Check
 from meshdemo.engines.cluster import controlplane, neighbours
 from meshdemo.engines.cluster.budget import OutOfTime
+from meshdemo.engines.cluster.controlplane import ADMISSION
 from meshdemo.engines.cluster.install import RIGHTS_HINT
 from meshdemo.engines.cluster.status import is_injected
-from meshdemo.engines.cluster.verification import ADMISSION, CRD, CRDS, NETWORKING
+from meshdemo.engines.cluster.verification import CRD, CRDS, NETWORKING
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
 if TYPE_CHECKING:
