@@ -41,6 +41,7 @@ class FakeEngine:
     replies: Callable[[int], Iterator[Reply]] | None = None
     fails: dict[str, BaseException] = field(default_factory=dict)
     broken_pod: str = ""
+    slow_pod: str = ""
     foreign: dict[str, str] = field(default_factory=dict)
     """Objects that are not ours, and whose they are."""
     root_namespace: str = "istio-system"
@@ -155,9 +156,10 @@ class FakeEngine:
         image = template["spec"]["containers"][0]["image"]
         name = template["spec"]["containers"][0]["name"]
         injected = _labels(item).get(LABEL) == "true"
-        broken = item.name == self.broken_pod
+        broken, slow = item.name == self.broken_pod, item.name == self.slow_pod
         reason = "CrashLoopBackOff" if broken else ""
-        containers = [Container(name, image, ready=not broken, reason=reason)]
+        ready = not (broken or slow)
+        containers = [Container(name, image, ready, restarts=int(broken), reason=reason)]
         if injected:
             containers.append(Container("istio-proxy", "envoy", ready=True, sidecar=True))
             containers.append(Container("istio-init", "envoy", ready=True, init=True))
@@ -168,7 +170,7 @@ class FakeEngine:
             containers=tuple(containers),
             injected=injected,
             phase="Running",
-            message="it crashed" if broken else "",
+            message="it crashed" if broken else "it starts" if slow else "",
             addresses=("127.0.0.1:1",),
             workload=item.name,
         )

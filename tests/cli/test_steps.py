@@ -229,6 +229,14 @@ def test_nothing_is_done_while_a_pod_that_it_is_about_is_not_ready(
     assert (f"{broken}-abc is 1/2: it crashed" in ended.err) is (code == 3)
 
 
+@pytest.mark.parametrize("argv", [("deploy",), ("inject",), ("route", "v2")], ids=str)
+def test_a_pod_that_never_ended_may_be_starting(meshed: Cli, argv: tuple[str, ...]) -> None:
+    meshed.engine.slow_pod = "app-v2"
+    ended = meshed(*argv, "--timeout", "50ms")
+    assert ended.code == 0
+    assert "warning: app-v2-abc is 1/2: it starts" in ended.err
+
+
 @pytest.mark.parametrize(
     "split",
     [("v9",), ("v1=60%", "v2=60%"), ("v1=x",), ("v1=1", "v1=2"), ("v1=-1", "v2=2")],

@@ -54,8 +54,9 @@ def _trouble(engine: Engine, client: Pod) -> str:
         return f"the test client {client.name} went meanwhile"
     if now.restarts != client.restarts:
         return f"the test client {client.name} was started again meanwhile"
-    if client.is_ready and not now.is_ready:
-        return f"the test client {client.name} broke down meanwhile: {now.message or now.ready}"
+    if not now.is_ready:
+        how = "broke down meanwhile" if client.is_ready else "is not ready"
+        return f"the test client {client.name} {how}: {now.message or now.ready}"
     return ""
 
 

@@ -16,7 +16,7 @@ from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough import steps, strictness, workloads
 from meshdemo.walkthrough.events import Finished, Note, Started
 from meshdemo.walkthrough.plan import Plan
-from meshdemo.walkthrough.second_look import require_well
+from meshdemo.walkthrough.second_look import looked_again
 from meshdemo.walkthrough.splits import HOST, Splitting
 from meshdemo.wording import counted
 
@@ -92,7 +92,7 @@ def apply_rules(
     began = time.monotonic()
     changes = yield from workloads.apply_in_order(engine, rules, plan.settings.timeout)
     live = time.monotonic() - began
-    require_well(engine, ordered, plan.settings.timeout)
+    yield from looked_again(engine, ordered, plan.settings.timeout)
     yield from warn_unheeded(engine)
     return Routed(changes, live, overruled(engine, rules))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from meshdemo import manifests, waiting
@@ -9,24 +10,31 @@ from meshdemo.engines.pods import find_client
 from meshdemo.errors import EnvironmentFailed, TimedOut
 from meshdemo.hosts import resolve, service_host, within
 from meshdemo.walkthrough import pods as who
+from meshdemo.walkthrough.events import Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from meshdemo.engines import Engine, Pod
     from meshdemo.manifests import Object
+    from meshdemo.walkthrough.events import Story
 
 PATIENCE = 5.0
 """Seconds in which what ended once is up again: a local process within two, a container in one."""
+BUSY = ("Job", "CronJob")
+"""Workloads that are at work, ready or not."""
 OVER = ("Succeeded", "Failed")
 """Phases in which a pod is waited for no more: the workload that it is of has seen to it."""
 
 
-def require_well(engine: Engine, objects: Sequence[Object], timeout: float) -> tuple[Pod, ...]:
+def looked_again(
+    engine: Engine, objects: Sequence[Object], timeout: float
+) -> Story[tuple[Pod, ...]]:
     """Give the pods of these workloads as they are now.
 
-    Raises EnvironmentFailed if one of them is not ready, or, where rules are among the objects, the
-    test client or a pod that they lead to; also not within ``PATIENCE``, or ``timeout`` if less.
+    Raises EnvironmentFailed if one of them ended and is not ready again, or, where rules are among
+    the objects, the test client or a pod that they lead to; also not within ``PATIENCE``, or
+    ``timeout`` if less. What is not ready and never ended may be starting: that is a warning.
     """
     own: list[Pod] = []
     unwell: list[Pod] = []
@@ -34,17 +42,20 @@ def require_well(engine: Engine, objects: Sequence[Object], timeout: float) -> t
     def look() -> bool:
         pods = engine.pods()
         own[:] = of_workloads(pods, objects)
-        concerned = [*own, *_by_rules(engine, manifests.rules(objects), pods)]
+        lasting = of_workloads(pods, [item for item in objects if item.kind not in BUSY])
+        concerned = [*lasting, *_by_rules(engine, manifests.rules(objects), pods)]
         unwell[:] = [pod for pod in concerned if not pod.is_ready and pod.phase not in OVER]
         return not unwell
 
-    try:
+    with suppress(TimedOut):
         waiting.until(look, "the pods", timeout=min(PATIENCE, timeout))
-    except TimedOut as error:
-        said = [f"{p.name} is {p.ready}: {p.message or 'no reason given'}" for p in unwell]
+    said = dict.fromkeys(f"{p.name} is {p.ready}: {p.message or 'no reason given'}" for p in unwell)
+    if any(pod.restarts for pod in unwell):
         done = "the rules are live, but " if manifests.rules(objects) else ""
-        message = "\n".join([f"{done}not every pod is ready", *dict.fromkeys(said)])
-        raise EnvironmentFailed(message, hint="More: meshdemo status, meshdemo logs") from error
+        message = "\n".join([f"{done}not every pod is ready", *said])
+        raise EnvironmentFailed(message, hint="More: meshdemo status, meshdemo logs")
+    for trouble in said:
+        yield Note(trouble, warning=True)
     return tuple(own)
 
 

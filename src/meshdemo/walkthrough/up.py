@@ -20,7 +20,7 @@ from meshdemo.verdict import Outcome
 from meshdemo.walkthrough import client, measuring, routing, sidecars, steps, strictness, workloads
 from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough.events import Accepted, Counted, Finished, Measuring, Note
-from meshdemo.walkthrough.second_look import require_well
+from meshdemo.walkthrough.second_look import looked_again
 from meshdemo.walkthrough.splits import HOST, Splitting
 from meshdemo.wording import counted
 
@@ -73,10 +73,10 @@ def up(engine: Engine, plan: Plan) -> Story[Up]:
         yield from _joined(objects, changes)
         yield from workloads.analyzed(engine, client.others(objects))
         changes += yield from _apply_own_rules(engine, plan, rules)
-        require_well(engine, objects, plan.settings.timeout)
+        yield from looked_again(engine, objects, plan.settings.timeout)
         return Up(changes, (yield from _verify_own(engine, plan)), own=True)
     changes += yield from _route(engine, plan, rules)
-    require_well(engine, objects, plan.settings.timeout)
+    yield from looked_again(engine, objects, plan.settings.timeout)
     measured = (yield from _verify(engine, plan)) if plan.verify else None
     return Up(changes, measured)
 
@@ -111,7 +111,7 @@ def _deploy(engine: Engine, plan: Plan, objects: Sequence[Object]) -> Story[tupl
     began = time.monotonic()
     ordered = manifests.in_apply_order(injected)
     applied = workloads.made_true(engine, ordered, plan.settings.timeout)
-    pods = require_well(engine, injected, plan.settings.timeout)
+    pods = yield from looked_again(engine, injected, plan.settings.timeout)
     yield Finished("deploy", workloads.readiness(pods), time.monotonic() - began)
     yield from sidecars.notes(injected, pods, plan.injection or Injection.KUBE_INJECT)
     return applied.changes

@@ -14,7 +14,7 @@ from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough import sidecars, steps, strictness
 from meshdemo.walkthrough.events import Accepted, Checked, Finished
 from meshdemo.walkthrough.plan import with_sidecar_label
-from meshdemo.walkthrough.second_look import of_workloads, require_well
+from meshdemo.walkthrough.second_look import looked_again, of_workloads
 from meshdemo.walkthrough.splits import HOST
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def deploy(engine: Engine, plan: Plan, step: Step) -> Story[Deployed]:
     seconds = time.monotonic() - began
     if plan.is_own:
         yield from analyzed(engine, objects)
-    pods = require_well(engine, objects, plan.settings.timeout)
+    pods = yield from looked_again(engine, objects, plan.settings.timeout)
     yield Finished(step.name, readiness(pods), seconds)
     yield from sidecars.notes(objects, pods, plan.injection or Injection.NONE)
     return Deployed(applied, pods, seconds)
@@ -109,7 +109,7 @@ def inject(engine: Engine, plan: Plan, step: Step) -> Story[Injected]:
     injected = _inject(engine, workloads, plan)
     applied = yield from apply_in_order(engine, injected, plan.settings.timeout)
     seconds = time.monotonic() - began
-    after = require_well(engine, injected, plan.settings.timeout)
+    after = yield from looked_again(engine, injected, plan.settings.timeout)
     injection = plan.injection or Injection.KUBE_INJECT
     sidecars.require_some(injected, after, injection)
     yield Finished(step.name, readiness(after), seconds)
