@@ -126,7 +126,7 @@ def check(request: Request) -> None:
         *(problem for name, value in request.headers for problem in _header_problems(name, value)),
     ]
     if problems:
-        raise InputError(f"{request.method!r} {request.url!r} cannot be sent", problems)
+        raise InputError("the request cannot be sent", problems)
 
 
 def _url_problems(url: str) -> Iterator[Problem]:

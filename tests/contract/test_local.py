@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -88,6 +88,10 @@ def web(command: str) -> tuple[Object, ...]:
 @pytest.fixture
 def engine(local: LocalEngine) -> LocalEngine:
     return local
+
+
+def changed(item: Object, **spec: Any) -> Object:
+    return item.with_data({**item.data, "spec": {**item.spec, **spec}})
 
 
 def run_of(engine: LocalEngine) -> str:
@@ -280,14 +284,19 @@ def verdict_of(engine: LocalEngine, requests: int) -> Measured:
 @pytest.mark.parametrize(
     ("what", "requests"),
     # What ends must do so before all are sent.
-    [("supervisord", 50_000), ("the proxy", 50_000), ("the rules", 200)],
-    ids=["supervisord", "the proxy", "the rules"],
+    [
+        ("supervisord", 50_000),
+        ("the proxy", 50_000),
+        ("the rules", 200),
+        ("the rules, and back", 200),
+    ],
+    ids=["supervisord", "the proxy", "the rules", "the rules, and back"],
 )
 def test_what_ends_or_changes_in_the_middle_of_a_measurement_is_no_verdict(
     engine: LocalEngine, up: Callable[[], None], settings: Settings, what: str, requests: int
 ) -> None:
     up()
-    measuring_one = Midway(settings)
+    measuring_one, rules = Midway(settings), manifests.rules(engine.objects())
 
     def end(part: str, number: int) -> None:
         victims = processes(engine, part)
@@ -295,10 +304,16 @@ def test_what_ends_or_changes_in_the_middle_of_a_measurement_is_no_verdict(
         victims[0].send_signal(number)
         psutil.wait_procs(victims, SECONDS)
 
+    def change_and_change_back() -> None:
+        elsewhere = changed(rules[-1], http=[{"route": [{"destination": {"host": "app"}}]}])
+        engine.apply([elsewhere])
+        engine.apply(rules)
+
     acts: dict[str, Callable[[], object]] = {
         "supervisord": partial(end, "supervisord.conf", signal.SIGTERM),
         "the proxy": partial(end, "default.testclient", signal.SIGKILL),
-        "the rules": partial(engine.delete, manifests.rules(engine.objects())),
+        "the rules": partial(engine.delete, rules),
+        "the rules, and back": change_and_change_back,
     }
     measuring_one.act = acts[what]
     measured = verdict_of(measuring_one, requests)

@@ -29,6 +29,19 @@ def test_an_object_is_created_then_unchanged_then_configured_and_stays_the_same_
     assert other[0].metadata["creationTimestamp"] == created[0].metadata["creationTimestamp"]
 
 
+def test_its_generation_counts_what_it_has_said() -> None:
+    stored: tuple[Object, ...] = ()
+    labelled = pod(containers=[])
+    labelled = labelled.with_data(
+        {**labelled.data, "metadata": {**labelled.metadata, "labels": {}}}
+    )
+    generations = []
+    for given in (pod(), pod(), pod(containers=[]), labelled, pod()):
+        stored, _ = merge([given], stored, "/")
+        generations.append(stored[0].metadata["generation"])
+    assert generations == [1, 1, 2, 2, 3]
+
+
 def test_what_we_add_is_not_the_users_to_change() -> None:
     (stored,), _ = merge([pod(annotated=True)], [], "/here")
     assert as_written(stored).data == pod(annotated=True).data

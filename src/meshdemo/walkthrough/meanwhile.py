@@ -112,5 +112,10 @@ def _changes(
             yield f"{new.title} was added"
         elif old is not None and new is None:
             yield f"{old.title} was removed"
-        elif old is not None and new is not None and old.spec != new.spec:
+        elif old is not None and new is not None and _state(old) != _state(new):
             yield f"{old.title} was changed"
+
+
+def _state(item: Object) -> tuple[object, ...]:
+    """Give what an object says, and which it is: it may have been another one in between."""
+    return item.spec, item.metadata.get("uid"), item.metadata.get("generation")

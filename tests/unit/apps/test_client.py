@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import resource
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -194,6 +196,27 @@ def test_too_few_open_files_are_no_fault_of_the_mesh(recorder: Recorder) -> None
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert "ulimit -n" in broken.value.hint
+
+
+LITTLE_MEMORY = """
+import resource, sys
+from meshdemo.engines.local import client
+from meshdemo.errors import EnvironmentFailed
+from meshdemo.traffic import Request
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 30_000_000,) * 2)
+try:
+    list(client.send(Request(), 100, sys.argv[1]))
+except EnvironmentFailed as error:
+    sys.exit(error.message)
+"""
+"""Leaves room for the stacks of some threads, and not of all."""
+
+
+def test_too_few_threads_are_no_fault_of_the_mesh(recorder: Recorder) -> None:
+    argv = [sys.executable, "-c", LITTLE_MEMORY, recorder.url]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.stderr == f"no {SIDE_BY_SIDE} threads can be started to send requests\n"
 
 
 def trickle(peer: socket.socket) -> None:

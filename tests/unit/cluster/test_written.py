@@ -30,6 +30,7 @@ LIVE: dict[str, Any] = {
         "namespace": "shop",
         "uid": "u1",
         "creationTimestamp": "2026-11-22T16:00:00Z",
+        "generation": 3,
         "resourceVersion": "7",
         "labels": {"app": "app", "theirs": "x"},
         "managedFields": [
@@ -66,6 +67,7 @@ def test_only_our_fields_come_back() -> None:
             "namespace": "shop",
             "uid": "u1",
             "creationTimestamp": "2026-11-22T16:00:00Z",
+            "generation": 3,
             "labels": {"app": "app"},
         },
         "spec": {

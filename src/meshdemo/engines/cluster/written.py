@@ -22,8 +22,9 @@ SERVER_METADATA = frozenset(
 """What a server writes: it is not the user's to change."""
 LEADING = ("selector", "ports")
 """What of a Service decides where a request goes."""
-KEPT = ("uid", "creationTimestamp")
-"""What the rest of meshdemo reads of it: of two rules, the older one wins."""
+KEPT = ("uid", "creationTimestamp", "generation")
+"""What the rest of meshdemo reads of it: of two rules, the older one wins, and one that was changed
+and changed back is of another generation."""
 
 
 def as_written(item: Object) -> Object:

@@ -197,7 +197,7 @@ def _start(senders: Sequence[_Sender]) -> None:
             sender.start()
     except RuntimeError as error:  # Python's word for it
         message = f"no {len(senders)} threads can be started to send requests"
-        raise EnvironmentFailed(message, hint="Allow more processes: ulimit -u") from error
+        raise EnvironmentFailed(message, hint="Allow more: ulimit -u and ulimit -v") from error
 
 
 def _not_sent(proxy: tuple[str, int], error: OSError) -> BrokenOff:

@@ -79,9 +79,18 @@ def _as_stored(item: Object, old: Object | None, directory: str, moment: str) ->
         **item.metadata,
         "uid": old.metadata["uid"] if old else str(uuid.uuid4()),
         "creationTimestamp": old.metadata["creationTimestamp"] if old else moment,
+        "generation": _generation(item, old),
     }
     annotations = (item.pod_template.get("metadata") or {}).get("annotations") or {}
     if item.kind in WORKLOADS and ANNOTATION in annotations:
         metadata["annotations"] = {**item.annotations, DIRECTORY: directory}
     # What is stored stands by itself: the file may be another one tomorrow.
     return Object({**item.data, "metadata": metadata})
+
+
+def _generation(item: Object, old: Object | None) -> int:
+    """Count what an object has said: as in Kubernetes, labels and annotations are no part of it."""
+    if old is None:
+        return 1
+    before: int = old.metadata.get("generation", 1)
+    return before + (old.spec != item.spec)
