@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meshdemo.cli.invocation import engine_for, read_settings
-from meshdemo.engines.pods import CLIENT
 from meshdemo.errors import UsageError
 from meshdemo.report import Report
 
@@ -58,6 +57,8 @@ def exec_(
 
 def _names_client(word: str) -> bool:
     """Tell whether it is what one would say to ``kubectl exec``."""
+    from meshdemo.engines.pods import CLIENT
+
     kind, _, name = word.rpartition("/")
     return kind in ("", "pod", "po", "deploy", "deployment") and (
         name == CLIENT or name.startswith(f"{CLIENT}-")
