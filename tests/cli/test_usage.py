@@ -39,7 +39,7 @@ COMMANDS = {name: command for panel in PANELS.values() for name, command in pane
         ("version a b", "extra argument", "meshdemo version --help"),
         ("exec", "-- COMMAND [ARG...] is missing", "meshdemo exec --help"),
         ("exec -it testclient -- sh", "no -i and no -t", "meshdemo exec -- sh"),
-        ("exec -it -- sh -c ls", "no -i and no -t", "meshdemo exec -- sh -c ls"),
+        ("exec -n a -it -- sh -c ls", "no -i and no -t", "meshdemo exec -n a -- sh -c ls"),
         ("exec testclient -- curl -s 'a b'", "takes no pod", "meshdemo exec -- curl -s 'a b'"),
         ("exec deploy/testclient -c x -- ls", "takes no pod", "meshdemo exec -- ls"),
         ("exec app-v1 -- ls", "not in app-v1", "meshdemo logs app-v1. Type: meshdemo exec -- ls"),

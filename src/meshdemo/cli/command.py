@@ -64,6 +64,13 @@ class Command(TyperCommand):
                 root.params[param.name] = value
         return rest
 
+    def invoke(self, ctx: Context) -> Result:
+        """Read the shared options, so that whatever it refuses speaks of their mesh; and run it."""
+        from meshdemo.cli.invocation import read_settings  # it imports us
+
+        read_settings(ctx)
+        return super().invoke(ctx)
+
     def collect_usage_pieces(self, ctx: Context) -> list[str]:
         """Give the usage line's arguments as they are declared: a metavar has its own brackets."""
         arguments = (p for p in self.get_params(ctx) if p.param_type_name == "argument")
