@@ -66,3 +66,11 @@ def test_wrong_values_in_known_fields_are_judged_without_an_error(
     names = {"name": "a", "namespace": "default"}
     item = Object({**head, "metadata": names, "spec": data.draw(shaped(kind))})
     assert isinstance(admit([item], []), Admission)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 10**400, True])
+def test_numbers_of_every_kind_are_judged(value: object) -> None:
+    head = {"apiVersion": "apps/v1", "kind": "Deployment"}
+    names = {"name": "a", "namespace": "default"}
+    item = Object({**head, "metadata": names, "spec": {"replicas": value}})
+    assert admit([item], []).problems

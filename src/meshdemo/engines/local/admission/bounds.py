@@ -69,7 +69,7 @@ def _objects(whole: Node) -> tuple[int, Node]:
 def _pods(whole: Node) -> tuple[int, Node]:
     """Count the pods of an object, and say where it asks for so many."""
     replicas = whole["spec"]["replicas"]
-    asked = int(replicas.number) if replicas.there else 1
+    asked = replicas.value if isinstance(replicas.value, int) else 1  # else it is refused anyway
     return (asked, replicas) if whole.item.makes_pods else (0, whole)
 
 
