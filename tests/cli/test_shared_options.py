@@ -48,7 +48,24 @@ def test_a_duration_is_read_as_kubectl_does(text: str, wanted: float) -> None:
     assert seconds(text, "--timeout") == pytest.approx(wanted)
 
 
-@pytest.mark.parametrize("text", ["", "5 m", "m", "-5s", "5x", "1.2.3", "5m3", "nan"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "5 m",
+        "m",
+        "-5s",
+        "5x",
+        "1.2.3",
+        "5m3",
+        "nan",
+        "inf",
+        "169h",
+        "9" * 5000,
+        "9" * 400 + "h",
+    ],
+    ids=lambda text: text[:9],
+)
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         seconds(text, "--timeout")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 BODILESS = frozenset({"HEAD", "CONNECT"})
 """The methods whose successful answers have no body, where a version would be read."""
+LONGEST = 168 * 3600.0
+"""In seconds: more than anybody waits, and less than what a system call can be told to wait."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h)")
 
@@ -27,6 +29,8 @@ def seconds(text: str, option: str) -> float:
     except ValueError:
         hint = "Write it as 90s, 5m, 1m30s or as a number of seconds."
         raise UsageError(f"{option}: {text!r} is no duration", hint=hint) from None
+    if value > LONGEST:
+        raise UsageError(f"{option}: that is too long", hint="As in 5m; 168h, a week, at most.")
     return value
 
 
