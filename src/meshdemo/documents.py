@@ -52,6 +52,8 @@ def read(text: str, file: str, problems: list[Problem]) -> Iterator[Document]:
     What is wrong goes to ``problems``; what could be read nevertheless is given, so that the
     rest of its mistakes can be found too.
     """
+    if text.lstrip().startswith("{"):
+        text = _PAIR.sub(_character, text)
     try:
         if len(text) > SAFE_LENGTH:
             _refuse_depth(text)
@@ -62,6 +64,16 @@ def read(text: str, file: str, problems: list[Problem]) -> Iterator[Document]:
                 yield Document(data, builder.lines)
     except yaml.YAMLError as error:
         problems.append(_syntax_problem(error, text, file))
+
+
+_PAIR = re.compile(r"\\\\|\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+"""In JSON a backslash that stands for itself, or two escapes that are one character: no YAML."""
+
+
+def _character(match: re.Match[str]) -> str:
+    if match[1] is None:
+        return match[0]
+    return bytes.fromhex(match[1] + match[2]).decode("utf-16-be")
 
 
 def write(values: Iterable[Any]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meshdemo import manifests, shapes
@@ -203,10 +203,12 @@ def test_a_text_that_a_reader_may_take_for_something_else_is_quoted(text: str) -
     assert f"  '{text}': '{text}'\n" in manifests.dump([Object(data)])
 
 
+@pytest.mark.parametrize("escaped", [False, True])
 @given(Json)
-def test_json_is_read_as_json(value: object) -> None:
+@example("💥 \\ud83d\\ude00 \\💥")
+def test_json_is_read_as_json(escaped: bool, value: object) -> None:
     data = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"value": value}}
-    (again,), problems = parse(json.dumps(data, ensure_ascii=False))
+    (again,), problems = parse(json.dumps(data, ensure_ascii=escaped))
     assert not problems
     assert again.data == data
 
