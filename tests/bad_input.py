@@ -11,6 +11,7 @@ at all.
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from dataclasses import dataclass
@@ -235,7 +236,8 @@ def _place(rng: random.Random, documents: list[Any]) -> tuple[Any, Any, str]:
 
 def _replace(rng: random.Random, holder: Any, key: Any) -> None:
     same = [value for value in VALUES if type(value) is type(holder[key])]
-    holder[key] = rng.choice(same if same and rng.random() < 0.7 else VALUES)
+    chosen = rng.choice(same if same and rng.random() < 0.7 else VALUES)
+    holder[key] = copy.deepcopy(chosen)  # it may be changed further
 
 
 def _remove(_rng: random.Random, holder: Any, key: Any) -> None:
