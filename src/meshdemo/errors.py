@@ -16,6 +16,7 @@ verdict only. Whatever else escapes is a bug of ours: exit code 70.
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -158,3 +159,22 @@ def stopped(error: BaseException | None) -> MeshdemoError | None:
             return Terminated("terminated by SIGTERM")
         error = error.__cause__ or error.__context__
     return None
+
+
+_ADVICE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room on that disk."),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "Allow more open files: ulimit -n 1024"),
+    errno.EAGAIN: "Allow more processes (ulimit -u says how many), or end some.",
+    errno.ENOMEM: "End something that takes memory.",
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM, errno.EROFS), "See that you have the rights for it."
+    ),
+    errno.EFBIG: "Allow larger files: ulimit -f says how large they may be.",
+    **dict.fromkeys((errno.EISDIR, errno.ENOTEMPTY), "Remove what stands in its place."),
+    errno.ENAMETOOLONG: "Name a place with a shorter path.",
+}
+
+
+def advice(error: OSError) -> str:
+    """Say what a person can do about what the system refused; empty where nobody knows."""
+    return _ADVICE.get(error.errno or 0, "")

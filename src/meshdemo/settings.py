@@ -6,13 +6,47 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from meshdemo.errors import EnvironmentFailed
 
-def default_state_dir() -> Path:
-    """Give the folder where a run is recorded, after the XDG base directory specification."""
-    if chosen := os.environ.get("MESHDEMO_STATE_DIR"):
-        return Path(chosen).expanduser()
+KUBECONFIG = "~/.kube/config"
+"""The kubeconfig where the environment names none, as for kubectl."""
+
+
+def state_folder(given: str = "") -> Path:
+    """Say where a run is recorded: the folder given, else after the XDG base directory spec.
+
+    Where it cannot be found, for want of a home folder, it stays as it was written: only who uses
+    it fails, by ``expand``.
+    """
     base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(base).expanduser() / "meshdemo"
+    chosen = Path(given or os.environ.get("MESHDEMO_STATE_DIR") or f"{base}/meshdemo")
+    try:
+        return absolute(expand(chosen))
+    except EnvironmentFailed:
+        return chosen
+
+
+def expand(path: Path | str, hint: str = "Write it without ~.") -> Path:
+    """Give a path with the home folder that its ``~`` stands for, as in a shell.
+
+    Raises EnvironmentFailed where there is none: in a container with a user id of its own there
+    is often neither HOME nor an entry in the password database.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        user = Path(path).parts[0][1:]
+        why = f"there is no user {user}" if user else "HOME is not set, and your user has no home"
+        raise EnvironmentFailed(f"{path} is no place here: {why}", hint=hint) from error
+
+
+def absolute(path: Path | str) -> Path:
+    """Give a path from the top. Raises EnvironmentFailed if it begins in a folder that is gone."""
+    try:
+        return Path(path).absolute()
+    except OSError as error:
+        message = f"the folder you are in is not there any more, so {path} is no place"
+        raise EnvironmentFailed(message, hint="Change to a folder that is there.") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +59,7 @@ class Settings:
     namespace: str | None = None
     recorded_namespace: str | None = None
     """That of the recorded run, if the cluster comes from there; ``namespace`` goes before it."""
-    state_dir: Path = field(default_factory=default_state_dir)
+    state_dir: Path = field(default_factory=state_folder)
     timeout: float = 300.0
     """Seconds that one step may wait for; istioctl's own readiness timeout is as long."""
     istioctl: str | None = None

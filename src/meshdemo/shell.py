@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 import shlex
@@ -13,16 +14,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
-from meshdemo.errors import EnvironmentFailed, ExitCode
+from meshdemo.errors import EnvironmentFailed, ExitCode, advice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import FrameType
 
+    from typing_extensions import Self
+
 CHUNK = 65536
 NO_SUCH_COMMAND, NOT_RUNNABLE = 127, 126
 """What a shell ends with where a command is not there, or is no program."""
+NO_ROOM = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+"""Why a program cannot be started that says nothing of the program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +43,24 @@ class Result:
 class CommandFailed(EnvironmentFailed):
     """A program could not be started, took too long or ended with a non-zero status."""
 
-    def __init__(self, argv: Sequence[str], why: str, output: str = "") -> None:
+    def __init__(self, argv: Sequence[str], why: str, output: str = "", hint: str = "") -> None:
         self.argv = tuple(argv)
         self.output = output
         said = f"\n{output.rstrip()}" if output.strip() else ""
-        super().__init__(f"{shlex.join(argv)}: {why}{said}")
+        super().__init__(f"{shlex.join(argv)}: {why}{said}", hint=hint)
+
+    @classmethod
+    def to_start(cls, argv: Sequence[str], error: OSError) -> Self:
+        """Say why a program could not be started."""
+        return cls(argv, f"cannot be run: {error.strerror}", hint=advice(error))
+
+
+def is_executable(path: Path) -> bool:
+    """Tell whether there is a program; not so where we may not look."""
+    try:
+        return path.is_file() and os.access(path, os.X_OK)
+    except OSError:
+        return False
 
 
 class DidNotEnd(CommandFailed):
@@ -74,7 +92,7 @@ def run(
             capture_output=True,
         )
     except OSError as error:
-        raise CommandFailed(argv, f"cannot be run: {error.strerror}") from error
+        raise CommandFailed.to_start(argv, error) from error
     except subprocess.TimeoutExpired as error:
         output = _text(error.stdout) + _text(error.stderr)
         raise DidNotEnd(argv, f"did not end within {timeout:g} s", output) from error
@@ -95,7 +113,7 @@ def beside(argv: Sequence[str], *, timeout: float) -> Iterator[Callable[[], Resu
     try:
         process = subprocess.Popen(argv, stdin=nothing, stdout=pipe, stderr=pipe)
     except OSError as error:
-        raise CommandFailed(argv, f"cannot be run: {error.strerror}") from error
+        raise CommandFailed.to_start(argv, error) from error
 
     def ended() -> Result:
         try:
@@ -137,7 +155,7 @@ def stream(
             stderr=subprocess.STDOUT,
         )
     except OSError as error:
-        raise CommandFailed(argv, f"cannot be run: {error.strerror}") from error
+        raise CommandFailed.to_start(argv, error) from error
     said: list[str] = []
     with process:
         try:
@@ -198,6 +216,8 @@ def attach(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
             process.send_signal(number)
         code = process.wait()
     except OSError as error:
+        if error.errno in NO_ROOM:
+            raise CommandFailed.to_start(argv, error) from error
         sys.stderr.write(f"meshdemo: {argv[0]}: {error.strerror}\n")
         return NO_SUCH_COMMAND if isinstance(error, FileNotFoundError) else NOT_RUNNABLE
     finally:
@@ -214,7 +234,9 @@ def spawn(argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> int:
     It gets a session of its own, so that Ctrl-C in our terminal does not reach it, and holds
     none of our streams, so that a pipe from us ends when we do.
     """
-    with log.open("ab") as output:
+    # Not to wait for a reader, if a pipe has taken the place of the log.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW
+    with open(os.open(log, flags, 0o600), "ab") as output:  # noqa: PTH123 - from a descriptor
         try:
             process = subprocess.Popen(
                 argv,
@@ -223,10 +245,11 @@ def spawn(argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> int:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                umask=0o077,  # nobody else reads what it writes
                 cwd="/",
             )
         except OSError as error:
-            raise CommandFailed(argv, f"cannot be started: {error.strerror}") from error
+            raise CommandFailed.to_start(argv, error) from error
     # It is meant to run on: without a status Python would warn about a forgotten child.
     process.returncode = 0
     return process.pid

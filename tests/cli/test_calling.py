@@ -10,7 +10,7 @@ import pytest
 
 from meshdemo.cli.calling import flags, program
 from meshdemo.report.commands import Commands
-from meshdemo.settings import Settings, default_state_dir
+from meshdemo.settings import Settings, state_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ def test_what_is_advised_is_about_the_same_mesh(
     given: Settings, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MESHDEMO_STATE_DIR", raising=False)
-    assert flags(replace(given, state_dir=default_state_dir())) == said
+    assert flags(replace(given, state_dir=state_folder())) == said
 
 
 def test_a_cluster_that_was_only_about_is_named_for_what_comes_next(

@@ -107,12 +107,22 @@ def test_a_script_for_the_recorded_run_names_its_namespace(cli: Cli) -> None:
     assert "kubectl --context kind --kubeconfig /k -n shop apply" in script
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"engine": "moon"}'])
-def test_a_broken_record_is_none(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", '{"engine": "moon"}', '{"engine": ["cluster"]}', "[" * 100_000,
+     '{"engine": "cluster", "context": 5}', '{"engine": "cluster", "run": "local"}'],
+    ids=lambda text: text[:40],
+)  # fmt: skip
+@pytest.mark.parametrize("changes", [True, False])
+def test_a_broken_record_is_for_the_local_engine_which_says_what_is_wrong(
+    tmp_path: Path, text: str, changes: bool
+) -> None:
     (tmp_path / "run.json").write_text(text)
-    assert choose_engine(Settings(state_dir=tmp_path), changes=True, environment={}).engine == (
-        "local"
-    )
+    environment = {"KUBECONFIG": "/k"}  # a cluster that is about is not what was recorded
+    choice = choose_engine(Settings(state_dir=tmp_path), changes=changes, environment=environment)
+    assert choice.engine == "local"
+    with pytest.raises(EnvironmentFailed, match=r"run\.json"):
+        open_engine(choice, say_nothing).pods()
 
 
 @pytest.mark.parametrize("given", [{"context": "c"}, {"kubeconfig": "k"}], ids=str)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -58,6 +59,11 @@ def caused(signal_: BaseException) -> RuntimeError:
         (Inconclusive("no"), 4),
         (ValueError("no"), 70),
         (ImportError("no"), 70),
+        (RuntimeError("no"), 70),
+        (OSError("no number, so it is not the system's"), 70),
+        (OSError(errno.EMFILE, "no"), 3),
+        (PermissionError(errno.EACCES, "no", "/somewhere"), 3),
+        (MemoryError(), 3),
         (KeyboardInterrupt(), 130),
         (Sigterm(), 143),
         (caused(KeyboardInterrupt()), 130),
@@ -119,6 +125,21 @@ def test_a_traceback_comes_only_with_v(cli: Cli) -> None:
     assert "Traceback" in cli("deploy", "-v").err
 
 
+def test_what_the_system_refuses_is_no_bug_of_ours_and_says_what_to_do(cli: Cli) -> None:
+    cli.engine.fails["apply"] = PermissionError(errno.EACCES, "Permission denied", "/a/file")
+    said = cli("deploy").err
+    assert "/a/file: Permission denied" in said
+    assert "rights" in said
+    assert "Traceback" in cli("deploy", "-v").err
+
+
+def test_without_another_thread_it_is_the_environment() -> None:
+    body = "import threading; threading.stack_size(1 << 50); threading.Thread(target=id).start()"
+    process = start(body, "doctor")
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, "ulimit -u" in err) == (3, True), err
+
+
 def test_all_problems_are_reported_together(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("kind: 1\n")
     (tmp_path / "b.yaml").write_text("{\n")
@@ -169,6 +190,7 @@ FAILS = "yield Check('no', ok=False)"
     [
         (">/dev/full", "pass", "doctor", 3, "standard output cannot be written"),
         (">/dev/full", "pass", "doctor -o json", 3, "standard output cannot be written"),
+        (">/dev/full", "yield Check('x' * 10000, ok=True)", "doctor", 3, "Make room"),
         (">/dev/full", "pass", "--help", 3, "standard output cannot be written"),
         (">/dev/full", "1 / 0", "doctor -o json", 70, ""),
         (">&-", "pass", "doctor", 0, ""),

@@ -6,17 +6,16 @@ import json
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from meshdemo.engines import record
-from meshdemo.engines.local.store import SOCKET_PATH_LIMIT, Store
+from meshdemo.engines import files, record
+from meshdemo.engines.local.runs import SOCKET_PATH_LIMIT
+from meshdemo.engines.local.store import Store
 from meshdemo.errors import EnvironmentFailed, TimedOut
 from meshdemo.manifests import Object
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def begun(folder: Path) -> Store:
@@ -48,10 +47,11 @@ def test_objects_come_back_as_they_were_stored_and_leave_when_they_are_not_given
     assert len(store.objects()) == 1
 
 
-def test_only_the_owner_can_enter(tmp_path: Path) -> None:
-    (tmp_path / "state").mkdir(mode=0o755)
-    store = begun(tmp_path / "state")
-    assert store.folder.stat().st_mode & 0o777 == 0o700
+def test_only_the_owner_can_enter_what_we_make_also_below_what_was_there(tmp_path: Path) -> None:
+    store = begun(tmp_path / "above" / "state")
+    files.write(store.folder / "pods" / "one" / "app.json", "{}")
+    made = [store.folder.parent, store.folder, *store.folder.rglob("*")]
+    assert {path.stat().st_mode & 0o777 for path in made} == {0o700, 0o600}
 
 
 @pytest.mark.parametrize("files", [[], ["mine"]], ids=["empty", "with-a-file"])
@@ -117,13 +117,37 @@ def test_whoever_reads_while_another_command_writes_sees_the_old_or_the_new_obje
     assert seen <= {frozenset({"old"}), frozenset({"new"})}
 
 
-def test_a_folder_of_others_with_files_in_it_is_refused_and_not_touched(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o703], ids=oct)
+def test_a_folder_that_anybody_may_change_is_refused_and_not_touched(
+    tmp_path: Path, mode: int
+) -> None:
     folder = tmp_path / "work"
-    folder.mkdir(mode=0o755)
-    (folder / "mine").touch()
-    with pytest.raises(EnvironmentFailed, match="other files"), Store(folder).locked("test", 1):
+    folder.mkdir()
+    folder.chmod(mode)
+    with pytest.raises(EnvironmentFailed, match="anybody") as failure, Store(folder).locked("x", 1):
         pass
-    assert folder.stat().st_mode & 0o777 == 0o755
+    assert "chmod o-w" in failure.value.hint
+    assert folder.stat().st_mode & 0o7777 == mode
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o770, 0o500 | 0o200], ids=oct)
+def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path, mode: int) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    folder.chmod(mode)
+    store = begun(folder)
+    store.remove(*filter(None, [store.run()]))
+    assert folder.stat().st_mode & 0o777 == mode
+
+
+def test_a_folder_that_cannot_be_made_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file" / "state", Path("/proc/nowhere"), tmp_path / ("a" * 300)):
+        with pytest.raises(EnvironmentFailed, match="cannot be used"), Store(place).locked("x", 60):
+            pass
+        with suppress(EnvironmentFailed):
+            assert Store(place).run() is None
 
 
 @pytest.mark.parametrize("place", ["file/state", "file"], ids=["below-a-file", "a-file"])
@@ -135,6 +159,22 @@ def test_a_state_directory_that_cannot_be_made_is_an_error_that_names_it(
     assert store.run() is None
     with pytest.raises(EnvironmentFailed, match=place), store.locked("test", 1):
         pass
+
+
+@pytest.mark.parametrize("depth", [10, 100_000])
+def test_what_somebody_else_wrote_into_a_file_of_ours_is_not_used(
+    tmp_path: Path, depth: int
+) -> None:
+    store = begun(tmp_path)
+    store.replace([item("a")])
+    store.save_plan({"pods": [1]})
+    objects, pods = tmp_path / "objects.yaml", tmp_path / "pods.json"
+    first, _, rest = objects.read_text().partition("\n")
+    objects.write_text(f"{first}\n{rest}---\n{'[' * depth}{']' * depth}\n")
+    pods.write_text(pods.read_text().replace("1", f"{'[' * depth}{']' * depth}"))
+    for use in (store.objects, store.plan):
+        with pytest.raises(record.Damaged):
+            use()
 
 
 def test_files_with_our_names_that_we_did_not_make_are_refused(tmp_path: Path) -> None:
@@ -154,6 +194,9 @@ def test_a_file_that_says_nothing_is_an_error_that_names_it_and_the_way_out(
     tmp_path: Path, name: str, text: str
 ) -> None:
     store = begun(tmp_path)
+    store.replace([item("a")])
+    store.save_plan({"pods": []})
+    assert store.plan() == {"pods": []}
     (tmp_path / name).write_bytes(text.encode("latin-1"))
     with pytest.raises(record.Damaged, match=name) as failure:
         (store.run(), store.objects(), store.plan())
@@ -189,7 +232,8 @@ def test_sockets_have_short_paths_however_deep_the_folder_is(tmp_path: Path, dep
     store = begun(tmp_path.joinpath(*["deep" * 4] * depth) / "state")
     run = store.run()
     assert run
-    sockets = store.ensure_sockets(run)
+    store.ensure_folders(run)
+    sockets = Path(run.sockets)
     assert len(os.fsencode(sockets / "s.1234567")) < SOCKET_PATH_LIMIT
     assert sockets.stat().st_mode & 0o777 == 0o700
     store.remove(run)

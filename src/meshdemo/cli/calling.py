@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meshdemo.report.commands import Commands
-from meshdemo.settings import default_state_dir
+from meshdemo.settings import state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,6 +44,6 @@ def flags(given: Settings) -> str:
         "--context": given.context,
         "--kubeconfig": given.kubeconfig,
         "-n": given.namespace,
-        "--state-dir": str(state_dir) if state_dir != default_state_dir() else None,
+        "--state-dir": str(state_dir) if state_dir != state_folder() else None,
     }
     return " ".join(f"{name} {shlex.quote(value)}" for name, value in options.items() if value)

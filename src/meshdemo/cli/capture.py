@@ -46,9 +46,11 @@ def captured_stdout() -> Iterator[Captured]:
     sys.stdout.flush()
     ours, (reading, writing) = os.dup(STDOUT), os.pipe()
     reader = Thread(target=captured.read, args=(reading,), daemon=True)
-    os.dup2(writing, STDOUT)
-    os.close(writing)
-    reader.start()
+    try:
+        reader.start()
+        os.dup2(writing, STDOUT)
+    finally:
+        os.close(writing)
     try:
         yield captured
     finally:

@@ -29,10 +29,13 @@ def down(
 ) -> Report:
     """Remove what meshdemo made, and prove that nothing is left.
 
-    Only what meshdemo made. Safe to repeat, and after a crash of anything.
+    Only what meshdemo made. On the local engine that is all that the state directory holds, with
+    -n what is in that namespace; on a cluster it is one namespace. Safe to repeat, and after a
+    crash of anything.
 
     Examples:
         meshdemo down  # what this state directory holds
+        meshdemo down -n demo  # that namespace alone
         meshdemo down --all  # on a cluster also the Istio that meshdemo installed
     """
     from meshdemo.report import reports
@@ -41,4 +44,6 @@ def down(
         raise UsageError("--force is about Istio itself", hint="Say down --all --force")
     engine = engine_for(ctx, chosen(ctx, istioctl=istioctl))
     gone = tuple(engine.down(everything=everything, force=force))
-    return reports.checked(gone, "nothing of ours is left")
+    named = ctx.obj.settings.namespace
+    about = f" in namespace {named}" if named else ""
+    return reports.checked(gone, f"nothing of ours is left{about}")

@@ -5,7 +5,9 @@ It must work when next to nothing else does, so it imports little.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import sys
 import traceback
@@ -19,6 +21,7 @@ from meshdemo.errors import (
     Interrupted,
     MeshdemoError,
     Terminated,
+    advice,
     stopped,
 )
 from meshdemo.report import document
@@ -43,6 +46,7 @@ AFTER_A_SIGNAL = {
     "exec": "What runs in the test client may run on there.",
 }
 """What to do after a signal in the middle of these; of the others nothing is left."""
+ODD = "The system refused this, and it is not foreseen; -v shows where."
 _SHORT_OUTPUT = re.compile(r"-[qv]*o(.*)")
 
 
@@ -99,7 +103,7 @@ def fail_unforeseen(run: Invocation | None, error: BaseException, arguments: Seq
     if stop := stopped(error):
         return fail(run, stop, arguments)
     # typer writes its help and the version by itself.
-    if isinstance(error, OSError) and (why := streams.output_error()):
+    if isinstance(error, OSError) and (why := streams.output_error(error)):
         out = run.progress.out if run else Terminal(sys.stdout)
         out.give_up(why)
         return _fail_by_output(run, why) if out.failed else ExitCode.OK
@@ -110,14 +114,29 @@ def fail_unforeseen(run: Invocation | None, error: BaseException, arguments: Seq
         hint = "This is a bug of ours. Please report it with this traceback."
     else:
         hint = "This is a bug of ours. Please report it with what -v prints."
+    if refused := _refused_by_system(error):
+        return fail(run, refused, arguments)
     bug = MeshdemoError(f"{type(error).__name__}: {error}", hint=hint)
     code = fail(run, bug, arguments)
     return code if code == ExitCode.BUG else ExitCode.BUG
 
 
+def _refused_by_system(error: BaseException) -> EnvironmentFailed | None:
+    """Tell what the system did not let us do from what we did wrong."""
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        error = OSError(errno.EAGAIN, "no thread could be started")
+    if isinstance(error, MemoryError):
+        error = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+    if not isinstance(error, OSError) or error.errno is None:
+        return None
+    where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    return EnvironmentFailed(f"{where}{error.strerror}", hint=advice(error) or ODD)
+
+
 def _fail_by_output(run: Invocation | None, why: OSError) -> int:
     """Report on standard error alone: a document has nowhere to go."""
-    failure = EnvironmentFailed(f"standard output cannot be written: {why.strerror}")
+    message = f"standard output cannot be written: {why.strerror}"
+    failure = EnvironmentFailed(message, hint=advice(why))
     _show(_err(run), failure)
     return failure.exit_code
 

@@ -110,7 +110,7 @@ def _leave_to_kubectl(
     choice: Choice, command: str, words: list[str], selector: str | None, *, everywhere: bool
 ) -> None:
     """Refuse on a cluster, with the line to type there."""
-    from meshdemo.engines.choice import CLUSTER
+    from meshdemo.engines import CLUSTER
     from meshdemo.walkthrough import steps
     from meshdemo.walkthrough.plan import Plan
 

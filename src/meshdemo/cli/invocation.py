@@ -10,14 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.cli import calling, options, streams
-from meshdemo.engines import Where
-from meshdemo.engines.choice import (
-    CLUSTER,
-    UNNAMED,
-    choose_engine,
-    kubeconfig_about,
-    open_engine,
-)
+from meshdemo.engines import CLUSTER, Where
+from meshdemo.engines.choice import UNNAMED, choose_engine, kubeconfig_about, open_engine
 from meshdemo.errors import MeshdemoError
 from meshdemo.report.progress import Progress
 
@@ -113,7 +107,9 @@ def engine_for(
     except MeshdemoError:
         run.progress.say(said)
         raise
-    run.progress.say(f"{said}{_about(where, choice)}, namespace {where.namespace}")
+    named = choice.settings.namespace or choice.engine == CLUSTER or ctx.info_name != "down"
+    space = f"namespace {where.namespace}" if named else "all namespaces"
+    run.progress.say(f"{said}{_about(where, choice)}, {space}")
     unnamed = choice.why == UNNAMED or ctx.info_name == "up"
     if choice.engine != CLUSTER and not choice.settings.engine and unnamed:
         _offer_cluster(ctx)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from meshdemo.cli.command import SHARED
 from meshdemo.cli.values import limit
 from meshdemo.errors import UsageError
-from meshdemo.settings import Settings, default_state_dir
+from meshdemo.settings import Settings, state_folder
 
 if TYPE_CHECKING:
     from typer.models import OptionInfo
@@ -181,8 +180,8 @@ def shared(  # the one declaration of the shared options; settings() reads what 
             "-n",
             rich_help_panel=SHARED,
             metavar="NAME",
-            help="Where the objects live. [default: the recorded run's, the context's, else "
-            "default]",
+            help="Where the objects live. [default: where the recorded run is; the context's, if "
+            "a cluster is named; else default]",
         ),
     ] = None,
     state_dir: Annotated[
@@ -258,13 +257,12 @@ def settings(ctx: typer.Context) -> Settings:
         who = " and ".join(name for name, forms in MORE_OUTPUTS.items() if output in forms)
         hint = f"Say -o {' or -o '.join(('table', 'json', *more))}."
         raise UsageError(f"only {who} has -o {output}", hint=hint)
-    folder = given["state_dir"]
     return Settings(
         engine=given["engine"],
         kubeconfig=given["kubeconfig"],
         context=given["context"],
         namespace=given["namespace"],
-        state_dir=Path(folder).expanduser().absolute() if folder else default_state_dir(),
+        state_dir=state_folder(given["state_dir"] or ""),
         timeout=limit(given["timeout"], "--timeout"),
         output=output,
         quiet=given["quiet"],

@@ -7,6 +7,8 @@ import os
 import select
 import sys
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 
 def open_closed() -> None:
     """Open the null device where a standard stream is closed.
@@ -25,15 +27,20 @@ def open_closed() -> None:
     # Whoever reads sys.stdin finds None, and can say that it is closed.
 
 
-def output_error() -> OSError | None:
-    """Say what is wrong with standard output, if it does not take what was written to it."""
+def output_error(error: OSError) -> OSError | None:
+    """Say what is wrong with standard output, if it does not take what was written to it.
+
+    ``error`` is what went wrong; what is about a file of its own names it.
+    """
+    if error.errno in NO_ROOM and error.filename is None:
+        return error
     try:
         sys.stdout.flush()
-    except OSError as error:
-        return error
+    except OSError as broken:
+        return broken
     # What a write has failed to write may be gone from the buffer, and only the pipe tells.
-    broken = select.poll()
-    broken.register(1, 0)  # nothing is asked for but the errors, which always come
-    if any(event & select.POLLERR for _, event in broken.poll(0)):
+    pipe = select.poll()
+    pipe.register(1, 0)  # nothing is asked for but the errors, which always come
+    if any(event & select.POLLERR for _, event in pipe.poll(0)):
         return BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
     return None

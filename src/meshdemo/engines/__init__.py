@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from meshdemo.traffic import Reply, Request
 
 
+LOCAL, CLUSTER = "local", "cluster"
+ENGINES = (LOCAL, CLUSTER)
+
+
 class Notify(Protocol):
     """Takes one sentence on how it goes, for a person who waits."""
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meshdemo.engines import record
+from meshdemo.engines import CLUSTER, ENGINES, LOCAL, record
 from meshdemo.errors import EnvironmentFailed, UsageError
+from meshdemo.settings import KUBECONFIG, expand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from meshdemo.manifests import Object
     from meshdemo.settings import Settings
 
-LOCAL, CLUSTER = "local", "cluster"
-ENGINES = (LOCAL, CLUSTER)
 UNNAMED = "nothing names a cluster"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
@@ -93,13 +92,10 @@ def _rule_problems(objects: Sequence[Object]) -> tuple[Problem, ...]:
 
 def kubeconfig_about(environment: Mapping[str, str] = os.environ) -> str:
     """Give the current context of a kubeconfig that kubectl would use; empty if there is none."""
-    paths = environment.get("KUBECONFIG") or str(
-        Path(environment.get("HOME", "~")) / ".kube/config"
-    )
-    for path in filter(None, paths.split(os.pathsep)):
+    for path in filter(None, (environment.get("KUBECONFIG") or KUBECONFIG).split(os.pathsep)):
         try:
-            text = Path(path).expanduser().read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+            text = expand(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError, EnvironmentFailed):
             continue
         for line in text.splitlines():  # a whole YAML parser for one scalar would cost 20 ms
             key, _, value = line.partition(":")
@@ -129,19 +125,20 @@ def _from_environment(settings: Settings, environment: Mapping[str, str]) -> Cho
 
 
 def _from_recorded_run(settings: Settings) -> Choice | None:
+    why = f"the run recorded in {settings.state_dir}"
     try:
-        run = record.read(settings.state_dir)
-    except EnvironmentFailed:  # the local engine says what is wrong with it, and takes it down
+        run = record.read(expand(settings.state_dir))
+    except record.Damaged:  # the local engine says what is wrong with it, and takes it down
+        return Choice(LOCAL, why, settings)
+    except EnvironmentFailed:  # so does whoever needs it
         return None
-    if run is None or run["engine"] not in ENGINES:
+    if run is None:
         return None
-    noted = {n: run[n] for n in ("context", "kubeconfig", "namespace") if run.get(n)}
-    if not all(isinstance(value, str) for value in noted.values()):
-        return None
+    noted = {name: run[name] for name in record.PLACE if run.get(name)}
     if run["engine"] == CLUSTER:
         namespace = noted.pop("namespace", None)
         settings = replace(settings, **noted, recorded_namespace=namespace)
-    return Choice(run["engine"], f"the run recorded in {settings.state_dir}", settings)
+    return Choice(run["engine"], why, settings)
 
 
 def _detected(

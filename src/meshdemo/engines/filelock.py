@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from meshdemo import waiting
-from meshdemo.errors import EnvironmentFailed, TimedOut
+from meshdemo.engines import files
+from meshdemo.errors import EnvironmentFailed, TimedOut, advice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ HINT = "Try again when it is done. If it was stopped, go on with it (fg) or end 
 
 @contextmanager
 def hold(
-    file: Path, *, doing: str, timeout: float, prepare: Callable[[], None] = lambda: None
+    file: Path, *, doing: str, timeout: float, prepare: Callable[[], object] = lambda: None
 ) -> Iterator[None]:
     """Hold a lock file, waiting at most ``timeout`` seconds for whoever holds it.
 
@@ -31,20 +32,21 @@ def hold(
     remove the file, and the folder with it. Raises TimedOut, which names the holder.
     """
     with _locked(file, os.O_RDWR | os.O_CREAT, timeout, prepare) as handle:
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"process {os.getpid()} ({doing})".encode(), 0)
+        with suppress(OSError):  # on a full disk the lock holds all the same
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"process {os.getpid()} ({doing})".encode(), 0)
         yield
 
 
 @contextmanager
-def hold_folder(folder: Path, *, timeout: float, prepare: Callable[[], None]) -> Iterator[None]:
+def hold_folder(folder: Path, *, timeout: float, prepare: Callable[[], object]) -> Iterator[None]:
     """Hold a folder itself in the same way: nothing has to be in it."""
     with _locked(folder, os.O_RDONLY | os.O_DIRECTORY, timeout, prepare):
         yield
 
 
 @contextmanager
-def _locked(path: Path, flags: int, timeout: float, prepare: Callable[[], None]) -> Iterator[int]:
+def _locked(path: Path, flags: int, timeout: float, prepare: Callable[[], object]) -> Iterator[int]:
     def attempt() -> tuple[int] | None:
         prepare()
         return _try(path, flags)
@@ -59,7 +61,7 @@ def _locked(path: Path, flags: int, timeout: float, prepare: Callable[[], None])
         raise TimedOut(message, hint=HINT) from error
     except OSError as error:
         message = f"{path} cannot be locked: {error.strerror}"
-        raise EnvironmentFailed(message, hint="See that you may write there.") from error
+        raise EnvironmentFailed(message, hint=advice(error) or f"Remove {path}.") from error
     try:
         yield handle
     finally:
@@ -69,7 +71,7 @@ def _locked(path: Path, flags: int, timeout: float, prepare: Callable[[], None])
 def _try(path: Path, flags: int) -> tuple[int] | None:
     """Give the locked file, or None if somebody else has it or just removed it."""
     try:
-        handle = os.open(path, flags | os.O_CLOEXEC, 0o600)
+        handle = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     except FileNotFoundError:
         return None
     try:
@@ -86,7 +88,4 @@ def _try(path: Path, flags: int) -> tuple[int] | None:
 
 
 def _holder(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace") or "another command"
-    except OSError:
-        return "another command"
+    return files.text(path) or "another command"

@@ -7,23 +7,33 @@ run.json            which engine the run is of, and what that engine wants to kn
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import stat
 import uuid
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.engines import files
-from meshdemo.errors import EnvironmentFailed
+from meshdemo.engines import ENGINES, LOCAL, files
+from meshdemo.errors import EnvironmentFailed, advice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 SCHEMA = "meshdemo/v1"
 FILE, LOCK, MADE = "run.json", ".meshdemo.lock", ".meshdemo.made"
 ELSEWHERE = "Choose another --state-dir."
+NOT_OURS = "it is no folder of ours"
+PLACE = ("context", "kubeconfig", "namespace")
+"""What a record may say of where the run is, besides the engine."""
+NOT_AS_MADE = (errno.EINVAL, errno.ENXIO, errno.ELOOP, errno.EFBIG, errno.EACCES)
+"""What is wrong with a file of ours only if somebody changed it: it is a folder, a pipe, a link,
+too large, or closed to us."""
+LONGEST_QUOTE = 40
 
 
 class Damaged(EnvironmentFailed):
@@ -44,9 +54,14 @@ def read(folder: Path) -> dict[str, Any] | None:
         return None
     found = parse(folder / FILE, text)
     if found.get("schema", SCHEMA) != SCHEMA:
-        raise Damaged(folder / FILE, f"it is of another version ({found['schema']})")
-    if not isinstance(found.get("engine"), str):
-        raise Damaged(folder / FILE, "it names no engine")
+        raise Damaged(folder / FILE, f"it is of another version ({_short(found['schema'])})")
+    if found.get("engine") not in ENGINES:
+        raise Damaged(folder / FILE, f"it names no engine ({_short(found.get('engine'))})")
+    if found["engine"] != LOCAL and "run" in found:
+        raise Damaged(folder / FILE, "it is of a local run, and names another engine")
+    for name in PLACE:
+        if not isinstance(found.get(name), str | None):
+            raise Damaged(folder / FILE, f"{name} is no text ({_short(found[name])})")
     return found
 
 
@@ -58,12 +73,14 @@ def write(folder: Path, run: Mapping[str, Any]) -> None:
 def read_text(file: Path) -> str | None:
     """Give what a file of a run holds; None if it is not there."""
     try:
-        return file.read_text(encoding="utf-8")
+        return files.read(file).decode()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except UnicodeDecodeError as error:
         raise Damaged(file, "it is no text") from error
     except OSError as error:
+        if error.errno in NOT_AS_MADE and os.path.lexists(file):
+            raise Damaged(file, str(error.strerror)) from error
         message = f"{file} cannot be read: {error.strerror}"
         raise EnvironmentFailed(message, hint=ELSEWHERE) from error
 
@@ -72,23 +89,38 @@ def parse(file: Path, text: str) -> dict[str, Any]:
     """Give the JSON object that a file of a run holds. Raises Damaged."""
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Damaged(file, f"it is no JSON ({error})") from error
     if not isinstance(found, dict):
         raise Damaged(file, "it is no JSON object")
     return found
 
 
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}..."
+
+
 @contextmanager
-def locked(folder: Path, doing: str, timeout: float) -> Iterator[None]:
-    """Keep other commands from changing this run; the folder is made if it is not there."""
+def locked(
+    folder: Path, doing: str, timeout: float, prepare: Callable[[], object] | None = None
+) -> Iterator[None]:
+    """Keep other commands from changing this run.
+
+    ``prepare`` is called before each try; without it the folder is made if it is not there.
+    """
     # Every command reads a record, and few take a lock, whose imports take time.
     from meshdemo.engines import filelock  # noqa: PLC0415 - see above
 
-    with filelock.hold(
-        folder / LOCK, doing=doing, timeout=timeout, prepare=lambda: _prepare(folder)
-    ):
+    first = prepare or partial(_prepare, folder)
+    with filelock.hold(folder / LOCK, doing=doing, timeout=timeout, prepare=first):
         yield
+
+
+def clear_lock(folder: Path) -> None:
+    """Remove what stands in the place of the lock and can be none."""
+    if not files.is_file(folder / LOCK):
+        files.remove_file(folder / LOCK)
 
 
 def is_ours(folder: Path) -> bool:
@@ -96,13 +128,9 @@ def is_ours(folder: Path) -> bool:
 
     A file with the record's name alone does not show it: others may use that name too.
     """
-    if any((folder / name).exists() for name in (LOCK, MADE)):
+    if any(os.path.lexists(folder / name) for name in (LOCK, MADE)):
         return True
-    try:
-        text = (folder / FILE).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return not text.strip("\0 \n") or f'"schema": "{SCHEMA.partition("/")[0]}/' in text
+    return f'"schema": "{SCHEMA.partition("/")[0]}/' in files.text(folder / FILE)
 
 
 def remove(folder: Path) -> None:
@@ -110,7 +138,7 @@ def remove(folder: Path) -> None:
 
     The lock is held, and is gone afterwards.
     """
-    made = (folder / MADE).exists()
+    made = os.path.lexists(folder / MADE)
     own = {
         path
         for name in (FILE, LOCK, *([MADE] if made else ()))
@@ -123,35 +151,51 @@ def remove(folder: Path) -> None:
             shutil.rmtree(gone)
             return
     for path in own:
-        with suppress(OSError):
-            path.unlink()
+        files.remove_file(path)
+
+
+def check(folder: Path) -> None:
+    """See that a folder is, or can become, a state directory; change nothing.
+
+    Raises EnvironmentFailed.
+    """
+    try:
+        there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+        if there == folder:
+            _ensure_safe(folder)
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        with suppress(FileNotFoundError):
+            folder.lstat()  # what has too long a name is not there either
+    except OSError as error:
+        raise _unusable(folder, error) from error
 
 
 def _prepare(folder: Path) -> None:
+    """Make the folder if it is not there, and note that it is ours; else leave it as it is."""
     try:
-        if _make(folder) or not folder.stat().st_mode & 0o077:
-            return
-        others = {path.name for path in folder.iterdir()} - {LOCK, MADE}
-        if others and FILE not in others:
-            raise EnvironmentFailed(
-                f"{folder} holds other files, and others may enter it",
-                hint="Choose an empty or a new --state-dir.",
-            )
-        folder.chmod(0o700)
-    except FileNotFoundError:
-        return  # somebody removed it just now; whoever wants the lock tries again
+        try:
+            files.make_folder(folder, exist_ok=False)
+        except FileExistsError:
+            with suppress(FileNotFoundError):  # removed just now; who wants the lock tries again
+                _ensure_safe(folder)
+        else:
+            with suppress(FileNotFoundError):
+                (folder / MADE).touch(mode=0o600)
     except OSError as error:
-        message = f"the state directory {folder} cannot be used: {error.strerror}"
-        raise EnvironmentFailed(message, hint="Choose another with --state-dir.") from error
+        raise _unusable(folder, error) from error
 
 
-def _make(folder: Path) -> bool:
-    """Make the folder, and note that it is ours; tell whether it was not there."""
-    try:
-        folder.mkdir(mode=0o700, parents=True)
-    except FileExistsError:
-        if stat.S_ISDIR(folder.stat().st_mode):
-            return False
-        raise
-    (folder / MADE).touch(mode=0o600)
-    return True
+def _ensure_safe(folder: Path) -> None:
+    """See that not everybody can change what we put into a folder. Raises OSError, too."""
+    mode = folder.stat().st_mode
+    if not stat.S_ISDIR(mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if mode & stat.S_IWOTH:
+        message = f"anybody may change what is in {folder}, so no run is kept there"
+        raise EnvironmentFailed(message, hint=f"{ELSEWHERE} Or type: chmod o-w {folder}")
+
+
+def _unusable(folder: Path, error: OSError) -> EnvironmentFailed:
+    message = f"the state directory {folder} cannot be used: {error.strerror}"
+    return EnvironmentFailed(message, hint=f"{advice(error)} {ELSEWHERE}".strip())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from io import StringIO
 from typing import TYPE_CHECKING, TextIO
 
 from meshdemo.report.commands import Commands, joined
@@ -47,8 +48,9 @@ class Terminal:
         """Write one line, now: the other stream may go to the same place."""
         if not self.unicode:
             text = text.replace("✔", "ok").replace("✘", "FAILED")
-            encoding = getattr(self.stream, "encoding", None) or "ascii"
-            text = text.encode(encoding, "backslashreplace").decode(encoding)
+        # Also in Unicode: a path may hold bytes that are no text.
+        encoding = getattr(self.stream, "encoding", None) or "ascii"
+        text = text.encode(encoding, "backslashreplace").decode(encoding)
         if self.gone:
             return
         try:
@@ -112,16 +114,16 @@ class Terminal:
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         # Wider than any row: a long line is the reader's to wrap, and a pipe's to cut.
+        drawn = StringIO()
         console = Console(
-            file=self.stream,
+            file=drawn,
             width=10_000,
             no_color=not self.colour,
             force_terminal=self.colour,
             highlight=False,
         )
-        with console.capture() as captured:
-            console.print(table)
-        for text in captured.get().splitlines():
+        console.print(table)
+        for text in drawn.getvalue().splitlines():
             self.line(text.rstrip())
 
     def bar(self, share: float, width: int = BAR_WIDTH) -> str:

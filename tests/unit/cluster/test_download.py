@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
 import http.server
 import io
+import socketserver
 import tarfile
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -223,6 +226,97 @@ def test_only_a_plain_file_named_istioctl_is_taken_out(
     mirror.files[name] = content
     with pytest.raises(EnvironmentFailed, match=r"holds no file named istioctl|is no archive"):
         fetch(tmp_path, mirror, official, sha256=hashlib.sha256(content).hexdigest())
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def swollen(name: str) -> bytes:
+    """Give an archive of some 600 kB whose one member has 600 MB."""
+    part = bytes(10_000_000)
+    info = tarfile.TarInfo(name)
+    info.size = 60 * len(part)
+    return gzip.compress(info.tobuf()) + 60 * gzip.compress(part) + gzip.compress(bytes(1024))
+
+
+@pytest.mark.parametrize("member", ["istioctl", "README"])
+def test_what_unpacks_to_more_than_any_istioctl_is_refused_before_it_fills_a_disk(
+    member: str, tmp_path: Path, mirror: Host, official: Host, name: str
+) -> None:
+    content = swollen(member)
+    assert len(content) < 1_000_000
+    mirror.files[name] = content
+    with pytest.raises(EnvironmentFailed, match="unpacks to more than") as failure:
+        fetch(tmp_path, mirror, official, sha256=hashlib.sha256(content).hexdigest())
+    assert "--istioctl" in failure.value.hint
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    "at", [range(10), range(20, 60), range(100, 140)], ids=["magic", "header", "content"]
+)
+def test_an_archive_with_wrong_bytes_in_it_is_refused(
+    at: range, tmp_path: Path, mirror: Host, official: Host, name: str
+) -> None:
+    spoiled = bytearray(archive(("istioctl", PROGRAM)))
+    for index in at:
+        spoiled[index] ^= 0xFF
+    mirror.files[name] = bytes(spoiled)
+    with pytest.raises(EnvironmentFailed, match="is no archive"):
+        fetch(tmp_path, mirror, official, sha256=hashlib.sha256(spoiled).hexdigest())
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@contextmanager
+def saying(answer: bytes) -> Iterator[str]:
+    """Serve bytes as the answer to every request, and give the URL."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            self.request.sendall(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        soon = {"poll_interval": 0.01}
+        thread = threading.Thread(target=server.serve_forever, kwargs=soon, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+FOUND = b"HTTP/1.1 302 Found\r\nLocation: "
+ANSWERS = {
+    "nothing": b"",
+    "garbage": b"\x00\xff\xfe garbage\r\n\r\n",
+    "another protocol": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "half a status": b"HTTP/1.1",
+    "a status of letters": b"HTTP/1.1 abc def\r\n\r\n",
+    "an endless header": b"HTTP/1.1 200 OK\r\nx: " + b"x" * 100_000,
+    "too many headers": b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 1000,
+    "chunks of letters": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc",
+    "less than was promised": b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc",
+    "a redirect to no address": FOUND + b"http://[::1\r\n\r\n",
+    "a redirect to no port": FOUND + b"https://127.0.0.1:99999/\r\n\r\n",
+    "a redirect to a word": FOUND + b"https://127.0.0.1:port/\r\n\r\n",
+    "a redirect to no host": FOUND + b"https://\r\n\r\n",
+    "a redirect to nowhere": FOUND + b"\r\n\r\n",
+    "a redirect to itself": FOUND + b"x\r\n\r\n",
+    "a redirect to no name": FOUND + b"https://\xe2\x84\x80/\r\n\r\n",
+    "a redirect with a space": FOUND + b"https://127.0.0.1:9/a b\x7f\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("who", ["mirror", "official"])
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_an_answer_that_is_none_is_an_error_of_ours_with_a_hint(
+    answer: bytes, who: str, tmp_path: Path
+) -> None:
+    sha256 = RIGHT_SUM if who == "mirror" else ""
+    with saying(answer) as url, pytest.raises(EnvironmentFailed) as failure:
+        download.fetch(Download(VERSION, url, sha256), tmp_path, 5, url)
+    assert VERSION in failure.value.message
+    assert "--istioctl" in failure.value.hint or "--sha256" in failure.value.hint
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 

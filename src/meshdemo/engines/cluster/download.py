@@ -6,27 +6,29 @@ those that are shipped, or what the official host says over https.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import platform
 import re
-import shutil
 import tarfile
 import tempfile
 import urllib.error
 import urllib.request
+import zlib
 from http.client import HTTPException
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from meshdemo.engines.cluster.checksums import KNOWN
 from meshdemo.engines.cluster.releases import PINNED
-from meshdemo.errors import EnvironmentFailed, UsageError
+from meshdemo.errors import EnvironmentFailed, UsageError, advice
+from meshdemo.settings import expand, state_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from http.client import HTTPMessage
+    from pathlib import Path
 
     from meshdemo.engines import Download
 
@@ -35,7 +37,11 @@ MIRROR_VARIABLE = "MESHDEMO_ISTIOCTL_MIRROR"
 MEMBER = "istioctl"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MOST_BYTES = 400_000_000
-"""Far above an istioctl, and below what fills a disk."""
+"""Far above an istioctl, packed or not, and below what fills a disk."""
+FAILURES = (OSError, HTTPException, ValueError)
+"""What comes of a host that cannot be reached, breaks off, or says what is no HTTP and no URL."""
+BROKEN = (tarfile.TarError, OSError, EOFError, ValueError, zlib.error)
+"""What comes of an archive that is none."""
 CHUNK = 1 << 20
 VERSION = re.compile(r"\d+\.\d+\.\d+(-[\w.]+)?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -71,14 +77,22 @@ def fetch(wanted: Download, folder: Path, timeout: float, official: str = OFFICI
             _download(source, archive, sha256, timeout)
             _extract(archive, target, source)
     except OSError as error:
-        raise EnvironmentFailed(f"{target} cannot be written: {error}") from error
+        message = f"{target} cannot be written: {error.strerror}"
+        raise EnvironmentFailed(message, hint=advice(error)) from error
     return target
 
 
 def cache(environment: Mapping[str, str] = os.environ) -> Path:
-    """Give the folder for what was fetched, after the XDG base directory specification."""
+    """Give the folder for what was fetched, after the XDG base directory specification.
+
+    Where there is no home folder, it is in the state directory that the environment names.
+    """
     base = environment.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "meshdemo" / "istioctl"
+    try:
+        return expand(base) / "meshdemo" / "istioctl"
+    except EnvironmentFailed:
+        hint = "Name a folder for what is fetched: XDG_CACHE_HOME, or MESHDEMO_STATE_DIR."
+        return expand(state_folder(), hint) / "istioctl"
 
 
 def place(version: str, folder: Path | None = None) -> Path:
@@ -112,7 +126,7 @@ def _official_sha256(archive: str, timeout: float) -> str:
     try:
         with _open(f"{archive}.sha256", timeout) as answer:
             words = answer.read(1000).decode(errors="replace").split()
-    except OSError as error:
+    except FAILURES as error:
         hint = "Say the archive's checksum with --sha256: it is never taken from a mirror."
         raise EnvironmentFailed(_failure(f"{archive}.sha256", error), hint=hint) from error
     if not words or not SHA256.fullmatch(words[0].lower()):
@@ -131,7 +145,7 @@ def _download(source: str, archive: IO[bytes], sha256: str, timeout: float) -> N
                     raise EnvironmentFailed(f"{source} does not end", hint=HINT)
                 digest.update(chunk)
                 archive.write(chunk)
-    except (OSError, HTTPException) as error:
+    except FAILURES as error:
         raise EnvironmentFailed(_failure(source, error), hint=HINT) from error
     if digest.hexdigest() != sha256:
         message = f"{source} is not what it should be: SHA-256 {digest.hexdigest()}, not {sha256}"
@@ -140,23 +154,54 @@ def _download(source: str, archive: IO[bytes], sha256: str, timeout: float) -> N
 
 def _extract(archive: IO[bytes], target: Path, source: str) -> None:
     """Take the one member out, beside its place, and rename it."""
-    archive.seek(0)
     beside = target.with_name(f".{MEMBER}.{os.getpid()}")
     try:
-        with tarfile.open(fileobj=archive, mode="r:gz") as tar:
-            content = next((m for m in tar if m.name == MEMBER and m.isfile()), None)
-            data = tar.extractfile(content) if content else None
-            if data is None:
-                message = f"{source} holds no file named {MEMBER}"
-                raise EnvironmentFailed(message, hint=HINT)
-            with beside.open("wb") as file:
-                shutil.copyfileobj(data, file)
+        with beside.open("wb") as file:
+            for chunk in _member(archive, source):
+                file.write(chunk)
         beside.chmod(0o755)
         beside.replace(target)
-    except (tarfile.TarError, EOFError) as error:
-        raise EnvironmentFailed(f"{source} is no archive: {error}", hint=HINT) from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _member(archive: IO[bytes], source: str) -> Iterator[bytes]:
+    """Give the content of the one member, unless the archive swells beyond all measure."""
+    archive.seek(0)
+    try:
+        with gzip.GzipFile(fileobj=archive) as unpacked:
+            bounded: Any = _Bounded(unpacked, source)  # of a stream tarfile needs only this much
+            with tarfile.open(fileobj=bounded, mode="r|") as tar:
+                found = next((m for m in tar if m.name == MEMBER and m.isfile()), None)
+                if found and found.size > MOST_BYTES:  # perhaps of holes, which take no room
+                    raise _swollen(source)
+                data = tar.extractfile(found) if found else None
+                while chunk := data.read(CHUNK) if data else b"":
+                    yield chunk
+    except BROKEN as error:
+        raise EnvironmentFailed(f"{source} is no archive: {error}", hint=HINT) from error
+    if data is None:
+        raise EnvironmentFailed(f"{source} holds no file named {MEMBER}", hint=HINT)
+
+
+class _Bounded:
+    """What an archive unpacks to, up to a bound: half a megabyte can become gigabytes."""
+
+    def __init__(self, unpacked: gzip.GzipFile, source: str) -> None:
+        self.unpacked, self.source, self.left = unpacked, source, MOST_BYTES
+
+    def read(self, size: int) -> bytes:
+        """Read on. Raises EnvironmentFailed beyond the bound."""
+        content = self.unpacked.read(size)
+        self.left -= len(content)
+        if self.left < 0:
+            raise _swollen(self.source)
+        return content
+
+
+def _swollen(source: str) -> EnvironmentFailed:
+    message = f"{source} unpacks to more than {MOST_BYTES:,} bytes, which is no {MEMBER}"
+    return EnvironmentFailed(message, hint=HINT)
 
 
 class _OnlySafe(urllib.request.HTTPRedirectHandler):
@@ -173,6 +218,23 @@ class _OnlySafe(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         _refuse_unsafe(newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+    def http_error_302(  # the library's signature
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+    ) -> Any:  # noqa: ANN401 - as the library's
+        """Follow it, and do not leave the connection open if that fails."""
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except BaseException:
+            fp.close()
+            raise
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 def _open(url: str, timeout: float) -> IO[bytes]:

@@ -11,7 +11,6 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -19,9 +18,11 @@ import yaml
 from meshdemo import shell
 from meshdemo.engines.cluster.releases import PINNED, Release, can_be_fetched, release_of
 from meshdemo.errors import EnvironmentFailed, Problem
+from meshdemo.settings import absolute, expand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from meshdemo.engines import MeshOptions
 
@@ -72,7 +73,7 @@ def find(
 def foremost(environment: Mapping[str, str] = os.environ) -> tuple[Path, str] | None:
     """Give the path and the source of the istioctl that is taken unless one is named."""
     if named := environment.get(VARIABLE):
-        return Path(named).expanduser().absolute(), VARIABLE
+        return absolute(expand(named)), VARIABLE
     return next(_places(None, environment), None)
 
 
@@ -111,7 +112,10 @@ def ways_out(mesh: str = "", *, instead: bool = False, of: Path | None = None) -
     fetch = f"meshdemo install --download-istioctl {version}"
     if not instead:
         return f"Type: {fetch}. Or name one with --istioctl or {VARIABLE}, or put it on PATH."
-    place = download.place(version)
+    try:
+        place = download.place(version)
+    except EnvironmentFailed as error:
+        return f"Name another with --istioctl or {VARIABLE}. To fetch one: {error.hint}"
     name = f"name it, by --istioctl {place} or {VARIABLE}={place}"
     if place == of:
         return f"Remove that file. Then type: {fetch}; and {name}"
@@ -121,16 +125,20 @@ def ways_out(mesh: str = "", *, instead: bool = False, of: Path | None = None) -
 def _places(chosen: str | None, environment: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
     for name, source in ((chosen, "--istioctl"), (environment.get(VARIABLE), VARIABLE)):
         if name:
-            path = Path(name).expanduser()
-            if not (path.is_file() and os.access(path, os.X_OK)):
+            path = expand(name)
+            if not shell.is_executable(path):
                 message = f"{source} names {name}, which is no executable file"
                 raise EnvironmentFailed(message, hint=ways_out(instead=True))
-            yield path.absolute(), source
+            yield absolute(path), source
     if found := shutil.which("istioctl", path=environment.get("PATH")):
-        yield Path(found).absolute(), "PATH"
+        yield absolute(found), "PATH"
     from meshdemo.engines.cluster import download  # noqa: PLC0415 - few come so far
 
-    if cached := download.newest(download.cache(environment)):
+    try:
+        cached = download.newest(download.cache(environment))
+    except EnvironmentFailed:  # without a home folder nothing was fetched
+        return
+    if cached:
         yield cached, "meshdemo's cache"
 
 

@@ -17,6 +17,7 @@ from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
 
 from meshdemo.engines.cluster.budget import OutOfTime
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.settings import KUBECONFIG, expand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DEFAULT = "~/.kube/config"
 UNREADABLE = (
     *(ConfigException, yaml.YAMLError, OSError),
     *(ValueError, TypeError, AttributeError, KeyError),  # of a file that has another shape
@@ -139,9 +139,9 @@ def heard(secrets: Sequence[str]) -> Iterator[list[str]]:
 
 def _read(chosen: str | None) -> tuple[list[str], KubeConfigMerger]:
     """Read the file that was chosen, or all that KUBECONFIG names and that are there."""
-    named = [chosen] if chosen else (os.environ.get("KUBECONFIG") or DEFAULT).split(os.pathsep)
-    paths = [str(Path(path).expanduser()) for path in named if path]
-    files = [path for path in paths if Path(path).exists()]
+    named = [chosen] if chosen else (os.environ.get("KUBECONFIG") or KUBECONFIG).split(os.pathsep)
+    paths = [_expanded(path) for path in named if path]
+    files = [path for path in paths if not _is_missing(path)]
     if not files:
         source = "--kubeconfig" if chosen else "KUBECONFIG" if "KUBECONFIG" in os.environ else ""
         about = f" ({source})" if source else ""
@@ -154,6 +154,25 @@ def _read(chosen: str | None) -> tuple[list[str], KubeConfigMerger]:
             message = f"{path} is no kubeconfig: {_said(error)}"
             raise EnvironmentFailed(message, hint=WHICH) from error
     return files, merger
+
+
+def _expanded(path: str) -> str:
+    """Replace a ``~``; one that is nobody's home stays, and there is no such file."""
+    try:
+        return str(expand(path))
+    except EnvironmentFailed:
+        return path
+
+
+def _is_missing(path: str) -> bool:
+    """Tell whether there is no such file; one that may not be read is there, and says why."""
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _current(merger: KubeConfigMerger, files: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from meshdemo import shell
+from meshdemo.engines import files, record
 from meshdemo.engines.local import images, ports
 from meshdemo.engines.local.layout import KUBE_PROXY, SIDECAR, process_name
 from meshdemo.engines.local.model import LOOPBACK
@@ -91,6 +92,8 @@ class Caller:
         container = images.containers(self.pod.template)[0]
         env = client.environment(self.url, images.environment_of(container), pod=self.pod.name)
         tools = self.runtime.layout.pod(self.pod) / "bin"
+        if not files.is_own_folder(tools.parent):
+            raise record.Damaged(tools.parent, record.NOT_OURS)
         if curl.ensure_curl(tools):
             env["PATH"] = f"{tools}:{env.get('PATH', os.defpath)}"
         return shell.attach(list(argv) or _shell(), env=env)

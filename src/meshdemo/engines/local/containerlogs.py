@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
+from meshdemo.engines import files, record
 from meshdemo.engines.local import images
 from meshdemo.engines.local.layout import SIDECAR
 from meshdemo.errors import EnvironmentFailed
@@ -61,19 +63,21 @@ def _new_lines(log: Path, file: TextIO) -> Iterator[str]:
 
 
 def _rotated(log: Path) -> list[str]:
-    before = log.with_name(f"{log.name}.1")
-    if not before.exists():
-        return []
-    return before.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    return files.text(log.with_name(f"{log.name}.1")).splitlines(keepends=True)
 
 
 def _open(log: Path) -> TextIO:
-    log.touch(mode=0o600)
-    return log.open(encoding="utf-8", errors="replace")
+    if not files.is_own_folder(log.parent):
+        raise record.Damaged(log.parent, record.NOT_OURS)
+    try:
+        log.touch(mode=0o600)
+        return TextIOWrapper(files.open_to_read(log), encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise record.Damaged(log, str(error.strerror)) from error
 
 
 def _is_replaced(log: Path, file: TextIO) -> bool:
     try:
         return not os.path.samestat(log.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:
+    except OSError:
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from meshdemo.engines import files
 from meshdemo.engines.local import limits
 from meshdemo.engines.local.layout import KUBE_PROXY, SIDECAR
 
@@ -86,8 +87,8 @@ def _last_word(log: Path, process: int) -> str:
 
 def _tail(log: Path) -> list[str]:
     try:
-        with log.open("rb") as file:
+        with files.open_to_read(log) as file:
             file.seek(max(0, file.seek(0, 2) - TAIL))
             return file.read().decode(errors="replace").splitlines()
-    except FileNotFoundError:
+    except OSError:
         return []

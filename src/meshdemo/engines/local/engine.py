@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meshdemo.destination_rules import ROOT_NAMESPACE
 from meshdemo.engines import Applied, Change, Check, Injection, MeshOptions, Where, say_nothing
-from meshdemo.engines.local import envoy, limits, merging, plan, status, xds
+from meshdemo.engines.local import envoy, limits, merging, namespaces, plan, status, xds
 from meshdemo.engines.local.caller import UP_HINT, Caller
 from meshdemo.engines.local.injection import inject, keep
 from meshdemo.engines.local.readiness import Outdated, PortTaken
 from meshdemo.engines.local.runtime import Runtime
-from meshdemo.engines.local.store import Run, Store
+from meshdemo.engines.local.store import Store
 from meshdemo.engines.pods import find_client
 from meshdemo.errors import EnvironmentFailed, InputError, TimedOut
 from meshdemo.manifests import Object, in_apply_order, rules
+from meshdemo.settings import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.local.admission import Admission
     from meshdemo.engines.local.envoy import Envoy
     from meshdemo.engines.local.model import PlannedPod
+    from meshdemo.engines.local.runs import Run
     from meshdemo.errors import Problem
     from meshdemo.settings import Settings
     from meshdemo.traffic import Reply, Request
@@ -43,14 +43,14 @@ class LocalEngine:
         self.settings, self.notify = settings, notify
         self.store = Store(settings.state_dir)
         self._search = envoy.Search()
-        namespace = settings.namespace or "default"
+        namespace = settings.namespace or self.store.namespace() or "default"
         self.where = Where(engine="local", context=str(self.store.folder), namespace=namespace)
 
     def check(self) -> Iterator[Check]:
         """Look at every prerequisite, and change nothing."""
         from meshdemo.engines.local import prerequisites  # noqa: PLC0415 - only doctor needs it
 
-        return prerequisites.checks(self.store.folder)
+        return prerequisites.checks(self.store)
 
     def install(self, options: MeshOptions = MeshOptions()) -> Iterator[Check]:  # noqa: B008 - it is frozen
         """Find Envoy, and see that it runs: there is nothing else to install here.
@@ -85,18 +85,18 @@ class LocalEngine:
         stored = self.store.objects()
         settled, admission = self._admit(objects, stored)
         if dry_run:
-            _, changes = merging.merge(settled, stored, str(Path.cwd()))
+            _, changes = merging.merge(settled, stored, str(absolute(".")))
             return Applied(changes, admission.warnings, admission.notes)
         envoy = self._envoy if self.store.run() is None else None
         with self._locked("apply"):
             if (current := self.store.objects()) != stored:
                 stored = current
                 settled, admission = self._admit(objects, stored)
-            wanted, changes = merging.merge(settled, stored, str(Path.cwd()))
+            wanted, changes = merging.merge(settled, stored, str(absolute(".")))
             run = self.store.run()
             self._ensure_room(run, wanted)
-            run = run or self._begin(envoy or self._envoy)
-            self._change(self._with_envoy(run), wanted, stored)
+            run = self._renewed(run) if run else self._begin(envoy or self._envoy)
+            self._change(run, wanted, stored)
         return Applied(changes, admission.warnings, admission.notes)
 
     def analyze(self, objects: Sequence[Object]) -> tuple[Problem, ...]:  # noqa: ARG002 - see below
@@ -114,7 +114,7 @@ class LocalEngine:
             # Where a command was killed after it took them from the store, this finishes its work.
             if run and (leaving or not Runtime(self.store, run, self.notify).is_live()):
                 staying = [item for item in stored if item.key not in keys]
-                self._change(self._with_envoy(run), staying, stored)
+                self._change(self._renewed(run), staying, stored)
         return tuple(Change("deleted", item.kind, item.namespace, item.name) for item in leaving)
 
     def wait_ready(self, objects: Sequence[Object], timeout: float) -> None:
@@ -182,9 +182,16 @@ class LocalEngine:
         everything: bool = False,  # noqa: ARG002 - all of it is ours
         force: bool = False,  # noqa: ARG002 - and nobody else's
     ) -> Iterator[Check]:
-        """Remove what we made, and prove it gone."""
+        """Remove what we made in the namespace that was named, else in all; and prove it gone."""
         from meshdemo.engines.local import teardown  # noqa: PLC0415 - psutil costs a quick command too much
 
+        namespace = self.settings.namespace
+        if namespace and namespaces.others(self.store, namespace):
+            removed = self._remove_namespace(namespace)
+            return namespaces.prove_gone(self._runtime(), namespace, removed)
+        with suppress(EnvironmentFailed):  # what is damaged goes as well
+            if spaces := namespaces.listed(self.store.objects()):
+                self.notify(f"removing all that is in {self.store.folder}: {spaces}", lasting=True)
         return teardown.take_down(self.store, self.settings.timeout)
 
     @property
@@ -193,8 +200,9 @@ class LocalEngine:
 
     @contextmanager
     def _locked(self, doing: str, timeout: float | None = None) -> Iterator[None]:
+        """Keep others from changing the mesh; only ``apply`` begins one where there is none."""
         wait = self.settings.timeout if timeout is None else max(0.0, timeout)
-        with self.store.locked(f"meshdemo {doing}", wait):
+        with self.store.locked(f"meshdemo {doing}", wait, None if doing == "apply" else self._run):
             try:
                 yield
             finally:
@@ -219,24 +227,32 @@ class LocalEngine:
         lost.add(taken.port)
         self.notify(f"{taken}; taking another one")
         with self._locked("wait"):
-            self._runtime().reconcile(self.store.objects(), lost)
+            run = self._renewed(self._run())
+            Runtime(self.store, run, self.notify).reconcile(self.store.objects(), lost)
 
     def _begin(self, envoy: Envoy) -> Run:
-        return self.store.begin(envoy.path, envoy.version)
+        return self.store.begin(envoy.path, envoy.version, self.where.namespace)
 
-    def _with_envoy(self, run: Run) -> Run:
-        """Look for another Envoy if the one of this run was removed."""
-        if os.access(run.envoy, os.X_OK):
-            return run
-        found = replace(run, envoy=self._envoy.path, envoy_version=self._envoy.version)
-        self.store.record(found)
-        return found
+    def _renewed(self, run: Run, namespace: str = "") -> Run:
+        """Note the namespace; look for another Envoy if that of this run is where none is sought.
 
-    def _runtime(self) -> Runtime:
+        What a record names is not run for that alone.
+        """
+        now = replace(run, namespace=namespace or self.where.namespace)
+        if not envoy.is_place(run.envoy):
+            now = replace(now, envoy=self._envoy.path, envoy_version=self._envoy.version)
+        if now != run:
+            self.store.record(now)
+        return now
+
+    def _run(self) -> Run:
         run = self.store.run()
         if run is None:
             raise EnvironmentFailed(f"there is no mesh in {self.store.folder}", hint=UP_HINT)
-        return Runtime(self.store, run, self.notify)
+        return run
+
+    def _runtime(self) -> Runtime:
+        return Runtime(self.store, self._run(), self.notify)
 
     def _admit(
         self, objects: Sequence[Object], stored: Sequence[Object]
@@ -271,6 +287,16 @@ class LocalEngine:
             with suppress(EnvironmentFailed):
                 runtime.reconcile(stored)
             raise
+
+    def _remove_namespace(self, namespace: str) -> int:
+        """Remove all that is in a namespace, and count it; another one is the run's from now on."""
+        with self._locked("down"):
+            run, stored = self._run(), self.store.objects()
+            staying = namespaces.others(self.store, namespace)
+            self.notify(f"staying: {namespaces.listed(staying)}", lasting=True)
+            if len(staying) < len(stored):
+                self._change(self._renewed(run, namespaces.foremost(staying)), staying, stored)
+            return len(stored) - len(staying)
 
     def _concerned(self, objects: Sequence[Object], pods: Sequence[PlannedPod]) -> list[PlannedPod]:
         """Pick the pods of the workloads among the objects; for rules, the test client's too."""

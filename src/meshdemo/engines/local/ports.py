@@ -116,14 +116,15 @@ class PortLocks:
     def held(self) -> list[int]:
         """List the ports that this run holds."""
         try:
-            names = sorted(path for path in self.folder.iterdir() if path.name.isdigit())
+            paths = [path for path in self.folder.iterdir() if path.name.isdecimal()]
         except OSError:
             return []
-        return [int(path.name) for path in names if _owner(path) == self.owner]
+        held = sorted(int(path.name) for path in paths if _owner(path) == self.owner)
+        return [port for port in held if port <= HIGHEST]
 
     def release(self, ports: Sequence[int]) -> None:
         """Give these ports back, and remove the folder with the last of them."""
-        if not self.folder.exists():
+        if not os.path.lexists(self.folder):
             return
         with self._folder() as folder:
             for port in ports:
@@ -143,7 +144,7 @@ class PortLocks:
             owner = _owner(lock)
             if owner == self.owner:
                 return True
-            if not _is_stale(owner):
+            if not (owner and _is_stale(owner)):  # of no owner: it is no lock, and not ours
                 return False
             lock.unlink()
             lock.symlink_to(self.owner)

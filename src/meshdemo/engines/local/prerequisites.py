@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from meshdemo.engines import Check
+from meshdemo.engines import Check, record
 from meshdemo.engines.local import envoy, limits, ports
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from meshdemo.engines.local.store import Store
 
 WALKTHROUGH_ENVOYS = 3
 SYSTEMS = ("Linux", "Darwin")
 
 
-def checks(state_dir: Path) -> Iterator[Check]:
+def checks(store: Store) -> Iterator[Check]:
     """Look at everything; nothing is changed."""
     yield _platform()
     yield from _envoy()
     yield _supervisor()
-    yield _state_dir(state_dir)
+    yield from _state(store)
     yield _ports()
     if limits.granted():
         yield _watchers()
@@ -54,11 +54,18 @@ def _supervisor() -> Check:
     return Check("supervisor is installed", ok=True, detail=version)
 
 
-def _state_dir(folder: Path) -> Check:
-    nearest = next(path for path in (folder, *folder.parents) if path.exists())
-    writable = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
-    hint = "" if writable else "Choose another with --state-dir."
-    return Check("the state directory can be written", writable, str(folder), hint)
+def _state(store: Store) -> Iterator[Check]:
+    name = "the state directory can be written"
+    try:
+        record.check(store.folder)
+        yield Check(name, ok=True, detail=str(store.folder))
+    except EnvironmentFailed as error:
+        yield Check(name, ok=False, detail=error.message, hint=error.hint)
+        return
+    try:
+        store.run(), store.objects(), store.plan()
+    except EnvironmentFailed as error:
+        yield Check("its files are whole", ok=False, detail=error.message, hint=error.hint)
 
 
 def _ports() -> Check:

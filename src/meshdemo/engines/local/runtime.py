@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -33,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from meshdemo.engines import Notify
-    from meshdemo.engines.local.store import Run, Store
+    from meshdemo.engines.local.runs import Run
+    from meshdemo.engines.local.store import Store
     from meshdemo.engines.local.translate import Config
     from meshdemo.manifests import Object
 
@@ -140,7 +140,7 @@ class Runtime:
         return images.programs(pod, services, proxy=planned.proxy(pod), run=self.run.run)
 
     def _reconcile(self, objects: Sequence[Object], lost: frozenset[int]) -> None:
-        self.store.ensure_sockets(self.run)
+        self.store.ensure_folders(self.run)
         before, running = self.planned(), self.supervisor.is_up()
         if before.pods and not running:
             self.supervisor.stop()  # What an earlier one left behind would keep our ports.
@@ -149,7 +149,7 @@ class Runtime:
         configs = self._configs(objects, planned)
         starting = {self.layout.sidecar(pod).folder for pod in fresh}
         for proxy, config in configs:
-            if not running or not proxy.folder.exists():
+            if not (running and files.is_own_folder(proxy.folder)):
                 starting.add(proxy.folder)
             if proxy.folder in starting:
                 xds.write_all(proxy, config)
@@ -243,7 +243,7 @@ class Runtime:
                 name = str(container["name"])
                 file = self.layout.program(pod, name)
                 argv = (sys.executable, "-S", "-E", str(launch.__file__), str(file))
-                content = file.read_text(encoding="utf-8")
+                content = files.text(file)
                 log = self.layout.log(pod, name)
                 found.append(Process(process_name(pod, name), argv, log, content))
             if pod.injected:
@@ -253,7 +253,7 @@ class Runtime:
     def _envoy(self, name: str, proxy: xds.Proxy) -> Process:
         file = proxy.folder / BOOTSTRAP
         argv = (self.run.envoy, "-c", str(file), *FLAGS)
-        return Process(name, argv, proxy.log, file.read_text(encoding="utf-8"))
+        return Process(name, argv, proxy.log, files.text(file))
 
     def _await(self, fresh: Iterable[PlannedPod], objects: Sequence[Object]) -> None:
         """Wait for new pods before requests go to them; if in vain, whoever waits next says so."""
@@ -287,10 +287,9 @@ class Runtime:
         """Remove what belongs to no pod any more."""
         pods = {self.layout.pod(pod) for pod in planned.pods}
         proxies = {self.layout.kube_proxy(name).folder for name, _ in planned.kube_proxies}
-        for folder in (self.layout.pods, self.store.folder / KUBE_PROXY):
-            for path in folder.glob("*"):
-                if path not in pods | proxies:
-                    shutil.rmtree(path)
+        for path in self.store.inside():
+            if path not in pods | proxies:
+                files.remove(path)
         self.locks.release([port for port in self.locks.held() if port not in planned.places])
 
 

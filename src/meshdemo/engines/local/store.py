@@ -10,7 +10,7 @@
 
 Each file is replaced by an atomic rename, so that a command that is killed leaves the old or the
 new one, and who only looks needs no lock. Everything that runs can be derived again from the
-objects.
+objects. Objects and pods carry a digest: what somebody else changed is not used.
 """
 
 from __future__ import annotations
@@ -18,13 +18,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import stat
-import tempfile
 import time
-import uuid
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,38 +27,28 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from meshdemo import documents
-from meshdemo.engines import files, record
+from meshdemo.engines import LOCAL, files, record
+from meshdemo.engines.local import runs
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.manifests import Object
+from meshdemo.settings import absolute, expand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
-ENGINE = "local"
-SOCKET_PATH_LIMIT = 104
-"""Bytes of a unix socket's path with its closing zero, on macOS; Linux has 108."""
-SOCKET_NAME_ROOM = 24
-"""Bytes that the longest name of a socket takes, with the process id that supervisord adds."""
+    from meshdemo.engines.local.runs import Run
+
 OBJECTS, PODS = "objects.yaml", "pods.json"
 REPLACED = (OBJECTS, PODS, "supervisord.conf")
-OURS = (*REPLACED, "pods", "kube-proxy", "sockets", "supervisord.pid", "supervisord.log",
-        "supervisord.log.1", "supervisord.out")  # fmt: skip
+DERIVED = ("supervisord.conf", "supervisord.pid", "supervisord.log", "supervisord.log.1",
+           "supervisord.out")  # fmt: skip
+FOLDERS = ("pods", "kube-proxy", runs.SOCKETS)
+OURS = (OBJECTS, PODS, *DERIVED, *FOLDERS)
+FIRST_LINE = "# {} sha256:{}; to change objects: meshdemo deploy -f, meshdemo route -f\n"
+GONE = "it is gone"
+ALTERED = "it is not as meshdemo wrote it"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One life of a mesh, from the first ``apply`` to ``down``."""
-
-    run: str
-    created: str
-    sockets: str
-    """The folder of the unix sockets; a short path."""
-    envoy: str
-    """Envoy's binary."""
-    envoy_version: str
-    engine: str = ENGINE
 
 
 class Store:
@@ -71,80 +56,108 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         # What runs has no business with our working directory, and one folder has one name.
-        self.folder = folder.expanduser().resolve()
+        found = absolute(expand(folder, "Name one with --state-dir, or MESHDEMO_STATE_DIR."))
+        self.folder = Path(os.path.realpath(found))
+        try:
+            str(self.folder).encode()
+        except UnicodeEncodeError as error:
+            hint = f"{record.ELSEWHERE} Or is your locale no UTF-8? LC_ALL=C.UTF-8"
+            raise EnvironmentFailed(f"{folder} is no text", hint=hint) from error
 
     def run(self) -> Run | None:
         """Give the run that is recorded, or None. Raises record.Damaged."""
         found = record.read(self.folder)
         if found is None:
+            if self._has_objects():
+                raise record.Damaged(self.folder / record.FILE, GONE)
             return None
-        if found["engine"] != ENGINE:
+        if found["engine"] != LOCAL:
             message = f"{self.folder} records a run of the {found['engine']} engine"
             raise EnvironmentFailed(message, hint=record.ELSEWHERE)
-        values = {name: found.get(name) for name in Run.__dataclass_fields__}
-        if wrong := [name for name, value in values.items() if not isinstance(value, str)]:
-            raise record.Damaged(self.folder / record.FILE, f"it has no {', '.join(wrong)}")
-        return Run(**{name: str(value) for name, value in values.items()})
+        run = runs.read(found, self.folder)
+        for folder in (self.folder / name for name in FOLDERS):
+            if os.path.lexists(folder) and not files.is_own_folder(folder):
+                raise record.Damaged(folder, record.NOT_OURS)
+        return run
+
+    def namespace(self) -> str:
+        """Give the namespace that the run is about; empty if nobody can tell."""
+        try:
+            run = self.run()
+        except EnvironmentFailed:  # whoever needs the record says what is wrong with it
+            return ""
+        return run.namespace if run else ""
+
+    def identity(self) -> tuple[str, Path] | None:
+        """Give a run's name and folder as the record says them, whatever else is wrong with it."""
+        try:
+            found = record.read(self.folder) or {}
+        except EnvironmentFailed:
+            return None
+        name, folder = found.get("run"), found.get("folder")
+        if isinstance(name, str) and isinstance(folder, str) and runs.IDENTITY.fullmatch(name):
+            return name, Path(folder)
+        return None
 
     def has_record(self) -> bool:
         """Tell whether there is a record, also one that cannot be used."""
-        return (self.folder / record.FILE).exists()
+        return os.path.lexists(self.folder / record.FILE)
 
-    def locked(self, doing: str, timeout: float) -> AbstractContextManager[None]:
-        """Keep other commands from changing this mesh; the folder is made if it is not there."""
-        return record.locked(self.folder, doing, timeout)
+    def locked(
+        self, doing: str, timeout: float, prepare: Callable[[], object] | None = None
+    ) -> AbstractContextManager[None]:
+        """Keep other commands from changing this mesh, as ``record.locked``."""
+        return record.locked(self.folder, doing, timeout, prepare)
 
-    def begin(self, envoy: str, version: str) -> Run:
+    def begin(self, envoy: str, version: str, namespace: str = "default") -> Run:
         """Record a new run. The caller holds the lock."""
-        taken = [name for name in OURS if (self.folder / name).exists()]
+        taken = [name for name in OURS if os.path.lexists(self.folder / name)]
         if taken:
             message = f"{self.folder} holds files that are not of a run: {', '.join(taken)}"
             raise EnvironmentFailed(message, hint=record.ELSEWHERE)
-        identity = uuid.uuid4().hex[:12]
-        run = Run(identity, now(), str(self._sockets(identity)), envoy, version)
+        run = runs.begin(self.folder, now(), (envoy, version), namespace)
         self.record(run)
         return run
 
-    def lost(self, identity: str) -> Run:
-        """Give what is known of a run of ours that left only its processes or its ports."""
-        places = (place for place in self._socket_places(identity) if place.is_dir())
-        return Run(identity, "", str(next(places, self.folder / "sockets")), "", "")
+    def lost(self, name: str, began_in: Path | None = None) -> Run:
+        """Give what is known of a run of ours that has no usable record."""
+        return runs.lost(name, self.folder, began_in or self.folder)
 
     def record(self, run: Run) -> None:
         """Write down the run."""
         record.write(self.folder, asdict(run))
 
-    def ensure_sockets(self, run: Run) -> Path:
-        """Make the folder for unix sockets, and check that nobody else can be in it."""
-        folder = Path(run.sockets)
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-            found = folder.lstat()
-        except OSError as error:
-            message = f"{folder}, a folder for sockets, cannot be made: {error.strerror}"
-            raise EnvironmentFailed(message, hint="Remove it, then: meshdemo down") from error
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-            message = f"{folder} is not a folder that only you can enter"
-            raise EnvironmentFailed(message, hint="Remove it, then: meshdemo down")
-        return folder
+    def ensure_folders(self, run: Run) -> None:
+        """See that what is to be written comes into folders of ours, and into files."""
+        runs.ensure_sockets(run)
+        for path in self.inside():
+            files.sweep(path) if files.is_own_folder(path) else files.remove_file(path)
+        for file in (self.folder / name for name in DERIVED):
+            if not files.is_file(file):
+                files.remove_file(file)
+
+    def inside(self) -> list[Path]:
+        """List what is in the folders that hold a folder for each pod, or for each kube-proxy."""
+        folders = (self.folder / name for name in FOLDERS if name != runs.SOCKETS)
+        return [path for folder in folders if folder.exists() for path in folder.iterdir()]
 
     def objects(self) -> tuple[Object, ...]:
-        """Give the applied objects, sorted by kind, namespace and name."""
+        """Give the applied objects, sorted by kind, namespace and name. Raises record.Damaged."""
         file = self.folder / OBJECTS
-        text = record.read_text(file) or ""
-        try:
-            found = list(yaml.load_all(text, Loader=_Loader))
-        except yaml.YAMLError as error:
-            raise record.Damaged(file, "it is no YAML") from error
-        if not all(isinstance(data, dict) for data in found):
-            raise record.Damaged(file, "it holds something that is no object")
-        return tuple(Object(data) for data in found)
+        if (text := record.read_text(file)) is None:
+            if os.path.lexists(self.folder / PODS):
+                raise record.Damaged(file, GONE)
+            return ()
+        first, _, body = text.partition("\n")
+        if f"{first}\n" != _first_line(body):
+            raise record.Damaged(file, ALTERED)
+        return tuple(Object(data) for data in yaml.load_all(body, Loader=_Loader))
 
     def replace(self, objects: Iterable[Object]) -> None:
         """Make these the applied objects, all at once. The caller holds the lock."""
         wanted = sorted(objects, key=lambda item: (item.kind, item.namespace, item.name))
         text = documents.write(item.data for item in wanted)
-        files.write_if_changed(self.folder / OBJECTS, text, durable=True)
+        files.write_if_changed(self.folder / OBJECTS, _first_line(text) + text, durable=True)
 
     def digest(self) -> str:
         """Give a short name for the applied objects as they are now, all together."""
@@ -152,47 +165,41 @@ class Store:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def plan(self) -> dict[str, Any]:
-        """Give what was last written by ``save_plan``; empty at first."""
-        text = record.read_text(self.folder / PODS)
-        return {} if text is None else record.parse(self.folder / PODS, text)
+        """Give what was last written by ``save_plan``; empty at first. Raises record.Damaged."""
+        file = self.folder / PODS
+        if (text := record.read_text(file)) is None:
+            return {}
+        plan = record.parse(file, text)
+        if plan.pop("sha256", "") != _digest(json.dumps(plan, indent=1)):
+            raise record.Damaged(file, ALTERED)
+        return plan
 
     def save_plan(self, plan: dict[str, Any]) -> None:
         """Record the planned pods."""
-        files.write_if_changed(self.folder / PODS, json.dumps(plan, indent=1))
+        sealed = {"sha256": _digest(json.dumps(plan, indent=1)), **plan}
+        files.write_if_changed(self.folder / PODS, json.dumps(sealed, indent=1))
 
-    def content(self, *runs: Run) -> list[Path]:
-        """List what there is of ours beside the record; ``runs`` are those known to be here."""
-        begun = runs or self.has_record() or (self.folder / record.MADE).exists()
-        if not begun:
+    def content(self, *known: Run) -> list[Path]:
+        """List what there is of ours beside the record; ``known`` are the runs that are here."""
+        made = os.path.lexists(self.folder / record.MADE)
+        if not (known or made or self.has_record() or self._has_objects()):
             return []
         paths = [self.folder / name for name in OURS]
         paths += [files.temporary(self.folder / name) for name in REPLACED]
-        return [path for path in paths if os.path.lexists(path)]
+        paths += [Path(run.sockets) for run in known if run.owns_sockets]
+        return [path for path in dict.fromkeys(paths) if os.path.lexists(path)]
 
-    def remove(self, *runs: Run) -> None:
+    def remove(self, *known: Run) -> None:
         """Remove what we made, and nothing else; the record last, so that it can go on."""
-        for run in runs:
-            shutil.rmtree(run.sockets, ignore_errors=True)
-        for path in self.content(*runs):
-            _remove(path)
-        if not self.content(*runs):
+        folders = {self.folder / name for name in FOLDERS} | {Path(run.sockets) for run in known}
+        for path in self.content(*known):
+            files.remove(path) if path in folders else files.remove_file(path)
+        if not self.content(*known):
             record.remove(self.folder)
 
-    def _sockets(self, identity: str) -> Path:
-        """Choose a folder for unix sockets: below the state directory if its path is short."""
-        for place in self._socket_places(identity):
-            if place.parent == self.folder or os.access(place.parent, os.W_OK | os.X_OK):
-                return place
-        message = f"no folder has a path short enough for a unix socket below {self.folder}"
-        raise EnvironmentFailed(message, hint="Choose a --state-dir with a shorter path.")
-
-    def _socket_places(self, identity: str) -> Iterator[Path]:
-        """List where the sockets of a run may be, the best place first."""
-        bases = [os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp"]  # noqa: S108 - 0700 below it
-        below = [Path(base) / f"meshdemo-{identity}" for base in bases if base]
-        for place in (self.folder / "sockets", *below):
-            if len(os.fsencode(place)) + SOCKET_NAME_ROOM < SOCKET_PATH_LIMIT:
-                yield place
+    def _has_objects(self) -> bool:
+        """Tell whether there are objects that we wrote, also if their record was lost."""
+        return files.text(self.folder / OBJECTS).startswith(f"# {record.SCHEMA} ")
 
 
 def now() -> str:
@@ -205,10 +212,9 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _remove(path: Path) -> None:
-    """Remove a file or a folder as far as we can; what is left is for the caller to see."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(OSError):
-            path.unlink()
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _first_line(text: str) -> str:
+    return FIRST_LINE.format(record.SCHEMA, _digest(text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from meshdemo.engines import Check, record
 from meshdemo.engines.local import images, ports
 from meshdemo.engines.local.processes import orphans
 from meshdemo.engines.local.processes.supervisor import Supervisor
+from meshdemo.engines.local.runs import IDENTITY
 from meshdemo.engines.local.store import PODS
 from meshdemo.errors import EnvironmentFailed
 
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 
     from psutil import Process
 
-    from meshdemo.engines.local.store import Run, Store
+    from meshdemo.engines.local.runs import Run
+    from meshdemo.engines.local.store import Store
 
 HINT = "Run `meshdemo down` again."
 UNSEEN = "a process that had left its session and cleared its environment would not have been found"
@@ -48,6 +51,7 @@ def take_down(store: Store, timeout: float) -> Iterator[Check]:
     deadline = time.monotonic() + timeout
     found = _Found()
     if _runs(store) or record.is_ours(store.folder):
+        record.clear_lock(store.folder)
         with store.locked("meshdemo down", timeout):
             found = _take_down(store, deadline)
     elif store.has_record():
@@ -59,8 +63,8 @@ def take_down(store: Store, timeout: float) -> Iterator[Check]:
 def _take_down(store: Store, deadline: float) -> _Found:
     found, runs, all_ended = _Found(), _runs(store), True
     for run in runs:
-        family = orphans.Family(run.run, store.folder)
-        locks = ports.PortLocks(run.run, store.folder)
+        family = orphans.Family(run.run, Path(run.folder))
+        locks = _locks(family)
         held = locks.held()
         found.families.append(family)
         found.ports += held
@@ -71,11 +75,8 @@ def _take_down(store: Store, deadline: float) -> _Found:
             locks.release(held)
         else:
             all_ended = False
-    found.files = [
-        *store.content(*runs),
-        *(store.folder / name for name in (record.FILE, record.LOCK, record.MADE)),
-        *(Path(run.sockets) for run in runs),
-    ]
+    record_files = (store.folder / name for name in (record.FILE, record.LOCK, record.MADE))
+    found.files = [*store.content(*runs), *record_files]
     if all_ended:
         store.remove(*runs)
     return found
@@ -98,17 +99,31 @@ def _runs(store: Store) -> list[Run]:
     """Find the run that is recorded, and those that lost their record but left traces.
 
     That is what holds a port in the name of this folder; without a usable record, also processes
-    that were started from files in it.
+    that were started from files in it, and what the record still says.
     """
     try:
         recorded = store.run()
     except record.Damaged:
         recorded = None
-    names = ports.runs_of(store.folder)
-    if recorded is None:
-        names |= orphans.runs_in(store.folder)
-        return [store.lost(name) for name in sorted(names)]
-    return [recorded, *(store.lost(name) for name in sorted(names - {recorded.run}))]
+    known = [recorded] if recorded else _named(store)
+    names = ports.runs_of(store.folder) | (set() if recorded else orphans.runs_in(store.folder))
+    lost = set(filter(IDENTITY.fullmatch, names)) - {run.run for run in known}
+    return [*known, *map(store.lost, sorted(lost))]
+
+
+def _named(store: Store) -> list[Run]:
+    """Give the run that an unusable record names, but for one of another folder: it may be a copy.
+
+    It is no copy, and was moved here, if the other folder has no such run any more.
+    """
+    name, folder = store.identity() or ("", store.folder)
+    if not name:
+        return []
+    try:
+        other = None if folder == store.folder else record.read(folder)
+    except EnvironmentFailed:  # it cannot be told
+        return []
+    return [] if other and other.get("run") == name else [store.lost(name, folder)]
 
 
 def _prove(store: Store, found: _Found) -> Iterator[Check]:
@@ -119,17 +134,21 @@ def _prove(store: Store, found: _Found) -> Iterator[Check]:
     late = bool(processes)
     yield Check("no process is left", not processes, detail, HINT, late=late)
     listening = [port for port in found.ports if ports.is_listening(port)]
-    locks = [ports.PortLocks(family.run, store.folder) for family in found.families]
+    locks = list(map(_locks, found.families))
     taken = sorted({*listening, *(port for lock in locks for port in lock.held())})
     detail = f"{len(found.ports):,} given back" if not taken else f"still taken: {taken}"
     yield Check("no port is left", not taken, detail, HINT, late=late)
-    left = [str(path) for path in found.files if path.exists()]
+    left = [str(path) for path in found.files if os.path.lexists(path)]
     detail = f"{store.folder} removed" if not left else f"still there: {', '.join(left)}"
     if late:
         detail = f"{store.folder} is kept until they have ended"
-    elif not left and store.folder.exists():
+    elif not left and os.path.lexists(store.folder):
         detail = f"nothing of ours in {store.folder}"
     yield Check("no file is left", not left, detail, HINT, late=late)
+
+
+def _locks(family: orphans.Family) -> ports.PortLocks:
+    return ports.PortLocks(family.run, family.folder)
 
 
 def _names(processes: list[Process]) -> str:

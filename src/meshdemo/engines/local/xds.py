@@ -141,10 +141,10 @@ def _union(folder: Path, file: str, wanted: Sequence[Json]) -> _Stage:
     """Keep what goes away until nothing refers to it any more."""
     names = {resource["name"] for resource in wanted}
     try:
-        before = json.loads((folder / file).read_text(encoding="utf-8"))["resources"]
-    except FileNotFoundError:
-        before = []
-    leaving = [resource for resource in before if resource["name"] not in names]
+        before = json.loads(files.text(folder / file))["resources"]
+        leaving = [resource for resource in before if resource["name"] not in names]
+    except (ValueError, LookupError, TypeError, RecursionError):  # none, or a broken one
+        leaving = []
     return _Stage(file, PREFIXES[file], _text([*wanted, *leaving]))
 
 
@@ -207,11 +207,11 @@ def _version(text: str) -> str:
 
 
 def _recorded(file: Path) -> str:
-    """Give the version that a file has now."""
+    """Give the version that a file has now; empty if it cannot be read."""
     try:
-        with file.open(encoding="utf-8") as opened:
-            return _version(opened.read(64))
-    except FileNotFoundError:
+        with files.open_to_read(file) as opened:
+            return _version(opened.read(64).decode(errors="replace"))
+    except OSError:
         return ""
 
 
@@ -222,7 +222,7 @@ def _write(folder: Path, stage: _Stage) -> None:
 def _size(log: Path) -> int:
     try:
         return log.stat().st_size
-    except FileNotFoundError:
+    except OSError:
         return 0
 
 
@@ -231,10 +231,10 @@ def _reason(log: Path, mark: int) -> str:
 
     def read() -> str:
         try:
-            with log.open(encoding="utf-8", errors="replace") as opened:
+            with files.open_to_read(log) as opened:
                 opened.seek(mark)
-                said = opened.read()
-        except FileNotFoundError:
+                said = opened.read().decode(errors="replace")
+        except OSError:
             return ""
         found = re.findall(r"(?:rejected|failed): (.+?)(?=\n\[\d{4}-|\Z)", said, re.DOTALL)
         return str(found[-1]).strip() if found else ""

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+OPEN_FILES = 1024
+"""Enough for the logs of some 500 processes; macOS grants 256 unless one asks for more."""
 SETTLED_SECONDS = 1
 """What ends sooner than this is started again after a pause that grows by a second each time."""
 RETRIES = 1_000_000
@@ -38,16 +40,20 @@ class Process:
     """What the process reads when it starts; a change restarts it."""
 
 
-def render(folder: Path, sockets: Path, processes: Iterable[Process]) -> str:
-    """Write supervisord's configuration."""
+def render(
+    folder: Path, sockets: Path, processes: Iterable[Process], open_files: int = OPEN_FILES
+) -> str:
+    """Write supervisord's configuration; ``open_files`` is how many it makes sure to have."""
     lines = [
         "[unix_http_server]",
         f"file={_value(sockets / SOCKET)}",
-        "chmod=0700",
+        "chmod=0600",
         "[supervisord]",
         "nodaemon=true",
         "silent=true",
-        "umask=077",
+        # By itself it asks for 1024 and 200, and does not start where less is allowed.
+        f"minfds={open_files}",
+        "minprocs=1",
         f"pidfile={_value(folder / PID_FILE)}",
         f"logfile={_value(folder / LOG)}",
         f"logfile_maxbytes={LOG_BYTES}",
@@ -68,6 +74,7 @@ def _program(process: Process) -> Sequence[str]:
         f"command={_value(shlex.join(process.argv))}",
         # Part of the configuration only so that supervisord sees the change.
         f'environment=MESHDEMO_CONTENT="{digest}"',
+        "umask=022",  # as in a container; supervisord's own keeps others out
         "autostart=true",
         "autorestart=true",
         f"startsecs={SETTLED_SECONDS}",

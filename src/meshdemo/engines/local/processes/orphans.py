@@ -102,11 +102,12 @@ def of_run(run: str) -> list[psutil.Process]:
 
 
 def runs_in(folder: Path) -> set[str]:
-    """Name the runs of which a supervisord or an Envoy was started from files in the folder."""
+    """Name the runs of which we started a supervisord or an Envoy from files in the folder."""
     return {
         _mark(process) or ""
         for process in psutil.process_iter()
         if any(word.startswith(_files(folder)) for word in _words(process))
+        and _user(process) == os.getuid()
     } - {""}
 
 

@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from meshdemo.engines import files
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -45,14 +47,14 @@ class Starts:
     def count(self) -> Counter[str]:
         """Count for each process since it was added, or since supervisord was started."""
         try:
-            with self.log.open("rb") as file:
+            with files.open_to_read(self.log) as file:
                 found = os.fstat(file.fileno())
                 if not self._goes_on(found):
                     self._begin()
                 file.seek(self._end)
                 self._read(file.read())
                 self._file = found
-        except FileNotFoundError:
+        except OSError:  # there is none, or what is there is no log: nobody can tell
             return Counter()
         return self._starts
 
@@ -66,8 +68,8 @@ class Starts:
     def _begin(self) -> None:
         self._starts.clear()
         self.ends.clear()
-        with suppress(FileNotFoundError):  # there was no rotation yet
-            self._read(self.log.with_name(f"{self.log.name}.1").read_bytes())
+        with suppress(OSError):  # there was no rotation yet
+            self._read(files.read(self.log.with_name(f"{self.log.name}.1")))
         self._end = 0
 
     def _read(self, text: bytes) -> None:

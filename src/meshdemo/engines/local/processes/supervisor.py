@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import resource
 import signal
 import sys
 import time
@@ -88,7 +89,7 @@ class Supervisor:
 
     def ensure(self, processes: Sequence[Process]) -> None:
         """Have these processes running, and no others. One that is unchanged is not touched."""
-        text = configuration.render(self.folder, self.sockets, processes)
+        text = configuration.render(self.folder, self.sockets, processes, _open_files())
         file = self.folder / configuration.CONFIG
         if self.is_up():
             files.write(file, text)
@@ -155,7 +156,7 @@ class Supervisor:
         )
         _try_until(lambda: self.is_up() or _has_ended(pid), "supervisord", START_SECONDS)
         if not self.is_up():
-            said = output.read_text(errors="replace").strip() or f"no word in {START_SECONDS} s"
+            said = files.text(output).strip() or f"no word in {START_SECONDS} s"
             message = f"supervisord did not start: {said}"
             raise EnvironmentFailed(message, hint="Try again after `meshdemo down`.")
 
@@ -202,6 +203,12 @@ class Supervisor:
         except (ExpatError, xmlrpc.client.Error, LookupError, ValueError) as error:
             message = f"supervisord answers {method} with {answer[:80]!r}, which is no XML-RPC"
             raise EnvironmentFailed(message, hint="Try again after `meshdemo down`.") from error
+
+
+def _open_files() -> int:
+    """Say how many open files supervisord is to have: what it asks for, or what there may be."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return configuration.OPEN_FILES if most < 0 else min(configuration.OPEN_FILES, most)
 
 
 def _has_ended(child: int) -> bool:

@@ -1,0 +1,170 @@
+"""Strange environments: what is missing is said with a way out, never as a bug of ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+# The program in a container with a user id of its own, which no password database knows. It runs
+# one command line after the other, and tells how each of them ended.
+UNKNOWN_USER = """
+import io, json, os, pwd, sys
+def getpwuid(number):
+    raise KeyError(f"getpwuid(): uid not found: {number}")
+pwd.getpwuid = getpwuid
+from meshdemo.cli import main
+from meshdemo.cli.invocation import Invocation
+from meshdemo.report.progress import Progress
+if gone := os.environ.pop("GONE", ""):
+    os.chdir(gone)
+    os.rmdir(gone)
+ended = []
+for line in sys.argv[1:]:
+    said = io.StringIO()
+    run = Invocation(progress=Progress.on(said, said))
+    ended.append((line, main(line.split(), invocation=run), said.getvalue()))
+print()
+print(json.dumps(ended))
+"""
+COMMANDS = ("status", "up --no-verify", "down", "verify", "exec -- true", "logs", "proxy-url",
+            "route v2", "route --clear", "deploy", "inject", "doctor", "get pods")  # fmt: skip
+NOBODY = "~no-such-user-here/state"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How one command line ended."""
+
+    line: str
+    code: int
+    said: str
+
+    def assert_refused(self, *words: str) -> None:
+        assert self.code == 3, self
+        assert not [word for word in words if word not in self.said], self
+
+
+def call(lines: Iterable[str], environment: Mapping[str, str], *prefix: str) -> list[Ended]:
+    """Run command lines there, in a small environment."""
+    done = subprocess.run(
+        [*prefix, sys.executable, "-c", UNKNOWN_USER, *lines],
+        env={"PATH": os.environ["PATH"], **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done
+    return [Ended(*each) for each in json.loads(done.stdout.splitlines()[-1])]
+
+
+def test_without_a_home_folder_the_state_needs_a_name() -> None:
+    for ended in call(COMMANDS, {}):
+        ended.assert_refused("HOME is not set", "--state-dir", "MESHDEMO_STATE_DIR")
+
+
+def test_what_needs_no_state_needs_no_home_folder(tmp_path: Path) -> None:
+    lines = ("version", "--help", "inject --help", f"manifests {tmp_path}")
+    assert {ended.code for ended in call(lines, {})} == {0}
+
+
+@pytest.mark.parametrize("by_flag", [True, False], ids=["--state-dir", "MESHDEMO_STATE_DIR"])
+def test_with_a_folder_for_the_state_all_of_it_works_without_a_home_folder(
+    tmp_path: Path, by_flag: bool
+) -> None:
+    state = str(tmp_path / "state")
+    environment = {} if by_flag else {"MESHDEMO_STATE_DIR": state}
+    lines = ["doctor", "up --requests 20", "status", "route v1", "verify --expect v1=100%",
+             "exec -- true", "logs app-v1", "proxy-url", "route --clear", "down"]  # fmt: skip
+    for ended in call(
+        [f"--state-dir {state} {n}" for n in lines] if by_flag else lines, environment
+    ):
+        assert ended.code == 0, ended
+    assert not Path(state).exists()
+
+
+def test_a_mesh_comes_up_where_fewer_processes_and_files_are_allowed_than_supervisord_asks_for(
+    tmp_path: Path,
+) -> None:
+    # Root's own limit is looked at and not enforced; others may have more processes than that.
+    few = "ulimit -n 500; ulimit -u 150" if os.geteuid() == 0 else "ulimit -n 500"
+    limited = ("sh", "-c", f'{few}; exec "$@"', "sh")
+    environment = {"MESHDEMO_STATE_DIR": str(tmp_path / "state")}
+    up, down = call(["up --no-verify", "down"], environment, *limited)
+    assert (up.code, down.code) == (0, 0), up
+
+
+@pytest.mark.parametrize(
+    ("environment", "line"),
+    [
+        ({}, f"--state-dir {NOBODY} status"),
+        ({}, f"up --state-dir {NOBODY}"),
+        ({"MESHDEMO_STATE_DIR": NOBODY}, "down"),
+        ({"XDG_STATE_HOME": NOBODY}, "verify"),
+        ({"MESHDEMO_ISTIOCTL": NOBODY}, "images --engine cluster"),
+        ({}, f"images --engine cluster --istioctl {NOBODY}"),
+        ({}, f"status --kubeconfig {NOBODY}"),
+        ({"KUBECONFIG": NOBODY}, "verify --engine cluster"),
+    ],
+    ids=str,
+)
+def test_a_home_folder_that_nobody_has_is_named(environment: dict[str, str], line: str) -> None:
+    (ended,) = call([line], environment)
+    ended.assert_refused("no-such-user-here")
+
+
+def test_below_a_folder_that_we_may_not_enter_there_is_no_state(tmp_path: Path) -> None:
+    # Root may enter everywhere, unless somebody takes that right away.
+    powerless = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
+    if os.geteuid() == 0 and not shutil.which("setpriv"):
+        pytest.skip("setpriv is not there, and root may enter every folder")
+    closed = tmp_path / "closed"
+    (closed / "below").mkdir(parents=True)
+    closed.chmod(0)
+    environment = {"MESHDEMO_STATE_DIR": str(closed / "below" / "state")}
+    try:
+        for ended in call(COMMANDS, environment, *(powerless if os.geteuid() == 0 else ())):
+            ended.assert_refused("Permission denied", "--state-dir")
+    finally:
+        closed.chmod(0o700)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "/".join(["a" * 200] * 30)], ids=["name", "path"])
+def test_a_name_that_is_too_long_is_no_place(name: str, tmp_path: Path) -> None:
+    for ended in call(COMMANDS, {"MESHDEMO_STATE_DIR": f"{tmp_path}/{name}"}):
+        ended.assert_refused("File name too long", "--state-dir")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("state", ["not there any more", "Change to a folder"]),
+        ("{tmp}/state", ["not there any more"]),  # where would its commands run?
+        ("/proc/state", ["cannot be used", "--state-dir"]),
+        ("/dev/null/state", ["cannot be used", "--state-dir"]),
+        ("{tmp}/\udcff", ["is no text", "--state-dir"]),
+        ("{tmp}/a\nb", ["characters", "--state-dir"]),
+    ],
+    ids=["relative to nothing", "from nowhere", "proc", "null", "no UTF-8", "two lines"],
+)
+def test_where_no_mesh_can_be_up_says_so(state: str, words: list[str], tmp_path: Path) -> None:
+    environment = {"MESHDEMO_STATE_DIR": state.format(tmp=tmp_path)}
+    if "not there any more" in words:
+        environment["GONE"] = str(tmp_path / "gone")
+        (tmp_path / "gone").mkdir()
+    up, down = call(["up --no-verify", "down"], environment)
+    up.assert_refused(*words)
+    assert down.code in {0, 3}, down
+    assert not list(tmp_path.iterdir())
