@@ -36,6 +36,17 @@ def test_an_envoys_critical_line_says_why_it_ends(tmp_path: Path) -> None:
     assert str(log) in crashes.hint_of_envoy(said, log)
 
 
+def test_what_envoy_wraps_around_the_reason_is_left_out(tmp_path: Path) -> None:
+    log = tmp_path / "istio-proxy.log"
+    log.write_text(
+        "[2026-01-01 10:00:00.238][8][critical][main] [source/server/server.cc:449] error `cannot "
+        "bind '/x': No such file or directory` initializing config 'goo.gle/debugonly\n"
+        "  bootstrap.json'\ncannot bind '/x': No such file or directory\n"
+    )
+    said = crashes.of_envoy(crashing(8), log)
+    assert said.endswith("): cannot bind '/x': No such file or directory")
+
+
 @pytest.mark.parametrize("name", ["istio-proxy", "kube-proxy"])
 def test_without_such_a_line_its_last_lines_are_shown(tmp_path: Path, name: str) -> None:
     log = tmp_path / f"{name}.log"

@@ -25,6 +25,8 @@ ENVOY_LINE = re.compile(
     r"\[[^\]]+\]\[(?P<thread>\d+)\]\[(?P<level>\w+)\]\[(?P<about>\w+)\] "
     r"(?:\[[^\]]*\] )?(?P<text>.*)"
 )
+STARTING = re.compile(r"error `(?P<text>.+)` initializing config.*")
+"""What wraps the reason why an Envoy does not even start."""
 FOOTNOTES = ("backtrace", "envoy_bug")
 """What Envoy writes below the line that says why it ends."""
 
@@ -81,7 +83,8 @@ def _last_word(log: Path, process: int) -> str:
         if not found or int(found["thread"]) != process or found["level"] != "critical":
             continue
         if found["about"] not in FOOTNOTES:
-            return " ".join(found["text"].split())[:LONGEST]
+            text = " ".join(found["text"].split())
+            return STARTING.sub(r"\g<text>", text)[:LONGEST]
     return ""
 
 
