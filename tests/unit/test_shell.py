@@ -78,7 +78,7 @@ def test_a_program_runs_beside_what_else_is_done(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("script", "timeout", "why"),
-    [("echo no >&2; exit 3", SECONDS, "exit status 3\nno"), ("sleep 600", 0.5, "did not end")],
+    [("echo no >&2; exit 3", SECONDS, "exit status 3\nno"), ("exec sleep 600", 0.5, "did not end")],
 )
 def test_a_program_beside_that_fails_says_so_when_it_is_asked(
     script: str, timeout: float, why: str
