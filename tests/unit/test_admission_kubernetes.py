@@ -208,13 +208,19 @@ PORTS = ", ".join(f"{{name: p{n}, port: {n}}}" for n in range(1, 601))
     [
         (
             deployment(ECHO, more="replicas: 1000000"),
-            ["spec.replicas: with it there are 1,000,000"],
+            ["spec.replicas: in all there are 1,000,000"],
         ),
         (deployment(ECHO, more="replicas: 200"), []),
         (SERVICE.format(n=1, spec=f"{{ports: [{PORTS}]}}"), []),
         (
             "---\n".join(SERVICE.format(n=n, spec=f"{{ports: [{PORTS}]}}") for n in (1, 2, 3)),
-            ["s2 spec.ports: with it there are 1,200 ports of Services, and the local engine"],
+            ["s1 spec.ports: in all there are 1,800 ports of Services, and the local engine"],
+        ),
+        (
+            textwrap.dedent(deployment(ECHO, more="replicas: 2"))
+            + "---\n"
+            + SERVICE.format(n=1, spec=f"{{selector: {{app: a}}, ports: [{PORTS}]}}"),
+            ["Deployment default/other: in all there are 1,200 ports of pods, and the local"],
         ),
         (
             SERVICE.format(n=1, spec=f"{{ports: [{PORTS}, {PORTS}]}}"),
@@ -222,7 +228,7 @@ PORTS = ", ".join(f"{{name: p{n}, port: {n}}}" for n in range(1, 601))
         ),
         (
             "---\n".join(ACCOUNT.format(n=n) for n in range(1001)),
-            ["s1000: with it there are 1,001 objects, and the local engine takes 1,000"],
+            ["s0: in all there are 1,001 objects, and the local engine takes 1,000"],
         ),
         (
             SERVICE.format(n=1, spec="{selector: {" + ", ".join(f"a{n}: b" for n in range(20000)))
@@ -230,7 +236,7 @@ PORTS = ", ".join(f"{{name: p{n}, port: {n}}}" for n in range(1, 601))
             ["s1: 20,0", "values are too many: the local engine takes 20,000 values in one object"],
         ),
     ],
-    ids=["replicas", "200 pods", "600 ports", "ports", "list", "objects", "values"],
+    ids=["replicas", "200 pods", "600 ports", "ports", "pods' ports", "list", "objects", "values"],
 )
 def test_what_would_take_minutes_is_refused_by_its_bound(text: str, words: list[str]) -> None:
     found = said(text)

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 Files = Annotated[
     list[str] | None,
     typer.Option(
-        "--filename", "-f", metavar="FILE", help="A file, a folder or - of YAML. May repeat."
+        "--filename",
+        "-f",
+        metavar="FILE",
+        help="A file, a folder, an https:// URL or - of YAML. May repeat.",
     ),
 ]
 InjectionMode = Literal["kube-inject", "auto", "none"]

@@ -71,6 +71,8 @@ def admit(objects: Sequence[Object], existing: Sequence[Object]) -> Admission:
             if item.kind == "VirtualService":
                 problems += virtual_service.limits(top(known[-1]))
     problems += bounds.total_problems(known, existing)
+    if not problems:  # else there may be no end of pods, or none that can be planned
+        problems += bounds.pod_port_problems(known, existing)
     if problems:
         return Admission(problems=in_order(problems))
     warnings = analysis.warnings(known, Landscape.after(known, existing, now()))

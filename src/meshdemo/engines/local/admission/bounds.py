@@ -5,8 +5,11 @@ Each bound is said by its number, so that nobody waits for minutes to learn of i
 
 from __future__ import annotations
 
+from collections import Counter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from meshdemo.engines.local import plan
 from meshdemo.engines.node import Node, top
 
 if TYPE_CHECKING:
@@ -24,7 +27,8 @@ MOST_OBJECTS = 1_000
 MOST_PODS = 200
 """Each is a process and an Envoy, with 70 MB."""
 MOST_PORTS = 1_000
-"""Of all Services: for each of them every sidecar has a cluster, and its pods have listeners."""
+"""Of all Services, as every sidecar has a cluster for each; and of all pods, as each of theirs is
+a listener and two ports on loopback. A second goes into 150 of them."""
 
 
 def size_problems(item: Object) -> Iterator[Problem]:
@@ -45,14 +49,27 @@ def total_problems(objects: Sequence[Object], existing: Sequence[Object]) -> Ite
     given = {item.key for item in objects}
     staying = [item for item in existing if item.key not in given]
     for count, most, what in _TOTALS:
-        total = sum(count(top(item))[0] for item in staying)
-        for item in objects:
-            number, node = count(top(item))
-            total += number
-            if number and total > most:
-                message = f"with it there are {total:,} {what}, and the local engine takes {most:,}"
-                yield node.problem(message)
-                break
+        counted = [count(top(item)) for item in objects]
+        total = sum(number for number, _ in (*counted, *(count(top(item)) for item in staying)))
+        number, most_of_it = max(counted, key=itemgetter(0), default=(0, None))
+        if number and most_of_it and total > most:
+            message = f"in all there are {total:,} {what}, and the local engine takes {most:,}"
+            yield most_of_it.problem(message)
+
+
+def pod_port_problems(objects: Sequence[Object], existing: Sequence[Object]) -> Iterator[Problem]:
+    """Judge how many ports the pods will have: those declared, and those that Services ask for."""
+    every = {item.key: item for item in (*existing, *objects)}
+    sizes: Counter[tuple[str, str, str]] = Counter()
+    for blueprint in plan.blueprints(every.values()):
+        sizes[plan.owner(blueprint.pod)] += len(blueprint.ports)
+
+    def size(item: Object) -> int:
+        return sizes[item.kind, item.namespace, item.name] or len(item.spec.get("ports") or ())
+
+    if (total := sum(sizes.values())) > MOST_PORTS:
+        message = f"in all there are {total:,} ports of pods, and the local engine takes"
+        yield max(objects, key=size).problem(f"{message} {MOST_PORTS:,}")
 
 
 def _values(value: Any, path: FieldPath) -> Iterator[tuple[FieldPath, Any]]:  # noqa: ANN401 - any data
