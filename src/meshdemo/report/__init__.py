@@ -8,6 +8,7 @@ exit code, errors included. Its keys are in camelCase, as in the JSON of kubectl
     engine, context, namespace    the mesh it is about; null where no engine was opened
     error               only for an error: message, hint, problems (each with message, file,
                         line, object, field, hint, code)
+    requests, tally     beside an error that is a signal: what a measurement had counted till then
     ...                 the command's own keys, see the functions that make the reports
 
 ``get`` alone prints what kubectl prints: an object or a List, which can be applied again.
