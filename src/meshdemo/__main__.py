@@ -7,6 +7,8 @@ import sys
 
 from meshdemo.cli import main
 
+BEHIND = "-python"
+"""What the name of the script has more than ``scripts/meshdemo``, which becomes it."""
 SELDOM = 100_000
 """Objects between two searches for garbage; Python's own 700 suits programs that run longer."""
 
@@ -18,6 +20,7 @@ def run() -> int:
     while they are made, and once more at the end, takes a tenth of a second.
     """
     gc.set_threshold(SELDOM)
+    sys.argv[0] = sys.argv[0].removesuffix(BEHIND)  # what was typed
     code = main()
     gc.freeze()
     return code

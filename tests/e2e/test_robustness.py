@@ -119,6 +119,18 @@ def test_a_closed_pipe_does_not_change_the_verdict(running: Mesh, expect: str, c
     assert running.shell(script).returncode == code
 
 
+@pytest.mark.parametrize("line", ["status", "inject -f -", "--help", "moon"])
+def test_a_folder_as_standard_input_is_the_environments_and_said_as_everything_is(
+    mesh: Mesh, line: str
+) -> None:
+    done = mesh.shell(f"meshdemo {line} < /")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("error: standard input is a folder\n")
+    assert "</dev/null" in done.stderr
+    done = mesh.shell(f"meshdemo -o json {line} < /")
+    assert (done.returncode, json.loads(done.stdout)["exitCode"]) == (3, 3)
+
+
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_during_a_measurement_is_no_verdict(running: Mesh, signum: signal.Signals) -> None:
     verify = running.start("verify", "--expect", "v2=100%", "--requests", "200000", "-o", "json")

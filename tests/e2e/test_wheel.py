@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 NAMES = {"yaml": "pyyaml", "websocket": "websocket-client"}
 """Distributions that are not called as what is imported."""
+NAME = f"meshdemo-{__version__}"
 MANIFESTS = {file for file in (ROOT / "manifests").rglob("*") if file.is_file()}
 
 
@@ -66,6 +67,9 @@ def test_the_walkthrough_works_from_the_wheel_alone(
     assert str(ROOT) not in where.stdout
 
     mesh.run("up")
+    assert mesh.shell("meshdemo status < /").returncode == 3
+    (tmp_path / "link").symlink_to(installed)
+    assert subprocess.run([tmp_path / "link", "version"], check=False).returncode == 0
 
     out = tmp_path / "out"
     mesh.run("manifests", str(out))
@@ -79,9 +83,8 @@ def test_the_wheel_holds_the_package_the_manifests_and_nothing_else(wheel: Path)
     shipped = {f"meshdemo/_{file.relative_to(ROOT).as_posix()}" for file in MANIFESTS}
     assert shipped <= names
     assert "meshdemo/py.typed" in names
-    assert {name.split("/")[0] for name in names} == {
-        "meshdemo",
-        f"meshdemo-{__version__}.dist-info",
+    assert {name for name in names if not name.startswith(("meshdemo/", f"{NAME}.dist-info/"))} == {
+        f"{NAME}.data/scripts/meshdemo"
     }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.main import get_command
 
-from meshdemo.cli import calling, ending, options, usage
+from meshdemo.cli import calling, ending, options, streams, usage
 from meshdemo.cli.command import Commands, Group
 from meshdemo.cli.delete import delete
 from meshdemo.cli.deploy import deploy
@@ -98,6 +98,7 @@ def run(arguments: list[str], invocation: Invocation) -> int:
     if COMPLETION in os.environ:
         command.main(arguments, prog_name=PROGRAM)
     try:
+        streams.refuse_folder()
         with _terminable(), command.make_context(PROGRAM, [*arguments], obj=invocation) as ctx:
             report: Report = command.invoke(ctx)
             return ending.finish(invocation, report)

@@ -7,6 +7,8 @@ import os
 import select
 import sys
 
+from meshdemo.errors import EnvironmentFailed
+
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -25,6 +27,13 @@ def open_closed() -> None:
     if sys.stderr is None:
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - stays open
     # Whoever reads sys.stdin finds None, and can say that it is closed.
+
+
+def refuse_folder() -> None:
+    """Raise EnvironmentFailed where standard input is a folder, as ``scripts/meshdemo`` found."""
+    if os.environ.pop("MESHDEMO_STDIN", "") == "folder":
+        hint = "Give it a file or a pipe, or nothing: </dev/null"
+        raise EnvironmentFailed("standard input is a folder", hint=hint)
 
 
 def output_error(error: OSError) -> OSError | None:
