@@ -1,4 +1,4 @@
-"""Manifests from the web: https only, bounded in size and time."""
+"""What comes from the web: safe redirects for all of it; for manifests https only, and bounds."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ import threading
 import urllib.error
 import urllib.request
 from http.client import HTTPException
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from meshdemo import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from http.client import HTTPMessage
 
+    Refuse = Callable[[str], None]
+
 SCHEME = "https://"
-ONLY_SAFE = f"only {SCHEME} is fetched"
+FAILURES = (OSError, HTTPException, ValueError)
+"""What comes of a host that cannot be reached, breaks off, or says what is no HTTP and no URL."""
 SECONDS = 30.0
 """How long a manifest may take to come, the look-up of its host's name included."""
 
@@ -28,7 +32,7 @@ def fetch(url: str, most: int) -> bytes:
     def ask() -> None:
         try:
             answers.put(_asked(url, most))
-        except (OSError, HTTPException, ValueError) as error:
+        except FAILURES as error:
             answers.put(error)
 
     # In a thread: nothing bounds the look-up of a name, nor a server that sends a byte a second.
@@ -43,8 +47,26 @@ def fetch(url: str, most: int) -> bytes:
     return answer
 
 
-class _OnlySafe(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect, but never from https to anything less."""
+def opened(url: str, refuse: Refuse, timeout: float) -> IO[bytes]:
+    """Open what is at a URL. Raises one of FAILURES, and what ``refuse`` raises.
+
+    It is asked about the URL, and about every other one that this one leads to; ``timeout`` is
+    how many seconds the connection may say nothing.
+    """
+    refuse(url)
+    agent = {"User-Agent": f"meshdemo/{__version__}"}
+    request = urllib.request.Request(url, headers=agent)  # noqa: S310 - refuse has been asked
+    answer: IO[bytes] = urllib.request.build_opener(_Redirects(refuse)).open(
+        request, timeout=timeout
+    )
+    return answer
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect, but to no place that is refused."""
+
+    def __init__(self, refuse: Refuse) -> None:
+        self.refuse = refuse
 
     def redirect_request(  # the library's signature
         self,
@@ -55,26 +77,38 @@ class _OnlySafe(urllib.request.HTTPRedirectHandler):
         headers: HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        if not is_safe(newurl):
-            raise ValueError(f"it leads to {newurl}, and {ONLY_SAFE}")
+        self.refuse(newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+    def http_error_302(  # the library's signature
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+    ) -> Any:  # noqa: ANN401 - as the library's
+        """Follow it, and do not leave the connection open if that fails."""
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except BaseException:
+            fp.close()
+            raise
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 def _asked(url: str, most: int) -> bytes:
-    if not is_safe(url):
-        raise ValueError(ONLY_SAFE)
-    agent = {"User-Agent": f"meshdemo/{__version__}"}
-    request = urllib.request.Request(url, headers=agent)  # noqa: S310 - it is https
-    with urllib.request.build_opener(_OnlySafe).open(request, timeout=SECONDS) as answer:
-        content: bytes = answer.read(most)
-        if answer.length and len(content) < most:
+    with opened(url, _refuse_unsafe, SECONDS) as answer:
+        content = answer.read(most)
+        if getattr(answer, "length", 0) and len(content) < most:
             raise ValueError("the connection ended before the file did")
         return content
 
 
-def is_safe(url: str) -> bool:
-    """Tell whether nobody on the way can change what comes from a URL."""
-    return url.lower().startswith(SCHEME)
+def _refuse_unsafe(url: str) -> None:
+    if not url.lower().startswith(SCHEME):
+        raise ValueError(f"only {SCHEME} is fetched, not {url}")
 
 
 def _reason(error: Exception) -> str:

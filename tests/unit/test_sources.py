@@ -71,8 +71,8 @@ def test_what_does_not_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         ("https://", "cannot be read: no host given"),
         ("https://127.0.0.1:1/a.yaml", "cannot be read: Connection refused"),
         ("https://127.0.0.1:x/a.yaml", "cannot be read: nonnumeric port: 'x'"),
-        ("http://127.0.0.1/a.yaml", "cannot be read: only https:// is fetched"),
-        ("ftp://127.0.0.1/a.yaml", "cannot be read: only https:// is fetched"),
+        ("http://127.0.0.1/a.yaml", "only https:// is fetched, not http://127.0.0.1/a.yaml"),
+        ("ftp://127.0.0.1/a.yaml", "only https:// is fetched, not ftp://127.0.0.1/a.yaml"),
     ],
     ids=lambda value: value[:30].replace("\0", "NUL"),
 )
@@ -176,7 +176,7 @@ def test_an_https_url_is_fetched(site: str) -> None:
         ("/none", "cannot be read: 404 Not Found"),
         ("/large", "cannot be read: it is longer than 10 MiB"),
         ("/short", "cannot be read: the connection ended before the file did"),
-        ("/away", "cannot be read: it leads to http://127.0.0.1/a, and only https:// is fetched"),
+        ("/away", "cannot be read: only https:// is fetched, not http://127.0.0.1/a"),
     ],
 )
 def test_what_a_url_does_not_give_is_said(site: str, path: str, said: str) -> None:

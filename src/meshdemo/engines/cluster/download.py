@@ -14,20 +14,18 @@ import re
 import tarfile
 import tempfile
 import urllib.error
-import urllib.request
 import zlib
-from http.client import HTTPException
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from meshdemo.engines.cluster.checksums import KNOWN
 from meshdemo.engines.cluster.releases import PINNED
 from meshdemo.errors import EnvironmentFailed, UsageError, advice
+from meshdemo.fetching import FAILURES, opened
 from meshdemo.settings import expand, state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from http.client import HTTPMessage
     from pathlib import Path
 
     from meshdemo.engines import Download
@@ -38,8 +36,6 @@ MEMBER = "istioctl"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MOST_BYTES = 400_000_000
 """Far above an istioctl, packed or not, and below what fills a disk."""
-FAILURES = (OSError, HTTPException, ValueError)
-"""What comes of a host that cannot be reached, breaks off, or says what is no HTTP and no URL."""
 BROKEN = (tarfile.TarError, OSError, EOFError, ValueError, zlib.error)
 """What comes of an archive that is none."""
 CHUNK = 1 << 20
@@ -124,7 +120,7 @@ def _order(version: str) -> tuple[int, ...]:
 def _official_sha256(archive: str, timeout: float) -> str:
     """Ask the official host for the checksum; it is the first word of what it says."""
     try:
-        with _open(f"{archive}.sha256", timeout) as answer:
+        with opened(f"{archive}.sha256", _refuse_unsafe, timeout) as answer:
             words = answer.read(1000).decode(errors="replace").split()
     except FAILURES as error:
         hint = "Say the archive's checksum with --sha256: it is never taken from a mirror."
@@ -138,7 +134,7 @@ def _download(source: str, archive: IO[bytes], sha256: str, timeout: float) -> N
     """Write the archive into a file, and see that it is the right one."""
     digest, size = hashlib.sha256(), 0
     try:
-        with _open(source, timeout) as answer:
+        with opened(source, _refuse_unsafe, timeout) as answer:
             while chunk := answer.read(CHUNK):
                 size += len(chunk)
                 if size > MOST_BYTES:
@@ -202,46 +198,6 @@ class _Bounded:
 def _swollen(source: str) -> EnvironmentFailed:
     message = f"{source} unpacks to more than {MOST_BYTES:,} bytes, which is no {MEMBER}"
     return EnvironmentFailed(message, hint=HINT)
-
-
-class _OnlySafe(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect, but never from https to anything less."""
-
-    def redirect_request(  # the library's signature
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: HTTPMessage,
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        _refuse_unsafe(newurl)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-    def http_error_302(  # the library's signature
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: HTTPMessage,
-    ) -> Any:  # noqa: ANN401 - as the library's
-        """Follow it, and do not leave the connection open if that fails."""
-        try:
-            return super().http_error_302(req, fp, code, msg, headers)
-        except BaseException:
-            fp.close()
-            raise
-
-    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
-
-
-def _open(url: str, timeout: float) -> IO[bytes]:
-    _refuse_unsafe(url)
-    opener = urllib.request.build_opener(_OnlySafe)
-    answer: IO[bytes] = opener.open(url, timeout=timeout)
-    return answer
 
 
 def _refuse_unsafe(url: str) -> None:
