@@ -78,3 +78,17 @@ def test_who_wrote_nothing_and_who_could_not_be_started_is_said(tmp_path: Path) 
 )
 def test_one_end_is_bad_luck_and_two_are_not(state: State, given_up: bool) -> None:
     assert crashes.is_given_up(state) is given_up
+
+
+def test_where_nothing_more_may_be_started_the_way_out_is_another_one(tmp_path: Path) -> None:
+    why = "Too many processes in process table to spawn 'default.app'"
+    state = State(0, CRASHING, 0, unstartable=why)
+    envoy, app = (of("app", state, tmp_path / "log") for of in (_of_envoy, crashes.of_container))
+    assert why in envoy
+    assert why in app
+    hints = crashes.hint_of_envoy(envoy, tmp_path), crashes.hint_of_container(app)
+    assert all("ulimit -u" in hint for hint in hints)
+
+
+def _of_envoy(_: str, state: State, log: Path) -> str:
+    return crashes.of_envoy(state, log)

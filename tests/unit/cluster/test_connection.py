@@ -229,6 +229,7 @@ def test_a_server_whose_certificate_is_not_to_be_checked_brings_no_warning(
     [
         ("a: [b", "is no kubeconfig: while parsing"),
         ("just words", "is no kubeconfig: it is not of that shape"),
+        ("a: " + "[" * 100_000, "is no kubeconfig: it is not of that shape"),
         ("", "is no kubeconfig: .* is empty"),
         ("contexts: words", "is no kubeconfig: .*Expected key name"),
         ("{}", "names no current context; it has none at all"),

@@ -31,6 +31,7 @@ T = TypeVar("T")
 UNREADABLE = (
     *(ConfigException, yaml.YAMLError, OSError),
     *(ValueError, TypeError, AttributeError, KeyError),  # of a file that has another shape
+    RecursionError,  # of one that is nested without an end
 )
 SHORTEST_SECRET = 4
 """What is shorter stands in too many other words to be taken out of them."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from typing import TYPE_CHECKING
 
 from meshdemo.engines import files
 from meshdemo.engines.local import limits
 from meshdemo.engines.local.layout import KUBE_PROXY, SIDECAR
+from meshdemo.errors import advice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +29,9 @@ ENVOY_LINE = re.compile(
 )
 STARTING = re.compile(r"error `(?P<text>.+)` initializing config.*")
 """What wraps the reason why an Envoy does not even start."""
+NO_PROCESS = "Too many processes in process table"
+"""supervisord's words for what it was not allowed to start."""
+MORE_PROCESSES = advice(OSError(errno.EAGAIN, NO_PROCESS))
 FOOTNOTES = ("backtrace", "envoy_bug")
 """What Envoy writes below the line that says why it ends."""
 
@@ -54,8 +59,17 @@ def of_envoy(state: State, log: Path, count: int = LAST_LINES) -> str:
 
 def hint_of_envoy(cause: str, log: Path) -> str:
     """Say what to do about an Envoy that ends, given what ``of_envoy`` says."""
+    if NO_PROCESS in cause:
+        return MORE_PROCESSES
     more = f"All that it wrote is in {log}"
     return f"{limits.advice(limits.PER_ENVOY)}. {more}" if "inotify" in cause else more
+
+
+def hint_of_container(cause: str) -> str:
+    """Say what to do about a container that ends, given what ``of_container`` says."""
+    if NO_PROCESS in cause:
+        return MORE_PROCESSES
+    return "Correct it and apply it again; `meshdemo logs` shows all it wrote."
 
 
 def last_lines(log: Path, count: int = LAST_LINES) -> str:

@@ -149,10 +149,9 @@ def pod_of(log: Path) -> str:
 
 def _refuse_crashing_container(program: Program, state: State | None, log: Path) -> None:
     if state and crashes.is_given_up(state):
-        raise EnvironmentFailed(
-            f"pod {pod_of(log)}: {crashes.of_container(program.container, state, log)}",
-            hint="Correct it and apply it again; `meshdemo logs` shows all it wrote.",
-        )
+        cause = crashes.of_container(program.container, state, log)
+        hint = crashes.hint_of_container(cause)
+        raise EnvironmentFailed(f"pod {pod_of(log)}: {cause}", hint=hint)
 
 
 def _refuse_crashing_envoy(proxy: xds.Proxy, state: State | None) -> None:
