@@ -6,7 +6,8 @@ Where that ends in anything but a split by version, InputError says why.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 Parts: TypeAlias = "list[tuple[Fraction, Shares]]"
 """The weight of each destination, and its pods' shares."""
 
+HEADLESS = "None"
+"""The clusterIP of a Service without one."""
 _FOREIGN_PORT = 80
 """The one port on which rules hold for a host that is no Service."""
 
@@ -79,6 +82,19 @@ def rules_decide(
     return all(len(part) == 1 for _, part in parts)
 
 
+def reached(
+    objects: Sequence[Object],
+    pods: Sequence[tuple[str, Mapping[str, str]]],
+    request: Request,
+    client: Client,
+) -> list[tuple[Object, Rule | None, str]]:
+    """Give the Services that a request may get to, with DestinationRule and name of the subset."""
+    mesh = _Mesh(objects, pods, client)
+    with suppress(InputError):
+        _parts(mesh, request)
+    return mesh.reached
+
+
 def heeded(
     rules: Iterable[Object], existing: Iterable[Object], client: Client
 ) -> tuple[Object, ...]:
@@ -108,6 +124,8 @@ class _Mesh:
     objects: Sequence[Object]
     pods: Sequence[tuple[str, Mapping[str, str]]]
     client: Client
+    reached: list[tuple[Object, Rule | None, str]] = field(default_factory=list)
+    """Where requests were followed to."""
 
     def of_kind(self, kind: str) -> Iterator[Object]:
         return (item for item in self.objects if item.kind == kind)
@@ -154,18 +172,24 @@ class _Mesh:
         """Share by the pods that stand behind a service's port and subset: each gets as much."""
         _port(service, number)
         rule = self.destination_rule(_host(service)) if self.client.injected else None
+        self.reached.append((service, rule, subset_name))
         subset = rule.subset(subset_name) if rule and subset_name else None
         where = f"subset {subset_name} of {service.title}" if subset_name else service.title
         if subset is None and subset_name:
             raise undecided(f"no DestinationRule has the {where}, so it gets 503")
         selector = service.spec.get("selector")
         labels = (subset or {}).get("labels") or {}
-        pods = [
+        behind = [
             pod
             for namespace, pod in self.pods
-            if namespace == service.namespace and selects(selector, pod) and within(labels, pod)
+            if namespace == service.namespace and selects(selector, pod)
         ]
-        versions = balancing.shares(pods, where)
+        if service.spec.get("clusterIP") == HEADLESS:
+            versions = balancing.shares(behind, service.title)
+            if len(versions) == 1:
+                return versions
+            raise undecided(f"{service.title} is headless, so DNS chooses the pod, and no sidecar")
+        versions = balancing.shares([pod for pod in behind if within(labels, pod)], where)
         policy = (rule.policy if rule else None) or {}
         if len(versions) > 1 and (reason := balancing.stickiness(policy, subset or {}, number)):
             raise undecided(f"{where} has several versions and {reason}")
@@ -246,9 +270,9 @@ def _port(service: Object, number: int) -> Mapping[str, Any]:
 
 def _other_answer(way: Mapping[str, Any]) -> str:
     """Say what a rule does in place of a split by version; empty if it does not."""
-    for field in ("redirect", "directResponse"):
-        if way.get(field):
-            return f"answers it by {field}"
+    for name in ("redirect", "directResponse"):
+        if way.get(name):
+            return f"answers it by {name}"
     if way.get("delegate"):
         return "hands it to a delegate"
     abort = (way.get("fault") or {}).get("abort") or {}

@@ -109,14 +109,14 @@ class FakeEngine:
         self._called("wait rules" if any(o.kind == "VirtualService" for o in objects) else "wait")
         self.timeout = timeout
 
-    def objects(self) -> tuple[Object, ...]:
+    def objects(self, towards: str = "") -> tuple[Object, ...]:  # noqa: ARG002 - it has them all
         return tuple(
             item
             for item in self.applied.values()
             if item.kind != "Deployment" or item.name not in self.foreign
         )
 
-    def pods(self) -> tuple[Pod, ...]:
+    def pods(self, towards: str = "") -> tuple[Pod, ...]:  # noqa: ARG002 - they are all here
         self._called("pods")
         return tuple(self._pod(o) for o in self.applied.values() if o.kind == "Deployment")
 

@@ -269,14 +269,16 @@ class Engine(Protocol):
         TimedOut after ``timeout`` seconds.
         """
 
-    def objects(self) -> tuple[Object, ...]:
+    def objects(self, towards: str = "") -> tuple[Object, ...]:
         """Give what is applied now, as it can be applied again.
 
-        Of services and rules everybody's that hold in this namespace, of the rest only ours.
+        Of services and rules everybody's that hold in this namespace, of the rest only ours. For
+        requests ``towards`` a namespace also its services and rules, and all else that touches
+        them. Raises EnvironmentFailed where one may not see that.
         """
 
-    def pods(self) -> tuple[Pod, ...]:
-        """Give the pods as they are now."""
+    def pods(self, towards: str = "") -> tuple[Pod, ...]:
+        """Give the pods as they are now; also those of the namespace that requests go to."""
 
     def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
         """Send a request ``count`` times from the test client, within ``timeout`` seconds.

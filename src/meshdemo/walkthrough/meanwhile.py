@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from meshdemo.engines import Engine, Pod
     from meshdemo.manifests import Object
     from meshdemo.traffic import Request, Sample
+    from meshdemo.walkthrough.sight import Sight
 
 
 FAILED = 500
@@ -28,22 +29,24 @@ FAILED = 500
 class Scene:
     """What decides on a request, and who sends it, at one moment."""
 
-    client: Pod
+    sight: Sight
     deciding: dict[tuple[str, ...], Object]
 
     @classmethod
-    def of(cls, request: Request, client: Pod, objects: Sequence[Object]) -> Scene:
-        """Pick what counts out of all that is applied."""
-        return cls(client, {item.key: item for item in _deciding(request, client, objects)})
+    def of(cls, sight: Sight, objects: Sequence[Object] | None = None) -> Scene:
+        """Pick what counts out of all that is applied, or was so at another moment."""
+        there = sight.objects if objects is None else objects
+        found = _deciding(sight.request, sight.sender, there)
+        return cls(sight, {item.key: item for item in found})
 
 
 def disturbance(engine: Engine, sample: Sample, before: Scene) -> str:
     """Say what changed meanwhile, so that the sample proves nothing; empty if nothing did."""
-    after = Scene.of(sample.request, before.client, engine.objects())
+    after = Scene.of(before.sight, before.sight.again(engine))
     if changes := list(_changes(before.deciding, after.deciding)):
         return f"the rules changed meanwhile: {', '.join(changes)}"
     if any(reply.error or reply.status >= FAILED for reply in sample.replies):
-        return _trouble(engine, before.client)
+        return _trouble(engine, before.sight.sender)
     return ""
 
 

@@ -11,17 +11,18 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from meshdemo import manifests, promise, verdict
+from meshdemo import manifests, verdict
 from meshdemo.errors import BrokenOff, EnvironmentFailed, TimedOut
 from meshdemo.traffic import Request, Sample, Tally
 from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough.events import Measuring, Note, Waiting
 from meshdemo.walkthrough.meanwhile import Scene, disturbance
+from meshdemo.walkthrough.sight import Sight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from meshdemo.engines import Engine, Pod, Where
+    from meshdemo.engines import Engine, Where
     from meshdemo.expectation import Expectation
     from meshdemo.manifests import Object
     from meshdemo.traffic import Reply
@@ -75,17 +76,17 @@ class Measured:
 def measure(engine: Engine, question: Question) -> Story[Measured]:
     """Prove or refute an expectation by counting answers. Nothing is started for it."""
     client = who.require_client(engine)
-    objects = engine.objects()
-    pods = engine.pods()
-    if not client.injected and manifests.rules(objects):
+    sight = Sight.of(engine, question.request, client)
+    request, rules = sight.request, manifests.rules(sight.objects)
+    if not client.injected and rules:
         yield who.unheeded(client)
-    request = who.addressed(question.request, client.namespace, objects)
-    expectation = question.expectation or promised(
-        objects, pods, request, client, engine.root_namespace
-    )
-    scene = Scene.of(request, client, objects)
+    expectation = question.expectation or sight.promised()
+    if question.expectation is None and (beside := sight.unaccounted()):
+        text = f"the promise does not account for what touches the request: {', '.join(beside)}"
+        yield Note(text, warning=True)
+    scene = Scene.of(sight)
     yield Waiting("until the rules are live")
-    convergence = _converge(engine, manifests.rules(objects), question.wait)
+    convergence = _converge(engine, rules, question.wait)
     if not convergence.live:
         yield Note(
             f"measured although the rules were not live after {convergence.seconds:.1f} s: "
@@ -93,7 +94,7 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
             warning=True,
         )
     count = question.requests or verdict.default_requests(expectation)
-    known = who.versions_of(request.url, client.namespace, objects, pods)
+    known = who.versions_of(request.url, client.namespace, sight.objects, sight.pods)
     counts = Tally.of(sorted({*expectation.versions, *known}))
     yield Measuring(counts, count)
     sample = take(engine, request, count, question.timeout, counts)
@@ -126,27 +127,7 @@ def expected(engine: Engine, question: Question) -> Expectation:
     """Say what a measurement will be judged by."""
     if question.expectation:
         return question.expectation
-    client = who.require_client(engine)
-    return promised(
-        engine.objects(), engine.pods(), question.request, client, engine.root_namespace
-    )
-
-
-def promised(
-    objects: Sequence[Object],
-    pods: Sequence[Pod],
-    request: Request,
-    client: Pod,
-    root_namespace: str,
-) -> Expectation:
-    """Say what the rules promise to the test client. Raises InputError if that is no split."""
-    answering = [(pod.namespace, pod.labels) for pod in pods if pod.name != client.name]
-    return promise.promised(
-        objects,
-        answering,
-        request,
-        promise.Client(client.namespace, client.labels, client.injected, root_namespace),
-    )
+    return Sight.of(engine, question.request, who.require_client(engine)).promised()
 
 
 def take(engine: Engine, request: Request, count: int, timeout: float, counts: Tally) -> Sample:

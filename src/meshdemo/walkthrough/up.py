@@ -21,6 +21,7 @@ from meshdemo.walkthrough import client, measuring, routing, sidecars, steps, st
 from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough.events import Accepted, Counted, Finished, Measuring, Note
 from meshdemo.walkthrough.second_look import looked_again
+from meshdemo.walkthrough.sight import Sight
 from meshdemo.walkthrough.splits import HOST, Splitting
 from meshdemo.wording import counted
 
@@ -222,9 +223,7 @@ def _verify_own(engine: Engine, plan: Plan) -> Story[Measured | None]:
     request = Request(url="")
     try:
         request = who.addressed(request, engine.where.namespace, engine.objects())
-        promise = measuring.promised(
-            engine.objects(), engine.pods(), request, sender, engine.root_namespace
-        )
+        promise = Sight.of(engine, request, sender).promised()
     except InputError as error:
         url = request.url or "URL"
         how = f"say what to expect: meshdemo verify --url {url} --expect v1=90%,v2=10%"

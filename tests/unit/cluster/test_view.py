@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from meshdemo.engines.cluster.connection import Forbidden
 from meshdemo.engines.cluster.view import View
 
 
@@ -69,3 +70,29 @@ def test_who_may_not_look_elsewhere_sees_what_is_here(kube: Any) -> None:
     assert seen(kube, rule("shop", "app"), rule("other", FQDN)) == ["VirtualService shop/theirs"]
     assert View(kube, "shop").from_elsewhere([]) is None
     assert View(kube, "shop").root_namespace == "istio-system"
+
+
+def test_towards_another_namespace_its_services_and_rules_count_and_what_touches_requests(
+    kube: Any,
+) -> None:
+    kube.put(
+        item("Service", "ratings", "other"),
+        rule("other", "ratings", exportTo=["."]),
+        item("Sidecar", "narrow", "shop"),
+        item("AuthorizationPolicy", "closed", "other"),
+        item("PeerAuthentication", "strict", "istio-system"),
+        item("PeerAuthentication", "far", "elsewhere"),
+    )
+    found = {found.title for found in View(kube, "shop").towards("other")}
+    assert found == {
+        "Service other/ratings",
+        "VirtualService other/theirs",
+        "Sidecar shop/narrow",
+        "AuthorizationPolicy other/closed",
+        "PeerAuthentication istio-system/strict",
+    }
+    kube.forbidden = {"Sidecar", "AuthorizationPolicy"}  # what one may not see is not there
+    assert "Service other/ratings" in {item.title for item in View(kube, "shop").towards("other")}
+    kube.only = "shop"
+    with pytest.raises(Forbidden):
+        View(kube, "shop").towards("other")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -212,13 +213,18 @@ class ClusterEngine:
         if start.is_unproved(places):
             readiness.wait_for_steadiness(objects)
 
-    def objects(self) -> tuple[Object, ...]:
-        """Give what is applied now."""
-        return self.view.objects()
+    def objects(self, towards: str = "") -> tuple[Object, ...]:
+        """Give what is applied now; ``towards`` a namespace also what decides about requests."""
+        if not towards:
+            return self.view.objects()
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            more = pool.submit(self.view.towards, towards)
+            found = (*self.view.objects(), *more.result())
+        return tuple({item.key: item for item in found}.values())
 
-    def pods(self) -> tuple[Pod, ...]:
-        """Give the pods of this namespace as they are now."""
-        return self.view.pods()
+    def pods(self, towards: str = "") -> tuple[Pod, ...]:
+        """Give the pods of this namespace, and of the one that requests go to."""
+        return tuple(pod for space in self.view.spaces(towards) for pod in self.view.pods(space))
 
     def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
         """Send a request ``count`` times from the test client, within ``timeout`` seconds."""

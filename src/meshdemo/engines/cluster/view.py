@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 NETWORKING = "networking.istio.io/v1beta1"
 SEEN = (("v1", "Service"), (NETWORKING, "DestinationRule"), (NETWORKING, "VirtualService"))
 """The kinds that decide where a request goes: everybody's count, not only ours."""
+SECURITY = "security.istio.io/v1beta1"
+TOUCHING = (
+    (NETWORKING, "Sidecar"),
+    ("networking.istio.io/v1alpha3", "EnvoyFilter"),
+    *((SECURITY, kind) for kind in ("AuthorizationPolicy", "PeerAuthentication")),
+    (SECURITY, "RequestAuthentication"),
+)
+"""The kinds that touch requests, and are no rules that lead them."""
 OWN = (
     *(("v1", kind) for kind in ("ServiceAccount", "Pod", "ReplicationController")),
     *(("apps/v1", kind) for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")),
@@ -115,6 +123,36 @@ class View:
             found[name] = (live.get("metadata") or {}).get("labels") or {}
         return found
 
+    def spaces(self, towards: str) -> list[str]:
+        """Give our namespace, and the one that requests go to."""
+        return list(dict.fromkeys(filter(None, (self.run, towards))))
+
+    def towards(self, namespace: str) -> tuple[Object, ...]:
+        """Give what else decides about requests to the services of a namespace.
+
+        That is its own services and rules, which one has to be allowed to see, and what touches
+        requests beside rules, as far as one may see it.
+        """
+        places = {*self.spaces(namespace), self.root_namespace}
+        touching = [(*kind, place) for kind in TOUCHING for place in sorted(places)]
+        seen = [(*kind, namespace) for kind in SEEN] if namespace != self.run else []
+        with ThreadPoolExecutor(max_workers=len(touching) + len(SEEN)) as pool:
+            named = [pool.submit(self.kube.list, *each) for each in seen]
+            found = list(pool.map(self._allowed, touching))
+            found += [future.result() for future in named]
+        objects = [written.applied(live) for items in found for live in items]
+        hosts = [service_host(i.name, i.namespace) for i in objects if i.kind == "Service"]
+        foreign = map(written.applied, self._foreign_rules or ())
+        more = [rule for rule in foreign if holds_for(rule, hosts, self.run)]
+        unique = {item.key: item for item in (*objects, *more)}
+        return tuple(unique.values())
+
+    def _allowed(self, kind: tuple[str, str, str]) -> list[Json]:
+        try:
+            return self.kube.list(*kind)
+        except Forbidden:
+            return []
+
     def has_namespace(self) -> bool:
         """Tell whether the namespace is there; who may not look at it works in it."""
         try:
@@ -122,9 +160,9 @@ class View:
         except Forbidden:
             return True
 
-    def pods(self) -> tuple[Pod, ...]:
-        """Give the pods, but for those that are being deleted."""
-        return status.pods(self.kube.list("v1", "Pod", self.run))
+    def pods(self, namespace: str = "") -> tuple[Pod, ...]:
+        """Give the pods here or in another namespace, but for those that are being deleted."""
+        return status.pods(self.kube.list("v1", "Pod", namespace or self.run))
 
     # --- the test client ---------------------------------------------------------------------
 

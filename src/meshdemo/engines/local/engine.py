@@ -140,11 +140,11 @@ class LocalEngine:
                     self.notify(remark, always=True)
                 return
 
-    def objects(self) -> tuple[Object, ...]:
+    def objects(self, towards: str = "") -> tuple[Object, ...]:  # noqa: ARG002 - it has them all
         """Give what is applied now."""
         return self.store.objects()
 
-    def pods(self) -> tuple[Pod, ...]:
+    def pods(self, towards: str = "") -> tuple[Pod, ...]:  # noqa: ARG002 - they are all here
         """Give the pods as they are now."""
         if (run := self.store.run()) is None:
             return ()

@@ -1,0 +1,91 @@
+"""What is seen of a mesh by who wants to know about one request, and what the rules promise it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from meshdemo import hosts, promise
+from meshdemo.errors import EnvironmentFailed, InputError
+from meshdemo.unaccounted import unaccounted
+from meshdemo.walkthrough import pods as who
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from meshdemo.engines import Engine, Pod
+    from meshdemo.expectation import Expectation
+    from meshdemo.manifests import Object
+    from meshdemo.traffic import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What decides about a request of the test client's."""
+
+    request: Request
+    """With the URL that is meant where none was said."""
+    sender: Pod
+    objects: tuple[Object, ...]
+    pods: tuple[Pod, ...]
+    root_namespace: str
+    unseen: str = ""
+    """Why not all of it is here; empty if it is."""
+
+    @classmethod
+    def of(cls, engine: Engine, request: Request, sender: Pod) -> Sight:
+        """Look at a mesh. Raises InputError if it is not clear which request is meant."""
+        place = goes_to(request, sender.namespace)
+        objects, unseen = _objects(engine, place)
+        request = who.addressed(request, sender.namespace, objects)
+        if goes_to(request, sender.namespace) != place:
+            return cls.of(engine, request, sender)
+        pods = engine.pods("" if unseen else place)
+        return cls(request, sender, objects, pods, engine.root_namespace, unseen)
+
+    def again(self, engine: Engine) -> tuple[Object, ...]:
+        """Give the services and rules as they are now."""
+        place = goes_to(self.request, self.sender.namespace)
+        return engine.objects() if place == self.sender.namespace else _objects(engine, place)[0]
+
+    def promised(self) -> Expectation:
+        """Say what the rules promise. Raises InputError if that is no split."""
+        try:
+            return promise.promised(self.objects, self._answering, self.request, self._client)
+        except InputError as error:
+            if not self.unseen:
+                raise
+            raise InputError(f"{error.message}; {self.unseen}", hint=error.hint) from error
+
+    def unaccounted(self) -> tuple[str, ...]:
+        """Name what touches the request and has no part in that promise."""
+        return unaccounted(self.objects, self._answering, self.request, self._client)
+
+    @property
+    def _client(self) -> promise.Client:
+        pod = self.sender
+        return promise.Client(pod.namespace, pod.labels, pod.injected, self.root_namespace)
+
+    @property
+    def _answering(self) -> list[tuple[str, Mapping[str, str]]]:
+        sender = self.sender.name
+        return [(pod.namespace, pod.labels) for pod in self.pods if pod.name != sender]
+
+
+def goes_to(request: Request, namespace: str) -> str:
+    """Give the namespace whose service a request names, as a pod of ``namespace`` dials it."""
+    host = urlsplit(request.url).hostname or ""
+    place = hosts.namespace_of(hosts.dialled(host, namespace))
+    return place if host and "." not in place else namespace
+
+
+def _objects(engine: Engine, place: str) -> tuple[tuple[Object, ...], str]:
+    """Give what decides about requests to a namespace; without its own if one may not see that."""
+    try:
+        return engine.objects(place), ""
+    except EnvironmentFailed:
+        if place == engine.where.namespace:
+            raise
+        objects = engine.objects(engine.where.namespace)
+        return objects, f"what is in namespace {place} may not be seen"
