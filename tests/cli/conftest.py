@@ -12,7 +12,16 @@ import pytest
 
 from meshdemo.cli import main
 from meshdemo.cli.invocation import Invocation
-from meshdemo.engines import Applied, Change, Check, Container, Injection, Pod, Where
+from meshdemo.engines import (
+    Applied,
+    Change,
+    Check,
+    Container,
+    Injection,
+    Pod,
+    Surroundings,
+    Where,
+)
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.report.progress import Progress
 from meshdemo.traffic import Reply
@@ -47,6 +56,7 @@ class FakeEngine:
     root_namespace: str = "istio-system"
     exit_status: int = 0
     warns: Applied = field(default_factory=Applied)
+    around: Surroundings = field(default_factory=Surroundings)
     calls: list[str] = field(default_factory=list)
 
     def _called(self, name: str) -> None:
@@ -119,6 +129,9 @@ class FakeEngine:
     def pods(self, towards: str = "") -> tuple[Pod, ...]:  # noqa: ARG002 - they are all here
         self._called("pods")
         return tuple(self._pod(o) for o in self.applied.values() if o.kind == "Deployment")
+
+    def surroundings(self) -> Surroundings:
+        return self.around
 
     def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
         self._called("send")

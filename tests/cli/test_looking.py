@@ -70,9 +70,11 @@ def test_status_says_of_a_rule_that_is_not_heeded_which_one_is(meshed: Cli, tmp_
         " spec: {hosts: [app], http: [{route: [{destination: {host: app}}]}]}}"
     )
     assert meshed("route", "-f", str(file)).code == 0
-    said = "VirtualService default/late   not heeded, behind VirtualService default/app-default-v2"
-    assert said in meshed("status").out
+    said = "VirtualService default/late   behind VirtualService default/app-default-v2"
+    _, _, idle = meshed("status").out.partition("rules that do not act:\n")
+    assert idle.strip() == said
     rules = {rule["name"]: rule for rule in meshed("status", "-o", "json").json["rules"]}
+    assert [rules[name]["inForce"] for name in ("late", "app-default-v2")] == [False, True]
     assert rules["late"]["overruledBy"] == ["VirtualService default/app-default-v2"]
     assert rules["app-default-v2"]["overruledBy"] == []
 

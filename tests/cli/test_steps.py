@@ -279,7 +279,10 @@ metadata: {name: others}
 spec: {host: app, workloadSelector: {matchLabels: {app: another}}, subsets: [{name: v1}]}
 """)
     ended = meshed("route", "-f", str(file))
-    assert "not heeded: DestinationRule default/others (the test client gets noth" in ended.out
+    assert (
+        "not heeded: DestinationRule default/others (its workloadSelector selects other"
+        in ended.out
+    )
     assert "live" not in ended.out
 
 

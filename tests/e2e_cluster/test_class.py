@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -220,3 +221,62 @@ def test_an_adopted_service_is_changed_and_outlives_down(meshed: Cluster, namesp
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert after["spec"]["selector"] == {"app": "app"}
     assert len(after["spec"]["ports"]) == 2
+
+
+STOLEN = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: steal}}
+spec:
+  hosts: [app.{0}.svc.cluster.local]
+  http:
+  - route: [{{destination: {{host: app.{0}.svc.cluster.local, subset: v1}}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: steal}}
+spec:
+  host: app.{0}.svc.cluster.local
+  subsets: [{{name: v1, labels: {{version: v1}}}}]
+"""
+OWN_ONLY = """
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {{name: default, namespace: {0}}}
+spec: {{egress: [{{hosts: [./*, istio-system/*]}}]}}
+"""
+
+
+def test_a_students_rule_for_anothers_service_is_warned_of_named_there_and_can_be_prevented(
+    meshed: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    names = [f"{namespace}-{who}" for who in ("thief", "victim")]
+    try:
+        thief, victim = (as_student(meshed, name, tmp_path) for name in names)
+        file = tmp_path / "steal.yaml"
+        file.write_text(STOLEN.format(names[1]))
+        warned = thief.meshdemo("route", "-f", str(file)).err
+        assert f"is a Service of namespace {names[1]}: the rule holds there as well" in warned
+        assert 'exportTo: ["."]' in warned
+
+        began = time.monotonic()
+        said = victim.meshdemo("up", "--injection", "auto", code=3).err
+        assert time.monotonic() - began < 100  # --timeout allows three times as much
+        theirs = f"VirtualService {names[0]}/steal"
+        assert f"it follows {theirs}" in said
+        assert "istiod" not in said
+        status = victim.meshdemo("status", "-o", "json").json["rules"]
+        rules = {f"{rule['namespace']}/{rule['name']}": rule for rule in status}
+        assert rules[f"{names[0]}/steal"]["inForce"]
+        assert rules[f"{names[1]}/app-default-v2"]["why"].endswith(f"follows {theirs} instead")
+        assert f"follows {theirs} for it" in victim.meshdemo("verify", code=2).err
+        victim.meshdemo("verify", "--expect", "v2=100%", code=1)
+
+        own = tmp_path / "own.yaml"
+        own.write_text(OWN_ONLY.format(names[1]))
+        meshed.kubectl("apply", "-f", str(own))
+        victim.meshdemo("up", "--injection", "auto")
+        victim.meshdemo("down")
+        thief.meshdemo("down")
+    finally:
+        meshed.kubectl("delete", "namespace", *names, "--ignore-not-found", "--wait=false")

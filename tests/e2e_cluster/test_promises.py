@@ -103,3 +103,71 @@ def test_a_service_of_another_namespace_is_followed_there_where_that_may_be_seen
         student.meshdemo("verify", "--url", url, "--expect", "v2=100%")
     finally:
         student.meshdemo("down")
+
+
+IDLE = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: at-the-door}
+spec:
+  hosts: [app]
+  gateways: [door]
+  http: [{route: [{destination: {host: app}}]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: raw}
+spec: {selector: {app: app}, ports: [{name: tcp-raw, port: 90, targetPort: 80}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: raw}
+spec: {hosts: [raw], http: [{route: [{destination: {host: raw}}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: broken}
+spec: {selector: {app: app}, ports: [{name: http, port: 80}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: broken}
+spec: {hosts: [broken], http: [{route: [{destination: {host: broken, subset: gone}}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: empty}
+spec: {host: broken, subsets: [{name: none, labels: {version: v9}}]}
+"""
+
+
+def test_status_says_which_rules_do_not_act_and_how_istiod_is(
+    running: tuple[Cluster, str], applied: Any
+) -> None:
+    cluster, namespace = running
+    applied(IDLE)
+    space = ("-n", namespace)
+    shown = cluster.meshdemo("status", *space)
+    found = cluster.meshdemo("status", *space, "-o", "json").json
+    rules = {rule["name"]: rule for rule in found["rules"]}
+    why = {name: rule["why"] for name, rule in rules.items()}
+    assert why.pop("at-the-door") == "bound to the gateway door, which is not there"
+    assert why.pop("raw") == "no port of raw is HTTP, and it has only http rules"
+    assert why.pop("broken").startswith("all of its requests get 503: no DestinationRule for")
+    assert set(why.values()) == {None}
+    assert 'the subset "none" selects no pod' in rules["empty"]["remarks"][0]
+    assert [check["ok"] for check in found["mesh"]] == [True]
+    assert "✔ istiod is well: Istio " in shown.out
+    assert "1 of 1 available" in shown.out
+    idle = shown.out.partition("rules that do not act:")[2]
+    assert f"VirtualService {namespace}/at-the-door   bound to the gateway" in idle
+
+
+def test_a_workload_that_wants_no_pods_is_shown(deployed: Cluster, namespace: str) -> None:
+    deployed.kubectl("scale", "deployment/app-v1", "--replicas=0", "-n", namespace)
+    going = ("pod", "-l", "app=app,version=v1", "-n", namespace, "--timeout=60s")
+    deployed.kubectl("wait", "--for=delete", *going)
+    ended = deployed.meshdemo("status", "-n", namespace)
+    assert "Deployment app-v1 has no pods: it is scaled to 0" in ended.out
+    route = deployed.meshdemo("route", "v1", "-n", namespace, code=2)
+    assert "no pod has this version" in route.err

@@ -31,12 +31,13 @@ def status(ctx: typer.Context) -> Report:
         count = sum(pod.namespace != namespace for pod in pods)
         ctx.obj.progress.say(f"{counted(count, 'pod')} more: -n {' or -n '.join(elsewhere)}")
     objects, here = engine.objects(), [pod for pod in pods if pod.namespace == namespace]
+    around = engine.surroundings()
     services = [o for o in objects if o.kind == "Service" and o.namespace == namespace]
     return report(
         here,
         [(service, who.selected(service, here)) for service in services],
-        routing.in_force(objects, namespace, engine.root_namespace),
-        who.BEGIN,
+        routing.effects(engine, objects, here, around),
+        around,
         wide=ctx.obj.settings.output == "wide",
         others=who.of_others(here, objects),
     )

@@ -103,6 +103,28 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Followed:
+    """What a sidecar follows for requests to one host: VirtualServices, by namespace and name."""
+
+    host: str
+    rules: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What there is besides objects and pods, to tell what becomes of them."""
+
+    mesh: tuple[Check, ...] = ()
+    """How the mesh itself is."""
+    without_pods: tuple[str, ...] = ()
+    """Workloads that have no pods because they want none."""
+    gateways: frozenset[str] | None = None
+    """The gateways that are there, as NAMESPACE/NAME; None where one may not see them."""
+    followed: tuple[Followed, ...] | None = None
+    """What the test client's sidecar follows; None where that cannot be seen."""
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """What ``apply`` did, or with ``dry_run`` would do."""
 
@@ -279,6 +301,9 @@ class Engine(Protocol):
 
     def pods(self, towards: str = "") -> tuple[Pod, ...]:
         """Give the pods as they are now; also those of the namespace that requests go to."""
+
+    def surroundings(self) -> Surroundings:
+        """Look at what decides on pods and rules from outside; it takes a moment."""
 
     def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
         """Send a request ``count`` times from the test client, within ``timeout`` seconds.

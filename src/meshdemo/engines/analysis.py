@@ -36,19 +36,23 @@ OLDER = "the older one or, within one second, the first by name"
 def warnings(objects: Sequence[Object], landscape: Landscape) -> list[Problem]:
     """Look at the rules among ``objects``, beside everything that will be there."""
     found: list[Problem] = []
+    told = frozenset(landscape.named_subsets(objects))
     for item in objects:
         if item.kind == "VirtualService":
-            found += _virtual_service_warnings(top(item), landscape)
+            found += _virtual_service_warnings(top(item), landscape, told)
         elif item.kind == "DestinationRule":
             found += _destination_rule_warnings(top(item), landscape)
             found += _merge_warnings(top(item), landscape)
     return found
 
 
-def _virtual_service_warnings(service: Node, landscape: Landscape) -> Iterator[Problem]:
+def _virtual_service_warnings(
+    service: Node, landscape: Landscape, told: frozenset[tuple[str, str]]
+) -> Iterator[Problem]:
     spec = service["spec"]
     for destination in _destinations(spec):
-        yield from _destination_warnings(destination, landscape)
+        yield from destination_warnings(destination, landscape, told)
+    yield from _foreign_warnings(service)
     yield from port_warnings(service, landscape)
     yield from _conflict_warnings(service, landscape)
     yield from _protocol_warnings(service, landscape)
@@ -64,7 +68,13 @@ def _destinations(spec: Node) -> Iterator[Node]:
                 yield rule["mirror"]
 
 
-def _destination_warnings(destination: Node, landscape: Landscape) -> Iterator[Problem]:
+def destination_warnings(
+    destination: Node, landscape: Landscape, told: frozenset[tuple[str, str]] = frozenset()
+) -> Iterator[Problem]:
+    """Say what one destination speaks of and is not there.
+
+    Of the subsets that are ``told``, by host and name, their own DestinationRule is warned of.
+    """
     host, subset = destination["host"], destination["subset"]
     full = hosts.resolve(host.text, destination.item.namespace)
     service = landscape.service(full)
@@ -76,12 +86,33 @@ def _destination_warnings(destination: Node, landscape: Landscape) -> Iterator[P
     if subset.text and not landscape.has_subset(full, subset.text):
         message = f'no DestinationRule for "{host.text}" has the subset "{subset.text}"'
         yield subset.problem(message, ALWAYS_503, NOT_FOUND)
+    elif (
+        subset.text
+        and (full, subset.text) not in told
+        and not landscape.subset_has_pod(service, full, subset.text)
+    ):
+        message = f'the subset "{subset.text}" of "{host.text}" selects no pod'
+        yield subset.problem(message, ALWAYS_503, SUBSET_WITHOUT_PODS)
     number = destination["port"]["number"]
     known = [port["port"].number for port in service["spec"]["ports"].items]
     if number.number and number.number not in known:
         ports = ", ".join(str(port) for port in known)
         message = f'the service "{host.text}" has no port {number.value}, only {ports}'
         yield number.problem(message, ALWAYS_503, NOT_FOUND)
+
+
+def _foreign_warnings(service: Node) -> Iterator[Problem]:
+    """Warn of a rule for a Service of another namespace that holds for the clients there, too."""
+    item = service.item
+    if not rivalry.is_for_mesh(item):
+        return
+    for host in service["spec"]["hosts"].items:
+        place = hosts.namespace_of(hosts.resolve(host.text, item.namespace))
+        if place not in ("", item.namespace) and rivalry.is_seen(item, place):
+            yield host.problem(
+                f'"{host.text}" is a Service of namespace {place}: the rule holds there as well',
+                'say exportTo: ["."] to keep it to the clients of your own namespace',
+            )
 
 
 def _unknown(

@@ -11,7 +11,7 @@ from meshdemo import hosts, rivalry
 from meshdemo.engines.node import Node, top
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from meshdemo.manifests import Object
 
@@ -58,11 +58,14 @@ class Landscape:
     @cached_property
     def subsets(self) -> frozenset[tuple[str, str]]:
         """Host and name of every subset of every DestinationRule."""
-        return frozenset(
-            (hosts.resolve(node["spec"]["host"].text, node.item.namespace), subset["name"].text)
-            for node in self.of("DestinationRule")
-            for subset in node["spec"]["subsets"].items
-        )
+        return frozenset(self.named_subsets(self.objects))
+
+    @staticmethod
+    def named_subsets(objects: Iterable[Object]) -> Iterator[tuple[str, str]]:
+        """Give host and name of every subset of DestinationRules."""
+        for node in (top(item) for item in objects if item.kind == "DestinationRule"):
+            host = hosts.resolve(node["spec"]["host"].text, node.item.namespace)
+            yield from ((host, subset["name"].text) for subset in node["spec"]["subsets"].items)
 
     @cached_property
     def rules_by_host(self) -> dict[str, list[Object]]:
@@ -114,6 +117,16 @@ class Landscape:
     def has_subset(self, host: str, subset: str) -> bool:
         """Tell whether a DestinationRule for the host has the subset."""
         return any(name == subset and hosts.overlap(of, host) for of, name in self.subsets)
+
+    def subset_has_pod(self, service: Node, host: str, subset: str) -> bool:
+        """Tell whether a subset of this name, by any DestinationRule for the host, has a pod."""
+        return any(
+            self.has_pod(service, each["labels"].texts)
+            for node in self.of("DestinationRule")
+            if hosts.overlap(hosts.resolve(node["spec"]["host"].text, node.item.namespace), host)
+            for each in node["spec"]["subsets"].items
+            if each["name"].text == subset
+        )
 
     def has_pod(self, service: Node, labels: Mapping[str, str]) -> bool:
         """Tell whether a pod behind the service has these labels too."""

@@ -7,42 +7,46 @@ from typing import TYPE_CHECKING, Any
 
 from meshdemo.errors import ExitCode
 from meshdemo.report import Report
-from meshdemo.report.documents import pod_document
+from meshdemo.report.documents import check_document, pod_document
 from meshdemo.rule_summary import summary
+from meshdemo.walkthrough.pods import BEGIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from meshdemo.engines import Container, Pod
+    from meshdemo.engines import Container, Pod, Surroundings
+    from meshdemo.engines.effects import Effect
     from meshdemo.manifests import Object
     from meshdemo.report.terminal import Terminal
 
 HEADERS = ("NAME", "READY", "STATUS", "RESTARTS", "ADDRESSES")
 MAKER = ("MADE BY",)
 WIDE = ("INIT CONTAINERS", "CONTAINERS", "IMAGES")
+UNSEEN = "by the test client's sidecar; it is of another namespace, and may not be read"
 SERVICES = ("SERVICE", "PORTS", "PODS", "VERSIONS")
 
 
 def status(
     pods: Sequence[Pod],
     services: Sequence[tuple[Object, Sequence[Pod]]],
-    rules: Sequence[tuple[Object, Sequence[Object]]],
-    hint: str,
+    rules: Sequence[Effect],
+    around: Surroundings,
     *,
     wide: bool,
     others: frozenset[str] = frozenset(),
 ) -> Report:
     """Report the mesh as it is now; anything not ready, or nothing at all, is exit code 3.
 
-    Each Service comes with its pods, each rule with those that overrule it. Pods of ``others`` are
+    Each Service comes with its pods, each rule with what becomes of it. Pods of ``others`` are
     shown, and do not decide.
     """
     deciding = [pod for pod in pods if pod.name not in others]
-    ok = bool(deciding) and all(_is_well(pod) for pod in deciding)
+    well = all(check.ok for check in around.mesh)
+    ok = well and bool(deciding) and all(_is_well(pod) for pod in deciding)
 
     def show(terminal: Terminal) -> None:
         if not pods:
-            terminal.advise(f"no pods. {hint}")
+            terminal.advise(f"no pods. {BEGIN}")
         else:
             makers = {p.name: ("others" if p.name in others else "meshdemo",) for p in pods}
             rows = [(*_row(p, wide=wide), *(makers[p.name] if others else ())) for p in pods]
@@ -52,21 +56,24 @@ def status(
             if pod.message:
                 whose = " (of others)" if pod.name in others else ""
                 terminal.advise(f"{terminal.mark(ok=False)} {pod.name}{whose}: {pod.message}")
+        for name in around.without_pods:
+            terminal.advise(f"{name} has no pods: it is scaled to 0")
+        for check in around.mesh:
+            hint = f". {check.hint}" if check.hint and not check.ok else ""
+            terminal.advise(f"{terminal.mark(check.ok)} {check.name}: {check.detail}{hint}")
         if services:
             terminal.line()
             terminal.table(SERVICES, [_service_row(*each) for each in services])
         if pods or rules:
-            terminal.line()
-            terminal.line("rules in force:" if rules else "rules in force: none")
-        for rule, winners in rules:
-            said = [f"not heeded, behind {_titles(winners)}"] if winners else summary(rule)
-            terminal.advise(f"  {rule.title}   {'; '.join(said)}")
+            _show_rules(terminal, rules)
 
     data = {
         "ok": ok,
         "pods": [{**pod_document(p), "ofOthers": p.name in others} for p in pods],
         "services": [service_document(*each) for each in services],
-        "rules": [rule_document(rule, winners) for rule, winners in rules],
+        "rules": [rule_document(each) for each in rules],
+        "mesh": [check_document(check) for check in around.mesh],
+        "withoutPods": list(around.without_pods),
     }
     return Report(data, show, ExitCode.OK if ok else ExitCode.ENVIRONMENT)
 
@@ -75,20 +82,36 @@ def _is_well(pod: Pod) -> bool:
     return (pod.is_ready or pod.is_done) and not pod.message
 
 
-def rule_document(rule: Object, winners: Sequence[Object]) -> dict[str, Any]:
-    """Give one rule as it is applied, and those that overrule it."""
+def _show_rules(terminal: Terminal, rules: Sequence[Effect]) -> None:
+    acting = [each for each in rules if not each.idle]
+    terminal.line()
+    terminal.line("rules in force:" if acting else "rules in force: none")
+    for each in acting:
+        said = [*summary(each.rule), *(() if each.is_seen else (UNSEEN,))]
+        terminal.advise(f"  {each.rule.title}   {'; '.join(said)}")
+        for remark in each.remarks:
+            terminal.advise(f"    {terminal.mark(ok=False)} {remark}")
+    idle = [each for each in rules if each.idle]
+    if idle:
+        terminal.line("rules that do not act:")
+    for each in idle:
+        terminal.advise(f"  {each.rule.title}   {each.idle}")
+
+
+def rule_document(effect: Effect) -> dict[str, Any]:
+    """Give one rule as it is applied, and what becomes of it."""
+    rule = effect.rule
     return {
         "kind": rule.kind,
         "namespace": rule.namespace,
         "name": rule.name,
         "summary": list(summary(rule)),
-        "overruledBy": [item.title for item in winners],
-        "spec": rule.spec,
+        "inForce": not effect.idle,
+        "why": effect.idle or None,
+        "remarks": list(effect.remarks),
+        "overruledBy": [item.title for item in effect.overruled_by],
+        "spec": rule.spec if effect.is_seen else None,
     }
-
-
-def _titles(rules: Sequence[Object]) -> str:
-    return ", ".join(rule.title for rule in rules)
 
 
 def service_document(service: Object, pods: Sequence[Pod]) -> dict[str, Any]:

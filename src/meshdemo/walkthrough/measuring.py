@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo import manifests, verdict
 from meshdemo.errors import BrokenOff, EnvironmentFailed, TimedOut
+from meshdemo.matching import undecided
 from meshdemo.traffic import Request, Sample, Tally
 from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough.events import Measuring, Note, Waiting
@@ -80,7 +81,7 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
     request, rules = sight.request, manifests.rules(sight.objects)
     if not client.injected and rules:
         yield who.unheeded(client)
-    expectation = question.expectation or sight.promised()
+    expectation = question.expectation or _promised(engine, sight)
     if question.expectation is None and (beside := sight.unaccounted()):
         text = f"the promise does not account for what touches the request: {', '.join(beside)}"
         yield Note(text, warning=True)
@@ -115,6 +116,15 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
         ),
         convergence=convergence,
     )
+
+
+def _promised(engine: Engine, sight: Sight) -> Expectation:
+    """Say what the rules promise, if the client follows no others than those that one sees."""
+    expectation = sight.promised()
+    if sight.sender.injected and (unseen := sight.strangers(engine.surroundings().followed)):
+        names = ", ".join(unseen)
+        raise undecided(f"the test client's sidecar follows {names} for it, which may not be read")
+    return expectation
 
 
 def addressed(engine: Engine, question: Question) -> Question:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from meshdemo import manifests, promise, rivalry
-from meshdemo.engines import RUN_LABEL
+from meshdemo import manifests, rivalry
+from meshdemo.engines import RUN_LABEL, Surroundings
+from meshdemo.engines.effects import Scene
 from meshdemo.engines.pods import find_client
 from meshdemo.errors import EnvironmentFailed, InputError, Problem
 from meshdemo.expectation import parse_split
@@ -23,7 +24,8 @@ from meshdemo.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from meshdemo.engines import Change, Engine
+    from meshdemo.engines import Change, Engine, Pod
+    from meshdemo.engines.effects import Effect
     from meshdemo.expectation import Split
     from meshdemo.manifests import Object
     from meshdemo.settings import Settings
@@ -98,19 +100,12 @@ def apply_rules(
 
 
 def overruled(engine: Engine, rules: Sequence[Object]) -> tuple[str, ...]:
-    """Name the rules of which the test client heeds nothing, each with the reason."""
-    existing, here = engine.objects(), engine.where.namespace
-    client = find_client(engine.pods(), here)
-    labels = client.labels if client else {}
-    follower = promise.Client(here, labels, injected=True, root_namespace=engine.root_namespace)
-    kept = promise.heeded(rules, existing, follower) if client else rules
-    found: list[str] = []
-    for rule in rules:
-        if winners := rivalry.overruling(rule, existing, here):
-            found.append(f"{rule.title} (behind {', '.join(item.title for item in winners)})")
-        elif rule not in kept:
-            found.append(f"{rule.title} (the test client gets nothing of it)")
-    return tuple(found)
+    """Name the rules that do nothing for the test client, each with the reason."""
+    pods = engine.pods()
+    client = find_client(pods, engine.where.namespace)
+    scene = scene_of(engine, engine.objects(), pods)
+    found = replace(scene, sender=client.labels if client else None).effects(rules)
+    return tuple(f"{each.rule.title} ({each.idle})" for each in found if each.idle)
 
 
 def _refuse_others(engine: Engine, objects: Sequence[Object]) -> None:
@@ -160,24 +155,46 @@ def _stays(change: Change) -> Note:
     return Note(f"{text}; if it is yours: {way_out}", warning=True)
 
 
-def in_force(
-    objects: Sequence[Object], namespace: str, root_namespace: str
-) -> list[tuple[Object, tuple[Object, ...]]]:
-    """Give the rules for a namespace: its own, and those of others for its services.
+def effects(
+    engine: Engine, objects: Sequence[Object], pods: Sequence[Pod], around: Surroundings
+) -> list[Effect]:
+    """Say which rules there are for a namespace: its own, others' for its services; and if so why.
 
-    Each comes with those that overrule it; without any it is heeded.
+    Also those that nobody but the test client's sidecar knows of.
     """
+    namespace = engine.where.namespace
     here = [item for item in objects if item.namespace == namespace]
     hosts = [service_host(item.name, namespace) for item in here if item.kind == "Service"]
-    return [
-        (item, rivalry.overruling(item, objects, namespace))
+    rules = [
+        item
         for item in manifests.rules(objects)
         if item.namespace == namespace
         or (
-            (item.kind == "VirtualService" or item.namespace == root_namespace)
+            (item.kind == "VirtualService" or item.namespace == engine.root_namespace)
             and rivalry.holds_for(item, hosts, namespace)
         )
     ]
+    scene = scene_of(engine, objects, pods, around)
+    return [*scene.effects(rules), *scene.strangers()]
+
+
+def scene_of(
+    engine: Engine,
+    objects: Sequence[Object],
+    pods: Sequence[Pod],
+    around: Surroundings | None = None,
+) -> Scene:
+    """Put together what decides on whether rules act."""
+    where, known = engine.where, around or Surroundings()
+    return Scene(
+        objects,
+        pods,
+        where.namespace,
+        engine.root_namespace,
+        where.namespace if where.server else "",
+        known.gateways,
+        known.followed,
+    )
 
 
 def require_service(engine: Engine, host: str, objects: Sequence[Object], split: Split) -> Object:

@@ -12,9 +12,9 @@ from meshdemo.unaccounted import unaccounted
 from meshdemo.walkthrough import pods as who
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from meshdemo.engines import Engine, Pod
+    from meshdemo.engines import Engine, Followed, Pod
     from meshdemo.expectation import Expectation
     from meshdemo.manifests import Object
     from meshdemo.traffic import Request
@@ -61,6 +61,13 @@ class Sight:
     def unaccounted(self) -> tuple[str, ...]:
         """Name what touches the request and has no part in that promise."""
         return unaccounted(self.objects, self._answering, self.request, self._client)
+
+    def strangers(self, followed: Sequence[Followed] | None) -> tuple[str, ...]:
+        """Name the rules that a sidecar follows for this request, and that are not seen here."""
+        host = hosts.dialled(urlsplit(self.request.url).hostname or "", self.sender.namespace)
+        seen = {(o.namespace, o.name) for o in self.objects if o.kind == "VirtualService"}
+        places = [place for each in followed or () if each.host == host for place in each.rules]
+        return tuple(f"VirtualService {'/'.join(place)}" for place in places if place not in seen)
 
     @property
     def _client(self) -> promise.Client:

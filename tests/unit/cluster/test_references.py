@@ -82,3 +82,33 @@ def test_of_two_rules_for_one_host_the_older_one_wins(*, is_there: bool) -> None
     assert found.code == "IST0109"
     assert "VirtualService shop/zebra names the same host" in found.message
     assert "VirtualService shop/zebra wins" in found.hint
+
+
+def test_a_route_into_a_subset_that_selects_no_pod_is_warned_of() -> None:
+    nobody = {"name": "v2", "labels": {"version": "v2"}}
+    rules = made("DestinationRule", "app", {"host": "app", "subsets": [nobody]})
+    (found,) = warned(route(subset="v2"), seen=(APP, rules))
+    assert (found.code, found.field) == ("IST0173", "spec.http[0].route[0].destination.subset")
+    assert 'the subset "v2" of "app" selects no pod' in str(found)
+    assert found.hint == "requests to it get 503"
+
+
+@pytest.mark.parametrize(
+    ("host", "exported", "warns"),
+    [
+        ("app.other.svc.cluster.local", None, True),
+        ("app.other.svc.cluster.local", ["*"], True),
+        ("app.other.svc.cluster.local", ["."], False),
+        ("app.shop.svc.cluster.local", None, False),
+        ("api.example.com", None, False),
+    ],
+    ids=["another's", "said so", "kept to oneself", "one's own", "no Service"],
+)
+def test_a_rule_for_a_service_of_another_namespace_is_warned_of(
+    host: str, exported: list[str] | None, warns: bool
+) -> None:
+    way = {"route": [{"destination": {"host": "app", "subset": "v1"}}]}
+    spec = {"hosts": [host], "http": [way], **({"exportTo": exported} if exported else {})}
+    found = [str(each) for each in warned(made("VirtualService", "mine", spec))]
+    assert bool(found) is warns
+    assert all("namespace other: the rule holds there as well" in each for each in found)

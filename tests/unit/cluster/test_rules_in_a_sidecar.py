@@ -15,7 +15,7 @@ from meshdemo.engines.cluster import details
 from meshdemo.engines.cluster.exec import Target
 from meshdemo.engines.cluster.readiness import Readiness
 from meshdemo.engines.cluster.routes import Dump
-from meshdemo.errors import TimedOut
+from meshdemo.errors import EnvironmentFailed, TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +29,15 @@ def origin(kind: str, name: str) -> dict[str, Any]:
     return {"filter_metadata": {"istio": {"config": f"{BASE}/{kind}/{name}"}}}
 
 
-def dump(*routes: dict[str, Any], subsets: tuple[str, ...] = (), dr: str = "app") -> Dump:
+def dump(
+    *routes: dict[str, Any], subsets: tuple[str, ...] = (), dr: str = "app", of: str = "split"
+) -> Dump:
     hosts = [
-        {"routes": [{"route": r, "metadata": origin("virtual-service", "split")}]} for r in routes
+        {
+            "name": f"{FQDN}:80",
+            "routes": [{"route": r, "metadata": origin("virtual-service", of)}],
+        }
+        for r in routes
     ]
     clusters: list[dict[str, Any]] = [{"cluster": {"name": f"outbound|80||{FQDN}"}}]
     clusters += [
@@ -94,7 +100,7 @@ def test_a_rule_is_live_when_the_sidecar_has_what_it_says(
 
 
 def recorded(name: str) -> Dump:
-    return Dump((tuple(RECORDED[name]["routes"]),))
+    return Dump((tuple(RECORDED[name]["routes"]),), (f"{FQDN}:80",))
 
 
 def recorded_rule(name: str) -> manifests.Object:
@@ -237,3 +243,14 @@ def test_a_sidecar_that_is_looked_at_in_vain_is_given_time_between_the_looks() -
     with pytest.raises(TimedOut, match="still has VirtualService shop/split"):
         waiter([], 0.5, 10).wait_for_absence(sidecar, [split(v2=100)])
     assert sidecar.looks <= 4
+
+
+def test_the_rule_that_a_sidecar_follows_in_the_place_of_ours_is_named() -> None:
+    there = dump(to("v1"), of="theirs")
+    (followed,) = there.followed()
+    assert (followed.host, followed.rules) == (FQDN, (("shop", "theirs"),))
+    sidecar: Any = Sidecar([there])
+    with pytest.raises(EnvironmentFailed, match="it follows VirtualService shop/theirs") as found:
+        waiter([], 0.3, 10).wait_for_rules(sidecar, [split(v2=100)], None)
+    assert "has not got VirtualService shop/split" in found.value.message
+    assert "exportTo" in found.value.hint

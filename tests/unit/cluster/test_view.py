@@ -96,3 +96,22 @@ def test_towards_another_namespace_its_services_and_rules_count_and_what_touches
     kube.only = "shop"
     with pytest.raises(Forbidden):
         View(kube, "shop").towards("other")
+
+
+@pytest.mark.parametrize(
+    ("mesh", "holds"),
+    [
+        ("defaultVirtualServiceExportTo: ['.']", False),
+        ("defaultVirtualServiceExportTo: ['*']", True),
+        ("defaultDestinationRuleExportTo: ['.']", True),
+        ("no: yaml: at all", True),
+        ("", True),
+    ],
+    ids=["narrow", "wide", "another kind's", "nonsense", "nothing"],
+)
+def test_whom_a_rule_is_exported_to_that_does_not_say_so_is_the_meshs_to_decide(
+    kube: Any, mesh: str, holds: bool
+) -> None:
+    settings = {**item("ConfigMap", "istio", "istio-system"), "data": {"mesh": mesh}}
+    assert bool(seen(kube, settings, rule("other", FQDN))) is holds
+    assert seen(kube, settings, rule("other", FQDN, exportTo=["*"]))

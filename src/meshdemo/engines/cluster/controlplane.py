@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from meshdemo.engines.cluster import istioctl
 from meshdemo.engines.cluster.kube import Forbidden
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.manifests import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +21,8 @@ ADMISSION = "admissionregistration.k8s.io/v1"
 ISTIOD = "app=istiod"
 INJECTOR = "app=sidecar-injector"
 REVISION, TAG = "istio.io/rev", "istio.io/tag"
+MESH = "istio"
+"""The ConfigMap beside istiod with the settings of the mesh."""
 RECORD = "meshdemo-istio"
 """The ConfigMap beside istiod that says that we installed it."""
 INSTALLED = "meshdemo.dev/istio=installed"
@@ -95,6 +100,22 @@ def root_namespace(planes: Sequence[ControlPlane] | None) -> str:
     except EnvironmentFailed:  # the sidecars of a namespace do not say which one is theirs
         plane = None
     return plane.namespace if plane else istioctl.DEFAULT_NAMESPACE
+
+
+def default_exports(kube: Kube, namespace: str) -> dict[str, list[str]]:
+    """Give, by kind, to whom rules are exported that say nothing of it; empty is everybody.
+
+    That is in Istio's configuration, which an administrator of a class may have narrowed; of one
+    that may not be read, or of a revision's own, it is taken to be as usual.
+    """
+    try:
+        found = kube.get("v1", "ConfigMap", MESH, namespace) or {}
+        mesh = yaml.safe_load((found.get("data") or {}).get("mesh") or "")
+    except (Forbidden, yaml.YAMLError):
+        return {}
+    named = mesh if isinstance(mesh, dict) else {}
+    exports = {kind: named.get(f"default{kind}ExportTo") for kind in RULES}
+    return {kind: [str(v) for v in value] for kind, value in exports.items() if value}
 
 
 def no_such_revision(planes: Sequence[ControlPlane], revision: str) -> EnvironmentFailed:

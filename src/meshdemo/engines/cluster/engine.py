@@ -41,7 +41,7 @@ from meshdemo.promise import heeded
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from meshdemo.engines import Judge, Notify
+    from meshdemo.engines import Judge, Notify, Surroundings
     from meshdemo.engines.cluster.controlplane import ControlPlane
     from meshdemo.engines.cluster.istioctl import Istioctl
     from meshdemo.engines.cluster.kube import Json
@@ -225,6 +225,12 @@ class ClusterEngine:
     def pods(self, towards: str = "") -> tuple[Pod, ...]:
         """Give the pods of this namespace, and of the one that requests go to."""
         return tuple(pod for space in self.view.spaces(towards) for pod in self.view.pods(space))
+
+    def surroundings(self) -> Surroundings:
+        """Look at Istio, and at what the test client's sidecar follows."""
+        from meshdemo.engines.cluster import surroundings  # noqa: PLC0415 - only status needs it
+
+        return surroundings.look(self.kube, self.view)
 
     def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
         """Send a request ``count`` times from the test client, within ``timeout`` seconds."""

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from meshdemo import rivalry
 from meshdemo.engines.cluster import rollout, status, watching
 from meshdemo.engines.cluster.causes import Cause
 from meshdemo.engines.cluster.dataplane import NOT_KNOWN, Unseen
@@ -39,6 +40,10 @@ QUIET = 3.0
 """Seconds between two words on how it goes: states that pass by are not worth one."""
 LISTENS = "Does the app listen on the Service's targetPort, on all addresses? meshdemo logs"
 SILENT = Cause("the pods are ready, and nothing answers", LISTENS, final=False)
+ELSEWHERE = (
+    "That is of another namespace, and holds here because its exportTo says so, or says nothing: "
+    "ask who made it."
+)
 MORE_TIME = "Give it longer with --timeout."
 
 
@@ -48,6 +53,8 @@ class Lack:
 
     text: str
     is_detail: bool = False
+    instead: str = ""
+    """The rules that it follows in their place, of which nobody else told."""
 
 
 LATE = Lack("has not got the change")
@@ -190,15 +197,16 @@ class Readiness:
                     if before and (dump != before[0] or time.monotonic() - before[1] > SETTLED):
                         before = None
                     lack = _lack(dump, rules) or (LATE if before else None)
-                    waited = time.monotonic() - began
-                    if not lack or not self.left or (lack.is_detail and waited > self.patience):
+                    if not lack or not self.left or self._is_in_vain(lack, began):
                         break
                 else:
                     time.sleep(ANSWER_PAUSE)
             except Lost:
                 time.sleep(ANSWER_PAUSE)
             said = f"the sidecar of {plane.target.pod} {lack.text}" if lack else ""
-            if lack and lack.is_detail and time.monotonic() - began > self.patience:
+            if lack and lack.instead and (not self.left or self._is_in_vain(lack, began)):
+                raise EnvironmentFailed(f"{said}: it follows {lack.instead}", hint=ELSEWHERE)
+            if lack and lack.is_detail and self._is_in_vain(lack, began):
                 self.notify(f"{said}; does an EnvoyFilter change it?", always=True)
                 return
             if lack and not self.left and not is_seen:
@@ -206,6 +214,13 @@ class Readiness:
                 raise TimedOut(message, hint=f"Is the way to it slow? {MORE_TIME}")
             if lack and not self.left:
                 raise TimedOut(f"{said} in time", hint="Is istiod well? meshdemo doctor tells.")
+
+    def _is_in_vain(self, lack: Lack, began: float) -> bool:
+        """Tell whether waiting on does not help: somebody else has the last word."""
+        waited = time.monotonic() - began
+        return (lack.is_detail and waited > self.patience) or (
+            bool(lack.instead) and waited > LONGEST_DEBOUNCE
+        )
 
     def wait_for_absence(self, plane: DataPlane, rules: Sequence[Object]) -> None:
         """Wait until the test client's sidecar has nothing of these rules any more."""
@@ -234,12 +249,22 @@ class Readiness:
 def _lack(dump: Dump, rules: Sequence[Object]) -> Lack | None:
     """Say which rules are not in a sidecar yet, or only in an older version."""
     if late := [rule for rule in rules if not dump.is_live(rule)]:
-        return Lack(f"has not got {_titles(late)}")
+        return Lack(f"has not got {_titles(late)}", instead=_instead(dump, late))
     for rule in rules:
         if names := dump.deviations(rule):
             text = f"has not got what {rule.title} says now ({', '.join(names)})"
             return Lack(text, is_detail=True)
     return None
+
+
+def _instead(dump: Dump, late: Sequence[Object]) -> str:
+    """Name the rules that a sidecar follows for hosts of rules of which it has nothing."""
+    missing = [r for r in late if r.kind == "VirtualService" and not dump.has_rule(r)]
+    if not missing:
+        return ""
+    hosts = {host for rule in missing for host in rivalry.hosts_of(rule)}
+    places = {place: None for each in dump.followed() if each.host in hosts for place in each.rules}
+    return ", ".join(f"VirtualService {'/'.join(place)}" for place in places)
 
 
 def _titles(rules: Sequence[Object]) -> str:

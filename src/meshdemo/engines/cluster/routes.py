@@ -7,9 +7,11 @@ are plain to see; of the rest only that it is there.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from meshdemo.engines import Followed
 from meshdemo.engines.cluster import details
 from meshdemo.matching import full_name
 
@@ -24,6 +26,7 @@ Targets: TypeAlias = "tuple[tuple[str, int], ...]"
 
 RULE_PATHS = {"VirtualService": "virtual-service", "DestinationRule": "destination-rule"}
 """The last part but one of the name that istiod gives a rule in the metadata."""
+VIRTUAL_SERVICE = re.compile(r"/namespaces/([^/]+)/virtual-service/([^/]+)$")
 NOT_SIMPLE = ("port", "gateways", "sourceLabels", "sourceNamespace")
 """Conditions of a match that istiod decides for each sidecar: a route may be left out."""
 
@@ -34,6 +37,8 @@ class Dump:
 
     hosts: tuple[tuple[Json, ...], ...] = ()
     """The routes of each virtual host, in their order."""
+    host_names: tuple[str, ...] = ()
+    """The name of each virtual host, as ``app.shop.svc.cluster.local:80``."""
     clusters: tuple[Json, ...] = ()
     names: frozenset[str] = field(default_factory=frozenset)
     """The names of all its clusters."""
@@ -42,9 +47,18 @@ class Dump:
     def of(cls, routes: Json, clusters: Json) -> Dump:
         """Read what Envoy's config_dump says of its dynamic routes and clusters."""
         hosts = [h for c in _configs(routes, "route_config") for h in c.get("virtual_hosts") or ()]
-        found = [tuple(host.get("routes") or ()) for host in hosts]
-        known = list(_configs(clusters, "cluster"))
-        return cls(tuple(found), tuple(known), frozenset(str(c.get("name", "")) for c in known))
+        found = tuple(tuple(host.get("routes") or ()) for host in hosts)
+        named = tuple(str(host.get("name", "")) for host in hosts)
+        known = tuple(_configs(clusters, "cluster"))
+        return cls(found, named, known, frozenset(str(c.get("name", "")) for c in known))
+
+    def followed(self) -> tuple[Followed, ...]:
+        """Say which VirtualServices the routes to each host come from, by their own word."""
+        found: dict[str, dict[tuple[str, str], None]] = {}
+        for name, routes in zip(self.host_names, self.hosts, strict=True):
+            rules = found.setdefault(name.rpartition(":")[0] or name, {})
+            rules |= dict.fromkeys(filter(None, map(_virtual_service, routes)))
+        return tuple(Followed(host, tuple(rules)) for host, rules in found.items())
 
     def has_rule(self, rule: Object) -> bool:
         """Tell whether anything in it comes from this rule."""
@@ -109,10 +123,20 @@ def _configs(dump: Json, name: str) -> Iterator[Json]:
             yield entry[name]
 
 
-def _comes_from(part: Json, rule: Object) -> bool:
+def _virtual_service(part: Json) -> tuple[str, str] | None:
+    """Give namespace and name of the VirtualService that a route comes from."""
+    said = VIRTUAL_SERVICE.search(_origin(part))
+    return (said[1], said[2]) if said else None
+
+
+def _origin(part: Json) -> str:
     istio = ((part.get("metadata") or {}).get("filter_metadata") or {}).get("istio") or {}
+    return str(istio.get("config", ""))
+
+
+def _comes_from(part: Json, rule: Object) -> bool:
     ending = f"/namespaces/{rule.namespace}/{RULE_PATHS[rule.kind]}/{rule.name}"
-    return str(istio.get("config", "")).endswith(ending)
+    return _origin(part).endswith(ending)
 
 
 def _targets(route: Json) -> Targets:

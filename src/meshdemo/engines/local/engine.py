@@ -9,7 +9,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from meshdemo.destination_rules import ROOT_NAMESPACE
-from meshdemo.engines import Applied, Change, Check, Injection, MeshOptions, Where, say_nothing
+from meshdemo.engines import (
+    Applied,
+    Change,
+    Check,
+    Injection,
+    MeshOptions,
+    Surroundings,
+    Where,
+    say_nothing,
+)
 from meshdemo.engines.local import envoy, limits, merging, namespaces, plan, status, xds
 from meshdemo.engines.local.caller import UP_HINT, Caller
 from meshdemo.engines.local.injection import inject, keep
@@ -149,6 +158,22 @@ class LocalEngine:
         if (run := self.store.run()) is None:
             return ()
         return status.look(Runtime(self.store, run, self.notify), self.store.objects())
+
+    def surroundings(self) -> Surroundings:
+        """Say that there are no gateways, and how the mesh itself is: that is Envoy."""
+        run = self.store.run()
+        if run is None:
+            return Surroundings(gateways=frozenset())
+        there = os.access(run.envoy, os.X_OK)
+        detail = f"Envoy {run.envoy_version}" if there else f"{run.envoy} is gone"
+        hint = "" if there else "meshdemo up looks for another one."
+        found = [item for item in self.store.objects() if item.spec.get("replicas") == 0]
+        names = tuple(f"{item.kind} {item.name}" for item in found if self._is_here(item))
+        mesh = (Check("Envoy is there", there, detail, hint),)
+        return Surroundings(mesh, names, gateways=frozenset())
+
+    def _is_here(self, item: Object) -> bool:
+        return item.namespace == self.where.namespace
 
     def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
         """Send a request ``count`` times from the test client, within ``timeout`` seconds."""

@@ -1,0 +1,76 @@
+"""What is around the pods and rules of a namespace: Istio, gateways, what a sidecar follows."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from meshdemo.engines import Check, Surroundings
+from meshdemo.engines.cluster import controlplane
+from meshdemo.engines.cluster.connection import Forbidden
+from meshdemo.engines.cluster.verification import NOT_ALLOWED
+from meshdemo.engines.cluster.view import NETWORKING
+
+if TYPE_CHECKING:
+    from meshdemo.engines import Followed
+    from meshdemo.engines.cluster.kube import Json, Kube
+    from meshdemo.engines.cluster.view import View
+
+SCALED = ("Deployment", "StatefulSet")
+"""The kinds that may want no pods."""
+NAME = "istiod is well"
+
+
+def look(kube: Kube, view: View) -> Surroundings:
+    """Look at all of it at once; what one may not see is not known."""
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        mesh = pool.submit(_mesh, kube)
+        scaled = pool.submit(_without_pods, kube, view.run)
+        gateways = pool.submit(_gateways, kube)
+        followed = pool.submit(_followed, view)
+        return Surroundings(mesh.result(), scaled.result(), gateways.result(), followed.result())
+
+
+def _mesh(kube: Kube) -> tuple[Check, ...]:
+    """Say how each istiod is."""
+    planes = controlplane.control_planes(kube)
+    if planes is None:
+        return (Check(NAME, ok=True, detail=NOT_ALLOWED),)
+    if not planes:
+        return (Check(NAME, ok=True, detail="there is no Istio: meshdemo install"),)
+    return tuple(
+        Check(
+            NAME,
+            plane.rolled_out,
+            f"{plane.title}, {plane.available} of {plane.replicas} available",
+            "" if plane.rolled_out else plane.next_step,
+        )
+        for plane in planes
+    )
+
+
+def _without_pods(kube: Kube, namespace: str) -> tuple[str, ...]:
+    try:
+        found = [(kind, item) for kind in SCALED for item in kube.list("apps/v1", kind, namespace)]
+    except Forbidden:
+        return ()
+    none = ((kind, item) for kind, item in found if item["spec"].get("replicas") == 0)
+    return tuple(f"{kind} {item['metadata']['name']}" for kind, item in none)
+
+
+def _gateways(kube: Kube) -> frozenset[str] | None:
+    try:
+        found = kube.list(NETWORKING, "Gateway")
+    except Forbidden:
+        return None
+    return frozenset(f"{_namespace(item)}/{item['metadata']['name']}" for item in found)
+
+
+def _followed(view: View) -> tuple[Followed, ...] | None:
+    plane = view.heeding_data_plane()
+    dump = plane.dump() if plane else None
+    return dump.followed() if dump else None
+
+
+def _namespace(item: Json) -> str:
+    return str(item["metadata"].get("namespace", ""))
