@@ -164,7 +164,7 @@ class LocalEngine:
         run = self.store.run()
         if run is None:
             return Surroundings(gateways=frozenset())
-        there = os.access(run.envoy, os.X_OK)
+        there = envoy.is_place(run.envoy)
         detail = f"Envoy {run.envoy_version}" if there else f"{run.envoy} is gone"
         hint = "" if there else "meshdemo up looks for another one."
         found = [item for item in self.store.objects() if item.spec.get("replicas") == 0]
