@@ -275,7 +275,8 @@ def _settle(item: Object, namespace: str, problems: list[Problem], *, explicit: 
         return item.with_data({**item.data, "metadata": metadata})
     if explicit and item.namespace != namespace:
         message = f"the object says namespace {item.namespace}, and -n says {namespace}"
-        problems.append(item.problem(message, "metadata", "namespace"))
+        hint = "leave out -n, and it goes where it says; or take the namespace out of the object"
+        problems.append(item.problem(message, "metadata", "namespace", hint=hint))
     return item
 
 

@@ -56,6 +56,7 @@ class FakeEngine:
     root_namespace: str = "istio-system"
     exit_status: int = 0
     warns: Applied = field(default_factory=Applied)
+    taken_revision: str = ""
     around: Surroundings = field(default_factory=Surroundings)
     calls: list[str] = field(default_factory=list)
 
@@ -79,10 +80,13 @@ class FakeEngine:
         injection: Injection = Injection.KUBE_INJECT,
         revision: str = "",
     ) -> tuple[Object, ...]:
-        self.revision = revision
+        self.asked_revision = revision
         self._called("inject")
         value = {Injection.KUBE_INJECT: "true", Injection.NONE: "false"}.get(injection)
         return tuple(_label(item, value) if value else item for item in objects)
+
+    def revision(self) -> str:
+        return self.taken_revision
 
     def apply(self, objects: Sequence[Object], *, dry_run: bool = False) -> Applied:
         self._called("dry run" if dry_run else "apply")

@@ -153,8 +153,17 @@ def test_a_cluster_that_no_kubeconfig_names_is_said_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "context"),
-    [("current-context: kind-a\n", "kind-a"), ('{\n"current-context": "b",\n}', "b"), ("", "")],
-    ids=["yaml", "json", "none"],
+    [
+        ("current-context: kind-a\n", "kind-a"),
+        ('{\n"current-context": "b",\n}', "b"),
+        ("", ""),
+        ("current-context: 'it''s \"mine\"'\n", 'it\'s "mine"'),
+        ('current-context: "t\\xE4st"\n', "täst"),
+        ("current-context: a b  # of the class\n", "a b"),
+        ("current-context: arn:aws:eks:eu:1:cluster/x\n", "arn:aws:eks:eu:1:cluster/x"),
+        ("current-context: ''\n", ""),
+    ],
+    ids=["YAML", "JSON", "none", "quotes", "escapes", "a comment", "colons", "empty"],
 )
 def test_the_current_context_is_found(tmp_path: Path, text: str, context: str) -> None:
     file = tmp_path / "config"

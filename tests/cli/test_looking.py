@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from meshdemo import __version__
-from meshdemo.engines import Check
+from meshdemo.engines import Check, Surroundings
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
 if TYPE_CHECKING:
@@ -253,3 +253,22 @@ def test_version_needs_no_envoy(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> No
     ended = cli("version")
     assert (ended.code, ended.out.splitlines()[1]) == (0, "Envoy not found")
     assert cli("version", "-o", "json").json["envoy"] is None
+
+
+def test_what_is_around_is_told_by_status(meshed: Cli) -> None:
+    down = Check("istiod is well", ok=False, detail="0 of 1 available", hint="kubectl describe")
+    meshed.engine.around = Surroundings((down,), ("Deployment app-v3",))
+    ended = meshed("status")
+    assert ended.code == 3
+    assert "Deployment app-v3 has no pods: it is scaled to 0" in ended.out
+    assert "istiod is well: 0 of 1 available. kubectl describe" in ended.out
+    document = meshed("status", "-o", "json").json
+    assert (document["ok"], document["withoutPods"]) == (False, ["Deployment app-v3"])
+
+
+@pytest.mark.parametrize("command", ["status", "verify", "logs", "route v2"])
+def test_a_namespace_that_is_not_there_is_said_so(cli: Cli, command: str) -> None:
+    cli.engine.around = Surroundings(trouble="there is no namespace shop")
+    ended = cli(*command.split())
+    assert ended.code == 3
+    assert "there is no namespace shop" in ended.out + ended.err

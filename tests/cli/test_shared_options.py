@@ -104,3 +104,10 @@ def test_the_first_line_says_which_engine_and_why(cli: Cli) -> None:
 
 def test_quiet_leaves_only_results(cli: Cli) -> None:
     assert cli("deploy", "-q").err == ""
+
+
+@pytest.mark.parametrize("name", ["Foo", "a_b", "-a", "a.b", "", "x" * 64])
+def test_a_name_that_no_namespace_can_have_is_a_usage_error(cli: Cli, name: str) -> None:
+    ended = cli("status", "-n", name)
+    assert ended.code == 2
+    assert "is no valid name of a namespace" in ended.err

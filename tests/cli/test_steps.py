@@ -400,3 +400,36 @@ def test_manifests_are_never_written_over_a_changed_file(cli: Cli, tmp_path: Pat
     assert "test-client.yaml" in ended.err
     assert changed.read_text() == "mine"
     assert not (tmp_path / "m" / "app-istio.yaml").exists()
+
+
+def test_where_there_is_nothing_to_clear_it_is_said(cli: Cli) -> None:
+    ended = cli("route", "--clear")
+    assert ended.code == 0
+    assert "no rules in namespace default" in ended.err
+    assert ended.out == "there are no rules, so nothing was removed\n"
+
+
+@pytest.mark.parametrize("given", ["", "stable"])
+def test_a_revision_that_was_taken_before_is_taken_again_unless_another_is_named(
+    cli: Cli, given: str
+) -> None:
+    cli.engine.taken_revision = "canary"
+    wanted = given or "canary"
+    assert cli("up", "--no-verify", *(("--revision", given) if given else ())).code == 0
+    assert (cli.engine.options.revision, cli.engine.asked_revision) == (wanted, wanted)
+
+
+def test_workloads_of_another_namespace_are_told_too(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "elsewhere.yaml"
+    file.write_text("""
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: far, namespace: elsewhere}
+spec: {template: {spec: {containers: [{name: app, image: meshdemo/echo}]}}}
+""")
+    ended = cli("deploy", "-f", str(file))
+    assert "far " in ended.err
+    assert "no workloads" not in ended.err
+    refused = cli("deploy", "-f", str(file), "-n", "here")
+    assert refused.code == 2
+    assert "leave out -n" in refused.err

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     Cluster = Any
 
@@ -201,3 +201,53 @@ def test_a_namespace_that_is_labelled_with_a_revision_gives_sidecars_by_itself(
 def ready(cluster: Cluster, namespace: str) -> list[str]:
     pods = cluster.meshdemo("status", "-n", namespace, "-o", "json").json["pods"]
     return [pod["ready"] for pod in pods]
+
+
+STUCK = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: stuck, finalizers: [meshdemo.dev/test]}
+"""
+
+
+def test_a_namespace_that_is_on_its_way_out_is_named(
+    cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    (tmp_path / "stuck.yaml").write_text(STUCK)
+    cluster.kubectl("create", "namespace", namespace)
+    cluster.kubectl("create", "-n", namespace, "-f", str(tmp_path / "stuck.yaml"))
+    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+    try:
+        for argv in (("up",), ("deploy",), ("route", "v1"), ("verify",), ("status",)):
+            ended = cluster.meshdemo(*argv, "-n", namespace, code=3)
+            assert f"namespace {namespace} is being deleted" in ended.out + ended.err
+    finally:
+        free = ("patch", "configmap/stuck", "-n", namespace, "--type=merge", "--patch")
+        cluster.kubectl(*free, '{"metadata": {"finalizers": []}}')
+    missing = cluster.meshdemo("status", "-n", "e2e-nobody-has-this", code=3)
+    assert "there is no namespace e2e-nobody-has-this" in missing.out
+
+
+def test_a_client_that_kubectl_has_just_created_is_said_to_be_in_the_making(
+    cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    slow = {"initContainers": [{"name": "slow", "image": IMAGE, "command": ["sleep", "60"]}]}
+    file = Path(deployment(tmp_path, slow))
+    file.write_text(file.read_text().replace("faulty", "testclient"))
+    cluster.kubectl("create", "namespace", namespace)
+    cluster.kubectl("apply", "-n", namespace, "-f", str(file))
+    cluster.kubectl("wait", "-n", namespace, "--for=create", "pod", "-l", "app=testclient")
+    prove = ("verify", "-n", namespace, "--url", "http://app/", "--expect", "v1=100%")
+    execute = ("exec", "-n", namespace, "--context", cluster.context, "--", "true")
+    for argv in (prove, execute):
+        ended = cluster.meshdemo(*argv, code=3)
+        assert "is being created" in ended.err
+        assert "sh and curl" not in ended.err
+
+
+def test_a_down_that_only_ran_out_of_time_is_inconclusive(
+    deployed: Cluster, namespace: str
+) -> None:
+    ended = deployed.meshdemo("down", "-n", namespace, "--timeout", "1s", code=4)
+    assert "--timeout" in ended.out + ended.err
+    deployed.meshdemo("down", "-n", namespace)

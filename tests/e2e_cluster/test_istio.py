@@ -177,3 +177,22 @@ def test_the_printed_script_does_the_same_by_hand(
     assert verdict.json["verdict"] == "met"
     pods = meshed.meshdemo("status", "-n", namespace, "-o", "json").json["pods"]
     assert {pod["ready"] for pod in pods} == {"2/2"}
+
+
+def test_a_revision_that_was_taken_is_kept_by_a_plain_up(bare: Cluster, namespace: str) -> None:
+    def revisions() -> set[str]:
+        path = "jsonpath={range .items[*]}{.metadata.annotations.istio\\.io/rev} {end}"
+        pods = ("get", "pods", "-n", namespace, "--field-selector=status.phase=Running")
+        return set(bare.kubectl(*pods, "-o", path).split())
+
+    bare.install()
+    bare.install("--revision", "canary", "--force")
+    for injection in ("kube-inject", "auto"):
+        argv = ("up", "-n", namespace, "--injection", injection)
+        bare.meshdemo(*argv, "--revision", "canary", "--no-verify")
+        assert revisions() == {"canary"}
+        verdict = bare.meshdemo(*argv, "-o", "json").json["verdict"]
+        assert (verdict, revisions()) == ("met", {"canary"})
+        bare.meshdemo("down", "-n", namespace)
+    bare.meshdemo("down", "--all", "-n", namespace)
+    bare.install()

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from meshdemo.cli import values
 from meshdemo.cli.command import SHARED
-from meshdemo.cli.values import limit
 from meshdemo.errors import UsageError
 from meshdemo.settings import Settings, state_folder
 
@@ -264,9 +264,9 @@ def settings(ctx: typer.Context) -> Settings:
         engine=given["engine"],
         kubeconfig=given["kubeconfig"],
         context=given["context"],
-        namespace=given["namespace"],
+        namespace=values.namespace(given["namespace"]),
         state_dir=state_folder(given["state_dir"] or ""),
-        timeout=limit(given["timeout"], "--timeout"),
+        timeout=values.limit(given["timeout"], "--timeout"),
         output=output,
         quiet=given["quiet"],
         verbose=given["verbose"],

@@ -18,8 +18,18 @@ BODILESS = frozenset({"HEAD", "CONNECT"})
 """The methods whose successful answers have no body, where a version would be read."""
 LONGEST = 168 * 3600.0
 """In seconds: more than anybody waits, and less than what a system call can be told to wait."""
+LONGEST_NAME = 63
+_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h)")
+
+
+def namespace(name: str | None) -> str | None:
+    """Read the name of a namespace."""
+    if name is None or (len(name) <= LONGEST_NAME and _NAME.fullmatch(name)):
+        return name
+    hint = 'At most 63 lower-case letters, digits and "-", with a letter or digit at both ends.'
+    raise UsageError(f"-n: {name!r} is no valid name of a namespace", hint=hint)
 
 
 def seconds(text: str, option: str) -> float:

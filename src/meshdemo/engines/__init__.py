@@ -122,6 +122,8 @@ class Surroundings:
     """The gateways that are there, as NAMESPACE/NAME; None where one may not see them."""
     followed: tuple[Followed, ...] | None = None
     """What the test client's sidecar follows; None where that cannot be seen."""
+    trouble: str = ""
+    """What is wrong with the namespace itself: it is not there, or on its way out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +269,12 @@ class Engine(Protocol):
         """Give the same objects with the sidecars that ``injection`` asks for; apply nothing.
 
         ``revision`` is that of the Istio they are from; empty means the default or only one.
+        """
+
+    def revision(self) -> str:
+        """Name the revision of Istio that the workloads here have their sidecars from.
+
+        Empty means the default one, and where there are none yet.
         """
 
     def apply(self, objects: Sequence[Object], *, dry_run: bool = False) -> Applied:

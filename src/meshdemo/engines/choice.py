@@ -99,9 +99,22 @@ def kubeconfig_about(environment: Mapping[str, str] = os.environ) -> str:
             continue
         for line in text.splitlines():  # a whole YAML parser for one scalar would cost 20 ms
             key, _, value = line.partition(":")
-            if key in ("current-context", '"current-context"') and value.strip(" \"',"):
-                return value.strip(" \"',")
+            if key in ("current-context", '"current-context"') and (name := _scalar(value)):
+                return name
     return ""
+
+
+def _scalar(text: str) -> str:
+    """Read one value of YAML, or of JSON; with the parser only where it has quotes or comments."""
+    plain = text.strip().rstrip(",")
+    if not any(mark in plain for mark in "\"'#"):
+        return plain
+    import yaml  # noqa: PLC0415 - see above
+
+    try:
+        return str(yaml.safe_load(plain) or "")
+    except yaml.YAMLError:
+        return ""
 
 
 def _choice(engine: str, why: str, settings: Settings, environment: Mapping[str, str]) -> Choice:

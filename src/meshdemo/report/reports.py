@@ -35,6 +35,9 @@ def routed(result: Routed, watched: Mapping[str, Any]) -> Report:
 
     def show(terminal: Terminal) -> None:
         _show_changes(terminal, result.changes)
+        if not result.changes:
+            terminal.line("there are no rules, so nothing was removed")
+            return
         for rule in result.overruled:
             terminal.advise(f"not heeded: {rule}")
         if not result.overruled or len(result.overruled) < len(result.changes):

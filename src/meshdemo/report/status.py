@@ -46,7 +46,7 @@ def status(
 
     def show(terminal: Terminal) -> None:
         if not pods:
-            terminal.advise(f"no pods. {BEGIN}")
+            terminal.advise(f"{around.trouble or 'no pods'}. {BEGIN}")
         else:
             makers = {p.name: ("others" if p.name in others else "meshdemo",) for p in pods}
             rows = [(*_row(p, wide=wide), *(makers[p.name] if others else ())) for p in pods]
@@ -72,6 +72,7 @@ def status(
         "pods": [{**pod_document(p), "ofOthers": p.name in others} for p in pods],
         "services": [service_document(*each) for each in services],
         "rules": [rule_document(each) for each in rules],
+        "trouble": around.trouble or None,
         "mesh": [check_document(check) for check in around.mesh],
         "withoutPods": list(around.without_pods),
     }

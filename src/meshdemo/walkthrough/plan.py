@@ -57,6 +57,11 @@ class Plan:
         """How many requests a demonstration sends."""
         return self.requests or LOOK
 
+    def of_revision(self, engine: Engine) -> Plan:
+        """Give the plan with the revision of Istio that was taken before, unless one is named."""
+        revision = self.mesh.revision or engine.revision()
+        return replace(self, mesh=replace(self.mesh, revision=revision))
+
     def read(self, engine: Engine, names: tuple[str, ...] = bundled.NAMES) -> tuple[Object, ...]:
         """Read the user's objects, or those of the walkthrough that ``names`` says."""
         return self.images.replaced(self._written(engine, names))

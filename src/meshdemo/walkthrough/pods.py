@@ -30,7 +30,8 @@ def require_pods(engine: Engine) -> tuple[Pod, ...]:
     namespace = engine.where.namespace
     pods = tuple(pod for pod in engine.pods() if pod.namespace == namespace)
     if not pods:
-        raise EnvironmentFailed(f"nothing runs in namespace {namespace}", hint=BEGIN)
+        why = engine.surroundings().trouble or f"nothing runs in namespace {namespace}"
+        raise EnvironmentFailed(why, hint=BEGIN)
     return pods
 
 

@@ -141,7 +141,8 @@ def clear(engine: Engine, plan: Plan) -> Story[Routed]:
     seconds = time.monotonic() - began
     kept = [change for change in changes if change.action == "kept"]
     removed = counted(len(changes) - len(kept), "rule")
-    yield Finished("route", f"{removed} removed", seconds)
+    done = f"{removed} removed" if changes else f"no rules in namespace {namespace}"
+    yield Finished("route", done, seconds)
     for change in kept:
         yield _stays(change)
     return Routed(changes, seconds)

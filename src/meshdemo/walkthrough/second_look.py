@@ -40,7 +40,7 @@ def looked_again(
     unwell: list[Pod] = []
 
     def look() -> bool:
-        pods = engine.pods()
+        pods = _pods(engine, objects)
         own[:] = of_workloads(pods, objects)
         lasting = of_workloads(pods, [item for item in objects if item.kind not in BUSY])
         concerned = [*lasting, *_by_rules(engine, manifests.rules(objects), pods)]
@@ -57,6 +57,14 @@ def looked_again(
     for trouble in said:
         yield Note(trouble, warning=True)
     return tuple(own)
+
+
+def _pods(engine: Engine, objects: Sequence[Object]) -> list[Pod]:
+    """Give the pods of the namespace, and of others that workloads among the objects name."""
+    others = {o.namespace for o in objects if o.kind in manifests.WORKLOADS and o.namespace}
+    spaces = ["", *sorted(others - {engine.where.namespace})]
+    found = {(pod.namespace, pod.name): pod for each in spaces for pod in engine.pods(each)}
+    return list(found.values())
 
 
 def of_workloads(pods: Sequence[Pod], objects: Sequence[Object]) -> list[Pod]:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 WORKLOADS = ("app-v1", "app-v2", "testclient")
 CLIENT_CONTAINER = "test-tools"
+IN_A_ROW = 20
+"""So many answers in a row: with two pods, one of which refuses, that is no luck."""
 PROVING = default_requests(parse("v2=100%"))
 
 
@@ -89,12 +91,25 @@ def deploy_commands(plan: Plan) -> tuple[str, ...]:
         *(_kubectl(plan, "apply", "-f", file) for file in files),
     )
     timeout = f"--timeout={_duration(plan.settings.timeout)}"
-    if plan.is_own:
-        return (*applied, _kubectl(plan, "wait", "pod", "--all", "--for=condition=Ready", timeout))
-    return (
-        *applied,
-        *(_kubectl(plan, "rollout", "status", f"deployment/{w}", timeout) for w in WORKLOADS),
+    waits: tuple[str, ...] = (
+        _kubectl(plan, "wait", "pod", "--all", "--for=condition=Ready", timeout),
     )
+    if not plan.is_own:
+        waits = tuple(
+            _kubectl(plan, "rollout", "status", f"deployment/{w}", timeout) for w in WORKLOADS
+        )
+    asks = plan.completes and (plan.verify or not plan.is_own)  # else nobody knows for what
+    return (*applied, *waits, *((_answering(plan),) if asks else ()))
+
+
+def _answering(plan: Plan) -> str:
+    """Wait until the app answers several times in a row: that a pod is ready does not say so."""
+    ask = shlex.join(["curl", "-s", "-o", "/dev/null", "-m", "5", "-w", "%{http_code}"])
+    until = f"end=$(($(date +%s)+{plan.settings.timeout:.0f})); n=0"
+    again = 'n=0; [ "$(date +%s)" -lt "$end" ] || exit 1; sleep 1'
+    url = shlex.quote(plan.request.url)
+    case = f"case $({ask} {url}) in 000|50[234]) {again};; *) n=$((n+1));; esac"
+    return _in_client(plan, f'{until}; while [ "$n" -lt {IN_A_ROW} ]; do {case}; done')
 
 
 def _reading(inject: Sequence[str], file: str) -> str:
@@ -267,9 +282,12 @@ def _loop(plan: Plan, count: int) -> str:
         curl += ["-H", f"{name}: {value}"]
     call = shlex.join([*curl, request.url])
     loop = f"for i in $(seq {count}); do {call}; echo; done | sort | uniq -c"
-    return _kubectl(
-        plan, "exec", "deploy/testclient", "-c", CLIENT_CONTAINER, "--", "sh", "-c", loop
-    )
+    return _in_client(plan, loop)
+
+
+def _in_client(plan: Plan, script: str) -> str:
+    where = ("deploy/testclient", "-c", CLIENT_CONTAINER)
+    return _kubectl(plan, "exec", *where, "--", "sh", "-c", script)
 
 
 def _duration(seconds: float) -> str:

@@ -52,6 +52,7 @@ class Up:
 
 def up(engine: Engine, plan: Plan) -> Story[Up]:
     """Go through all steps. Again, it changes nothing and only proves that all is there."""
+    plan = plan.of_revision(engine)
     objects = plan.read(engine)
     plan = plan.joined(objects)
     rules = [item for item in manifests.in_apply_order(objects) if item.kind in manifests.RULES]

@@ -66,6 +66,7 @@ def install_alone(engine: Engine, plan: Plan) -> Story[tuple[Check, ...]]:
 
 def deploy(engine: Engine, plan: Plan, step: Step) -> Story[Deployed]:
     """Apply workloads and wait until they are ready; with ``-f`` whatever is in the files."""
+    plan = plan.of_revision(engine) if plan.injection else plan
     objects = plan.read(engine, step.manifests)
     strictness.heed(engine, plan, objects)
     if plan.injection is not None:
@@ -85,6 +86,7 @@ def deploy(engine: Engine, plan: Plan, step: Step) -> Story[Deployed]:
 
 def inject(engine: Engine, plan: Plan, step: Step) -> Story[Injected]:
     """Give deployed workloads their sidecars, and wait until they are ready."""
+    plan = plan.of_revision(engine)
     namespace = engine.where.namespace
     workloads = [
         item

@@ -327,3 +327,28 @@ def test_a_plug_in_that_never_gives_credentials_is_ended_with_the_steps_time(
     with suppress(psutil.NoSuchProcess):
         psutil.Process(pid).wait(10)
     assert not psutil.pid_exists(pid)
+
+
+def test_a_certificate_of_another_authority_is_no_cluster_that_is_down(
+    serve: Serve, tmp_path: Path
+) -> None:
+    server = Server()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(Path(__file__).with_name("loopback.pem"))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    config = tmp_path / "config"
+    address = {"server": f"https://127.0.0.1:{server.server_port}"}
+    config.write_text(
+        yaml.safe_dump(
+            {
+                "current-context": "c",
+                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+                "clusters": [{"name": "c", "cluster": address}],
+                "users": [{"name": "u", "user": {"token": "t"}}],
+            }
+        )
+    )
+    with serve(server), pytest.raises(EnvironmentFailed, match="CERTIFICATE_VERIFY_FAILED") as no:
+        opened(str(config)).version()
+    assert "certificate-authority" in no.value.hint
+    assert "Is the cluster up" not in no.value.hint

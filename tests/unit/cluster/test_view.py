@@ -8,6 +8,7 @@ import pytest
 
 from meshdemo.engines.cluster.connection import Forbidden
 from meshdemo.engines.cluster.view import View
+from meshdemo.errors import EnvironmentFailed
 
 
 def item(kind: str, name: str, namespace: str, **spec: Any) -> dict[str, Any]:
@@ -115,3 +116,16 @@ def test_whom_a_rule_is_exported_to_that_does_not_say_so_is_the_meshs_to_decide(
     settings = {**item("ConfigMap", "istio", "istio-system"), "data": {"mesh": mesh}}
     assert bool(seen(kube, settings, rule("other", FQDN))) is holds
     assert seen(kube, settings, rule("other", FQDN, exportTo=["*"]))
+
+
+def test_a_client_that_is_still_being_created_is_told_so(kube: Any) -> None:
+    waiting = {"waiting": {"reason": "PodInitializing"}}
+    client = item("Pod", "testclient", "shop", containers=[{"name": "test-tools"}])
+    client["metadata"]["labels"] = {"app": "testclient"}
+    states = [{"name": "test-tools", "state": waiting, "ready": False}]
+    client["status"] = {"phase": "Pending", "containerStatuses": states}
+    kube.put(client)
+    with pytest.raises(EnvironmentFailed, match="testclient is being created: test-tools is being"):
+        View(kube, "shop").require_client()
+    client["status"]["phase"] = "Running"
+    assert View(kube, "shop").require_client().name == "testclient"

@@ -78,7 +78,16 @@ class Applier:
         needed = {item.namespace for item in objects if item.namespace} - given
         spaces = [_namespace(name) for name in sorted(needed)]
         absent = [item for item in spaces if not self._sees(item)]
+        self._refuse_going(spaces)
         return in_apply_order([*absent, *objects])
+
+    def _refuse_going(self, spaces: Sequence[Object]) -> None:
+        """Refuse to put anything into a namespace that is on its way out."""
+        for space in spaces:
+            live = self.live.get(space.key) or {}
+            if (live.get("metadata") or {}).get("deletionTimestamp"):
+                message = f"namespace {space.name} is being deleted"
+                raise EnvironmentFailed(message, hint=refusals.GOING)
 
     def _sees(self, space: Object) -> bool:
         try:

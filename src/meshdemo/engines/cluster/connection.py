@@ -268,10 +268,13 @@ class Connection:
 def unreachable(server: str, error: Exception) -> Unreachable:
     """Say that the API server cannot be reached, and why."""
     reason = getattr(error, "reason", None) or error
-    return Unreachable(
-        f"the API server {server} cannot be reached: {reason}",
-        hint="Is the cluster up, and is this its context? kubectl config get-contexts",
-    )
+    hint = "Is the cluster up, and is this its context? kubectl config get-contexts"
+    if "CERTIFICATE_VERIFY_FAILED" in str(reason):
+        hint = (
+            "The server is there, and its certificate is not what the kubeconfig expects: is its "
+            "certificate-authority that of another cluster, or of this one before it was made anew?"
+        )
+    return Unreachable(f"the API server {server} cannot be reached: {reason}", hint=hint)
 
 
 def _lines(response: urllib3.BaseHTTPResponse, server: str) -> Iterator[bytes]:

@@ -33,7 +33,7 @@ from meshdemo.engines.cluster.exec import Target
 from meshdemo.engines.cluster.kube import Kube
 from meshdemo.engines.cluster.readiness import LAST_LOOK, Readiness
 from meshdemo.engines.cluster.removal import Removal
-from meshdemo.engines.cluster.view import View, heeds, target
+from meshdemo.engines.cluster.view import LASTING, View, heeds, target
 from meshdemo.errors import InputError, UsageError
 from meshdemo.manifests import RULES, WORKLOADS, Object, in_apply_order, rules
 from meshdemo.promise import heeded
@@ -141,6 +141,15 @@ class ClusterEngine:
         sidecars.require_istiod(self.kube, planes, plane)
         find = self._find_istioctl(MeshOptions(revision=revision))
         return sidecars.inject(objects, injection, find(plane), {}, self.kube.budget.left)
+
+    def revision(self) -> str:
+        """Name the revision that the workloads of this run have their sidecars from."""
+        planes = controlplane.control_planes(self.kube)
+        there = None if planes is None else {plane.revision for plane in planes}
+        found = (
+            sidecars.revision_of(Object(live)) for kind in LASTING for live in self.view.own(kind)
+        )
+        return next((each for each in found if each and (there is None or each in there)), "")
 
     def apply(self, objects: Sequence[Object], *, dry_run: bool = False) -> Applied:
         """Make the objects true, all or none of them; the same ones again change nothing."""

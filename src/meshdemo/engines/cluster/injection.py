@@ -120,6 +120,12 @@ def injected_revision(item: Object) -> str:
     return revision if isinstance(revision, str) and revision != DEFAULT_REVISION else ""
 
 
+def revision_of(item: Object) -> str:
+    """Say which revision a workload asks for or has its sidecar from; empty for the default."""
+    asked = _metadata(item.pod_template, "labels").get(REVISION, "")
+    return injected_revision(item) or ("" if asked == DEFAULT_REVISION else asked)
+
+
 def chosen(item: Object) -> str:
     """Say who was to inject a workload: ``auto``, ``none``, or nothing for istioctl or nobody."""
     return item.annotations.get(CHOICE, "")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LONGEST_VALUE = 40
 """Characters of a value that is shown in a sentence."""
 BAD_REQUEST, INVALID, SERVER_ERROR = 400, 422, 500
+GOING = "Wait until it is gone, or take another with -n: kubectl get namespaces"
+"""What to do where a namespace is being deleted."""
 WEBHOOK_DOWN = "failed calling webhook"
 """What the server says where a webhook did not answer: then the object need not be wrong."""
 FIELD = re.compile(r"(?:^\s*|: )\.([\w.\[\]\"=,:/-]+): (.+)$", re.MULTILINE)
@@ -144,7 +146,7 @@ def way_out(message: str) -> str:
     """Say what to do where a cluster refuses an object, or a workload its pods."""
     text = message.lower()
     if "is being terminated" in text:
-        return "The namespace is being deleted: wait until it is gone, or take another with -n."
+        return GOING
     if "exceeded quota" in text:
         return "The namespace's quota is used up: kubectl describe quota"
     if "podsecurity" in text:

@@ -23,12 +23,26 @@ NAME = "istiod is well"
 
 def look(kube: Kube, view: View) -> Surroundings:
     """Look at all of it at once; what one may not see is not known."""
-    with ThreadPoolExecutor(max_workers=4) as pool:
+    with ThreadPoolExecutor(max_workers=5) as pool:
+        trouble = pool.submit(_trouble, kube, view.run)
         mesh = pool.submit(_mesh, kube)
         scaled = pool.submit(_without_pods, kube, view.run)
         gateways = pool.submit(_gateways, kube)
         followed = pool.submit(_followed, view)
-        return Surroundings(mesh.result(), scaled.result(), gateways.result(), followed.result())
+        return Surroundings(
+            mesh.result(), scaled.result(), gateways.result(), followed.result(), trouble.result()
+        )
+
+
+def _trouble(kube: Kube, namespace: str) -> str:
+    try:
+        found = kube.get("v1", "Namespace", namespace)
+    except Forbidden:  # who may only work in it may not look at it: then it is there
+        return ""
+    if found is None:
+        return f"there is no namespace {namespace}"
+    going = found["metadata"].get("deletionTimestamp")
+    return f"namespace {namespace} is being deleted: wait until it is gone" if going else ""
 
 
 def _mesh(kube: Kube) -> tuple[Check, ...]:

@@ -13,6 +13,7 @@ from meshdemo.engines.cluster.connection import Forbidden
 from meshdemo.engines.cluster.dataplane import DataPlane
 from meshdemo.engines.cluster.exec import Target
 from meshdemo.engines.pods import find_client, no_client
+from meshdemo.errors import EnvironmentFailed
 from meshdemo.hosts import service_host
 from meshdemo.manifests import Object, in_apply_order
 from meshdemo.promise import Client
@@ -35,9 +36,13 @@ TOUCHING = (
     (SECURITY, "RequestAuthentication"),
 )
 """The kinds that touch requests, and are no rules that lead them."""
+PENDING = "Pending"
+LASTING = tuple(("apps/v1", kind) for kind in ("Deployment", "StatefulSet", "DaemonSet"))
+"""The usual kinds that keep pods running."""
 OWN = (
     *(("v1", kind) for kind in ("ServiceAccount", "Pod", "ReplicationController")),
-    *(("apps/v1", kind) for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")),
+    *LASTING,
+    ("apps/v1", "ReplicaSet"),
     *(("batch/v1", kind) for kind in ("Job", "CronJob")),
 )
 """The kinds of which only ours matter: an account, and whatever makes pods."""
@@ -188,9 +193,16 @@ class View:
 
     def require_client(self) -> Pod:
         """Give the test client, or say what to type where there is none."""
-        if pod := self.client():
-            return pod
-        raise no_client(self.pods(), self.run)
+        pod = self.client()
+        if pod is None:
+            raise no_client(self.pods(), self.run)
+        if pod.phase == PENDING:  # none of its own containers runs
+            message = f"the test client {pod.name} is being created"
+            raise EnvironmentFailed(
+                f"{message}: {pod.message}" if pod.message else message,
+                hint="Wait until it is ready: meshdemo status",
+            )
+        return pod
 
     def data_plane(self, pod: Pod) -> DataPlane:
         """Give the data plane as a test client sees it."""

@@ -87,6 +87,10 @@ class LocalEngine:
         """Set the label that gives a workload its sidecar; apply nothing."""
         return inject(objects, self.store.objects(), injection)
 
+    def revision(self) -> str:
+        """Name none: there is one Envoy."""
+        return ""
+
     def apply(self, objects: Sequence[Object], *, dry_run: bool = False) -> Applied:
         """Make the objects true, all or none of them; the same ones again change nothing."""
         if not self.store.has_record():

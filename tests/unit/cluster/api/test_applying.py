@@ -277,3 +277,13 @@ def test_a_missing_namespace_is_created_and_its_objects_are_tried_elsewhere(
 def test_a_server_that_is_not_there_is_named(dial: Dial) -> None:
     with pytest.raises(EnvironmentFailed, match=r"127\.0\.0\.1:9"):
         dial(9).version()
+
+
+def test_nothing_is_put_into_a_namespace_that_is_being_deleted(api: tuple[Api, Kube]) -> None:
+    handler, kube = api
+    space = handler.objects["/api/v1/namespaces/shop"]
+    space["metadata"]["deletionTimestamp"] = "2026-11-22T16:00:00Z"
+    with pytest.raises(EnvironmentFailed, match="namespace shop is being deleted") as refusal:
+        Applier(kube, "shop").apply([service()], dry_run=True)
+    assert "another with -n" in refusal.value.hint
+    assert not changes(handler)
