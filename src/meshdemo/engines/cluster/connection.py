@@ -38,6 +38,8 @@ CONNECT_TIMEOUT = 5.0
 """Seconds; a server that is there takes milliseconds."""
 REQUEST_TIMEOUT = 30.0
 """Seconds for an answer; a webhook that does not answer takes 10 at most."""
+AT_ONCE = 32
+"""Connections that are kept: so many requests are under way at a time, at most."""
 JSON = "application/json"
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT = 401, 403, 404, 409
 ERRORS_FROM = 400
@@ -104,6 +106,7 @@ class Connection:
         """Connect as kubectl would. Nothing is sent yet."""
         conf = client.Configuration()
         conf.retries = False
+        conf.connection_pool_maxsize = AT_ONCE
         explicit = settings.kubeconfig or settings.context or os.environ.get("KUBECONFIG")
         if not explicit and (SERVICE_ACCOUNT / "token").exists():
             return cls._inside(conf, settings)

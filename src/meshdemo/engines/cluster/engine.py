@@ -247,12 +247,16 @@ class ClusterEngine:
 
         traffic.check(request)
         self._begin_step(timeout)
-        try:
-            pod = self.view.require_client()
-            job = client.job(self.view, pod, request, count)
-            yield from client.send(self.kube, target(pod), job, self.kube.budget.left)
-        finally:
-            self._begin_step()
+        pod = self.view.require_client()
+        job = client.job(self.view, pod, request, count)
+
+        def sending() -> Iterator[Reply]:
+            try:
+                yield from client.send(self.kube, target(pod), job, self.kube.budget.left)
+            finally:
+                self._begin_step()
+
+        return sending()
 
     def exec(self, argv: Sequence[str]) -> int:
         """Run a command of the user's in the test client; no command means a shell."""
