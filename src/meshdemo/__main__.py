@@ -22,8 +22,17 @@ def run() -> int:
     gc.set_threshold(SELDOM)
     sys.argv[0] = sys.argv[0].removesuffix(BEHIND)  # what was typed
     code = main()
+    _let_signals_end_us()
     gc.freeze()
     return code
+
+
+def _let_signals_end_us() -> None:
+    """Have Ctrl-C end us without a word, now that all is said: Python would print a traceback."""
+    import signal  # noqa: PLC0415 - main has imported it, where Ctrl-C could come
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

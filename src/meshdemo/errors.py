@@ -146,21 +146,6 @@ class Sigterm(BaseException):
     """SIGTERM on its way out; like KeyboardInterrupt, no ``except Exception`` holds it up."""
 
 
-def stopped(error: BaseException | None) -> MeshdemoError | None:
-    """Give what to report if a signal is behind an error, however Python passed it on.
-
-    It may have come anywhere, and what is raised while a class is made, for instance, becomes a
-    RuntimeError.
-    """
-    while error is not None:
-        if isinstance(error, KeyboardInterrupt):
-            return Interrupted("interrupted")
-        if isinstance(error, Sigterm):
-            return Terminated("terminated by SIGTERM")
-        error = error.__cause__ or error.__context__
-    return None
-
-
 _ADVICE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room on that disk."),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "Allow more open files: ulimit -n 1024"),

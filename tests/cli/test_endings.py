@@ -300,6 +300,29 @@ def test_a_broken_installation_is_70(module: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+SWALLOWED = "try: os.kill(os.getpid(), number); time.sleep(60)\\nexcept BaseException: pass\\n"
+LOST = {
+    "a destructor": 'type("Lost", (), {"__del__": lambda _: os.kill(os.getpid(), number)})(); '
+    "time.sleep(60)",
+    "C code": f'exec("{SWALLOWED}raise TypeError")',
+    "a library": f'exec("{SWALLOWED}raise OSError(2, str(2))")',
+}
+"""Who gets the exception of a signal, and does something else."""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize("who", LOST)
+def test_a_signal_is_heeded_whoever_gets_its_exception(who: str, name: str, code: int) -> None:
+    with start(f"number = signal.{name}; {LOST[who]}", "doctor") as process:
+        try:
+            _, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == code, err
+    assert err.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in err
+
+
 @pytest.mark.parametrize("module", ["meshdemo.cli.streams", "meshdemo.errors", "typer"])
 def test_an_interrupt_while_we_are_imported_is_130(module: str) -> None:
     program = f"""

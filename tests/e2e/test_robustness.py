@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.e2e.conftest import PROGRAM
 
 if TYPE_CHECKING:
-    import subprocess
+    from pathlib import Path
 
     import psutil
     from tests.e2e.conftest import Mesh
@@ -108,6 +111,22 @@ def test_an_up_that_was_cut_short_can_be_looked_at_finished_and_removed(
     assert mesh.run_any("status").returncode in {0, 3}
     mesh.run("up", "--no-verify")
     mesh.run("verify", "--expect", "v2=100%", "--requests", "100")
+
+
+def test_ctrl_c_while_python_starts_is_no_crash_and_no_verdict(tmp_path: Path) -> None:
+    if subprocess.run(["env", "--block-signal=INT", "true"], check=False).returncode:
+        pytest.skip("ATTENTION: Ctrl-C while Python starts was NOT tried: it needs GNU's env")
+    # Python runs this before anything of ours.
+    text = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
+    (tmp_path / "sitecustomize.py").write_text(text)
+    done = subprocess.run(
+        [PROGRAM, "version", "-o", "json"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, b"")
+    assert json.loads(done.stdout)["exitCode"] == 130
 
 
 @pytest.mark.parametrize(

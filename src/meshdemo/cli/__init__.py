@@ -34,20 +34,20 @@ def main(argv: Sequence[str] | None = None, *, invocation: Invocation | None = N
 def _run(arguments: list[str], invocation: Invocation | None) -> int:
     try:
         # Here, so that not even a broken installation ends with Python's own exit code 1.
-        from meshdemo.cli import streams
+        from meshdemo.cli import signals
 
-        streams.open_closed()
-        from meshdemo.cli.invocation import Invocation
-        from meshdemo.cli.program import run
+        with signals.raised():
+            from meshdemo.cli import streams
 
-        invocation = invocation or Invocation()
-        return int(run(arguments, invocation))
-    except KeyboardInterrupt:
-        from meshdemo.cli import ending
-        from meshdemo.errors import Interrupted
+            streams.open_closed()
+            from meshdemo.cli.invocation import Invocation
+            from meshdemo.cli.program import run
 
-        return int(ending.fail(invocation, Interrupted("interrupted"), arguments))
-    except Exception as error:  # noqa: BLE001 - the boundary: whatever escapes is a bug of ours
+            invocation = invocation or Invocation()
+            return int(run(arguments, invocation))
+    except SystemExit:  # a shell has its completion
+        raise
+    except BaseException as error:  # noqa: BLE001 - the boundary: a signal, or a bug of ours
         from meshdemo.cli import ending
 
         return int(ending.fail_unforeseen(invocation, error, arguments))

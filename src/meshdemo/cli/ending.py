@@ -13,7 +13,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING
 
-from meshdemo.cli import streams
+from meshdemo.cli import signals, streams
 from meshdemo.errors import (
     EnvironmentFailed,
     ExitCode,
@@ -22,7 +22,6 @@ from meshdemo.errors import (
     MeshdemoError,
     Terminated,
     advice,
-    stopped,
 )
 from meshdemo.report import document
 from meshdemo.report.terminal import Terminal
@@ -100,7 +99,7 @@ def _stopped_measuring(run: Invocation | None, error: MeshdemoError) -> Measurin
 
 def fail_unforeseen(run: Invocation | None, error: BaseException, arguments: Sequence[str]) -> int:
     """Report what nobody foresaw: a bug, but for a standard output that takes nothing."""
-    if stop := stopped(error):
+    if stop := signals.stopped(error):
         return fail(run, stop, arguments)
     # typer writes its help and the version by itself.
     if isinstance(error, OSError) and (why := streams.output_error(error)):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.main import get_command
 
-from meshdemo.cli import calling, ending, options, streams, usage
+from meshdemo.cli import calling, ending, options, signals, streams, usage
 from meshdemo.cli.command import Commands, Group
 from meshdemo.cli.delete import delete
 from meshdemo.cli.deploy import deploy
@@ -36,13 +34,11 @@ from meshdemo.errors import (
     MeshdemoError,
     Sigterm,
     UsageError,
-    stopped,
 )
 from meshdemo.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import FrameType
+    from collections.abc import Callable
 
     from meshdemo.report import Report
 
@@ -99,7 +95,7 @@ def run(arguments: list[str], invocation: Invocation) -> int:
         command.main(arguments, prog_name=PROGRAM)
     try:
         streams.refuse_folder()
-        with _terminable(), command.make_context(PROGRAM, [*arguments], obj=invocation) as ctx:
+        with command.make_context(PROGRAM, [*arguments], obj=invocation) as ctx:
             report: Report = command.invoke(ctx)
             return ending.finish(invocation, report)
     except typer.Exit as end:
@@ -112,23 +108,9 @@ def run(arguments: list[str], invocation: Invocation) -> int:
             return ExitCode.BAD_INPUT
         failure: MeshdemoError = usage.refused(error)
     except (KeyboardInterrupt, Sigterm, typer.Abort) as signalled:
-        failure = stopped(signalled) or Interrupted("interrupted")
+        failure = signals.stopped(signalled) or Interrupted("interrupted")
     except MeshdemoError as error:
-        failure = error
+        failure = signals.stopped(error) or error
     if isinstance(failure, UsageError) and not failure.hint:
         failure.hint = f"See {PROGRAM} {invocation.command} --help"
     return ending.fail(invocation, failure, arguments)
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Turn SIGTERM into an exception, so that what must be tidied up is."""
-
-    def terminate(_signal: int, _frame: FrameType | None) -> None:
-        raise Sigterm
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,82 @@
+"""Ctrl-C and SIGTERM: an exception wherever they come, and remembered whatever becomes of it.
+
+Each ends the command by KeyboardInterrupt or Sigterm, so that what must be tidied up is. What is
+raised in the midst of anything may get lost, though: a destructor's exceptions are only printed, C
+code and libraries raise another one in its place. So what was only printed is raised once more, and
+what goes wrong after a signal is the signal's doing.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from meshdemo.errors import Interrupted, MeshdemoError, Sigterm, Terminated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+ONCE_MORE_SECONDS = 0.01
+"""When what got lost is raised again: by then it is another place that is interrupted."""
+ENDINGS: dict[int, tuple[type[BaseException], type[MeshdemoError], str]] = {
+    signal.SIGINT: (KeyboardInterrupt, Interrupted, "interrupted"),
+    signal.SIGTERM: (Sigterm, Terminated, "terminated by SIGTERM"),
+}
+_came: list[int] = []
+"""The signals of this run; the dispositions of signals are the process's, too."""
+
+
+@contextmanager
+def raised() -> Iterator[None]:
+    """Raise the signals that come until the end of the block; one that is ignored stays so."""
+    _came.clear()
+    heeded = [number for number in ENDINGS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _come) for number in heeded}
+    before[signal.SIGALRM] = signal.signal(signal.SIGALRM, _come_again)
+    hook, sys.unraisablehook = sys.unraisablehook, _lost
+    try:
+        # What scripts/meshdemo holds back while Python starts.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.unraisablehook = hook
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def stopped(error: BaseException | None) -> MeshdemoError | None:
+    """Give what to report if a signal is behind an error, or came before it; else None."""
+    numbers = _came[:1] or list(_behind(error))
+    for number in numbers:
+        _, kind, message = ENDINGS[number]
+        return kind(message)
+    return None
+
+
+def _come(number: int, _frame: FrameType | None) -> None:
+    _came.append(number)
+    raise ENDINGS[number][0]
+
+
+def _come_again(_number: int, _frame: FrameType | None) -> None:
+    raise ENDINGS[_came[-1]][0]
+
+
+def _lost(unraisable: sys.UnraisableHookArgs) -> None:
+    if isinstance(unraisable.exc_value, KeyboardInterrupt | Sigterm):
+        signal.setitimer(signal.ITIMER_REAL, ONCE_MORE_SECONDS)
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
+def _behind(error: BaseException | None) -> Iterator[int]:
+    """Name the signals in a chain of errors, however Python passed them on."""
+    while error is not None:
+        for number, (kind, *_) in ENDINGS.items():
+            if isinstance(error, kind):
+                yield number
+        error = error.__cause__ or error.__context__
