@@ -608,6 +608,23 @@ def test_a_wait_for_pods_that_another_command_took_down_ends_at_once(
     assert not engine.store.folder.exists()
 
 
+def test_where_supervisord_ends_while_new_pods_are_awaited_apply_starts_it_again(
+    engine: LocalEngine, deploy: Callable[..., None], workloads: Sequence[Object]
+) -> None:
+    deploy(*workloads)
+    supervisors = processes(engine, "supervisord.conf")
+    silent = web(f"{sys.executable} -c 'import time; time.sleep(600)' {{port}}")
+    with ThreadPoolExecutor() as pool:
+        apply = pool.submit(engine.apply, silent)
+        waiting.until(lambda: processes(engine, "time.sleep(600)"), "the new pod", timeout=SECONDS)
+        for supervisor in supervisors:
+            supervisor.kill()
+        apply.result(SECONDS)
+    waiting.until(lambda: [p.name[:3] for p in engine.pods() if not p.is_ready] == ["web"],
+                  "all but the new pod", timeout=SECONDS)  # fmt: skip
+    assert set(count(engine)) == {"v1", "v2"}
+
+
 @pytest.mark.parametrize("dead", ["everything", "supervisord"])
 def test_on_a_dead_mesh_nobody_waits_and_nothing_is_sent(
     engine: LocalEngine, up: Callable[[], None], rules: Sequence[Object], dead: str

@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
-from tests.damage import OTHERS, Damage, common
+from tests.damage import OTHERS, Damage, common, of_the_record
 
 from meshdemo.engines import Injection, record
+from meshdemo.engines.local import ports
 from meshdemo.engines.local.engine import LocalEngine
 from meshdemo.engines.local.processes import orphans
 from meshdemo.errors import EnvironmentFailed
@@ -102,6 +103,20 @@ def test_down_ends_the_mesh_of_a_state_directory_that_was_moved(
     assert all(check.ok for check in moved.down())
     assert not orphans.of_run(run)
     assert not (tmp_path / "moved").exists()
+
+
+@pytest.mark.usefixtures("client")
+def test_down_gives_back_the_ports_of_a_run_whose_record_names_another_folder(
+    engine: LocalEngine, tmp_path: Path
+) -> None:
+    run = run_of(engine)
+    locks = ports.PortLocks(run, engine.store.folder)
+    assert locks.held()
+    (hurt,) = [each for each in of_the_record() if each.kind == "folder is {outside}"]
+    hurt.do(engine.store.folder, tmp_path)
+    assert all(check.ok for check in engine.down())
+    assert not orphans.of_run(run)
+    assert not locks.held()
 
 
 @pytest.fixture

@@ -24,8 +24,9 @@ from meshdemo.engines.local.model import Mesh, PlannedPod
 from meshdemo.engines.local.processes import launch
 from meshdemo.engines.local.processes.configuration import Process
 from meshdemo.engines.local.processes.supervisor import Supervisor
-from meshdemo.engines.local.readiness import PortTaken, Readiness
+from meshdemo.engines.local.readiness import Outdated, PortTaken, Readiness
 from meshdemo.engines.local.store import PODS
+from meshdemo.engines.local.unixhttp import Unreachable
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ ROLLOUT_SECONDS = 10
 DRAIN_SECONDS = 5
 """How long a pod that goes may take for what is under way: Istio's terminationDrainDuration."""
 ATTEMPTS = 5
-"""How many times ports that others took are replaced before we give up."""
+"""How many times all is begun anew, because a port was taken or supervisord ended meanwhile."""
 BOOTSTRAP = "bootstrap.json"
 DIRECTORY = "meshdemo.dev/directory"
 """Annotation of a stored object: where the command that applied it was run, and so where the
@@ -111,16 +112,16 @@ class Runtime:
         for _ in range(ATTEMPTS):
             try:
                 self._reconcile(objects, gone)
-            except PortTaken as error:
-                gone |= {error.port}
-            except xds.Rejected as error:
+            except (PortTaken, xds.Rejected) as error:
                 if not error.port:
                     raise
                 gone |= {error.port}
+            except (Outdated, Unreachable):
+                continue  # supervisord has ended, and all that it ran is started again
             else:
                 return
-        message = f"other programs took port after port of ours: {sorted(gone)}"
-        raise EnvironmentFailed(message, hint="Try again.")
+        taken = f"other programs took port after port of ours: {sorted(gone)}" if gone else ""
+        raise EnvironmentFailed(taken or "supervisord ended again and again", hint="Try again.")
 
     def readiness(self, pods: Iterable[PlannedPod], objects: Sequence[Object]) -> Readiness:
         """Give what to wait for until these pods are ready."""

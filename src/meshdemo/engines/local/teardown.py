@@ -107,7 +107,9 @@ def _runs(store: Store) -> list[Run]:
         recorded = None
     known = [recorded] if recorded else _named(store)
     names = ports.runs_of(store.folder) | (set() if recorded else orphans.runs_in(store.folder))
-    lost = set(filter(IDENTITY.fullmatch, names)) - {run.run for run in known}
+    # Also where a record names another folder for a run that holds ports in the name of this one.
+    here = {run.run for run in known if run.folder == str(store.folder)}
+    lost = set(filter(IDENTITY.fullmatch, names)) - here
     return [*known, *map(store.lost, sorted(lost))]
 
 
