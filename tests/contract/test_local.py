@@ -625,6 +625,19 @@ def test_where_supervisord_ends_while_new_pods_are_awaited_apply_starts_it_again
     assert set(count(engine)) == {"v1", "v2"}
 
 
+def test_pods_whose_folders_were_removed_are_started_again(
+    engine: LocalEngine,
+    deploy: Callable[..., None],
+    workloads: Sequence[Object],
+    rules: Sequence[Object],
+) -> None:
+    deploy(*engine.inject(workloads))
+    shutil.rmtree(engine.store.folder / "pods")
+    deploy(*rules)
+    wait_until_ready(engine)
+    assert set(count(engine)) == {"v2"}
+
+
 @pytest.mark.parametrize("dead", ["everything", "supervisord"])
 def test_on_a_dead_mesh_nobody_waits_and_nothing_is_sent(
     engine: LocalEngine, up: Callable[[], None], rules: Sequence[Object], dead: str

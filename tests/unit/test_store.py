@@ -250,3 +250,16 @@ def test_only_one_at_a_time_holds_the_lock_and_the_other_learns_who(tmp_path: Pa
         pass
     with store.locked("meshdemo down", 1):
         pass
+
+
+def test_whoever_comes_after_a_down_that_was_cut_short_can_go_on(tmp_path: Path) -> None:
+    for step in range(9):
+        store = begun(tmp_path / str(step))
+        store.replace([item("a")])
+        store.save_plan({"pods": []})
+        files.write(store.folder / "pods" / "one" / "app.json", "{}")
+        for path in store.content()[:step]:  # the order in which it removes them
+            files.remove(path)
+        assert store.run()
+        assert store.objects() in ((item("a"),), ())
+        assert store.plan() in ({"pods": []}, {})

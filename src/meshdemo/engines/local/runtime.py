@@ -142,7 +142,9 @@ class Runtime:
 
     def _reconcile(self, objects: Sequence[Object], lost: frozenset[int]) -> None:
         self.store.ensure_folders(self.run)
-        before, running = self.planned(), self.supervisor.is_up()
+        before = self.planned()
+        # An Envoy whose folder was removed sees nothing of a new one in its place.
+        running = self.supervisor.is_up() and all(map(files.is_own_folder, self._folders(before)))
         if before.pods and not running:
             self.supervisor.stop()  # What an earlier one left behind would keep our ports.
         planned = self._plan(objects, before, lost | self._lost(before, running=running))
@@ -286,12 +288,14 @@ class Runtime:
 
     def _tidy(self, planned: Planned) -> None:
         """Remove what belongs to no pod any more."""
-        pods = {self.layout.pod(pod) for pod in planned.pods}
-        proxies = {self.layout.kube_proxy(name).folder for name, _ in planned.kube_proxies}
-        for path in self.store.inside():
-            if path not in pods | proxies:
-                files.remove(path)
+        for path in set(self.store.inside()) - self._folders(planned):
+            files.remove(path)
         self.locks.release([port for port in self.locks.held() if port not in planned.places])
+
+    def _folders(self, planned: Planned) -> set[Path]:
+        """Give the folder of each pod, and of each kube-proxy."""
+        proxies = {self.layout.kube_proxy(name).folder for name, _ in planned.kube_proxies}
+        return {self.layout.pod(pod) for pod in planned.pods} | proxies
 
 
 def _without(pods: Iterable[PlannedPod], others: Iterable[PlannedPod]) -> list[PlannedPod]:

@@ -44,7 +44,8 @@ REPLACED = (OBJECTS, PODS, "supervisord.conf")
 DERIVED = ("supervisord.conf", "supervisord.pid", "supervisord.log", "supervisord.log.1",
            "supervisord.out")  # fmt: skip
 FOLDERS = ("pods", "kube-proxy", runs.SOCKETS)
-OURS = (OBJECTS, PODS, *DERIVED, *FOLDERS)
+OURS = (PODS, OBJECTS, *DERIVED, *FOLDERS)
+"""In the order in which they are removed: pods without objects are a damage, not the reverse."""
 FIRST_LINE = "# {} sha256:{}; to change objects: meshdemo deploy -f, meshdemo route -f\n"
 GONE = "it is gone"
 ALTERED = "it is not as meshdemo wrote it"
