@@ -1,12 +1,12 @@
 # Each target is one line, and sets up .venv by itself. `make help` lists them.
-# Arguments of the command: make up ARGS="--no-verify".
+# Arguments of the command: make up ARGS="--no-verify". What is random: make chaos SEED=7.
 
 RUN := .venv/run.stamp
 DEV := .venv/dev.stamp
 CHECKS := "ruff check" "ruff format --check" "mypy" "lint-imports --no-logo"
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check fix fidelity bench e2e bench-cluster lock
+.PHONY: help up down test check fix fidelity bench chaos e2e bench-cluster lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -31,6 +31,9 @@ fidelity: $(DEV) ## compare with recordings of real Istio
 
 bench: $(DEV) ## measure speed and memory against the bars in the README
 	@.venv/bin/python bench/run.py $(ARGS)
+
+chaos: $(DEV) ## signals, damaged states and bad inputs at random, some ten minutes of them
+	@.venv/bin/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 e2e: $(DEV) ## all tests for the cluster named by MESHDEMO_E2E_CONTEXT, which they change
 	@.venv/bin/pytest tests/e2e_cluster -m alone $(ARGS)

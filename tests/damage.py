@@ -31,6 +31,11 @@ FOLDERS = ("pods", "sockets", "pods/*app-v1*", "pods/*app-v1*/envoy")
 DEEP = 100_000
 HOSTILE: tuple[Any, ...] = (None, True, -1, 0, 10**30, 1e308, "x", "", "../../x", [], {}, ["x"])
 """Values of the wrong type, or out of every range."""
+LOOKING = ("status", "proxy-url", "logs deploy/app-v1 -c app --tail 1", "exec -- true",
+           "verify --requests 1", "down -n elsewhere", "get pods", "doctor")  # fmt: skip
+CHANGING = ("up --no-verify", "route v2", "route --clear", "deploy", "inject",
+            "delete vs app-default-v2")  # fmt: skip
+"""What to try on a damaged mesh."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,9 @@ def seeded(state: Path, seed: int, count: int) -> Iterator[Damage]:
         place = chance.choice(("run.json", "pods.json"))
         path = chance.choice(list(_paths(json.loads((state / place).read_bytes()))))
         if chance.random() < 0.25:
-            yield Damage(place, f"{path} is missing", partial(_edit, path, None, removing=True))
+            way = partial(_edit, path, None, removing=True)
+            # A record that does not name its version is read as one of this version.
+            yield Damage(place, f"{path} is missing", way, harmless=path == ("schema",))
         else:
             value = chance.choice(HOSTILE)
             yield Damage(place, f"{path} is {value!r}", partial(_edit, path, value))
