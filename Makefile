@@ -3,10 +3,11 @@
 
 RUN := .venv/run.stamp
 DEV := .venv/dev.stamp
-CHECKS := "ruff check" "ruff format --check" "mypy" "lint-imports --no-logo"
+DOCS := .venv/docs.stamp
+CHECKS := "ruff check" "ruff format --check" "mypy" "lint-imports --no-logo" "python docs/check_links.py"
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check fix fidelity bench chaos e2e bench-cluster lock
+.PHONY: help up down test check fix fidelity bench chaos e2e bench-cluster docs reference lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -20,7 +21,7 @@ down: $(RUN) ## stop and remove what up made
 test: $(DEV) ## all tests
 	@.venv/bin/pytest -n 6 $(ARGS)
 
-check: $(DEV) ## lint, format, types, layers: all of them, then fail if one failed
+check: $(DEV) ## lint, format, types, layers, links: all of them, then fail if one failed
 	@failed=; for check in $(CHECKS); do echo "== $$check"; .venv/bin/$$check || failed=1; done; test -z "$$failed"
 
 fix: $(DEV) ## format, and mend what ruff can mend
@@ -29,7 +30,7 @@ fix: $(DEV) ## format, and mend what ruff can mend
 fidelity: $(DEV) ## compare with recordings of real Istio
 	@.venv/bin/python tests/fidelity/run.py $(ARGS)
 
-bench: $(DEV) ## measure speed and memory against the bars in the README
+bench: $(DEV) ## measure speed and memory against the bars in docs/benchmarks.md
 	@.venv/bin/python bench/run.py $(ARGS)
 
 chaos: $(DEV) ## signals, damaged states and bad inputs at random, some ten minutes of them
@@ -42,6 +43,12 @@ e2e: $(DEV) ## all tests for the cluster named by MESHDEMO_E2E_CONTEXT, which th
 bench-cluster: $(DEV) ## the same for the cluster named by MESHDEMO_E2E_CONTEXT
 	@.venv/bin/python bench/cluster.py $(ARGS)
 
+docs: $(DOCS) ## build docs/_build/index.html; a warning is an error
+	@.venv/bin/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going docs docs/_build
+
+reference: $(DEV) ## write the parts of docs/reference that follow from the sources
+	@.venv/bin/python docs/write_reference.py
+
 lock: $(DEV) ## write requirements/*.txt anew
 	@scripts/lock $(ARGS)
 
@@ -51,4 +58,8 @@ $(RUN): scripts/set-up scripts/meshdemo pyproject.toml requirements/run.txt requ
 
 $(DEV): $(RUN) requirements/dev.txt
 	@scripts/set-up dev
+	@touch $@
+
+$(DOCS): $(DEV) requirements/docs.txt
+	@scripts/set-up docs
 	@touch $@

@@ -1,4 +1,4 @@
-"""Measure speed and memory against the bars in the README.
+"""Measure speed and memory against the bars in docs/benchmarks.md.
 
     make bench
 

@@ -1,13 +1,15 @@
-"""The README is true: its commands work, its tables are complete, its numbers agree."""
+"""The docs are true: their commands work, their tables are complete, their numbers agree."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,23 +23,55 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCS = ROOT / "docs"
 BIN = Path(sys.executable).parent
+JSON = "docs/reference/exit-codes-and-json.md"
 LIMIT = 180
-"""Seconds that a command of the README may take."""
-FILES = re.findall(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+"""Seconds that a command of the docs may take."""
+BAD_RULE = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: bad}
+spec: {hosts: 1}
+"""
 
 
-def sections() -> dict[str, list[str]]:
-    """Give the commands of each section that has some."""
-    found: dict[str, list[str]] = {}
-    for part in re.split(r"^#+ ", README, flags=re.MULTILINE)[1:]:
-        title = part.splitlines()[0]
-        blocks = re.findall(r"^```console\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
-        commands = re.findall(r"^\$ (.*)$", "".join(blocks), re.MULTILINE)
-        if commands:
-            found[title] = commands
+def pages() -> dict[str, str]:
+    """Give the text of every page by its path."""
+    found = [ROOT / "README.md", *sorted(DOCS.glob("**/*.md"))]
+    return {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in found}
+
+
+def sections() -> dict[tuple[str, str], list[str]]:
+    """Give the commands of each section that has some, by page and title."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for page, text in pages().items():
+        for part in re.split(r"^#+ ", text, flags=re.MULTILINE)[1:]:
+            blocks = re.findall(r"^```console\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
+            commands = re.findall(r"^\$ (.*)$", "".join(blocks), re.MULTILINE)
+            if commands:
+                found[page, part.splitlines()[0]] = commands
     return found
+
+
+def files(page: str) -> dict[str, str]:
+    """Give the files that a page shows in full, each below its name."""
+    shown = r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```"
+    return dict(re.findall(shown, pages()[page], re.MULTILINE | re.DOTALL))
+
+
+def rows(page: str, title: str) -> list[list[str]]:
+    """Give the cells of the tables in one section, without their heads."""
+    section = re.split(rf"^#+ {re.escape(title)}\n", pages()[page], flags=re.MULTILINE)[1]
+    section = re.split(r"^#", section, flags=re.MULTILINE)[0]
+    tables = re.findall(r"^\|[-|]+\|\n((?:\|.*\n)+)", section, re.MULTILINE)
+    assert tables
+    return [re.split(r" *(?<!\\)\| *", line)[1:-1] for line in "".join(tables).splitlines()]
+
+
+def code(cell: str) -> list[str]:
+    """Give what stands in backticks in a cell."""
+    return re.findall(r"`([^`]+)`", cell)
 
 
 @pytest.fixture
@@ -52,13 +86,20 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     subprocess.run([BIN / "meshdemo", "down"], env=environment, check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("title", [t for t, c in sections().items() if "make up" not in c])
+@pytest.mark.parametrize(
+    ("page", "title"),
+    [
+        pytest.param(*at, id=" ".join(at))
+        for at, said in sections().items()
+        if "make up" not in said
+    ],
+)
 def test_the_commands_of_each_section_work_in_their_order(
-    title: str, environment: dict[str, str], tmp_path: Path
+    page: str, title: str, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    for name, text in FILES:
+    for name, text in files(page).items():
         (tmp_path / name).write_text(text)
-    for command in sections()[title]:
+    for command in sections()[page, title]:
         # Targets of make that run the tests or change the sources are only looked up.
         make = command.startswith("make ")
         done = subprocess.run(
@@ -86,17 +127,56 @@ def test_the_first_command_of_all_works(environment: dict[str, str]) -> None:
 def test_every_command_has_its_row_and_every_row_its_command() -> None:
     said = subprocess.run([BIN / "meshdemo", "--help"], check=True, capture_output=True, text=True)
     commands = set(re.findall(r"^  ([a-z][a-z-]+)  ", said.stdout, re.MULTILINE))
-    table = README.partition("## Commands")[2].partition("\n\nOn every")[0]
-    rows = " ".join(line.split("|")[1] for line in table.splitlines() if line.startswith("| `"))
-    assert {name.split()[0] for name in re.findall(r"`([^`]+)`", rows)} == commands
+    cells = [row[0] for row in rows("docs/reference/commands.md", "Commands")]
+    assert {name.split()[0] for cell in cells for name in code(cell)} == commands
 
 
 def test_every_exit_code_has_its_row() -> None:
-    table = README.partition("## Exit codes")[2].partition("##")[0]
-    codes = {
-        int(code) for code in re.findall(r"\b(\d+)\b", "".join(re.findall(r"\n\|([^|]*)", table)))
+    table = rows(JSON, "Exit codes")
+    codes = {int(number) for row in table for number in row[0].split(", ")}
+    assert codes == {int(number) for number in ExitCode}
+
+
+def parts(data: Any) -> Iterator[tuple[str, set[str]]]:
+    """Give the keys of each mapping in a document with its name; ``NAME[]`` is one of a list."""
+    for key, value in data.items() if isinstance(data, dict) else ():
+        items = value if isinstance(value, list) else [value]
+        name = f"{key}[]" if isinstance(value, list) else key
+        for item in items:
+            if isinstance(item, dict) and key not in ("spec", "object"):  # Kubernetes' own form
+                yield name, set(item)
+                yield from parts(item)
+
+
+def test_the_keys_of_json_are_those_that_are_printed(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "bad.yaml").write_text(BAD_RULE)
+    common = {key for row in rows(JSON, "JSON") for key in code(row[0])}
+    commands = {
+        code(row[0])[0]: set(code(row[1])) for row in rows(JSON, "The keys of each command")
     }
-    assert codes == {int(code) for code in ExitCode}
+    commands["up"] = commands["up"] - {"verify", "--no-verify"} | commands["verify"]
+    commands["up -f bad.yaml"] = {"error"}
+    said = {tuple(code(row[0])): set(code(row[1])) for row in rows(JSON, "The parts")}
+    seen: dict[tuple[str, ...], set[str]] = {names: set() for names in said}
+    for command, keys in commands.items():
+        name, *rest = command.split()
+        document = json.loads(
+            subprocess.run(
+                [BIN / "meshdemo", name, "-o", "json", *rest],
+                cwd=tmp_path,
+                env=environment,
+                capture_output=True,
+                timeout=LIMIT,
+                check=False,
+            ).stdout
+        )
+        assert set(document) == common | keys, command
+        for part, found in parts(document) if command != "inject -f ." else ():
+            for names in said:
+                seen[names] |= found if part in names else set()
+    assert seen == said
 
 
 def test_the_changelog_knows_the_version() -> None:
@@ -104,31 +184,63 @@ def test_the_changelog_knows_the_version() -> None:
     assert re.search(r"^## \[(.+?)\]", changelog, re.MULTILINE)[1] == __version__  # type: ignore[index]  # None fails as well
 
 
-def test_every_file_that_the_readme_links_to_is_there() -> None:
-    links = re.findall(r"\]\(([^)#:]+)\)", README)
-    assert links
-    assert all((ROOT / link).exists() for link in links)
+def checker(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, DOCS / script, *arguments]
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 
-def words_of(bullet: str) -> list[str]:
-    """Give what stands in backticks in the one bullet of the README that begins so."""
-    (line,) = [line for line in README.splitlines() if line.startswith(f"- {bullet}")]
-    return re.findall(r"`(\w+)`", line)
+def test_the_reference_is_current() -> None:
+    done = checker("write_reference.py", "--check")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_reference_that_is_not_current_is_named_with_the_way_out(tmp_path: Path) -> None:
+    shutil.copytree(DOCS, tmp_path / "docs", ignore=shutil.ignore_patterns("_build"))
+    page = tmp_path / "docs/reference/fields.md"
+    page.write_text(page.read_text().replace("| `spec.hosts` | a list", "| `spec.hosts` | a lot"))
+    done = checker(str(tmp_path / "docs/write_reference.py"), "--check")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout == "docs/reference: not current: fields.md. Type: make reference\n"
+
+
+def test_a_link_that_leads_nowhere_is_named_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/page.md").write_text("# A page\n\n## Two `words`, twice\n")
+    (tmp_path / "README.md").write_text(
+        "[to](docs/page.md#two-words-twice) [out](https://example.org/#x) ![pic](none.png)\n"
+        "\n| a |\n|---|\n| [away](docs/none.md) |\n\n[within](docs/page.md#none) [here](#none)\n"
+    )
+    done = checker("check_links.py", tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        "README.md:1: none.png: there is no none.png",
+        "README.md:5: docs/none.md: there is no docs/none.md",
+        "README.md:7: docs/page.md#none: page.md has no heading #none",
+        "README.md:7: #none: README.md has no heading #none",
+    ]
+
+
+def bullet(begins: str) -> str:
+    """Give the one bullet of the limits that begins so."""
+    (line,) = [
+        line for line in pages()["docs/limits.md"].splitlines() if line.startswith(f"- {begins}")
+    ]
+    return line
 
 
 @pytest.mark.parametrize(
-    ("bullet", "standing"),
+    ("begins", "standing"),
     [("Accepted without effect", Standing.IDLE), ("Refused, as", Standing.UNSUPPORTED)],
 )
-def test_what_becomes_of_a_field_is_what_the_table_says(bullet: str, standing: Standing) -> None:
+def test_what_becomes_of_a_field_is_what_the_table_says(begins: str, standing: Standing) -> None:
     found = {path.rpartition(".")[2]: row.standing for path, row in fields.every_row("Deployment")}
-    words = words_of(bullet)
+    words = re.findall(r"`(\w+)`", bullet(begins))
     assert words
     assert {word: found[word] for word in words} == dict.fromkeys(words, standing)
 
 
 def test_the_bounds_are_those_that_hold() -> None:
-    (line,) = [line for line in README.splitlines() if line.startswith("- At most ")]
-    numbers = [int(number.replace(",", "")) for number in re.findall(r"[\d,]*\d", line)]
+    found = re.findall(r"[\d,]*\d", bullet("At most "))
+    numbers = [int(number.replace(",", "")) for number in found]
     bounded = [bounds.MOST_PODS, bounds.MOST_OBJECTS, bounds.MOST_PORTS, bounds.MOST_ITEMS]
     assert numbers == bounded
