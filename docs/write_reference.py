@@ -95,6 +95,7 @@ def _is_shared(param: Any) -> bool:
 def _options(params: Iterable[Any], context: Any) -> Iterator[str]:
     shown = [param for param in params if "--help" not in param.opts]
     records = [record for param in shown if (record := param.get_help_record(context))]
+    records = [(names, " ".join(said.split())) for names, said in records]
     if records:
         yield from _table(("option", "what it does"), records)
 

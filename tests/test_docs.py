@@ -86,6 +86,15 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     subprocess.run([BIN / "meshdemo", "down"], env=environment, check=True, capture_output=True)
 
 
+def by_chance(done: subprocess.CompletedProcess[str]) -> bool:
+    """Tell whether a split was refused that may well be right.
+
+    It happens to one of a hundred, which is too often for a test: here one of a million decides.
+    """
+    found = re.findall(r'(?:p = |"pValue": )([-+.e\d]+)', done.stdout)
+    return done.returncode == 1 and min(map(float, found), default=0) > 1e-6
+
+
 @pytest.mark.parametrize(
     ("page", "title"),
     [
@@ -112,7 +121,7 @@ def test_the_commands_of_each_section_work_in_their_order(
             timeout=LIMIT,
             check=False,
         )
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == 0 or by_chance(done), f"{command}\n{done.stdout}\n{done.stderr}"
 
 
 def test_the_first_command_of_all_works(environment: dict[str, str]) -> None:
