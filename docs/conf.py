@@ -9,6 +9,7 @@ version = release = __version__
 
 extensions = ["myst_parser"]
 myst_heading_anchors = 4  # links to headings, as GitHub has them too
+smartquotes = False  # of an option's -- it would make a dash, which nobody can type
 nitpicky = True  # a reference to what is not there is a warning, and a warning is an error
 exclude_patterns = ["_build"]
 

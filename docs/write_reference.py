@@ -8,6 +8,7 @@ nothing is written: exit status 1 names the pages that are not current.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -74,11 +75,10 @@ def _command(command: Any, name: str, top: Any) -> Iterator[str]:
     arguments = [param for param in params if param.param_type_name == "argument"]
     usage = " ".join((PROGRAM, name, *command.collect_usage_pieces(context)))
     text = (command.help or "").partition(EXAMPLES)[0].strip()
-    yield from (f"### {name}", "", "```text", usage, "```", "", text, "")
+    yield from (f"### {name}", "", "```text", usage, "```", "", _marked(text), "")
     if arguments:
-        yield from _table(
-            ("argument", "what it is"), [(str(p.metavar), p.help or "") for p in arguments]
-        )
+        told = [(str(param.metavar), _marked(param.help or "")) for param in arguments]
+        yield from _table(("argument", "what it is"), told)
     yield from _options([param for param in params if param not in arguments], context)
     found = examples(command.help)
     if found:
@@ -88,6 +88,11 @@ def _command(command: Any, name: str, top: Any) -> Iterator[str]:
         yield from ("```", "")
 
 
+def _marked(text: str) -> str:
+    """Put options and variables of a help text into backticks; a terminal has none."""
+    return re.sub(r"(?<![\w`-])(--?[a-z][\w-]*|\$[A-Z_]+)", r"`\1`", text)
+
+
 def _is_shared(param: Any) -> bool:
     return getattr(param, "rich_help_panel", None) == SHARED
 
@@ -95,7 +100,7 @@ def _is_shared(param: Any) -> bool:
 def _options(params: Iterable[Any], context: Any) -> Iterator[str]:
     shown = [param for param in params if "--help" not in param.opts]
     records = [record for param in shown if (record := param.get_help_record(context))]
-    records = [(names, " ".join(said.split())) for names, said in records]
+    records = [(names, _marked(" ".join(said.split()))) for names, said in records]
     if records:
         yield from _table(("option", "what it does"), records)
 
