@@ -6,8 +6,8 @@ import json
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.engines.local import envoy
-from meshdemo.engines.local.bootstrap import bootstrap
+from meshdemo.engines.local.envoy import binary
+from meshdemo.engines.local.envoy.bootstrap import bootstrap
 from meshdemo.engines.local.translate.resources import loopback
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def validate(
     start["static_resources"] = {"listeners": listeners, "clusters": clusters}
     file = folder / "bootstrap.json"
     file.write_text(json.dumps(start), encoding="utf-8")
-    argv = [envoy.find().path, "--mode", "validate", "--log-level", "warning", "-c", str(file)]
+    argv = [binary.find().path, "--mode", "validate", "--log-level", "warning", "-c", str(file)]
     return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
 
 

@@ -12,29 +12,22 @@ import pytest
 
 from meshdemo.cli import main
 from meshdemo.cli.invocation import Invocation
-from meshdemo.engines import (
-    Applied,
-    Change,
-    Check,
-    Container,
-    Injection,
-    Pod,
-    Surroundings,
-    Where,
-)
+from meshdemo.engines.options import Injection
+from meshdemo.engines.results import Applied, Change, Check, Container, Pod, Surroundings, Where
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.report.progress import Progress
-from meshdemo.traffic import Reply
+from meshdemo.verdict.traffic import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from meshdemo.engines import Engine, MeshOptions, Notify
     from meshdemo.engines.choice import Choice
+    from meshdemo.engines.options import MeshOptions
+    from meshdemo.engines.protocol import Engine, Notify
     from meshdemo.errors import Problem
-    from meshdemo.manifests import Object
-    from meshdemo.traffic import Request
+    from meshdemo.objects.model import Object
+    from meshdemo.verdict.traffic import Request
 
 LABEL = "sidecar.istio.io/inject"
 

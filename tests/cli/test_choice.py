@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo.engines import say_nothing
 from meshdemo.engines.choice import choose_engine, kubeconfig_about, open_engine
+from meshdemo.engines.protocol import say_nothing
 from meshdemo.errors import EnvironmentFailed, UsageError
 from meshdemo.settings import Settings
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Cli
 
-    from meshdemo.engines import Engine, Notify
     from meshdemo.engines.choice import Choice
+    from meshdemo.engines.protocol import Engine, Notify
 
 
 @pytest.mark.parametrize(

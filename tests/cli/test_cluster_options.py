@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo.engines import Download
+from meshdemo.engines.options import Download
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING
 import pytest
 from tests import damage
 
-from meshdemo import manifests
 from meshdemo.cli import main
 from meshdemo.cli.invocation import Invocation
-from meshdemo.engines import Injection, say_nothing
-from meshdemo.engines.local import envoy, merging, xds
+from meshdemo.engines.local import apply_changes
+from meshdemo.engines.local.envoy import binary as walk
+from meshdemo.engines.local.envoy import config_files
 from meshdemo.engines.local.injection import inject
-from meshdemo.engines.local.runtime import Planned, Runtime
+from meshdemo.engines.local.pods.runtime import Planned, Runtime
 from meshdemo.engines.local.store import DERIVED, Store
+from meshdemo.engines.options import Injection
+from meshdemo.engines.protocol import say_nothing
+from meshdemo.objects import reading
 from meshdemo.report.progress import Progress
 from meshdemo.walkthrough import bundled
 
@@ -74,16 +77,16 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 def write_a_mesh(store: Store) -> None:
     """Write all that `up` writes, and start nothing."""
-    binary = envoy.find()
+    binary = walk.find()
     run = store.begin(binary.path, binary.version)
-    given = manifests.read([str(bundled.folder())])
-    objects, _ = merging.merge(inject(given, (), Injection.KUBE_INJECT), (), "/")
+    given = reading.read([str(bundled.folder())])
+    objects, _ = apply_changes.merge(inject(given, (), Injection.KUBE_INJECT), (), "/")
     store.replace(objects)
     runtime = Runtime(store, run, say_nothing)
     planned = runtime._plan(objects, Planned(), frozenset())
     runtime.locks.release(runtime.locks.held())
     for proxy, config in runtime._configs(objects, planned):
-        xds.write_all(proxy, config)
+        config_files.write_all(proxy, config)
     for process in runtime._write_processes(planned, objects):
         process.log.write_text("it said something\n")
     for name in DERIVED:

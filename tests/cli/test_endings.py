@@ -23,7 +23,7 @@ PROGRAM = """
 import os, signal, sys, time
 from meshdemo.cli import main
 from meshdemo.cli.invocation import Invocation
-from meshdemo.engines import Check, Where
+from meshdemo.engines.results import Check, Where
 
 class Engine:
     where = Where("local", "", "default")

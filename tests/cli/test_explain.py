@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.cli.conftest import FakeEngine
 
-from meshdemo import manifests
-from meshdemo.engines import Where
-from meshdemo.walkthrough import routing
+from meshdemo.engines.results import Where
+from meshdemo.objects import model, reading
+from meshdemo.walkthrough import route
 from meshdemo.walkthrough.events import Started
 from meshdemo.walkthrough.plan import Plan
 
@@ -82,8 +82,8 @@ def test_only_workloads_of_the_walkthrough_are_labelled(cli: Cli, tmp_path: Path
 def test_the_rules_of_a_split_are_shown_as_they_are_applied(deployed: Cli) -> None:
     said = deployed("route", "v1=9", "v2=1", "--explain").err
     text = said.partition("<<'EOF'\n")[2].partition("EOF")[0]
-    written = manifests.parse(text, "explained", [])
-    applied = [item for item in deployed.engine.objects() if item.kind in manifests.RULES]
+    written = reading.parse(text, "explained", [])
+    applied = [item for item in deployed.engine.objects() if item.kind in model.RULE_KINDS]
     assert [item.data for item in written] == [item.data for item in applied]
 
 
@@ -91,11 +91,11 @@ def test_rules_that_others_made_are_not_among_what_is_removed() -> None:
     given = [rule("mine", {"meshdemo.dev/run": "blue"}), rule("theirs", {})]
     engine = FakeEngine(Where("cluster", "kind", "blue", "https://server"))
     engine.applied = {item.key: item for item in given}
-    (started, *_) = routing.clear(engine, Plan())
+    (started, *_) = route.clear(engine, Plan())
     assert isinstance(started, Started)
     assert started.commands == ("kubectl delete virtualservice mine",)
 
 
-def rule(name: str, labels: dict[str, str]) -> manifests.Object:
+def rule(name: str, labels: dict[str, str]) -> model.Object:
     metadata = {"name": name, "namespace": "blue", "labels": labels}
-    return manifests.Object({"kind": "VirtualService", "metadata": metadata, "spec": {}})
+    return model.Object({"kind": "VirtualService", "metadata": metadata, "spec": {}})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from meshdemo import __version__
-from meshdemo.engines import Check, Surroundings
+from meshdemo.engines.results import Check, Surroundings
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
 if TYPE_CHECKING:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo.engines import Pod, Where
-from meshdemo.engines.pods import find_client
+from meshdemo.engines.results import Pod, Where
+from meshdemo.engines.test_client import find_client
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Cli
 
-    from meshdemo.manifests import Object
+    from meshdemo.objects.model import Object
 
 SERVICE = """---
 apiVersion: v1

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo import waiting
 from meshdemo.report.heartbeat import Heartbeat
 from meshdemo.report.progress import Progress
 from meshdemo.report.terminal import Terminal
-from meshdemo.traffic import Reply, Tally
+from meshdemo.system import waiting
+from meshdemo.verdict.traffic import Reply, Tally
 from meshdemo.walkthrough.events import Counted, Finished, Measuring, Started, Waiting
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo.engines import Check
+from meshdemo.engines.results import Check
 from meshdemo.errors import InputError, Problem
-from meshdemo.walkthrough.workloads import readiness
+from meshdemo.walkthrough.deploy import readiness
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo.engines import Applied
+from meshdemo.engines.results import Applied
 from meshdemo.errors import Problem
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo.engines import Applied, Check
+from meshdemo.engines.results import Applied, Check
 from meshdemo.errors import InputError, Problem
-from meshdemo.traffic import Reply
+from meshdemo.verdict.traffic import Reply
 
 if TYPE_CHECKING:
     from pathlib import Path

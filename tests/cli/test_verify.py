@@ -6,9 +6,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from meshdemo.engines import Where
+from meshdemo.engines.results import Where
 from meshdemo.errors import BrokenOff, EnvironmentFailed, MeshdemoError, Sigterm, TimedOut
-from meshdemo.traffic import Reply
+from meshdemo.verdict.traffic import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

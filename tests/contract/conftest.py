@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo import manifests
-from meshdemo.engines import say_nothing
 from meshdemo.engines.local.engine import LocalEngine
+from meshdemo.engines.protocol import say_nothing
+from meshdemo.objects import reading
 from meshdemo.settings import Settings
-from meshdemo.traffic import Request
+from meshdemo.verdict.traffic import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from meshdemo.engines import Engine
-    from meshdemo.manifests import Object
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.objects.model import Object
 
 FOLDER = Path(__file__).parents[2] / "manifests"
 LOCAL, CLUSTER = "local", "cluster"
@@ -54,7 +54,7 @@ def local(settings: Settings) -> Iterator[LocalEngine]:
 @pytest.fixture(scope="session")
 def cluster_namespace() -> Iterator[str]:
     """Make a namespace that all tests use: to make and remove one takes six seconds."""
-    from meshdemo.engines.cluster.kube import Kube  # noqa: PLC0415 - only where there is a cluster
+    from meshdemo.engines.cluster.api.kube import Kube  # noqa: PLC0415 - only where there is a cluster
 
     kube = Kube.open(Settings(kubeconfig=KUBECONFIG, context=CONTEXT))
     name = f"contract-{uuid.uuid4().hex[:8]}"
@@ -97,7 +97,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def walkthrough(engine: Engine) -> dict[str, tuple[Object, ...]]:
     """Give the article's objects by the names of their files."""
     space = engine.where.namespace
-    return {p.stem: manifests.read([str(p)], namespace=space) for p in FOLDER.glob("*.yaml")}
+    return {p.stem: reading.read([str(p)], namespace=space) for p in FOLDER.glob("*.yaml")}
 
 
 @pytest.fixture

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from meshdemo import manifests, waiting
-from meshdemo.engines import Injection
+from meshdemo.engines.options import Injection
 from meshdemo.errors import EnvironmentFailed, InputError
-from meshdemo.traffic import Request
+from meshdemo.objects import reading
+from meshdemo.system import waiting
+from meshdemo.verdict.traffic import Request
 from meshdemo.walkthrough.plan import with_sidecar_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from meshdemo.engines import Engine
-    from meshdemo.manifests import Object
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.objects.model import Object
 
     Deploy = Callable[..., None]
     Answers = Callable[..., Counter[str]]
@@ -38,7 +39,7 @@ spec:
 def read(engine: Engine, folder: Path, text: str) -> tuple[Object, ...]:
     file = folder / "given.yaml"
     file.write_text(text)
-    return manifests.read([str(file)], namespace=engine.where.namespace)
+    return reading.read([str(file)], namespace=engine.where.namespace)
 
 
 def changed(item: Object, **spec: Any) -> Object:
@@ -165,7 +166,7 @@ def test_three_orders_end_in_the_same_pods_and_the_same_answers(
         deploy(*rules)
 
     def by_pipe() -> None:
-        deploy(*read(engine, tmp_path, manifests.dump(engine.inject([*workloads, *rules]))))
+        deploy(*read(engine, tmp_path, reading.dump(engine.inject([*workloads, *rules]))))
 
     ends = []
     for order in (by_up, by_steps, by_pipe):
@@ -250,9 +251,9 @@ def test_a_changed_template_rolls_out_while_every_request_is_answered(
     asking.start()
     try:
         app = pick(engine.objects(), "app-v1")
-        text = manifests.dump([app]).replace("value: v1", "value: v1b")
+        text = reading.dump([app]).replace("value: v1", "value: v1b")
         problems: list[Any] = []
-        deploy(*manifests.parse(text, "changed.yaml", problems))
+        deploy(*reading.parse(text, "changed.yaml", problems))
         assert not problems
     finally:
         done.set()

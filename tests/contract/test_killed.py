@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo import manifests
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.objects import reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from meshdemo.engines.local.engine import LocalEngine
-    from meshdemo.manifests import Object
+    from meshdemo.objects.model import Object
 
 SECONDS = 60
 Answers = Callable[..., Counter[str]]
@@ -34,7 +34,7 @@ def engine(local: LocalEngine) -> LocalEngine:
 CHANGE = """
 import os, signal, sys
 from pathlib import Path
-from meshdemo import manifests
+from meshdemo.objects import reading
 from meshdemo.engines.local.engine import LocalEngine
 from meshdemo.settings import Settings
 
@@ -50,7 +50,7 @@ def die_at_phase(event, arguments):
 
 sys.addaudithook(die_at_phase)
 engine = LocalEngine(Settings(state_dir=Path(state)))
-objects = engine.inject(manifests.read(sources))
+objects = engine.inject(reading.read(sources))
 getattr(engine, do)(objects)
 engine.wait_ready(objects, 30)
 """
@@ -117,7 +117,7 @@ def test_rules_that_a_killed_apply_stored_are_not_taken_for_live_until_up_makes_
     objects = engine.inject(workloads)
     engine.apply(objects)
     engine.wait_ready(objects, SECONDS)
-    (tmp_path / "rules.yaml").write_text(manifests.dump(rules))
+    (tmp_path / "rules.yaml").write_text(reading.dump(rules))
     kill_at(*at, engine, tmp_path / "rules.yaml")
     began = time.monotonic()
     with pytest.raises(EnvironmentFailed, match="not live"):
@@ -138,7 +138,7 @@ def test_a_deletion_that_was_killed_is_finished_by_the_next_one(
     answers: Answers,
 ) -> None:
     up()
-    (tmp_path / "rules.yaml").write_text(manifests.dump(rules))
+    (tmp_path / "rules.yaml").write_text(reading.dump(rules))
     kill_at("rds.json", 1, engine, tmp_path / "rules.yaml", doing="delete")
     assert set(answers(50)) == {"v2"}
     engine.delete(rules)

@@ -22,22 +22,25 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from meshdemo import expectation, manifests, waiting
-from meshdemo.engines.local import ports
 from meshdemo.engines.local.engine import LocalEngine
+from meshdemo.engines.local.pods import ports
 from meshdemo.engines.local.processes import orphans
 from meshdemo.errors import EnvironmentFailed, InputError, TimedOut
+from meshdemo.objects import model, reading
 from meshdemo.settings import Settings
-from meshdemo.traffic import Reply, Request
-from meshdemo.verdict import Outcome
-from meshdemo.walkthrough import measuring, routing
+from meshdemo.system import waiting
+from meshdemo.verdict import expectation
+from meshdemo.verdict.judging import Outcome
+from meshdemo.verdict.traffic import Reply, Request
+from meshdemo.walkthrough import route as routing
+from meshdemo.walkthrough import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
-    from meshdemo.manifests import Object
-    from meshdemo.walkthrough.measuring import Measured
+    from meshdemo.objects.model import Object
+    from meshdemo.walkthrough.verify import Measured
 
 SECONDS = 60
 COMMAND = "meshdemo.dev/command"
@@ -77,7 +80,7 @@ http.server.ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), Handler).serve_
 
 def web(command: str) -> tuple[Object, ...]:
     problems: list[object] = []
-    found = manifests.parse(WEB.format(command=json.dumps(command)), "web.yaml", problems)  # type: ignore[arg-type]  # only looked at
+    found = reading.parse(WEB.format(command=json.dumps(command)), "web.yaml", problems)  # type: ignore[arg-type]  # only looked at
     assert not problems
     return tuple(
         item.with_data({**item.data, "metadata": {**item.metadata, "namespace": "default"}})
@@ -271,8 +274,8 @@ class Midway(LocalEngine):
 
 def verdict_of(engine: LocalEngine, requests: int) -> Measured:
     """Verify that all answers are v2."""
-    question = measuring.Question(expectation.parse("v2=100%"), requests=requests)
-    story = measuring.measure(engine, question)
+    question = verify.Question(expectation.parse("v2=100%"), requests=requests)
+    story = verify.measure(engine, question)
     while True:
         try:
             next(story)
@@ -296,7 +299,7 @@ def test_what_ends_or_changes_in_the_middle_of_a_measurement_is_no_verdict(
     engine: LocalEngine, up: Callable[[], None], settings: Settings, what: str, requests: int
 ) -> None:
     up()
-    measuring_one, rules = Midway(settings), manifests.rules(engine.objects())
+    measuring_one, rules = Midway(settings), model.rules(engine.objects())
 
     def end(part: str, number: int) -> None:
         victims = processes(engine, part)

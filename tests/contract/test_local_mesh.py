@@ -18,14 +18,14 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from meshdemo import manifests
 from meshdemo.engines.local import limits
+from meshdemo.objects import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshdemo.engines.local.engine import LocalEngine
-    from meshdemo.manifests import Object
+    from meshdemo.objects.model import Object
 
 SECONDS = 60
 LINUX_DEFAULT = 128
@@ -56,7 +56,7 @@ def deployment(name: str, replicas: int = 1) -> dict[str, Any]:
 
 def objects(*data: dict[str, Any]) -> tuple[Object, ...]:
     problems: list[Any] = []
-    found = manifests.parse(yaml.safe_dump_all(data), "mesh.yaml", problems)
+    found = reading.parse(yaml.safe_dump_all(data), "mesh.yaml", problems)
     assert not problems
     return tuple(
         item.with_data({**item.data, "metadata": {**item.metadata, "namespace": "default"}})

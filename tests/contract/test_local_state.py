@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 from tests.damage import OTHERS, Damage, common, of_the_record
 
-from meshdemo.engines import Injection, record
-from meshdemo.engines.local import ports
+from meshdemo.engines import run_record
 from meshdemo.engines.local.engine import LocalEngine
+from meshdemo.engines.local.pods import ports
 from meshdemo.engines.local.processes import orphans
+from meshdemo.engines.options import Injection
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from meshdemo.manifests import Object
+    from meshdemo.objects.model import Object
     from meshdemo.settings import Settings
 
 SECONDS = 30
@@ -84,7 +85,7 @@ def test_a_copy_of_a_state_directory_says_so_and_down_leaves_the_mesh_alone(
     ignored = shutil.ignore_patterns("sockets")
     shutil.copytree(engine.store.folder, tmp_path / "copy", ignore=ignored)
     copy = LocalEngine(replace(settings, state_dir=tmp_path / "copy"))
-    with pytest.raises(record.Damaged, match="a copy"):
+    with pytest.raises(run_record.Damaged, match="a copy"):
         copy.pods()
     assert all(check.ok for check in copy.down())
     assert not (tmp_path / "copy").exists()
@@ -98,7 +99,7 @@ def test_down_ends_the_mesh_of_a_state_directory_that_was_moved(
     run = run_of(engine)
     engine.store.folder.rename(tmp_path / "moved")
     moved = LocalEngine(replace(settings, state_dir=tmp_path / "moved"))
-    with pytest.raises(record.Damaged, match="moved here"):
+    with pytest.raises(run_record.Damaged, match="moved here"):
         moved.pods()
     assert all(check.ok for check in moved.down())
     assert not orphans.of_run(run)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests import static_envoy
 
-from meshdemo import manifests
 from meshdemo.engines.local import plan, translate
 from meshdemo.engines.local.model import Mesh
 from meshdemo.engines.local.translate import actions, clusters
+from meshdemo.objects import reading
 
 if TYPE_CHECKING:
     from meshdemo.engines.local.model import PlannedPod
@@ -65,7 +65,7 @@ def _translated(case: Path) -> Config:
     """Configure the Envoy of a case's test client. Objects are as old as their place says."""
     objects = [
         item.with_data({**item.data, "metadata": {"creationTimestamp": age, **item.metadata}})
-        for number, item in enumerate(manifests.read([str(case)]))
+        for number, item in enumerate(reading.read([str(case)]))
         for age in [f"2026-01-01T00:00:{number:02}Z"]
     ]
     pods = plan.place(plan.blueprints(objects), (), _take)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from meshdemo import manifests
 from meshdemo.engines.local.admission import Admission, admit
+from meshdemo.objects import reading
 
 if TYPE_CHECKING:
-    from meshdemo.manifests import Object
+    from meshdemo.objects.model import Object
 
 APP = """
 apiVersion: v1
@@ -39,7 +39,7 @@ spec: {host: app, subsets: [{name: v1, labels: {version: v1}}]}
 
 def parsed(text: str) -> list[Object]:
     problems: list[Any] = []
-    objects = manifests.parse(textwrap.dedent(text), "my.yaml", problems)
+    objects = reading.parse(textwrap.dedent(text), "my.yaml", problems)
     assert problems == []
     return objects
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from meshdemo.engines.local import fields
 from meshdemo.engines.local.admission import Admission, admit
-from meshdemo.manifests import Object
+from meshdemo.objects.model import Object
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 NAMES = {

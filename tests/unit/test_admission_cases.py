@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from meshdemo import manifests
 from meshdemo.engines.local.admission import Admission, admit
+from meshdemo.objects import reading
 
 CASES = Path(__file__).parents[1] / "fidelity" / "cases"
 
 
 def admitted(case: dict[str, Any]) -> Admission:
-    return admit(manifests.parse(case["manifests"], "case.yaml", []), [])
+    return admit(reading.parse(case["manifests"], "case.yaml", []), [])
 
 
 def cases(verdict: str) -> list[Any]:

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from meshdemo import manifests
 from meshdemo.engines.local.admission import admit
-from meshdemo.manifests import Object
+from meshdemo.objects import reading
+from meshdemo.objects.model import Object
 
 
 def parsed(text: str) -> list[Object]:
     problems: list[Any] = []
-    objects = manifests.parse(textwrap.dedent(text), "my.yaml", problems)
+    objects = reading.parse(textwrap.dedent(text), "my.yaml", problems)
     assert problems == []
     return objects
 

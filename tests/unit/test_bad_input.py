@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 from tests import bad_input, static_envoy
 
-from meshdemo import manifests
 from meshdemo.cli import main
 from meshdemo.cli.invocation import Invocation
-from meshdemo.engines import Injection
-from meshdemo.engines.local import images, injection, plan, translate
+from meshdemo.engines.local import injection, plan, programs, translate
 from meshdemo.engines.local.admission import admit
 from meshdemo.engines.local.model import Mesh
+from meshdemo.engines.options import Injection
 from meshdemo.errors import InputError
+from meshdemo.objects import reading
 from meshdemo.report.progress import Progress
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from meshdemo.engines.local.translate import Config
-    from meshdemo.manifests import Object
+    from meshdemo.objects.model import Object
 
 SEEDS = range(4)
 COUNT = 25
@@ -63,7 +63,7 @@ def admitted(case: bad_input.Case, file: Path) -> tuple[Object, ...]:
     """Give the objects of an input as they are stored; none if it is refused."""
     case.write(file)
     try:
-        objects = manifests.read([str(file)])
+        objects = reading.read([str(file)])
     except InputError:
         return ()
     admission = admit(objects, [])
@@ -80,7 +80,7 @@ def configured(objects: Sequence[Object]) -> Iterator[Config]:
     pods = plan.place(plan.blueprints(dated), (), lambda n: range(FIRST_PORT, FIRST_PORT + n))
     services = [item for item in dated if item.kind == "Service"]
     for pod in pods:
-        for program in images.programs(pod, plan.selecting(pod, services), proxy=1, run="x"):
+        for program in programs.programs(pod, plan.selecting(pod, services), proxy=1, run="x"):
             words = json.dumps([program.argv, program.env], ensure_ascii=False)
             assert "\\u0000" not in words.encode().decode()
         yield translate.sidecar(Mesh(tuple(dated), pods), pod, "FOLDER")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshdemo.binomial import Binomial
+from meshdemo.verdict.binomial import Binomial
 
 SHARES = st.fractions(Fraction(1, 1000), Fraction(999, 1000), max_denominator=1000)
 

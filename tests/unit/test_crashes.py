@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo.engines.local import crashes
-from meshdemo.engines.local.processes.starts import End
+from meshdemo.engines.local.pods import failure_causes
+from meshdemo.engines.local.processes.start_counts import End
 from meshdemo.engines.local.processes.supervisor import CRASHING, RUNNING, State
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ def crashing(pid: int, how: str = ABORTED, restarts: int = 1) -> State:
 def test_an_envoys_critical_line_says_why_it_ends(tmp_path: Path) -> None:
     log = tmp_path / "istio-proxy.log"
     log.write_text(CRASH.format(7, "of its former life") + CRASH.format(8, "no  inotify"))
-    said = crashes.of_envoy(crashing(8), log)
+    said = failure_causes.of_envoy(crashing(8), log)
     assert (
         said == f"istio-proxy ends each time it is started ({ABORTED}): assert failure: no inotify"
     )
-    assert "sysctl" in crashes.hint_of_envoy(said, log)
-    assert str(log) in crashes.hint_of_envoy(said, log)
+    assert "sysctl" in failure_causes.hint_of_envoy(said, log)
+    assert str(log) in failure_causes.hint_of_envoy(said, log)
 
 
 def test_what_envoy_wraps_around_the_reason_is_left_out(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_what_envoy_wraps_around_the_reason_is_left_out(tmp_path: Path) -> None:
         "bind '/x': No such file or directory` initializing config 'goo.gle/debugonly\n"
         "  bootstrap.json'\ncannot bind '/x': No such file or directory\n"
     )
-    said = crashes.of_envoy(crashing(8), log)
+    said = failure_causes.of_envoy(crashing(8), log)
     assert said.endswith("): cannot bind '/x': No such file or directory")
 
 
@@ -51,7 +51,7 @@ def test_what_envoy_wraps_around_the_reason_is_left_out(tmp_path: Path) -> None:
 def test_without_such_a_line_its_last_lines_are_shown(tmp_path: Path, name: str) -> None:
     log = tmp_path / f"{name}.log"
     log.write_text(CRASH.format(7, "of its former life") + "libc.so.6: cannot open\n")
-    said = crashes.of_envoy(crashing(8, "exit status 127"), log, 1)
+    said = failure_causes.of_envoy(crashing(8, "exit status 127"), log, 1)
     assert said == (
         f"{name} ends each time it is started (exit status 127); its last lines:\n"
         "    libc.so.6: cannot open"
@@ -60,9 +60,9 @@ def test_without_such_a_line_its_last_lines_are_shown(tmp_path: Path, name: str)
 
 def test_who_wrote_nothing_and_who_could_not_be_started_is_said(tmp_path: Path) -> None:
     log = tmp_path / "app.log"
-    assert crashes.of_container("app", crashing(8), log).endswith("\n    (it wrote nothing)")
+    assert failure_causes.of_container("app", crashing(8), log).endswith("\n    (it wrote nothing)")
     lost = State(0, CRASHING, unstartable="can't find command 'x'")
-    for said in (crashes.of_container("app", lost, log), crashes.of_envoy(lost, log)):
+    for said in (failure_causes.of_container("app", lost, log), failure_causes.of_envoy(lost, log)):
         assert said.endswith(" cannot be started: can't find command 'x'")
 
 
@@ -77,18 +77,20 @@ def test_who_wrote_nothing_and_who_could_not_be_started_is_said(tmp_path: Path) 
     ids=["the first end", "the second end", "not startable", "up again"],
 )
 def test_one_end_is_bad_luck_and_two_are_not(state: State, given_up: bool) -> None:
-    assert crashes.is_given_up(state) is given_up
+    assert failure_causes.is_given_up(state) is given_up
 
 
 def test_where_nothing_more_may_be_started_the_way_out_is_another_one(tmp_path: Path) -> None:
     why = "Too many processes in process table to spawn 'default.app'"
     state = State(0, CRASHING, 0, unstartable=why)
-    envoy, app = (of("app", state, tmp_path / "log") for of in (_of_envoy, crashes.of_container))
+    envoy, app = (
+        of("app", state, tmp_path / "log") for of in (_of_envoy, failure_causes.of_container)
+    )
     assert why in envoy
     assert why in app
-    hints = crashes.hint_of_envoy(envoy, tmp_path), crashes.hint_of_container(app)
+    hints = failure_causes.hint_of_envoy(envoy, tmp_path), failure_causes.hint_of_container(app)
     assert all("ulimit -u" in hint for hint in hints)
 
 
 def _of_envoy(_: str, state: State, log: Path) -> str:
-    return crashes.of_envoy(state, log)
+    return failure_causes.of_envoy(state, log)

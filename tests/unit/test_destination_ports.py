@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from meshdemo.engines.analysis import warnings
-from meshdemo.engines.landscape import Landscape
-from meshdemo.manifests import Object
+from meshdemo.objects.model import Object
+from meshdemo.rules.analysis.analyzer import warnings
+from meshdemo.rules.analysis.inventory import Landscape
 
 
 def service(name: str, *ports: tuple[str, int]) -> Object:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshdemo import destination_rules, promise
 from meshdemo.engines.local.model import Mesh, PlannedPod
 from meshdemo.engines.local.translate.scope import scope_of
 from meshdemo.errors import InputError
-from meshdemo.manifests import Object
-from meshdemo.traffic import Request
+from meshdemo.objects.model import Object
+from meshdemo.rules import destination_rules, promise
+from meshdemo.verdict.traffic import Request
 
 HOST = "app.shop.svc.cluster.local"
 LABELS = {"app": "testclient"}

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from meshdemo.engines import Followed, Pod
-from meshdemo.engines.effects import Scene
-from meshdemo.manifests import Object
+from meshdemo.objects.model import Object
+from meshdemo.rules.analysis.effects import Followed, Scene
 
 HOST = "app.shop.svc.cluster.local"
 
@@ -38,11 +37,7 @@ def service(port: str = "http") -> Object:
     return thing("Service", selector={"app": "app"}, ports=[{"name": port, "port": 80}])
 
 
-def pod(name: str, **labels: str) -> Pod:
-    return Pod(name, "shop", labels, (), injected=True, phase="Running")
-
-
-PODS = (pod("app-v2", app="app", version="v2"), pod("testclient", app="testclient"))
+PODS = (("shop", {"app": "app", "version": "v2"}), ("shop", {"app": "testclient"}))
 ELDER = replace(
     rule(),
     data={**rule().data, "metadata": {**rule().metadata, "name": "elder", "creationTimestamp": ""}},

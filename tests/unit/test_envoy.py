@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo import manifests
-from meshdemo.engines.local import envoy
 from meshdemo.engines.local.engine import LocalEngine
+from meshdemo.engines.local.envoy import binary
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.objects import model
 from meshdemo.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_binary_of_the_wheel_is_found_and_runs() -> None:
-    found = envoy.find()
+    found = binary.find()
     assert os.access(found.path, os.X_OK)
     assert found.version[0].isdigit()
 
@@ -43,8 +43,8 @@ def test_the_binary_of_the_wheel_is_found_and_runs() -> None:
 def test_a_variable_that_the_wheel_makes_useless_is_said_to_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(envoy.VARIABLE, "/nonexistent")
-    assert f"{envoy.VARIABLE} is not used" in envoy.find().source
+    monkeypatch.setenv(binary.VARIABLE, "/nonexistent")
+    assert f"{binary.VARIABLE} is not used" in binary.find().source
 
 
 @pytest.mark.usefixtures("no_wheel")
@@ -52,8 +52,8 @@ def test_the_variable_comes_before_the_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = program(tmp_path, SAYS_VERSION, "my-envoy")
-    monkeypatch.setenv(envoy.VARIABLE, str(chosen))
-    assert envoy.find() == envoy.Envoy(str(chosen), envoy.VARIABLE, "9.8.7")
+    monkeypatch.setenv(binary.VARIABLE, str(chosen))
+    assert binary.find() == binary.Envoy(str(chosen), binary.VARIABLE, "9.8.7")
 
 
 @pytest.mark.usefixtures("no_wheel")
@@ -64,9 +64,9 @@ def test_a_script_on_the_path_is_never_taken_for_envoy(
     program(tmp_path / "bin", f"#!/bin/sh\ntouch {marker}\n")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     with pytest.raises(EnvironmentFailed) as failure:
-        envoy.find()
+        binary.find()
     assert "platform" in failure.value.message
-    assert envoy.VARIABLE in failure.value.hint
+    assert binary.VARIABLE in failure.value.hint
     assert not marker.exists()
 
 
@@ -81,16 +81,16 @@ def test_a_script_on_the_path_is_never_taken_for_envoy(
 def test_what_does_not_say_envoys_version_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str
 ) -> None:
-    monkeypatch.setenv(envoy.VARIABLE, str(program(tmp_path, text)))
+    monkeypatch.setenv(binary.VARIABLE, str(program(tmp_path, text)))
     with pytest.raises(EnvironmentFailed, match=words):
-        envoy.find()
+        binary.find()
 
 
 @pytest.mark.usefixtures("no_wheel")
 def test_a_variable_that_names_no_program_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(envoy.VARIABLE, "/nowhere/envoy")
+    monkeypatch.setenv(binary.VARIABLE, "/nowhere/envoy")
     with pytest.raises(EnvironmentFailed, match="/nowhere/envoy"):
-        envoy.find()
+        binary.find()
 
 
 @pytest.mark.usefixtures("no_wheel")
@@ -99,7 +99,7 @@ def test_only_the_beginning_of_a_run_looks_for_envoy(
 ) -> None:
     ran = tmp_path / "ran"
     chosen = program(tmp_path, f"#!/bin/sh\necho >{ran}\n{SAYS_VERSION}", "my-envoy")
-    monkeypatch.setenv(envoy.VARIABLE, str(chosen))
+    monkeypatch.setenv(binary.VARIABLE, str(chosen))
     engine = LocalEngine(Settings(state_dir=tmp_path / "state"))
     assert engine.pods() == ()
     with suppress(EnvironmentFailed):
@@ -107,6 +107,6 @@ def test_only_the_beginning_of_a_run_looks_for_envoy(
     assert not ran.exists()
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a", "namespace": "b"},
                "spec": {"ports": [{"port": 80}]}}  # fmt: skip
-    engine.apply([manifests.Object(service)], dry_run=True)
+    engine.apply([model.Object(service)], dry_run=True)
     assert [check.detail for check in engine.install()][1] == "Envoy 9.8.7"
     assert ran.exists()

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshdemo import expectation
 from meshdemo.errors import InputError
-from meshdemo.expectation import Expectation, Split
+from meshdemo.verdict import expectation
+from meshdemo.verdict.expectation import Expectation, Split
 
 VERSIONS = st.from_regex(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,8}[A-Za-z0-9])?", fullmatch=True)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from meshdemo.engines.local import fields
-from meshdemo.engines.local.fields import durations, types
+from meshdemo.engines.local.fields import types
 from meshdemo.engines.local.fields.reading import closest
 from meshdemo.engines.local.fields.types import Standing
-from meshdemo.manifests import Object
+from meshdemo.objects import durations
+from meshdemo.objects.model import Object
 
 RULES = ("VirtualService", "DestinationRule")
 

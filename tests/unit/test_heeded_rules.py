@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from meshdemo.manifests import Object
-from meshdemo.promise import Client, heeded
+from meshdemo.objects.model import Object
+from meshdemo.rules.promise import Client, heeded
 
 FQDN = "app.shop.svc.cluster.local"
 CLIENT = Client("client", {"app": "testclient"}, injected=True, root_namespace="root")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meshdemo import hosts
+from meshdemo.rules import hosts
 
 
 @pytest.mark.parametrize(

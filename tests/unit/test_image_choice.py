@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from meshdemo.errors import InputError
-from meshdemo.manifests import WORKLOADS, Object, read
+from meshdemo.objects.model import WORKLOAD_KINDS, Object
+from meshdemo.objects.reading import read
 from meshdemo.walkthrough.images import ImageChoice, images_of, mirrored
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
@@ -57,7 +58,7 @@ def test_a_mirror_stands_for_docker_hub_and_for_no_other_registry(image: str, th
     assert mirrored(image, "") == image
 
 
-@pytest.mark.parametrize("kind", sorted(WORKLOADS))
+@pytest.mark.parametrize("kind", sorted(WORKLOAD_KINDS))
 def test_an_image_is_chosen_in_every_kind_that_makes_pods(kind: str) -> None:
     containers = {"spec": {"containers": [{"name": "app", "image": "x"}]}}
     item = Object({"kind": kind}).with_pod_template({"kind": kind, **containers})

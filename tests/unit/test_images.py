@@ -6,33 +6,34 @@ from typing import Any
 
 import pytest
 
-from meshdemo.engines.local import images, plan
-from meshdemo.manifests import Object
+from meshdemo.engines.local import plan, programs
+from meshdemo.objects import labels
+from meshdemo.objects.model import Object
 
 
 def template(*containers: dict[str, Any], command: str | None = None) -> dict[str, Any]:
     named = [{"name": f"c{index}", **item} for index, item in enumerate(containers)]
-    annotations = {} if command is None else {images.ANNOTATION: command}
+    annotations = {} if command is None else {labels.COMMAND: command}
     return {"metadata": {"annotations": annotations}, "spec": {"containers": named}}
 
 
-def program(*containers: dict[str, Any], command: str | None = None) -> images.Program:
+def program(*containers: dict[str, Any], command: str | None = None) -> programs.Program:
     metadata = {"name": "pod", "namespace": "default"}
     made = template(*containers, command=command)
     made["metadata"] |= metadata
     blueprints = plan.blueprints([Object({"apiVersion": "v1", "kind": "Pod", **made})])
     (pod,) = plan.place(blueprints, (), lambda wanted: range(20_001, 20_001 + wanted))
-    return images.programs(pod, [], proxy=19_999, run="run")[0]
+    return programs.programs(pod, [], proxy=19_999, run="run")[0]
 
 
 @pytest.mark.parametrize(
     ("image", "known"),
     [
-        ("dustise/flaskapp", images.FLASKAPP),
-        ("docker.io/dustise/flaskapp:latest", images.FLASKAPP),
-        ("localhost:5000/mirror/meshdemo/echo:1.2", images.ECHO),
-        ("zze326/test-tools@sha256:0123", images.IDLE),
-        ("registry:5000/zze326/test-tools:v1@sha256:0123", images.IDLE),
+        ("dustise/flaskapp", programs.FLASKAPP),
+        ("docker.io/dustise/flaskapp:latest", programs.FLASKAPP),
+        ("localhost:5000/mirror/meshdemo/echo:1.2", programs.ECHO),
+        ("zze326/test-tools@sha256:0123", programs.IDLE),
+        ("registry:5000/zze326/test-tools:v1@sha256:0123", programs.IDLE),
         ("notdustise/flaskapp", ""),
         ("dustise/flaskapp2", ""),
         ("nginx", ""),
@@ -40,24 +41,26 @@ def program(*containers: dict[str, Any], command: str | None = None) -> images.P
     ],
 )
 def test_a_built_in_image_is_known_by_its_name_from_any_registry(image: str, known: str) -> None:
-    assert images.builtin(image) == known
+    assert programs.builtin(image) == known
 
 
 @pytest.mark.parametrize(
     ("made", "field"),
     [
         pytest.param(template({"image": "nginx"}), "image", id="nothing-runs-it"),
-        pytest.param(template({"image": "nginx"}, command=""), images.ANNOTATION, id="empty"),
-        pytest.param(template({"image": "nginx"}, command="a 'b"), images.ANNOTATION, id="quotes"),
+        pytest.param(template({"image": "nginx"}, command=""), labels.COMMAND, id="empty"),
+        pytest.param(template({"image": "nginx"}, command="a 'b"), labels.COMMAND, id="quotes"),
         pytest.param(
             template({"image": "nginx"}, {"image": "redis"}, command="a"), "image", id="two"
         ),
-        pytest.param(template({"image": images.ECHO, "args": ["x"]}), "args", id="own-arguments"),
-        pytest.param(template({"image": images.IDLE, "command": ["sh"]}), "command", id="not-idle"),
+        pytest.param(template({"image": programs.ECHO, "args": ["x"]}), "args", id="own-arguments"),
+        pytest.param(
+            template({"image": programs.IDLE, "command": ["sh"]}), "command", id="not-idle"
+        ),
     ],
 )
 def test_what_cannot_run_is_found_with_its_field(made: dict[str, Any], field: str) -> None:
-    (finding,) = images.problems_of(made)
+    (finding,) = programs.problems_of(made)
     assert finding[0][-1] == field
     assert finding[2]
 
@@ -65,17 +68,17 @@ def test_what_cannot_run_is_found_with_its_field(made: dict[str, Any], field: st
 @pytest.mark.parametrize(
     "made",
     [
-        pytest.param(template({"image": images.IDLE, "command": ["init"]}), id="init"),
-        pytest.param(template({"image": images.IDLE, "command": ["sleep", "9"]}), id="sleep"),
-        pytest.param(template({"image": images.FLASKAPP}), id="flaskapp"),
+        pytest.param(template({"image": programs.IDLE, "command": ["init"]}), id="init"),
+        pytest.param(template({"image": programs.IDLE, "command": ["sleep", "9"]}), id="sleep"),
+        pytest.param(template({"image": programs.FLASKAPP}), id="flaskapp"),
         pytest.param(template({"image": "nginx"}, command="serve {port}"), id="annotated"),
         pytest.param(
-            template({"image": images.ECHO}, {"image": "nginx"}, command="x"), id="beside"
+            template({"image": programs.ECHO}, {"image": "nginx"}, command="x"), id="beside"
         ),
     ],
 )
 def test_what_can_run_has_no_problem(made: dict[str, Any]) -> None:
-    assert list(images.problems_of(made)) == []
+    assert list(programs.problems_of(made)) == []
 
 
 def test_a_command_is_split_before_ports_are_put_in_and_never_seen_by_a_shell() -> None:
@@ -96,13 +99,15 @@ def test_a_container_gets_its_environment_and_little_else(monkeypatch: pytest.Mo
         {"name": "B", "value": "$(A)b $(LATER) $$(A)"},
         {"name": "MESHDEMO_RUN", "value": "none"},
     ]
-    found = program({"image": images.IDLE, "env": env}).env
+    found = program({"image": programs.IDLE, "env": env}).env
     assert (found["A"], found["B"]) == ("a", "ab $(LATER) $(A)")
     assert found["http_proxy"] == "http://127.0.0.1:19999"
-    assert found[images.RUN_VARIABLE] == "run"
+    assert found[programs.RUN_VARIABLE] == "run"
     assert "SECRET" not in found
 
 
 @pytest.mark.parametrize("word", ["{port}", "{port:web}", "${HOME}", "{ x }", "{}", '{"a":1}'])
 def test_only_what_looks_like_a_placeholder_is_taken_for_one(word: str) -> None:
-    assert images.unknown_placeholders(template({}, command=f"serve '{word}' {{prt}}")) == ["{prt}"]
+    assert programs.unknown_placeholders(template({}, command=f"serve '{word}' {{prt}}")) == [
+        "{prt}"
+    ]

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from meshdemo.engines import INJECT_LABEL, Injection
-from meshdemo.engines.local.injection import OURS, inject, is_injected, keep, webhook_injects
-from meshdemo.manifests import Object
+from meshdemo.engines.local.injection import inject, is_injected, keep, webhook_injects
+from meshdemo.engines.options import Injection
+from meshdemo.objects.labels import INJECT_LABEL, INJECTION_CHOICE
+from meshdemo.objects.model import Object
 
 
 def deployment(
@@ -94,7 +95,7 @@ def test_none_takes_the_sidecar_out_and_kube_inject_may_put_it_back() -> None:
     (without,) = inject([deployment()], [stored], Injection.NONE)
     assert not is_injected(without.pod_template)
     assert gets_one(without, Injection.KUBE_INJECT, without)
-    assert OURS not in str(inject([without], [without], Injection.KUBE_INJECT))
+    assert INJECTION_CHOICE not in str(inject([without], [without], Injection.KUBE_INJECT))
 
 
 def test_what_the_user_labelled_false_is_never_put_back() -> None:

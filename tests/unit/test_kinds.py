@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from meshdemo import kinds
 from meshdemo.engines.local import fields
 from meshdemo.errors import UsageError
+from meshdemo.objects import kinds
 
 
 @pytest.mark.parametrize(

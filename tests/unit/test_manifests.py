@@ -10,9 +10,9 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from meshdemo import manifests, shapes
 from meshdemo.errors import InputError, Problem
-from meshdemo.manifests import Object
+from meshdemo.objects import model, reading, shapes
+from meshdemo.objects.model import Object
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ spec:
 
 def parse(text: str) -> tuple[list[Object], list[Problem]]:
     problems: list[Problem] = []
-    return manifests.parse(text, "app.yaml", problems), problems
+    return reading.parse(text, "app.yaml", problems), problems
 
 
 def spec(text: str) -> Any:
@@ -55,7 +55,7 @@ def write(folder: Path, name: str, text: str) -> str:
 
 def problems_of(*sources: str, **options: Any) -> list[str]:
     with pytest.raises(InputError) as caught:
-        manifests.read(sources, **options)
+        reading.read(sources, **options)
     return [str(problem) for problem in caught.value.problems]
 
 
@@ -189,7 +189,7 @@ Json = st.recursive(
 @given(Json)
 def test_what_is_dumped_reads_back_the_same(value: object) -> None:
     data = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"value": value}}
-    (again,), problems = parse(manifests.dump([Object(data)]))
+    (again,), problems = parse(reading.dump([Object(data)]))
     assert not problems
     assert again.data == data
 
@@ -200,7 +200,7 @@ def test_what_is_dumped_reads_back_the_same(value: object) -> None:
 )
 def test_a_text_that_a_reader_may_take_for_something_else_is_quoted(text: str) -> None:
     data = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {text: text}}
-    assert f"  '{text}': '{text}'\n" in manifests.dump([Object(data)])
+    assert f"  '{text}': '{text}'\n" in reading.dump([Object(data)])
 
 
 @pytest.mark.parametrize("escaped", [False, True])
@@ -398,7 +398,7 @@ def test_an_object_lives_where_it_says_else_where_n_says(
     text: str, namespace: str, explicit: bool, lives_in: str, tmp_path: Path
 ) -> None:
     file = write(tmp_path, "a.yaml", text)
-    (item,) = manifests.read([file], namespace=namespace, explicit=explicit)
+    (item,) = reading.read([file], namespace=namespace, explicit=explicit)
     assert item.namespace == lives_in
 
 
@@ -417,7 +417,7 @@ def test_the_same_object_twice_is_refused_and_names_the_first(tmp_path: Path) ->
 
 def test_the_same_name_in_two_namespaces_is_two_objects(tmp_path: Path) -> None:
     file = write(tmp_path, "a.yaml", f"{SERVICE}---\n{in_namespace('other')}")
-    assert [item.title for item in manifests.read([file])] == [
+    assert [item.title for item in reading.read([file])] == [
         "Service default/app",
         "Service other/app",
     ]
@@ -431,7 +431,7 @@ def test_a_folder_gives_its_manifests_by_name_and_nothing_else(tmp_path: Path) -
         write(tmp_path, name, SERVICE.replace("name: app", f"name: {name[0]}"))
     write(tmp_path, "notes.txt", "{")
     (tmp_path / "d.yaml").mkdir()
-    assert [item.name for item in manifests.read([str(tmp_path)])] == ["a", "b", "c"]
+    assert [item.name for item in reading.read([str(tmp_path)])] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("content", ["", "---\n---\n# nothing\n"], ids=["empty", "comments"])
@@ -458,7 +458,7 @@ def test_a_dash_is_standard_input(
     if said:
         assert problems_of("-") == [said]
         return
-    (item,) = manifests.read(["-"])
+    (item,) = reading.read(["-"])
     assert item.problem("no").file == "standard input"
 
 
@@ -473,7 +473,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 def test_nothing_is_applied_before_what_it_refers_to() -> None:
     kinds = ["VirtualService", "Pod", "DestinationRule", "Deployment", "Service", "Namespace"]
-    ordered = manifests.in_apply_order(Object({"kind": kind}) for kind in kinds)
+    ordered = model.in_apply_order(Object({"kind": kind}) for kind in kinds)
     assert [item.kind for item in ordered] == [
         "Namespace",
         "Service",
@@ -486,7 +486,7 @@ def test_nothing_is_applied_before_what_it_refers_to() -> None:
 
 def test_rules_are_the_traffic_rules() -> None:
     objects = [Object({"kind": kind}) for kind in ("Pod", "VirtualService", "DestinationRule")]
-    assert [item.kind for item in manifests.rules(objects)] == ["VirtualService", "DestinationRule"]
+    assert [item.kind for item in model.rules(objects)] == ["VirtualService", "DestinationRule"]
 
 
 @pytest.mark.parametrize(
@@ -502,7 +502,7 @@ def test_the_pod_template_of_a_pod_is_the_pod_itself() -> None:
     assert pod.pod_template["spec"] == deployment.pod_template["spec"]
 
 
-@pytest.mark.parametrize("kind", sorted(manifests.WORKLOADS))
+@pytest.mark.parametrize("kind", sorted(model.WORKLOAD_KINDS))
 def test_the_pods_of_every_kind_can_be_described_anew_and_the_rest_stays(kind: str) -> None:
     spec: dict[str, Any] = {"template": {"spec": {"x": 1}}, "more": 2}
     spec = {"jobTemplate": {"spec": spec}} if kind == "CronJob" else spec

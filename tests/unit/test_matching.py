@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshdemo import matching
 from meshdemo.errors import InputError
-from meshdemo.matching import Call
-from meshdemo.traffic import Request
+from meshdemo.rules import http_matches
+from meshdemo.rules.http_matches import Call
+from meshdemo.verdict.traffic import Request
 
 
 def call(
@@ -103,13 +103,13 @@ def call(
 def test_a_rule_takes_a_request_when_all_conditions_of_a_match_hold(
     match: dict[str, Any], sent: Call, *, takes: bool
 ) -> None:
-    assert matching.holds({"match": [match]}, sent) is takes
+    assert http_matches.holds({"match": [match]}, sent) is takes
 
 
 def test_one_of_several_matches_is_enough() -> None:
     rule = {"match": [{"uri": {"exact": "/a"}}, {"uri": {"exact": "/b"}}]}
-    assert matching.holds(rule, call("http://app/b"))
-    assert not matching.holds(rule, call("http://app/c"))
+    assert http_matches.holds(rule, call("http://app/b"))
+    assert not http_matches.holds(rule, call("http://app/c"))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_one_of_several_matches_is_enough() -> None:
 def test_a_rule_for_other_clients_or_ports_is_none_at_all(
     match: dict[str, Any], *, concerned: bool
 ) -> None:
-    assert matching.concerns({"match": [match]}, call()) is concerned
+    assert http_matches.concerns({"match": [match]}, call()) is concerned
 
 
 @pytest.mark.parametrize(
@@ -140,18 +140,18 @@ def test_a_rule_for_other_clients_or_ports_is_none_at_all(
 )
 def test_what_cannot_be_known_here_is_not_guessed(match: dict[str, Any]) -> None:
     with pytest.raises(InputError) as error:
-        matching.holds({"match": [match]}, call())
+        http_matches.holds({"match": [match]}, call())
     assert "--expect" in error.value.hint
 
 
 def test_a_header_that_the_user_sets_is_known() -> None:
     rule = {"match": [{"headers": {"user-agent": {"prefix": "curl"}}}]}
-    assert matching.holds(rule, call(headers={"User-Agent": "curl/8"}))
+    assert http_matches.holds(rule, call(headers={"User-Agent": "curl/8"}))
 
 
 def test_a_condition_that_fails_anyway_spares_the_one_that_cannot_be_known() -> None:
     match = {"uri": {"exact": "/x"}, "headers": {"user-agent": {"exact": "a"}}}
-    assert not matching.holds({"match": [match]}, call())
+    assert not http_matches.holds({"match": [match]}, call())
 
 
 @pytest.mark.parametrize(
@@ -189,13 +189,13 @@ def test_repeated_headers_are_one_as_the_sidecar_sees_them() -> None:
     ],
 )
 def test_only_a_host_without_a_dot_is_completed(host: str, full: str) -> None:
-    assert matching.full_name(host, "shop") == full
+    assert http_matches.full_name(host, "shop") == full
 
 
 def test_an_exact_host_fits_closer_than_a_wildcard_and_a_long_one_closer_than_a_short_one() -> None:
     host = "app.shop.svc.cluster.local"
     patterns = [host, "*.shop.svc.cluster.local", "*.local", "*", "*.default.svc.cluster.local"]
-    fits = [matching.fit(pattern, host) for pattern in patterns]
+    fits = [http_matches.fit(pattern, host) for pattern in patterns]
     assert fits == sorted(fits, reverse=True)
     assert fits[-2] > fits[-1] == 0
 

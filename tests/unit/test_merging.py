@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from meshdemo.engines.local.images import ANNOTATION
-from meshdemo.engines.local.merging import as_written, merge
-from meshdemo.engines.local.runtime import DIRECTORY
-from meshdemo.manifests import Object
+from meshdemo.engines.local.apply_changes import as_written, merge
+from meshdemo.objects.labels import COMMAND, DIRECTORY
+from meshdemo.objects.model import Object
 
 
 def pod(name: str = "app", **spec: Any) -> Object:
     metadata: dict[str, Any] = {"name": name, "namespace": "default"}
     if spec.pop("annotated", False):
-        metadata["annotations"] = {ANNOTATION: "serve"}
+        metadata["annotations"] = {COMMAND: "serve"}
     return Object({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
 
 

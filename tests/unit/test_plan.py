@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshdemo.engines.local import plan
-from meshdemo.manifests import Object
+from meshdemo.objects.model import Object
 
 if TYPE_CHECKING:
     from collections.abc import Callable

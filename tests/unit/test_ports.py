@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshdemo.engines import record
-from meshdemo.engines.local import ports
+from meshdemo.engines import run_record
+from meshdemo.engines.local.pods import ports
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def locks(root: Path, run: str, choice: Sequence[int] = ()) -> ports.PortLocks:
     state = root / run
     state.mkdir(exist_ok=True)
-    record.write(state, {"engine": "local", "run": run})
+    run_record.write(state, {"engine": "local", "run": run})
     return ports.PortLocks(run, state, root / "ports", choice)
 
 

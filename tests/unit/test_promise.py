@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshdemo import promise
 from meshdemo.errors import InputError
-from meshdemo.manifests import Object
-from meshdemo.promise import Client
-from meshdemo.traffic import Request
+from meshdemo.objects.model import Object
+from meshdemo.rules import promise
+from meshdemo.rules.promise import Client
+from meshdemo.verdict.traffic import Request
 
 SomePod = tuple[str, dict[str, str]]
 

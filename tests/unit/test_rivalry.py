@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from meshdemo import rivalry
-from meshdemo.manifests import Object
+from meshdemo.objects.model import Object
+from meshdemo.rules import virtual_services
 
 FULL = "app.shop.svc.cluster.local"
 
@@ -20,7 +20,7 @@ def rule(name: str, created: int, namespace: str = "shop", **spec: Any) -> Objec
 
 
 def overruling(mine: Object, *others: Object, namespace: str = "shop") -> list[str]:
-    return [item.name for item in rivalry.overruling(mine, [*others, mine], namespace)]
+    return [item.name for item in virtual_services.overruling(mine, [*others, mine], namespace)]
 
 
 def test_the_older_one_wins_and_within_a_second_the_first_by_name() -> None:
@@ -32,7 +32,7 @@ def test_the_older_one_wins_and_within_a_second_the_first_by_name() -> None:
 def test_the_age_is_that_of_the_rule_as_it_is_applied() -> None:
     applied, older = rule("mine", 2), rule("other", 1)
     written = applied.with_data({**applied.data, "metadata": {"name": "mine", "namespace": "shop"}})
-    assert rivalry.overruling(written, [applied, older], "shop") == (older,)
+    assert virtual_services.overruling(written, [applied, older], "shop") == (older,)
 
 
 def test_one_that_fewer_namespaces_see_wins_though_it_is_newer() -> None:

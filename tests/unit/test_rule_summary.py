@@ -10,8 +10,8 @@ import yaml
 
 from meshdemo.engines.local import fields
 from meshdemo.engines.local.fields import types
-from meshdemo.manifests import Object
-from meshdemo.rule_summary import summary
+from meshdemo.objects.model import Object
+from meshdemo.rules.summary import summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

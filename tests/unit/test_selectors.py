@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from meshdemo import selectors
 from meshdemo.errors import UsageError
+from meshdemo.objects import selectors
 
 LABELS = {"app": "shop", "version": "v1", "example.com/tier": ""}
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo import shell, waiting
-from meshdemo.shell import CommandFailed
+from meshdemo.system import shell, waiting
+from meshdemo.system.shell import CommandFailed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,9 @@ SECONDS = 60
 
 
 def test_a_program_does_not_read_our_standard_input() -> None:
-    program = "from meshdemo import shell; print(shell.run(['cat'], timeout=60).stdout, input())"
+    program = (
+        "from meshdemo.system import shell; print(shell.run(['cat'], timeout=60).stdout, input())"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program], input="ours", capture_output=True, text=True, check=True
     )
@@ -40,7 +42,7 @@ def test_what_it_said_before_it_took_too_long_is_kept() -> None:
 
 def test_output_is_utf_8_whatever_the_locale_and_however_broken() -> None:
     call = r"shell.run(['printf', '\\303\\244\\377'], timeout=60)"
-    program = f"from meshdemo import shell; print(ascii({call}.stdout))"
+    program = f"from meshdemo.system import shell; print(ascii({call}.stdout))"
     done = subprocess.run(
         [sys.executable, "-X", "utf8=0", "-c", program],
         env={**os.environ, "LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0"},
@@ -60,7 +62,7 @@ def test_a_status_other_than_0_fails_with_all_that_was_said() -> None:
 
 def test_an_interrupt_for_us_alone_ends_what_is_attached() -> None:
     call = "shell.attach(['sh', '-c', 'echo here; exec sleep 20'], env={})"
-    program = f"import sys; from meshdemo import shell; sys.exit({call})"
+    program = f"import sys; from meshdemo.system import shell; sys.exit({call})"
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "here\n"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo import sources
+from meshdemo.objects import sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.processes.starts import End, Starts
+from meshdemo.engines.local.processes.start_counts import End, Starts
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from meshdemo import shell
+from meshdemo.system import shell
 
 if TYPE_CHECKING:
     from collections.abc import Generator

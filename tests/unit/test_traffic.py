@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshdemo import traffic
 from meshdemo.errors import InputError
-from meshdemo.traffic import Reply, Request, Sample, Tally
+from meshdemo.verdict import traffic
+from meshdemo.verdict.traffic import Reply, Request, Sample, Tally
 
 REPLIES = st.builds(
     Reply,

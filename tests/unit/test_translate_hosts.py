@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshdemo import hosts
 from meshdemo.engines.local.translate import domains, virtual_services
 from meshdemo.engines.local.translate.services import Service
 from meshdemo.engines.local.translate.virtual_services import VirtualService
+from meshdemo.rules import hosts
 
 LABEL = st.sampled_from(["a", "b", "app"])
 NAME = st.lists(LABEL, min_size=1, max_size=3).map(".".join)

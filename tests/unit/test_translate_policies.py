@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from meshdemo.destination_rules import Rule
 from meshdemo.engines.local.translate import policies
+from meshdemo.rules.destination_rules import Rule
 
 POOL = {"tcp": {"maxConnections": 1}}
 ROUND_ROBIN = {"simple": "ROUND_ROBIN"}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from meshdemo.engines.local import translate
 from meshdemo.engines.local.model import Mesh, PlannedPod
 from meshdemo.engines.local.translate import actions, resources
-from meshdemo.manifests import Object
+from meshdemo.objects.model import Object
 
 NAMESPACES = st.sampled_from(["default", "shop"])
 HOSTS = st.sampled_from(

@@ -9,7 +9,7 @@ import pytest
 from meshdemo.engines.local.model import PlannedPod, PodPort
 from meshdemo.engines.local.translate import services
 from meshdemo.engines.local.translate.services import Service, ServicePort
-from meshdemo.protocols import Protocol, protocol_of
+from meshdemo.rules.protocols import Protocol, protocol_of
 
 
 @pytest.mark.parametrize(

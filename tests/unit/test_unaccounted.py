@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from meshdemo import promise
 from meshdemo.errors import InputError
-from meshdemo.manifests import Object
-from meshdemo.promise import Client
-from meshdemo.traffic import Request
-from meshdemo.unaccounted import unaccounted
+from meshdemo.objects.model import Object
+from meshdemo.rules import promise
+from meshdemo.rules.promise import Client
+from meshdemo.rules.unaccounted import unaccounted
+from meshdemo.verdict.traffic import Request
 
 PODS = [("default", {"app": "app", "version": version}) for version in ("v1", "v2")]
 CLIENT = Client("default", {"app": "testclient"}, injected=True)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshdemo import expectation, verdict
-from meshdemo.traffic import Tally
-from meshdemo.verdict import OTHERS, Judgement, Outcome, Verdict
+from meshdemo.verdict import expectation, judging
+from meshdemo.verdict.judging import OTHERS, Judgement, Outcome, Verdict
+from meshdemo.verdict.traffic import Tally
 
 
 def judge(
@@ -19,7 +19,7 @@ def judge(
     *,
     complete: bool = True,
 ) -> Verdict:
-    return verdict.judge(expectation.parse(text), Tally(versions, others or {}), complete=complete)
+    return judging.judge(expectation.parse(text), Tally(versions, others or {}), complete=complete)
 
 
 def judgement_on(found: Verdict, version: str) -> Judgement:
@@ -106,11 +106,11 @@ def test_the_judgements_name_each_version_and_the_rest() -> None:
 def test_the_default_number_of_requests_reveals_a_hidden_share_of_1_percent(
     text: str, requests: int
 ) -> None:
-    assert verdict.default_requests(expectation.parse(text)) == requests
+    assert judging.default_requests(expectation.parse(text)) == requests
 
 
 def test_459_is_the_least_number_that_reveals_it() -> None:
-    assert verdict.hidden_share(459) < 0.01 < verdict.hidden_share(458)
+    assert judging.hidden_share(459) < 0.01 < judging.hidden_share(458)
 
 
 def test_error_rates_are_stated_where_there_are_any() -> None:
@@ -210,7 +210,7 @@ def test_a_mesh_that_keeps_a_split_of_two_is_refused_at_most_once_in_a_hundred_r
     first = Fraction(share)
     asked = expectation.Expectation.of({"v1": first, "v2": 1 - first})
     passing = list(range(n + 1))
-    for item in verdict.judge(asked, Tally({"v1": n, "v2": 0}), complete=True).judgements[:2]:
+    for item in judging.judge(asked, Tally({"v1": n, "v2": 0}), complete=True).judgements[:2]:
         accepted = range(item.low, item.high + 1)
         passing = [k for k in passing if (k if item.version == "v1" else n - k) in accepted]
     kept = sum(comb(n, k) * first**k * (1 - first) ** (n - k) for k in passing)
@@ -224,7 +224,7 @@ def test_a_mesh_that_keeps_a_split_of_three_is_refused_at_most_once_in_a_hundred
     for a in range(n + 1):
         for b in range(n + 1 - a):
             counts = {"v1": a, "v2": b, "v3": n - a - b}
-            if verdict.judge(asked, Tally(counts), complete=True).outcome is Outcome.NOT_MET:
+            if judging.judge(asked, Tally(counts), complete=True).outcome is Outcome.NOT_MET:
                 ways = comb(n, a) * comb(n - a, b)
                 chance = Fraction(ways)
                 for version, count in counts.items():

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from meshdemo import waiting
 from meshdemo.errors import TimedOut
+from meshdemo.system import waiting
 
 
 def test_the_time_waited_is_said_as_a_person_would() -> None:

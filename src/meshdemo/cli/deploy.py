@@ -53,9 +53,10 @@ def deploy(
         meshdemo deploy  # without sidecars, as a workshop begins
         meshdemo deploy -f shop.yaml --injection auto
     """
-    from meshdemo.engines import Injection, MeshOptions
+    from meshdemo.engines.options import Injection, MeshOptions
     from meshdemo.report import reports
-    from meshdemo.walkthrough import steps, workloads
+    from meshdemo.walkthrough import deploy as walk
+    from meshdemo.walkthrough import steps
     from meshdemo.walkthrough.plan import Plan
 
     engine = engine_for(
@@ -72,6 +73,6 @@ def deploy(
         strict=strict,
     )
     step = steps.OWN_DEPLOY if plan.is_own else steps.DEPLOY
-    result = progress.follow(workloads.deploy(engine, plan, step))
-    following = workloads.next_command(result, engine.objects())
+    result = progress.follow(walk.deploy(engine, plan, step))
+    following = walk.next_command(result, engine.objects())
     return reports.deployed(result, following, progress.remarks)

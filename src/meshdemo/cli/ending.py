@@ -25,7 +25,7 @@ from meshdemo.errors import (
 )
 from meshdemo.report import document
 from meshdemo.report.terminal import Terminal
-from meshdemo.wording import counted
+from meshdemo.system.plural import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

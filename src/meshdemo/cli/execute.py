@@ -12,7 +12,7 @@ from meshdemo.errors import UsageError
 from meshdemo.report import Report
 
 if TYPE_CHECKING:
-    from meshdemo.engines import Engine
+    from meshdemo.engines.protocol import Engine
 
 
 def exec_(
@@ -57,7 +57,7 @@ def exec_(
 
 def _names_client(word: str) -> bool:
     """Tell whether it is what one would say to ``kubectl exec``."""
-    from meshdemo.engines.pods import CLIENT
+    from meshdemo.engines.test_client import CLIENT
 
     kind, _, name = word.rpartition("/")
     return kind in ("", "pod", "po", "deploy", "deployment") and (

@@ -46,7 +46,7 @@ def get(
         meshdemo get vs,dr -o yaml
         meshdemo get pods -A -l app=app -o wide
     """
-    from meshdemo import kinds
+    from meshdemo.objects import kinds
     from meshdemo.report import resources as report
     from meshdemo.walkthrough import resources
 
@@ -81,7 +81,7 @@ def describe(
         meshdemo describe vs app-default-v2
         meshdemo describe pod app-v1  # a name may be cut short
     """
-    from meshdemo import kinds
+    from meshdemo.objects import kinds
     from meshdemo.report import descriptions
     from meshdemo.walkthrough import resources
 
@@ -110,7 +110,7 @@ def _leave_to_kubectl(
     choice: Choice, command: str, words: list[str], selector: str | None, *, everywhere: bool
 ) -> None:
     """Refuse on a cluster, with the line to type there."""
-    from meshdemo.engines import CLUSTER
+    from meshdemo.engines.protocol import CLUSTER
     from meshdemo.walkthrough import steps
     from meshdemo.walkthrough.plan import Plan
 

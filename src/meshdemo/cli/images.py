@@ -36,7 +36,7 @@ def images(
         meshdemo images --engine cluster
         meshdemo images -f shop.yaml
     """
-    from meshdemo.engines import MeshOptions
+    from meshdemo.engines.options import MeshOptions
     from meshdemo.report import reports
     from meshdemo.walkthrough.images import needed
     from meshdemo.walkthrough.plan import Plan

@@ -32,9 +32,9 @@ def inject(
         meshdemo inject  # what meshdemo deploy has deployed
         meshdemo inject -f shop.yaml | kubectl apply -f -
     """
-    from meshdemo.engines import Injection, MeshOptions
+    from meshdemo.engines.options import Injection, MeshOptions
     from meshdemo.report import reports
-    from meshdemo.walkthrough import steps, workloads
+    from meshdemo.walkthrough import deploy, steps
     from meshdemo.walkthrough.plan import Plan
 
     engine = engine_for(ctx, chosen(ctx, changes=not files, istioctl=istioctl))
@@ -47,8 +47,8 @@ def inject(
         mesh=MeshOptions(revision=revision),
     )
     if plan.is_own:
-        written = progress.follow(workloads.injected_manifests(engine, plan))
+        written = progress.follow(deploy.injected_manifests(engine, plan))
         return reports.manifests_written(written)
     return reports.injected(
-        progress.follow(workloads.inject(engine, plan, steps.INJECT_DEPLOYED)), progress.remarks
+        progress.follow(deploy.inject(engine, plan, steps.INJECT_DEPLOYED)), progress.remarks
     )

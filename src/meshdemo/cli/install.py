@@ -20,7 +20,7 @@ from meshdemo.errors import UsageError
 from meshdemo.report import Report
 
 if TYPE_CHECKING:
-    from meshdemo.engines import Download
+    from meshdemo.engines.options import Download
 
 
 def install(
@@ -76,9 +76,9 @@ def install(
         meshdemo install --engine cluster --profile minimal
         meshdemo install --engine cluster --download-istioctl  # fetch istioctl first
     """
-    from meshdemo.engines import MeshOptions
+    from meshdemo.engines.options import MeshOptions
     from meshdemo.report import reports
-    from meshdemo.walkthrough import workloads
+    from meshdemo.walkthrough import deploy
     from meshdemo.walkthrough.plan import Plan
 
     mesh = MeshOptions(
@@ -94,13 +94,13 @@ def install(
     progress = ctx.obj.progress
     progress.explains = explain
     plan = Plan(settings=ctx.obj.settings, mesh=mesh)
-    return reports.checked(progress.follow(workloads.install_alone(engine, plan)))
+    return reports.checked(progress.follow(deploy.install_alone(engine, plan)))
 
 
 def _download(
     wanted: bool, version: str | None, mirror: str, sha256: str, istioctl: str | None
 ) -> Download | None:
-    from meshdemo.engines import Download
+    from meshdemo.engines.options import Download
 
     if wanted and istioctl:
         raise UsageError("--istioctl and --download-istioctl: one of them is enough")

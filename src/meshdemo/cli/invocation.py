@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.cli import calling, options, streams
-from meshdemo.engines import CLUSTER, Where
 from meshdemo.engines.choice import UNNAMED, choose_engine, kubeconfig_about, open_engine
+from meshdemo.engines.protocol import CLUSTER
+from meshdemo.engines.results import Where
 from meshdemo.errors import MeshdemoError
 from meshdemo.report.progress import Progress
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     import typer
 
-    from meshdemo.engines import Engine, Notify
     from meshdemo.engines.choice import Choice
+    from meshdemo.engines.protocol import Engine, Notify
     from meshdemo.settings import Settings
 
     OpenEngine = Callable[[Choice, Notify], Engine]

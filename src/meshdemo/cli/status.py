@@ -19,9 +19,9 @@ def status(ctx: typer.Context) -> Report:
         meshdemo status -o wide  # with containers and images
     """
     from meshdemo.report.status import status as report
+    from meshdemo.system.plural import counted
     from meshdemo.walkthrough import pods as who
-    from meshdemo.walkthrough import routing
-    from meshdemo.wording import counted
+    from meshdemo.walkthrough import route
 
     engine = engine_for(ctx, changes=False)
     namespace = engine.where.namespace
@@ -36,7 +36,7 @@ def status(ctx: typer.Context) -> Report:
     return report(
         here,
         [(service, who.selected(service, here)) for service in services],
-        routing.effects(engine, objects, here, around),
+        route.effects(engine, objects, here, around),
         around,
         wide=ctx.obj.settings.output == "wide",
         others=who.of_others(here, objects),

@@ -76,7 +76,8 @@ def up(
         meshdemo up -f shop.yaml  # your own app and rules
         meshdemo up --dry-run  # the same as a script to read
     """
-    from meshdemo.engines import LOCAL, Injection, MeshOptions
+    from meshdemo.engines.options import Injection, MeshOptions
+    from meshdemo.engines.protocol import LOCAL
     from meshdemo.report import reports, verdicts
     from meshdemo.walkthrough import script
     from meshdemo.walkthrough.plan import Plan

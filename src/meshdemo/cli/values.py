@@ -11,7 +11,7 @@ from meshdemo.errors import InputError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from meshdemo.traffic import Request
+    from meshdemo.verdict.traffic import Request
     from meshdemo.walkthrough.images import ImageChoice
 
 BODILESS = frozenset({"HEAD", "CONNECT"})
@@ -61,7 +61,7 @@ def positive(number: int | None, option: str) -> int | None:
 
 def request(url: str | None, method: str, headers: Sequence[str]) -> Request:
     """Put a request together; one without a URL is about what is there. Raises InputError."""
-    from meshdemo import traffic
+    from meshdemo.verdict import traffic
 
     given = tuple(_header(header) for header in headers)
     found = traffic.Request(traffic.DEFAULT_URL if url is None else url, method.upper(), given)

@@ -61,13 +61,14 @@ def verify(
         meshdemo verify --url http://shop/ -H "x-user: anna" --expect v2=100%
         meshdemo verify --expect v2=100% --junit verdict.xml -o json  # for CI
     """
-    from meshdemo import expectation
     from meshdemo.report import junit as xml
     from meshdemo.report import verdicts
-    from meshdemo.walkthrough import measuring, steps
+    from meshdemo.verdict import expectation
+    from meshdemo.walkthrough import steps
+    from meshdemo.walkthrough import verify as walk
     from meshdemo.walkthrough.plan import Plan
 
-    question = measuring.Question(
+    question = walk.Question(
         expectation=expectation.parse(expect) if expect else None,
         request=values.request(url, method, header or ()),
         requests=values.positive(requests, "--requests"),
@@ -79,13 +80,13 @@ def verify(
     engine = engine_for(ctx, changes=False)
     progress = ctx.obj.progress
     if explain:
-        question = measuring.addressed(engine, question)
+        question = walk.addressed(engine, question)
         plan = steps.proving(
             Plan(ctx.obj.settings, request=question.request, requests=question.requests),
-            measuring.expected(engine, question),
+            walk.expected(engine, question),
         )
         progress.explain(steps.verify_commands(plan))
-    measured = progress.follow(measuring.measure(engine, question))
+    measured = progress.follow(walk.measure(engine, question))
     if junit:
         xml.write_junit(Path(junit), measured)
     return verdicts.verified(measured, **progress.remarks)

@@ -13,7 +13,7 @@ from meshdemo.errors import EnvironmentFailed
 from meshdemo.report import Report
 
 if TYPE_CHECKING:
-    from meshdemo.engines.local.envoy import Envoy
+    from meshdemo.engines.local.envoy.binary import Envoy
 
 
 def version(ctx: typer.Context) -> Report:
@@ -27,9 +27,9 @@ def version(ctx: typer.Context) -> Report:
 
     read_settings(ctx)
     found = _envoy()
-    envoy = f"Envoy {found.version} ({found.path}, {found.source})" if found else "Envoy not found"
+    binary = f"Envoy {found.version} ({found.path}, {found.source})" if found else "Envoy not found"
     return reports.plain(
-        f"meshdemo {__version__}\n{envoy}\nPython {platform.python_version()}",
+        f"meshdemo {__version__}\n{binary}\nPython {platform.python_version()}",
         version=__version__,
         envoy=asdict(found) if found else None,
         python=platform.python_version(),
@@ -39,9 +39,9 @@ def version(ctx: typer.Context) -> Report:
 
 def _envoy() -> Envoy | None:
     """Find Envoy; on a machine without one there is still a version to tell."""
-    from meshdemo.engines.local import envoy
+    from meshdemo.engines.local.envoy import binary
 
     try:
-        return envoy.find()
+        return binary.find()
     except EnvironmentFailed:
         return None

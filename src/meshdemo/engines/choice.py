@@ -15,16 +15,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meshdemo.engines import CLUSTER, ENGINES, LOCAL, record
+from meshdemo.engines import run_record
+from meshdemo.engines.protocol import CLUSTER, ENGINES, LOCAL
 from meshdemo.errors import EnvironmentFailed, UsageError
 from meshdemo.settings import KUBECONFIG, expand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from meshdemo.engines import Engine, Notify
+    from meshdemo.engines.protocol import Engine, Notify
     from meshdemo.errors import Problem
-    from meshdemo.manifests import Object
+    from meshdemo.objects.model import Object
     from meshdemo.settings import Settings
 
 UNNAMED = "nothing names a cluster"
@@ -140,14 +141,14 @@ def _from_environment(settings: Settings, environment: Mapping[str, str]) -> Cho
 def _from_recorded_run(settings: Settings) -> Choice | None:
     why = f"the run recorded in {settings.state_dir}"
     try:
-        run = record.read(expand(settings.state_dir))
-    except record.Damaged:  # the local engine says what is wrong with it, and takes it down
+        run = run_record.read(expand(settings.state_dir))
+    except run_record.Damaged:  # the local engine says what is wrong with it, and takes it down
         return Choice(LOCAL, why, settings)
     except EnvironmentFailed:  # so does whoever needs it
         return None
     if run is None:
         return None
-    noted = {name: run[name] for name in record.PLACE if run.get(name)}
+    noted = {name: run[name] for name in run_record.PLACE if run.get(name)}
     if run["engine"] == CLUSTER:
         namespace = noted.pop("namespace", None)
         settings = replace(settings, **noted, recorded_namespace=namespace)

@@ -26,7 +26,7 @@ from meshdemo.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from meshdemo.engines import Where
+    from meshdemo.engines.results import Where
     from meshdemo.report.terminal import Terminal
 
 SCHEMA = "meshdemo/v1"

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from meshdemo import manifests
-from meshdemo.manifests import RULES, Object
+from meshdemo.objects import reading
+from meshdemo.objects.model import RULE_KINDS, Object
 from meshdemo.report import Report
 from meshdemo.report.documents import pod_document
 from meshdemo.report.resources import NONE, plain, pod_status
-from meshdemo.rule_summary import summary
-from meshdemo.wording import counted
+from meshdemo.rules.summary import summary
+from meshdemo.system.plural import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from meshdemo.engines import Container, Pod
+    from meshdemo.engines.results import Container, Pod
     from meshdemo.report.terminal import Terminal
     from meshdemo.walkthrough.resources import Resource
 
@@ -43,7 +43,7 @@ def _document(each: Resource) -> dict[str, Any]:
     return {
         "object": plain(each.item),
         "pods": [pod_document(pod) for pod in each.pods],
-        "summary": list(summary(each.item)) if each.item.kind in RULES else [],
+        "summary": list(summary(each.item)) if each.item.kind in RULE_KINDS else [],
         "overruledBy": [item.title for item in each.overruled_by],
     }
 
@@ -58,7 +58,7 @@ def _lines(each: Resource) -> Iterator[str]:
         yield from (" " * width + text for text in rest)
     if each.item.spec:
         yield "Spec:"
-        text = manifests.dump([Object(each.item.spec)]).removeprefix("---\n")
+        text = reading.dump([Object(each.item.spec)]).removeprefix("---\n")
         yield from (f"  {line}" for line in text.splitlines())
 
 
@@ -86,7 +86,7 @@ def _more(each: Resource) -> dict[str, Value]:
         status = each.item.data["status"]
         counts = f"{status['replicas']} desired, {status['readyReplicas']} ready"
         return {"Replicas": counts, "Pods": _pods(each.pods)}
-    if kind not in RULES:
+    if kind not in RULE_KINDS:
         return {}
     winners = ", ".join(item.title for item in each.overruled_by)
     behind = {"Not heeded": f"behind {winners}"} if winners else {}

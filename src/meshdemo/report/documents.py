@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from meshdemo.engines import Applied, Change, Check, Container, Pod
+    from meshdemo.engines.results import Applied, Change, Check, Container, Pod
     from meshdemo.errors import MeshdemoError, Problem
-    from meshdemo.traffic import Sample, Tally
-    from meshdemo.verdict import Judgement
-    from meshdemo.walkthrough.measuring import Measured
+    from meshdemo.verdict.judging import Judgement
+    from meshdemo.verdict.traffic import Sample, Tally
+    from meshdemo.walkthrough.verify import Measured
 
 
 def problem_document(problem: Problem) -> dict[str, Any]:

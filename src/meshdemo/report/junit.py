@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from meshdemo.errors import EnvironmentFailed, UsageError
-from meshdemo.verdict import Outcome
+from meshdemo.verdict.judging import Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from meshdemo.engines import Where
-    from meshdemo.walkthrough.measuring import Measured
+    from meshdemo.engines.results import Where
+    from meshdemo.walkthrough.verify import Measured
 
 _NO_NAME = re.compile(r"[^A-Za-z0-9_-]+")
 _NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

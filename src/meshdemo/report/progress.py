@@ -9,6 +9,7 @@ from meshdemo.report.bars import show_tally
 from meshdemo.report.documents import applied_document, tally_document
 from meshdemo.report.heartbeat import FIRST, Heartbeat
 from meshdemo.report.terminal import Terminal
+from meshdemo.system.plural import counted
 from meshdemo.walkthrough.events import (
     Accepted,
     Checked,
@@ -19,7 +20,6 @@ from meshdemo.walkthrough.events import (
     Started,
     Waiting,
 )
-from meshdemo.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from meshdemo import kinds, manifests
 from meshdemo.errors import ExitCode
+from meshdemo.objects import kinds, reading
 from meshdemo.report import Report
 from meshdemo.report.documents import (
     change_document,
@@ -17,12 +17,12 @@ from meshdemo.report.documents import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from meshdemo.engines import Change, Check
-    from meshdemo.manifests import Object
+    from meshdemo.engines.results import Change, Check
+    from meshdemo.objects.model import Object
     from meshdemo.report.terminal import Terminal
     from meshdemo.walkthrough.deleting import Deleted
-    from meshdemo.walkthrough.routing import Routed
-    from meshdemo.walkthrough.workloads import Deployed, Injected
+    from meshdemo.walkthrough.deploy import Deployed, Injected
+    from meshdemo.walkthrough.route import Routed
 
 
 def plain(text: str, **data: object) -> Report:
@@ -173,7 +173,7 @@ def manifests_written(objects: Sequence[Object]) -> Report:
     """Report objects as YAML, for a pipe."""
     return Report(
         {"objects": [item.data for item in objects]},
-        lambda terminal: terminal.line(manifests.dump(objects).rstrip("\n")),
+        lambda terminal: terminal.line(reading.dump(objects).rstrip("\n")),
     )
 
 

@@ -7,14 +7,14 @@ from datetime import datetime, timezone
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from meshdemo import manifests
-from meshdemo.manifests import Object
+from meshdemo.objects import reading
+from meshdemo.objects.model import Object
 from meshdemo.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from meshdemo.engines import Pod
+    from meshdemo.engines.results import Pod
     from meshdemo.report.terminal import Terminal
     from meshdemo.walkthrough.resources import Resource
 
@@ -29,7 +29,7 @@ def got(found: Sequence[Resource], output: str, *, one: bool, everywhere: bool) 
     written = _document(found, one=one)
     if output == "json":
         return Report(written, is_whole=True)
-    text = manifests.dump([Object(written)]).removeprefix("---\n").rstrip("\n")
+    text = reading.dump([Object(written)]).removeprefix("---\n").rstrip("\n")
     names = "\n".join(f"{each.kind.singular}/{each.item.name}" for each in found)
 
     def show(terminal: Terminal) -> None:

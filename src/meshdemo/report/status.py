@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from meshdemo.errors import ExitCode
 from meshdemo.report import Report
 from meshdemo.report.documents import check_document, pod_document
-from meshdemo.rule_summary import summary
+from meshdemo.rules.summary import summary
 from meshdemo.walkthrough.pods import BEGIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from meshdemo.engines import Container, Pod, Surroundings
-    from meshdemo.engines.effects import Effect
-    from meshdemo.manifests import Object
+    from meshdemo.engines.results import Container, Pod, Surroundings
+    from meshdemo.objects.model import Object
     from meshdemo.report.terminal import Terminal
+    from meshdemo.rules.analysis.effects import Effect
 
 HEADERS = ("NAME", "READY", "STATUS", "RESTARTS", "ADDRESSES")
 MAKER = ("MADE BY",)

@@ -9,15 +9,15 @@ from meshdemo.errors import ExitCode
 from meshdemo.report import Report
 from meshdemo.report.bars import show_tally
 from meshdemo.report.documents import change_document, verdict_document
-from meshdemo.verdict import Outcome
-from meshdemo.wording import counted
+from meshdemo.system.plural import counted
+from meshdemo.verdict.judging import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from meshdemo.report.terminal import Terminal
-    from meshdemo.walkthrough.measuring import Measured
     from meshdemo.walkthrough.up import Up
+    from meshdemo.walkthrough.verify import Measured
 
 CODES = {
     Outcome.MET: ExitCode.OK,

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meshdemo import manifests
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.objects import reading
 
 if TYPE_CHECKING:
-    from meshdemo.manifests import Object
+    from meshdemo.objects.model import Object
 
 APP = "app-istio.yaml"
 CLIENT = "test-client.yaml"
@@ -43,7 +43,7 @@ def paths(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def read(names: tuple[str, ...], namespace: str) -> tuple[Object, ...]:
     """Read some of them, as objects that are in no file of the user's."""
-    return tuple(replace(o, file="") for o in manifests.read(paths(names), namespace=namespace))
+    return tuple(replace(o, file="") for o in reading.read(paths(names), namespace=namespace))
 
 
 def write(target: Path) -> dict[str, str]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo import manifests
-from meshdemo.engines.pods import CLIENT, find_client, is_client
+from meshdemo.engines.test_client import CLIENT, find_client, is_client
+from meshdemo.objects import model, reading
 from meshdemo.walkthrough import bundled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from meshdemo.engines import Engine
-    from meshdemo.manifests import Object
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.objects.model import Object
 
 
 def file() -> str:
@@ -24,11 +24,11 @@ def joining(objects: Sequence[Object], namespace: str) -> tuple[Object, ...]:
     """Give what joins the objects so that the namespace has a test client; nothing if it has."""
     for item in objects:
         labels = (item.pod_template.get("metadata") or {}).get("labels") or {}
-        here = item.kind in manifests.WORKLOADS and item.namespace == namespace
+        here = item.kind in model.WORKLOAD_KINDS and item.namespace == namespace
         if here and is_client(labels, item.name):
             return ()
     taken = {item.key for item in objects}
-    found = manifests.read((file(),), namespace=namespace)
+    found = reading.read((file(),), namespace=namespace)
     return tuple(item for item in found if item.key not in taken)
 
 

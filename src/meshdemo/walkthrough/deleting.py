@@ -6,17 +6,18 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meshdemo import manifests
 from meshdemo.errors import EnvironmentFailed, UsageError
-from meshdemo.manifests import Object
+from meshdemo.objects import model
+from meshdemo.objects.model import Object
 from meshdemo.walkthrough import resources
 from meshdemo.walkthrough.events import Started
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from meshdemo.engines import Change, Engine
-    from meshdemo.kinds import Kind
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.engines.results import Change
+    from meshdemo.objects.kinds import Kind
     from meshdemo.walkthrough.events import Story
     from meshdemo.walkthrough.resources import Wanted
 
@@ -41,8 +42,8 @@ def delete(engine: Engine, wanted: Wanted, timeout: float) -> Story[Deleted]:
     began = time.monotonic()
     changes = engine.delete([item for _, item in chosen])
     deleted = [change for change in changes if change.action == "deleted"]
-    if any(change.kind in manifests.RULES for change in deleted):
-        engine.wait_ready(manifests.rules(engine.objects()), timeout)
+    if any(change.kind in model.RULE_KINDS for change in deleted):
+        engine.wait_ready(model.rules(engine.objects()), timeout)
     met = {(change.kind, change.name) for change in changes}
     missing = [(kind, item.name) for kind, item in chosen if (kind.name, item.name) not in met]
     if not deleted and wanted.named:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from meshdemo.engines import Applied, Check
-    from meshdemo.traffic import Tally
+    from meshdemo.engines.results import Applied, Check
+    from meshdemo.verdict.traffic import Tally
 
 T = TypeVar("T")
 

@@ -8,14 +8,15 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.pods import named
+from meshdemo.engines.test_client import named
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.walkthrough import pods as who
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from meshdemo.engines import Container, Engine, Pod
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.engines.results import Container, Pod
 
 APP = "app"
 """``-c app`` is the app's container, whatever its name is."""

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from meshdemo import hosts, manifests, rivalry
-from meshdemo.matching import full_name
+from meshdemo.objects import model
+from meshdemo.rules import hosts, virtual_services
+from meshdemo.rules.http_matches import full_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from meshdemo.engines import Engine, Pod
-    from meshdemo.manifests import Object
-    from meshdemo.traffic import Request, Sample
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.engines.results import Pod
+    from meshdemo.objects.model import Object
+    from meshdemo.verdict.traffic import Request, Sample
     from meshdemo.walkthrough.sight import Sight
 
 
@@ -66,14 +68,14 @@ def _trouble(engine: Engine, client: Pod) -> str:
 def _deciding(request: Request, client: Pod, objects: Sequence[Object]) -> Iterator[Object]:
     """Give the rules and services that a request may meet on its way."""
     named = frozenset(_names(request, client.namespace))
-    rules = manifests.rules(objects) if client.injected else []
+    rules = model.rules(objects) if client.injected else []
     ways = [
         rule for rule in rules if rule.kind == "VirtualService" and _may_take(rule, named, client)
     ]
     led_to = named.union(*map(_destinations, ways))
     yield from ways
     for rule in rules:
-        if rule.kind == "DestinationRule" and rivalry.holds_for(
+        if rule.kind == "DestinationRule" and virtual_services.holds_for(
             rule, tuple(led_to), client.namespace
         ):
             yield rule
@@ -85,7 +87,7 @@ def _deciding(request: Request, client: Pod, objects: Sequence[Object]) -> Itera
 def _may_take(rule: Object, names: frozenset[str], client: Pod) -> bool:
     """Tell whether a VirtualService may be for one of these names; without hosts, by another's."""
     is_part = not rule.spec.get("hosts")
-    return is_part or rivalry.holds_for(rule, tuple(names), client.namespace)
+    return is_part or virtual_services.holds_for(rule, tuple(names), client.namespace)
 
 
 def _names(request: Request, namespace: str) -> Iterator[str]:

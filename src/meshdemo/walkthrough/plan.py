@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from meshdemo import manifests
-from meshdemo.engines import INJECT_LABEL, Injection, MeshOptions
+from meshdemo.engines.options import Injection, MeshOptions
+from meshdemo.objects import reading
+from meshdemo.objects.labels import INJECT_LABEL, REVISION_LABEL
 from meshdemo.settings import Settings
-from meshdemo.traffic import Request
+from meshdemo.verdict.traffic import Request
 from meshdemo.walkthrough import bundled, client
 from meshdemo.walkthrough.images import ImageChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from meshdemo.engines import Engine
-    from meshdemo.manifests import Object
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.objects.model import Object
 
-REVISION_LABEL = "istio.io/rev"
 LOOK = 200
 """How many answers a demonstration counts: enough to see a half, and nothing is judged by it."""
 
@@ -76,7 +76,7 @@ class Plan:
         files = self.files if self.is_own else bundled.paths(bundled.NAMES)
         space = self.settings.place or "default"
         explicit = self.is_own and self.settings.namespace is not None
-        found = manifests.read(files, namespace=space, explicit=explicit, admit=admit)
+        found = reading.read(files, namespace=space, explicit=explicit, admit=admit)
         return self.images.replaced(self._completed(found, space))
 
     def joined(self, objects: Sequence[Object]) -> Plan:
@@ -112,7 +112,7 @@ class Plan:
 
 def read_files(engine: Engine, files: Sequence[str], *, explicit: bool) -> tuple[Object, ...]:
     """Read the user's objects; if something is wrong with them, say all that the engine knows."""
-    return manifests.read(
+    return reading.read(
         files,
         namespace=engine.where.namespace,
         explicit=explicit,

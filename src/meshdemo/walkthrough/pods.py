@@ -6,20 +6,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from meshdemo import hosts
-from meshdemo.engines import RUN_LABEL
-from meshdemo.engines.pods import find_client, is_client, no_client
+from meshdemo.engines.test_client import find_client, is_client, no_client
 from meshdemo.errors import EnvironmentFailed, InputError
-from meshdemo.manifests import WORKLOADS
-from meshdemo.protocols import protocol_of
-from meshdemo.traffic import DEFAULT_URL, Request
+from meshdemo.objects.labels import RUN_LABEL
+from meshdemo.objects.model import WORKLOAD_KINDS
+from meshdemo.rules import hosts
+from meshdemo.rules.protocols import protocol_of
+from meshdemo.verdict.traffic import DEFAULT_URL, Request
 from meshdemo.walkthrough.events import Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from meshdemo.engines import Engine, Pod
-    from meshdemo.manifests import Object
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.engines.results import Pod
+    from meshdemo.objects.model import Object
 
 BEGIN = "Type: meshdemo up"
 DEFAULT_PORT = 80
@@ -48,7 +49,7 @@ def of_others(pods: Sequence[Pod], objects: Iterable[Object]) -> frozenset[str]:
 
     Then the mesh is somebody else's, and every pod of it matters.
     """
-    made = {(item.namespace, item.name) for item in objects if item.kind in WORKLOADS}
+    made = {(item.namespace, item.name) for item in objects if item.kind in WORKLOAD_KINDS}
     ours = {pod.name for pod in pods if (pod.namespace, pod.workload or pod.name) in made}
     return frozenset(pod.name for pod in pods) - ours if ours else frozenset()
 

@@ -6,17 +6,19 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from meshdemo import kinds, rivalry, selectors
 from meshdemo.errors import EnvironmentFailed, UsageError
-from meshdemo.manifests import Object
+from meshdemo.objects import kinds, selectors
+from meshdemo.objects.model import Object
+from meshdemo.rules import virtual_services
 from meshdemo.walkthrough import pods as who
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from meshdemo.engines import Engine, Pod
-    from meshdemo.kinds import Kind
-    from meshdemo.selectors import Selector
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.engines.results import Pod
+    from meshdemo.objects.kinds import Kind
+    from meshdemo.objects.selectors import Selector
 
 SLASHES = "write all of them as KIND/NAME, or KIND once and then the names"
 
@@ -151,7 +153,9 @@ def _of_kind(
             own = [p for p in pods if (p.namespace, p.workload) == (item.namespace, item.name)]
             yield Resource(kind, _with_status(item, _replicas(item, own)), tuple(own))
         elif item.kind == kind.name:
-            yield Resource(kind, item, (), rivalry.overruling(item, objects, item.namespace))
+            yield Resource(
+                kind, item, (), virtual_services.overruling(item, objects, item.namespace)
+            )
 
 
 def _namespaces(objects: Sequence[Object], namespace: str) -> Iterator[Object]:

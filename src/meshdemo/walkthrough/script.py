@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meshdemo import manifests
 from meshdemo.errors import InputError
-from meshdemo.traffic import Request
+from meshdemo.objects import model, reading
+from meshdemo.verdict.traffic import Request
 from meshdemo.walkthrough import bundled, strictness
 from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough.events import Accepted
@@ -28,8 +28,8 @@ from meshdemo.walkthrough.steps import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from meshdemo.engines import Engine
-    from meshdemo.manifests import Object
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.objects.model import Object
     from meshdemo.walkthrough.events import Story
     from meshdemo.walkthrough.plan import Plan
     from meshdemo.walkthrough.steps import Step
@@ -40,9 +40,7 @@ def judged(engine: Engine, plan: Plan) -> Story[tuple[Object, ...]]:
     engine.install(plan.mesh)  # it refuses settings at once, and does nothing before it is iterated
     objects = plan.read_alone(partial(engine.apply, dry_run=True))
     strictness.heed(engine, plan, objects)
-    yield Accepted(
-        replace(engine.apply(manifests.in_apply_order(objects), dry_run=True), changes=())
-    )
+    yield Accepted(replace(engine.apply(model.in_apply_order(objects), dry_run=True), changes=()))
     return objects
 
 
@@ -85,7 +83,7 @@ def _unless_there(plan: Plan) -> tuple[str, ...]:
 
 def _image_commands(plan: Plan) -> list[str]:
     """Write other images into the manifests, where some were chosen."""
-    objects = manifests.read(bundled.paths(bundled.WORKLOADS))
+    objects = reading.read(bundled.paths(bundled.WORKLOADS))
     commands = []
     for old, new in zip(objects, plan.images.replaced(objects), strict=True):
         for before, after in zip(images_of([old]), images_of([new]), strict=True):

@@ -5,18 +5,20 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from meshdemo import manifests, waiting
-from meshdemo.engines.pods import find_client
+from meshdemo.engines.test_client import find_client
 from meshdemo.errors import EnvironmentFailed, TimedOut
-from meshdemo.hosts import resolve, service_host, within
+from meshdemo.objects import model
+from meshdemo.rules.hosts import resolve, service_host, within
+from meshdemo.system import waiting
 from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough.events import Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from meshdemo.engines import Engine, Pod
-    from meshdemo.manifests import Object
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.engines.results import Pod
+    from meshdemo.objects.model import Object
     from meshdemo.walkthrough.events import Story
 
 PATIENCE = 5.0
@@ -43,7 +45,7 @@ def looked_again(
         pods = _pods(engine, objects)
         own[:] = of_workloads(pods, objects)
         lasting = of_workloads(pods, [item for item in objects if item.kind not in BUSY])
-        concerned = [*lasting, *_by_rules(engine, manifests.rules(objects), pods)]
+        concerned = [*lasting, *_by_rules(engine, model.rules(objects), pods)]
         unwell[:] = [pod for pod in concerned if not pod.is_ready and pod.phase not in OVER]
         return not unwell
 
@@ -51,7 +53,7 @@ def looked_again(
         waiting.until(look, "the pods", timeout=min(PATIENCE, timeout))
     said = dict.fromkeys(f"{p.name} is {p.ready}: {p.message or 'no reason given'}" for p in unwell)
     if any(pod.restarts for pod in unwell):
-        done = "the rules are live, but " if manifests.rules(objects) else ""
+        done = "the rules are live, but " if model.rules(objects) else ""
         message = "\n".join([f"{done}not every pod is ready", *said])
         raise EnvironmentFailed(message, hint="More: meshdemo status, meshdemo logs")
     for trouble in said:
@@ -61,7 +63,7 @@ def looked_again(
 
 def _pods(engine: Engine, objects: Sequence[Object]) -> list[Pod]:
     """Give the pods of the namespace, and of others that workloads among the objects name."""
-    others = {o.namespace for o in objects if o.kind in manifests.WORKLOADS and o.namespace}
+    others = {o.namespace for o in objects if o.kind in model.WORKLOAD_KINDS and o.namespace}
     spaces = ["", *sorted(others - {engine.where.namespace})]
     found = {(pod.namespace, pod.name): pod for each in spaces for pod in engine.pods(each)}
     return list(found.values())
@@ -69,7 +71,7 @@ def _pods(engine: Engine, objects: Sequence[Object]) -> list[Pod]:
 
 def of_workloads(pods: Sequence[Pod], objects: Sequence[Object]) -> list[Pod]:
     """Pick the pods of these workloads."""
-    owners = {(o.namespace, o.name) for o in objects if o.kind in manifests.WORKLOADS}
+    owners = {(o.namespace, o.name) for o in objects if o.kind in model.WORKLOAD_KINDS}
     return [pod for pod in pods if (pod.namespace, pod.workload or pod.name) in owners]
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.engines import INJECT_LABEL, Injection
+from meshdemo.engines.options import Injection
 from meshdemo.errors import EnvironmentFailed
-from meshdemo.manifests import WORKLOADS
+from meshdemo.objects.labels import INJECT_LABEL, REVISION_LABEL
+from meshdemo.objects.model import WORKLOAD_KINDS
 from meshdemo.walkthrough.events import Note
-from meshdemo.walkthrough.plan import REVISION_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from meshdemo.engines import Pod
-    from meshdemo.manifests import Object
+    from meshdemo.engines.results import Pod
+    from meshdemo.objects.model import Object
 
 WAY_OUT = f'Label their pods {INJECT_LABEL}: "true", or take meshdemo inject without --injection.'
 
@@ -40,7 +40,9 @@ def _lacking(
     objects: Sequence[Object], pods: Sequence[Pod], injection: Injection
 ) -> dict[str, str]:
     templates = {
-        (item.namespace, item.name): item.pod_template for item in objects if item.kind in WORKLOADS
+        (item.namespace, item.name): item.pod_template
+        for item in objects
+        if item.kind in WORKLOAD_KINDS
     }
     found = {}
     for pod in pods:

@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from meshdemo import hosts, promise
 from meshdemo.errors import EnvironmentFailed, InputError
-from meshdemo.unaccounted import unaccounted
+from meshdemo.rules import hosts, promise
+from meshdemo.rules.unaccounted import unaccounted
 from meshdemo.walkthrough import pods as who
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from meshdemo.engines import Engine, Followed, Pod
-    from meshdemo.expectation import Expectation
-    from meshdemo.manifests import Object
-    from meshdemo.traffic import Request
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.engines.results import Pod
+    from meshdemo.objects.model import Object
+    from meshdemo.rules.analysis.effects import Followed
+    from meshdemo.verdict.expectation import Expectation
+    from meshdemo.verdict.traffic import Request
 
 
 @dataclass(frozen=True, slots=True)

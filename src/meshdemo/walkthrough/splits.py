@@ -9,17 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from meshdemo import rivalry
-from meshdemo.engines import RUN_LABEL
 from meshdemo.errors import EnvironmentFailed
-from meshdemo.hosts import resolve, service_host
-from meshdemo.manifests import Object
+from meshdemo.objects.labels import RUN_LABEL
+from meshdemo.objects.model import Object
+from meshdemo.rules import virtual_services
+from meshdemo.rules.hosts import resolve, service_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from meshdemo.engines import Engine
-    from meshdemo.expectation import Split
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.verdict.expectation import Split
 
 HOST = "app"
 """The article's Service."""
@@ -88,7 +88,7 @@ class Splitting:
         One of another namespace is none if it loses against ours: it is not ours to remove.
         """
         for item in self._routes(everywhere=True):
-            loses = split and rivalry.precedence(split) < rivalry.precedence(item)
+            loses = split and virtual_services.precedence(split) < virtual_services.precedence(item)
             if item is not split and (item.namespace == self.namespace or not loses):
                 yield item
 
@@ -115,8 +115,8 @@ class Splitting:
         host = service_host(self.service, self.namespace)
         for item in self.objects:
             near = everywhere or item.namespace == self.namespace
-            is_heeded = item.kind == "VirtualService" and rivalry.is_for_mesh(item)
-            if near and is_heeded and host in rivalry.hosts_of(item):
+            is_heeded = item.kind == "VirtualService" and virtual_services.is_for_mesh(item)
+            if near and is_heeded and host in virtual_services.hosts_of(item):
                 yield item
 
     def _is_host(self, host: str) -> bool:
@@ -131,7 +131,7 @@ class Splitting:
         """Tell whether a split is all that it says of destinations, so that none is lost."""
         ways = rule.spec.get("http") or []
         others = rule.spec.get("tcp") or rule.spec.get("tls")
-        if others or len(ways) != 1 or len(rivalry.hosts_of(rule)) != 1:
+        if others or len(ways) != 1 or len(virtual_services.hosts_of(rule)) != 1:
             return False
         (way,) = ways
         routes = way.get("route") or []

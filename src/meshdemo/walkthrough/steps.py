@@ -13,11 +13,11 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meshdemo import manifests, sources
-from meshdemo.engines import Injection
+from meshdemo.engines.options import Injection
 from meshdemo.errors import InputError
-from meshdemo.expectation import parse
-from meshdemo.verdict import default_requests
+from meshdemo.objects import reading, sources
+from meshdemo.verdict.expectation import parse
+from meshdemo.verdict.judging import default_requests
 from meshdemo.walkthrough import bundled, client
 from meshdemo.walkthrough.events import Started
 from meshdemo.walkthrough.plan import sidecar_label
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from meshdemo.errors import Problem
-    from meshdemo.expectation import Expectation
-    from meshdemo.manifests import Object
+    from meshdemo.objects.model import Object
+    from meshdemo.verdict.expectation import Expectation
     from meshdemo.walkthrough.plan import Plan
 
     Commands = Callable[[Plan], tuple[str, ...]]
@@ -144,7 +144,7 @@ def labelled(plan: Plan, names: Sequence[str]) -> tuple[str, ...]:
 def applied(plan: Plan, objects: Sequence[Object]) -> tuple[str, ...]:
     """Apply objects that are in no file."""
     plain = [item.with_data({**item.data, "metadata": _identity(item)}) for item in objects]
-    return (f"{_kubectl(plan, 'apply', '-f', '-')} <<'EOF'\n{manifests.dump(plain)}EOF",)
+    return (f"{_kubectl(plan, 'apply', '-f', '-')} <<'EOF'\n{reading.dump(plain)}EOF",)
 
 
 def applied_files(plan: Plan) -> tuple[str, ...]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshdemo.errors import InputError, in_order
-from meshdemo.manifests import in_apply_order
+from meshdemo.objects.model import in_apply_order
 from meshdemo.walkthrough import client
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from meshdemo.engines import Engine
-    from meshdemo.manifests import Object
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.objects.model import Object
     from meshdemo.walkthrough.plan import Plan
 
 

@@ -10,30 +10,33 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from meshdemo import expectation, manifests
-from meshdemo.engines import Applied, Injection
-from meshdemo.engines.pods import CLIENT, find_client
+from meshdemo.engines.options import Injection
+from meshdemo.engines.results import Applied
+from meshdemo.engines.test_client import CLIENT, find_client
 from meshdemo.errors import InputError
-from meshdemo.rule_summary import summary
-from meshdemo.traffic import Request, Tally
-from meshdemo.verdict import Outcome
-from meshdemo.walkthrough import client, measuring, routing, sidecars, steps, strictness, workloads
+from meshdemo.objects import model
+from meshdemo.rules.summary import summary
+from meshdemo.system.plural import counted
+from meshdemo.verdict import expectation
+from meshdemo.verdict.judging import Outcome
+from meshdemo.verdict.traffic import Request, Tally
+from meshdemo.walkthrough import client, deploy, route, sidecars, steps, strictness, verify
 from meshdemo.walkthrough import pods as who
 from meshdemo.walkthrough.events import Accepted, Counted, Finished, Measuring, Note
 from meshdemo.walkthrough.second_look import looked_again
 from meshdemo.walkthrough.sight import Sight
 from meshdemo.walkthrough.splits import HOST, Splitting
-from meshdemo.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from meshdemo.engines import Change, Engine
-    from meshdemo.manifests import Object
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.engines.results import Change
+    from meshdemo.objects.model import Object
     from meshdemo.walkthrough.events import Story
-    from meshdemo.walkthrough.measuring import Measured
     from meshdemo.walkthrough.plan import Plan
     from meshdemo.walkthrough.steps import Step
+    from meshdemo.walkthrough.verify import Measured
 
 EXPECTED = "v2=100%"
 VERSIONS = ("v1", "v2")
@@ -55,14 +58,14 @@ def up(engine: Engine, plan: Plan) -> Story[Up]:
     plan = plan.of_revision(engine)
     objects = plan.read(engine)
     plan = plan.joined(objects)
-    rules = [item for item in manifests.in_apply_order(objects) if item.kind in manifests.RULES]
-    others = [item for item in objects if item.kind not in manifests.RULES]
+    rules = [item for item in model.in_apply_order(objects) if item.kind in model.RULE_KINDS]
+    others = [item for item in objects if item.kind not in model.RULE_KINDS]
     strictness.heed(engine, plan, objects)
-    checked = engine.apply(manifests.in_apply_order(objects), dry_run=True)
+    checked = engine.apply(model.in_apply_order(objects), dry_run=True)
     yield Accepted(Applied((), checked.warnings, checked.notes))
     yield steps.INSTALL.started(plan)
     began = time.monotonic()
-    checks = yield from workloads.install(engine, plan.mesh)
+    checks = yield from deploy.install(engine, plan.mesh)
     yield Finished(
         "install",
         checks[-1].detail or checks[-1].name if checks else "there",
@@ -73,7 +76,7 @@ def up(engine: Engine, plan: Plan) -> Story[Up]:
     changes = yield from _deploy(engine, plan, others)
     if plan.is_own:
         yield from _joined(objects, changes)
-        yield from workloads.analyzed(engine, client.others(objects))
+        yield from deploy.analyzed(engine, client.others(objects))
         changes += yield from _apply_own_rules(engine, plan, rules)
         yield from looked_again(engine, objects, plan.settings.timeout)
         return Up(changes, (yield from _verify_own(engine, plan)), own=True)
@@ -86,7 +89,7 @@ def up(engine: Engine, plan: Plan) -> Story[Up]:
 def _try_again(engine: Engine, objects: Sequence[Object]) -> None:
     """Have everything tried once more, now that the mesh brought the kinds that were missing."""
     try:
-        engine.apply(manifests.in_apply_order(objects), dry_run=True)
+        engine.apply(model.in_apply_order(objects), dry_run=True)
     except InputError as error:
         message = "the Istio that was just installed refuses objects, and none was applied"
         raise InputError(message, error.problems) from error
@@ -103,7 +106,7 @@ def _deploy(engine: Engine, plan: Plan, objects: Sequence[Object]) -> Story[tupl
     yield steps.INJECT.started(plan)
     began = time.monotonic()
     injected = engine.inject(objects, plan.injection or Injection.KUBE_INJECT, plan.mesh.revision)
-    count = sum(item.kind in manifests.WORKLOADS for item in injected)
+    count = sum(item.kind in model.WORKLOAD_KINDS for item in injected)
     yield Finished(
         "inject",
         f"{plan.injection.value if plan.injection else ''}, {counted(count, 'workload')}",
@@ -111,10 +114,10 @@ def _deploy(engine: Engine, plan: Plan, objects: Sequence[Object]) -> Story[tupl
     )
     yield (steps.OWN_DEPLOY if plan.is_own else steps.DEPLOY).started(plan)
     began = time.monotonic()
-    ordered = manifests.in_apply_order(injected)
-    applied = workloads.made_true(engine, ordered, plan.settings.timeout)
+    ordered = model.in_apply_order(injected)
+    applied = deploy.made_true(engine, ordered, plan.settings.timeout)
     pods = yield from looked_again(engine, injected, plan.settings.timeout)
-    yield Finished("deploy", workloads.readiness(pods), time.monotonic() - began)
+    yield Finished("deploy", deploy.readiness(pods), time.monotonic() - began)
     yield from sidecars.notes(injected, pods, plan.injection or Injection.KUBE_INJECT)
     return applied.changes
 
@@ -127,7 +130,7 @@ def _route(engine: Engine, plan: Plan, rules: Sequence[Object]) -> Story[tuple[C
     existing = engine.objects()
     splitting = Splitting.of(engine, HOST, existing)
     splitting.refuse_rivals(splitting.made)
-    in_force = {item.key for item in manifests.rules(existing)}
+    in_force = {item.key for item in model.rules(existing)}
     shows = plan.verify and not any(
         item.kind == "VirtualService" for item in rules if item.key in in_force
     )
@@ -149,7 +152,7 @@ def _apply_rules(engine: Engine, plan: Plan, rules: Sequence[Object]) -> Story[t
         step = steps.SUBSETS if rule.kind == "DestinationRule" else steps.ROUTE
         yield step.started(plan)
     began = time.monotonic()
-    applied = workloads.made_true(engine, rules, plan.settings.timeout)
+    applied = deploy.made_true(engine, rules, plan.settings.timeout)
     seconds = time.monotonic() - began
     done = ", ".join(f"{c.kind} {c.name} {c.action}" for c in applied.changes)
     yield Finished("route", f"{done}, live", seconds)
@@ -175,7 +178,7 @@ def _look(engine: Engine, plan: Plan, step: Step | None, title: str) -> Story[No
         yield step.started(plan)
     counts = Tally.of(VERSIONS)
     yield Measuring(counts, plan.look)
-    sample = measuring.take(engine, Request(), plan.look, plan.settings.timeout, counts)
+    sample = verify.take(engine, Request(), plan.look, plan.settings.timeout, counts)
     if sample.broken_off:
         yield Note(f"the count {title} broke off: {sample.broken_off}", warning=True)
     yield Counted(title, counts, sample.seconds)
@@ -185,13 +188,13 @@ def _verify(engine: Engine, plan: Plan) -> Story[Measured]:
     """Prove 100 % v2; without sidecars, what a mesh without rules does."""
     client = find_client(engine.pods(), engine.where.namespace)
     heeds = client is None or client.injected
-    question = measuring.Question(
+    question = verify.Question(
         expectation=expectation.parse(EXPECTED) if heeds else None,
         requests=plan.requests,
         wait=plan.wait,
         timeout=plan.settings.timeout,
     )
-    promise = measuring.expected(engine, question)
+    promise = verify.expected(engine, question)
     yield steps.VERIFY.started(steps.proving(plan, promise))
     return (yield from _measure(engine, question))
 
@@ -204,9 +207,9 @@ def _apply_own_rules(
     yield steps.OWN_ROUTE.started(plan)
     existing = engine.objects()
     began = time.monotonic()
-    applied = workloads.made_true(engine, rules, plan.settings.timeout)
+    applied = deploy.made_true(engine, rules, plan.settings.timeout)
     seconds = time.monotonic() - began
-    idle = routing.overruled(engine, rules)
+    idle = route.overruled(engine, rules)
     live = f"{counted(len(rules) - len(idle), 'rule')} live"
     yield Finished("route", "; not heeded: ".join([live, *idle]), seconds)
     yield from _changed(applied.changes, rules, existing, plan)
@@ -232,7 +235,7 @@ def _verify_own(engine: Engine, plan: Plan) -> Story[Measured | None]:
         return None
     plan = steps.proving(replace(plan, request=request), promise)
     yield steps.OWN_VERIFY.started(plan)
-    question = measuring.Question(
+    question = verify.Question(
         request=request,
         requests=plan.requests,
         wait=plan.wait,
@@ -241,9 +244,9 @@ def _verify_own(engine: Engine, plan: Plan) -> Story[Measured | None]:
     return (yield from _measure(engine, question))
 
 
-def _measure(engine: Engine, question: measuring.Question) -> Story[Measured]:
+def _measure(engine: Engine, question: verify.Question) -> Story[Measured]:
     began = time.monotonic()
-    measured = yield from measuring.measure(engine, question)
+    measured = yield from verify.measure(engine, question)
     outcome = measured.verdict.outcome
     yield Finished(
         "verify",

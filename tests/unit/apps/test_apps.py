@@ -341,6 +341,6 @@ def test_an_app_loads_nothing_of_the_engine() -> None:
         text=True,
         check=True,
     )
-    assert {"yaml", "tenacity", "typer", "rich", "meshdemo.shell"} & set(
+    assert {"yaml", "tenacity", "typer", "rich", "meshdemo.system.shell"} & set(
         done.stdout.split()
     ) == set()

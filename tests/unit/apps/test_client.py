@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.unit.apps.conftest import held_port
 
-from meshdemo.engines.local import client
-from meshdemo.engines.local.client import BODY_LIMIT, SIDE_BY_SIDE, Connections, environment, send
+from meshdemo.engines.local import requests
+from meshdemo.engines.local.requests import BODY_LIMIT, SIDE_BY_SIDE, Connections, environment, send
 from meshdemo.errors import BrokenOff, InputError
-from meshdemo.traffic import Reply, Request
+from meshdemo.verdict.traffic import Reply, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -200,13 +200,13 @@ def test_too_few_open_files_are_no_fault_of_the_mesh(recorder: Recorder) -> None
 
 LITTLE_MEMORY = """
 import resource, sys
-from meshdemo.engines.local import client
+from meshdemo.engines.local import requests
 from meshdemo.errors import EnvironmentFailed
-from meshdemo.traffic import Request
+from meshdemo.verdict.traffic import Request
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 30_000_000,) * 2)
 try:
-    list(client.send(Request(), 100, sys.argv[1]))
+    list(requests.send(Request(), 100, sys.argv[1]))
 except EnvironmentFailed as error:
     sys.exit(error.message)
 """
@@ -243,7 +243,7 @@ def test_a_request_that_takes_too_long_is_timed_out(
         began = time.monotonic()
         replies = list(send(Request(), 3, url, time_limit=0.3))
         assert time.monotonic() - began < PATIENCE
-    assert replies == [Reply(error=client.TIMED_OUT)] * 3
+    assert replies == [Reply(error=requests.TIMED_OUT)] * 3
 
 
 @pytest.mark.parametrize("count", [1, 1_000_000], ids=["nothing comes", "replies go on"])

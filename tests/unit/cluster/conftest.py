@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from meshdemo.engines.cluster.budget import Budget
-from meshdemo.engines.cluster.kube import Denied, Forbidden, Kube, Resource
+from meshdemo.engines.cluster.api.kube import Denied, Forbidden, Kube, Resource
+from meshdemo.engines.cluster.api.time_budget import Budget
 from meshdemo.settings import Settings
 
 if TYPE_CHECKING:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from meshdemo import manifests
-from meshdemo.engines.cluster import analysis, istioctl
+from meshdemo.engines.cluster import istioctl_analyze
+from meshdemo.engines.cluster.istio import istioctl
 from meshdemo.errors import EnvironmentFailed, Problem
+from meshdemo.objects import model, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from meshdemo.engines.cluster.istioctl import Istioctl
+    from meshdemo.engines.cluster.istio.istioctl import Istioctl
 
     Make = Callable[..., Any]
 
@@ -46,8 +47,8 @@ def says(scripted: Make) -> Callable[..., Istioctl]:
     return make
 
 
-def rules() -> list[manifests.Object]:
-    return list(manifests.parse(RULE, "r.yaml", []))
+def rules() -> list[model.Object]:
+    return list(reading.parse(RULE, "r.yaml", []))
 
 
 def test_findings_about_the_users_objects_have_their_place_and_come_once(
@@ -61,7 +62,7 @@ def test_findings_about_the_users_objects_have_their_place_and_come_once(
         {**finding("not worth a word"), "level": "Info"},
     )
     said = [Problem("", subject="VirtualService shop/odd", code=c) for c in ("IST0101", "IST0109")]
-    (found,) = analysis.of_objects(rules(), said, "shop", lambda: ctl)
+    (found,) = istioctl_analyze.of_objects(rules(), said, "shop", lambda: ctl)
     assert str(found) == (
         'r.yaml:2: VirtualService shop/odd: Referenced gateway not found: "front" [IST0101]'
     )
@@ -71,15 +72,15 @@ def test_without_istioctl_nothing_is_said() -> None:
     def missing() -> Istioctl:
         raise EnvironmentFailed("istioctl is not there")
 
-    assert analysis.of_objects(rules(), [], "shop", missing) == ()
+    assert istioctl_analyze.of_objects(rules(), [], "shop", missing) == ()
 
 
 def test_an_analysis_that_is_not_allowed_says_nothing_of_objects_and_why_of_a_namespace(
     says: Callable[..., Istioctl],
 ) -> None:
     ctl = says(stderr="Error: secrets is forbidden\n", stdout="", exit=1)
-    assert analysis.of_objects(rules(), [], "shop", lambda: ctl) == ()
-    assert analysis.of_namespace("shop", ctl) == "not known: Error: secrets is forbidden"
+    assert istioctl_analyze.of_objects(rules(), [], "shop", lambda: ctl) == ()
+    assert istioctl_analyze.of_namespace("shop", ctl) == "not known: Error: secrets is forbidden"
 
 
 def test_an_analysis_that_hangs_is_given_up(says: Callable[..., Istioctl]) -> None:
@@ -89,11 +90,11 @@ def test_an_analysis_that_hangs_is_given_up(says: Callable[..., Istioctl]) -> No
 
 def test_a_namespace_is_described_line_by_line(says: Callable[..., Istioctl]) -> None:
     ctl = says(finding("one", "IST0130"), finding("two", "IST0131"))
-    assert analysis.of_namespace("shop", ctl).splitlines() == [
+    assert istioctl_analyze.of_namespace("shop", ctl).splitlines() == [
         "VirtualService shop/odd: one [IST0130]",
         "VirtualService shop/odd: two [IST0131]",
     ]
 
 
 def test_of_a_namespace_in_which_nothing_is_odd_that_is_said(says: Callable[..., Istioctl]) -> None:
-    assert analysis.of_namespace("shop", says()) == "nothing"
+    assert istioctl_analyze.of_namespace("shop", says()) == "nothing"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo.engines.cluster.dataplane import IN_A_ROW, NOT_KNOWN, Place
+from meshdemo.engines.cluster.sidecar.data_plane import IN_A_ROW, NOT_KNOWN, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

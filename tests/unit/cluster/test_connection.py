@@ -18,9 +18,9 @@ import psutil
 import pytest
 import yaml
 
-from meshdemo.engines.cluster import exec as remote
-from meshdemo.engines.cluster.connection import Denied, Forbidden, Unauthenticated
-from meshdemo.engines.cluster.kube import Kube
+from meshdemo.engines.cluster.api import remote_exec as remote
+from meshdemo.engines.cluster.api.connection import Denied, Forbidden, Unauthenticated
+from meshdemo.engines.cluster.api.kube import Kube
 from meshdemo.errors import EnvironmentFailed, TimedOut
 from meshdemo.settings import Settings
 

@@ -18,20 +18,20 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from meshdemo.engines.cluster import client
-from meshdemo.engines.cluster import exec as remote
-from meshdemo.engines.cluster.dataplane import DataPlane, Place, Unseen
-from meshdemo.engines.cluster.readiness import Readiness
+from meshdemo.engines.cluster import requests
+from meshdemo.engines.cluster.api import remote_exec as remote
+from meshdemo.engines.cluster.sidecar.data_plane import DataPlane, Place, Unseen
+from meshdemo.engines.cluster.sidecar.readiness import SidecarReadiness
 from meshdemo.errors import BrokenOff, TimedOut
-from meshdemo.manifests import Object
-from meshdemo.traffic import Request
+from meshdemo.objects.model import Object
+from meshdemo.verdict.traffic import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.unit.cluster.conftest import Dial, Serve
 
-    from meshdemo.engines.cluster.kube import Kube
+    from meshdemo.engines.cluster.api.kube import Kube
 
 TARGET = remote.Target("shop", "testclient", "app")
 PODS = {"name": "pods", "kind": "Pod", "namespaced": True, "verbs": ["get"]}
@@ -129,11 +129,11 @@ def soon(seconds: float = 0.3) -> float:
     return time.monotonic() + seconds
 
 
-def waiter(kube: Kube, said: list[str]) -> Readiness:
+def waiter(kube: Kube, said: list[str]) -> SidecarReadiness:
     def notify(text: str, *, lasting: bool = False, always: bool = False) -> None:
         said.append(f"{text} (stays)" if lasting and not always else text)
 
-    return Readiness(kube, notify, soon())
+    return SidecarReadiness(kube, notify, soon())
 
 
 def test_a_server_that_never_answers_an_exec_is_not_waited_for_beyond_the_deadline(
@@ -148,10 +148,10 @@ def test_a_server_that_never_answers_an_exec_is_not_waited_for_beyond_the_deadli
 
 def test_requests_that_never_get_their_connection_break_off(server: Server, kube: Kube) -> None:
     server.upgrades = False
-    job = client.Job(Request("http://app/"), 1, fresh_connections=False)
+    job = requests.Job(Request("http://app/"), 1, fresh_connections=False)
     began = time.monotonic()
     with pytest.raises(BrokenOff, match="timed out"):
-        list(client.send(kube, TARGET, job, 0.3))
+        list(requests.send(kube, TARGET, job, 0.3))
     assert time.monotonic() - began < LONG
 
 

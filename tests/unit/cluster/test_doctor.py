@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from meshdemo.engines.cluster.kube import Forbidden, Unauthenticated, Unreachable
+from meshdemo.engines.cluster.api.kube import Forbidden, Unauthenticated, Unreachable
 from meshdemo.engines.cluster.prerequisites import Doctor
 from meshdemo.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from meshdemo.engines import Check
+    from meshdemo.engines.results import Check
 
     Make = Callable[..., Any]
     Examine = Callable[[Any], dict[str, Check]]

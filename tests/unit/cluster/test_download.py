@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo.engines import Download
-from meshdemo.engines.cluster import download
-from meshdemo.engines.cluster.checksums import KNOWN
-from meshdemo.engines.cluster.releases import PINNED
+from meshdemo.engines.cluster.istio import download
+from meshdemo.engines.cluster.istio.checksums import KNOWN
+from meshdemo.engines.cluster.istio.releases import PINNED
+from meshdemo.engines.options import Download
 from meshdemo.errors import EnvironmentFailed, UsageError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from websocket import ABNF, WebSocket
 
-from meshdemo.engines.cluster.exec import (
+from meshdemo.engines.cluster.api.remote_exec import (
     ERROR,
     NOT_STARTED,
     STDERR,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from meshdemo.engines.cluster import fieldpaths
+from meshdemo.engines.cluster.api import field_paths
 
 DATA: dict[str, Any] = {
     "spec": {
@@ -29,19 +29,22 @@ DATA: dict[str, Any] = {
     ],
 )
 def test_a_field_is_found_by_the_servers_name_of_it(text: str, value: object) -> None:
-    assert fieldpaths.value(DATA, fieldpaths.read(text)) == value
+    assert field_paths.value(DATA, field_paths.read(text)) == value
 
 
 def test_a_field_that_a_message_names_is_left_out_to_find_the_next() -> None:
-    named = [fieldpaths.read(".spec.colour"), fieldpaths.read('.spec.containers[name="app"].size')]
-    rest = fieldpaths.without(DATA, [*named, fieldpaths.read("spec.nowhere.at.all")])
+    named = [
+        field_paths.read(".spec.colour"),
+        field_paths.read('.spec.containers[name="app"].size'),
+    ]
+    rest = field_paths.without(DATA, [*named, field_paths.read("spec.nowhere.at.all")])
     assert rest["spec"]["containers"] == [{"name": "app", "image": "x"}]
     assert "colour" not in rest["spec"]
     assert DATA["spec"]["colour"]
 
 
 def test_a_value_is_replaced_in_a_copy() -> None:
-    path = fieldpaths.read('spec.containers[name="app"].image')
-    changed = fieldpaths.replaced(DATA, path, "y")
-    assert fieldpaths.value(changed, path) == "y"
-    assert fieldpaths.value(DATA, path) == "x"
+    path = field_paths.read('spec.containers[name="app"].image')
+    changed = field_paths.replaced(DATA, path, "y")
+    assert field_paths.value(changed, path) == "y"
+    assert field_paths.value(DATA, path) == "x"

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from meshdemo import manifests
-from meshdemo.engines import Injection
-from meshdemo.engines.cluster import controlplane, injection, status
+from meshdemo.engines.cluster import injection
+from meshdemo.engines.cluster.istio import control_plane
+from meshdemo.engines.options import Injection
 from meshdemo.errors import EnvironmentFailed
-from meshdemo.manifests import WORKLOADS, Object
+from meshdemo.objects import labels, reading
+from meshdemo.objects.model import WORKLOAD_KINDS, Object
 
 RECORDED = (Path(__file__).parent / "istioctl/1.32/kube-inject-app.stdout").read_text()
 LABEL = "sidecar.istio.io/inject"
@@ -36,13 +37,13 @@ class Replayed:
 
 
 def deployment(labels: str = "") -> Object:
-    (item,) = manifests.parse(TEMPLATE % labels, "app.yaml", [])
+    (item,) = reading.parse(TEMPLATE % labels, "app.yaml", [])
     return item
 
 
 def walkthrough() -> tuple[Object, ...]:
     """The plain objects of which the recording is the answer, in its namespace (none)."""
-    plain = manifests.parse(RECORDED, "app.yaml", [])
+    plain = reading.parse(RECORDED, "app.yaml", [])
     for item in plain:
         item.pod_template.get("metadata", {}).pop("annotations", None)
         item.data.pop("status", None)
@@ -74,13 +75,13 @@ def test_what_only_a_server_writes_is_left_out() -> None:
     assert all("status" not in item.data for item in done)
 
 
-@pytest.mark.parametrize("kind", sorted(WORKLOADS))
+@pytest.mark.parametrize("kind", sorted(WORKLOAD_KINDS))
 def test_istioctl_is_asked_for_every_kind_that_makes_pods(kind: str) -> None:
     metadata = {"name": "app", "namespace": "default"}
     plain = Object({"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": {"more": 1}})
     pods = {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": {"containers": []}}
     item = plain.with_pod_template(pods)
-    replayed = Replayed(manifests.dump([marked(item)]))
+    replayed = Replayed(reading.dump([marked(item)]))
     (done,) = injection.inject([item], Injection.KUBE_INJECT, replayed, {})
     assert f"kind: {kind}" in replayed.asked
     assert injection.is_kube_injected(done)
@@ -91,7 +92,7 @@ def test_istioctl_is_asked_for_every_kind_that_makes_pods(kind: str) -> None:
 
 def marked(item: Object) -> Object:
     """What istioctl makes of an object, status and all; of a CronJob it marks the Jobs."""
-    annotations = {"annotations": {status.INJECTED: "{}"}, "creationTimestamp": None}
+    annotations = {"annotations": {labels.INJECTED: "{}"}, "creationTimestamp": None}
     metadata = {**item.metadata, **annotations}
     if item.kind != "CronJob":
         item = item.with_pod_metadata(metadata)
@@ -104,7 +105,7 @@ def test_another_groups_kind_of_the_same_name_stays_as_it_is() -> None:
     metadata = {"name": "app", "namespace": "default"}
     volcano = Object({"apiVersion": "batch.volcano.sh/v1alpha1", "kind": "Job",
                       "metadata": metadata, "spec": {"tasks": []}})  # fmt: skip
-    replayed = Replayed(manifests.dump([volcano]))
+    replayed = Replayed(reading.dump([volcano]))
     assert injection.inject([volcano], Injection.KUBE_INJECT, replayed, {}) == (volcano,)
 
 
@@ -150,7 +151,7 @@ def test_after_none_the_sidecar_can_come_back() -> None:
     assert LABEL in labels_of(out)
     back = inject(out, Injection.AUTO, istio_injection="enabled")
     assert LABEL not in labels_of(back)
-    assert back.annotations == {injection.CHOICE: "auto"}
+    assert back.annotations == {labels.INJECTION_CHOICE: "auto"}
 
 
 @pytest.mark.parametrize("mode", [Injection.AUTO, Injection.NONE], ids=str)
@@ -185,8 +186,8 @@ def test_the_webhook_goes_by_labels(label: str, namespace: dict[str, str], does:
 
 
 def require(kube: Any) -> None:
-    planes = controlplane.control_planes(kube)
-    injection.require_istiod(kube, planes, controlplane.choose(planes or ()))
+    planes = control_plane.control_planes(kube)
+    injection.require_istiod(kube, planes, control_plane.choose(planes or ()))
 
 
 def test_kube_inject_fails_at_once_without_istio(kube: Any) -> None:

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from meshdemo.engines import Check, Download, MeshOptions
-from meshdemo.engines.cluster import controlplane, istioctl, verification
-from meshdemo.engines.cluster.install import Installation
-from meshdemo.engines.cluster.istioctl import Istioctl
-from meshdemo.engines.cluster.verification import Verification
+from meshdemo.engines.cluster.istio import control_plane, istioctl, verification
+from meshdemo.engines.cluster.istio.install import Installation
+from meshdemo.engines.cluster.istio.istioctl import Istioctl
+from meshdemo.engines.cluster.istio.verification import Verification
+from meshdemo.engines.options import Download, MeshOptions
+from meshdemo.engines.results import Check
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def recorded(revisions: str = "default", **noted: str) -> dict[str, Any]:
     """What we note in the cluster of an Istio that we installed."""
     noted = {"revisions": revisions, **noted}
     labels = {"meshdemo.dev/istio": "installed", "app.kubernetes.io/managed-by": "meshdemo"}
-    metadata = {"name": controlplane.RECORD, "namespace": "istio-system", "labels": labels}
+    metadata = {"name": control_plane.RECORD, "namespace": "istio-system", "labels": labels}
     return {"kind": "ConfigMap", "metadata": metadata, "data": noted}
 
 
@@ -64,7 +65,7 @@ def test_an_istio_that_is_there_and_healthy_is_used_as_it_is(meshed: Any, script
     assert checks[-1].detail == said_last
     assert not said
     assert all(call["argv"][0] == "version" for call in program.calls)
-    assert controlplane.record(meshed, "istio-system") is None
+    assert control_plane.record(meshed, "istio-system") is None
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,7 @@ def test_what_we_install_is_noted_in_the_cluster_before_anything_changes(
     program.says({"argv": ["install"], "stderr": "Error: it broke off\n", "exit": 1})
     checks = list(installation(kube, program)[0].run())
     assert not checks[-1].ok
-    assert controlplane.record(kube, "istio-system") == {
+    assert control_plane.record(kube, "istio-system") == {
         "revisions": "default",
         "unfinished": "default",
         "crdsBefore": "no",
@@ -185,13 +186,13 @@ def test_what_we_install_is_noted_in_the_cluster_before_anything_changes(
 
 def test_an_istio_of_somebody_else_is_not_ours_by_force(meshed: Any, scripted: Make) -> None:
     list(installation(meshed, scripted("1.32"), force=True)[0].run())
-    assert controlplane.record(meshed, "istio-system") is None
+    assert control_plane.record(meshed, "istio-system") is None
 
 
 def test_a_second_revision_is_noted_beside_the_first(meshed: Any, scripted: Make) -> None:
     meshed.put(recorded(crdsBefore="no"))
     list(installation(meshed, scripted("1.32"), force=True, revision="canary")[0].run())
-    noted = controlplane.record(meshed, "istio-system")
+    noted = control_plane.record(meshed, "istio-system")
     assert noted == {"revisions": "default canary", "unfinished": "", "crdsBefore": "no"}
 
 
@@ -211,7 +212,7 @@ def test_what_broke_off_and_was_repaired_by_hand_is_used_as_it_is(
     run, said = installation(meshed, program)
     assert [check.name for check in run.run()][-1] == "Istio is there"
     assert "broke off, but this Istio is healthy by now" in said[0]
-    assert controlplane.record(meshed, "istio-system") == {
+    assert control_plane.record(meshed, "istio-system") == {
         "revisions": "default",
         "unfinished": "",
     }
@@ -278,7 +279,7 @@ def test_a_download_that_fails_is_an_error_also_where_istio_is_there(meshed: Any
 
 
 def verified(kube: Any) -> dict[str, Check]:
-    (plane,) = controlplane.control_planes(kube) or ()
+    (plane,) = control_plane.control_planes(kube) or ()
     return named(list(Verification(kube, plane).checks(timeout=0.01)))
 
 
@@ -349,22 +350,22 @@ def test_a_check_waits_for_what_istiod_still_has_to_write() -> None:
     ],
 )
 def test_an_image_says_its_version(image: str, version: str) -> None:
-    assert controlplane.image_version(image) == version
+    assert control_plane.image_version(image) == version
 
 
-def plane(revision: str) -> controlplane.ControlPlane:
-    return controlplane.ControlPlane("istiod", "istio-system", revision, "1.30.3", 1, 1, True)
+def plane(revision: str) -> control_plane.ControlPlane:
+    return control_plane.ControlPlane("istiod", "istio-system", revision, "1.30.3", 1, 1, True)
 
 
 def test_the_default_revision_is_chosen_or_the_only_one_or_the_named_one() -> None:
     a, b, default = plane("a"), plane("b"), plane("default")
-    assert controlplane.choose([]) is None
-    assert controlplane.choose([a]) == a
-    assert controlplane.choose([a, default]) == default
-    assert controlplane.choose([a, default], "a") == a
-    assert controlplane.choose([a, default], "c") is None
+    assert control_plane.choose([]) is None
+    assert control_plane.choose([a]) == a
+    assert control_plane.choose([a, default]) == default
+    assert control_plane.choose([a, default], "a") == a
+    assert control_plane.choose([a, default], "c") is None
     with pytest.raises(EnvironmentFailed, match="none is the default: a, b"):
-        controlplane.choose([a, b])
+        control_plane.choose([a, b])
 
 
 @pytest.mark.parametrize("label", [{"istio-injection": "disabled"}, {"istio.io/rev": "old"}])
@@ -372,7 +373,7 @@ def test_a_namespace_that_wants_no_sidecars_is_no_fault_of_istios(
     meshed: Any, label: dict[str, str]
 ) -> None:
     meshed.put({"kind": "Namespace", "metadata": {"name": "shop", "labels": label}})
-    checks = Verification(meshed, controlplane.assumed(), namespace="shop").checks(0)
+    checks = Verification(meshed, control_plane.assumed(), namespace="shop").checks(0)
     (check,) = [check for check in checks if check.name.startswith("a pod that asks")]
     assert check.ok
     assert "docker.io/istio/proxyv2:1.32.0; not in namespace shop: it is labelled" in check.detail
@@ -380,7 +381,7 @@ def test_a_namespace_that_wants_no_sidecars_is_no_fault_of_istios(
 
 def test_a_webhook_configuration_that_is_missing_is_named_at_once(meshed: Any) -> None:
     del meshed.objects["MutatingWebhookConfiguration", "", "istio"]
-    checks = Verification(meshed, controlplane.assumed()).checks(60)
+    checks = Verification(meshed, control_plane.assumed()).checks(60)
     check = next(check for check in checks if not check.ok)
     assert (check.name, check.detail) == ("the webhooks have a CA bundle", "missing: injection")
     assert "install --force" in check.hint

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from meshdemo import shell
-from meshdemo.engines import MeshOptions
-from meshdemo.engines.cluster import istioctl
-from meshdemo.engines.cluster.istioctl import Istioctl
-from meshdemo.engines.cluster.releases import PINNED
+from meshdemo.engines.cluster.istio import istioctl
+from meshdemo.engines.cluster.istio.istioctl import Istioctl
+from meshdemo.engines.cluster.istio.releases import PINNED
+from meshdemo.engines.options import MeshOptions
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.system import shell
 
 if TYPE_CHECKING:
     from collections.abc import Callable

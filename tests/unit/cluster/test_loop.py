@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from meshdemo.engines.cluster import client, status
-from meshdemo.engines.cluster.exec import NOT_STARTED, read_status
-from meshdemo.engines.cluster.view import View
+from meshdemo.engines.cluster import requests
+from meshdemo.engines.cluster.api.remote_exec import NOT_STARTED, read_status
+from meshdemo.engines.cluster.namespace_view import View
+from meshdemo.engines.cluster.pods import status
 from meshdemo.errors import InputError
-from meshdemo.traffic import Reply, Request
+from meshdemo.verdict.traffic import Reply, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +61,7 @@ def app(serve: Serve) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
 
 
-def run(job: client.Job) -> list[Reply]:
+def run(job: requests.Job) -> list[Reply]:
     """Run the loop in a shell, as in a container."""
     stdin, ours = os.pipe()
     try:
@@ -70,7 +71,7 @@ def run(job: client.Job) -> list[Reply]:
     finally:
         os.close(stdin)
         os.close(ours)
-    return [*client.read(done.stdout, MARK), *client.read(done.stderr, MARK)]
+    return [*requests.read(done.stdout, MARK), *requests.read(done.stderr, MARK)]
 
 
 pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="the loop runs the image's curl")
@@ -84,7 +85,9 @@ pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="the loop runs 
 def test_each_request_is_one_record(
     app: str, count: int, connections: int, *, side_by_side: bool
 ) -> None:
-    job = client.Job(Request(f"{app}/x"), count, fresh_connections=False, side_by_side=side_by_side)
+    job = requests.Job(
+        Request(f"{app}/x"), count, fresh_connections=False, side_by_side=side_by_side
+    )
     assert run(job) == [Reply(200, "v1")] * count
     assert App.connections == connections
 
@@ -93,7 +96,7 @@ def test_what_a_loader_says_on_standard_error_is_no_answer(
     app: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LD_PRELOAD", "/no/such/library.so")  # each program complains of it
-    job = client.Job(Request(f"{app}/x"), 9, fresh_connections=False, side_by_side=True)
+    job = requests.Job(Request(f"{app}/x"), 9, fresh_connections=False, side_by_side=True)
     assert run(job) == [Reply(200, "v1")] * 9
 
 
@@ -144,25 +147,27 @@ def test_requests_overtake_each_other_only_where_that_changes_nothing(
     if route:
         kube.put(item("DestinationRule", "app", spec=spec))
         kube.put(item("VirtualService", "app", spec={"hosts": ["app"], "http": [{"route": route}]}))
-    job = client.job(View(kube, "shop"), status.pod(sender), Request(), 5)
+    job = requests.job(View(kube, "shop"), status.pod(sender), Request(), 5)
     assert (job.side_by_side, job.fresh_connections) == (side_by_side, fresh)
 
 
 def test_a_client_without_sidecar_opens_a_connection_for_each(app: str) -> None:
-    run(client.Job(Request(f"{app}/x"), 5, fresh_connections=True))
+    run(requests.Job(Request(f"{app}/x"), 5, fresh_connections=True))
     assert App.connections == 5
 
 
 def test_headers_and_method_arrive_as_they_are(app: str) -> None:
     quoted = 'it\'s $HOME `x` "y"'
     request = Request(f"{app}/a b".replace(" ", "%20"), "POST", (("x-user", quoted),))
-    assert run(client.Job(request, 1, fresh_connections=False)) == [Reply(200, quoted)]
+    assert run(requests.Job(request, 1, fresh_connections=False)) == [Reply(200, quoted)]
 
 
 @pytest.mark.parametrize("side_by_side", [False, True], ids=["in turn", "side by side"])
 def test_the_loop_ends_soon_after_we_do(app: str, *, side_by_side: bool) -> None:
     many = 200_000
-    job = client.Job(Request(f"{app}/x"), many, fresh_connections=False, side_by_side=side_by_side)
+    job = requests.Job(
+        Request(f"{app}/x"), many, fresh_connections=False, side_by_side=side_by_side
+    )
     loop = subprocess.Popen(
         ["sh", "-c", job.script(MARK)],
         stdin=subprocess.PIPE,
@@ -186,11 +191,11 @@ def test_the_loop_ends_soon_after_we_do(app: str, *, side_by_side: bool) -> None
     ids=["a status", "a hang-up"],
 )
 def test_a_request_that_fails_is_a_reply(app: str, path: str, reply: Reply) -> None:
-    assert run(client.Job(Request(app + path), 3, fresh_connections=False)) == [reply] * 3
+    assert run(requests.Job(Request(app + path), 3, fresh_connections=False)) == [reply] * 3
 
 
 def test_a_port_where_nobody_listens_is_a_reply() -> None:
-    job = client.Job(Request("http://127.0.0.1:9/"), 2, fresh_connections=False)
+    job = requests.Job(Request("http://127.0.0.1:9/"), 2, fresh_connections=False)
     assert run(job) == [Reply(error="connection refused")] * 2
 
 
@@ -203,12 +208,12 @@ def test_an_old_curl_writes_its_error_behind_the_record() -> None:
         said,
         b"0123abcd",
     )
-    assert client.read(output, MARK) == [Reply(error="connection refused")] * 2
+    assert requests.read(output, MARK) == [Reply(error="connection refused")] * 2
 
 
 def test_what_broke_off_is_no_reply() -> None:
     output = b"v1\n0123abcd 200\nv2\n0123abcd 200\nv"
-    assert client.read(output, MARK) == [Reply(200, "v1"), Reply(200, "v2")]
+    assert requests.read(output, MARK) == [Reply(200, "v1"), Reply(200, "v2")]
 
 
 @pytest.mark.parametrize(
@@ -219,7 +224,7 @@ def test_what_broke_off_is_no_reply() -> None:
 )  # fmt: skip
 def test_what_cannot_be_sent_is_refused(request_: Request) -> None:
     with pytest.raises(InputError):
-        client.Job(request_, 1, fresh_connections=False).script(MARK)
+        requests.Job(request_, 1, fresh_connections=False).script(MARK)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from meshdemo.engines.cluster import causes, refusals, status
-from meshdemo.engines.cluster.connection import Forbidden
-from meshdemo.manifests import Object
+from meshdemo.engines.cluster.api import rejections
+from meshdemo.engines.cluster.api.connection import Forbidden
+from meshdemo.engines.cluster.pods import failure_causes, status
+from meshdemo.objects.model import Object
 
 NOW = datetime(2026, 11, 22, 16, 0, 0, tzinfo=timezone.utc)
 LONG_AGO, JUST_NOW = "2026-11-22T15:00:00Z", "2026-11-22T15:59:58Z"
@@ -118,7 +119,7 @@ AGAIN_NOT_FOUND = f"{BACK_OFF}: ErrImagePull: app:1: not found"
 def test_what_will_never_be_ready_is_given_up_with_its_cause(
     live: dict[str, Any], words: tuple[str, ...]
 ) -> None:
-    cause = causes.of_pod(live, NOW)
+    cause = failure_causes.of_pod(live, NOW)
     assert cause
     assert cause.final
     assert all(word in cause.message for word in words)
@@ -142,7 +143,7 @@ def test_what_will_never_be_ready_is_given_up_with_its_cause(
 def test_what_only_may_be_wrong_is_told_and_waited_for(
     live: dict[str, Any], words: tuple[str, ...]
 ) -> None:
-    cause = causes.of_pod(live, NOW)
+    cause = failure_causes.of_pod(live, NOW)
     assert cause
     assert not cause.final
     assert all(word in cause.message for word in words)
@@ -164,7 +165,7 @@ def test_an_older_kubelet_says_in_an_event_why_an_image_is_not_pulled(
     live = pod(container("app", waiting("ImagePullBackOff", BACK_OFF)))
     live["metadata"]["uid"] = "u1"
     event = {"reason": "Failed", "involvedObject": {"uid": uid}, "message": said}
-    cause = causes.of_pod(live, NOW, lambda: [event])
+    cause = failure_causes.of_pod(live, NOW, lambda: [event])
     assert cause
     assert cause.final is final
 
@@ -185,7 +186,7 @@ def test_an_older_kubelet_says_in_an_event_why_an_image_is_not_pulled(
          "young sidecar"],
 )  # fmt: skip
 def test_what_may_still_pass_is_waited_for(live: dict[str, Any]) -> None:
-    assert causes.of_pod(live, NOW) is None
+    assert failure_causes.of_pod(live, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -202,14 +203,14 @@ def test_a_deployment_that_gets_no_pods_and_a_pod_that_is_refused_say_the_same(
     message: str, hint: str, *, final: bool
 ) -> None:
     failure = {"type": "ReplicaFailure", "status": "True", "message": message}
-    cause = causes.of_workload({"status": {"conditions": [failure]}})
+    cause = failure_causes.of_workload({"status": {"conditions": [failure]}})
     assert cause
     assert message in cause.message
     assert hint in cause.hint
     assert cause.final is final
     refused = Object({"kind": "Pod", "metadata": {"name": "app"}})
     error = Forbidden(message, 403, {}, hint="Ask for these rights.")
-    assert refusals.failure(refused, error).hint == cause.hint
+    assert rejections.failure(refused, error).hint == cause.hint
 
 
 def test_envoys_word_on_rejected_listeners_is_found_in_the_sidecars_log() -> None:
@@ -219,8 +220,8 @@ def test_envoys_word_on_rejected_listeners_is_found_in_the_sidecars_log() -> Non
         " implementation for 'istio.stats'"
     )
     lines = ["2026-11-22T15:00:00Z info ready", rejected]
-    assert "istio.stats" in causes.rejection(lines)
-    assert causes.rejection(lines[:1]) == ""
+    assert "istio.stats" in failure_causes.rejection(lines)
+    assert failure_causes.rejection(lines[:1]) == ""
 
 
 @pytest.mark.parametrize(
@@ -265,7 +266,7 @@ def test_a_job_whose_pods_fail_is_given_up_when_it_is_no_bad_luck(
     live: dict[str, Any], *, gives_up: bool
 ) -> None:
     ended = pod(container("app", FAILED), phase="Failed")
-    cause = causes.of_end(ended, live)
+    cause = failure_causes.of_end(ended, live)
     assert bool(cause) is gives_up
     assert cause is None or (cause.container, "status 4" in cause.message) == ("app", True)
 
@@ -276,10 +277,10 @@ def test_a_stateful_pod_of_an_older_template_must_be_deleted_by_hand(
 ) -> None:
     live = pod(container("app", waiting("ImagePullBackOff", AGAIN_NOT_FOUND)))
     live["metadata"]["labels"] = {"controller-revision-hash": revision}
-    found = causes.of_pod(live, NOW)
+    found = failure_causes.of_pod(live, NOW)
     assert found
     owner = {"kind": "StatefulSet", "status": {"updateRevision": "db-2"}}
-    hint = causes.with_way_out(found, live, owner).hint
+    hint = failure_causes.with_way_out(found, live, owner).hint
     assert ("kubectl delete pod app-v1-bdbfb4b7b-x7 -n shop" in hint) is stuck
 
 
@@ -298,7 +299,7 @@ def test_where_no_condition_tells_it_the_events_say_why_there_are_no_pods(
     event: dict[str, Any], *, found: bool
 ) -> None:
     said = {"involvedObject": {"uid": "u1"}, "message": "exceeded quota: q", **event}
-    cause = causes.of_workload({"metadata": {"uid": "u1"}}, [said])
+    cause = failure_causes.of_workload({"metadata": {"uid": "u1"}}, [said])
     assert bool(cause) is found
     assert cause is None or "quota" in cause.hint
 
@@ -310,4 +311,4 @@ def test_a_failure_that_a_success_followed_is_over(failed_at: str, *, over: bool
         {**own, "reason": "FailedCreate", "lastTimestamp": failed_at},
         {**own, "reason": "SuccessfulCreate", "lastTimestamp": JUST_NOW},
     ]
-    assert (causes.of_workload({"metadata": {"uid": "u1"}}, events) is None) is over
+    assert (failure_causes.of_workload({"metadata": {"uid": "u1"}}, events) is None) is over

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from meshdemo import manifests
-from meshdemo.engines import Pod
-from meshdemo.engines.cluster import references
+from meshdemo.engines.cluster import rule_warnings
+from meshdemo.engines.results import Pod
+from meshdemo.objects import model
 
 if TYPE_CHECKING:
     from meshdemo.errors import Problem
-    from meshdemo.manifests import Object
+    from meshdemo.objects.model import Object
 
 API = "networking.istio.io/v1"
 PODS = [
@@ -23,7 +23,7 @@ PODS = [
 def made(kind: str, name: str, spec: dict[str, Any], **metadata: str) -> Object:
     version = "v1" if kind == "Service" else "apps/v1" if kind == "StatefulSet" else API
     data = {"name": name, "namespace": "shop", **metadata}
-    return manifests.Object({"apiVersion": version, "kind": kind, "metadata": data, "spec": spec})
+    return model.Object({"apiVersion": version, "kind": kind, "metadata": data, "spec": spec})
 
 
 def route(name: str = "mine", host: str = "app", subset: str = "v1", **metadata: str) -> Object:
@@ -38,7 +38,7 @@ SUBSETS = made(
 
 
 def warned(*objects: Object, seen: tuple[Object, ...] = (APP, SUBSETS)) -> list[Problem]:
-    return list(references.warnings(objects, seen, PODS, "shop"))
+    return list(rule_warnings.warnings(objects, seen, PODS, "shop"))
 
 
 def test_what_refers_to_what_is_there_is_not_warned_of() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from meshdemo import manifests
-from meshdemo.engines.cluster import refusals
-from meshdemo.engines.cluster.connection import Denied
+from meshdemo.engines.cluster.api import rejections
+from meshdemo.engines.cluster.api.connection import Denied
 from meshdemo.engines.local.admission import istio_problems
+from meshdemo.objects import model, reading
 
 RULE = """\
 apiVersion: networking.istio.io/v1
@@ -48,16 +48,16 @@ CAUSES = [
 ]
 
 
-def item(text: str) -> manifests.Object:
-    (found,) = manifests.parse(text, "my.yaml", [])
+def item(text: str) -> model.Object:
+    (found,) = reading.parse(text, "my.yaml", [])
     return found
 
 
 def said(text: str, message: str, causes: Any = (), status: int = 422) -> list[str]:
     denial = Denied(message, status, {"details": {"causes": list(causes)}})
     found = item(text)
-    theirs = refusals.problems(found, denial, "kubectl delete ...")
-    return [str(p) for p in refusals.in_our_words(theirs, istio_problems([found]))]
+    theirs = rejections.problems(found, denial, "kubectl delete ...")
+    return [str(p) for p in rejections.in_our_words(theirs, istio_problems([found]))]
 
 
 def test_a_rule_that_istiod_refuses_is_told_by_our_tables_with_each_fields_line() -> None:
@@ -110,5 +110,5 @@ def test_what_our_tables_do_not_have_is_the_servers_word_without_its_noise(
     message: str, causes: Any, expected: list[str]
 ) -> None:
     denial = Denied(message, 400, {"details": {"causes": list(causes)}})
-    found = refusals.problems(item(GATEWAY), denial, "kubectl delete ...")
+    found = rejections.problems(item(GATEWAY), denial, "kubectl delete ...")
     assert [problem.message for problem in found] == expected

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from meshdemo.engines.cluster.releases import (
+from meshdemo.engines.cluster.istio.releases import (
     NEWEST,
     OLDEST,
     PINNED,

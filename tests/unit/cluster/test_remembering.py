@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from meshdemo.engines import record
-from meshdemo.engines.cluster import remembering
+from meshdemo.engines import run_record
+from meshdemo.engines.cluster import recorded_cluster
 from meshdemo.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ class Reached:
 def noted(settings: Settings, kube: Any, *namespaces: str) -> dict[str, Any] | None:
     """Remember runs in these namespaces, and give what is noted of them."""
     for namespace in namespaces:
-        remembering.remember(settings, kube, namespace)
-    found = record.read(settings.state_dir)
+        recorded_cluster.remember(settings, kube, namespace)
+    found = run_record.read(settings.state_dir)
     return {k: v for k, v in found.items() if k != "schema"} if found else None
 
 
@@ -42,9 +42,9 @@ def test_only_the_end_of_that_run_is_forgotten(tmp_path: Path) -> None:
     settings, kube = Settings(kubeconfig="/k", state_dir=tmp_path / "state"), Reached()
     reached: Any = kube
     before = noted(settings, kube, "one", "two")
-    remembering.forget(settings, reached, "one")
+    recorded_cluster.forget(settings, reached, "one")
     assert noted(settings, kube) == before
-    remembering.forget(settings, reached, "two")
+    recorded_cluster.forget(settings, reached, "two")
     assert noted(settings, kube) is None
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from meshdemo.engines.cluster import rollout
-from meshdemo.manifests import WORKLOADS
+from meshdemo.engines.cluster.pods import rollout
+from meshdemo.objects.model import WORKLOAD_KINDS
 
 POD: dict[str, Any] = {"kind": "Pod", "metadata": {"name": "a", "namespace": "shop"}, "spec": {}}
 TWO = {"replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2}
@@ -81,4 +81,4 @@ def test_a_bare_pod_is_done_when_it_is_ready_or_its_work_is_over() -> None:
 
 
 def test_every_kind_that_makes_pods_is_waited_for_but_the_one_that_makes_them_later() -> None:
-    assert {"CronJob"} == WORKLOADS - rollout.AWAITED
+    assert {"CronJob"} == WORKLOAD_KINDS - rollout.AWAITED

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from meshdemo import manifests
-from meshdemo.engines.cluster import details
-from meshdemo.engines.cluster.exec import Target
-from meshdemo.engines.cluster.readiness import Readiness
-from meshdemo.engines.cluster.routes import Dump
+from meshdemo.engines.cluster.api.remote_exec import Target
+from meshdemo.engines.cluster.sidecar import route_fields
+from meshdemo.engines.cluster.sidecar.config_dump import Dump
+from meshdemo.engines.cluster.sidecar.readiness import SidecarReadiness
 from meshdemo.errors import EnvironmentFailed, TimedOut
+from meshdemo.objects import model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,15 +56,13 @@ def weighted(**weights: int) -> dict[str, Any]:
     return {"weighted_clusters": {"clusters": clusters}}
 
 
-def rule(
-    spec: dict[str, Any], kind: str = "VirtualService", name: str = "split"
-) -> manifests.Object:
+def rule(spec: dict[str, Any], kind: str = "VirtualService", name: str = "split") -> model.Object:
     metadata = {"name": name, "namespace": "shop"}
     data = {"apiVersion": "networking.istio.io/v1beta1", "kind": kind, "metadata": metadata}
-    return manifests.Object({**data, "spec": spec})
+    return model.Object({**data, "spec": spec})
 
 
-def split(**weights: int) -> manifests.Object:
+def split(**weights: int) -> model.Object:
     routes: list[dict[str, Any]] = [
         {"destination": {"host": "app", "subset": s}, "weight": w} for s, w in weights.items()
     ]
@@ -94,7 +92,7 @@ SUBSETS = rule(
          "a subset is missing"],
 )  # fmt: skip
 def test_a_rule_is_live_when_the_sidecar_has_what_it_says(
-    wanted: manifests.Object, there: Dump, live: bool
+    wanted: model.Object, there: Dump, live: bool
 ) -> None:
     assert there.is_live(wanted) is live
 
@@ -103,7 +101,7 @@ def recorded(name: str) -> Dump:
     return Dump((tuple(RECORDED[name]["routes"]),), (f"{FQDN}:80",))
 
 
-def recorded_rule(name: str) -> manifests.Object:
+def recorded_rule(name: str) -> model.Object:
     return rule({"hosts": ["app"], "http": RECORDED[name]["http"]})
 
 
@@ -166,7 +164,10 @@ def test_older_releases_spell_the_same_match_in_another_way() -> None:
         },
         "route": {"timeout": "0s"},
     }
-    assert details.differing(details.wanted({}, match, "shop"), details.found(route)) == []
+    assert (
+        route_fields.differing(route_fields.wanted({}, match, "shop"), route_fields.found(route))
+        == []
+    )
 
 
 @pytest.mark.parametrize("there", [to("v1"), weighted(v1=100)], ids=["one cluster", "weighted"])
@@ -200,12 +201,12 @@ class Sidecar:
         yield self.shown.pop(0) if len(self.shown) > 1 else self.shown[0]
 
 
-def waiter(said: list[str], seconds: float, patience: float) -> Readiness:
+def waiter(said: list[str], seconds: float, patience: float) -> SidecarReadiness:
     def notify(text: str, *, lasting: bool = False, always: bool = False) -> None:
         said.append(f"{text} (stays)" if always and not lasting else text)
 
     kube: Any = None  # nothing is asked of it
-    return Readiness(kube, notify, time.monotonic() + seconds, patience)
+    return SidecarReadiness(kube, notify, time.monotonic() + seconds, patience=patience)
 
 
 def test_the_details_of_a_rule_are_waited_for() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from meshdemo.engines import RUN_LABEL
-from meshdemo.engines.cluster.startup import Start
-from meshdemo.engines.cluster.view import View
-from meshdemo.manifests import Object
+from meshdemo.engines.cluster.namespace_view import View
+from meshdemo.engines.cluster.sidecar.first_answers import Start
+from meshdemo.objects.labels import RUN_LABEL
+from meshdemo.objects.model import Object
 
 PORTS = [
     {"name": "http", "port": 80}, {"name": "grpc", "port": 81}, {"name": "tcp", "port": 82},

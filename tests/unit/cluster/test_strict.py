@@ -8,7 +8,7 @@ import pytest
 
 from meshdemo.engines.cluster.engine import ClusterEngine
 from meshdemo.errors import InputError
-from meshdemo.manifests import Object
+from meshdemo.objects.model import Object
 from meshdemo.settings import Settings
 from meshdemo.walkthrough import strictness
 from meshdemo.walkthrough.plan import Plan
@@ -16,7 +16,7 @@ from meshdemo.walkthrough.plan import Plan
 if TYPE_CHECKING:
     from tests.unit.cluster.conftest import FakeKube
 
-    from meshdemo.engines.cluster.kube import Kube
+    from meshdemo.engines.cluster.api.kube import Kube
 
 SETTINGS = Settings(namespace="shop", istioctl="/nowhere/istioctl")
 

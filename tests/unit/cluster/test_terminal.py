@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meshdemo.engines.cluster import terminal
+from meshdemo.engines.cluster.api import terminal
 from meshdemo.errors import EnvironmentFailed
 
 RUNC = (

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from meshdemo.engines.cluster.readiness import Readiness
+from meshdemo.engines.cluster.istio import control_plane
+from meshdemo.engines.cluster.pods.readiness import WorkloadReadiness
 from meshdemo.errors import EnvironmentFailed, TimedOut
-from meshdemo.manifests import Object
+from meshdemo.objects.model import Object
 
 if TYPE_CHECKING:
     from tests.unit.cluster.conftest import FakeKube
@@ -68,7 +69,9 @@ def waited(kube: Any, said: list[str]) -> None:
             said.append(text)
 
     item = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata("app")}
-    Readiness(kube, notify, time.monotonic() + LONG).wait_for_workloads([Object(item)])
+    deadline = time.monotonic() + LONG
+    asked = lambda: control_plane.is_scaled_to_zero(kube)  # noqa: E731
+    WorkloadReadiness(kube, notify, deadline, asked).wait_for_workloads([Object(item)])
 
 
 def test_what_may_get_better_is_told_once_and_waited_for_to_the_end(kube: FakeKube) -> None:

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from meshdemo.engines.cluster import controlplane, istioctl
-from meshdemo.engines.cluster.istioctl import Istioctl
-from meshdemo.engines.cluster.uninstall import Removal
+from meshdemo.engines.cluster.istio import control_plane, istioctl
+from meshdemo.engines.cluster.istio.istioctl import Istioctl
+from meshdemo.engines.cluster.istio.uninstall import Removal
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from meshdemo.engines import Check
-    from meshdemo.engines.cluster.controlplane import ControlPlane
+    from meshdemo.engines.cluster.istio.control_plane import ControlPlane
+    from meshdemo.engines.results import Check
 
     Make = Callable[..., Any]
 
@@ -55,8 +55,8 @@ def lose_istio(kube: Any) -> None:
 
 def recorded(revisions: str = "default", **noted: str) -> dict[str, Any]:
     """What install notes in the cluster of an Istio of ours."""
-    labels = {"labels": controlplane.labels()}
-    metadata = {"name": controlplane.RECORD, "namespace": "istio-system", **labels}
+    labels = {"labels": control_plane.labels()}
+    metadata = {"name": control_plane.RECORD, "namespace": "istio-system", **labels}
     return {"kind": "ConfigMap", "metadata": metadata, "data": {"revisions": revisions, **noted}}
 
 
@@ -161,7 +161,7 @@ def test_a_purge_is_only_for_what_is_all_ours(
     list(removal(meshed, program).run())
     (argv,) = [call["argv"] for call in program.calls if call["argv"][0] == "uninstall"]
     assert how in argv
-    assert controlplane.record(meshed, "istio-system") is None
+    assert control_plane.record(meshed, "istio-system") is None
     kept = meshed.list("v1", "ConfigMap", "shop")
     assert bool(kept) == (how != "--purge")
 
@@ -199,7 +199,7 @@ def removed_namespace(kube: Any, program: Any) -> dict[str, Check]:
     """Remove an Istio of ours whose namespace is ours, too."""
     kube.put(recorded(crdsBefore="no"), *left_by_istio())
     space = kube.objects["Namespace", "", "istio-system"]
-    space["metadata"] |= {"labels": controlplane.labels(), "uid": "u1"}
+    space["metadata"] |= {"labels": control_plane.labels(), "uid": "u1"}
     return {check.name: check for check in removal(kube, program).run()}
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from meshdemo.engines.cluster.connection import Forbidden
-from meshdemo.engines.cluster.view import View
+from meshdemo.engines.cluster.api.connection import Forbidden
+from meshdemo.engines.cluster.namespace_view import View
 from meshdemo.errors import EnvironmentFailed
 
 

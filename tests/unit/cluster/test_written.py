@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from meshdemo.engines.cluster import written
-from meshdemo.manifests import Object
+from meshdemo.engines.cluster.objects import managed_fields
+from meshdemo.objects.model import Object
 
 FIELDS: dict[str, Any] = {
     "f:metadata": {"f:labels": {"f:app": {}}},
@@ -59,7 +59,7 @@ LIVE: dict[str, Any] = {
 
 def test_only_our_fields_come_back() -> None:
     container = {"name": "app", "image": "a:1", "env": [{"name": "version", "value": "v1"}]}
-    assert written.applied(LIVE).data == {
+    assert managed_fields.applied(LIVE).data == {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {
@@ -80,23 +80,23 @@ def test_only_our_fields_come_back() -> None:
 
 def test_of_somebody_elses_object_all_comes_back_but_what_a_server_writes() -> None:
     foreign = {**LIVE, "metadata": {**LIVE["metadata"], "managedFields": []}}
-    found = written.applied(foreign)
+    found = managed_fields.applied(foreign)
     assert found.spec == LIVE["spec"]
     assert not {"managedFields", "resourceVersion"} & found.metadata.keys()
     assert "status" not in found.data
 
 
 def test_what_is_applied_again_has_nothing_of_the_servers() -> None:
-    found = written.as_written(Object(LIVE))
+    found = managed_fields.as_written(Object(LIVE))
     assert found.metadata.keys() == {"name", "namespace", "labels"}
-    assert written.managers(LIVE) == ["meshdemo", "kubectl"]
+    assert managed_fields.managers(LIVE) == ["meshdemo", "kubectl"]
 
 
 def test_a_null_time_in_a_pod_template_is_left_out() -> None:
     template = {"metadata": {"creationTimestamp": None, "labels": {"a": "b"}}, "spec": {}}
     item = Object({"kind": "Deployment", "metadata": {"name": "a", "creationTimestamp": None},
                    "spec": {"template": template}, "status": {}})  # fmt: skip
-    found = written.as_written(item)
+    found = managed_fields.as_written(item)
     assert found.data == {
         "kind": "Deployment",
         "metadata": {"name": "a"},
@@ -112,8 +112,8 @@ def test_of_a_rule_all_holds_also_what_somebody_else_wrote() -> None:
     ]
     spec = {"hosts": ["app"], "http": [{"route": [{"destination": {"host": "app"}}]}]}
     metadata = {**LIVE["metadata"], "managedFields": managed}
-    found = written.applied({"kind": "VirtualService", "apiVersion": "v1", "metadata": metadata,
-                             "spec": spec})  # fmt: skip
+    live = {"kind": "VirtualService", "apiVersion": "v1", "metadata": metadata, "spec": spec}
+    found = managed_fields.applied(live)
     assert found.spec == spec
     assert found.labels == {"app": "app"}
 
@@ -126,6 +126,6 @@ def test_a_service_leads_where_it_leads_now_whoever_changed_that() -> None:
     ports = [{"name": "tcp", "port": 80, "protocol": "TCP", "targetPort": 8080}]
     spec = {"type": "ClusterIP", "clusterIP": "10.0.0.1", "ports": ports, "selector": {"app": "b"}}
     metadata = {**LIVE["metadata"], "managedFields": managed}
-    found = written.applied({"kind": "Service", "apiVersion": "v1", "metadata": metadata,
+    found = managed_fields.applied({"kind": "Service", "apiVersion": "v1", "metadata": metadata,
                              "spec": spec})  # fmt: skip
     assert found.spec == {"type": "ClusterIP", "ports": ports, "selector": {"app": "b"}}

@@ -7,48 +7,44 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from meshdemo import traffic
-from meshdemo.engines import (
-    Applied,
-    Change,
-    Check,
-    Injection,
-    MeshOptions,
-    Pod,
-    Where,
-    find_nothing,
-    say_nothing,
-)
-from meshdemo.engines.cluster import (
-    controlplane,
-    images,
-    references,
-    remembering,
-    startup,
-    status,
-)
 from meshdemo.engines.cluster import injection as sidecars
-from meshdemo.engines.cluster.applying import TRIAL_NAMESPACE, Applier, is_ours, refuse_misshapen
-from meshdemo.engines.cluster.exec import Target
-from meshdemo.engines.cluster.kube import Kube
-from meshdemo.engines.cluster.readiness import LAST_LOOK, Readiness
-from meshdemo.engines.cluster.removal import Removal
-from meshdemo.engines.cluster.view import LASTING, View, heeds, target
+from meshdemo.engines.cluster import recorded_cluster, rule_warnings
+from meshdemo.engines.cluster.api.kube import Kube
+from meshdemo.engines.cluster.api.remote_exec import Target
+from meshdemo.engines.cluster.istio import control_plane
+from meshdemo.engines.cluster.namespace_view import LASTING, View, target
+from meshdemo.engines.cluster.objects import local_images
+from meshdemo.engines.cluster.objects.apply import (
+    TRIAL_NAMESPACE,
+    Applier,
+    is_ours,
+    refuse_misshapen,
+)
+from meshdemo.engines.cluster.objects.removal import Removal
+from meshdemo.engines.cluster.pods import status
+from meshdemo.engines.cluster.pods.readiness import WorkloadReadiness
+from meshdemo.engines.cluster.sidecar import data_plane, first_answers
+from meshdemo.engines.cluster.sidecar.readiness import LAST_LOOK, SidecarReadiness
+from meshdemo.engines.options import Injection, MeshOptions
+from meshdemo.engines.protocol import find_nothing, say_nothing
+from meshdemo.engines.results import Applied, Change, Check, Pod, Where
 from meshdemo.errors import InputError, UsageError
-from meshdemo.manifests import RULES, WORKLOADS, Object, in_apply_order, rules
-from meshdemo.promise import heeded
+from meshdemo.objects.model import RULE_KINDS, WORKLOAD_KINDS, Object, in_apply_order, rules
+from meshdemo.rules.promise import heeded
+from meshdemo.verdict import traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from meshdemo.engines import Judge, Notify, Surroundings
-    from meshdemo.engines.cluster.controlplane import ControlPlane
-    from meshdemo.engines.cluster.istioctl import Istioctl
-    from meshdemo.engines.cluster.kube import Json
-    from meshdemo.engines.cluster.routes import Dump
+    from meshdemo.engines.cluster.api.kube import Json
+    from meshdemo.engines.cluster.istio.control_plane import ControlPlane
+    from meshdemo.engines.cluster.istio.istioctl import Istioctl
+    from meshdemo.engines.cluster.sidecar.config_dump import Dump
+    from meshdemo.engines.protocol import Judge, Notify
+    from meshdemo.engines.results import Surroundings
     from meshdemo.errors import Problem
     from meshdemo.settings import Settings
-    from meshdemo.traffic import Reply, Request
+    from meshdemo.verdict.traffic import Reply, Request
 
 
 class ClusterEngine:
@@ -94,7 +90,7 @@ class ClusterEngine:
 
     def install(self, options: MeshOptions = MeshOptions()) -> Iterator[Check]:  # noqa: B008 - it is frozen
         """Install Istio if it is not there, and verify it."""
-        from meshdemo.engines.cluster.install import Installation  # noqa: PLC0415 - only install
+        from meshdemo.engines.cluster.istio.install import Installation  # noqa: PLC0415 - only install
 
         self._begin_step()
         find = self._find_istioctl(options)
@@ -105,8 +101,8 @@ class ClusterEngine:
 
     def images(self, options: MeshOptions = MeshOptions()) -> tuple[str, ...]:  # noqa: B008 - it is frozen
         """List Istio's own images."""
-        from meshdemo.engines.cluster.install import found_or_fetched  # noqa: PLC0415 - only images
-        from meshdemo.engines.cluster.istioctl import Istioctl  # noqa: PLC0415 - the same
+        from meshdemo.engines.cluster.istio.install import found_or_fetched  # noqa: PLC0415 - only images
+        from meshdemo.engines.cluster.istio.istioctl import Istioctl  # noqa: PLC0415 - the same
 
         return Istioctl(found_or_fetched(self.settings, options)).images(options)
 
@@ -130,21 +126,21 @@ class ClusterEngine:
             if injection is Injection.AUTO:
                 spaces = {item.namespace for item in objects if sidecars.asks(item)}
                 asked = {name: labels[name] for name in sorted(spaces)}
-                sidecars.require_heed(asked, controlplane.served_revisions(self.kube))
+                sidecars.require_heed(asked, control_plane.served_revisions(self.kube))
             return sidecars.inject(objects, injection, _NoInjector(), labels)
-        if not any(item.kind in WORKLOADS for item in objects):
+        if not any(item.kind in WORKLOAD_KINDS for item in objects):
             return tuple(objects)
-        planes = controlplane.control_planes(self.kube)
-        plane = controlplane.choose(planes or (), revision)
+        planes = control_plane.control_planes(self.kube)
+        plane = control_plane.choose(planes or (), revision)
         if planes and plane is None:
-            raise controlplane.no_such_revision(planes, revision)
+            raise control_plane.no_such_revision(planes, revision)
         sidecars.require_istiod(self.kube, planes, plane)
         find = self._find_istioctl(MeshOptions(revision=revision))
         return sidecars.inject(objects, injection, find(plane), {}, self.kube.budget.left)
 
     def revision(self) -> str:
         """Name the revision that the workloads of this run have their sidecars from."""
-        planes = controlplane.control_planes(self.kube)
+        planes = control_plane.control_planes(self.kube)
         there = None if planes is None else {plane.revision for plane in planes}
         found = (
             sidecars.revision_of(Object(live)) for kind in LASTING for live in self.view.own(kind)
@@ -154,7 +150,7 @@ class ClusterEngine:
     def apply(self, objects: Sequence[Object], *, dry_run: bool = False) -> Applied:
         """Make the objects true, all or none of them; the same ones again change nothing."""
         refuse_misshapen(objects, partial(self.apply, dry_run=True))
-        if problems := tuple(images.problems_of(objects)):
+        if problems := tuple(local_images.problems_of(objects)):
             raise InputError("the objects are refused, and none was applied", problems)
         asked = self.settings
         applier = Applier(
@@ -165,8 +161,8 @@ class ClusterEngine:
             self._remember_data_plane()
         changes = applier.apply(in_apply_order(wanted), dry_run=dry_run)
         if not dry_run:
-            remembering.remember(self.settings, self.kube, self.run)
-        changed = any(c.action != "unchanged" for c in changes if c.kind in RULES)
+            recorded_cluster.remember(self.settings, self.kube, self.run)
+        changed = any(c.action != "unchanged" for c in changes if c.kind in RULE_KINDS)
         if self._before and not changed and not dry_run:
             self._before = None
         untried = tuple(item.title for item in applier.untried)
@@ -174,10 +170,12 @@ class ClusterEngine:
 
     def analyze(self, objects: Sequence[Object]) -> tuple[Problem, ...]:
         """Say what ``istioctl analyze`` finds odd about objects beyond what ``apply`` says."""
-        from meshdemo.engines.cluster import analysis  # noqa: PLC0415 - only for the user's own
+        from meshdemo.engines.cluster import istioctl_analyze  # noqa: PLC0415 - only for the user's own
 
         find = self._find_istioctl()
-        return analysis.of_objects(objects, self._odd(objects), self.run, lambda: find(None))
+        return istioctl_analyze.of_objects(
+            objects, self._odd(objects), self.run, lambda: find(None)
+        )
 
     def delete(self, objects: Sequence[Object]) -> tuple[Change, ...]:
         """Remove these objects; one that is not there is no error, one that is not ours is kept.
@@ -186,7 +184,7 @@ class ClusterEngine:
         """
         removal = self._removal()
         changes: tuple[Change, ...] = ()
-        plane = self.view.heeding_data_plane()
+        plane = data_plane.that_follows(self.view)
         ordered = in_apply_order(objects)[::-1]
         for kind in ("VirtualService", "DestinationRule"):
             batch = [item for item in ordered if item.kind == kind]
@@ -195,32 +193,33 @@ class ClusterEngine:
             names = {(c.namespace, c.name) for c in done if c.action == "deleted"}
             gone = [item for item in batch if (item.namespace, item.name) in names]
             if gone and plane:
-                self._readiness(self.kube.budget.left).wait_for_absence(plane, gone)
-        return changes + removal.delete([item for item in ordered if item.kind not in RULES])
+                self._sidecar_readiness(self.kube.budget.left).wait_for_absence(plane, gone)
+        return changes + removal.delete([item for item in ordered if item.kind not in RULE_KINDS])
 
     def wait_ready(self, objects: Sequence[Object], timeout: float) -> None:
         """Return when workloads answer, and rules are live in the test client's data plane."""
         left = min(timeout, self.kube.budget.left)
         self._begin_step(left + LAST_LOOK)
         try:
-            self._wait_ready(objects, self._readiness(left))
+            self._wait_ready(objects, left)
         finally:
             self._begin_step()
 
-    def _wait_ready(self, objects: Sequence[Object], readiness: Readiness) -> None:
-        readiness.wait_for_workloads(objects)
+    def _wait_ready(self, objects: Sequence[Object], left: float) -> None:
+        workloads, sidecar = self._workload_readiness(left), self._sidecar_readiness(left)
+        workloads.wait_for_workloads(objects)
         client = self.view.client()
-        if client and heeds(client) and rules(objects):
+        if client and data_plane.follows(client) and rules(objects):
             before, self._before = self._before, None
             awaited = heeded(rules(objects), self.view.seen(), self.view.follower(client))
             if awaited or before:  # what it does not follow any more goes too
-                readiness.wait_for_rules(self.view.data_plane(client), awaited, before)
-        start = startup.Start.seen(self.view, objects)
+                sidecar.wait_for_rules(data_plane.of(self.view, client), awaited, before)
+        start = first_answers.Start.seen(self.view, objects)
         places = start.places() if client else []
         if client:
-            readiness.wait_for_answers(self.view.data_plane(client), places)
+            sidecar.wait_for_answers(data_plane.of(self.view, client), places)
         if start.is_unproved(places):
-            readiness.wait_for_steadiness(objects)
+            workloads.wait_for_steadiness(objects)
 
     def objects(self, towards: str = "") -> tuple[Object, ...]:
         """Give what is applied now; ``towards`` a namespace also what decides about requests."""
@@ -243,16 +242,16 @@ class ClusterEngine:
 
     def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
         """Send a request ``count`` times from the test client, within ``timeout`` seconds."""
-        from meshdemo.engines.cluster import client  # noqa: PLC0415 - only who sends pays for it
+        from meshdemo.engines.cluster import requests  # noqa: PLC0415 - only who sends pays for it
 
         traffic.check(request)
         self._begin_step(timeout)
         pod = self.view.require_client()
-        job = client.job(self.view, pod, request, count)
+        job = requests.job(self.view, pod, request, count)
 
         def sending() -> Iterator[Reply]:
             try:
-                yield from client.send(self.kube, target(pod), job, self.kube.budget.left)
+                yield from requests.send(self.kube, target(pod), job, self.kube.budget.left)
             finally:
                 self._begin_step()
 
@@ -260,7 +259,7 @@ class ClusterEngine:
 
     def exec(self, argv: Sequence[str]) -> int:
         """Run a command of the user's in the test client; no command means a shell."""
-        from meshdemo.engines.cluster import terminal  # noqa: PLC0415 - only exec needs it
+        from meshdemo.engines.cluster.api import terminal  # noqa: PLC0415 - only exec needs it
 
         return terminal.run(self.kube, target(self.view.require_client()), argv)
 
@@ -268,10 +267,10 @@ class ClusterEngine:
         self, pod: str, container: str, *, follow: bool = False, tail: int = -1
     ) -> Iterator[str]:
         """Give the lines that a container wrote."""
-        from meshdemo.engines.cluster import containerlogs  # noqa: PLC0415 - only logs needs it
+        from meshdemo.engines.cluster.pods import logs  # noqa: PLC0415 - only logs needs it
 
         where = Target(self.run, pod, container)
-        return containerlogs.lines(self.kube, where, follow=follow, tail=tail)
+        return logs.lines(self.kube, where, follow=follow, tail=tail)
 
     def proxy_url(self) -> str:
         """Refuse: there is no way into a cluster's pod from here."""
@@ -286,9 +285,9 @@ class ClusterEngine:
         removal = self._removal()
         if not everything:
             yield from removal.everything()
-            remembering.forget(self.settings, self.kube, self.run)
+            recorded_cluster.forget(self.settings, self.kube, self.run)
             return
-        from meshdemo.engines.cluster import uninstall  # noqa: PLC0415 - only down --all
+        from meshdemo.engines.cluster.istio import uninstall  # noqa: PLC0415 - only down --all
 
         istio = uninstall.Removal(
             self.kube, self._find_istioctl(), self._goes_anyway(), self.notify,
@@ -299,7 +298,7 @@ class ClusterEngine:
         yield from removal.everything()
         self._begin_step()
         yield from istio.run()
-        remembering.forget(self.settings, self.kube, self.run)
+        recorded_cluster.forget(self.settings, self.kube, self.run)
 
     def _begin_step(self, seconds: float | None = None) -> None:
         """Give a step its time: what is read and applied for it has its part in that."""
@@ -309,7 +308,7 @@ class ClusterEngine:
         self,
         options: MeshOptions = MeshOptions(),  # noqa: B008 - it is frozen
     ) -> Callable[[ControlPlane | None], Istioctl]:
-        from meshdemo.engines.cluster.install import find_istioctl  # noqa: PLC0415 - few need it
+        from meshdemo.engines.cluster.istio.install import find_istioctl  # noqa: PLC0415 - few need it
 
         return lambda plane: find_istioctl(self.settings, self.kube, plane, options)
 
@@ -319,7 +318,7 @@ class ClusterEngine:
         stripped: dict[str, list[Object]] = {}
         for item in objects:
             asked = sidecars.is_kube_injected(item) or sidecars.chosen(item)
-            if item.kind not in WORKLOADS or asked or not (found := applier.now(item)):
+            if item.kind not in WORKLOAD_KINDS or asked or not (found := applier.now(item)):
                 continue
             live = Object(found)
             if sidecars.is_kube_injected(live):
@@ -335,14 +334,14 @@ class ClusterEngine:
         """Say what is odd about rules, by what can be seen of the namespace."""
         if not rules(objects):
             return ()
-        return references.warnings(objects, self.view.seen(), self.view.pods(), self.run)
+        return rule_warnings.warnings(objects, self.view.seen(), self.view.pods(), self.run)
 
     def _goes_anyway(self) -> Callable[[Json], bool]:
         """Tell what belongs to this run: rules by our label, pods by their workload."""
         mine = {
             (item["metadata"].get("namespace", ""), item["metadata"]["name"])
             for item in self._removal().ours()
-            if item["kind"] in WORKLOADS
+            if item["kind"] in WORKLOAD_KINDS
         }
         return lambda live: (
             is_ours(live, self.run)
@@ -352,11 +351,20 @@ class ClusterEngine:
     def _removal(self) -> Removal:
         return Removal(self.kube, self.run, self.notify, self.settings.timeout)
 
-    def _readiness(self, timeout: float) -> Readiness:
-        return Readiness(self.kube, self.notify, time.monotonic() + timeout)
+    def _workload_readiness(self, timeout: float) -> WorkloadReadiness:
+        deadline = time.monotonic() + timeout
+        return WorkloadReadiness(
+            self.kube,
+            self.notify,
+            deadline,
+            lambda: control_plane.is_scaled_to_zero(self.kube),
+        )
+
+    def _sidecar_readiness(self, timeout: float) -> SidecarReadiness:
+        return SidecarReadiness(self.kube, self.notify, time.monotonic() + timeout)
 
     def _remember_data_plane(self) -> None:
-        plane = self.view.heeding_data_plane()
+        plane = data_plane.that_follows(self.view)
         dump = plane.dump() if plane else None
         self._before = (dump, time.monotonic()) if dump else None
 

@@ -9,27 +9,28 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
-from meshdemo import manifests
-from meshdemo.engines import INJECT_LABEL, Injection
-from meshdemo.engines.cluster import written
-from meshdemo.engines.cluster.istioctl import DEFAULT_NAMESPACE, DEFAULT_REVISION
-from meshdemo.engines.cluster.status import INJECTED
+from meshdemo.engines.cluster.istio import control_plane
+from meshdemo.engines.cluster.istio.istioctl import DEFAULT_NAMESPACE, DEFAULT_REVISION
+from meshdemo.engines.cluster.objects import managed_fields
+from meshdemo.engines.options import Injection
 from meshdemo.errors import EnvironmentFailed
-from meshdemo.manifests import WORKLOADS, Object
+from meshdemo.objects import reading
+from meshdemo.objects.labels import (
+    INJECT_LABEL,
+    INJECTED,
+    INJECTION_CHOICE,
+    INJECTION_LABEL,
+    LABEL_IS_OURS,
+    REVISION_LABEL,
+)
+from meshdemo.objects.model import WORKLOAD_KINDS, Object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from meshdemo.engines.cluster.controlplane import ControlPlane
-    from meshdemo.engines.cluster.kube import Kube
+    from meshdemo.engines.cluster.api.kube import Kube
+    from meshdemo.engines.cluster.istio.control_plane import ControlPlane
     from meshdemo.errors import Problem
-
-REVISION = "istio.io/rev"
-NAMESPACE_LABEL = "istio-injection"
-CHOICE = "meshdemo.dev/injection"
-"""Annotation on a workload: who was to inject it, unless that was istioctl."""
-LABELLED = "meshdemo.dev/inject-label"
-"""Annotation on a workload whose pods' label ``false`` is not the user's, but of ``none``."""
 
 
 class Injector(Protocol):
@@ -51,7 +52,7 @@ def inject(
         return _kube_injected([_chosen(item, None) for item in objects], injector, timeout)
     return tuple(
         _without(item, namespaces.get(item.namespace, {}))
-        if mode is Injection.NONE and item.kind in WORKLOADS
+        if mode is Injection.NONE and item.kind in WORKLOAD_KINDS
         else _chosen(item, mode)
         for item in objects
     )
@@ -77,29 +78,16 @@ def require_istiod(
         )
 
 
-def unheeded(namespace: Mapping[str, str], served: frozenset[str] | None) -> str:
-    """Say by which label of a namespace no webhook injects there; empty if none keeps it away.
-
-    ``served`` are the revisions that have a webhook; None where one may not see them.
-    """
-    own, revision = namespace.get(NAMESPACE_LABEL), namespace.get(REVISION)
-    if own is not None:
-        return "" if own == "enabled" else f"{NAMESPACE_LABEL}={own}"
-    if revision is None or served is None or revision in served:
-        return ""
-    return f"{REVISION}={revision}, a revision that is not there"
-
-
 def require_heed(
     namespaces: Mapping[str, Mapping[str, str]], served: frozenset[str] | None
 ) -> None:
     """Raise EnvironmentFailed where a webhook is to inject, and a label keeps it away."""
     for name, labels in namespaces.items():
-        if why := unheeded(labels, served):
+        if why := control_plane.kept_out_by(labels, served):
             there = ", ".join(sorted(served or ()))
             raise EnvironmentFailed(
                 f"namespace {name} is labelled {why}: no webhook of Istio's injects there"
-                + (f" (there is {there})" if why.startswith(REVISION) else ""),
+                + (f" (there is {there})" if why.startswith(REVISION_LABEL) else ""),
                 hint=f"Take the label away: kubectl label namespace {name} "
                 f"{why.partition('=')[0]}-. Or let istioctl inject: leave out --injection auto.",
             )
@@ -122,20 +110,20 @@ def injected_revision(item: Object) -> str:
 
 def revision_of(item: Object) -> str:
     """Say which revision a workload asks for or has its sidecar from; empty for the default."""
-    asked = _metadata(item.pod_template, "labels").get(REVISION, "")
+    asked = _metadata(item.pod_template, "labels").get(REVISION_LABEL, "")
     return injected_revision(item) or ("" if asked == DEFAULT_REVISION else asked)
 
 
 def chosen(item: Object) -> str:
     """Say who was to inject a workload: ``auto``, ``none``, or nothing for istioctl or nobody."""
-    return item.annotations.get(CHOICE, "")
+    return item.annotations.get(INJECTION_CHOICE, "")
 
 
 def as_chosen_before(item: Object, live: Object) -> Object:
     """Give a workload with what an earlier choice of ``auto`` or ``none`` wrote on the live one."""
-    noted = {k: v for k, v in live.annotations.items() if k in (CHOICE, LABELLED)}
+    noted = {k: v for k, v in live.annotations.items() if k in (INJECTION_CHOICE, LABEL_IS_OURS)}
     labels = _metadata(live.pod_template, "labels")
-    kept = {k: v for k, v in labels.items() if k in (INJECT_LABEL, REVISION)}
+    kept = {k: v for k, v in labels.items() if k in (INJECT_LABEL, REVISION_LABEL)}
     metadata = item.pod_template.get("metadata") or {}
     metadata = {**metadata, "labels": {**kept, **_metadata(item.pod_template, "labels")}}
     return _annotated(item.with_pod_metadata(metadata), {**item.annotations, **noted})
@@ -144,7 +132,7 @@ def as_chosen_before(item: Object, live: Object) -> Object:
 def asks(item: Object) -> bool:
     """Tell whether an object makes pods that may get a sidecar."""
     return (
-        item.kind in WORKLOADS
+        item.kind in WORKLOAD_KINDS
         and _metadata(item.pod_template, "labels").get(INJECT_LABEL) != "false"
     )
 
@@ -158,26 +146,26 @@ def webhook_injects(template: Mapping[str, Any], namespace: Mapping[str, str]) -
     own = labels.get(INJECT_LABEL)
     if own == "false":
         return False
-    if NAMESPACE_LABEL in namespace:
-        return namespace[NAMESPACE_LABEL] == "enabled"
-    return REVISION in namespace or own == "true" or REVISION in labels
+    if INJECTION_LABEL in namespace:
+        return namespace[INJECTION_LABEL] == "enabled"
+    return REVISION_LABEL in namespace or own == "true" or REVISION_LABEL in labels
 
 
 def _kube_injected(
     objects: Sequence[Object], injector: Injector, timeout: float
 ) -> tuple[Object, ...]:
     """Send the workloads through istioctl, and put them back in their places."""
-    workloads = [item for item in objects if item.kind in WORKLOADS]
+    workloads = [item for item in objects if item.kind in WORKLOAD_KINDS]
     if not workloads:
         return tuple(objects)
-    said = injector.kube_inject(manifests.dump(workloads), timeout)
+    said = injector.kube_inject(reading.dump(workloads), timeout)
     problems: list[Problem] = []
-    answers = {item.key: item for item in manifests.parse(said, "istioctl", problems)}
+    answers = {item.key: item for item in reading.parse(said, "istioctl", problems)}
     if problems or any(item.key not in answers for item in workloads):
         why = "; ".join(map(str, problems)) or "it left out objects"
         raise EnvironmentFailed(f"istioctl kube-inject wrote no usable manifests: {why}")
     return tuple(
-        _with_pods_of(item, answers[item.key]) if item.kind in WORKLOADS else item
+        _with_pods_of(item, answers[item.key]) if item.kind in WORKLOAD_KINDS else item
         for item in objects
     )
 
@@ -187,7 +175,7 @@ def _with_pods_of(item: Object, answer: Object) -> Object:
     pods = {name: value for name, value in _marked(answer).items() if name != "status"}
     if not pods:  # another group's kind of that name
         return item
-    pods = written.without_null_metadata(pods)
+    pods = managed_fields.without_null_metadata(pods)
     if item.kind != "CronJob":
         return item.with_pod_template(pods)
     return item.with_data({**item.data, "spec": {**item.spec, "jobTemplate": pods}})
@@ -203,7 +191,7 @@ def _without(item: Object, namespace: Mapping[str, str]) -> Object:
     item = _chosen(item, Injection.NONE)
     if not webhook_injects(item.pod_template, namespace):
         return item
-    return _annotated(_with_label(item, "false"), {**item.annotations, LABELLED: "true"})
+    return _annotated(_with_label(item, "false"), {**item.annotations, LABEL_IS_OURS: "true"})
 
 
 def _with_label(item: Object, value: str | None) -> Object:
@@ -217,13 +205,15 @@ def _with_label(item: Object, value: str | None) -> Object:
 
 def _chosen(item: Object, mode: Injection | None) -> Object:
     """Note on a workload who injects it."""
-    if item.kind not in WORKLOADS or chosen(item) == (mode.value if mode else ""):
+    if item.kind not in WORKLOAD_KINDS or chosen(item) == (mode.value if mode else ""):
         return item
-    if LABELLED in item.annotations:
+    if LABEL_IS_OURS in item.annotations:
         item = _with_label(item, None)
-    annotations = {k: v for k, v in item.annotations.items() if k not in (CHOICE, LABELLED)}
+    annotations = {
+        k: v for k, v in item.annotations.items() if k not in (INJECTION_CHOICE, LABEL_IS_OURS)
+    }
     if mode:
-        annotations[CHOICE] = mode.value
+        annotations[INJECTION_CHOICE] = mode.value
     return _annotated(item, annotations)
 
 

@@ -10,20 +10,22 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from meshdemo.engines import RUN_LABEL, Check
-from meshdemo.engines.cluster import analysis, controlplane, install, istioctl, releases
-from meshdemo.engines.cluster.controlplane import ADMISSION
-from meshdemo.engines.cluster.kube import Denied, Forbidden, Unauthenticated
-from meshdemo.engines.cluster.verification import NETWORKING, NOT_ALLOWED, Verification
-from meshdemo.engines.cluster.view import View
+from meshdemo.engines.cluster import istioctl_analyze
+from meshdemo.engines.cluster.api.kube import Denied, Forbidden, Unauthenticated
+from meshdemo.engines.cluster.istio import control_plane, install, istioctl, releases
+from meshdemo.engines.cluster.istio.control_plane import ADMISSION
+from meshdemo.engines.cluster.istio.verification import NETWORKING, NOT_ALLOWED, Verification
+from meshdemo.engines.cluster.namespace_view import View
+from meshdemo.engines.results import Check
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.objects.labels import RUN_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from meshdemo.engines.cluster.controlplane import ControlPlane
-    from meshdemo.engines.cluster.istioctl import Istioctl
-    from meshdemo.engines.cluster.kube import Json, Kube
+    from meshdemo.engines.cluster.api.kube import Json, Kube
+    from meshdemo.engines.cluster.istio.control_plane import ControlPlane
+    from meshdemo.engines.cluster.istio.istioctl import Istioctl
     from meshdemo.settings import Settings
 
 PROBE_SECONDS = 2.0
@@ -104,7 +106,7 @@ class Doctor:
         )
         yield from self._mesh()
         if self.plane and self.istioctl:
-            found = analysis.of_namespace(self.namespace, self.istioctl)
+            found = istioctl_analyze.of_namespace(self.namespace, self.istioctl)
             yield Check("what istioctl analyze finds is known", ok=True, detail=found)
         yield from self._seen(
             {
@@ -137,13 +139,13 @@ class Doctor:
     @cached_property
     def planes(self) -> tuple[ControlPlane, ...] | None:
         """The Istio that is there; None where one may not see it."""
-        return controlplane.control_planes(self.kube)
+        return control_plane.control_planes(self.kube)
 
     @cached_property
     def plane(self) -> ControlPlane | None:
         """The one that would be used."""
         try:
-            return controlplane.choose(self.planes or ())
+            return control_plane.choose(self.planes or ())
         except EnvironmentFailed:
             return None
 
@@ -206,7 +208,7 @@ class Doctor:
     def _mesh(self) -> Iterator[Check]:
         if self.planes is None:
             yield Check("Istio is there", ok=True, detail=NOT_ALLOWED)
-            plane = controlplane.assumed()
+            plane = control_plane.assumed()
             yield from Verification(self.kube, plane, namespace=self.namespace).webhook_checks()
             return
         if not self.planes:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from meshdemo.engines import Check, Surroundings
-from meshdemo.engines.cluster import controlplane
-from meshdemo.engines.cluster.connection import Forbidden
-from meshdemo.engines.cluster.verification import NOT_ALLOWED
-from meshdemo.engines.cluster.view import NETWORKING
+from meshdemo.engines.cluster.api.connection import Forbidden
+from meshdemo.engines.cluster.istio import control_plane
+from meshdemo.engines.cluster.istio.verification import NOT_ALLOWED
+from meshdemo.engines.cluster.namespace_view import NETWORKING
+from meshdemo.engines.cluster.sidecar import data_plane
+from meshdemo.engines.results import Check, Surroundings
 
 if TYPE_CHECKING:
-    from meshdemo.engines import Followed
-    from meshdemo.engines.cluster.kube import Json, Kube
-    from meshdemo.engines.cluster.view import View
+    from meshdemo.engines.cluster.api.kube import Json, Kube
+    from meshdemo.engines.cluster.namespace_view import View
+    from meshdemo.rules.analysis.effects import Followed
 
 SCALED = ("Deployment", "StatefulSet")
 """The kinds that may want no pods."""
@@ -47,7 +48,7 @@ def _trouble(kube: Kube, namespace: str) -> str:
 
 def _mesh(kube: Kube) -> tuple[Check, ...]:
     """Say how each istiod is."""
-    planes = controlplane.control_planes(kube)
+    planes = control_plane.control_planes(kube)
     if planes is None:
         return (Check(NAME, ok=True, detail=NOT_ALLOWED),)
     if not planes:
@@ -81,7 +82,7 @@ def _gateways(kube: Kube) -> frozenset[str] | None:
 
 
 def _followed(view: View) -> tuple[Followed, ...] | None:
-    plane = view.heeding_data_plane()
+    plane = data_plane.that_follows(view)
     dump = plane.dump() if plane else None
     return dump.followed() if dump else None
 

@@ -8,39 +8,35 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from meshdemo.destination_rules import ROOT_NAMESPACE
-from meshdemo.engines import (
-    Applied,
-    Change,
-    Check,
-    Injection,
-    MeshOptions,
-    Surroundings,
-    Where,
-    say_nothing,
-)
-from meshdemo.engines.local import envoy, limits, merging, namespaces, plan, status, xds
-from meshdemo.engines.local.caller import UP_HINT, Caller
+from meshdemo.engines.local import apply_changes, limits, namespaces, plan
+from meshdemo.engines.local.envoy import binary, config_files
 from meshdemo.engines.local.injection import inject, keep
-from meshdemo.engines.local.readiness import Outdated, PortTaken
-from meshdemo.engines.local.runtime import Runtime
+from meshdemo.engines.local.pods import status
+from meshdemo.engines.local.pods.readiness import Outdated, PortTaken
+from meshdemo.engines.local.pods.runtime import Runtime
 from meshdemo.engines.local.store import Store
-from meshdemo.engines.pods import find_client
+from meshdemo.engines.local.test_client import UP_HINT, Caller
+from meshdemo.engines.options import Injection, MeshOptions
+from meshdemo.engines.protocol import say_nothing
+from meshdemo.engines.results import Applied, Change, Check, Surroundings, Where
+from meshdemo.engines.test_client import find_client
 from meshdemo.errors import EnvironmentFailed, InputError, TimedOut
-from meshdemo.manifests import Object, in_apply_order, rules
+from meshdemo.objects.model import Object, in_apply_order, rules
+from meshdemo.rules.destination_rules import ROOT_NAMESPACE
 from meshdemo.settings import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from meshdemo.engines import Notify, Pod
     from meshdemo.engines.local.admission import Admission
-    from meshdemo.engines.local.envoy import Envoy
+    from meshdemo.engines.local.envoy.binary import Envoy
     from meshdemo.engines.local.model import PlannedPod
     from meshdemo.engines.local.runs import Run
+    from meshdemo.engines.protocol import Notify
+    from meshdemo.engines.results import Pod
     from meshdemo.errors import Problem
     from meshdemo.settings import Settings
-    from meshdemo.traffic import Reply, Request
+    from meshdemo.verdict.traffic import Reply, Request
 
 
 class LocalEngine:
@@ -51,7 +47,7 @@ class LocalEngine:
     def __init__(self, settings: Settings, notify: Notify = say_nothing) -> None:
         self.settings, self.notify = settings, notify
         self.store = Store(settings.state_dir)
-        self._search = envoy.Search()
+        self._search = binary.Search()
         namespace = settings.namespace or self.store.namespace() or "default"
         self.where = Where(engine="local", context=str(self.store.folder), namespace=namespace)
 
@@ -98,14 +94,14 @@ class LocalEngine:
         stored = self.store.objects()
         settled, admission = self._admit(objects, stored)
         if dry_run:
-            _, changes = merging.merge(settled, stored, str(absolute(".")))
+            _, changes = apply_changes.merge(settled, stored, str(absolute(".")))
             return Applied(changes, admission.warnings, admission.notes)
         envoy = self._envoy if self.store.run() is None else None
         with self._locked("apply"):
             if (current := self.store.objects()) != stored:
                 stored = current
                 settled, admission = self._admit(objects, stored)
-            wanted, changes = merging.merge(settled, stored, str(absolute(".")))
+            wanted, changes = apply_changes.merge(settled, stored, str(absolute(".")))
             run = self.store.run()
             self._ensure_room(run, wanted)
             run = self._renewed(run) if run else self._begin(envoy or self._envoy)
@@ -168,7 +164,7 @@ class LocalEngine:
         run = self.store.run()
         if run is None:
             return Surroundings(gateways=frozenset())
-        there = envoy.is_place(run.envoy)
+        there = binary.is_place(run.envoy)
         detail = f"Envoy {run.envoy_version}" if there else f"{run.envoy} is gone"
         hint = "" if there else "meshdemo up looks for another one."
         found = [item for item in self.store.objects() if item.spec.get("replicas") == 0]
@@ -191,11 +187,11 @@ class LocalEngine:
         self, pod: str, container: str, *, follow: bool = False, tail: int = -1
     ) -> Iterator[str]:
         """Give the lines that a container wrote."""
-        from meshdemo.engines.local import containerlogs  # noqa: PLC0415 - only logs needs it
+        from meshdemo.engines.local.pods import logs  # noqa: PLC0415 - only logs needs it
 
         runtime = self._runtime()
-        found = containerlogs.find(runtime.planned().pods, self.where.namespace, pod, container)
-        return containerlogs.lines(runtime.layout.log(found, container), follow=follow, tail=tail)
+        found = logs.find(runtime.planned().pods, self.where.namespace, pod, container)
+        return logs.lines(runtime.layout.log(found, container), follow=follow, tail=tail)
 
     def proxy_url(self) -> str:
         """Give the ``http_proxy`` that puts any program inside the test client."""
@@ -268,7 +264,7 @@ class LocalEngine:
         What a record names is not run for that alone.
         """
         now = replace(run, namespace=namespace or self.where.namespace)
-        if not envoy.is_place(run.envoy):
+        if not binary.is_place(run.envoy):
             now = replace(now, envoy=self._envoy.path, envoy_version=self._envoy.version)
         if now != run:
             self.store.record(now)
@@ -289,8 +285,8 @@ class LocalEngine:
         """Judge the objects, and settle what they leave open."""
         from meshdemo.engines.local.admission import admit  # noqa: PLC0415 - only changes need it
 
-        left = merging.left_to_owners(objects, stored)
-        written = [merging.as_written(item) for item in objects if item.title not in left]
+        left = apply_changes.left_to_owners(objects, stored)
+        written = [apply_changes.as_written(item) for item in objects if item.title not in left]
         admission = admit(written, stored)
         settled = () if admission.problems else keep(admission.objects, stored)
         problems = admission.problems or tuple(plan.command_problems(settled, stored))
@@ -311,7 +307,7 @@ class LocalEngine:
         self.store.replace(wanted)
         try:
             runtime.reconcile(wanted)
-        except xds.Rejected:
+        except config_files.Rejected:
             self.store.replace(stored)
             with suppress(EnvironmentFailed):
                 runtime.reconcile(stored)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.engines import INJECT_LABEL, Injection
-from meshdemo.manifests import WORKLOADS, Object
+from meshdemo.engines.options import Injection
+from meshdemo.objects.labels import INJECT_LABEL, INJECTION_CHOICE, INJECTION_LABEL, REVISION_LABEL
+from meshdemo.objects.model import WORKLOAD_KINDS, Object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-REVISION = "istio.io/rev"
-NAMESPACE_LABEL = "istio-injection"
-OURS = "meshdemo.dev/injection"
-"""Annotation on a template whose label ``false`` is not the user's, but of ``--injection none``."""
 IGNORED_NAMESPACES = frozenset(
     {"kube-system", "kube-public", "kube-node-lease", "local-path-storage"}
 )
@@ -41,7 +38,7 @@ def inject(
             return _label(item, "false", ours=True)
         return item
 
-    return tuple(settle(item) if item.kind in WORKLOADS else item for item in objects)
+    return tuple(settle(item) if item.kind in WORKLOAD_KINDS else item for item in objects)
 
 
 def keep(objects: Sequence[Object], stored: Iterable[Object]) -> tuple[Object, ...]:
@@ -58,13 +55,13 @@ def keep(objects: Sequence[Object], stored: Iterable[Object]) -> tuple[Object, .
         if _label_of(item.pod_template):
             return item
         if old and (value := _label_of(old.pod_template)):
-            ours = OURS in _annotations(old.pod_template)
+            ours = INJECTION_CHOICE in _annotations(old.pod_template)
             return _label(item, value, ours=ours)
         if webhook_injects(item.namespace, namespaces.get(item.namespace, {}), item.pod_template):
             return _label(item, "true")
         return item
 
-    return tuple(settle(item) if item.kind in WORKLOADS else item for item in objects)
+    return tuple(settle(item) if item.kind in WORKLOAD_KINDS else item for item in objects)
 
 
 def is_injected(template: Mapping[str, Any]) -> bool:
@@ -81,11 +78,11 @@ def webhook_injects(namespace: str, labels: Mapping[str, str], template: Mapping
     own = _label_of(template)
     if own == "false" or not _can_be_injected(namespace, template):
         return False
-    if NAMESPACE_LABEL in labels:
-        selected = labels[NAMESPACE_LABEL] == "enabled"
-    elif REVISION in labels:
-        selected = labels[REVISION] == "default"
-    elif revision := _labels(template).get(REVISION):
+    if INJECTION_LABEL in labels:
+        selected = labels[INJECTION_LABEL] == "enabled"
+    elif REVISION_LABEL in labels:
+        selected = labels[REVISION_LABEL] == "default"
+    elif revision := _labels(template).get(REVISION_LABEL):
         selected = revision == "default"
     else:
         selected = own == "true"
@@ -93,7 +90,7 @@ def webhook_injects(namespace: str, labels: Mapping[str, str], template: Mapping
 
 
 def _kube_injects(namespace: str, template: Mapping[str, Any]) -> bool:
-    if OURS in _annotations(template):
+    if INJECTION_CHOICE in _annotations(template):
         return _can_be_injected(namespace, template)
     wish = _label_of(template) or _annotations(template).get(INJECT_LABEL)
     return wish != "false" and _can_be_injected(namespace, template)
@@ -123,9 +120,9 @@ def _label_of(template: Mapping[str, Any]) -> str:
 def _label(item: Object, value: str, *, ours: bool = False) -> Object:
     """Give the object with the label; ``ours`` marks it as not written by the user."""
     template = item.pod_template
-    annotations = {k: v for k, v in _annotations(template).items() if k != OURS}
+    annotations = {k: v for k, v in _annotations(template).items() if k != INJECTION_CHOICE}
     if ours:
-        annotations[OURS] = Injection.NONE.value
+        annotations[INJECTION_CHOICE] = Injection.NONE.value
     metadata = {
         **(template.get("metadata") or {}),
         "labels": {**_labels(template), INJECT_LABEL: value},

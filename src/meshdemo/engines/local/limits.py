@@ -15,7 +15,7 @@ from pathlib import Path
 from meshdemo.errors import EnvironmentFailed
 
 PER_ENVOY = 3
-"""Files that an Envoy watches, see ``xds``."""
+"""Files that an Envoy watches, see ``envoy.config_files``."""
 SYSCTL = "fs.inotify.max_user_instances"
 GRANTED = (Path("/proc/sys/fs/inotify/max_user_instances"),
            Path("/proc/sys/user/max_inotify_instances"))  # fmt: skip

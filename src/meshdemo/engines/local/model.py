@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from meshdemo.manifests import Object
+    from meshdemo.objects.model import Object
 
 LOOPBACK = "127.0.0.1"
 

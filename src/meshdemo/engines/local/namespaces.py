@@ -6,17 +6,18 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from meshdemo.engines import Check, record
-from meshdemo.engines.local.layout import KUBE_PROXY
+from meshdemo.engines import run_record
+from meshdemo.engines.local.pods.layout import KUBE_PROXY
+from meshdemo.engines.results import Check
 from meshdemo.errors import EnvironmentFailed
-from meshdemo.wording import counted
+from meshdemo.system.plural import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from meshdemo.engines.local.runtime import Runtime
+    from meshdemo.engines.local.pods.runtime import Runtime
     from meshdemo.engines.local.store import Store
-    from meshdemo.manifests import Object
+    from meshdemo.objects.model import Object
 
 DEFAULT = "default"
 
@@ -33,7 +34,7 @@ def others(store: Store, namespace: str) -> tuple[Object, ...]:
     """
     try:
         return tuple(i for i in store.objects() if store.run() and of(i) != namespace)
-    except record.Damaged as error:
+    except run_record.Damaged as error:
         hint = "Leave out -n: what is damaged can only be removed as a whole."
         raise EnvironmentFailed(error.message, hint=hint) from error
 

@@ -13,16 +13,17 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.engines.local import images
+from meshdemo.engines.local import programs
 from meshdemo.engines.local.injection import is_injected
 from meshdemo.engines.local.model import PlannedPod, PodPort
-from meshdemo.hosts import selects
+from meshdemo.objects import labels
+from meshdemo.rules.hosts import selects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from meshdemo.errors import Problem
-    from meshdemo.manifests import Object
+    from meshdemo.objects.model import Object
 
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """What Kubernetes makes generated names of: no vowels, so that no words come out."""
@@ -90,10 +91,10 @@ def command_problems(given: Sequence[Object], stored: Iterable[Object]) -> Itera
     for item in given:
         own = (pod for pod in pods if owner(pod) == (item.kind, item.namespace, item.name))
         pod = next(own, None)
-        path = (*item.template_path, "metadata", "annotations", images.ANNOTATION)
-        for placeholder in images.unknown_placeholders(item.pod_template):
+        path = (*item.template_path, "metadata", "annotations", labels.COMMAND)
+        for placeholder in programs.unknown_placeholders(item.pod_template):
             yield item.problem(f"{placeholder} is no placeholder", *path, hint=PLACEHOLDERS)
-        for placeholder in images.unresolved(pod, selecting(pod, services)) if pod else ():
+        for placeholder in programs.unresolved(pod, selecting(pod, services)) if pod else ():
             hint = "declare it in the container's ports"
             yield item.problem(f"{placeholder} stands for no port of the pod", *path, hint=hint)
 
@@ -182,9 +183,9 @@ def _sidecar_labels(labels: Mapping[str, str], name: str) -> dict[str, str]:
 
 def _port_numbers(pod: PlannedPod, services: Iterable[Object]) -> dict[int, str]:
     """List the ports of a pod with their names: declared, built in, and asked for by Services."""
-    declared = images.container_ports(pod.template)
+    declared = programs.container_ports(pod.template)
     found = dict(declared)
-    for number in images.builtin_ports(pod.template):
+    for number in programs.builtin_ports(pod.template):
         found.setdefault(number, "")
     by_name = {name: number for number, name in declared if name}
     for service in services:

@@ -6,8 +6,11 @@ import platform
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from meshdemo.engines import Check, record
-from meshdemo.engines.local import envoy, limits, ports
+from meshdemo.engines import run_record
+from meshdemo.engines.local import limits
+from meshdemo.engines.local.envoy import binary
+from meshdemo.engines.local.pods import ports
+from meshdemo.engines.results import Check
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ def _platform() -> Check:
 
 def _envoy() -> Iterator[Check]:
     try:
-        found = envoy.find()
+        found = binary.find()
     except EnvironmentFailed as error:
         yield Check("Envoy runs", ok=False, detail=error.message, hint=error.hint)
         return
@@ -57,7 +60,7 @@ def _supervisor() -> Check:
 def _state(store: Store) -> Iterator[Check]:
     name = "the state directory can be written"
     try:
-        record.check(store.folder)
+        run_record.check(store.folder)
         yield Check(name, ok=True, detail=str(store.folder))
     except EnvironmentFailed as error:
         yield Check(name, ok=False, detail=error.message, hint=error.hint)

@@ -26,12 +26,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from meshdemo import documents
-from meshdemo.engines import LOCAL, files, record
+from meshdemo.engines import run_record
 from meshdemo.engines.local import runs
+from meshdemo.engines.protocol import LOCAL
 from meshdemo.errors import EnvironmentFailed
-from meshdemo.manifests import Object
+from meshdemo.objects import documents
+from meshdemo.objects.model import Object
 from meshdemo.settings import absolute, expand
+from meshdemo.system import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -62,23 +64,23 @@ class Store:
         try:
             str(self.folder).encode()
         except UnicodeEncodeError as error:
-            hint = f"{record.ELSEWHERE} Or is your locale no UTF-8? LC_ALL=C.UTF-8"
+            hint = f"{run_record.ELSEWHERE} Or is your locale no UTF-8? LC_ALL=C.UTF-8"
             raise EnvironmentFailed(f"{folder} is no text", hint=hint) from error
 
     def run(self) -> Run | None:
         """Give the run that is recorded, or None. Raises record.Damaged."""
-        found = record.read(self.folder)
+        found = run_record.read(self.folder)
         if found is None:
             if self._has_objects():
-                raise record.Damaged(self.folder / record.FILE, GONE)
+                raise run_record.Damaged(self.folder / run_record.FILE, GONE)
             return None
         if found["engine"] != LOCAL:
             message = f"{self.folder} records a run of the {found['engine']} engine"
-            raise EnvironmentFailed(message, hint=record.ELSEWHERE)
+            raise EnvironmentFailed(message, hint=run_record.ELSEWHERE)
         run = runs.read(found, self.folder)
         for folder in (self.folder / name for name in FOLDERS):
             if os.path.lexists(folder) and not files.is_own_folder(folder):
-                raise record.Damaged(folder, record.NOT_OURS)
+                raise run_record.Damaged(folder, run_record.NOT_OURS)
         return run
 
     def namespace(self) -> str:
@@ -92,7 +94,7 @@ class Store:
     def identity(self) -> tuple[str, Path] | None:
         """Give a run's name and folder as the record says them, whatever else is wrong with it."""
         try:
-            found = record.read(self.folder) or {}
+            found = run_record.read(self.folder) or {}
         except EnvironmentFailed:
             return None
         name, folder = found.get("run"), found.get("folder")
@@ -102,20 +104,20 @@ class Store:
 
     def has_record(self) -> bool:
         """Tell whether there is a record, also one that cannot be used."""
-        return os.path.lexists(self.folder / record.FILE)
+        return os.path.lexists(self.folder / run_record.FILE)
 
     def locked(
         self, doing: str, timeout: float, prepare: Callable[[], object] | None = None
     ) -> AbstractContextManager[None]:
-        """Keep other commands from changing this mesh, as ``record.locked``."""
-        return record.locked(self.folder, doing, timeout, prepare)
+        """Keep other commands from changing this mesh, as ``run_record.locked``."""
+        return run_record.locked(self.folder, doing, timeout, prepare)
 
     def begin(self, envoy: str, version: str, namespace: str = "default") -> Run:
         """Record a new run. The caller holds the lock."""
         taken = [name for name in OURS if os.path.lexists(self.folder / name)]
         if taken:
             message = f"{self.folder} holds files that are not of a run: {', '.join(taken)}"
-            raise EnvironmentFailed(message, hint=record.ELSEWHERE)
+            raise EnvironmentFailed(message, hint=run_record.ELSEWHERE)
         run = runs.begin(self.folder, now(), (envoy, version), namespace)
         self.record(run)
         return run
@@ -126,7 +128,7 @@ class Store:
 
     def record(self, run: Run) -> None:
         """Write down the run."""
-        record.write(self.folder, asdict(run))
+        run_record.write(self.folder, asdict(run))
 
     def ensure_folders(self, run: Run) -> None:
         """See that what is to be written comes into folders of ours, and into files."""
@@ -145,13 +147,13 @@ class Store:
     def objects(self) -> tuple[Object, ...]:
         """Give the applied objects, sorted by kind, namespace and name. Raises record.Damaged."""
         file = self.folder / OBJECTS
-        if (text := record.read_text(file)) is None:
+        if (text := run_record.read_text(file)) is None:
             if os.path.lexists(self.folder / PODS):
-                raise record.Damaged(file, GONE)
+                raise run_record.Damaged(file, GONE)
             return ()
         first, _, body = text.partition("\n")
         if f"{first}\n" != _first_line(body):
-            raise record.Damaged(file, ALTERED)
+            raise run_record.Damaged(file, ALTERED)
         return tuple(Object(data) for data in yaml.load_all(body, Loader=_Loader))
 
     def replace(self, objects: Iterable[Object]) -> None:
@@ -162,17 +164,17 @@ class Store:
 
     def digest(self) -> str:
         """Give a short name for the applied objects as they are now, all together."""
-        text = record.read_text(self.folder / OBJECTS) or ""
+        text = run_record.read_text(self.folder / OBJECTS) or ""
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def plan(self) -> dict[str, Any]:
         """Give what was last written by ``save_plan``; empty at first. Raises record.Damaged."""
         file = self.folder / PODS
-        if (text := record.read_text(file)) is None:
+        if (text := run_record.read_text(file)) is None:
             return {}
-        plan = record.parse(file, text)
+        plan = run_record.parse(file, text)
         if plan.pop("sha256", "") != _digest(json.dumps(plan, indent=1)):
-            raise record.Damaged(file, ALTERED)
+            raise run_record.Damaged(file, ALTERED)
         return plan
 
     def save_plan(self, plan: dict[str, Any]) -> None:
@@ -182,7 +184,7 @@ class Store:
 
     def content(self, *known: Run) -> list[Path]:
         """List what there is of ours beside the record; ``known`` are the runs that are here."""
-        made = os.path.lexists(self.folder / record.MADE)
+        made = os.path.lexists(self.folder / run_record.MADE)
         if not (known or made or self.has_record() or self._has_objects()):
             return []
         paths = [self.folder / name for name in OURS]
@@ -196,11 +198,11 @@ class Store:
         for path in self.content(*known):
             files.remove(path) if path in folders else files.remove_file(path)
         if not self.content(*known):
-            record.remove(self.folder)
+            run_record.remove(self.folder)
 
     def _has_objects(self) -> bool:
         """Tell whether there are objects that we wrote, also if their record was lost."""
-        return files.text(self.folder / OBJECTS).startswith(f"# {record.SCHEMA} ")
+        return files.text(self.folder / OBJECTS).startswith(f"# {run_record.SCHEMA} ")
 
 
 def now() -> str:
@@ -218,4 +220,4 @@ def _digest(text: str) -> str:
 
 
 def _first_line(text: str) -> str:
-    return FIRST_LINE.format(record.SCHEMA, _digest(text))
+    return FIRST_LINE.format(run_record.SCHEMA, _digest(text))

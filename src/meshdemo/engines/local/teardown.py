@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meshdemo.engines import Check, record
-from meshdemo.engines.local import images, ports
+from meshdemo.engines import run_record
+from meshdemo.engines.local.pods import ports
 from meshdemo.engines.local.processes import orphans
 from meshdemo.engines.local.processes.supervisor import Supervisor
 from meshdemo.engines.local.runs import IDENTITY
 from meshdemo.engines.local.store import PODS
+from meshdemo.engines.results import Check
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.objects import labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,13 +52,15 @@ def take_down(store: Store, timeout: float) -> Iterator[Check]:
     """
     deadline = time.monotonic() + timeout
     found = _Found()
-    if _runs(store) or record.is_ours(store.folder):
-        record.clear_lock(store.folder)
+    if _runs(store) or run_record.is_ours(store.folder):
+        run_record.clear_lock(store.folder)
         with store.locked("meshdemo down", timeout):
             found = _take_down(store, deadline)
     elif store.has_record():
-        message = f"{store.folder / record.FILE} is no record of meshdemo's, so nothing was removed"
-        raise EnvironmentFailed(message, hint=f"Remove it yourself. {record.ELSEWHERE}")
+        message = (
+            f"{store.folder / run_record.FILE} is no record of meshdemo's, so nothing was removed"
+        )
+        raise EnvironmentFailed(message, hint=f"Remove it yourself. {run_record.ELSEWHERE}")
     return _prove(store, found)
 
 
@@ -75,7 +79,9 @@ def _take_down(store: Store, deadline: float) -> _Found:
             locks.release(held)
         else:
             all_ended = False
-    record_files = (store.folder / name for name in (record.FILE, record.LOCK, record.MADE))
+    record_files = (
+        store.folder / name for name in (run_record.FILE, run_record.LOCK, run_record.MADE)
+    )
     found.files = [*store.content(*runs), *record_files]
     if all_ended:
         store.remove(*runs)
@@ -85,7 +91,7 @@ def _take_down(store: Store, deadline: float) -> _Found:
 def _why_unseen(store: Store, family: orphans.Family) -> str:
     """Say why a process of a user's command may get lost; the built-in apps start none."""
     try:
-        with_commands = images.ANNOTATION in (record.read_text(store.folder / PODS) or "")
+        with_commands = labels.COMMAND in (run_record.read_text(store.folder / PODS) or "")
     except EnvironmentFailed:
         with_commands = True
     if not with_commands:
@@ -103,7 +109,7 @@ def _runs(store: Store) -> list[Run]:
     """
     try:
         recorded = store.run()
-    except record.Damaged:
+    except run_record.Damaged:
         recorded = None
     known = [recorded] if recorded else _named(store)
     names = ports.runs_of(store.folder) | (set() if recorded else orphans.runs_in(store.folder))
@@ -122,7 +128,7 @@ def _named(store: Store) -> list[Run]:
     if not name:
         return []
     try:
-        other = None if folder == store.folder else record.read(folder)
+        other = None if folder == store.folder else run_record.read(folder)
     except EnvironmentFailed:  # it cannot be told
         return []
     return [] if other and other.get("run") == name else [store.lost(name, folder)]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.unit.cluster.conftest import Dial, Serve
 
-    from meshdemo.engines.cluster.kube import Kube
+    from meshdemo.engines.cluster.api.kube import Kube
 
 
 def kind(name: str, plural: str, *, namespaced: bool = True) -> dict[str, Any]:

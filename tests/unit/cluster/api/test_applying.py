@@ -8,32 +8,32 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from meshdemo import manifests
-from meshdemo.engines.cluster.applying import Applier, refuse_misshapen
+from meshdemo.engines.cluster.objects.apply import Applier, refuse_misshapen
 from meshdemo.engines.local.admission import istio_problems
 from meshdemo.errors import EnvironmentFailed, InputError
+from meshdemo.objects import model
 
 if TYPE_CHECKING:
     from tests.unit.cluster.conftest import Dial
 
-    from meshdemo.engines.cluster.kube import Kube
+    from meshdemo.engines.cluster.api.kube import Kube
 
     Api = Any
 
 OURS = {"meshdemo.dev/run": "shop"}
 
 
-def workload(kind: str) -> manifests.Object:
+def workload(kind: str) -> model.Object:
     metadata = {"name": kind.lower(), "namespace": "shop"}
     spec: dict[str, Any] = {"template": {"spec": {"containers": []}}}
     data = {"apiVersion": "batch/v1", "kind": kind, "metadata": metadata, "spec": spec}
-    return manifests.Object(data, "app.yaml")
+    return model.Object(data, "app.yaml")
 
 
-def service(name: str = "app", **spec: Any) -> manifests.Object:
+def service(name: str = "app", **spec: Any) -> model.Object:
     metadata = {"name": name, "namespace": "shop"}
     data = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
-    return manifests.Object(data, "app.yaml")
+    return model.Object(data, "app.yaml")
 
 
 PATH = "/api/v1/namespaces/shop/services/app"
@@ -112,7 +112,7 @@ REFERENCE = {"fieldPath": "metadata.name"}
 
 @pytest.mark.parametrize("others", [[], [service("other")]], ids=["alone", "of two"])
 def test_the_same_value_with_the_servers_defaults_is_no_conflict(
-    api: tuple[Api, Kube], others: list[manifests.Object]
+    api: tuple[Api, Kube], others: list[model.Object]
 ) -> None:
     handler, kube = api
     reference = {"apiVersion": "v1", **REFERENCE}
@@ -183,7 +183,7 @@ def test_an_object_of_a_wrong_shape_is_refused_with_all_that_the_server_says_of_
     handler, kube = api
     metadata = {"name": "job", "namespace": "shop", "labels": "hello"}
     data = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": 5}}
-    wrong = [manifests.Object(data, "app.yaml"), service(bad1=1)]
+    wrong = [model.Object(data, "app.yaml"), service(bad1=1)]
     with pytest.raises(InputError) as refusal:
         refuse_misshapen(wrong, partial(Applier(kube, "shop").apply, dry_run=True))
     fields = [problem.field for problem in refusal.value.problems]
@@ -194,7 +194,7 @@ def test_an_object_of_a_wrong_shape_is_refused_with_all_that_the_server_says_of_
 def test_an_unknown_kind_hides_no_other_mistake(api: tuple[Api, Kube]) -> None:
     handler, kube = api
     data = {"apiVersion": "v1", "kind": "Servise", "metadata": {"name": "a", "namespace": "shop"}}
-    wrong = [manifests.Object(data, "app.yaml"), service(bad1=1)]
+    wrong = [model.Object(data, "app.yaml"), service(bad1=1)]
     with pytest.raises(InputError) as refusal:
         Applier(kube, "shop").apply(wrong, dry_run=False)
     problems = {problem.field: problem.message for problem in refusal.value.problems}
@@ -207,16 +207,16 @@ def test_an_unknown_kind_hides_no_other_mistake(api: tuple[Api, Kube]) -> None:
 def test_without_istio_it_is_istio_that_is_missing(api: tuple[Api, Kube]) -> None:
     _, kube = api
     data = {"kind": "Gateway", "metadata": {"name": "a", "namespace": "shop"}}
-    gateway = manifests.Object({"apiVersion": "networking.istio.io/v1", **data}, "app.yaml")
+    gateway = model.Object({"apiVersion": "networking.istio.io/v1", **data}, "app.yaml")
     with pytest.raises(EnvironmentFailed, match="no kind Gateway") as failure:
         Applier(kube, "shop").apply([gateway], dry_run=False)
     assert "meshdemo install" in failure.value.hint
 
 
-def rule(version: str = "networking.istio.io/v1", **spec: Any) -> manifests.Object:
+def rule(version: str = "networking.istio.io/v1", **spec: Any) -> model.Object:
     metadata = {"name": "app", "namespace": "shop"}
     data = {"apiVersion": version, "kind": "VirtualService", "metadata": metadata, "spec": spec}
-    return manifests.Object(data, "app.yaml")
+    return model.Object(data, "app.yaml")
 
 
 def test_what_comes_with_istio_is_judged_by_our_tables_until_it_is_there(
@@ -251,7 +251,7 @@ def test_what_comes_with_istio_is_judged_by_our_tables_until_it_is_there(
     ids=["a version that is not served", "a kind that nobody has"],
 )
 def test_a_version_or_kind_that_is_not_served_is_bad_input(
-    api: tuple[Api, Kube], item: manifests.Object, field: str, hint: str
+    api: tuple[Api, Kube], item: model.Object, field: str, hint: str
 ) -> None:
     handler, kube = api
     handler.istio = True

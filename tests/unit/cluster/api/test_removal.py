@@ -6,25 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from meshdemo import manifests
-from meshdemo.engines import say_nothing
-from meshdemo.engines.cluster.applying import Applier
-from meshdemo.engines.cluster.connection import Forbidden
-from meshdemo.engines.cluster.removal import Removal
+from meshdemo.engines.cluster.api.connection import Forbidden
+from meshdemo.engines.cluster.objects.apply import Applier
+from meshdemo.engines.cluster.objects.removal import Removal
+from meshdemo.engines.protocol import say_nothing
 from meshdemo.errors import TimedOut
+from meshdemo.objects import model
 
 if TYPE_CHECKING:
-    from meshdemo.engines.cluster.kube import Kube
+    from meshdemo.engines.cluster.api.kube import Kube
 
     Api = Any
 
 OURS = {"meshdemo.dev/run": "shop"}
 
 
-def service(name: str = "app", **spec: Any) -> manifests.Object:
+def service(name: str = "app", **spec: Any) -> model.Object:
     metadata = {"name": name, "namespace": "shop"}
     data = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
-    return manifests.Object(data, "app.yaml")
+    return model.Object(data, "app.yaml")
 
 
 PATH = "/api/v1/namespaces/shop/services/app"

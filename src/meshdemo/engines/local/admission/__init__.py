@@ -8,9 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meshdemo.documents import without_nulls
-from meshdemo.engines import analysis
-from meshdemo.engines.landscape import Landscape
 from meshdemo.engines.local import fields
 from meshdemo.engines.local.admission import (
     bounds,
@@ -21,15 +18,18 @@ from meshdemo.engines.local.admission import (
     workload,
 )
 from meshdemo.engines.local.store import now
-from meshdemo.engines.node import top
 from meshdemo.errors import in_order
-from meshdemo.manifests import rules
+from meshdemo.objects.documents import without_nulls
+from meshdemo.objects.model import rules
+from meshdemo.objects.place import top
+from meshdemo.rules.analysis import analyzer
+from meshdemo.rules.analysis.inventory import Landscape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from meshdemo.errors import Problem
-    from meshdemo.manifests import Object
+    from meshdemo.objects.model import Object
 
 _JUDGES = {
     "Service": service.problems,
@@ -75,7 +75,7 @@ def admit(objects: Sequence[Object], existing: Sequence[Object]) -> Admission:
         problems += bounds.pod_port_problems(known, existing)
     if problems:
         return Admission(problems=in_order(problems))
-    warnings = analysis.warnings(known, Landscape.after(known, existing, now()))
+    warnings = analyzer.warnings(known, Landscape.after(known, existing, now()))
     for item in known:
         if item.kind == "VirtualService":
             warnings += virtual_service.gateway_warnings(top(item))

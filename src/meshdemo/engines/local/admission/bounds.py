@@ -10,14 +10,14 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.engines.local import plan
-from meshdemo.engines.node import Node, top
+from meshdemo.objects.place import Node, top
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from meshdemo.documents import FieldPath
     from meshdemo.errors import Problem
-    from meshdemo.manifests import Object
+    from meshdemo.objects.documents import FieldPath
+    from meshdemo.objects.model import Object
 
 MOST_ITEMS = 1_000
 """Of one list."""

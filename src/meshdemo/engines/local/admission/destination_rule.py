@@ -18,8 +18,8 @@ from meshdemo.engines.local.admission.references import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from meshdemo.engines.node import Node
     from meshdemo.errors import Problem
+    from meshdemo.objects.place import Node
 
 PORT_PARTS = ("outlierDetection", "connectionPool", "loadBalancer", "tls")
 PARTS = (*PORT_PARTS, "portLevelSettings", "tunnel", "proxyProtocol", "retryBudget")

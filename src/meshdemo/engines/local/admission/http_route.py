@@ -9,20 +9,20 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.admission import names, regex
-from meshdemo.engines.local.admission.matching import match_problems, regex_problems
+from meshdemo.engines.local.admission.http_match import match_problems, regex_problems
 from meshdemo.engines.local.admission.references import (
     authority_problems,
     destination_problems,
     header_problems,
     weight_problems,
 )
-from meshdemo.engines.local.fields import durations
+from meshdemo.objects import durations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from meshdemo.engines.node import Node
     from meshdemo.errors import Problem
+    from meshdemo.objects.place import Node
 
 RETRY_ON = frozenset(
     [

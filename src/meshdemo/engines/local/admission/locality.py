@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from meshdemo.engines.node import Node
     from meshdemo.errors import Problem
+    from meshdemo.objects.place import Node
 
 TOPOLOGY = frozenset(
     {

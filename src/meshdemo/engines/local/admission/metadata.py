@@ -10,8 +10,8 @@ from meshdemo.engines.local.admission.references import label_problems
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from meshdemo.engines.node import Node
     from meshdemo.errors import Problem
+    from meshdemo.objects.place import Node
 
 REFUSED_BY_ISTIO = (
     "istio.io/dry-run",

@@ -9,8 +9,8 @@ from meshdemo.engines.local.admission import header_values, names
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from meshdemo.engines.node import Node
     from meshdemo.errors import Problem
+    from meshdemo.objects.place import Node
 
 AUTHORITY = frozenset({":authority", "host"})
 EVERYWHERE = "*"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.analysis import NOT_FOUND
 from meshdemo.engines.local import fields
 from meshdemo.engines.local.admission import names
 from meshdemo.engines.local.admission.http_route import redirect_limits, rule_problems
@@ -18,13 +17,14 @@ from meshdemo.engines.local.admission.references import (
     label_problems,
     weight_problems,
 )
-from meshdemo.hosts import MESH, overlap
+from meshdemo.rules.analysis.analyzer import NOT_FOUND
+from meshdemo.rules.hosts import MESH, overlap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from meshdemo.engines.node import Node
     from meshdemo.errors import Problem
+    from meshdemo.objects.place import Node
 
 
 def problems(service: Node) -> Iterator[Problem]:

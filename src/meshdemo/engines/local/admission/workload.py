@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.engines.local import images
+from meshdemo.engines.local import programs
 from meshdemo.engines.local.admission import names
 from meshdemo.engines.local.admission.metadata import tag_problems
 from meshdemo.engines.local.admission.references import label_problems
-from meshdemo.engines.node import Node
+from meshdemo.objects.place import Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,7 +125,7 @@ def _image_problems(template: Node) -> Iterator[Problem]:
         "metadata": {"annotations": template["metadata"]["annotations"].texts},
         "spec": {"containers": [_readable(container) for container in containers]},
     }
-    for path, message, hint in images.problems_of(readable):
+    for path, message, hint in programs.problems_of(readable):
         about = containers[path[2]] if path[0] == "spec" and isinstance(path[2], int) else None
         if about and not about["image"].is_text:
             continue  # the table has said that it is missing

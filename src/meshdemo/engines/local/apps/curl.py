@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from meshdemo.engines import files
 from meshdemo.engines.local.apps.transfer import Client, Exit, Failure, Wish
+from meshdemo.system import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

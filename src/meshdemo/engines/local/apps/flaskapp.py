@@ -39,23 +39,23 @@ def _show(name: str) -> Response:
 
 def _fetch(url: str, proxy: str) -> Response:
     # Only this path needs a client, and an app shall start quickly.
-    from meshdemo.engines.local import client  # noqa: PLC0415
+    from meshdemo.engines.local import requests  # noqa: PLC0415
     from meshdemo.errors import BrokenOff, InputError  # noqa: PLC0415
-    from meshdemo.traffic import Reply  # noqa: PLC0415
-    from meshdemo.traffic import Request as Outgoing  # noqa: PLC0415
+    from meshdemo.verdict.traffic import Reply  # noqa: PLC0415
+    from meshdemo.verdict.traffic import Request as Outgoing  # noqa: PLC0415
 
     if not url:
         return server.text("say what to fetch: /fetch?url=http://...\n", HTTPStatus.BAD_REQUEST)
     if not proxy:
         return server.text("this pod has no http_proxy\n", HTTPStatus.BAD_GATEWAY)
     try:
-        reply = next(client.send(Outgoing(url), 1, proxy))
+        reply = next(requests.send(Outgoing(url), 1, proxy))
     except InputError as error:
         why = "; ".join(map(str, error.problems))
         return server.text(f"{error}: {why}\n", HTTPStatus.BAD_REQUEST)
     except BrokenOff as error:
         reply = Reply(error=str(error))
-    if reply.error == client.TIMED_OUT:
+    if reply.error == requests.TIMED_OUT:
         return server.text(f"{url}: {reply.error}\n", HTTPStatus.GATEWAY_TIMEOUT)
     if reply.error:
         return server.text(f"{url}: {reply.error}\n", HTTPStatus.BAD_GATEWAY)

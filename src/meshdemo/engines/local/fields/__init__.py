@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.local.fields.types import Row, Type
     from meshdemo.errors import Problem
-    from meshdemo.manifests import Object
+    from meshdemo.objects.model import Object
 
 ISTIO_VERSIONS = (
     "networking.istio.io/v1",

@@ -6,14 +6,14 @@ import difflib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.shapes import mismatch
+from meshdemo.objects.shapes import mismatch
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from meshdemo.documents import FieldPath
     from meshdemo.errors import Problem
-    from meshdemo.manifests import Object
+    from meshdemo.objects.documents import FieldPath
+    from meshdemo.objects.model import Object
 
 FEW = 8
 """So many names of fields are listed in a hint, when no close one is among them."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from meshdemo.engines.local.fields import durations
+from meshdemo.objects import durations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from meshdemo import waiting
-from meshdemo.engines.local.images import RUN_VARIABLE
 from meshdemo.engines.local.processes import configuration
+from meshdemo.engines.local.programs import RUN_VARIABLE
 from meshdemo.errors import TimedOut
+from meshdemo.system import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.parsers.expat import ExpatError
 
-from meshdemo import shell, waiting
-from meshdemo.engines import files
-from meshdemo.engines.local import images, unixhttp
+from meshdemo.engines.local import programs
+from meshdemo.engines.local.envoy import unix_http
+from meshdemo.engines.local.envoy.unix_http import Unreachable
 from meshdemo.engines.local.processes import configuration, daemon
-from meshdemo.engines.local.processes.starts import Starts
-from meshdemo.engines.local.unixhttp import Unreachable
+from meshdemo.engines.local.processes.start_counts import Starts
 from meshdemo.errors import EnvironmentFailed, TimedOut
+from meshdemo.system import files, shell, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.local.processes.configuration import Process
     from meshdemo.engines.local.processes.orphans import Family
-    from meshdemo.engines.local.processes.starts import End
+    from meshdemo.engines.local.processes.start_counts import End
 
 START_SECONDS = 20
 STOP_SECONDS = 15
@@ -151,7 +151,7 @@ class Supervisor:
         config, output = self.folder / configuration.CONFIG, self.folder / configuration.OUTPUT
         pid = shell.spawn(
             [sys.executable, str(daemon.__file__), "-c", str(config)],
-            env={**images.base_environment(), images.RUN_VARIABLE: self.run},
+            env={**programs.base_environment(), programs.RUN_VARIABLE: self.run},
             log=output,
         )
         _try_until(lambda: self.is_up() or _has_ended(pid), "supervisord", START_SECONDS)
@@ -192,7 +192,7 @@ class Supervisor:
         """Ask supervisord. Raises Unreachable, and EnvironmentFailed if it refuses."""
         body = xmlrpc.client.dumps(parameters, f"supervisor.{method}")
         socket = self.sockets / configuration.SOCKET
-        answer = unixhttp.post(socket, "/RPC2", body)
+        answer = unix_http.post(socket, "/RPC2", body)
         try:
             return xmlrpc.client.loads(answer)[0][0]
         except xmlrpc.client.Fault as error:

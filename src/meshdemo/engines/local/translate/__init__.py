@@ -13,7 +13,7 @@ virtual_hosts, clusters, connections, listeners, refusals (what Envoy is told).
 What whoever runs the Envoys has to know:
 
 - The bootstrap needs the extension ``envoy.bootstrap.internal_listener``
-  (``envoy.extensions.bootstrap.internal_listener.v3.InternalListener``), see ``connections``.
+  (``envoy.extensions.bootstrap.internal_listener.v3.InternalListener``), see ``tcp_passthrough``.
 - Files: ``FOLDER/rds.json``. It is watched by path: replace it by rename.
 - Order: clusters, then listeners before routes, except that the route file must be there before
   the listener ``outbound`` is. (A new internal listener comes with new routes.)

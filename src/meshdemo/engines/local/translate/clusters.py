@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.translate import connections, names, policies
+from meshdemo.engines.local.translate import names, policies, tcp_passthrough
 from meshdemo.engines.local.translate.resources import (
     HTTP_UPSTREAM,
     assignment,
@@ -14,7 +14,7 @@ from meshdemo.engines.local.translate.resources import (
     typed,
 )
 from meshdemo.engines.local.translate.services import entries
-from meshdemo.protocols import Protocol
+from meshdemo.rules.protocols import Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,8 +91,8 @@ class Upstreams:
 
     def add_way(self, name: str, target: str) -> None:
         """Add a way to a cluster that chooses a pod per connection."""
-        self.clusters.append(connections.way_in(name, LIMITS))
-        self.listeners.append(connections.listener(name, target))
+        self.clusters.append(tcp_passthrough.way_in(name, LIMITS))
+        self.listeners.append(tcp_passthrough.listener(name, target))
 
     def add_kube_proxy(self, service: Service, port: ServicePort) -> str:
         """Add the pods of a port as kube-proxy sees them, and give the cluster's name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.hosts import service_host
+from meshdemo.rules.hosts import service_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

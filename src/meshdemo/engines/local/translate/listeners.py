@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.translate import connections, names, refusals
+from meshdemo.engines.local.translate import error_replies, names, tcp_passthrough
 from meshdemo.engines.local.translate.faults import FILTER as FAULT
 from meshdemo.engines.local.translate.faults import KIND as FAULT_KIND
 from meshdemo.engines.local.translate.resources import NEVER, extension, loopback, typed
 from meshdemo.engines.local.translate.services import ServicePort, target_of
-from meshdemo.protocols import Protocol
+from meshdemo.rules.protocols import Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,7 +42,7 @@ INBOUND_RETRIES: Json = {"num_retries": 2, "retry_on": "reset-before-request"}
 def outbound(port: int, folder: str) -> Json:
     """Make the HTTP proxy of an injected pod."""
     filters = [
-        refusals.https_filter(),
+        error_replies.https_filter(),
         extension(FAULT, FAULT_KIND),
         extension("envoy.filters.http.cors", "envoy.extensions.filters.http.cors.v3.Cors"),
         _router(),
@@ -52,7 +52,7 @@ def outbound(port: int, folder: str) -> Json:
 
 def kube_proxy(port: int, folder: str) -> Json:
     """Make the HTTP proxy of the pods without a sidecar."""
-    filters = [refusals.https_filter(), _router(suppress_envoy_headers=True)]
+    filters = [error_replies.https_filter(), _router(suppress_envoy_headers=True)]
     return _proxy(port, _manager(names.ROUTES, filters, INVISIBLE | _routes(folder)))
 
 
@@ -60,7 +60,7 @@ def inbound(port: PodPort, protocol: Protocol, service_port: int) -> Json:
     """Make the listener of a sidecar for one port of its pod."""
     name = names.inbound(port.number)
     if protocol is Protocol.TCP:
-        return _listener(name, port.inbound, "INBOUND", connections.tcp_proxy(name, name))
+        return _listener(name, port.inbound, "INBOUND", tcp_passthrough.tcp_proxy(name, name))
     action = {
         "cluster": name,
         "timeout": NEVER,
@@ -126,7 +126,7 @@ def _routes(folder: str) -> Json:
     source = {"path_config_source": {"path": f"{folder}/rds.json"}, "resource_api_version": "V3"}
     return {
         "rds": {"config_source": source, "route_config_name": names.ROUTES},
-        "local_reply_config": refusals.local_replies(),
+        "local_reply_config": error_replies.local_replies(),
     }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from meshdemo.destination_rules import Rule
     from meshdemo.engines.local.translate.resources import Json
+    from meshdemo.rules.destination_rules import Rule
 
 PER_PORT = ("connectionPool", "outlierDetection", "loadBalancer", "tls")
 """What portLevelSettings replace, also by nothing: a port inherits none of it."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.engines.local.fields import durations
 from meshdemo.engines.local.model import LOOPBACK
+from meshdemo.objects import durations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

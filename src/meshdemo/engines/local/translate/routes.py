@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from meshdemo.engines.local.translate import actions, faults, headers, names
 from meshdemo.engines.local.translate.matches import EVERYTHING, route_match, takes_everything
 from meshdemo.engines.local.translate.resources import origin
-from meshdemo.hosts import MESH, within
+from meshdemo.rules.hosts import MESH, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

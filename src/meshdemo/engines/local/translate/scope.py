@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meshdemo import destination_rules
 from meshdemo.engines.local.translate import policies, services
 from meshdemo.engines.local.translate import virtual_services as virtual
+from meshdemo.rules import destination_rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from meshdemo.destination_rules import Rule
     from meshdemo.engines.local.model import Mesh, PlannedPod
     from meshdemo.engines.local.translate.services import Service
     from meshdemo.engines.local.translate.virtual_services import VirtualService
+    from meshdemo.rules.destination_rules import Rule
 
 
 @dataclass(frozen=True, slots=True)

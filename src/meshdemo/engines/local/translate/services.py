@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meshdemo import hosts
-from meshdemo.protocols import Protocol, protocol_of
+from meshdemo.objects.labels import EXPORT_TO
+from meshdemo.rules import hosts
+from meshdemo.rules.protocols import Protocol, protocol_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from meshdemo.engines.local.model import PlannedPod, PodPort
     from meshdemo.engines.local.translate.resources import Json
-    from meshdemo.manifests import Object
+    from meshdemo.objects.model import Object
 
-EXPORT_TO = "networking.istio.io/exportTo"
-"""The annotation by which a Service limits who may see it."""
 EVERYWHERE, HERE, NOWHERE = "*", ".", "~"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.translate import connections, names, refusals
+from meshdemo.engines.local.translate import error_replies, names, tcp_passthrough
 from meshdemo.engines.local.translate.domains import HTTP_PORT, aliases, with_port
 from meshdemo.engines.local.translate.resources import typed
 from meshdemo.engines.local.translate.routes import Dialled, cluster_of, default_route, routes_of
@@ -80,13 +80,13 @@ def of_client(scope: Scope) -> list[Json]:
     for service in scope.hidden:
         for port in service.ports:
             cluster = names.passthrough(port.number, service.host)
-            route = connections.plain_route(cluster)
+            route = tcp_passthrough.plain_route(cluster)
             # A rule may have taken the full name, and with it the virtual host's.
             for host in domains.of_service(service, port.number, [route]):
                 found.append(host | {"name": cluster})
     found += _missing_ports([*scope.services.values(), *scope.hidden], domains)
     rules = "no VirtualService names it for this client (without a Service: on port 80 only)"
-    return [*found, refusals.unknown_host(rules)]
+    return [*found, error_replies.unknown_host(rules)]
 
 
 def of_kube_proxy(services: Sequence[Service], namespace: str) -> list[Json]:
@@ -95,10 +95,10 @@ def of_kube_proxy(services: Sequence[Service], namespace: str) -> list[Json]:
     found: list[Json] = []
     for service in services:
         for port in service.ports:
-            route = connections.unseen_route(names.connection(port.number, service.host))
+            route = tcp_passthrough.unseen_route(names.connection(port.number, service.host))
             found += domains.of_service(service, port.number, [route])
     found += _missing_ports(services, domains)
-    return [*found, refusals.unknown_host("a pod without a sidecar heeds no VirtualService")]
+    return [*found, error_replies.unknown_host("a pod without a sidecar heeds no VirtualService")]
 
 
 def _on_port(port: int, scope: Scope, domains: Domains) -> Iterator[Json]:
@@ -146,7 +146,7 @@ def _without_rules(service: Service, port: int, scope: Scope, domains: Domains) 
         route = default_route(cluster_of(service.host, "", port, Dialled(port, service), scope))
         yield from (host | TELLS_ATTEMPTS for host in domains.of_service(service, port, [route]))
     else:
-        route = connections.unseen_route(names.connection(port, service.host))
+        route = tcp_passthrough.unseen_route(names.connection(port, service.host))
         yield from domains.of_service(service, port, [route])
 
 
@@ -155,4 +155,4 @@ def _missing_ports(services: Iterable[Service], domains: Domains) -> Iterator[Js
     for service in services:
         aliased = domains.aliases(service)
         free = domains.claim([*aliased, *(f"{alias}:*" for alias in aliased)])
-        yield refusals.missing_port(service, free)
+        yield error_replies.missing_port(service, free)

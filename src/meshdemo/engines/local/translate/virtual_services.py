@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meshdemo import hosts
 from meshdemo.engines.local.translate.services import EVERYWHERE, HERE, NOWHERE
+from meshdemo.rules import hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from meshdemo.engines.local.translate.resources import Json
     from meshdemo.engines.local.translate.services import Service
-    from meshdemo.manifests import Object
+    from meshdemo.objects.model import Object
 
 """The gateway that means all sidecars."""
 

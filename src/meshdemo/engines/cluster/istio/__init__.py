@@ -1,0 +1,1 @@
+"""Istio itself: istioctl, installing, verifying and removing it."""

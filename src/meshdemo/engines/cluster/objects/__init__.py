@@ -1,0 +1,1 @@
+"""The namespace's objects: applying and removing them, and whose they are."""

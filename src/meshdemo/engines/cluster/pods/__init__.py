@@ -1,0 +1,1 @@
+"""Pods: how they are, why they fail, and what they write."""

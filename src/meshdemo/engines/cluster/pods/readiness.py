@@ -1,0 +1,132 @@
+"""Waiting for workloads, and giving up as soon as it is clear that it is in vain."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.cluster.api import watch
+from meshdemo.engines.cluster.pods import rollout, status
+from meshdemo.engines.cluster.pods.troubles import Troubles
+from meshdemo.errors import EnvironmentFailed, TimedOut
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from meshdemo.engines.cluster.api.kube import Json, Kube
+    from meshdemo.engines.protocol import Notify
+    from meshdemo.objects.model import Object
+
+STEADY = 2.0
+"""Seconds in which a container that ends at once is seen to have ended: a kubelet looks each."""
+QUIET = 3.0
+"""Seconds between two words on how it goes: states that pass by are not worth one."""
+MORE_TIME = "Give it longer with --timeout."
+
+
+@dataclass
+class Wait:
+    """One wait, and what was said meanwhile to who waits."""
+
+    kube: Kube
+    notify: Notify
+    deadline: float
+    is_without_istiod: Callable[[], bool] = lambda: False
+    """Whether no istiod will come back by itself."""
+    _said: str = field(default="", init=False)
+    _spoke: float = field(default_factory=time.monotonic, init=False)
+
+    def __post_init__(self) -> None:
+        self.troubles = Troubles(self.kube, self.notify, self.is_without_istiod)
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    def say(self, text: str) -> None:
+        if text != self._said and time.monotonic() - self._spoke > QUIET:
+            self._said, self._spoke = text, time.monotonic()
+            self.notify(text)
+
+
+class WorkloadReadiness(Wait):
+    """What workloads still lack."""
+
+    def wait_for_workloads(self, objects: Sequence[Object]) -> None:
+        """Wait until every pod of these workloads is as it is wanted, and ready.
+
+        Raises EnvironmentFailed for what cannot become ready, and TimedOut.
+        """
+        workloads = [item for item in objects if item.kind in rollout.AWAITED]
+        if not workloads or not (lacking := self._lacking(workloads)):
+            return
+        paths = [self.kube.path(version, kind, space) for space, version, kind in _kinds(workloads)]
+        with watch.bell(self.kube, paths, self.left) as bell:
+            while lacking := self._seen_lacking(workloads, lacking):
+                self.say("; ".join(lacking))
+                if not self.left:
+                    hint = " ".join([*self.troubles.hints, MORE_TIME])
+                    raise TimedOut("\n".join(["the pods are not ready", *lacking]), hint=hint)
+                bell.wait(self.left)
+
+    def _seen_lacking(self, workloads: Sequence[Object], before: Sequence[str]) -> list[str]:
+        """Say what each workload lacks. If the answer comes too late, say what was seen before."""
+        try:
+            return self._lacking(workloads)
+        except TimedOut as error:
+            message = "\n".join([error.message, "the pods were not ready before that", *before])
+            raise TimedOut(message, hint=error.hint) from error
+
+    def _lacking(self, workloads: Sequence[Object]) -> list[str]:
+        """Say what each workload still lacks."""
+        live = [
+            item
+            for space, version, kind in _kinds(workloads)
+            for item in self.kube.list(version, kind, space)
+            if not item["metadata"].get("deletionTimestamp")
+        ]
+        found: list[str] = []
+        for item in workloads:
+            here = [each for each in live if each["metadata"]["namespace"] == item.namespace]
+            own = next((i for i in here if _is_same(i, item)), None)
+            pods = [i for i in here if i["kind"] == "Pod" and rollout.belongs(i, item)]
+            found += self._lack(item, own, pods)
+        return found
+
+    def _lack(self, item: Object, live: Json | None, pods: Sequence[Json]) -> Iterator[str]:
+        if live is None and item.kind == "Job":  # some go as soon as they have ended
+            return
+        if live is None:
+            raise EnvironmentFailed(f"{item.title} is gone", hint="Type: meshdemo deploy")
+        if rollout.is_done(live, pods):
+            return
+        if not rollout.is_observed(live):
+            yield f"{item.name} waits for the cluster to see what was applied"
+            return
+        newest, now = rollout.newest(pods), self.kube.now()
+        self.troubles.of_pods(newest, live, now)
+        cause = self.troubles.of_workload(item, live, pods)
+        waits = [f"{p.workload or p.name} {p.ready}: {p.message}" for p in map(status.pod, newest)
+                 if p.message]  # fmt: skip
+        why = cause.message if cause else "it waits for its pods"
+        yield from waits or [f"{item.name}: {why}"]
+
+    def wait_for_steadiness(self, objects: Sequence[Object]) -> None:
+        """Wait until what is ready has been so for a while. Raises as ``wait_for_workloads``."""
+        workloads = [item for item in objects if item.kind in rollout.AWAITED]
+        time.sleep(min(STEADY, self.left))
+        while self._lacking(workloads):
+            self.wait_for_workloads(objects)
+            time.sleep(min(STEADY, self.left))
+
+
+def _kinds(workloads: Sequence[Object]) -> list[tuple[str, str, str]]:
+    """List what is to be looked at: namespace, version and kind."""
+    found = {(item.namespace, str(item.data["apiVersion"]), item.kind) for item in workloads}
+    return sorted(found | {(space, "v1", "Pod") for space, _, _ in found})
+
+
+def _is_same(live: Json, item: Object) -> bool:
+    return (live["kind"], live["metadata"]["name"]) == (item.kind, item.name)

@@ -1,0 +1,219 @@
+"""The test client's requests: one exec of ``sh`` for all of them, one record for each.
+
+The loop asks nothing of the client's image but a POSIX ``sh`` and curl 7.29 or later. One curl
+process sends all requests; where they may overtake each other there are two, one writing to
+standard output, the other to standard error. After each request they write a record's end: a mark
+that no answer can hold, and the status. The last line says how many were to be sent.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from meshdemo.engines.cluster.api import remote_exec as remote
+from meshdemo.errors import BrokenOff, EnvironmentFailed
+from meshdemo.objects.model import rules
+from meshdemo.rules.promise import rules_decide
+from meshdemo.rules.protocols import protocol_of
+from meshdemo.verdict import traffic
+from meshdemo.verdict.traffic import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meshdemo.engines.cluster.api.kube import Kube
+    from meshdemo.engines.cluster.api.remote_exec import Target
+    from meshdemo.engines.cluster.namespace_view import View
+    from meshdemo.engines.results import Pod
+    from meshdemo.objects.model import Object
+    from meshdemo.verdict.traffic import Request
+
+DEFAULT_PORT = 80
+TIME_LIMIT = 10
+"""Seconds that one request may take, from connecting to the end of the answer."""
+NOT_FOUND = 127
+"""What a shell ends with if there is no such command."""
+REFUSED, RESET, TIMED_OUT, NO_NAME = (
+    "connection refused", "connection reset", "timed out", "no such host",
+)  # fmt: skip
+CURL_ERRORS = {6: NO_NAME, 7: REFUSED, 28: TIMED_OUT, 52: RESET, 55: RESET, 56: RESET}
+"""curl's numbers for failures, in the words that replies are counted by."""
+SAID = re.compile(rb"curl: \((\d+)\) ?([^\n]*)\n?")
+
+# -q: no curlrc of the image; -g: braces in a URL are themselves; --stderr -: in the records' order.
+# The second loop has standard error for itself: what a shell or a loader says there of its own is
+# ended by a record that is none, or goes nowhere.
+# dd: some twenty records at a time; each write is a message through kubelet and API server, and
+# they take as much of the time as the requests do.
+SCRIPT = """\
+echo '{mark} done 0' >&2
+exec 4>&2 2>/dev/null
+command -v curl >/dev/null 2>&1 || exit {not_found}
+command -v dd >/dev/null 2>&1 && pack='dd obs=1024' || pack=cat
+exec 3<&0
+ask() {{
+i=0
+while [ "$i" -lt "$1" ]; do echo {url}; i=$((i+1)); done |
+curl -q -g -sS --stderr - --max-time {limit} -w '\\n{mark} %{{http_code}}\\n' {options} -K - &
+{held}echo '{mark} done' "$1"
+}}
+ask {first} | $pack &
+[ {second} = 0 ] || ask {second} | $pack >&4 &
+wait
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """All requests of one measurement."""
+
+    request: Request
+    count: int
+    fresh_connections: bool
+    side_by_side: bool = False
+    """Whether two requests may be under way at a time; with more the app is the limit."""
+
+    def script(self, mark: str) -> str:
+        """Write the loop, or two of them: the second one writes to standard error."""
+        traffic.check(self.request)
+        second = self.count // 2 if self.side_by_side else 0
+        options: list[str] = []
+        if self.request.method == "HEAD":
+            options += ["-I"]
+        elif self.request.method != "GET":
+            options += ["-X", self.request.method]
+        for name, value in self.request.headers:
+            # curl drops a header without a value, unless it ends with a semicolon.
+            options += ["-H", f"{name}: {value}" if value else f"{name};"]
+        if self.fresh_connections:
+            options += ["-H", "Connection: close"]
+        return SCRIPT.format(
+            not_found=NOT_FOUND,
+            first=self.count - second,
+            second=second,
+            url=shlex.quote(f'url = "{_escaped(self.request.url)}"'),
+            limit=TIME_LIMIT,
+            mark=mark,
+            options=shlex.join(options),
+            held=remote.HELD,
+        )
+
+
+def job(view: View, pod: Pod, request: Request, count: int) -> Job:
+    """Decide how a test client sends, so that its requests are independent choices.
+
+    Without that a sample of them proves nothing.
+    """
+    seen = view.seen()
+    others = [(p.namespace, p.labels) for p in view.pods() if p.name != pod.name]
+    # Without a sidecar kube-proxy chooses at random, whatever else is under way.
+    chosen = rules_decide(seen, others, request, view.follower(pod))
+    # A circuit breaker counts the requests that are under way.
+    free = not pod.injected or (chosen and not _speak_of(seen, "connectionPool"))
+    fresh = not pod.injected or _may_bind_connections(seen, request)
+    return Job(request, count, fresh, side_by_side=free)
+
+
+def _may_bind_connections(seen: Sequence[Object], request: Request) -> bool:
+    """Tell whether a connection may stay with one pod: then each request needs its own."""
+    port = urlsplit(request.url).port or DEFAULT_PORT
+    ports = [p for i in seen if i.kind == "Service" for p in i.spec.get("ports") or ()]
+    opaque = any(not protocol_of(p).takes_http_rules for p in ports if p.get("port") == port)
+    return opaque or _speak_of(seen, "PASSTHROUGH")
+
+
+def _speak_of(seen: Sequence[Object], word: str) -> bool:
+    return any(word in str(item.spec) for item in rules(seen))
+
+
+def send(kube: Kube, target: Target, job: Job, timeout: float) -> Iterator[Reply]:
+    """Send the requests of a job, within ``timeout`` seconds.
+
+    A connection that is lost is tried again, once, as a whole. The iterator raises BrokenOff
+    after the last reply if there are fewer than wanted, and EnvironmentFailed where nothing can
+    be sent at all.
+    """
+    deadline = time.monotonic() + timeout
+    replies, end = _run(kube, target, job, deadline)
+    if isinstance(end, remote.Lost):
+        replies, end = _run(kube, target, job, deadline)
+    yield from replies
+    if len(replies) < job.count:
+        raise _broken_off(target, job, end, timeout, found=bool(replies))
+
+
+def _broken_off(
+    target: Target, job: Job, end: remote.Ended | EnvironmentFailed, timeout: float, *, found: bool
+) -> BrokenOff | EnvironmentFailed:
+    if isinstance(end, remote.Late):
+        return BrokenOff(
+            f"{job.count:,} requests took longer than {timeout:g} s",
+            hint="Allow more with --timeout, or send fewer with --requests.",
+        )
+    if isinstance(end, EnvironmentFailed):
+        return BrokenOff(end.message, hint="Try again.")
+    if found or end.code not in (NOT_FOUND, remote.NOT_STARTED):
+        why = end.message or f"its loop ended with status {end.code}"
+        return BrokenOff(f"the test client {target.pod} broke down: {why}", hint="Try again.")
+    why = end.message or "it has no curl"
+    return EnvironmentFailed(
+        f"the test client's container {target.container} cannot send requests: {why}",
+        hint="It needs sh and curl 7.29 or later.",
+    )
+
+
+def read(output: bytes, mark: str) -> list[Reply]:
+    """Take the loop's output apart; what has no end of a record is no reply."""
+    pattern = re.compile(rb"\n?%s (\d{3}|done \d+)\n" % mark.encode())
+    *parts, _ = pattern.split(output)
+    replies: list[Reply] = []
+    for body, end in zip(parts[::2], parts[1::2], strict=True):
+        said = SAID.match(body)
+        # Old releases of curl write an error behind its record: there it starts the next one.
+        if said and replies and replies[-1] == Reply(error=""):
+            replies[-1] = Reply(error=_error(said))
+            body = body[said.end() :]  # noqa: PLW2901 - what is left is this record's own
+        if not end.startswith(b"done"):
+            replies.append(_reply(body, int(end)))
+    return [reply if reply.status or reply.error else Reply(error="no answer") for reply in replies]
+
+
+def _run(
+    kube: Kube, target: Target, job: Job, deadline: float
+) -> tuple[list[Reply], remote.Ended | remote.Lost | remote.Late]:
+    """Give the replies that came, and how the script ended."""
+    mark = uuid.uuid4().hex
+    outputs = {remote.STDOUT: bytearray(), remote.STDERR: bytearray()}
+    end: remote.Ended | remote.Lost | remote.Late
+    try:
+        with remote.start(kube, target, ["sh", "-c", job.script(mark)], deadline) as session:
+            for channel, data in session.frames():
+                if channel in outputs:
+                    outputs[channel] += data
+        end = session.ended or remote.Ended(remote.NOT_STARTED)
+    except (remote.Lost, remote.Late) as error:
+        end = error
+    return [reply for output in outputs.values() for reply in read(bytes(output), mark)], end
+
+
+def _reply(body: bytes, status: int) -> Reply:
+    failures = list(SAID.finditer(body))
+    if failures and failures[-1].end() == len(body):
+        return Reply(error=_error(failures[-1]))
+    return Reply(status, body.decode(errors="replace")) if status else Reply()
+
+
+def _error(said: re.Match[bytes]) -> str:
+    number = int(said[1])
+    return CURL_ERRORS.get(number) or said[2].decode(errors="replace").strip() or f"curl ({number})"
+
+
+def _escaped(url: str) -> str:
+    """Write a URL as curl's configuration wants it within quotes."""
+    return url.replace("\\", "\\\\").replace('"', '\\"')

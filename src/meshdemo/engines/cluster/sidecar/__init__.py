@@ -1,0 +1,1 @@
+"""What a pod's sidecar was told, and whether it follows it yet."""

@@ -1,0 +1,157 @@
+"""Where something must answer before a measurement is fair: ports whose pods have only just begun.
+
+That a pod is ready does not say that its app listens yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from meshdemo.engines.cluster.namespace_view import OWN
+from meshdemo.engines.cluster.pods import status
+from meshdemo.engines.cluster.sidecar.data_plane import Place
+from meshdemo.engines.test_client import CLIENT
+from meshdemo.objects.model import rules
+from meshdemo.rules import virtual_services
+from meshdemo.rules.hosts import selects, service_host
+from meshdemo.rules.protocols import Protocol, protocol_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from meshdemo.engines.cluster.api.kube import Json
+    from meshdemo.engines.cluster.namespace_view import View
+    from meshdemo.objects.model import Object
+
+START_UP = 30.0
+"""Seconds of a container's life in which not to answer is part of its start."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """The pods of a namespace that are ready, but have only just begun.
+
+    They are those of one look: what begins later was not asked for by whom this is made.
+    """
+
+    view: View
+    objects: Sequence[Object]
+    """What was applied, and is to answer now."""
+    pods: Sequence[Json]
+
+    @classmethod
+    def seen(cls, view: View, objects: Sequence[Object]) -> Start:
+        """Look at the pods once."""
+        now = view.kube.now()
+        live = view.kube.list("v1", "Pod", view.run)
+        return cls(view, objects, [pod for pod in live if _is_beginning(pod, now)])
+
+    def places(self) -> list[Place]:
+        """Give the ports of services that our pods, or those objects speak of, begin to serve.
+
+        What others run here and nobody speaks of is not our concern, and what is not ready gets
+        no requests. Ports of other protocols than HTTP are left out: a sidecar takes their
+        connections whether or not the app listens. So are ports whose name is no protocol's, as
+        ``ssh``, and the test client: it sends, and need not listen on the port that the article's
+        Service of it names.
+        """
+        if not self.pods:
+            return []
+        own = [_labels(pod) for pod in self._own()]
+        every = [_labels(pod) for pod in self.pods]
+        return [
+            _place(item, port, self.pods)
+            for item in self.view.seen()
+            if item.kind == "Service"
+            and any(
+                selects(item.spec.get("selector"), each)
+                for each in (every if _is_spoken_of(item, self.objects, self.view.run) else own)
+            )
+            for port in item.spec.get("ports") or ()
+            if _may_speak_http(port)
+        ]
+
+    def is_unproved(self, asked: Sequence[Place]) -> bool:
+        """Tell whether a pod of the objects may end again all the same.
+
+        Without a readiness probe a pod is ready for the moment that it takes to crash. What has
+        answered us has got farther.
+        """
+        answered = {address for place in asked for pod in place.pods for address in pod}
+        return any(
+            _maker(pod) in self._mine
+            and answered.isdisjoint(status.pod(pod).addresses)
+            and not all(c.get("readinessProbe") for c in pod["spec"]["containers"])
+            for pod in self.pods
+        )
+
+    @property
+    def _mine(self) -> set[tuple[str, str]]:
+        return {(item.kind, item.name) for item in self.objects}
+
+    def _own(self) -> list[Json]:
+        """Pick the pods of the objects, and of other workloads of ours."""
+        mine = self._mine
+        others = {_maker(pod)[0] for pod in self.pods if _maker(pod) not in mine}
+        kinds = [each for each in OWN if each[1] in others]
+        mine |= {
+            (each[1], live["metadata"]["name"]) for each in kinds for live in self.view.own(each)
+        }
+        return [pod for pod in self.pods if _maker(pod) in mine]
+
+
+def _place(service: Object, port: Mapping[str, Any], pods: Sequence[Json]) -> Place:
+    """Say where a port of a service is, and which of these pods are behind it."""
+    selector = service.spec.get("selector")
+    behind = [status.pod(pod).addresses for pod in pods if selects(selector, _labels(pod))]
+    headless = service.spec.get("clusterIP") == "None"
+    return Place(
+        f"http://{service.name}.{service.namespace}:{port['port']}/",
+        is_http=protocol_of(port) is Protocol.HTTP,
+        cluster=f"outbound|{port['port']}||{service_host(service.name, service.namespace)}",
+        pods=() if headless else tuple(filter(None, behind)),
+    )
+
+
+def _is_beginning(pod: Json, now: datetime) -> bool:
+    """Tell whether it is ready, but has only just started, so that it may not answer yet.
+
+    One that is being deleted may still be ready, but no service leads to it any more.
+    """
+    going = pod["metadata"].get("deletionTimestamp")
+    if going or _labels(pod).get("app") == CLIENT or not status.pod(pod).is_ready:
+        return False
+    return any((now - moment).total_seconds() < START_UP for moment in _starts(pod))
+
+
+def _starts(pod: Json) -> Iterator[datetime]:
+    """Say when each of its app containers started to run."""
+    for item in (pod.get("status") or {}).get("containerStatuses") or ():
+        if moment := ((item.get("state") or {}).get("running") or {}).get("startedAt"):
+            yield datetime.fromisoformat(moment.replace("Z", "+00:00"))
+
+
+def _maker(pod: Json) -> tuple[str, str]:
+    """Give kind and name of what was applied to have this pod."""
+    kind, name = status.owner(pod)
+    return (kind, name) if kind else ("Pod", str(pod["metadata"]["name"]))
+
+
+def _is_spoken_of(service: Object, objects: Sequence[Object], run: str) -> bool:
+    host = service_host(service.name, service.namespace)
+    return any(item.key == service.key for item in objects) or any(
+        virtual_services.holds_for(rule, [host], run) for rule in rules(objects)
+    )
+
+
+def _labels(pod: Json) -> dict[str, str]:
+    return pod["metadata"].get("labels") or {}
+
+
+def _may_speak_http(port: Mapping[str, Any]) -> bool:
+    """Tell whether a port is HTTP by its name, or may well be as it has none."""
+    found = protocol_of(port)
+    named = port.get("name") or port.get("appProtocol")
+    return found.takes_http_rules and not (found is Protocol.AUTO and named)

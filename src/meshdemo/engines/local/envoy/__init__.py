@@ -1,0 +1,1 @@
+"""The Envoy binary, its configuration files and its admin interface."""

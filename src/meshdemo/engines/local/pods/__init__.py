@@ -1,0 +1,1 @@
+"""Pods as processes: which there are, where, and how they are."""

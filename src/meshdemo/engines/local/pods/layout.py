@@ -1,0 +1,71 @@
+"""Where everything of a run is: names of processes, files and sockets."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.local.envoy.config_files import Proxy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from meshdemo.engines.local.model import PlannedPod
+
+SIDECAR, INIT = "istio-proxy", "istio-init"
+"""What Istio calls the containers that injection adds."""
+KUBE_PROXY = "kube-proxy"
+LONGEST_NAME = 200
+"""Characters of a folder's name: a Pod's name may have 253, a file's 255 with what we add."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The folders of one run."""
+
+    state: Path
+    sockets: Path
+
+    @property
+    def pods(self) -> Path:
+        """Give the folder that holds one folder for each pod."""
+        return self.state / "pods"
+
+    def pod(self, pod: PlannedPod) -> Path:
+        """Give a pod's folder."""
+        name = f"{pod.namespace}.{pod.name}"
+        if len(name) > LONGEST_NAME:
+            name = f"{name[:LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
+        return self.pods / name
+
+    def program(self, pod: PlannedPod, container: str) -> Path:
+        """Give the file that says what a container runs."""
+        return self.pod(pod) / f"{container}.json"
+
+    def log(self, pod: PlannedPod, container: str) -> Path:
+        """Give the file that a container's output goes to."""
+        return self.pod(pod) / f"{container}.log"
+
+    def sidecar(self, pod: PlannedPod) -> Proxy:
+        """Give the Envoy beside a pod."""
+        name = process_name(pod, SIDECAR)
+        log = self.log(pod, SIDECAR)
+        return Proxy(
+            f"{pod.namespace}/{pod.name}", self.pod(pod) / "envoy", self._socket(name), log
+        )
+
+    def kube_proxy(self, namespace: str) -> Proxy:
+        """Give the Envoy of a namespace's pods that have none of their own."""
+        folder = self.state / KUBE_PROXY / namespace
+        name = f"{KUBE_PROXY}.{namespace}"
+        return Proxy(name, folder, self._socket(name), folder / f"{KUBE_PROXY}.log")
+
+    def _socket(self, name: str) -> Path:
+        # Short whatever the pod is called: the path of a socket has little room.
+        return self.sockets / hashlib.sha256(name.encode()).hexdigest()[:10]
+
+
+def process_name(pod: PlannedPod, container: str) -> str:
+    """Name a container's process for the supervisor."""
+    return f"{pod.namespace}.{pod.name}.{container}"

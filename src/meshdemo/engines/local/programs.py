@@ -1,0 +1,255 @@
+"""What runs for a container: images that are built in, else the command of an annotation."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from meshdemo.engines.local.model import LOOPBACK
+from meshdemo.objects.labels import COMMAND
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from meshdemo.engines.local.model import PlannedPod
+    from meshdemo.objects.model import Object
+
+RUN_VARIABLE = "MESHDEMO_RUN"
+"""In the environment of everything that we start, so that nothing of it can get lost."""
+FLASKAPP, ECHO, IDLE = "dustise/flaskapp", "meshdemo/echo", "zze326/test-tools"
+FLASKAPP_PORT = 80
+PLACEHOLDER = re.compile(r"\{port(?::([^{}]*))?\}")
+UNKNOWN = re.compile(r"(?<!\$)\{(?!port\b)\w+(?::[^{}\s]*)?\}")
+"""What looks like a placeholder and is none; ``${...}`` is a shell's."""
+REFERENCE = re.compile(r"\$?\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")
+IDLE_COMMANDS: tuple[list[str], ...] = ([], ["init"])
+APPS = "meshdemo.engines.local.apps"
+HINT = (
+    f'say in the pod template what to run: annotation {COMMAND}: "python server.py --port {{port}}"'
+)
+
+Finding = tuple[tuple["str | int", ...], str, str]
+"""A field's path below the pod template, what is wrong with it, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One process of a pod."""
+
+    container: str
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    listens: tuple[int, ...] = ()
+    """Ports on loopback where it must listen before the container is ready."""
+    annotated: bool = False
+    """Whether the command is the user's."""
+
+
+def builtin(image: str) -> str:
+    """Give the built-in image that this one is, from whatever registry; else an empty string."""
+    path = image.partition("@")[0]
+    folder, slash, last = path.rpartition("/")
+    path = folder + slash + last.partition(":")[0]
+    for known in (FLASKAPP, ECHO, IDLE):
+        if path == known or path.endswith(f"/{known}"):
+            return known
+    return ""
+
+
+def containers(template: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give the containers of a pod template."""
+    return list((template.get("spec") or {}).get("containers") or ())
+
+
+def container_ports(template: Mapping[str, Any]) -> list[tuple[int, str]]:
+    """List number and name of each declared TCP port of a pod."""
+    return [
+        (port["containerPort"], port.get("name") or "")
+        for container in containers(template)
+        for port in container.get("ports") or ()
+        if port.get("protocol", "TCP") == "TCP"
+    ]
+
+
+def builtin_ports(template: Mapping[str, Any]) -> list[int]:
+    """List the ports where built-in images listen whatever is declared."""
+    found = (builtin(container.get("image") or "") for container in containers(template))
+    return [FLASKAPP_PORT for image in found if image == FLASKAPP]
+
+
+def problems_of(template: Mapping[str, Any]) -> Iterator[Finding]:
+    """Find what cannot run."""
+    annotated = annotated_container(template)
+    command = _annotation(template)
+    if command is not None:
+        yield from _command_findings(command)
+    for index, container in enumerate(containers(template)):
+        path = ("spec", "containers", index)
+        image = str(container.get("image") or "")
+        if container is annotated:
+            continue
+        if not builtin(image):
+            other = "; the annotation runs only one container of a pod" if annotated else ""
+            yield (*path, "image"), f"nothing runs the image {image!r} here{other}", HINT
+            continue
+        said = [*(container.get("command") or ()), *(container.get("args") or ())]
+        if builtin(image) == IDLE and said not in IDLE_COMMANDS and said[:1] != ["sleep"]:
+            yield (*path, "command"), f"{IDLE} only idles here (init, sleep)", HINT
+        if builtin(image) != IDLE and said:
+            field = "command" if container.get("command") else "args"
+            yield (*path, field), f"{builtin(image)} runs its own command here", HINT
+
+
+def unknown_placeholders(template: Mapping[str, Any]) -> list[str]:
+    """List what only looks like a placeholder in a command, most likely a slip of the pen."""
+    return UNKNOWN.findall(_annotation(template) or "")
+
+
+def unresolved(pod: PlannedPod, services: Sequence[Object]) -> list[str]:
+    """List the placeholders of a pod's command that stand for no port."""
+    command = _annotation(pod.template) or ""
+    found = PLACEHOLDER.finditer(command)
+    return [match[0] for match in found if not _port(pod, services, match[1])]
+
+
+def annotated_container(template: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Give the container that the annotation's command stands for.
+
+    It is the first whose image nothing else runs; if all are built in, the first one.
+    """
+    if _annotation(template) is None:
+        return None
+    every = containers(template)
+    foreign = [item for item in every if not builtin(item.get("image") or "")]
+    return next(iter(foreign or every), None)
+
+
+def programs(
+    pod: PlannedPod, services: Sequence[Object], *, proxy: int, run: str
+) -> tuple[Program, ...]:
+    """Say what to start for a pod; ``proxy`` is the port that takes what the pod sends."""
+    annotated = annotated_container(pod.template)
+    base = {**base_environment(), **proxy_environment(proxy)}
+    found = []
+    for container in containers(pod.template):
+        env = {**base, **environment_of(container)}
+        if container is annotated:
+            program = _annotated(pod, services, container, env)
+        else:
+            program = _built_in(pod, container, env)
+        # Last, so that no container can hide from us.
+        program.env[RUN_VARIABLE] = run
+        found.append(program)
+    return tuple(found)
+
+
+def base_environment() -> dict[str, str]:
+    """Give the little that a process gets of the user's environment."""
+    chosen = {"PATH": os.defpath, "HOME": "/", "LANG": "C.UTF-8", "TMPDIR": tempfile.gettempdir()}
+    return {name: os.environ.get(name) or value for name, value in chosen.items()}
+
+
+def environment_of(container: Mapping[str, Any]) -> dict[str, str]:
+    """Give the environment that a container declares; ``$(NAME)`` stands for an earlier one."""
+    env: dict[str, str] = {}
+
+    def expand(match: re.Match[str]) -> str:
+        # As Kubernetes: $$(NAME) is a literal $(NAME), an unknown name stays as it is.
+        return match[0][1:] if match[0].startswith("$$") else env.get(match[1], match[0])
+
+    for item in container.get("env") or ():
+        env[item["name"]] = REFERENCE.sub(expand, str(item.get("value") or ""))
+    return env
+
+
+def proxy_environment(port: int) -> dict[str, str]:
+    """Send what a program requests into the mesh."""
+    url = f"http://{LOOPBACK}:{port}"
+    names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+    return dict.fromkeys(names, url)
+
+
+def _annotation(template: Mapping[str, Any]) -> str | None:
+    annotations = (template.get("metadata") or {}).get("annotations") or {}
+    return annotations.get(COMMAND)
+
+
+def _command_findings(command: str) -> Iterator[Finding]:
+    path = ("metadata", "annotations", COMMAND)
+    if "\0" in command:
+        yield path, "no command line can hold a NUL character", "take it out"
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        yield path, f"not a command line: {error}", "close the quotes"
+        return
+    if not words:
+        yield path, "the command is empty", "say which program to run"
+
+
+def _annotated(
+    pod: PlannedPod, services: Sequence[Object], container: dict[str, Any], env: dict[str, str]
+) -> Program:
+    used: list[int] = []
+
+    def substitute(match: re.Match[str]) -> str:
+        port = _port(pod, services, match[1])
+        used.append(port)
+        return str(port)
+
+    command = _annotation(pod.template) or ""
+    # Split first: what is put in can then never become another word.
+    argv = tuple(PLACEHOLDER.sub(substitute, word) for word in shlex.split(command))
+    first = _port(pod, services, None)
+    if first:
+        env = {"PORT": str(first), **env}
+    listens = tuple(dict.fromkeys(used)) or ((first,) if first else ())
+    return Program(str(container["name"]), argv, env, listens, annotated=True)
+
+
+def _built_in(pod: PlannedPod, container: dict[str, Any], env: dict[str, str]) -> Program:
+    name, image = str(container["name"]), builtin(container["image"])
+    if image == IDLE:
+        return Program(name, _idle(), env)
+    wanted = [FLASKAPP_PORT] if image == FLASKAPP else [
+        number for number, _ in container_ports({"spec": {"containers": [container]}})
+    ]  # fmt: skip
+    places = {port.number: port.app for port in pod.ports if port.number in wanted}
+    listen = ",".join(f"{number}={LOOPBACK}:{app}" for number, app in places.items())
+    env = {**env, "MESHDEMO_LISTEN": listen}
+    if image == ECHO:
+        env |= {"MESHDEMO_POD": pod.name, "MESHDEMO_LABELS": json.dumps(dict(pod.labels))}
+    if "PYTHONPATH" in os.environ:
+        # We were found by it, so our apps need it too.
+        env["PYTHONPATH"] = str(Path(__file__).parents[3])
+    module = f"{APPS}.{'flaskapp' if image == FLASKAPP else 'echo'}"
+    return Program(name, (sys.executable, "-m", module), env, tuple(places.values()))
+
+
+def _idle() -> tuple[str, ...]:
+    """Give a command that does nothing and needs next to no memory."""
+    if tail := shutil.which("tail"):
+        return (tail, "-f", os.devnull)
+    return (sys.executable, "-S", "-E", "-c", "import signal; signal.pause()")
+
+
+def _port(pod: PlannedPod, services: Iterable[Object], name: str | None) -> int:
+    """Resolve ``{port}`` or ``{port:NAME}`` to a port on loopback; 0 if there is none."""
+    places = {port.number: port.app for port in pod.ports}
+    declared = container_ports(pod.template)
+    by_name = {port_name: number for number, port_name in declared if port_name}
+    numbers = [number for number, port_name in declared if name is None or port_name == name]
+    for service in services:
+        for port in service.spec.get("ports") or ():
+            if name is None or port.get("name") == name:
+                target = port.get("targetPort") or port.get("port")
+                numbers.append(by_name.get(target, 0) if isinstance(target, str) else target)
+    return next((places[number] for number in numbers if number in places), 0)

@@ -1,0 +1,106 @@
+"""The test client on loopback: its requests, and commands of the user's that are it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from meshdemo.engines import run_record
+from meshdemo.engines.local import programs
+from meshdemo.engines.local.model import LOOPBACK
+from meshdemo.engines.local.pods import ports
+from meshdemo.engines.local.pods.layout import KUBE_PROXY, SIDECAR, process_name
+from meshdemo.engines.local.translate.tcp_passthrough import may_bind_connections
+from meshdemo.engines.test_client import find_client, no_client
+from meshdemo.errors import BrokenOff, EnvironmentFailed
+from meshdemo.rules.promise import Client, rules_decide
+from meshdemo.system import files, shell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from typing_extensions import Self
+
+    from meshdemo.engines.local.model import PlannedPod
+    from meshdemo.engines.local.pods.runtime import Runtime
+    from meshdemo.objects.model import Object
+    from meshdemo.verdict.traffic import Reply, Request
+
+DEFAULT_PORT = 80
+UP_HINT = "Start one with: meshdemo up"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The test client of a namespace, and what is applied there."""
+
+    runtime: Runtime
+    objects: Sequence[Object]
+    pod: PlannedPod
+    url: str
+    """Of its proxy: whoever uses it is inside the test client."""
+
+    @classmethod
+    def of(cls, runtime: Runtime, objects: Sequence[Object], namespace: str) -> Self:
+        """Find it, or say what to type."""
+        planned = runtime.planned()
+        pod = find_client(planned.pods, namespace)
+        if pod is None:
+            raise no_client(planned.pods, namespace)
+        return cls(runtime, objects, pod, f"http://{LOOPBACK}:{planned.proxy(pod)}")
+
+    def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
+        """Send a request ``count`` times, within ``timeout`` seconds."""
+        from meshdemo.engines.local import requests  # noqa: PLC0415 - only who sends pays for it
+
+        pod = self.pod
+        if not ports.is_listening(urlsplit(self.url).port or 0):
+            # What is sent to nobody would say nothing of the rules.
+            message = f"the proxy of the test client {pod.name} does not run"
+            raise EnvironmentFailed(message, hint="Type: meshdemo up")
+        port = urlsplit(request.url).port or DEFAULT_PORT
+        fresh = not pod.injected or may_bind_connections(port, self.objects)
+        # Requests must be independent choices, or a sample of them proves nothing.
+        by_rules = rules_decide(
+            self.objects,
+            [(p.namespace, p.labels) for p in self.runtime.planned().pods if p != pod],
+            request,
+            Client(pod.namespace, pod.labels, pod.injected),
+        )
+        # kube-proxy chooses at random, whatever else is under way.
+        side_by_side = requests.SIDE_BY_SIDE if by_rules or not pod.injected else 1
+        connections = requests.Connections(side_by_side, fresh)
+        return self._watched(requests.send(request, count, self.url, connections, timeout=timeout))
+
+    def _watched(self, replies: Iterator[Reply]) -> Iterator[Reply]:
+        """Give the replies; what its own proxy broke by its end is no answer of the mesh."""
+        pod, supervisor = self.pod, self.runtime.supervisor
+        proxy = process_name(pod, SIDECAR) if pod.injected else f"{KUBE_PROXY}.{pod.namespace}"
+        before = supervisor.starts(proxy)
+        yield from replies
+        if supervisor.starts(proxy) != before:
+            message = f"the proxy of the test client {pod.name} ended meanwhile"
+            raise BrokenOff(message, hint="Try again.")
+
+    def run(self, argv: Sequence[str]) -> int:
+        """Run a command as if in the test client, on this terminal; none means a shell."""
+        from meshdemo.engines.local import requests  # noqa: PLC0415 - only who sends pays for it
+        from meshdemo.engines.local.apps import curl  # noqa: PLC0415 - only exec needs it
+
+        container = programs.containers(self.pod.template)[0]
+        env = requests.environment(self.url, programs.environment_of(container), pod=self.pod.name)
+        tools = self.runtime.layout.pod(self.pod) / "bin"
+        if not files.is_own_folder(tools.parent):
+            raise run_record.Damaged(tools.parent, run_record.NOT_OURS)
+        if curl.ensure_curl(tools):
+            env["PATH"] = f"{tools}:{env.get('PATH', os.defpath)}"
+        return shell.attach(list(argv) or _shell(), env=env)
+
+
+def _shell() -> list[str]:
+    """Choose a shell; without the user's start-up files, which may set another proxy."""
+    bash = shutil.which("bash")
+    return [bash, "--norc", "--noprofile"] if bash else ["/bin/sh"]

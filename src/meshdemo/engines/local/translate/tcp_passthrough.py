@@ -1,0 +1,84 @@
+"""Choosing a pod per connection, where HTTP's load balancing would choose one per request.
+
+    request -> route -> static cluster -> internal listener -> tcp_proxy -> the pods
+
+The static cluster has one endpoint, the internal listener. A connection that it opens is one
+connection of the tcp_proxy, which chooses a pod for it and stays with it. Each connection of the
+client's has a pool of its own, so that no two of them share one of these.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.local.translate import services
+from meshdemo.engines.local.translate.resources import NEVER, assignment, extension, typed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from meshdemo.engines.local.translate.resources import Json
+    from meshdemo.objects.model import Object
+
+
+TRACES: Json = {
+    "request_headers_to_remove": ["x-forwarded-proto", "x-request-id"],
+    "response_headers_to_remove": ["x-envoy-upstream-service-time"],
+}
+"""What HTTP in Envoy adds, and a connection that is only passed on would not have."""
+
+
+def plain_route(cluster: str) -> Json:
+    """Send everything on, without timeout or retries."""
+    action = {"cluster": cluster, "timeout": NEVER}
+    return {"name": "default", "match": {"prefix": "/"}, "route": action}
+
+
+def unseen_route(cluster: str) -> Json:
+    """Send everything on as if nobody knew that it is HTTP."""
+    return {**plain_route(cluster), **TRACES}
+
+
+def way_in(name: str, limits: Json) -> Json:
+    """Make the static cluster in front of the internal listener of the same name."""
+    address = {"envoy_internal_address": {"server_listener_name": name}}
+    return typed(
+        "envoy.config.cluster.v3.Cluster",
+        name=name,
+        type="STATIC",
+        load_assignment=assignment(name, [address]),
+        connection_pool_per_downstream_connection=True,
+        **limits,
+    )
+
+
+def listener(name: str, cluster: str) -> Json:
+    """Make the internal listener that hands each connection to one pod of ``cluster``."""
+    return typed(
+        "envoy.config.listener.v3.Listener",
+        name=name,
+        internal_listener={},
+        filter_chains=[{"filters": [tcp_proxy(name, cluster)]}],
+    )
+
+
+def tcp_proxy(prefix: str, cluster: str) -> Json:
+    """Make the filter that passes a connection on to one pod."""
+    return extension(
+        "envoy.filters.network.tcp_proxy",
+        "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        stat_prefix=prefix,
+        cluster=cluster,
+    )
+
+
+def may_bind_connections(port: int, objects: Iterable[Object]) -> bool:
+    """Tell whether a client's connection to some service's ``port`` may stay with one pod.
+
+    Requests on one connection are then no independent choices, and a sample of them proves
+    nothing; a connection each is always right, only slower.
+    """
+    found = list(objects)
+    ports = [known for service in services.read_services(found) for known in service.ports]
+    opaque = any(not known.protocol.takes_http_rules for known in ports if known.number == port)
+    return opaque or any("PASSTHROUGH" in str(item.spec) for item in found)

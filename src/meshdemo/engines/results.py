@@ -1,0 +1,138 @@
+"""What an engine answers: how things are, and what became of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from meshdemo.errors import Problem
+    from meshdemo.rules.analysis.effects import Followed
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which mesh a result is about."""
+
+    engine: str
+    context: str
+    namespace: str
+    server: str = ""
+    """The API server's URL, on a cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One named fact that must hold: the name says the fact, the hint what to do without it."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+    hint: str = ""
+    late: bool = False
+    """Whether it does not hold because the time was over; it may hold later."""
+    final: bool = False
+    """Whether it does not hold, and waiting does not help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of one object, in kubectl's words."""
+
+    action: str
+    """created, configured, unchanged, deleted, or kept: to be deleted, and not ours."""
+    kind: str
+    namespace: str
+    name: str
+    reason: str = ""
+    """Whose it is, if it was kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What there is besides objects and pods, to tell what becomes of them."""
+
+    mesh: tuple[Check, ...] = ()
+    """How the mesh itself is."""
+    without_pods: tuple[str, ...] = ()
+    """Workloads that have no pods because they want none."""
+    gateways: frozenset[str] | None = None
+    """The gateways that are there, as NAMESPACE/NAME; None where one may not see them."""
+    followed: tuple[Followed, ...] | None = None
+    """What the test client's sidecar follows; None where that cannot be seen."""
+    trouble: str = ""
+    """What is wrong with the namespace itself: it is not there, or on its way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What ``apply`` did, or with ``dry_run`` would do."""
+
+    changes: tuple[Change, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    """What is accepted, as Istio accepts it, and probably not meant."""
+    notes: tuple[str, ...] = ()
+    """Fields without effect on this engine, each named once."""
+    untried: tuple[str, ...] = ()
+    """Objects of kinds that come with the mesh, which is not there yet: our own tables alone have
+    judged them. Whoever installs it tries them again before anything is applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container of a pod, ``init`` if it is an init container."""
+
+    name: str
+    image: str
+    ready: bool
+    restarts: int = 0
+    init: bool = False
+    sidecar: bool = False
+    reason: str = ""
+    """Why it does not run, in Kubernetes' one word, as ``CrashLoopBackOff``; empty if it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod as it is now."""
+
+    name: str
+    namespace: str
+    labels: dict[str, str]
+    containers: tuple[Container, ...]
+    injected: bool
+    phase: str
+    """Running, Pending, Failed, or Succeeded: its work is done, as a Job's."""
+    message: str = ""
+    """What is wrong with it; empty when nothing is."""
+    addresses: tuple[str, ...] = ()
+    workload: str = ""
+    """The Deployment, or other workload, it belongs to; empty for a bare Pod."""
+    created: str = ""
+    """When, as in ``creationTimestamp``; empty if that is not known."""
+
+    @property
+    def counted(self) -> tuple[Container, ...]:
+        """The containers that READY counts: all but an init container that ends by itself."""
+        return tuple(c for c in self.containers if not c.init or c.sidecar)
+
+    @property
+    def ready(self) -> str:
+        """READY as kubectl prints it, as in ``2/2``."""
+        counted = self.counted
+        return f"{sum(c.ready for c in counted)}/{len(counted)}"
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether all of its containers are ready."""
+        return self.phase == "Running" and all(c.ready for c in self.counted)
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether its work is done, so that it will not be ready any more."""
+        return self.phase == "Succeeded"
+
+    @property
+    def restarts(self) -> int:
+        """How often its containers were restarted, all together."""
+        return sum(c.restarts for c in self.containers)

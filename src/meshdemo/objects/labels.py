@@ -1,0 +1,30 @@
+"""Labels and annotations that mean something to Kubernetes, Istio or us: each has its name here."""
+
+from __future__ import annotations
+
+INJECT_LABEL = "sidecar.istio.io/inject"
+"""The label of a pod that says whether it gets a sidecar. Istio also takes it as an annotation."""
+INJECTION_LABEL = "istio-injection"
+"""The label of a namespace by which Istio's default revision injects sidecars there, or none."""
+REVISION_LABEL = "istio.io/rev"
+"""The label of a namespace, a pod, or a part of Istio: which revision of Istio it belongs to."""
+INJECTED = "sidecar.istio.io/status"
+"""The annotation of a pod that says what was injected into it."""
+EXPORT_TO = "networking.istio.io/exportTo"
+"""The annotation by which a Service limits the namespaces that may see it."""
+MANAGED_BY = "app.kubernetes.io/managed-by"
+"""The label that names the program whose object it is."""
+
+RUN_LABEL = "meshdemo.dev/run"
+"""The label of what a run creates on a cluster: the namespace of that run."""
+ADOPTED = "meshdemo.dev/adopted"
+"""The annotation of an object that was there before us: ``down`` leaves it."""
+INJECTION_CHOICE = "meshdemo.dev/injection"
+"""The annotation that says who was to inject a sidecar, unless that was istioctl."""
+LABEL_IS_OURS = "meshdemo.dev/inject-label"
+"""The annotation of a workload whose pods' label ``false`` is not the user's: it is of
+``--injection none``."""
+COMMAND = "meshdemo.dev/command"
+"""The annotation of a pod template by which the local engine starts an image that it cannot run."""
+DIRECTORY = "meshdemo.dev/directory"
+"""The annotation of a pod template that says where that command is started."""

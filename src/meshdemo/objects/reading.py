@@ -1,0 +1,137 @@
+"""Reading objects from YAML, as ``kubectl -f`` does, and writing them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from meshdemo.errors import InputError, Problem, in_order
+from meshdemo.objects import documents, shapes
+from meshdemo.objects.model import CLUSTER_SCOPED, Object
+from meshdemo.objects.sources import texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from meshdemo.objects.documents import FieldPath
+
+
+def read(
+    sources: Sequence[str],
+    *,
+    namespace: str = "default",
+    explicit: bool = False,
+    admit: Callable[[Sequence[Object]], object] | None = None,
+) -> tuple[Object, ...]:
+    """Read objects from files, folders and ``-`` (standard input), as ``kubectl -f`` does.
+
+    An object that names no namespace gets ``namespace``; with ``explicit`` (the user said
+    ``-n``) one that names another is refused. Raises InputError with all problems: if there are
+    some, ``admit`` (which raises InputError as well) is asked what else is wrong; it must bear
+    objects of any shape.
+    """
+    problems: list[Problem] = []
+    objects: list[Object] = []
+    for file, text in texts(sources, problems):
+        objects += parse(text, file, problems)
+    objects = [_settle(item, namespace, problems, explicit=explicit) for item in objects]
+    problems += (problem for item in objects for problem in shapes.problems(item))
+    _refuse_duplicates(objects, problems)
+    if not objects and not problems:
+        problems.append(Problem("no objects in it", file=", ".join(sources)))
+    if problems:
+        every = in_order([*problems, *_more(objects, admit)])
+        raise InputError("the manifests cannot be used", every)
+    return tuple(objects)
+
+
+def _more(
+    objects: Sequence[Object], admit: Callable[[Sequence[Object]], object] | None
+) -> tuple[Problem, ...]:
+    if admit is None:
+        return ()
+    try:
+        admit(objects)
+    except InputError as error:
+        return error.problems
+    return ()
+
+
+def dump(objects: Iterable[Object]) -> str:
+    """Write objects as YAML documents that ``kubectl apply -f -`` takes."""
+    return documents.write(item.data for item in objects)
+
+
+def parse(text: str, file: str, problems: list[Problem]) -> list[Object]:
+    """Read the objects of one YAML text; what is wrong goes to ``problems``."""
+    objects: list[Object] = []
+    for document in documents.read(text, file, problems):
+        objects += _unpack(document.data, file, document.lines, problems)
+    return objects
+
+
+def _unpack(
+    data: Any,  # noqa: ANN401 - YAML is any data
+    file: str,
+    lines: Mapping[FieldPath, int],
+    problems: list[Problem],
+) -> list[Object]:
+    """Check that a document is an object; a ``List`` gives its items."""
+    if (
+        isinstance(data, dict)
+        and data.get("kind") == "List"
+        and isinstance(data.get("items"), list)
+    ):
+        found: list[Object] = []
+        for index, item in enumerate(data["items"]):
+            prefix = ("items", index)
+            below = {path[2:]: line for path, line in lines.items() if path[:2] == prefix}
+            found += _unpack(item, file, below, problems)
+        return found
+    if wrong := list(_identity_problems(data, file, lines)):
+        problems += wrong
+        return []
+    return [Object(data, file, lines)]
+
+
+def _identity_problems(
+    data: Any,  # noqa: ANN401 - YAML is any data
+    file: str,
+    lines: Mapping[FieldPath, int],
+) -> Iterator[Problem]:
+    """Say what a document lacks of what makes it an object, one that can be called by its name."""
+    if not isinstance(data, dict):
+        message = "not a Kubernetes object: a mapping is wanted"
+        yield Problem(message, file=file, line=lines.get((), 0))
+        return
+    item = Object(data, file, lines)
+    for name in ("apiVersion", "kind"):
+        if not isinstance(data.get(name), str) or not data[name]:
+            yield item.problem("it is missing, or no string", name)
+    if not isinstance(data.get("metadata", {}), dict | None):
+        message, hint = shapes.mismatch("a mapping", data["metadata"])
+        yield item.problem(message, "metadata", hint=hint)
+    elif not isinstance(item.metadata.get("name"), str) or not item.name:
+        yield item.problem("it is missing, or no string", "metadata", "name")
+
+
+def _settle(item: Object, namespace: str, problems: list[Problem], *, explicit: bool) -> Object:
+    """Give the object the namespace that it lives in."""
+    if item.kind in CLUSTER_SCOPED:
+        return item
+    if not item.namespace:
+        metadata = {**item.metadata, "namespace": namespace}
+        return item.with_data({**item.data, "metadata": metadata})
+    if explicit and item.namespace != namespace:
+        message = f"the object says namespace {item.namespace}, and -n says {namespace}"
+        hint = "leave out -n, and it goes where it says; or take the namespace out of the object"
+        problems.append(item.problem(message, "metadata", "namespace", hint=hint))
+    return item
+
+
+def _refuse_duplicates(objects: Sequence[Object], problems: list[Problem]) -> None:
+    seen: dict[tuple[str, str, str, str], Object] = {}
+    for item in objects:
+        first = seen.setdefault(item.key, item)
+        if first is not item:
+            where = f"{first.file}:{first.line()}"
+            problems.append(item.problem(f"it is there twice; the first one is at {where}"))

@@ -1,0 +1,1 @@
+"""What Istio's rules mean, once for all who ask: translation, promise, warnings, comparison."""

@@ -1,0 +1,1 @@
+"""What is probably not meant by rules, and which of them act."""

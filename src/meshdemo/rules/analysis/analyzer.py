@@ -1,0 +1,216 @@
+"""Warnings with the codes of ``istioctl analyze``: accepted by Istio, and probably not meant. Pure.
+
+Every engine says them of rules, each with its place in the file.
+"""
+
+from __future__ import annotations
+
+import difflib
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from meshdemo.objects.place import Node, top
+from meshdemo.rules import hosts, virtual_services
+from meshdemo.rules.analysis.destination_ports import port_warnings
+from meshdemo.rules.analysis.unreachable import rule_warnings
+from meshdemo.rules.protocols import any_takes_http_rules, protocol_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meshdemo.errors import Problem
+    from meshdemo.objects.model import Object
+    from meshdemo.rules.analysis.inventory import Landscape
+
+NOT_FOUND = "IST0101"
+CONFLICTING_HOSTS = "IST0109"
+SUBSET_WITHOUT_PODS = "IST0173"
+UNKNOWN_HOST = "IST0174"
+
+ALWAYS_503 = "requests to it get 503"
+FEW = 5
+"""So many other rules for the same host are named, the ones that win first."""
+OLDER = "the older one or, within one second, the first by name"
+
+
+def warnings(objects: Sequence[Object], landscape: Landscape) -> list[Problem]:
+    """Look at the rules among ``objects``, beside everything that will be there."""
+    found: list[Problem] = []
+    told = frozenset(landscape.named_subsets(objects))
+    for item in objects:
+        if item.kind == "VirtualService":
+            found += _virtual_service_warnings(top(item), landscape, told)
+        elif item.kind == "DestinationRule":
+            found += _destination_rule_warnings(top(item), landscape)
+            found += _merge_warnings(top(item), landscape)
+    return found
+
+
+def _virtual_service_warnings(
+    service: Node, landscape: Landscape, told: frozenset[tuple[str, str]]
+) -> Iterator[Problem]:
+    spec = service["spec"]
+    for destination in _destinations(spec):
+        yield from destination_warnings(destination, landscape, told)
+    yield from _foreign_warnings(service)
+    yield from port_warnings(service, landscape)
+    yield from _conflict_warnings(service, landscape)
+    yield from _protocol_warnings(service, landscape)
+    yield from rule_warnings(spec["http"])
+
+
+def _destinations(spec: Node) -> Iterator[Node]:
+    for protocol in ("http", "tcp", "tls"):
+        for rule in spec[protocol].items:
+            yield from (route["destination"] for route in rule["route"].items)
+            yield from (mirror["destination"] for mirror in rule["mirrors"].items)
+            if "mirror" in rule:
+                yield rule["mirror"]
+
+
+def destination_warnings(
+    destination: Node, landscape: Landscape, told: frozenset[tuple[str, str]] = frozenset()
+) -> Iterator[Problem]:
+    """Say what one destination speaks of and is not there.
+
+    Of the subsets that are ``told``, by host and name, their own DestinationRule is warned of.
+    """
+    host, subset = destination["host"], destination["subset"]
+    full = hosts.resolve(host.text, destination.item.namespace)
+    service = landscape.service(full)
+    if not full:
+        return
+    if service is None:
+        yield from _unknown(host, full, landscape, NOT_FOUND, ALWAYS_503)
+        return
+    if subset.text and not landscape.has_subset(full, subset.text):
+        message = f'no DestinationRule for "{host.text}" has the subset "{subset.text}"'
+        yield subset.problem(message, ALWAYS_503, NOT_FOUND)
+    elif (
+        subset.text
+        and (full, subset.text) not in told
+        and not landscape.subset_has_pod(service, full, subset.text)
+    ):
+        message = f'the subset "{subset.text}" of "{host.text}" selects no pod'
+        yield subset.problem(message, ALWAYS_503, SUBSET_WITHOUT_PODS)
+    number = destination["port"]["number"]
+    known = [port["port"].number for port in service["spec"]["ports"].items]
+    if number.number and number.number not in known:
+        ports = ", ".join(str(port) for port in known)
+        message = f'the service "{host.text}" has no port {number.value}, only {ports}'
+        yield number.problem(message, ALWAYS_503, NOT_FOUND)
+
+
+def _foreign_warnings(service: Node) -> Iterator[Problem]:
+    """Warn of a rule for a Service of another namespace that holds for the clients there, too."""
+    item = service.item
+    if not virtual_services.is_for_mesh(item):
+        return
+    for host in service["spec"]["hosts"].items:
+        place = hosts.namespace_of(hosts.resolve(host.text, item.namespace))
+        if place not in ("", item.namespace) and virtual_services.is_seen(item, place):
+            yield host.problem(
+                f'"{host.text}" is a Service of namespace {place}: the rule holds there as well',
+                'say exportTo: ["."] to keep it to the clients of your own namespace',
+            )
+
+
+def _unknown(
+    host: Node, full: str, landscape: Landscape, code: str, otherwise: str
+) -> Iterator[Problem]:
+    """Warn of a host that no service has, unless the service may be out of sight."""
+    close = _close_host(full, host.item.namespace, landscape)
+    if close or landscape.would_know(full):
+        yield host.problem(f'no service has the host "{host.text}"', close or otherwise, code)
+
+
+def _close_host(full: str, namespace: str, landscape: Landscape) -> str:
+    short = [name.removesuffix(f".{namespace}.{hosts.DOMAIN}") for name in landscape.services]
+    wanted = full.removesuffix(f".{namespace}.{hosts.DOMAIN}")
+    if wanted.count(".") == 1 and hosts.service_host(*wanted.split(".")) in landscape.services:
+        return f"did you mean {wanted}.{hosts.DOMAIN}? Istio completes only names without a dot"
+    close = difflib.get_close_matches(wanted, short, n=1) if landscape.would_know(full) else []
+    return f"did you mean {close[0]}?" if close else ""
+
+
+def _protocol_warnings(rule: Node, landscape: Landscape) -> Iterator[Problem]:
+    """Warn of http rules for a service that has no port for them; istioctl says nothing of it."""
+    if not rule["spec"]["http"].items:
+        return
+    for host in rule["spec"]["hosts"].items:
+        full = hosts.resolve(host.text, host.item.namespace)
+        service = None if hosts.is_wildcard(full) else landscape.service(full)
+        ports = [port.value for port in service["spec"]["ports"].items] if service else []
+        if ports and not any_takes_http_rules(ports):
+            named = ", ".join(f"{port.get('port')} ({protocol_of(port).value})" for port in ports)
+            yield host.problem(
+                f'its http rules do not hold for the service "{host.text}": no port of it is HTTP, '
+                f"only {named}",
+                "if they are HTTP, name them so (http, http-...), or set appProtocol: http",
+            )
+
+
+def _conflict_warnings(service: Node, landscape: Landscape) -> Iterator[Problem]:
+    item = service.item
+    if not virtual_services.is_for_mesh(item):
+        return
+    for other, host in islice(_rivals(item, landscape), FEW):
+        winner = min((item, other), key=landscape.precedence)
+        fewer = virtual_services.publicity(item) != virtual_services.publicity(other)
+        why = "the one that fewer namespaces see" if fewer else OLDER
+        yield service["spec"]["hosts"].problem(
+            f"{other.title} names the same host {host}",
+            f"they are not merged: {winner.title} wins, {why}; write all rules into one",
+            CONFLICTING_HOSTS,
+        )
+
+
+def _rivals(item: Object, landscape: Landscape) -> Iterator[tuple[Object, str]]:
+    """Give each other VirtualService for one of its hosts, with that host, the winners first."""
+    found = {item.key}
+    for host in virtual_services.hosts_of(item):
+        for other in landscape.rules_by_host.get(host, ()):
+            if other.key not in found and _meet(item, other):
+                found.add(other.key)
+                yield other, host
+
+
+def _meet(one: Object, other: Object) -> bool:
+    """Tell whether any client sees both."""
+    first, second = virtual_services.scope(one), virtual_services.scope(other)
+    return bool(first and second) and bool(
+        first & second or virtual_services.EVERYWHERE in first | second
+    )
+
+
+def _destination_rule_warnings(rule: Node, landscape: Landscape) -> Iterator[Problem]:
+    host = rule["spec"]["host"]
+    full = hosts.resolve(host.text, rule.item.namespace)
+    service = landscape.service(full)
+    if not full:
+        return
+    if service is None:
+        yield from _unknown(host, full, landscape, UNKNOWN_HOST, "")
+        return
+    for subset in rule["spec"]["subsets"].items:
+        if not landscape.has_pod(service, subset["labels"].texts):
+            name = subset["name"]
+            message = f'the subset "{name.text}" selects no pod'
+            yield name.problem(message, ALWAYS_503, SUBSET_WITHOUT_PODS)
+
+
+def _merge_warnings(rule: Node, landscape: Landscape) -> Iterator[Problem]:
+    """Warn of what Istio drops when it merges DestinationRules for one host: it tells nobody."""
+    for other in landscape.merged_with(rule)[:FEW]:
+        older = min((rule, other), key=lambda n: (landscape.age(n.item), n.item.name))
+        hint = f"of the two only that of {older.item.title} holds, {OLDER}"
+        theirs = {subset["name"].text: subset.value for subset in other["spec"]["subsets"].items}
+        for subset in rule["spec"]["subsets"].items:
+            name = subset["name"]
+            if theirs.get(name.text, subset.value) != subset.value:
+                message = f'{other.item.title} has another subset "{name.text}" of the same host'
+                yield name.problem(message, hint)
+        policies = rule["spec"]["trafficPolicy"], other["spec"]["trafficPolicy"]
+        if all(policy.there for policy in policies) and policies[0].value != policies[1].value:
+            message = f"{other.item.title} has another trafficPolicy for the same host"
+            yield policies[0].problem(message, hint)

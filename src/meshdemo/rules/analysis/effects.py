@@ -1,0 +1,229 @@
+"""Which of the applied rules act on the clients of a namespace, and why others do not. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from meshdemo.objects.model import RULE_KINDS, Object
+from meshdemo.objects.place import top
+from meshdemo.rules import destination_rules, hosts, virtual_services
+from meshdemo.rules.analysis import analyzer
+from meshdemo.rules.analysis.inventory import Landscape
+from meshdemo.rules.protocols import any_takes_http_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from meshdemo.errors import Problem
+    from meshdemo.objects.place import Node
+
+TOLD = frozenset({analyzer.NOT_FOUND, analyzer.SUBSET_WITHOUT_PODS})
+"""Codes of what makes requests fail although the rule acts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What a sidecar follows for requests to one host: VirtualServices, by namespace and name."""
+
+    host: str
+    rules: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What becomes of one rule."""
+
+    rule: Object
+    idle: str = ""
+    """Why it does not act; empty if it does."""
+    overruled_by: tuple[Object, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """What goes wrong although it acts."""
+    is_seen: bool = True
+    """Whether it may be read; of others only the name is known, by a sidecar that follows them."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that decides on whether a rule acts."""
+
+    objects: Sequence[Object]
+    pods: Sequence[tuple[str, Mapping[str, str]]]
+    """The namespace and labels of each pod."""
+    namespace: str
+    """Whose clients it is about."""
+    root_namespace: str
+    known: str = ""
+    """The only namespace whose services are known; empty where all are."""
+    gateways: frozenset[str] | None = None
+    """The gateways that are there, as NAMESPACE/NAME; None where that is not known."""
+    followed: tuple[Followed, ...] | None = None
+    """What the test client's sidecar follows; None where that is not known."""
+    sender: Mapping[str, str] | None = None
+    """The labels of the only pod whose requests matter; None where all of the namespace do."""
+
+    def effects(self, rules: Iterable[Object]) -> list[Effect]:
+        """Say of each of these rules, which are applied, what becomes of it."""
+        found = []
+        for rule in rules:
+            overruled_by = virtual_services.overruling(rule, self.objects, self.namespace)
+            idle = next(self._reasons(rule, overruled_by), "")
+            remarks = () if idle else tuple(self._remarks(rule))
+            found.append(Effect(rule, idle, overruled_by, remarks))
+        return found
+
+    def strangers(self) -> list[Effect]:
+        """Give the rules that the test client's sidecar follows here and one may not see."""
+        known = {(o.namespace, o.name) for o in self.objects if o.kind == "VirtualService"}
+        places: dict[tuple[str, str], list[str]] = {}
+        for each in self.followed or ():
+            for place in each.rules:
+                if each.host in self._hosts_here and place not in known:
+                    places.setdefault(place, []).append(each.host)
+        return [
+            Effect(_virtual_service(*place, named), is_seen=False)
+            for place, named in places.items()
+        ]
+
+    @property
+    def _hosts_here(self) -> set[str]:
+        return {
+            hosts.service_host(o.name, o.namespace)
+            for o in self.objects
+            if o.kind == "Service" and o.namespace == self.namespace
+        }
+
+    @cached_property
+    def _landscape(self) -> Landscape:
+        ruling = [item for item in self.objects if item.kind in (*RULE_KINDS, "Service")]
+        there = Landscape.after((), ruling, "")
+        return replace(there, running=tuple(self.pods), namespace=self.known)
+
+    def _reasons(self, rule: Object, overruled_by: Sequence[Object]) -> Iterator[str]:
+        if rule.kind == "DestinationRule":
+            yield from self._destination_rule_reasons(rule)
+            return
+        if overruled_by:
+            yield f"behind {', '.join(item.title for item in overruled_by)}"
+        if not virtual_services.is_for_mesh(rule):
+            if missing := self._missing_gateways(rule):
+                yield f"bound to {_gateways(missing)}, which {_are(missing)} not there"
+            return
+        if not virtual_services.is_seen(rule, self.namespace):
+            yield f"its exportTo leaves out namespace {self.namespace}"
+        yield from self._protocol_reasons(rule)
+        yield from self._broken_ways(rule)
+        yield from self._sidecar_reasons(rule)
+
+    def _missing_gateways(self, rule: Object) -> list[str]:
+        """Name its gateways, if none of them is there as far as one knows."""
+        named = [str(name) for name in rule.spec.get("gateways") or () if name != hosts.MESH]
+        if self.gateways is None:
+            return []
+        full = [name if "/" in name else f"{rule.namespace}/{name}" for name in named]
+        return named if not self.gateways & set(full) else []
+
+    def _protocol_reasons(self, rule: Object) -> Iterator[str]:
+        if rule.spec.get("tcp") or rule.spec.get("tls"):
+            return
+        landscape = self._landscape
+        services = [landscape.service(host) for host in virtual_services.hosts_of(rule)]
+        ports = [[p.value for p in s["spec"]["ports"].items] if s else [] for s in services]
+        if ports and not any(not each or any_takes_http_rules(each) for each in ports):
+            yield f"no port of {_names(rule)} is HTTP, and it has only http rules"
+
+    def _broken_ways(self, rule: Object) -> Iterator[str]:
+        """Say so where every destination of every http rule gets 503."""
+        landscape, broken = self._landscape, list[str]()
+        for way in top(rule)["spec"]["http"].items:
+            if not way["route"].items:
+                return
+            for destination in _weighted(way):
+                problems = analyzer.destination_warnings(destination, landscape)
+                lost = [p.message for p in problems if p.code == analyzer.NOT_FOUND]
+                if not lost:
+                    return
+                broken += lost
+        if broken:
+            yield f"all of its requests get 503: {'; '.join(dict.fromkeys(broken))}"
+
+    def _sidecar_reasons(self, rule: Object) -> Iterator[str]:
+        """Compare with what the sidecar follows: of rules out of sight it alone knows."""
+        if self.followed is None or not rule.spec.get("http"):
+            return
+        own = {each.host: each.rules for each in self.followed}
+        mine = [host for host in virtual_services.hosts_of(rule) if host in self._hosts_here]
+        if not mine or any((rule.namespace, rule.name) in own.get(host, ()) for host in mine):
+            return
+        others = [_title(place) for host in mine for place in own.get(host, ())]
+        if others:
+            yield f"the test client's sidecar follows {', '.join(dict.fromkeys(others))} instead"
+        else:
+            yield "the test client's sidecar has not got it"
+
+    def _destination_rule_reasons(self, rule: Object) -> Iterator[str]:
+        warnings = analyzer.warnings([rule], self._landscape)
+        yield from (p.message for p in warnings if p.code == analyzer.UNKNOWN_HOST)
+        selector = (rule.spec.get("workloadSelector") or {}).get("matchLabels")
+        here = [labels for namespace, labels in self.pods if namespace == self.namespace]
+        senders = here if self.sender is None else [self.sender]
+        clients: list[Mapping[str, str]] = [each for each in senders if _selects(selector, each)]
+        if selector and not clients:
+            whom = "no pod" if self.sender is None else "other pods than the test client"
+            yield f"its workloadSelector selects {whom}"
+            return
+        host = hosts.resolve(str(rule.spec.get("host", "")), rule.namespace)
+        table = destination_rules.read_rules(
+            [item for item in self.objects if item.kind == "DestinationRule"], self.root_namespace
+        )
+        chosen = [
+            destination_rules.choose(table, host, self.namespace, each) for each in clients or [{}]
+        ]
+        if not any(each and each.has(rule) for each in chosen):
+            others = dict.fromkeys(f"{each.namespace}/{each.name}" for each in chosen if each)
+            instead = f"clients here follow DestinationRule {', '.join(others)} instead"
+            yield instead if others else "its exportTo leaves out the clients here"
+
+    def _remarks(self, rule: Object) -> Iterator[str]:
+        for problem in analyzer.warnings([rule], self._landscape):
+            if problem.code in TOLD:
+                yield _text(problem)
+
+
+def _text(problem: Problem) -> str:
+    return f"{problem.message}: {problem.hint}" if problem.hint else problem.message
+
+
+def _weighted(way: Node) -> list[Node]:
+    """Give the destinations that get any requests."""
+    routes = way["route"].items
+    got = [route for route in routes if route["weight"].number or len(routes) == 1]
+    return [route["destination"] for route in got]
+
+
+def _selects(selector: Mapping[str, str] | None, labels: Mapping[str, str]) -> bool:
+    return not selector or hosts.within(selector, labels)
+
+
+def _virtual_service(namespace: str, name: str, named: Sequence[str]) -> Object:
+    """Give what is known of a rule that may not be seen."""
+    metadata = {"name": name, "namespace": namespace}
+    return Object({"kind": "VirtualService", "metadata": metadata, "spec": {"hosts": list(named)}})
+
+
+def _title(place: tuple[str, str]) -> str:
+    return f"VirtualService {'/'.join(place)}"
+
+
+def _names(rule: Object) -> str:
+    return ", ".join(str(host) for host in rule.spec.get("hosts") or ())
+
+
+def _gateways(names: Sequence[str]) -> str:
+    return f"the gateway{'s' if len(names) > 1 else ''} {', '.join(names)}"
+
+
+def _are(names: Sequence[str]) -> str:
+    return "are" if len(names) > 1 else "is"

@@ -1,0 +1,145 @@
+"""What rules can refer to: services, subsets, pods, and one another. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from meshdemo.objects.place import Node, top
+from meshdemo.rules import hosts, virtual_services
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from meshdemo.objects.model import Object
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """All that will be there, as far as it is known."""
+
+    objects: tuple[Object, ...]
+    moment: str
+    """When that will be created which is not there yet."""
+    created: Mapping[tuple[str, str, str, str], str] = field(default_factory=dict)
+    """When each object was created that is there already."""
+    running: tuple[tuple[str, Mapping[str, str]], ...] = ()
+    """Namespace and labels of pods, beside those that will be made from the objects."""
+    namespace: str = ""
+    """The only namespace whose services are known; empty where all are."""
+
+    @classmethod
+    def after(cls, objects: Sequence[Object], existing: Sequence[Object], moment: str) -> Landscape:
+        """Give what will be there after ``objects`` were applied beside what exists."""
+        merged = {item.key: item for item in (*existing, *objects)}
+        created = {item.key: str(item.metadata.get("creationTimestamp") or "") for item in existing}
+        return cls(tuple(merged.values()), moment, created)
+
+    def age(self, item: Object) -> str:
+        """Give when it was, or will be, created."""
+        return self.created.get(item.key) or self.moment
+
+    def precedence(self, item: Object) -> tuple[int, str, str, str]:
+        """Give what decides between two VirtualServices for one host: the lesser one wins."""
+        return virtual_services.precedence(item, self.age(item))
+
+    def of(self, kind: str) -> list[Node]:
+        """Give the objects of a kind."""
+        return [top(item) for item in self.objects if item.kind == kind]
+
+    @cached_property
+    def services(self) -> dict[str, Node]:
+        """The Services by their full host names."""
+        found = self.of("Service")
+        return {hosts.service_host(node.item.name, node.item.namespace): node for node in found}
+
+    @cached_property
+    def subsets(self) -> frozenset[tuple[str, str]]:
+        """Host and name of every subset of every DestinationRule."""
+        return frozenset(self.named_subsets(self.objects))
+
+    @staticmethod
+    def named_subsets(objects: Iterable[Object]) -> Iterator[tuple[str, str]]:
+        """Give host and name of every subset of DestinationRules."""
+        for node in (top(item) for item in objects if item.kind == "DestinationRule"):
+            host = hosts.resolve(node["spec"]["host"].text, node.item.namespace)
+            yield from ((host, subset["name"].text) for subset in node["spec"]["subsets"].items)
+
+    @cached_property
+    def rules_by_host(self) -> dict[str, list[Object]]:
+        """The VirtualServices of the mesh by the full names of their hosts, the winners first."""
+        found: dict[str, list[Object]] = {}
+        for item in sorted(self.objects, key=self.precedence):
+            if item.kind == "VirtualService" and virtual_services.is_for_mesh(item):
+                for host in virtual_services.hosts_of(item):
+                    found.setdefault(host, []).append(item)
+        return found
+
+    def merged_with(self, rule: Node) -> list[Node]:
+        """Give the other DestinationRules that Istio merges with one, the oldest first."""
+        found = self._merged[_merged_as(rule)]
+        return [other for other in found if other.item.key != rule.item.key]
+
+    @cached_property
+    def _merged(self) -> dict[str, list[Node]]:
+        found: dict[str, list[Node]] = {}
+        for rule in sorted(
+            self.of("DestinationRule"), key=lambda n: (self.age(n.item), n.item.name)
+        ):
+            found.setdefault(_merged_as(rule), []).append(rule)
+        return found
+
+    @cached_property
+    def pods(self) -> list[tuple[str, Mapping[str, str]]]:
+        """Namespace and labels of all pods, and of everything that pods are made from."""
+        bare = [(node.item.namespace, node) for node in self.of("Pod")]
+        templates = [
+            (node.item.namespace, node["spec"]["template"])
+            for node in map(top, self.objects)
+            if "template" in node["spec"] and node["spec"]["replicas"].value != 0
+        ]
+        made = [(place, node["metadata"]["labels"].texts) for place, node in (*bare, *templates)]
+        return [*self.running, *made]
+
+    def would_know(self, host: str) -> bool:
+        """Tell whether a service of this full name would be seen from here."""
+        return not self.namespace or host.endswith(f".{self.namespace}.{hosts.DOMAIN}")
+
+    def service(self, host: str) -> Node | None:
+        """Find the Service of a host; for a wildcard any that it covers."""
+        if not hosts.is_wildcard(host):
+            return self.services.get(host.removesuffix("."))
+        covered = (name for name in self.services if hosts.overlap(host, name))
+        return next((self.services[name] for name in covered), None)
+
+    def has_subset(self, host: str, subset: str) -> bool:
+        """Tell whether a DestinationRule for the host has the subset."""
+        return any(name == subset and hosts.overlap(of, host) for of, name in self.subsets)
+
+    def subset_has_pod(self, service: Node, host: str, subset: str) -> bool:
+        """Tell whether a subset of this name, by any DestinationRule for the host, has a pod."""
+        return any(
+            self.has_pod(service, each["labels"].texts)
+            for node in self.of("DestinationRule")
+            if hosts.overlap(hosts.resolve(node["spec"]["host"].text, node.item.namespace), host)
+            for each in node["spec"]["subsets"].items
+            if each["name"].text == subset
+        )
+
+    def has_pod(self, service: Node, labels: Mapping[str, str]) -> bool:
+        """Tell whether a pod behind the service has these labels too."""
+        wanted = {**service["spec"]["selector"].texts, **labels}
+        namespace = service.item.namespace
+        return any(place == namespace and hosts.within(wanted, has) for place, has in self.pods)
+
+
+def _merged_as(rule: Node) -> str:
+    """Write what DestinationRules that become one have in common."""
+    spec = rule["spec"]
+    host = hosts.resolve(spec["host"].text, rule.item.namespace)
+    exported = sorted(node.text for node in spec["exportTo"].items)
+    return json.dumps(
+        [rule.item.namespace, host, exported, spec["workloadSelector"].value], sort_keys=True
+    )

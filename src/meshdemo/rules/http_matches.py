@@ -1,0 +1,189 @@
+"""Whether a rule's host and the conditions of its http rules hold for a request.
+
+The meaning is Istio's (``HTTPMatchRequest``), as its sidecar's Envoy applies it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from meshdemo.errors import InputError
+from meshdemo.rules.hosts import MESH, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from meshdemo.verdict.traffic import Request
+
+EXPECT_HINT = "say what to expect, as in --expect v2=100%"
+
+_SET_ON_THE_WAY = frozenset(
+    {"accept", "accept-encoding", "connection", "host", "user-agent", "via", "x-request-id"}
+)
+"""Headers that client or sidecar set by themselves, to what nobody said."""
+_SET_ON_THE_WAY_PREFIXES = (":", "x-envoy-", "x-forwarded-", "x-b3-", "@request.")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request and where it comes from, in the terms of a rule's conditions."""
+
+    host: str
+    port: int
+    authority: str
+    path: str
+    query: Mapping[str, str]
+    method: str
+    headers: Mapping[str, str]
+    namespace: str
+    """The client's."""
+    labels: Mapping[str, str]
+    """The client's."""
+
+    @classmethod
+    def of(cls, request: Request, namespace: str, labels: Mapping[str, str]) -> Call:
+        """Take a request apart; raises InputError for one that no rule can be tried on."""
+        try:
+            url = urlsplit(request.url)
+            port = url.port or 80
+        except ValueError as error:
+            raise InputError(f"{request.url} is no URL: {error}") from error
+        if url.scheme != "http" or not url.hostname:
+            raise InputError(f"{request.url} is no URL of the form http://HOST/PATH")
+        if {".", ".."} & set(url.path.lower().replace("%2e", ".").split("/")):
+            raise undecided("its path has '.' or '..' in it, which is resolved on the way")
+        headers = _joined(request.headers)
+        if "host" in headers:
+            raise undecided("it has a Host header of its own")
+        return cls(
+            host=url.hostname.rstrip("."),
+            port=port,
+            authority=url.netloc.rpartition("@")[2].removesuffix(":80"),
+            path=url.path or "/",
+            query=_first_values(url.query),
+            method=request.method,
+            headers=headers,
+            namespace=namespace,
+            labels=labels,
+        )
+
+
+def undecided(reason: str) -> InputError:
+    """Make the error for a request whose answers the rules promise to no version."""
+    return InputError(f"the rules promise no version for this request: {reason}", hint=EXPECT_HINT)
+
+
+def full_name(host: str, namespace: str) -> str:
+    """Complete a rule's host as Istio does; capitals are no difference to a request."""
+    return resolve(host, namespace).lower()
+
+
+def fit(pattern: str, host: str) -> int:
+    """Say how closely a rule's host fits: exactly, by the longest wildcard, 0 for not at all."""
+    if pattern == host:
+        return 2 * len(host)
+    return len(pattern) if pattern.startswith("*") and host.endswith(pattern[1:]) else 0
+
+
+def concerns(rule: Mapping[str, Any], call: Call) -> bool:
+    """Tell whether the client's sidecar gets this rule for the port at all."""
+    matches = rule.get("match") or ()
+    return not matches or any(_is_from_here(match, call) for match in matches)
+
+
+def holds(rule: Mapping[str, Any], call: Call) -> bool:
+    """Tell whether this rule takes the request."""
+    matches = rule.get("match") or ()
+    return not matches or any(
+        _is_from_here(match, call) and all(_conditions(match, call)) for match in matches
+    )
+
+
+def _is_from_here(match: Mapping[str, Any], call: Call) -> bool:
+    """Apply what Istio decides for each sidecar, before any request."""
+    if match.get("port") and match["port"] != call.port:
+        return False
+    if gateways := match.get("gateways"):  # then it ignores where the request comes from
+        return MESH in gateways
+    if match.get("sourceNamespace", "") not in ("", call.namespace):
+        return False
+    return (match.get("sourceLabels") or {}).items() <= call.labels.items()
+
+
+def _conditions(match: Mapping[str, Any], call: Call) -> Iterator[bool]:
+    """Try one condition after the other, those last that may be impossible to decide."""
+    yield _path_holds(match, call.path)
+    for name, value in (("scheme", "http"), ("method", call.method), ("authority", call.authority)):
+        yield name not in match or _holds(match[name], value)
+    for name, condition in (match.get("queryParams") or {}).items():
+        yield _holds(condition, call.query.get(name))
+    for name, condition in (match.get("headers") or {}).items():
+        yield _holds(condition, _header(call, name))
+    for name, condition in (match.get("withoutHeaders") or {}).items():
+        # A header that is missing counts as an empty one, except where presence is asked for.
+        missing = None if _is_presence(condition) else ""
+        found = _header(call, name)
+        yield not _holds(condition, missing if found is None else found)
+
+
+def _path_holds(match: Mapping[str, Any], path: str) -> bool:
+    condition = match.get("uri")
+    if not condition:
+        return True
+    if match.get("ignoreUriCase") and "regex" not in condition:
+        condition = {kind: text.lower() for kind, text in condition.items()}
+        path = path.lower()
+    return _holds(condition, path)
+
+
+def _holds(condition: Mapping[str, str] | None, value: str | None) -> bool:
+    """Apply a StringMatch; None is a value that is not there."""
+    if value is None or not condition or _is_presence(condition):
+        return value is not None
+    if "exact" in condition:
+        return value == condition["exact"]
+    if "prefix" in condition:
+        return value.startswith(condition["prefix"])
+    return _matches(condition["regex"], value)
+
+
+def _is_presence(condition: Mapping[str, str] | None) -> bool:
+    return not condition or condition.get("regex") == "*"
+
+
+def _matches(regex: str, value: str) -> bool:
+    """Match as RE2 does; what only RE2 knows cannot be decided here."""
+    try:
+        if "[:" in regex:
+            raise undecided(f"the regex {regex} cannot be tried here")
+        return re.fullmatch(regex, value, re.ASCII) is not None
+    except re.error as error:
+        raise undecided(f"the regex {regex} cannot be tried here: {error}") from error
+
+
+def _header(call: Call, name: str) -> str | None:
+    key = name.lower()
+    value = call.headers.get(key)
+    if value is None and (key in _SET_ON_THE_WAY or key.startswith(_SET_ON_THE_WAY_PREFIXES)):
+        raise undecided(f"a rule asks for the header {name}, which is set on the way")
+    return value
+
+
+def _joined(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        key = name.lower()
+        joined[key] = f"{joined[key]},{value}" if key in joined else value
+    return joined
+
+
+def _first_values(query: str) -> dict[str, str]:
+    """Take a query apart as Envoy does: the first value counts, nothing is decoded."""
+    values: dict[str, str] = {}
+    for part in query.split("&") if query else ():
+        name, _, value = part.partition("=")
+        values.setdefault(name, value)
+    return values

@@ -1,0 +1,187 @@
+"""A traffic rule in words, as ``status`` and ``describe`` show it. Pure.
+
+    hosts shop; x-user = anna: v2; else v1 90, v2 10; timeout 0.1s; abort 30 % 503
+
+Nothing that the rule says about traffic is left out: what has no words of its own here is written
+as its field and value.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from meshdemo.objects.documents import field_name
+from meshdemo.rules.http_matches import full_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from meshdemo.objects.documents import FieldPath
+    from meshdemo.objects.model import Object
+
+_PLAIN = re.compile(r"[^\s;,:\"']+")
+_SUBJECTS = {"uri": "path", "authority": "host", "method": "method", "scheme": "scheme"}
+_MATCHES = {"exact": "=", "prefix": "starts with", "regex": "matches"}
+_MATCHES_NOT = {"exact": "!=", "prefix": "does not start with", "regex": "does not match"}
+_HEADERS = {"set": "set", "add": "add", "remove": "remove"}
+_NAMES_ONLY = ("name", "statPrefix")
+"""Fields of a match or a rule that only name it, in logs and statistics."""
+
+
+def summary(rule: Object) -> tuple[str, ...]:
+    """Say in a few words each what a DestinationRule or a VirtualService does."""
+    words = _destination_rule if rule.kind == "DestinationRule" else _virtual_service
+    return tuple(words(rule))
+
+
+def _destination_rule(rule: Object) -> Iterator[str]:
+    spec = rule.spec
+    subsets = spec.get("subsets") or []
+    names = ", ".join(map(_subset, subsets))
+    yield f"host {spec.get('host')}" + (f", subsets {names}" if names else "")
+    if labels := (spec.get("workloadSelector") or {}).get("matchLabels"):
+        yield f"for pods with {_labels(labels)}"
+    yield from _settings(spec, ("host", "subsets", "workloadSelector"))
+    for subset in subsets:
+        for words in _settings(subset, ("name", "labels")):
+            yield f"{subset.get('name')}: {words}"
+
+
+def _subset(subset: Mapping[str, Any]) -> str:
+    name, labels = str(subset.get("name")), subset.get("labels") or {}
+    return name if labels == {"version": name} else f"{name} ({_labels(labels) or 'all pods'})"
+
+
+def _virtual_service(rule: Object) -> Iterator[str]:
+    spec = rule.spec
+    yield f"hosts {', '.join(map(str, spec.get('hosts') or []))}"
+    yield from _settings(spec, ("hosts", "http", "tcp", "tls"))
+    for protocol in ("http", "tls", "tcp"):
+        before = "" if protocol == "http" else f"{protocol} "
+        conditional = False
+        for way in spec.get(protocol) or []:
+            when = _when(way)
+            first = "else " if conditional else "to " if way.get("route") else ""
+            answer = _answer(way, rule) or "no destination"
+            yield f"{before}{when or first}{answer}"
+            yield from _extras(way)
+            conditional = conditional or bool(when)
+
+
+def _when(way: Mapping[str, Any]) -> str:
+    """Give the condition of a rule with its colon; empty if it takes every request."""
+    conditions = [" and ".join(_conditions(match or {})) for match in way.get("match") or []]
+    return f"{' or '.join(conditions)}: " if conditions and all(conditions) else ""
+
+
+def _conditions(match: Mapping[str, Any]) -> Iterator[str]:
+    for field, subject in _SUBJECTS.items():
+        if field in match:
+            yield _compared(subject, match[field])
+    if match.get("ignoreUriCase"):
+        yield "path in any case"
+    for name, wanted in (match.get("headers") or {}).items():
+        yield _compared(name, wanted)
+    for name, wanted in (match.get("withoutHeaders") or {}).items():
+        yield _compared(name, wanted, negated=True)
+    for name, wanted in (match.get("queryParams") or {}).items():
+        yield _compared(f"?{name}", wanted)
+    if labels := match.get("sourceLabels"):
+        yield f"from pods with {_labels(labels)}"
+    if namespace := match.get("sourceNamespace"):
+        yield f"from namespace {namespace}"
+    told = ("headers", "withoutHeaders", "queryParams", "sourceLabels", "sourceNamespace")
+    yield from _settings(match, (*_SUBJECTS, *told, "ignoreUriCase", *_NAMES_ONLY))
+
+
+def _compared(subject: str, wanted: Mapping[str, Any] | None, *, negated: bool = False) -> str:
+    words = _MATCHES_NOT if negated else _MATCHES
+    for kind, value in (wanted or {}).items():
+        return f"{subject} {words.get(kind, kind)} {_value(value)}"
+    return f"no {subject}" if negated else f"{subject} is there"
+
+
+def _answer(way: Mapping[str, Any], rule: Object) -> str:
+    """Say who gets the request: each destination, with its weight where there are several."""
+    routes = way.get("route") or []
+    names = [_destination(route, rule) for route in routes]
+    if len(routes) > 1:
+        names = [f"{n} {r.get('weight') or 0}" for n, r in zip(names, routes, strict=True)]
+    others = _settings({n: way[n] for n in ("redirect", "directResponse", "delegate") if n in way})
+    return ", ".join([*names, *others])
+
+
+def _destination(route: Mapping[str, Any], rule: Object) -> str:
+    """Name a destination, by its subset alone if it is of the rule's own host."""
+    target = route.get("destination") or {}
+    host, subset = str(target.get("host")), target.get("subset")
+    hosts = {full_name(str(each), rule.namespace) for each in rule.spec.get("hosts") or []}
+    own = hosts == {full_name(host, rule.namespace)}
+    name = host if not subset else str(subset) if own else f"{subset} of {host}"
+    port = (target.get("port") or {}).get("number")
+    more = [*([f"port {port}"] if port else []), *_header_changes(route)]
+    return " ".join([name, *([f"({', '.join(more)})"] if more else [])])
+
+
+def _extras(way: Mapping[str, Any]) -> Iterator[str]:
+    """Say what else happens to the request on its way."""
+    if timeout := way.get("timeout"):
+        yield f"timeout {timeout}"
+    fault = way.get("fault") or {}
+    for name in ("delay", "abort"):
+        if what := fault.get(name):
+            yield _fault(name, what)
+    yield from _header_changes(way)
+    told = ("match", "route", "redirect", "directResponse", "delegate")
+    yield from _settings(way, (*told, "timeout", "fault", "headers", *_NAMES_ONLY))
+
+
+def _fault(name: str, what: Mapping[str, Any]) -> str:
+    """Name a fault with its share of the requests: without any it befalls nobody, as in Istio."""
+    percentage = what.get("percentage")
+    share = (percentage or {}).get("value") if percentage is not None else what.get("percent")
+    values = [str(v) for field, v in what.items() if field not in ("percentage", "percent")]
+    return " ".join([name, f"{share or 0:g} %", *values])
+
+
+def _header_changes(part: Mapping[str, Any]) -> Iterator[str]:
+    for side in ("request", "response"):
+        changes = ((part.get("headers") or {}).get(side)) or {}
+        for field, verb in _HEADERS.items():
+            found = changes.get(field) or {}
+            named = [f"{n} = {_value(found[n])}" if isinstance(found, dict) else n for n in found]
+            if named:
+                yield f"{verb} {side} header{'s' if len(named) > 1 else ''} {', '.join(named)}"
+
+
+def _settings(part: Mapping[str, Any], told: tuple[str, ...] = ()) -> Iterator[str]:
+    """Write fields that have no words here as they are: ``retries.attempts 3``."""
+    for name, value in part.items():
+        if name not in told and (leaves := list(_leaves(value, (name,)))):
+            yield ", ".join(leaves)
+
+
+def _leaves(value: Any, path: FieldPath) -> Iterator[str]:  # noqa: ANN401 - any part of an object
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from _leaves(inner, (*path, str(name)))
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        for index, item in enumerate(value):
+            yield from _leaves(item, (*path, index))
+    elif isinstance(value, list):
+        yield f"{field_name(path)} {', '.join(map(_value, value))}"
+    elif value is not None:
+        yield field_name(path) if value == {} else f"{field_name(path)} {_value(value)}"
+
+
+def _labels(labels: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in labels.items())
+
+
+def _value(value: Any) -> str:  # noqa: ANN401 - any scalar
+    """Write a value, in quotes where it could be taken for something else."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    is_plain = _PLAIN.fullmatch(text) and text.isprintable()
+    return text if is_plain else json.dumps(text, ensure_ascii=False)

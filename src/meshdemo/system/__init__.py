@@ -1,0 +1,1 @@
+"""The machine underneath: programs, files, locks, time, the web."""

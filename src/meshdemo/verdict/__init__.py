@@ -1,0 +1,1 @@
+"""From answers to a verdict: what is expected, what was counted, and what that proves."""

@@ -1,0 +1,202 @@
+"""What to expect: a share of the answers for each version, and the split that a route asks for.
+
+Shares are fractions, so that three times 33.4 % is over 100 % and 33.3 + 33.3 + 33.4 is not.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, TypeVar
+
+from meshdemo.errors import InputError, Problem
+from meshdemo.verdict.traffic import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+_Number = TypeVar("_Number")
+
+EXAMPLE = "v2=100% or v1=50%,v2=50%"
+SPLIT_EXAMPLE = "v2, or v1=90 v2=10, or v1=90%,v2=10%"
+MAX_WEIGHT = 1_000_000
+"""Far below what Envoy can add up (32 bits), and finer than anyone can measure."""
+
+_NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12}")
+_WHOLE = re.compile(r"[0-9]{1,12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """The share of the answers that each version shall give, in the order it was said.
+
+    What the shares leave up to 1 may come from any known version, and never from an error.
+    """
+
+    shares: tuple[tuple[str, Fraction], ...]
+
+    @classmethod
+    def of(cls, shares: Mapping[str, Fraction]) -> Expectation:
+        """Make one from a mapping."""
+        return cls(tuple(shares.items()))
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The versions that are named."""
+        return tuple(version for version, _ in self.shares)
+
+    @property
+    def rest(self) -> Fraction:
+        """What is left to any version."""
+        return 1 - sum((share for _, share in self.shares), Fraction(0))
+
+    @property
+    def is_exact(self) -> bool:
+        """Tell whether every share is all or nothing, so that one wrong answer decides."""
+        return all(is_exact(share) for _, share in self.shares)
+
+    def __str__(self) -> str:
+        return ",".join(f"{version}={percent(share)}%" for version, share in self.shares)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Weights for versions, as a VirtualService takes them."""
+
+    weights: tuple[tuple[str, int], ...]
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The versions that are named."""
+        return tuple(version for version, _ in self.weights)
+
+    @property
+    def expectation(self) -> Expectation:
+        """What this split promises."""
+        total = sum(weight for _, weight in self.weights)
+        return Expectation(tuple((v, Fraction(weight, total)) for v, weight in self.weights))
+
+    def __str__(self) -> str:
+        return ",".join(f"{version}={weight}" for version, weight in self.weights)
+
+
+def is_exact(share: Fraction) -> bool:
+    """Tell whether a share is all or nothing."""
+    return share in (0, 1)
+
+
+def percent(share: Fraction) -> str:
+    """Write a share in per cent: exactly if it has an end, else with two decimals."""
+    value = share * 100
+    decimals = next((places for places in range(13) if (value * 10**places).denominator == 1), 2)
+    # Not through a float: that would round what has an end.
+    scaled = round(value * 10**decimals)
+    whole, fraction = divmod(scaled, 10**decimals)
+    text = f"{whole}.{fraction:0{decimals}d}" if decimals else str(whole)
+    return text.rstrip("0").rstrip(".") if decimals else text
+
+
+def parse(text: str | Sequence[str]) -> Expectation:
+    """Read ``v1=50%,v2=50%``, also in several pieces; a bare number is per cent too.
+
+    Raises InputError with all problems.
+    """
+    shares, problems = _read(text, _share)
+    total = sum(shares.values(), Fraction(0))
+    if total > 1:
+        problems.append(Problem(f"the shares sum to {percent(total)} %, which is over 100 %"))
+    if problems:
+        hint = f"write it as {EXAMPLE}"
+        raise InputError("the expectation cannot be used", problems, hint=hint)
+    return Expectation.of(shares)
+
+
+def parse_split(text: str | Sequence[str]) -> Split:
+    """Read ``v1=90 v2=10`` (in proportion), ``v1=90%,v2=10%`` (100 in all) or one ``v2``.
+
+    Raises InputError with all problems.
+    """
+    parts = _parts(text)
+    if len(parts) == 1 and VERSION.fullmatch(parts[0]):
+        return Split(((parts[0], 100),))
+    weights, problems = _read(text, _weight)
+    if not problems:
+        problems += _sum_problems(weights, [part.endswith("%") for part in parts])
+    if problems:
+        hint = f"write it as {SPLIT_EXAMPLE}"
+        raise InputError("the split cannot be used", problems, hint=hint)
+    return Split(tuple(weights.items()))
+
+
+def _read(
+    text: str | Sequence[str], number: Callable[[str], _Number]
+) -> tuple[dict[str, _Number], list[Problem]]:
+    """Read what each version is given, and everything that is wrong with it."""
+    values: dict[str, _Number] = {}
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    for part in _parts(text):
+        try:
+            version, value = _pair(part, seen)
+            values[version] = number(value)
+        except ValueError as error:
+            problems.append(Problem(str(error), subject=f"'{part}'"))
+    if not seen:
+        problems.append(Problem("no version is named"))
+    return values, problems
+
+
+def _parts(text: str | Sequence[str]) -> list[str]:
+    pieces = [text] if isinstance(text, str) else text
+    return [part.strip() for piece in pieces for part in piece.split(",")]
+
+
+def _pair(part: str, seen: set[str]) -> tuple[str, str]:
+    """Take a part into version and number; ValueError says what is wrong with it."""
+    version, equals, value = (piece.strip() for piece in part.partition("="))
+    if not VERSION.fullmatch(version):
+        raise ValueError(
+            "a version is 1 to 63 letters, digits, '-', '_' and '.', "
+            "and begins and ends with a letter or digit"
+        )
+    if version in seen:
+        raise ValueError(f"{version} is there twice")
+    seen.add(version)
+    if not equals or not value:
+        raise ValueError(f"it says no number for {version}")
+    if value.startswith("-"):
+        raise ValueError(f"{value} is negative")
+    return version, value
+
+
+def _share(value: str) -> Fraction:
+    number = value.removesuffix("%").strip()
+    if not _NUMBER.fullmatch(number):
+        raise ValueError(f"'{value}' is no number of per cent")
+    share = Fraction(number) / 100
+    if share > 1:
+        raise ValueError(f"{value} is over 100 %")
+    return share
+
+
+def _weight(value: str) -> int:
+    number = value.removesuffix("%").strip()
+    if not _WHOLE.fullmatch(number):
+        raise ValueError(f"'{value}' is no whole number")
+    if int(number) > MAX_WEIGHT:
+        raise ValueError(f"{value} is over {MAX_WEIGHT:,}")
+    return int(number)
+
+
+def _sum_problems(weights: Mapping[str, int], signs: list[bool]) -> Iterator[Problem]:
+    total = sum(weights.values())
+    if any(signs) and not all(signs):
+        yield Problem("some numbers have a % and some have not")
+    elif any(signs) and total != 100:  # noqa: PLR2004 - per cent
+        yield Problem(f"the shares sum to {total} %, not to 100 %")
+    elif total == 0:
+        yield Problem("all weights are 0, so no version would get the traffic")
+    elif len(weights) == 1 and total != 100:  # noqa: PLR2004 - per cent
+        (version,) = weights
+        yield Problem(f"{version} alone gets everything, whatever its weight: name the others too")

@@ -1,0 +1,184 @@
+"""verify: wait until the rules are live, measure once, judge.
+
+Waiting and measuring are two phases with a duration each. Waiting decides nothing; and the
+measurement is never repeated until it passes. What failed on the measuring side, or changed
+meanwhile, is no fault of the mesh: then nothing is proved.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from meshdemo.errors import BrokenOff, EnvironmentFailed, TimedOut
+from meshdemo.objects import model
+from meshdemo.rules.http_matches import undecided
+from meshdemo.verdict import judging
+from meshdemo.verdict.traffic import Request, Sample, Tally
+from meshdemo.walkthrough import pods as who
+from meshdemo.walkthrough.events import Measuring, Note, Waiting
+from meshdemo.walkthrough.meanwhile import Scene, disturbance
+from meshdemo.walkthrough.sight import Sight
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.engines.results import Where
+    from meshdemo.objects.model import Object
+    from meshdemo.verdict.expectation import Expectation
+    from meshdemo.verdict.judging import Verdict
+    from meshdemo.verdict.traffic import Reply
+    from meshdemo.walkthrough.events import Story
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be proved."""
+
+    expectation: Expectation | None = None
+    """None means what the applied rules promise."""
+    request: Request = field(default_factory=Request)
+    """Without a URL it is about the walkthrough's app, or else the only Service."""
+    requests: int | None = None
+    """None means as many as a verdict on the expectation is worth."""
+    wait: float = 10.0
+    """Seconds that the rules may take to be live."""
+    timeout: float = 300.0
+    """Seconds that the requests may take all together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Convergence:
+    """The wait for the rules before the measurement; it decides nothing."""
+
+    seconds: float
+    cause: str = ""
+    """Why the rules were not live when the measurement began; empty if they were."""
+
+    @property
+    def live(self) -> bool:
+        return not self.cause
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The verdict, and all that it rests on."""
+
+    where: Where
+    expectation: Expectation
+    promised: bool
+    """Whether the rules said what to expect, and not the user."""
+    sample: Sample
+    tally: Tally
+    verdict: Verdict
+    convergence: Convergence
+
+
+def measure(engine: Engine, question: Question) -> Story[Measured]:
+    """Prove or refute an expectation by counting answers. Nothing is started for it."""
+    client = who.require_client(engine)
+    sight = Sight.of(engine, question.request, client)
+    request, rules = sight.request, model.rules(sight.objects)
+    if not client.injected and rules:
+        yield who.unheeded(client)
+    expectation = question.expectation or _promised(engine, sight)
+    if question.expectation is None and (beside := sight.unaccounted()):
+        text = f"the promise does not account for what touches the request: {', '.join(beside)}"
+        yield Note(text, warning=True)
+    scene = Scene.of(sight)
+    yield Waiting("until the rules are live")
+    convergence = _converge(engine, rules, question.wait)
+    if not convergence.live:
+        yield Note(
+            f"measured although the rules were not live after {convergence.seconds:.1f} s: "
+            f"{convergence.cause}",
+            warning=True,
+        )
+    count = question.requests or judging.default_requests(expectation)
+    known = who.versions_of(request.url, client.namespace, sight.objects, sight.pods)
+    counts = Tally.of(sorted({*expectation.versions, *known}))
+    yield Measuring(counts, count)
+    sample = take(engine, request, count, question.timeout, counts)
+    _require_sending(engine, sample)
+    sample = replace(sample, disturbed=disturbance(engine, sample, scene))
+    return Measured(
+        where=engine.where,
+        expectation=expectation,
+        promised=question.expectation is None,
+        sample=sample,
+        tally=counts,
+        verdict=judging.judge(
+            expectation,
+            counts,
+            complete=sample.complete,
+            broken_off=sample.broken_off,
+            disturbed=sample.disturbed,
+        ),
+        convergence=convergence,
+    )
+
+
+def _promised(engine: Engine, sight: Sight) -> Expectation:
+    """Say what the rules promise, if the client follows no others than those that one sees."""
+    expectation = sight.promised()
+    if sight.sender.injected and (unseen := sight.strangers(engine.surroundings().followed)):
+        names = ", ".join(unseen)
+        raise undecided(f"the test client's sidecar follows {names} for it, which may not be read")
+    return expectation
+
+
+def addressed(engine: Engine, question: Question) -> Question:
+    """Give the question with the URL that is meant where none was said."""
+    request = who.addressed(question.request, engine.where.namespace, engine.objects())
+    return replace(question, request=request)
+
+
+def expected(engine: Engine, question: Question) -> Expectation:
+    """Say what a measurement will be judged by."""
+    if question.expectation:
+        return question.expectation
+    return Sight.of(engine, question.request, who.require_client(engine)).promised()
+
+
+def take(engine: Engine, request: Request, count: int, timeout: float, counts: Tally) -> Sample:
+    """Send the requests, and keep every reply with the time that they took all together.
+
+    Each is counted in ``counts`` as it comes, for whoever watches or breaks it off.
+    """
+    began = time.monotonic()
+    replies: list[Reply] = []
+    broken_off = ""
+    try:
+        for reply in engine.send(request, count, timeout):
+            replies.append(reply)
+            counts.add(reply)
+    except BrokenOff as error:
+        broken_off = (
+            " ".join(filter(None, (f"{error.message}.", error.hint)))
+            if error.hint
+            else error.message
+        )
+    return Sample(request, count, tuple(replies), time.monotonic() - began, broken_off)
+
+
+def _require_sending(engine: Engine, sample: Sample) -> None:
+    """Refuse to judge a mesh by a test client that is down: then nothing was sent into it."""
+    if any(not reply.error for reply in sample.replies):
+        return
+    client = who.require_client(engine)
+    if client.is_ready and not client.message:
+        return
+    message = f"the test client {client.name} cannot send: {client.message or 'it is not ready'}"
+    raise EnvironmentFailed(message, hint=who.BEGIN)
+
+
+def _converge(engine: Engine, rules: Sequence[Object], wait: float) -> Convergence:
+    """Wait until the rules are live; a rule that can never be is no reason not to measure."""
+    began, cause = time.monotonic(), ""
+    try:
+        engine.wait_ready(rules, wait)
+    except (TimedOut, EnvironmentFailed) as error:
+        cause = error.message
+    return Convergence(time.monotonic() - began, cause)
