@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from meshdemo.engines import files, record
+from meshdemo.engines import run_record
 from meshdemo.engines.local.runs import SOCKET_PATH_LIMIT
 from meshdemo.engines.local.store import Store
 from meshdemo.errors import EnvironmentFailed, TimedOut
-from meshdemo.manifests import Object
+from meshdemo.objects.model import Object
+from meshdemo.system import files
 
 
 def begun(folder: Path) -> Store:
@@ -173,7 +174,7 @@ def test_what_somebody_else_wrote_into_a_file_of_ours_is_not_used(
     objects.write_text(f"{first}\n{rest}---\n{'[' * depth}{']' * depth}\n")
     pods.write_text(pods.read_text().replace("1", f"{'[' * depth}{']' * depth}"))
     for use in (store.objects, store.plan):
-        with pytest.raises(record.Damaged):
+        with pytest.raises(run_record.Damaged):
             use()
 
 
@@ -198,7 +199,7 @@ def test_a_file_that_says_nothing_is_an_error_that_names_it_and_the_way_out(
     store.save_plan({"pods": []})
     assert store.plan() == {"pods": []}
     (tmp_path / name).write_bytes(text.encode("latin-1"))
-    with pytest.raises(record.Damaged, match=name) as failure:
+    with pytest.raises(run_record.Damaged, match=name) as failure:
         (store.run(), store.objects(), store.plan())
     assert "meshdemo down" in failure.value.hint
 
@@ -217,7 +218,18 @@ def test_a_record_of_another_version_is_an_error_that_names_it(
     tmp_path: Path, run: dict[str, object]
 ) -> None:
     (tmp_path / "run.json").write_text(json.dumps(run))
-    with pytest.raises(record.Damaged, match=r"run\.json"):
+    with pytest.raises(run_record.Damaged, match=r"run\.json"):
+        Store(tmp_path).run()
+
+
+@pytest.mark.parametrize("name", ["run", "created", "sockets", "envoy", "folder", "namespace"])
+def test_a_record_that_leaves_something_empty_is_an_error_that_names_it(
+    tmp_path: Path, name: str
+) -> None:
+    begun(tmp_path)
+    file = tmp_path / "run.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), name: ""}))
+    with pytest.raises(run_record.Damaged, match=name):
         Store(tmp_path).run()
 
 

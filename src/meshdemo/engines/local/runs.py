@@ -16,9 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meshdemo.engines import LOCAL, files, record
+from meshdemo.engines import run_record
+from meshdemo.engines.protocol import LOCAL
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.settings import absolute
+from meshdemo.system import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,7 +63,7 @@ class Run:
         sockets = Path(self.sockets)
         if not files.is_own_folder(sockets):
             return False
-        marked = files.text(sockets / record.MADE) == self.mark
+        marked = files.text(sockets / run_record.MADE) == self.mark
         return _is_inside(sockets, self.folder) or (marked and not sockets.stat().st_mode & 0o077)
 
 
@@ -83,13 +85,13 @@ def lost(name: str, folder: Path, began_in: Path) -> Run:
 
 
 def read(data: Mapping[str, object], folder: Path) -> Run:
-    """Read a record of the state directory. Raises record.Damaged if it is not to be trusted."""
+    """Read a record of the state directory. Raises run_record.Damaged if it cannot be trusted."""
     values = {name: data.get(name) for name in Run.__dataclass_fields__}
-    if wrong := [name for name, value in values.items() if not isinstance(value, str)]:
-        raise record.Damaged(folder / record.FILE, f"it has no {', '.join(wrong)}")
+    if wrong := [name for name, value in values.items() if not (value and isinstance(value, str))]:
+        raise run_record.Damaged(folder / run_record.FILE, f"it has no {', '.join(wrong)}")
     run = Run(**{name: str(value) for name, value in values.items()})
     if why := _doubt(run, folder):
-        raise record.Damaged(folder / record.FILE, why)
+        raise run_record.Damaged(folder / run_record.FILE, why)
     return run
 
 
@@ -100,7 +102,7 @@ def ensure_sockets(run: Run) -> None:
         sockets.mkdir(mode=0o700, exist_ok=True)
         mode = sockets.lstat().st_mode
         if run.owns_sockets or not any(sockets.iterdir()):
-            files.write_if_changed(sockets / record.MADE, run.mark)
+            files.write_if_changed(sockets / run_record.MADE, run.mark)
     except OSError as error:
         message = f"{sockets}, a folder for sockets, cannot be made: {error.strerror}"
         raise EnvironmentFailed(message, hint="Remove it, then: meshdemo down") from error
