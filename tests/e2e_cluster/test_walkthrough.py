@@ -156,9 +156,12 @@ def test_a_foreign_object_is_never_taken_over_unless_it_may_be_adopted(
 def test_a_client_that_dies_in_the_middle_is_inconclusive(
     deployed: Cluster, namespace: str
 ) -> None:
+    kubectl = f"kubectl --context {deployed.context} -n {namespace}"
+    sends = 'for f in /proc/[0-9]*/comm; do read n < $f && [ "$n" = curl ] && exit; done; exit 1'
     ended = deployed.sh(
-        f"(sleep 2.5; kubectl --context {deployed.context} -n {namespace} delete pod "
-        "-l app=testclient --grace-period=0 --force >/dev/null) & "
+        f"(for _ in $(seq 200); do {kubectl} exec deploy/testclient -- sh -c {shlex.quote(sends)} "
+        f"&& break; sleep 0.1; done; sleep 1; {kubectl} delete pod -l app=testclient --force"
+        ") >/dev/null 2>&1 & "
         f"meshdemo verify --context {deployed.context} -n {namespace} --expect v2=100% "
         "--requests 20000 -o json; code=$?; wait; exit $code"
     )
