@@ -15,18 +15,18 @@ import copy
 import json
 import random
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from tests.paths import MANIFESTS, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
 BASES = tuple(
     file.read_text(encoding="utf-8")
-    for folder in (ROOT / "manifests", ROOT / "tests" / "golden" / "cases")
+    for folder in (MANIFESTS, ROOT / "tests" / "golden" / "cases")
     for file in sorted(folder.glob("*.yaml"))
 )
 LONG = 20_000

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.paths import ROOT
 
 from meshdemo import __version__
 from meshdemo.engines.local import fields
@@ -22,7 +23,6 @@ from meshdemo.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 BIN = Path(sys.executable).parent
 JSON = "docs/reference/exit-codes-and-json.md"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 from tests.chaos import trial as t
+from tests.paths import MANIFESTS
 
 if TYPE_CHECKING:
     import subprocess
@@ -38,7 +39,7 @@ class Act:
     @property
     def stdin(self) -> bytes:
         """Give what it reads, if it does."""
-        files = sorted(t.MANIFESTS.glob("*.yaml")) if self.line.endswith("-f -") else []
+        files = sorted(MANIFESTS.glob("*.yaml")) if self.line.endswith("-f -") else []
         return b"---\n".join(file.read_bytes() for file in files)
 
 
@@ -48,7 +49,7 @@ ACTS = (
     Act("up -o json --requests 500", NOTHING),
     Act("up -o json --requests 500", DEPLOYED),
     Act("up -o json --requests 500"),
-    Act(f"up --no-verify -f {t.MANIFESTS}", NOTHING),
+    Act(f"up --no-verify -f {MANIFESTS}", NOTHING),
     Act("deploy", NOTHING),
     Act("deploy"),
     Act("inject", DEPLOYED),

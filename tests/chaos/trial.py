@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
+from tests.paths import MANIFESTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-ROOT = Path(__file__).parents[2]
-MANIFESTS = ROOT / "manifests"
 PROGRAM = Path(sys.executable).with_name("meshdemo")
 BOUND = 90
 """Seconds that a command may take; undisturbed none takes three, on an idle machine."""

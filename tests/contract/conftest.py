@@ -10,10 +10,10 @@ import os
 import uuid
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.paths import MANIFESTS
 
 from meshdemo.engines.local.engine import LocalEngine
 from meshdemo.engines.protocol import say_nothing
@@ -23,11 +23,11 @@ from meshdemo.verdict.traffic import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from meshdemo.engines.protocol import Engine
     from meshdemo.objects.model import Object
 
-FOLDER = Path(__file__).parents[2] / "manifests"
 LOCAL, CLUSTER = "local", "cluster"
 CONTEXT = os.environ.get("MESHDEMO_E2E_CONTEXT", "")
 KUBECONFIG = os.environ.get("KUBECONFIG")  # read before the tests' environment is cleaned
@@ -97,7 +97,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def walkthrough(engine: Engine) -> dict[str, tuple[Object, ...]]:
     """Give the article's objects by the names of their files."""
     space = engine.where.namespace
-    return {p.stem: reading.read([str(p)], namespace=space) for p in FOLDER.glob("*.yaml")}
+    return {p.stem: reading.read([str(p)], namespace=space) for p in MANIFESTS.glob("*.yaml")}
 
 
 @pytest.fixture

@@ -8,16 +8,17 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.paths import MANIFESTS
 
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects import reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from meshdemo.engines.local.engine import LocalEngine
     from meshdemo.objects.model import Object
@@ -56,7 +57,6 @@ engine.wait_ready(objects, 30)
 """
 """Applies or deletes objects, and is killed when it comes to the phase: just before a file takes
 its place, or before a process is started."""
-MANIFESTS = Path(__file__).parents[2] / "manifests"
 
 
 def kill_at(

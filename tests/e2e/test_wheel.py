@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.paths import MANIFESTS, ROOT
 
 from meshdemo import __version__
 
@@ -21,11 +22,10 @@ if TYPE_CHECKING:
 
     from tests.e2e.conftest import Mesh
 
-ROOT = Path(__file__).parents[2]
 NAMES = {"yaml": "pyyaml", "websocket": "websocket-client"}
 """Distributions that are not called as what is imported."""
 NAME = f"meshdemo-{__version__}"
-MANIFESTS = {file for file in (ROOT / "manifests").rglob("*") if file.is_file()}
+SHIPPED = {file for file in MANIFESTS.rglob("*") if file.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +74,13 @@ def test_the_walkthrough_works_from_the_wheel_alone(
     out = tmp_path / "out"
     mesh.run("manifests", str(out))
     written = {file.relative_to(out) for file in out.rglob("*") if file.is_file()}
-    assert written == {file.relative_to(ROOT / "manifests") for file in MANIFESTS}
+    assert written == {file.relative_to(MANIFESTS) for file in SHIPPED}
 
 
 def test_the_wheel_holds_the_package_the_manifests_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    shipped = {f"meshdemo/_{file.relative_to(ROOT).as_posix()}" for file in MANIFESTS}
+    shipped = {f"meshdemo/_{file.relative_to(ROOT).as_posix()}" for file in SHIPPED}
     assert shipped <= names
     assert "meshdemo/py.typed" in names
     assert {name for name in names if not name.startswith(("meshdemo/", f"{NAME}.dist-info/"))} == {

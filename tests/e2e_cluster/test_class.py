@@ -6,18 +6,19 @@ import json
 import re
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.paths import MANIFESTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     Cluster = Any
     Ended = Any
 
-RBAC = Path(__file__).parents[2] / "manifests" / "rbac"
+RBAC = MANIFESTS / "rbac"
 SYSTEM = "istio-system"
 ISTIO = "deployment,service,configmap,secret,serviceaccount,role,rolebinding,destinationrule"
 GLOBAL = (

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.paths import MANIFESTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     Cluster = Any
 
-MANIFESTS = Path(__file__).parents[2] / "manifests"
 SYSTEM = "istio-system"
 RULE = """
 apiVersion: networking.istio.io/v1

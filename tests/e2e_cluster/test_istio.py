@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.paths import MANIFESTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     Cluster = Any
 
-MANIFESTS = Path(__file__).parents[2] / "manifests"
 SYSTEM = "istio-system"
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(400)]

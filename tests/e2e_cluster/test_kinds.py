@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.paths import MANIFESTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Cluster = Any
 
-MANIFESTS = Path(__file__).parents[2] / "manifests"
 pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("istio")]
 
 IMAGE = "zze326/test-tools"

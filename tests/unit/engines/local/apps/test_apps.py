@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
-from tests.unit.apps.conftest import app_environment, held_port
+from tests.unit.engines.local.conftest import app_environment, held_port
 
 import meshdemo
 from meshdemo.engines.local.apps import server
 from meshdemo.engines.local.apps.echo import Steering, join_repeated, read_steering
 
 if TYPE_CHECKING:
-    from tests.unit.apps.conftest import App, Launch, Start
+    from tests.unit.engines.local.conftest import App, Launch, Start
 
 LOOPBACK = "127.0.0.1"
 PATIENCE = 60.0

@@ -29,7 +29,7 @@ from meshdemo.verdict.traffic import Request
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.unit.cluster.conftest import Dial, Serve
+    from tests.unit.engines.cluster.conftest import Dial, Serve
 
     from meshdemo.engines.cluster.api.kube import Kube
 

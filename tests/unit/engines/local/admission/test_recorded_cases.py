@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from tests.paths import RECORDED_CASES
 
 from meshdemo.engines.local.admission import Admission, admit
 from meshdemo.objects import reading
 
-CASES = Path(__file__).parents[1] / "fidelity" / "cases"
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def admitted(case: dict[str, Any]) -> Admission:
@@ -21,7 +22,7 @@ def admitted(case: dict[str, Any]) -> Admission:
 
 def cases(verdict: str) -> list[Any]:
     found = []
-    for path in sorted(CASES.glob("*.yaml")):
+    for path in sorted(RECORDED_CASES.glob("*.yaml")):
         recorded = json.loads(path.with_suffix(".expected.json").read_text(encoding="utf-8"))
         if recorded["verdict"] == verdict:
             found.append(pytest.param(path, id=path.stem))
@@ -81,6 +82,6 @@ def test_most_of_the_accepted_cases_are_admitted() -> None:
 def test_a_rule_that_is_probably_not_meant_gets_a_warning_with_its_line(
     name: str, code: str
 ) -> None:
-    warnings = admitted(read(CASES / f"{name}.yaml")).warnings
+    warnings = admitted(read(RECORDED_CASES / f"{name}.yaml")).warnings
     assert [item.code for item in warnings] == [code]
     assert all(item.line > 1 and item.file == "case.yaml" for item in warnings)

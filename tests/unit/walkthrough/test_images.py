@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from tests.paths import MANIFESTS
 
 from meshdemo.errors import InputError
 from meshdemo.objects.model import WORKLOAD_KINDS, Object
 from meshdemo.objects.reading import read
 from meshdemo.walkthrough.images import ImageChoice, images_of, mirrored
 
-MANIFESTS = Path(__file__).parents[2] / "manifests"
 OBJECTS = read([str(MANIFESTS / name) for name in ("app-istio.yaml", "test-client.yaml")])
 
 

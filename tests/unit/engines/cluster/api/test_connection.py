@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 import yaml
+from tests.paths import LOOPBACK_PEM
 
 from meshdemo.engines.cluster.api import remote_exec as remote
 from meshdemo.engines.cluster.api.connection import Denied, Forbidden, Unauthenticated
@@ -27,7 +28,7 @@ from meshdemo.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.unit.cluster.conftest import Serve
+    from tests.unit.engines.cluster.conftest import Serve
 
     Write = Callable[..., str]
 
@@ -216,7 +217,7 @@ def test_a_server_whose_certificate_is_not_to_be_checked_brings_no_warning(
     server: Server, write: Write
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(Path(__file__).with_name("loopback.pem"))
+    context.load_cert_chain(LOOPBACK_PEM)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
@@ -334,7 +335,7 @@ def test_a_certificate_of_another_authority_is_no_cluster_that_is_down(
 ) -> None:
     server = Server()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(Path(__file__).with_name("loopback.pem"))
+    context.load_cert_chain(LOOPBACK_PEM)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     config = tmp_path / "config"
     address = {"server": f"https://127.0.0.1:{server.server_port}"}

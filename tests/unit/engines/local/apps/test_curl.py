@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.apps.conftest import held_port
+from tests.unit.engines.local.conftest import held_port
 
 from meshdemo.engines.local.apps.curl import ensure_curl, expand, read_options, wish_of
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
-    from tests.unit.apps.conftest import Recorder
+    from tests.unit.engines.local.conftest import Recorder
 
     Curl = Callable[..., subprocess.CompletedProcess[str]]
 

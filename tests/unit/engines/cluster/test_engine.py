@@ -14,7 +14,7 @@ from meshdemo.walkthrough import strictness
 from meshdemo.walkthrough.plan import Plan
 
 if TYPE_CHECKING:
-    from tests.unit.cluster.conftest import FakeKube
+    from tests.unit.engines.cluster.conftest import FakeKube
 
     from meshdemo.engines.cluster.api.kube import Kube
 

@@ -14,7 +14,7 @@ from meshdemo.errors import EnvironmentFailed, InputError
 from meshdemo.objects import model
 
 if TYPE_CHECKING:
-    from tests.unit.cluster.conftest import Dial
+    from tests.unit.engines.cluster.conftest import Dial
 
     from meshdemo.engines.cluster.api.kube import Kube
 

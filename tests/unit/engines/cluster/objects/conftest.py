@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.unit.cluster.conftest import Dial, Serve
+    from tests.unit.engines.cluster.conftest import Dial, Serve
 
     from meshdemo.engines.cluster.api.kube import Kube
 

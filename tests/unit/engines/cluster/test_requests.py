@@ -21,7 +21,7 @@ from meshdemo.verdict.traffic import Reply, Request
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.unit.cluster.conftest import Serve
+    from tests.unit.engines.cluster.conftest import Serve
 
 MARK = "0123abcd"
 

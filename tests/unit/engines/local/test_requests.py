@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.apps.conftest import held_port
+from tests.unit.engines.local.conftest import held_port
 
 from meshdemo.engines.local import requests
 from meshdemo.engines.local.requests import BODY_LIMIT, SIDE_BY_SIDE, Connections, environment, send
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from http.server import BaseHTTPRequestHandler
 
-    from tests.unit.apps.conftest import Recorder
+    from tests.unit.engines.local.conftest import Recorder
 
 LOOPBACK = "127.0.0.1"
 PATIENCE = 60.0

@@ -9,20 +9,19 @@ import ssl
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.paths import LOOPBACK_PEM
 
 from meshdemo.objects import sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from meshdemo.errors import Problem
 
-PEM = Path(__file__).parent / "cluster" / "loopback.pem"
-"""Key and certificate of 127.0.0.1; they guard nothing."""
 FIFO_SECONDS = 0.1
 
 
@@ -151,10 +150,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A server on loopback that is trusted."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(PEM))
+    monkeypatch.setenv("SSL_CERT_FILE", str(LOOPBACK_PEM))
     monkeypatch.setenv("no_proxy", "*")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(PEM)
+    context.load_cert_chain(LOOPBACK_PEM)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         server.socket = context.wrap_socket(server.socket, server_side=True)

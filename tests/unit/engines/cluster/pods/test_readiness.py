@@ -14,7 +14,7 @@ from meshdemo.errors import EnvironmentFailed, TimedOut
 from meshdemo.objects.model import Object
 
 if TYPE_CHECKING:
-    from tests.unit.cluster.conftest import FakeKube
+    from tests.unit.engines.cluster.conftest import FakeKube
 
 SPEC = {"replicas": 1}
 LONG = 3.0

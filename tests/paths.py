@@ -1,0 +1,11 @@
+"""Where the files are that several tests read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+MANIFESTS = ROOT / "manifests"
+RECORDED_CASES = ROOT / "tests" / "fidelity" / "cases"
+LOOPBACK_PEM = ROOT / "tests" / "loopback.pem"
+"""Key and certificate of 127.0.0.1; they guard nothing."""
