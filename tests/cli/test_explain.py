@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.conftest import FakeEngine
+from tests.objects import made
 
 from meshdemo.engines.results import Where
 from meshdemo.objects import model, reading
@@ -88,14 +89,13 @@ def test_the_rules_of_a_split_are_shown_as_they_are_applied(deployed: Cli) -> No
 
 
 def test_rules_that_others_made_are_not_among_what_is_removed() -> None:
-    given = [rule("mine", {"meshdemo.dev/run": "blue"}), rule("theirs", {})]
+    ours = {"labels": {"meshdemo.dev/run": "blue"}}
+    given = [
+        made("VirtualService", "mine", "blue", metadata=ours),
+        made("VirtualService", "theirs", "blue"),
+    ]
     engine = FakeEngine(Where("cluster", "kind", "blue", "https://server"))
     engine.applied = {item.key: item for item in given}
     (started, *_) = route.clear(engine, Plan())
     assert isinstance(started, Started)
     assert started.commands == ("kubectl delete virtualservice mine",)
-
-
-def rule(name: str, labels: dict[str, str]) -> model.Object:
-    metadata = {"name": name, "namespace": "blue", "labels": labels}
-    return model.Object({"kind": "VirtualService", "metadata": metadata, "spec": {}})

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from tests.objects import made
 
 from meshdemo.engines.local import fields
 from meshdemo.engines.local.fields import types
-from meshdemo.objects.model import Object
 from meshdemo.rules.summary import summary
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ http:
 
 
 def words(kind: str, spec: Any) -> str:
-    metadata = {"name": "rule", "namespace": "default"}
-    return "; ".join(summary(Object({"kind": kind, "metadata": metadata, "spec": spec})))
+    return "; ".join(summary(made(kind, namespace="default", **spec)))
 
 
 def test_a_canary_for_one_user_with_faults() -> None:

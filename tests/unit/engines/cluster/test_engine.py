@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
+from tests.objects import route, service, to, virtual_service
 
 from meshdemo.engines.cluster.engine import ClusterEngine
 from meshdemo.errors import InputError
-from meshdemo.objects.model import Object
 from meshdemo.settings import Settings
 from meshdemo.walkthrough import strictness
 from meshdemo.walkthrough.plan import Plan
@@ -21,25 +21,10 @@ if TYPE_CHECKING:
 SETTINGS = Settings(namespace="shop", istioctl="/nowhere/istioctl")
 
 
-def rule(host: str) -> Object:
-    metadata = {"name": "app", "namespace": "shop"}
-    spec: dict[str, Any] = {
-        "hosts": ["app"],
-        "http": [{"route": [{"destination": {"host": host}}]}],
-    }
-    version = "networking.istio.io/v1beta1"
-    data = {"apiVersion": version, "kind": "VirtualService", "metadata": metadata, "spec": spec}
-    return Object(data, "app.yaml")
-
-
 @pytest.fixture
 def engine(kube: FakeKube) -> ClusterEngine:
-    metadata = {"name": "app", "namespace": "shop"}
-    spec = {"selector": {"app": "app"}, "ports": [{"name": "http", "port": 80}]}
-    kube.put(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}},
-        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec},
-    )
+    kube.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
+    kube.put(service().data)
     found = ClusterEngine(SETTINGS)
     found.kube = cast("Kube", kube)
     return found
@@ -51,11 +36,13 @@ def test_what_is_odd_about_rules_is_refused_and_nothing_applied(
 ) -> None:
     plan = Plan(SETTINGS, files, strict=True)
     with pytest.raises(InputError, match="--strict: there are warnings") as refusal:
-        strictness.heed(engine, plan, [rule("apq")])
+        strictness.heed(engine, plan, [virtual_service(route(to(host="apq")))])
     (problem,) = refusal.value.problems
     assert (problem.code, problem.field) == ("IST0101", "spec.http[0].route[0].destination.host")
     assert ("VirtualService", "shop", "app") not in kube.objects
 
 
 def test_what_is_in_order_passes(engine: ClusterEngine) -> None:
-    strictness.heed(engine, Plan(SETTINGS, ("app.yaml",), strict=True), [rule("app")])
+    strictness.heed(
+        engine, Plan(SETTINGS, ("app.yaml",), strict=True), [virtual_service(route(to()))]
+    )

@@ -5,23 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.objects import manifest
 
 from meshdemo.engines.cluster.api.connection import Forbidden
 from meshdemo.engines.cluster.namespace_view import View
 from meshdemo.errors import EnvironmentFailed
 
 
-def item(kind: str, name: str, namespace: str, **spec: Any) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": namespace}
-    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": spec}
-
-
 def rule(namespace: str, host: str, **spec: Any) -> dict[str, Any]:
-    return item("VirtualService", "theirs", namespace, hosts=[host], **spec)
+    return manifest("VirtualService", "theirs", namespace, hosts=[host], **spec)
 
 
 def seen(kube: Any, *items: dict[str, Any]) -> list[str]:
-    kube.put(item("Service", "app", "shop"), *items)
+    kube.put(manifest("Service", "app", "shop"), *items)
     return [found.title for found in View(kube, "shop").seen() if found.kind != "Service"]
 
 
@@ -48,21 +44,21 @@ def test_a_rule_of_another_namespace_counts_if_it_holds_for_a_service_here(
 
 
 def test_subsets_for_the_whole_mesh_count(kube: Any) -> None:
-    there = item("DestinationRule", "all", "istio-system", host=FQDN)
+    there = manifest("DestinationRule", "all", "istio-system", host=FQDN)
     assert seen(kube, there) == ["DestinationRule istio-system/all"]
 
 
 def test_the_root_namespace_is_that_of_the_istio_that_is_there(kube: Any) -> None:
-    plane = item("Deployment", "istiod", "mesh", template={"spec": {"containers": [{}]}})
+    plane = manifest("Deployment", "istiod", "mesh", template={"spec": {"containers": [{}]}})
     plane["metadata"]["labels"] = {"app": "istiod"}
-    usual = item("DestinationRule", "all", "istio-system", host=FQDN)
-    there = item("DestinationRule", "all", "mesh", host=FQDN)
+    usual = manifest("DestinationRule", "all", "istio-system", host=FQDN)
+    there = manifest("DestinationRule", "all", "mesh", host=FQDN)
     assert seen(kube, plane, usual, there) == ["DestinationRule mesh/all"]
     assert View(kube, "shop").root_namespace == "mesh"
 
 
 def test_rules_of_the_root_namespace_are_seen_once_from_within(kube: Any) -> None:
-    kube.put(item("DestinationRule", "all", "istio-system", host=FQDN))
+    kube.put(manifest("DestinationRule", "all", "istio-system", host=FQDN))
     assert len(View(kube, "istio-system").seen()) == 1
 
 
@@ -77,12 +73,12 @@ def test_towards_another_namespace_its_services_and_rules_count_and_what_touches
     kube: Any,
 ) -> None:
     kube.put(
-        item("Service", "ratings", "other"),
+        manifest("Service", "ratings", "other"),
         rule("other", "ratings", exportTo=["."]),
-        item("Sidecar", "narrow", "shop"),
-        item("AuthorizationPolicy", "closed", "other"),
-        item("PeerAuthentication", "strict", "istio-system"),
-        item("PeerAuthentication", "far", "elsewhere"),
+        manifest("Sidecar", "narrow", "shop"),
+        manifest("AuthorizationPolicy", "closed", "other"),
+        manifest("PeerAuthentication", "strict", "istio-system"),
+        manifest("PeerAuthentication", "far", "elsewhere"),
     )
     found = {found.title for found in View(kube, "shop").towards("other")}
     assert found == {
@@ -113,14 +109,14 @@ def test_towards_another_namespace_its_services_and_rules_count_and_what_touches
 def test_whom_a_rule_is_exported_to_that_does_not_say_so_is_the_meshs_to_decide(
     kube: Any, mesh: str, holds: bool
 ) -> None:
-    settings = {**item("ConfigMap", "istio", "istio-system"), "data": {"mesh": mesh}}
+    settings = {**manifest("ConfigMap", "istio", "istio-system"), "data": {"mesh": mesh}}
     assert bool(seen(kube, settings, rule("other", FQDN))) is holds
     assert seen(kube, settings, rule("other", FQDN, exportTo=["*"]))
 
 
 def test_a_client_that_is_still_being_created_is_told_so(kube: Any) -> None:
     waiting = {"waiting": {"reason": "PodInitializing"}}
-    client = item("Pod", "testclient", "shop", containers=[{"name": "test-tools"}])
+    client = manifest("Pod", "testclient", "shop", containers=[{"name": "test-tools"}])
     client["metadata"]["labels"] = {"app": "testclient"}
     states = [{"name": "test-tools", "state": waiting, "ready": False}]
     client["status"] = {"phase": "Pending", "containerStatuses": states}

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.objects import manifest
 
 from meshdemo.engines.cluster.api.kube import Forbidden, Unauthenticated, Unreachable
 from meshdemo.engines.cluster.prerequisites import Doctor
@@ -103,13 +104,11 @@ def test_rules_of_other_namespaces_for_services_here_are_named(
 ) -> None:
     name = "rules of other namespaces for services here are known"
     assert examine(meshed)[name].detail == "none"
-    spec = {"hosts": ["app.default.svc.cluster.local"]}
-    app = {"name": "app", "namespace": "default"}
+    host = "app.default.svc.cluster.local"
     meshed.put(
-        {"apiVersion": "v1", "kind": "Service", "metadata": app},
-        {"apiVersion": "v1", "kind": "VirtualService", "spec": spec,
-         "metadata": {"name": "theirs", "namespace": "other"}},
-    )  # fmt: skip
+        manifest("Service", namespace="default"),
+        manifest("VirtualService", "theirs", "other", hosts=[host]),
+    )
     check = examine(meshed)[name]
     assert (check.ok, check.detail) == (True, "VirtualService other/theirs")
 
@@ -151,13 +150,8 @@ def test_an_image_that_cannot_be_pulled_is_named(meshed: Any, examine: Examine) 
     waiting = {"reason": "ImagePullBackOff", "message": "no such host"}
     state = {"image": "dustise/flaskapp", "state": {"waiting": waiting}}
     running = {"image": "fine", "state": {"running": {}}}
-    meshed.put(
-        {
-            "kind": "Pod",
-            "metadata": {"name": "app-1", "namespace": "default"},
-            "status": {"containerStatuses": [running, state]},
-        }
-    )
+    pod = manifest("Pod", "app-1", "default")
+    meshed.put({**pod, "status": {"containerStatuses": [running, state]}})
     check = examine(meshed)["images can be pulled"]
     assert check.detail == "dustise/flaskapp: no such host"
     assert "--image" in check.hint
@@ -195,7 +189,7 @@ def test_another_mesh_is_named(meshed: Any, examine: Examine) -> None:
 
 
 def test_what_an_earlier_run_left_is_listed(meshed: Any, examine: Examine) -> None:
-    metadata = {"name": "app", "namespace": "default", "labels": {"meshdemo.dev/run": "default"}}
-    meshed.put({"kind": "Service", "metadata": metadata})
+    labels = {"labels": {"meshdemo.dev/run": "default"}}
+    meshed.put(manifest("Service", namespace="default", metadata=labels))
     detail = examine(meshed)["what an earlier run left is known"].detail
     assert detail == "Service app (meshdemo down removes them)"

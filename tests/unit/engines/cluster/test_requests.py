@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.objects import destination_rule, manifest, service, to, virtual_service
 
 from meshdemo.engines.cluster import requests
 from meshdemo.engines.cluster.api.remote_exec import NOT_STARTED, read_status
@@ -100,16 +101,12 @@ def test_what_a_loader_says_on_standard_error_is_no_answer(
     assert run(job) == [Reply(200, "v1")] * 9
 
 
-def to(subset: str | None = None, **more: Any) -> dict[str, Any]:
-    return {"destination": {"host": "app", **({"subset": subset} if subset else {})}, **more}
-
-
 @pytest.mark.parametrize(
     ("injected", "route", "policy", "side_by_side", "fresh"),
     [
         (True, None, {}, False, False),
         (True, [to("v1")], {}, True, False),
-        (True, [to("v1", weight=50), to("v2", weight=50)], {}, True, False),
+        (True, [to("v1", 50), to("v2", 50)], {}, True, False),
         (True, [to()], {}, False, False),
         (True, [to("v1")], {"connectionPool": {"http": {"http2MaxRequests": 1}}}, False, False),
         (True, [to("v1")], {"loadBalancer": {"simple": "PASSTHROUGH"}}, True, True),
@@ -129,24 +126,17 @@ def test_requests_overtake_each_other_only_where_that_changes_nothing(
     side_by_side: bool,
     fresh: bool,
 ) -> None:
-    def item(kind: str, name: str, labels: dict[str, str] | None = None, **more: Any) -> Any:
-        metadata = {"name": name, "namespace": "shop", "labels": labels or {}}
-        return {"apiVersion": "v1", "kind": kind, "metadata": metadata, **more}
+    def pod(name: str, *containers: str, **labels: str) -> dict[str, Any]:
+        named = [{"name": each} for each in containers]
+        return manifest("Pod", name, metadata={"labels": labels}, containers=named)
 
-    containers = [{"name": "app"}, *([{"name": "istio-proxy"}] if injected else ())]
-    sender = item("Pod", "testclient", {"app": "testclient"}, spec={"containers": containers})
-    versions = [
-        item("Pod", f"app-{version}", {"app": "app", "version": version}, spec={"containers": []})
-        for version in ("v1", "v2")
-    ]
-    ports = [{"name": "http", "port": 80}]
-    kube.put(sender, *versions)
-    kube.put(item("Service", "app", spec={"selector": {"app": "app"}, "ports": ports}))
-    subsets = [{"name": version, "labels": {"version": version}} for version in ("v1", "v2")]
-    spec = {"host": "app", "subsets": subsets, "trafficPolicy": policy}
+    proxy = ("istio-proxy",) if injected else ()
+    sender = pod("testclient", "app", *proxy, app="testclient")
+    versions = [pod(f"app-{each}", app="app", version=each) for each in ("v1", "v2")]
+    kube.put(sender, *versions, service().data)
     if route:
-        kube.put(item("DestinationRule", "app", spec=spec))
-        kube.put(item("VirtualService", "app", spec={"hosts": ["app"], "http": [{"route": route}]}))
+        kube.put(destination_rule("v1", "v2", trafficPolicy=policy).data)
+        kube.put(virtual_service({"route": route}).data)
     job = requests.job(View(kube, "shop"), status.pod(sender), Request(), 5)
     assert (job.side_by_side, job.fresh_connections) == (side_by_side, fresh)
 

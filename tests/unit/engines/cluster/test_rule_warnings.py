@@ -5,36 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.objects import created, destination_rule, made, route, service, to, virtual_service
 
 from meshdemo.engines.cluster import rule_warnings
 from meshdemo.engines.results import Pod
-from meshdemo.objects import model
 
 if TYPE_CHECKING:
     from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
 
-API = "networking.istio.io/v1"
 PODS = [
     Pod("app-v1-0", "shop", {"app": "app", "version": "v1"}, (), injected=True, phase="Running")
 ]
 
 
-def made(kind: str, name: str, spec: dict[str, Any], **metadata: str) -> Object:
-    version = "v1" if kind == "Service" else "apps/v1" if kind == "StatefulSet" else API
-    data = {"name": name, "namespace": "shop", **metadata}
-    return model.Object({"apiVersion": version, "kind": kind, "metadata": data, "spec": spec})
+APP, SUBSETS = service(), destination_rule("v1")
 
 
-def route(name: str = "mine", host: str = "app", subset: str = "v1", **metadata: str) -> Object:
-    way = {"route": [{"destination": {"host": host, "subset": subset}}]}
-    return made("VirtualService", name, {"hosts": ["app"], "http": [way]}, **metadata)
-
-
-APP = made("Service", "app", {"selector": {"app": "app"}, "ports": [{"port": 80}]})
-SUBSETS = made(
-    "DestinationRule", "app", {"host": "app", "subsets": [{"name": "v1", "labels": {"app": "app"}}]}
-)
+def mine(host: str = "app", subset: str = "v1", **more: Any) -> Object:
+    return virtual_service(route(to(subset, host=host)), **{"name": "mine", **more})
 
 
 def warned(*objects: Object, seen: tuple[Object, ...] = (APP, SUBSETS)) -> list[Problem]:
@@ -42,7 +31,7 @@ def warned(*objects: Object, seen: tuple[Object, ...] = (APP, SUBSETS)) -> list[
 
 
 def test_what_refers_to_what_is_there_is_not_warned_of() -> None:
-    assert warned(route(), SUBSETS) == []
+    assert warned(mine(), SUBSETS) == []
 
 
 @pytest.mark.parametrize(
@@ -54,40 +43,37 @@ def test_what_refers_to_what_is_there_is_not_warned_of() -> None:
     ],
 )
 def test_a_destination_that_is_not_there_is_warned_of(host: str, subset: str, words: str) -> None:
-    (found,) = warned(route(host=host, subset=subset))
+    (found,) = warned(mine(host, subset))
     assert found.code == "IST0101"
     assert words in str(found)
 
 
 @pytest.mark.parametrize("host", ["app.other.svc.cluster.local", "example.com"])
 def test_of_a_service_that_cannot_be_seen_nothing_is_said(host: str) -> None:
-    subsets = made("DestinationRule", "far", {"host": host, "subsets": [{"name": "v1"}]})
-    assert warned(route(host=host), subsets) == []
+    subsets = destination_rule("v1", name="far", host=host)
+    assert warned(mine(host), subsets) == []
 
 
 def test_a_subset_without_pods_is_warned_of_unless_something_to_come_makes_them() -> None:
-    new = {"host": "app", "subsets": [{"name": "v2", "labels": {"version": "v2"}}]}
-    (found,) = warned(made("DestinationRule", "new", new))
+    new = destination_rule("v2", name="new")
+    (found,) = warned(new)
     assert found.code == "IST0173"
     template = {"metadata": {"labels": {"app": "app", "version": "v2"}}}
-    assert warned(made("DestinationRule", "new", new),
-                  made("StatefulSet", "app-v2", {"template": template})) == []  # fmt: skip
+    assert warned(new, made("StatefulSet", "app-v2", template=template)) == []
 
 
 @pytest.mark.parametrize("is_there", [True, False], ids=["after it was created", "before"])
 def test_of_two_rules_for_one_host_the_older_one_wins(*, is_there: bool) -> None:
-    older = route("zebra", creationTimestamp="2026-01-01T00:00:00Z")
-    mine = route("mine", creationTimestamp="2026-01-01T00:00:01Z")
-    (found,) = warned(route("mine"), seen=(APP, SUBSETS, older, *([mine] if is_there else [])))
+    older = mine(name="zebra", metadata=created("2026-01-01T00:00:00Z"))
+    there = mine(metadata=created("2026-01-01T00:00:01Z"))
+    (found,) = warned(mine(), seen=(APP, SUBSETS, older, *([there] if is_there else [])))
     assert found.code == "IST0109"
     assert "VirtualService shop/zebra names the same host" in found.message
     assert "VirtualService shop/zebra wins" in found.hint
 
 
 def test_a_route_into_a_subset_that_selects_no_pod_is_warned_of() -> None:
-    nobody = {"name": "v2", "labels": {"version": "v2"}}
-    rules = made("DestinationRule", "app", {"host": "app", "subsets": [nobody]})
-    (found,) = warned(route(subset="v2"), seen=(APP, rules))
+    (found,) = warned(mine(subset="v2"), seen=(APP, destination_rule("v2")))
     assert (found.code, found.field) == ("IST0173", "spec.http[0].route[0].destination.subset")
     assert 'the subset "v2" of "app" selects no pod' in str(found)
     assert found.hint == "requests to it get 503"
@@ -107,8 +93,7 @@ def test_a_route_into_a_subset_that_selects_no_pod_is_warned_of() -> None:
 def test_a_rule_for_a_service_of_another_namespace_is_warned_of(
     host: str, exported: list[str] | None, warns: bool
 ) -> None:
-    way = {"route": [{"destination": {"host": "app", "subset": "v1"}}]}
-    spec = {"hosts": [host], "http": [way], **({"exportTo": exported} if exported else {})}
-    found = [str(each) for each in warned(made("VirtualService", "mine", spec))]
+    spec: dict[str, Any] = {"hosts": [host], **({"exportTo": exported} if exported else {})}
+    found = [str(each) for each in warned(mine(**spec))]
     assert bool(found) is warns
     assert all("namespace other: the rule holds there as well" in each for each in found)

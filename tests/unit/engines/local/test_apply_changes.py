@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tests.objects import made
 
 from meshdemo.engines.local.apply_changes import as_written, merge
 from meshdemo.objects.labels import COMMAND, DIRECTORY
-from meshdemo.objects.model import Object
+
+if TYPE_CHECKING:
+    from meshdemo.objects.model import Object
 
 
-def pod(name: str = "app", **spec: Any) -> Object:
-    metadata: dict[str, Any] = {"name": name, "namespace": "default"}
-    if spec.pop("annotated", False):
-        metadata["annotations"] = {COMMAND: "serve"}
-    return Object({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+pod = partial(made, "Pod")
 
 
 def test_an_object_is_created_then_unchanged_then_configured_and_stays_the_same_one() -> None:
@@ -30,10 +31,7 @@ def test_an_object_is_created_then_unchanged_then_configured_and_stays_the_same_
 
 def test_its_generation_counts_what_it_has_said() -> None:
     stored: tuple[Object, ...] = ()
-    labelled = pod(containers=[])
-    labelled = labelled.with_data(
-        {**labelled.data, "metadata": {**labelled.metadata, "labels": {}}}
-    )
+    labelled = pod(metadata={"labels": {}}, containers=[])
     generations = []
     for given in (pod(), pod(), pod(containers=[]), labelled, pod()):
         stored, _ = merge([given], stored, "/")
@@ -42,8 +40,9 @@ def test_its_generation_counts_what_it_has_said() -> None:
 
 
 def test_what_we_add_is_not_the_users_to_change() -> None:
-    (stored,), _ = merge([pod(annotated=True)], [], "/here")
-    assert as_written(stored).data == pod(annotated=True).data
+    annotated = pod(metadata={"annotations": {COMMAND: "serve"}})
+    (stored,), _ = merge([annotated], [], "/here")
+    assert as_written(stored).data == annotated.data
     again, (change,) = merge([as_written(stored)], [stored], "/there")
     assert change.action == "unchanged"
     assert again[0].annotations[DIRECTORY] == "/here"

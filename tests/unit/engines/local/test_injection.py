@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.objects import made
 
 from meshdemo.engines.local.injection import inject, is_injected, keep, webhook_injects
 from meshdemo.engines.options import Injection
@@ -20,14 +21,8 @@ def deployment(
         metadata["labels"][INJECT_LABEL] = label
     if annotation:
         metadata["annotations"] = {INJECT_LABEL: annotation}
-    return Object(
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": "app", "namespace": namespace},
-            "spec": {"template": {"metadata": metadata, "spec": spec}},
-        }
-    )
+    template = {"metadata": metadata, "spec": spec}
+    return made("Deployment", namespace=namespace, template=template)
 
 
 def space(**labels: str) -> Object:
@@ -116,8 +111,7 @@ def test_an_object_applied_as_it_is_follows_its_namespace() -> None:
 
 
 def test_injection_leaves_everything_else_as_it_was() -> None:
-    service = Object({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "app"}})
-    item = deployment()
+    service, item = made("Service"), deployment()
     before = repr(item.data)
     given, changed = inject([service, item], (), Injection.KUBE_INJECT)
     assert given is service

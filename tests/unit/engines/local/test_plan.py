@@ -4,43 +4,19 @@ from __future__ import annotations
 
 import re
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.objects import deployment, service
 
 from meshdemo.engines.local import plan
-from meshdemo.objects.model import Object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from meshdemo.engines.local.model import PlannedPod
-
-
-def deployment(name: str = "app", replicas: int | None = None, **more: Any) -> Object:
-    container = {"name": "app", "image": "meshdemo/echo", **more.pop("container", {})}
-    labels = {"app": name, **more.pop("labels", {})}
-    spec: dict[str, Any] = {
-        "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
-    }
-    if replicas is not None:
-        spec["replicas"] = replicas
-    metadata = {"name": name, "namespace": "default"}
-    return Object(
-        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
-    )
-
-
-def service(*ports: dict[str, Any], **selector: str) -> Object:
-    return Object(
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": "app", "namespace": "default"},
-            "spec": {"selector": selector or {"app": "app"}, "ports": list(ports)},
-        }
-    )
+    from meshdemo.objects.model import Object
 
 
 def taker(start: int = 20_000) -> Callable[[int], list[int]]:
@@ -85,7 +61,7 @@ def test_a_pod_has_its_declared_ports_those_of_services_and_those_of_its_image()
     )
     assert numbers(*pods(deployment(container=declared), chosen)) == {8080, 81}
     assert numbers(*pods(deployment(container={"image": "dustise/flaskapp"}))) == {80}
-    assert numbers(*pods(deployment(), service({"port": 80}, app="other"))) == set()
+    assert numbers(*pods(deployment(), service({"port": 80}, selector={"app": "other"}))) == set()
 
 
 def test_an_injected_pod_has_a_place_for_its_sidecar_at_every_port() -> None:

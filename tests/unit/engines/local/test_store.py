@@ -8,8 +8,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.objects import manifest
 
 from meshdemo.engines import run_record
 from meshdemo.engines.local.runs import SOCKET_PATH_LIMIT
@@ -19,16 +21,15 @@ from meshdemo.objects.model import Object
 from meshdemo.system import files
 
 
+def item(name: str, **spec: Any) -> Object:
+    return Object(manifest("Service", name, **spec))
+
+
 def begun(folder: Path) -> Store:
     store = Store(folder)
     with store.locked("test", 1):
         store.begin("/bin/envoy", "1.2.3")
     return store
-
-
-def item(name: str, **spec: object) -> Object:
-    metadata = {"name": name, "namespace": "default"}
-    return Object({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
 
 
 def test_a_folder_that_is_not_there_holds_nothing_and_looking_makes_nothing(tmp_path: Path) -> None:

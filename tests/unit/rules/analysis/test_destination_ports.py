@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import yaml
+from tests.objects import made, service
 
-from meshdemo.objects.model import Object
 from meshdemo.rules.analysis.analyzer import warnings
 from meshdemo.rules.analysis.inventory import Landscape
 
-
-def service(name: str, *ports: tuple[str, int]) -> Object:
-    spec = {"selector": {"app": name}, "ports": [{"name": n, "port": p} for n, p in ports]}
-    return made("v1", "Service", name, spec)
-
-
-def made(version: str, kind: str, name: str, spec: Any) -> Object:
-    metadata = {"name": name, "namespace": "default"}
-    return Object({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec})
-
-
+HTTP = {"name": "http", "port": 80}
 THERE = [
-    service("one", ("http", 80)),
-    service("two", ("http", 80), ("http-admin", 8081)),
-    service("three", ("http", 80), ("tcp-debug", 7000)),
-    service("door", ("http", 7000)),
+    service(HTTP, name="one"),
+    service(HTTP, {"name": "http-admin", "port": 8081}, name="two"),
+    service(HTTP, {"name": "tcp-debug", "port": 7000}, name="three"),
+    service({"name": "http", "port": 7000}, name="door"),
 ]
 TO_TWO = "route: [{destination: {host: two}}]"
 
@@ -62,7 +50,7 @@ TO_TWO = "route: [{destination: {host: two}}]"
     ],
 )
 def test_a_destination_without_a_port_is_named_where_requests_fail(spec: str, words: str) -> None:
-    rule = made("networking.istio.io/v1", "VirtualService", "mine", yaml.safe_load(spec))
+    rule = made("VirtualService", "mine", **yaml.safe_load(spec))
     found = warnings([rule], Landscape.after([rule], THERE, "now"))
     assert len(found) == bool(words)
     if found:

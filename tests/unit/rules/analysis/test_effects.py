@@ -2,46 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.objects import created, destination_rule, made, route, service, to, virtual_service
 
-from meshdemo.objects.model import Object
 from meshdemo.rules.analysis.effects import Followed, Scene
 
+if TYPE_CHECKING:
+    from meshdemo.objects.model import Object
+
 HOST = "app.shop.svc.cluster.local"
-
-
-def thing(kind: str, name: str = "app", namespace: str = "shop", **spec: Any) -> Object:
-    api = "v1" if kind == "Service" else "networking.istio.io/v1"
-    metadata = {"name": name, "namespace": namespace, "creationTimestamp": "2026-01-02T00:00:00Z"}
-    return Object({"apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec})
-
-
-def to(*subsets: str, weight: int | None = None) -> dict[str, Any]:
-    weights = {} if weight is None else {"weight": weight}
-    return {"route": [{"destination": {"host": "app", "subset": s}, **weights} for s in subsets]}
+PODS = (("shop", {"app": "app", "version": "v2"}), ("shop", {"app": "testclient"}))
+YEARS = created("2026-01-01T00:00:00Z"), created("2027-01-01T00:00:00Z")
+APP, SUBSET_V2, TO_V2 = service(), destination_rule("v2"), route(to("v2"))
+ELDER = virtual_service(TO_V2, name="elder", metadata=YEARS[0])
 
 
 def rule(*http: dict[str, Any], **spec: Any) -> Object:
-    return thing("VirtualService", **{"hosts": ["app"], "http": list(http or (to("v2"),)), **spec})
-
-
-def subsets(*versions: str, **spec: Any) -> Object:
-    each = [{"name": v, "labels": {"version": v}} for v in versions]
-    return thing("DestinationRule", **{"host": "app", "subsets": each, **spec})
-
-
-def service(port: str = "http") -> Object:
-    return thing("Service", selector={"app": "app"}, ports=[{"name": port, "port": 80}])
-
-
-PODS = (("shop", {"app": "app", "version": "v2"}), ("shop", {"app": "testclient"}))
-ELDER = replace(
-    rule(),
-    data={**rule().data, "metadata": {**rule().metadata, "name": "elder", "creationTimestamp": ""}},
-)
+    return virtual_service(*(http or (TO_V2,)), metadata=YEARS[1], **spec)
 
 
 def scene(*objects: Object, **more: Any) -> Scene:
@@ -56,26 +35,27 @@ def idle(item: Object, *beside: Object, **more: Any) -> str:
 @pytest.mark.parametrize(
     ("item", "beside", "why"),
     [
-        (rule(), [service(), subsets("v2")], ""),
-        (rule(), [service(), subsets("v2"), ELDER], "behind VirtualService shop/elder"),
-        (rule(gateways=["gw"]), [service()], "bound to the gateway gw, which is not there"),
-        (rule(gateways=["there"]), [service()], ""),
-        (rule(gateways=["infra/gw", "gw"]), [service()],
+        (rule(), [APP, SUBSET_V2], ""),
+        (rule(), [APP, SUBSET_V2, ELDER], "behind VirtualService shop/elder"),
+        (rule(gateways=["gw"]), [APP], "bound to the gateway gw, which is not there"),
+        (rule(gateways=["there"]), [APP], ""),
+        (rule(gateways=["infra/gw", "gw"]), [APP],
          "bound to the gateways infra/gw, gw, which are not there"),
-        (rule(gateways=["gw", "mesh"]), [service(), subsets("v2")], ""),
-        (rule(exportTo=["other"]), [service(), subsets("v2")],
-         "its exportTo leaves out namespace shop"),
-        (rule(), [service("tcp"), subsets("v2")], "no port of app is HTTP, and it has only http"),
-        (rule(), [service()], "all of its requests get 503: no DestinationRule for"),
-        (rule(), [service(), subsets("v1")], "all of its requests get 503: no DestinationRule for"),
-        (rule(to("v2"), to("gone")), [service(), subsets("v2")], ""),
-        (rule({"redirect": {"uri": "/"}}), [service()], ""),
+        (rule(gateways=["gw", "mesh"]), [APP, SUBSET_V2], ""),
+        (rule(exportTo=["other"]), [APP, SUBSET_V2], "its exportTo leaves out namespace shop"),
+        (rule(), [service({"name": "tcp", "port": 80}), SUBSET_V2],
+         "no port of app is HTTP, and it has only http"),
+        (rule(), [APP], "all of its requests get 503: no DestinationRule for"),
+        (rule(), [APP, destination_rule("v1")],
+         "all of its requests get 503: no DestinationRule for"),
+        (rule(TO_V2, route(to("gone"))), [APP, SUBSET_V2], ""),
+        (rule({"redirect": {"uri": "/"}}), [APP], ""),
         (rule(), [], "all of its requests get 503: no service has the host"),
-        (subsets("v2"), [service()], ""),
-        (subsets("v2", host="nobody"), [service()], 'no service has the host "nobody"'),
-        (subsets("v2", workloadSelector={"matchLabels": {"app": "none"}}), [service()],
+        (SUBSET_V2, [APP], ""),
+        (destination_rule("v2", host="nobody"), [APP], 'no service has the host "nobody"'),
+        (destination_rule("v2", workloadSelector={"matchLabels": {"app": "none"}}), [APP],
          "its workloadSelector selects no pod"),
-        (subsets("v2", exportTo=["other"]), [service()], "its exportTo leaves out the clients"),
+        (destination_rule("v2", exportTo=["other"]), [APP], "its exportTo leaves out the clients"),
     ],
     ids=[
         "acts", "overruled", "no gateway", "a gateway", "no gateways", "a gateway and mesh",
@@ -89,18 +69,16 @@ def test_a_rule_acts_or_it_is_said_why_not(item: Object, beside: list[Object], w
 
 
 def test_of_a_gateway_that_may_not_be_seen_nothing_is_said() -> None:
-    assert idle(rule(gateways=["gw"]), service(), gateways=None) == ""
+    assert idle(rule(gateways=["gw"]), APP, gateways=None) == ""
 
 
 def test_clients_that_follow_another_destination_rule_are_told_which() -> None:
-    item = thing("DestinationRule", "everywhere", "istio-system", host=HOST)
-    assert idle(item, service(), subsets("v2")) == (
-        "clients here follow DestinationRule shop/app instead"
-    )
+    item = made("DestinationRule", "everywhere", "istio-system", host=HOST)
+    assert idle(item, APP, SUBSET_V2) == "clients here follow DestinationRule shop/app instead"
 
 
 def test_a_subset_without_pods_is_remarked_and_the_rule_acts_all_the_same() -> None:
-    objects = (service(), subsets("v1", "v2"), rule(to("v1", "v2", weight=50)))
+    objects = (APP, destination_rule("v1", "v2"), rule(route(to("v1", 50), to("v2", 50))))
     both = scene(*objects).effects(objects[1:])
     assert [effect.idle for effect in both] == ["", ""]
     assert [len(effect.remarks) for effect in both] == [1, 1]
@@ -122,7 +100,7 @@ def test_what_the_sidecar_follows_has_the_last_word(
     rules: tuple[tuple[str, str], ...], why: str, strangers: list[str]
 ) -> None:
     followed = (Followed(HOST, rules), Followed("other.far.svc.cluster.local", (("far", "own"),)))
-    there = scene(rule(), service(), subsets("v2"), followed=followed)
+    there = scene(rule(), APP, SUBSET_V2, followed=followed)
     (effect,) = there.effects([rule()])
     assert effect.idle == why
     assert [each.rule.title for each in there.strangers()] == strangers

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.objects import manifest
 
 from meshdemo.engines.cluster.istio import control_plane, istioctl
 from meshdemo.engines.cluster.istio.istioctl import Istioctl
@@ -60,14 +62,12 @@ def recorded(revisions: str = "default", **noted: str) -> dict[str, Any]:
     return {"kind": "ConfigMap", "metadata": metadata, "data": {"revisions": revisions, **noted}}
 
 
-def rule(namespace: str) -> dict[str, Any]:
-    return {"kind": "VirtualService", "metadata": {"name": "theirs", "namespace": namespace}}
+rule = partial(manifest, "VirtualService", "theirs")
 
 
 def pod(namespace: str, *, injected: bool = True) -> dict[str, Any]:
     annotations = {"sidecar.istio.io/status": "{}"} if injected else {}
-    metadata = {"name": "web-1", "namespace": namespace, "annotations": annotations}
-    return {"kind": "Pod", "metadata": metadata}
+    return manifest("Pod", "web-1", namespace, metadata={"annotations": annotations})
 
 
 @pytest.mark.parametrize("user", [rule("shop"), pod("shop")], ids=["a rule", "a pod"])
@@ -155,9 +155,8 @@ def test_a_purge_is_only_for_what_is_all_ours(
 ) -> None:
     program = scripted("1.32")
     meshed.put(recorded(**noted))
-    labels = {"istio.io/config": "true"}
-    certificate = {"name": "istio-ca-root-cert", "namespace": "shop", "labels": labels}
-    meshed.put({"kind": "ConfigMap", "metadata": certificate})
+    labels = {"labels": {"istio.io/config": "true"}}
+    meshed.put(manifest("ConfigMap", "istio-ca-root-cert", metadata=labels))
     list(removal(meshed, program).run())
     (argv,) = [call["argv"] for call in program.calls if call["argv"][0] == "uninstall"]
     assert how in argv

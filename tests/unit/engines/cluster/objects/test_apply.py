@@ -7,36 +7,29 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.objects import made, route, to, virtual_service
 
 from meshdemo.engines.cluster.objects.apply import Applier, refuse_misshapen
 from meshdemo.engines.local.admission import istio_problems
 from meshdemo.errors import EnvironmentFailed, InputError
-from meshdemo.objects import model
 
 if TYPE_CHECKING:
     from tests.unit.engines.cluster.conftest import Dial
 
     from meshdemo.engines.cluster.api.kube import Kube
+    from meshdemo.objects import model
 
     Api = Any
 
 OURS = {"meshdemo.dev/run": "shop"}
 
 
-def workload(kind: str) -> model.Object:
-    metadata = {"name": kind.lower(), "namespace": "shop"}
-    spec: dict[str, Any] = {"template": {"spec": {"containers": []}}}
-    data = {"apiVersion": "batch/v1", "kind": kind, "metadata": metadata, "spec": spec}
-    return model.Object(data, "app.yaml")
-
-
-def service(name: str = "app", **spec: Any) -> model.Object:
-    metadata = {"name": name, "namespace": "shop"}
-    data = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
-    return model.Object(data, "app.yaml")
-
-
 PATH = "/api/v1/namespaces/shop/services/app"
+service = partial(made, "Service")
+
+
+def workload(kind: str) -> model.Object:
+    return made(kind, kind.lower(), version="batch/v1", template={"spec": {"containers": []}})
 
 
 def changes(handler: Api) -> list[str]:
@@ -181,9 +174,7 @@ def test_an_object_of_a_wrong_shape_is_refused_with_all_that_the_server_says_of_
     api: tuple[Api, Kube],
 ) -> None:
     handler, kube = api
-    metadata = {"name": "job", "namespace": "shop", "labels": "hello"}
-    data = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": 5}}
-    wrong = [model.Object(data, "app.yaml"), service(bad1=1)]
+    wrong = [made("Job", metadata={"labels": "hello"}, template=5), service(bad1=1)]
     with pytest.raises(InputError) as refusal:
         refuse_misshapen(wrong, partial(Applier(kube, "shop").apply, dry_run=True))
     fields = [problem.field for problem in refusal.value.problems]
@@ -193,8 +184,7 @@ def test_an_object_of_a_wrong_shape_is_refused_with_all_that_the_server_says_of_
 
 def test_an_unknown_kind_hides_no_other_mistake(api: tuple[Api, Kube]) -> None:
     handler, kube = api
-    data = {"apiVersion": "v1", "kind": "Servise", "metadata": {"name": "a", "namespace": "shop"}}
-    wrong = [model.Object(data, "app.yaml"), service(bad1=1)]
+    wrong = [made("Servise"), service(bad1=1)]
     with pytest.raises(InputError) as refusal:
         Applier(kube, "shop").apply(wrong, dry_run=False)
     problems = {problem.field: problem.message for problem in refusal.value.problems}
@@ -206,24 +196,16 @@ def test_an_unknown_kind_hides_no_other_mistake(api: tuple[Api, Kube]) -> None:
 
 def test_without_istio_it_is_istio_that_is_missing(api: tuple[Api, Kube]) -> None:
     _, kube = api
-    data = {"kind": "Gateway", "metadata": {"name": "a", "namespace": "shop"}}
-    gateway = model.Object({"apiVersion": "networking.istio.io/v1", **data}, "app.yaml")
     with pytest.raises(EnvironmentFailed, match="no kind Gateway") as failure:
-        Applier(kube, "shop").apply([gateway], dry_run=False)
+        Applier(kube, "shop").apply([made("Gateway")], dry_run=False)
     assert "meshdemo install" in failure.value.hint
-
-
-def rule(version: str = "networking.istio.io/v1", **spec: Any) -> model.Object:
-    metadata = {"name": "app", "namespace": "shop"}
-    data = {"apiVersion": version, "kind": "VirtualService", "metadata": metadata, "spec": spec}
-    return model.Object(data, "app.yaml")
 
 
 def test_what_comes_with_istio_is_judged_by_our_tables_until_it_is_there(
     api: tuple[Api, Kube],
 ) -> None:
     handler, kube = api
-    good = rule(hosts=["app"], http=[{"route": [{"destination": {"host": "app"}}]}])
+    good = virtual_service(route(to()))
     applier = Applier(kube, "shop", istio_problems)
     found = applier.apply([service(), good], dry_run=True)
     assert [(c.kind, c.action) for c in found] == [
@@ -231,7 +213,7 @@ def test_what_comes_with_istio_is_judged_by_our_tables_until_it_is_there(
         ("VirtualService", "created"),
     ]
     assert [item.title for item in applier.untried] == ["VirtualService shop/app"]
-    wrong = [service(bad1=1), rule(hosts=["app"], http=[{"nonsense": 1, "mirror": {"host": "a"}}])]
+    wrong = [service(bad1=1), virtual_service({"nonsense": 1, "mirror": {"host": "a"}})]
     with pytest.raises(InputError) as refusal:
         Applier(kube, "shop", istio_problems).apply(wrong, dry_run=True)
     assert [problem.field for problem in refusal.value.problems] == [
@@ -245,7 +227,11 @@ def test_what_comes_with_istio_is_judged_by_our_tables_until_it_is_there(
 @pytest.mark.parametrize(
     ("item", "field", "hint"),
     [
-        (rule("networking.istio.io/v9"), "apiVersion", "write networking.istio.io/v1"),
+        (
+            virtual_service(version="networking.istio.io/v9"),
+            "apiVersion",
+            "write networking.istio.io/v1",
+        ),
         (workload("Jop"), "kind", "did you mean Job?"),
     ],
     ids=["a version that is not served", "a kind that nobody has"],

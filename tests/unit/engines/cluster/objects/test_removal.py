@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.objects import made
 
 from meshdemo.engines.cluster.api.connection import Forbidden
 from meshdemo.engines.cluster.objects.apply import Applier
 from meshdemo.engines.cluster.objects.removal import Removal
 from meshdemo.engines.protocol import say_nothing
 from meshdemo.errors import TimedOut
-from meshdemo.objects import model
 
 if TYPE_CHECKING:
     from meshdemo.engines.cluster.api.kube import Kube
@@ -21,13 +22,8 @@ if TYPE_CHECKING:
 OURS = {"meshdemo.dev/run": "shop"}
 
 
-def service(name: str = "app", **spec: Any) -> model.Object:
-    metadata = {"name": name, "namespace": "shop"}
-    data = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
-    return model.Object(data, "app.yaml")
-
-
 PATH = "/api/v1/namespaces/shop/services/app"
+service = partial(made, "Service")
 
 
 def test_an_adopted_object_is_not_ours_and_outlives_down(api: tuple[Api, Kube]) -> None:

@@ -7,32 +7,26 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.objects import made, manifest
 
 from meshdemo.engines.cluster.istio import control_plane
 from meshdemo.engines.cluster.pods.readiness import WorkloadReadiness
 from meshdemo.errors import EnvironmentFailed, TimedOut
-from meshdemo.objects.model import Object
 
 if TYPE_CHECKING:
     from tests.unit.engines.cluster.conftest import FakeKube
 
-SPEC = {"replicas": 1}
 LONG = 3.0
 """Seconds: longer than a cause has to last."""
-
-
-def metadata(name: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "namespace": "shop", **more}
 
 
 def cluster(kube: FakeKube, **pod: Any) -> FakeKube:
     """Give a cluster with a Deployment of one pod."""
     owner = {"kind": "ReplicaSet", "name": "app-1"}
-    labels = {"pod-template-hash": "1"}
-    about = metadata("app-1-x", ownerReferences=[owner], labels=labels)
-    spec = {"containers": [{"name": "app", "image": "app:1"}]}
-    kube.put({"kind": "Deployment", "metadata": metadata("app"), "spec": SPEC})
-    return kube.put({"kind": "Pod", "metadata": about, "spec": spec, "status": pod})
+    about = {"ownerReferences": [owner], "labels": {"pod-template-hash": "1"}}
+    containers = [{"name": "app", "image": "app:1"}]
+    there = manifest("Pod", "app-1-x", metadata=about, containers=containers)
+    return kube.put(manifest("Deployment", replicas=1), {**there, "status": pod})
 
 
 def unplaced(kube: FakeKube) -> FakeKube:
@@ -59,7 +53,7 @@ def refused(kube: FakeKube) -> FakeKube:
         "status": "True",
         "message": "failed calling webhook istio",
     }
-    deployment = {"kind": "Deployment", "metadata": metadata("app"), "spec": SPEC}
+    deployment = manifest("Deployment", replicas=1)
     return kube.put({**deployment, "status": {"conditions": [failure]}})
 
 
@@ -68,10 +62,9 @@ def waited(kube: Any, said: list[str]) -> None:
         if lasting or always:
             said.append(text)
 
-    item = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata("app")}
     deadline = time.monotonic() + LONG
     asked = lambda: control_plane.is_scaled_to_zero(kube)  # noqa: E731
-    WorkloadReadiness(kube, notify, deadline, asked).wait_for_workloads([Object(item)])
+    WorkloadReadiness(kube, notify, deadline, asked).wait_for_workloads([made("Deployment")])
 
 
 def test_what_may_get_better_is_told_once_and_waited_for_to_the_end(kube: FakeKube) -> None:

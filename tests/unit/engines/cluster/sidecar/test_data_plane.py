@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from tests.objects import virtual_service
 
 from meshdemo.engines.cluster import requests
 from meshdemo.engines.cluster.api import remote_exec as remote
 from meshdemo.engines.cluster.sidecar.data_plane import DataPlane, Place, Unseen
 from meshdemo.engines.cluster.sidecar.readiness import SidecarReadiness
 from meshdemo.errors import BrokenOff, TimedOut
-from meshdemo.objects.model import Object
 from meshdemo.verdict.traffic import Request
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ KEY = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """What RFC 6455 adds to a client's key."""
 LONG = 45
 """Seconds that no wait of the tests may take, on a busy machine either; unbounded ones take 30."""
-RULE = Object({"apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
-               "metadata": {"name": "split", "namespace": "shop"}})  # fmt: skip
+RULE = virtual_service(name="split")
 
 
 class Server(ThreadingHTTPServer):

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.objects import manifest
 
 from meshdemo.engines.cluster.namespace_view import View
 from meshdemo.engines.cluster.sidecar.first_answers import Start
@@ -19,26 +20,21 @@ PORTS = [
 BROKEN = {"waiting": {"reason": "ImagePullBackOff"}}
 
 
-def item(kind: str, name: str, version: str = "v1", **spec: Any) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": "shop"}
-    return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
-
-
 def put(
     kube: Any, name: str, *, age: float = 1, ours: bool = True, broken: bool = False, **more: Any
 ) -> None:
     """Have a Deployment with one pod, which has run for so many seconds, and a Service."""
     running = {"running": {"startedAt": (kube.now() - timedelta(seconds=age)).isoformat()}}
     container = {"name": "app", "state": BROKEN if broken else running, "ready": not broken}
-    pod = item("Pod", f"{name}-77-x", containers=[{"name": "app"}])
+    pod = manifest("Pod", f"{name}-77-x", containers=[{"name": "app"}])
     pod["metadata"]["labels"] = {"app": name, "pod-template-hash": "77"}
     pod["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": f"{name}-77"}]
     phase = "Pending" if broken else "Running"
     pod["status"] = {"phase": phase, "containerStatuses": [container]}
-    deployment = item("Deployment", name, "apps/v1")
+    deployment = manifest("Deployment", name)
     deployment["metadata"]["labels"] = {RUN_LABEL: "shop"} if ours else {}
     service = {"selector": {"app": name}, "ports": [{"name": "http", "port": 80}], **more}
-    kube.put(pod, deployment, item("Service", name, **service))
+    kube.put(pod, deployment, manifest("Service", name, **service))
 
 
 def urls(kube: Any, *objects: dict[str, Any]) -> list[str]:
@@ -49,8 +45,8 @@ def urls(kube: Any, *objects: dict[str, Any]) -> list[str]:
 def test_the_ports_that_may_speak_http_are_asked(kube: Any) -> None:
     put(kube, "app", ports=PORTS)
     kube.put(
-        item("Service", "plain", selector={"app": "app"}, ports=[{"port": 90}]),
-        item("Service", "other", selector={"app": "other"}, ports=PORTS),
+        manifest("Service", "plain", selector={"app": "app"}, ports=[{"port": 90}]),
+        manifest("Service", "other", selector={"app": "other"}, ports=PORTS),
     )
     found = Start.seen(View(kube, "shop"), []).places()
     assert [(place.url, place.is_http) for place in found] == [
@@ -66,7 +62,7 @@ def test_the_sidecar_has_to_know_the_pods_that_begin_but_none_of_a_headless_serv
     put(kube, "app")
     kube.objects["Pod", "shop", "app-77-x"]["status"]["podIP"] = "10.0.0.7"
     kube.put(
-        item("Service", "each", selector={"app": "app"}, clusterIP="None", ports=[{"port": 90}])
+        manifest("Service", "each", selector={"app": "app"}, clusterIP="None", ports=[{"port": 90}])
     )
     found = {place.cluster: place.pods for place in Start.seen(View(kube, "shop"), []).places()}
     assert found == {
@@ -102,7 +98,7 @@ def test_a_pod_that_is_ready_may_only_be_about_to_crash(
     pod = kube.objects["Pod", "shop", "app-77-x"]
     pod["status"]["podIP"] = "10.0.0.7"
     pod["spec"]["containers"][0]["readinessProbe"] = {"httpGet": {}} if probe else None
-    objects = [Object(item("Deployment", "app", "apps/v1"))]
+    objects = [Object(manifest("Deployment", "app"))]
     start = Start.seen(View(kube, "shop"), objects)
     assert start.is_unproved(start.places() if answered else []) is unproved
 
@@ -122,9 +118,9 @@ def test_pods_of_others_are_not_asked_that_nobody_speaks_of(kube: Any) -> None:
 
 @pytest.mark.parametrize(
     "spoken_of",
-    [item("Service", "theirs"), item("Deployment", "theirs", "apps/v1"),
-     item("VirtualService", "split", "networking.istio.io/v1", hosts=["theirs"]),
-     item("DestinationRule", "subsets", "networking.istio.io/v1", host="theirs")],
+    [manifest("Service", "theirs"), manifest("Deployment", "theirs"),
+     manifest("VirtualService", "split", hosts=["theirs"]),
+     manifest("DestinationRule", "subsets", host="theirs")],
     ids=["its Service", "its Deployment", "a VirtualService", "a DestinationRule"],
 )  # fmt: skip
 def test_pods_of_others_are_asked_that_the_objects_speak_of(
@@ -138,11 +134,11 @@ def test_a_pod_that_is_broken_is_not_asked_whoever_speaks_of_it(kube: Any) -> No
     put(kube, "broken", broken=True)
     put(kube, "half", ours=False)
     kube.objects["Pod", "shop", "half-77-x"]["status"]["containerStatuses"][0]["ready"] = False
-    assert urls(kube, item("Service", "broken"), item("Service", "half")) == []
+    assert urls(kube, manifest("Service", "broken"), manifest("Service", "half")) == []
 
 
 def test_who_may_not_list_workloads_is_kept_by_those_of_the_objects_alone(kube: Any) -> None:
     put(kube, "app")
     kube.forbidden.add("Deployment")
     assert urls(kube) == []
-    assert urls(kube, item("Service", "app")) == ["http://app.shop:80/"]
+    assert urls(kube, manifest("Service", "app")) == ["http://app.shop:80/"]

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests import objects
 
 from meshdemo.engines.cluster.api.remote_exec import Target
 from meshdemo.engines.cluster.sidecar import route_fields
 from meshdemo.engines.cluster.sidecar.config_dump import Dump
 from meshdemo.engines.cluster.sidecar.readiness import SidecarReadiness
 from meshdemo.errors import EnvironmentFailed, TimedOut
-from meshdemo.objects import model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from meshdemo.objects import model
 
 FQDN = "app.shop.svc.cluster.local"
 RECORDED = json.loads((Path(__file__).parent / "routes" / "1.32.json").read_text())
@@ -56,24 +59,16 @@ def weighted(**weights: int) -> dict[str, Any]:
     return {"weighted_clusters": {"clusters": clusters}}
 
 
-def rule(spec: dict[str, Any], kind: str = "VirtualService", name: str = "split") -> model.Object:
-    metadata = {"name": name, "namespace": "shop"}
-    data = {"apiVersion": "networking.istio.io/v1beta1", "kind": kind, "metadata": metadata}
-    return model.Object({**data, "spec": spec})
+rule = partial(objects.virtual_service, name="split")
 
 
 def split(**weights: int) -> model.Object:
-    routes: list[dict[str, Any]] = [
-        {"destination": {"host": "app", "subset": s}, "weight": w} for s, w in weights.items()
-    ]
-    if len(routes) == 1:
-        del routes[0]["weight"]
-    return rule({"hosts": ["app"], "http": [{"route": routes}]})
+    one = len(weights) == 1
+    ways = [objects.to(s, None if one else w) for s, w in weights.items()]
+    return rule(objects.route(*ways))
 
 
-SUBSETS = rule(
-    {"host": "app", "subsets": [{"name": "v1"}, {"name": "v2"}]}, "DestinationRule", "app"
-)
+SUBSETS = objects.destination_rule("v1", "v2")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +97,7 @@ def recorded(name: str) -> Dump:
 
 
 def recorded_rule(name: str) -> model.Object:
-    return rule({"hosts": ["app"], "http": RECORDED[name]["http"]})
+    return rule(*RECORDED[name]["http"])
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -182,7 +177,7 @@ def test_behind_a_match_that_takes_everything_no_route_is_wanted() -> None:
         "route": [{"destination": {"host": "app", "subset": "v2"}}],
     }
     then = {"route": [{"destination": {"host": "app", "subset": "v1"}}]}
-    both = rule({"hosts": ["app"], "http": [first, then]})
+    both = rule(first, then)
     assert dump(to("v2")).is_live(both)
     assert "number of routes" not in dump(to("v2")).deviations(both)
     assert not dump(to("v1")).is_live(both)

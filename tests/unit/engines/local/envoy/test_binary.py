@@ -7,11 +7,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.objects import service
 
 from meshdemo.engines.local.engine import LocalEngine
 from meshdemo.engines.local.envoy import binary
 from meshdemo.errors import EnvironmentFailed
-from meshdemo.objects import model
 from meshdemo.settings import Settings
 
 if TYPE_CHECKING:
@@ -105,8 +105,6 @@ def test_only_the_beginning_of_a_run_looks_for_envoy(
     with suppress(EnvironmentFailed):
         engine.proxy_url()
     assert not ran.exists()
-    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a", "namespace": "b"},
-               "spec": {"ports": [{"port": 80}]}}  # fmt: skip
-    engine.apply([model.Object(service)], dry_run=True)
+    engine.apply([service()], dry_run=True)
     assert [check.detail for check in engine.install()][1] == "Envoy 9.8.7"
     assert ran.exists()
