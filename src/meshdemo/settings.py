@@ -37,7 +37,7 @@ def expand(path: Path | str, hint: str = "Write it without ~.") -> Path:
     except RuntimeError as error:
         user = Path(path).parts[0][1:]
         why = f"there is no user {user}" if user else "HOME is not set, and your user has no home"
-        raise EnvironmentFailed(f"{path} is no place here: {why}", hint=hint) from error
+        raise EnvironmentFailed(f"{path} cannot be used here: {why}", hint=hint) from error
 
 
 def absolute(path: Path | str) -> Path:
@@ -45,7 +45,7 @@ def absolute(path: Path | str) -> Path:
     try:
         return Path(path).absolute()
     except OSError as error:
-        message = f"the folder you are in is not there any more, so {path} is no place"
+        message = f"the folder you are in is not there any more, so {path} cannot be used"
         raise EnvironmentFailed(message, hint="Change to a folder that is there.") from error
 
 

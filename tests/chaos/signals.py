@@ -91,7 +91,7 @@ def run(trial: Trial) -> None:
     done = trial.finish(process)
     judge(trial, act, done, hit, number)
     if hit in (COMMAND, GROUP) and done.code == act.code and time.monotonic() - sent > SOON:
-        trial.fail(t.STATUS, f"{done.line}: the signal was not heeded")
+        trial.fail(t.STATUS, f"{done.line}: the signal was not handled")
     keep(trial, act, before)
     look(trial)
     if rng.random() < 0.7:

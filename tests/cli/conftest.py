@@ -13,7 +13,7 @@ import pytest
 from meshdemo.cli import main
 from meshdemo.cli.invocation import Invocation
 from meshdemo.engines.options import Injection
-from meshdemo.engines.results import Applied, Change, Check, Container, Pod, Surroundings, Where
+from meshdemo.engines.results import Applied, Change, Check, Container, MeshStatus, Pod, Where
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.report.progress import Progress
 from meshdemo.verdict.traffic import Reply
@@ -50,7 +50,7 @@ class FakeEngine:
     exit_status: int = 0
     warns: Applied = field(default_factory=Applied)
     taken_revision: str = ""
-    around: Surroundings = field(default_factory=Surroundings)
+    around: MeshStatus = field(default_factory=MeshStatus)
     calls: list[str] = field(default_factory=list)
 
     def _called(self, name: str) -> None:
@@ -127,7 +127,7 @@ class FakeEngine:
         self._called("pods")
         return tuple(self._pod(o) for o in self.applied.values() if o.kind == "Deployment")
 
-    def surroundings(self) -> Surroundings:
+    def mesh_status(self) -> MeshStatus:
         return self.around
 
     def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:

@@ -1,4 +1,4 @@
-"""What only a cluster heeds: which istioctl, which Istio, which images."""
+"""Options that only a cluster uses: which istioctl, which Istio, which images."""
 
 from __future__ import annotations
 

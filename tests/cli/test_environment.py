@@ -141,7 +141,7 @@ def test_below_a_folder_that_we_may_not_enter_there_is_no_state(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ["a" * 300, "/".join(["a" * 200] * 30)], ids=["name", "path"])
-def test_a_name_that_is_too_long_is_no_place(name: str, tmp_path: Path) -> None:
+def test_a_name_that_is_too_long_cannot_be_used(name: str, tmp_path: Path) -> None:
     for ended in call(COMMANDS, {"MESHDEMO_STATE_DIR": f"{tmp_path}/{name}"}):
         ended.assert_refused("File name too long", "--state-dir")
     assert not list(tmp_path.iterdir())
@@ -154,7 +154,7 @@ def test_a_name_that_is_too_long_is_no_place(name: str, tmp_path: Path) -> None:
         ("{tmp}/state", ["not there any more"]),  # where would its commands run?
         ("/proc/state", ["cannot be used", "--state-dir"]),
         ("/dev/null/state", ["cannot be used", "--state-dir"]),
-        ("{tmp}/\udcff", ["is no text", "--state-dir"]),
+        ("{tmp}/\udcff", ["is not text", "--state-dir"]),
         ("{tmp}/a\nb", ["characters", "--state-dir"]),
     ],
     ids=["relative to nothing", "from nowhere", "proc", "null", "no UTF-8", "two lines"],

@@ -109,7 +109,7 @@ def test_namespaces_are_kept_apart(meshed: Cli) -> None:
         (("get", "rs"), 2, "The local engine has"),
         (("get", "pods", "-A", "app"), 2, "across all namespaces"),
         (("get", "pods", "app", "-l", "a=b"), 2, "together with a selector"),
-        (("get", "pods", "-l", "="), 2, "no label selector"),
+        (("get", "pods", "-l", "="), 2, "not a valid label selector"),
         (("get", "pods", "vs/app"), 2, "is not KIND/NAME"),
         (("get", "pods/"), 2, "is not KIND/NAME"),
         (("get", "all/app"), 2, "is not KIND/NAME"),

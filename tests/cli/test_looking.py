@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from meshdemo import __version__
-from meshdemo.engines.results import Check, Surroundings
+from meshdemo.engines.results import Check, MeshStatus
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ def test_status_of_a_mesh_that_others_made_is_about_all_of_it(meshed: Cli) -> No
     assert "MADE BY" not in ended.out
 
 
-def test_status_says_of_a_rule_that_is_not_heeded_which_one_is(meshed: Cli, tmp_path: Path) -> None:
+def test_status_says_of_a_rule_that_is_not_followed_which_one_is(
+    meshed: Cli, tmp_path: Path
+) -> None:
     file = tmp_path / "late.yaml"
     file.write_text(
         "{apiVersion: networking.istio.io/v1, kind: VirtualService,"
@@ -257,7 +259,7 @@ def test_version_needs_no_envoy(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_what_is_around_is_told_by_status(meshed: Cli) -> None:
     down = Check("istiod is well", ok=False, detail="0 of 1 available", hint="kubectl describe")
-    meshed.engine.around = Surroundings((down,), ("Deployment app-v3",))
+    meshed.engine.around = MeshStatus((down,), ("Deployment app-v3",))
     ended = meshed("status")
     assert ended.code == 3
     assert "Deployment app-v3 has no pods: it is scaled to 0" in ended.out
@@ -268,7 +270,7 @@ def test_what_is_around_is_told_by_status(meshed: Cli) -> None:
 
 @pytest.mark.parametrize("command", ["status", "verify", "logs", "route v2"])
 def test_a_namespace_that_is_not_there_is_said_so(cli: Cli, command: str) -> None:
-    cli.engine.around = Surroundings(trouble="there is no namespace shop")
+    cli.engine.around = MeshStatus(trouble="there is no namespace shop")
     ended = cli(*command.split())
     assert ended.code == 3
     assert "there is no namespace shop" in ended.out + ended.err

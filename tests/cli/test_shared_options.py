@@ -66,7 +66,7 @@ def test_a_duration_is_read_as_kubectl_does(text: str, wanted: float) -> None:
     ],
     ids=lambda text: text[:9],
 )
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_what_is_not_a_duration_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         seconds(text, "--timeout")
 
@@ -110,4 +110,4 @@ def test_quiet_leaves_only_results(cli: Cli) -> None:
 def test_a_name_that_no_namespace_can_have_is_a_usage_error(cli: Cli, name: str) -> None:
     ended = cli("status", "-n", name)
     assert ended.code == 2
-    assert "is no valid name of a namespace" in ended.err
+    assert "is not a valid name of a namespace" in ended.err

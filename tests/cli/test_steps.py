@@ -99,7 +99,7 @@ def own(folder: Path, labels: str = "", pod: str = "") -> str:
     ("labels", "pod", "reason"),
     [
         ("", "", "web: no label on its pods asks for one"),
-        ("istio.io/rev: canary", "", "heeded its label istio.io/rev: canary"),
+        ("istio.io/rev: canary", "", "acted on its label istio.io/rev: canary"),
         ("", "hostNetwork: true,", "a pod on its node's own network gets none"),
     ],
     ids=["no label", "no such revision", "host network"],
@@ -255,19 +255,20 @@ def test_another_rule_for_the_host_is_named(meshed: Cli, tmp_path: Path) -> None
     assert "VirtualService default/other" in ended.err
 
 
-def test_a_rule_that_is_not_heeded_is_not_called_live(meshed: Cli, tmp_path: Path) -> None:
+def test_a_rule_that_is_not_followed_is_not_called_live(meshed: Cli, tmp_path: Path) -> None:
     created = "metadata: {name: other, creationTimestamp: '2001-01-01T00:00:00Z'}"
     file = tmp_path / "other.yaml"
     file.write_text(RIVAL.replace("metadata: {name: other}", created))
     ended = meshed("route", "-f", str(file))
     assert ended.code == 0
     assert (
-        "not heeded: VirtualService default/other (behind VirtualService default/app-" in ended.out
+        "not followed: VirtualService default/other (behind VirtualService default/app-"
+        in ended.out
     )
     assert "live" not in ended.out
     (found,) = meshed("route", "-f", str(file), "-o", "json").json["overruled"]
     assert "default/other" in found
-    assert "0 rules live; not heeded: VirtualService" in meshed("up", "-f", str(file)).err
+    assert "0 rules live; not followed: VirtualService" in meshed("up", "-f", str(file)).err
 
 
 def test_a_rule_for_other_pods_is_not_called_live(meshed: Cli, tmp_path: Path) -> None:
@@ -280,7 +281,7 @@ spec: {host: app, workloadSelector: {matchLabels: {app: another}}, subsets: [{na
 """)
     ended = meshed("route", "-f", str(file))
     assert (
-        "not heeded: DestinationRule default/others (its workloadSelector selects other"
+        "not followed: DestinationRule default/others (its workloadSelector selects other"
         in ended.out
     )
     assert "live" not in ended.out
@@ -334,15 +335,15 @@ def test_route_takes_only_rules(meshed: Cli, tmp_path: Path) -> None:
     assert meshed("manifests", str(tmp_path)).code == 0
     ended = meshed("route", "-f", str(tmp_path / "app-istio.yaml"))
     assert ended.code == 2
-    assert "app-istio.yaml:2: Service default/app: it is no traffic rule" in ended.err
+    assert "app-istio.yaml:2: Service default/app: it is not a traffic rule" in ended.err
 
 
-def test_what_is_no_rule_hides_no_problem_of_the_rules(meshed: Cli, tmp_path: Path) -> None:
+def test_what_is_not_a_rule_hides_no_problem_of_the_rules(meshed: Cli, tmp_path: Path) -> None:
     assert meshed("manifests", str(tmp_path)).code == 0
     meshed.engine.fails["dry run"] = InputError("no", [Problem("bad", file="rule", line=3)])
     ended = meshed("route", "-f", str(tmp_path))
     assert ended.code == 2
-    assert "it is no traffic rule" in ended.err
+    assert "it is not a traffic rule" in ended.err
     assert "rule:3: bad" in ended.err
 
 

@@ -32,7 +32,7 @@ COMMANDS = {name: command for panel in PANELS.values() for name, command in pane
         ("xyzzy", "there is no command xyzzy", "meshdemo --help"),
         ("--foo", "there is no option --foo", "meshdemo --help"),
         ("verify --request 5", "there is no option --request", "--requests"),
-        ("verify --requests x", "--requests: 'x' is no whole number", "meshdemo verify --help"),
+        ("verify --requests x", "--requests: 'x' is not a whole number", "meshdemo verify --help"),
         ("verify --requests 0", "--requests: 0 is not 1 or more", "meshdemo verify --help"),
         ("status -o x", "--output: 'x' is not one of", "meshdemo status --help"),
         ("verify --expect", "--expect", "--help"),

@@ -107,7 +107,7 @@ def workloads(engine: Engine, walkthrough: dict[str, tuple[Object, ...]]) -> tup
 
 
 def _soon_ended(item: Object) -> Object:
-    """Give its pods a second to end: the app does not heed SIGTERM, and would take all of 30."""
+    """Give its pods a second to end: the app ignores SIGTERM, and would take all of 30."""
     if item.kind != "Deployment":
         return item
     template = item.pod_template

@@ -109,7 +109,7 @@ def test_rules_are_in_force_when_the_wait_returns_and_gone_after_their_deletion(
     assert engine.delete(rules) == ()
 
 
-def test_a_client_without_sidecar_does_not_heed_the_rules_until_it_is_injected(
+def test_a_client_without_sidecar_does_not_follow_the_rules_until_it_is_injected(
     engine: Engine,
     workloads: Sequence[Object],
     rules: Sequence[Object],
@@ -189,7 +189,7 @@ def test_a_missing_subset_answers_503_with_an_empty_body(
     assert (reply.status, reply.body) == (503, "")
 
 
-def test_of_two_rules_for_one_host_the_older_one_is_heeded_and_a_warning_names_both(
+def test_of_two_rules_for_one_host_the_older_one_takes_precedence_and_a_warning_names_both(
     engine: Engine,
     workloads: Sequence[Object],
     rules: Sequence[Object],

@@ -239,11 +239,11 @@ def test_down_from_another_user_namespace_ends_all_that_is_there(
 def test_down_that_has_no_time_keeps_what_it_takes_to_go_on(
     engine: LocalEngine, settings: Settings
 ) -> None:
-    heedless = (
+    ignores_sigterm = (
         "import http.server as h, signal as s, sys; s.signal(s.SIGTERM, s.SIG_IGN); "
         "h.test(h.SimpleHTTPRequestHandler, port=int(sys.argv[1]), bind='127.0.0.1')"
     )
-    stubborn = web(shlex.join([sys.executable, "-c", heedless, "{port}"]))
+    stubborn = web(shlex.join([sys.executable, "-c", ignores_sigterm, "{port}"]))
     engine.apply(stubborn)
     engine.wait_ready(stubborn, SECONDS)
     (pod,) = processes(engine, "SIG_IGN")
@@ -574,7 +574,7 @@ def test_down_does_not_touch_a_folder_that_it_did_not_make(
         (folder / name).write_text(text)
     engine = LocalEngine(Settings(state_dir=folder))
     if files:
-        with pytest.raises(EnvironmentFailed, match=r"run\.json is no record"):
+        with pytest.raises(EnvironmentFailed, match=r"run\.json is not a record"):
             engine.down()
     else:
         assert all(check.ok for check in engine.down())

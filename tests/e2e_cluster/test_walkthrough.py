@@ -61,7 +61,7 @@ def test_each_step_alone(cluster: Cluster, namespace: str) -> None:
     assert {pod["ready"] for pod in step("status")["pods"]} == {"1/1"}
     split("--expect", HALF)
     step("route", "v2")
-    split("--expect", HALF)  # a client without a sidecar does not heed the rules
+    split("--expect", HALF)  # a client without a sidecar does not follow the rules
     step("inject")
     assert {pod["ready"] for pod in step("status")["pods"]} == {"2/2"}
     step("verify", "--expect", "v2=100%")

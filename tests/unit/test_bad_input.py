@@ -53,7 +53,7 @@ def test_bad_input_is_refused_by_its_file_or_means_something(seed: int, tmp_path
 
 
 @pytest.mark.parametrize("name", bad_input.FILES, ids=lambda name: repr(name)[:24])
-def test_what_is_no_file_of_manifests_is_refused(name: str, tmp_path: Path) -> None:
+def test_what_is_not_a_file_of_manifests_is_refused(name: str, tmp_path: Path) -> None:
     code, said = run(tmp_path / "state", "inject", "-f", name)
     assert code == 2
     assert "error: the manifests cannot be used\n  " in said

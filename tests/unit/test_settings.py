@@ -43,7 +43,7 @@ def test_a_relative_folder_is_one_below_where_we_are(
 
 
 def test_a_home_folder_that_nobody_has_is_an_error_with_a_way_out() -> None:
-    with pytest.raises(EnvironmentFailed, match=f"{NOBODY}/x is no place here: .*no user") as no:
+    with pytest.raises(EnvironmentFailed, match=f"{NOBODY}/x cannot be used here: .*no user") as no:
         expand(f"{NOBODY}/x")
     assert no.value.hint
 

@@ -48,6 +48,6 @@ def _run(arguments: list[str], invocation: Invocation | None) -> int:
     except SystemExit:  # a shell has its completion
         raise
     except BaseException as error:  # noqa: BLE001 - the boundary: a signal, or a bug of ours
-        from meshdemo.cli import ending
+        from meshdemo.cli import exit_reporting
 
-        return int(ending.fail_unforeseen(invocation, error, arguments))
+        return int(exit_reporting.fail_unforeseen(invocation, error, arguments))

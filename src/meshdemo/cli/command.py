@@ -2,7 +2,7 @@
 
 The shared options are declared once, as the root callback's. Each command takes them too and
 leaves what it finds with the root, so that they work before and after the command's name, and
-the later one wins.
+the later one counts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from meshdemo.cli import calling
+from meshdemo.cli import command_spelling
 from meshdemo.cli.usage import unknown_command
 from meshdemo.report.wrapping import with_reasons
 from meshdemo.settings import Settings
@@ -41,7 +41,7 @@ class Command(TyperCommand):
     """A command that takes the shared options as well.
 
     Its help ends with examples, from the docstring: what follows ``Examples:``, each a line with
-    its reason behind ``  # ``. The shared options are explained in the root's help alone.
+    its reason after ``  # ``. The shared options are explained in the root's help alone.
     """
 
     def get_params(self, ctx: Context) -> list[Param]:
@@ -188,7 +188,7 @@ class _PlainValue:
         try:
             return int(value)
         except ValueError:
-            message = f"{value!r} is no whole number."
+            message = f"{value!r} is not a whole number."
             raise typer.BadParameter(message, ctx=ctx, param=param) from None
 
     def choose(self, value: str, param: Param, ctx: Context) -> Result:
@@ -229,7 +229,7 @@ def _write_text(text: str | None, ctx: Context, formatter: Formatter) -> None:
     found = examples(text)
     if not found:
         return
-    spelled = calling.commands(ctx.find_root().command.commands, Settings())
+    spelled = command_spelling.commands(ctx.find_root().command.commands, Settings())
     formatter.write_paragraph()
     formatter.write_heading("Examples")
     rows = [(spelled.spell(command), why) for command, why in found]

@@ -26,7 +26,7 @@ def inject(
 
     It waits until they are ready, and says what was added. With -f FILE or -f - nothing is
     applied: the injected YAML goes to standard output, for meshdemo deploy -f - or
-    kubectl apply -f -; what is no workload, also of a kind unknown here, passes as it is.
+    kubectl apply -f -; what is not a workload, also of a kind unknown here, passes as it is.
 
     Examples:
         meshdemo inject  # what meshdemo deploy has deployed

@@ -40,7 +40,7 @@ def install(
     istio_namespace: IstioNamespace = "",
     force: Annotated[
         bool,
-        typer.Option("--force", help="Change an Istio that is there already."),
+        typer.Option("--force", help="Change an Istio that is already installed."),
     ] = False,
     istioctl: Istioctl = None,
     download: Annotated[

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.cli import calling, options, streams
+from meshdemo.cli import command_spelling, options, streams
 from meshdemo.engines.choice import UNNAMED, choose_engine, kubeconfig_about, open_engine
 from meshdemo.engines.protocol import CLUSTER
 from meshdemo.engines.results import Where
@@ -49,7 +49,7 @@ class Invocation:
 
 
 def read_settings(ctx: typer.Context) -> Settings:
-    """Read the shared options and heed those that are about output."""
+    """Read the shared options and apply those that are about output."""
     run: Invocation = ctx.obj
     run.settings = settings = options.settings(ctx)
     run.progress.configure(
@@ -62,7 +62,7 @@ def read_settings(ctx: typer.Context) -> Settings:
 def _spell(ctx: typer.Context, settings: Settings) -> None:
     """Have commands in texts spelled so that they are about the mesh of these settings."""
     root: Any = ctx.find_root().command  # our Group, which names its commands
-    ctx.obj.progress.spell(calling.commands(root.commands, settings))
+    ctx.obj.progress.spell(command_spelling.commands(root.commands, settings))
 
 
 def chosen(

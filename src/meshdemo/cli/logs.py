@@ -39,7 +39,7 @@ def logs(
     from meshdemo.walkthrough.logs import read_logs
 
     if tail < -1:
-        raise UsageError(f"--tail: {tail} is no number of lines")
+        raise UsageError(f"--tail: {tail} is not a number of lines")
     as_json = read_settings(ctx).output == "json"
     if as_json and follow:
         raise UsageError("-f never ends, and a JSON document must", hint="Leave out one of them.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.main import get_command
 
-from meshdemo.cli import calling, ending, options, signals, streams, usage
+from meshdemo.cli import command_spelling, exit_reporting, options, signals, streams, usage
 from meshdemo.cli.command import Commands, Group
 from meshdemo.cli.delete import delete
 from meshdemo.cli.deploy import deploy
@@ -90,14 +90,14 @@ def build() -> Group:
 def run(arguments: list[str], invocation: Invocation) -> int:
     """Run a command line, print what came of it, and give the exit code."""
     command = build()
-    invocation.progress.spell(calling.commands(command.commands, Settings()))
+    invocation.progress.spell(command_spelling.commands(command.commands, Settings()))
     if COMPLETION in os.environ:
         command.main(arguments, prog_name=PROGRAM)
     try:
         streams.refuse_folder()
         with command.make_context(PROGRAM, [*arguments], obj=invocation) as ctx:
             report: Report = command.invoke(ctx)
-            return ending.finish(invocation, report)
+            return exit_reporting.finish(invocation, report)
     except typer.Exit as end:
         return end.exit_code
     except SystemExit as end:  # typer's completion options end so
@@ -113,4 +113,4 @@ def run(arguments: list[str], invocation: Invocation) -> int:
         failure = signals.stopped(error) or error
     if isinstance(failure, UsageError) and not failure.hint:
         failure.hint = f"See {PROGRAM} {invocation.command} --help"
-    return ending.fail(invocation, failure, arguments)
+    return exit_reporting.fail(invocation, failure, arguments)

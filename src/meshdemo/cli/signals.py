@@ -33,8 +33,8 @@ _came: list[int] = []
 def raised() -> Iterator[None]:
     """Raise the signals that come until the end of the block; one that is ignored stays so."""
     _came.clear()
-    heeded = [number for number in ENDINGS if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, _come) for number in heeded}
+    handled = [number for number in ENDINGS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _come) for number in handled}
     before[signal.SIGALRM] = signal.signal(signal.SIGALRM, _come_again)
     hook, sys.unraisablehook = sys.unraisablehook, _lost
     try:
@@ -49,8 +49,8 @@ def raised() -> Iterator[None]:
 
 
 def stopped(error: BaseException | None) -> MeshdemoError | None:
-    """Give what to report if a signal is behind an error, or came before it; else None."""
-    numbers = _came[:1] or list(_behind(error))
+    """Give what to report if a signal caused an error, or came before it; else None."""
+    numbers = _came[:1] or list(_that_caused(error))
     for number in numbers:
         _, kind, message = ENDINGS[number]
         return kind(message)
@@ -73,7 +73,7 @@ def _lost(unraisable: sys.UnraisableHookArgs) -> None:
         sys.__unraisablehook__(unraisable)
 
 
-def _behind(error: BaseException | None) -> Iterator[int]:
+def _that_caused(error: BaseException | None) -> Iterator[int]:
     """Name the signals in a chain of errors, however Python passed them on."""
     while error is not None:
         for number, (kind, *_) in ENDINGS.items():

@@ -20,8 +20,7 @@ def status(ctx: typer.Context) -> Report:
     """
     from meshdemo.report.status import status as report
     from meshdemo.system.plural import counted
-    from meshdemo.walkthrough import pods as who
-    from meshdemo.walkthrough import route
+    from meshdemo.walkthrough import pod_selection, route
 
     engine = engine_for(ctx, changes=False)
     namespace = engine.where.namespace
@@ -31,13 +30,13 @@ def status(ctx: typer.Context) -> Report:
         count = sum(pod.namespace != namespace for pod in pods)
         ctx.obj.progress.say(f"{counted(count, 'pod')} more: -n {' or -n '.join(elsewhere)}")
     objects, here = engine.objects(), [pod for pod in pods if pod.namespace == namespace]
-    around = engine.surroundings()
+    around = engine.mesh_status()
     services = [o for o in objects if o.kind == "Service" and o.namespace == namespace]
     return report(
         here,
-        [(service, who.selected(service, here)) for service in services],
+        [(service, pod_selection.selected(service, here)) for service in services],
         route.effects(engine, objects, here, around),
         around,
         wide=ctx.obj.settings.output == "wide",
-        others=who.of_others(here, objects),
+        others=pod_selection.of_others(here, objects),
     )

@@ -29,7 +29,7 @@ def namespace(name: str | None) -> str | None:
     if name is None or (len(name) <= LONGEST_NAME and _NAME.fullmatch(name)):
         return name
     hint = 'At most 63 lower-case letters, digits and "-", with a letter or digit at both ends.'
-    raise UsageError(f"-n: {name!r} is no valid name of a namespace", hint=hint)
+    raise UsageError(f"-n: {name!r} is not a valid name of a namespace", hint=hint)
 
 
 def seconds(text: str, option: str) -> float:
@@ -38,7 +38,7 @@ def seconds(text: str, option: str) -> float:
         value = float(text) if re.fullmatch(r"[\d.]+", text) else _sum_of_parts(text)
     except ValueError:
         hint = "Write it as 90s, 5m, 1m30s or as a number of seconds."
-        raise UsageError(f"{option}: {text!r} is no duration", hint=hint) from None
+        raise UsageError(f"{option}: {text!r} is not a valid duration", hint=hint) from None
     if value > LONGEST:
         raise UsageError(f"{option}: that is too long", hint="As in 5m; 168h, a week, at most.")
     return value
@@ -48,7 +48,7 @@ def limit(text: str, option: str) -> float:
     """Read a duration that something may take; in none nothing can be done."""
     value = seconds(text, option)
     if value <= 0:
-        raise UsageError(f"{option}: {text!r} is no time at all", hint="As in 90s or 5m.")
+        raise UsageError(f"{option}: {text!r} is not longer than zero", hint="As in 90s or 5m.")
     return value
 
 
@@ -93,7 +93,7 @@ def image_choice(images: Sequence[str] | None, registry: str) -> ImageChoice:
 def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon:
-        raise UsageError(f"--header: {text!r} is no header", hint="As in 'x-user: anna'")
+        raise UsageError(f"--header: {text!r} is not a valid header", hint="As in 'x-user: anna'")
     return name.strip(" \t"), value.strip(" \t")
 
 

@@ -41,7 +41,7 @@ class MeshOptions:
     namespace: str = ""
     """Where istiod lives; empty means istio-system."""
     force: bool = False
-    """Change an Istio that is there already."""
+    """Change an Istio that is already installed."""
     download: Download | None = None
     """Which istioctl to fetch first; None means that one must be there."""
 

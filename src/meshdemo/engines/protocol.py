@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from meshdemo.engines.options import MeshOptions
-    from meshdemo.engines.results import Applied, Change, Check, Pod, Surroundings, Where
+    from meshdemo.engines.results import Applied, Change, Check, MeshStatus, Pod, Where
     from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
     from meshdemo.verdict.traffic import Reply, Request
@@ -115,7 +115,7 @@ class Engine(Protocol):
     def pods(self, towards: str = "") -> tuple[Pod, ...]:
         """Give the pods as they are now; also those of the namespace that requests go to."""
 
-    def surroundings(self) -> Surroundings:
+    def mesh_status(self) -> MeshStatus:
         """Look at what decides on pods and rules from outside; it takes a moment."""
 
     def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:

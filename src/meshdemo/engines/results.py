@@ -49,7 +49,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class MeshStatus:
     """What there is besides objects and pods, to tell what becomes of them."""
 
     mesh: tuple[Check, ...] = ()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SCHEMA = "meshdemo/v1"
 FILE, LOCK, MADE = "run.json", ".meshdemo.lock", ".meshdemo.made"
 ELSEWHERE = "Choose another --state-dir."
-NOT_OURS = "it is no folder of ours"
+NOT_OURS = "it is not a folder of ours"
 PLACE = ("context", "kubeconfig", "namespace")
 """What a record may say of where the run is, besides the engine."""
 NOT_AS_MADE = (errno.EINVAL, errno.ENXIO, errno.ELOOP, errno.EFBIG, errno.EACCES)
@@ -62,7 +62,7 @@ def read(folder: Path) -> dict[str, Any] | None:
         raise Damaged(folder / FILE, "it is of a local run, and names another engine")
     for name in PLACE:
         if not isinstance(found.get(name), str | None):
-            raise Damaged(folder / FILE, f"{name} is no text ({_short(found[name])})")
+            raise Damaged(folder / FILE, f"{name} is not text ({_short(found[name])})")
     return found
 
 
@@ -78,7 +78,7 @@ def read_text(file: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except UnicodeDecodeError as error:
-        raise Damaged(file, "it is no text") from error
+        raise Damaged(file, "it is not text") from error
     except OSError as error:
         if error.errno in NOT_AS_MADE and os.path.lexists(file):
             raise Damaged(file, str(error.strerror)) from error
@@ -91,9 +91,9 @@ def parse(file: Path, text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Damaged(file, f"it is no JSON ({error})") from error
+        raise Damaged(file, f"it is not JSON ({error})") from error
     if not isinstance(found, dict):
-        raise Damaged(file, "it is no JSON object")
+        raise Damaged(file, "it is not a JSON object")
     return found
 
 

@@ -199,7 +199,7 @@ class _Builder:
             if (name := self.name(key)) is None:
                 self.refuse(key, path, "a key must be a string")
             elif name in written:
-                self.refuse(key, (*path, name), "this key is there twice")
+                self.refuse(key, (*path, name), "duplicate key")
             else:
                 below = (*path, name)
                 self.lines[below] = key.start_mark.line + 1

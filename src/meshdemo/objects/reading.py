@@ -134,4 +134,4 @@ def _refuse_duplicates(objects: Sequence[Object], problems: list[Problem]) -> No
         first = seen.setdefault(item.key, item)
         if first is not item:
             where = f"{first.file}:{first.line()}"
-            problems.append(item.problem(f"it is there twice; the first one is at {where}"))
+            problems.append(item.problem(f"duplicate object; the first one is at {where}"))

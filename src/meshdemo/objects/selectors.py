@@ -55,7 +55,7 @@ def read(text: str) -> Selector:
         part = _PART.match(text, position)
         if part is None or text.endswith(","):
             hint = "As in app=shop,version!=v1 or 'version in (v1, v2)'."
-            raise UsageError(f"--selector: {text!r} is no label selector", hint=hint)
+            raise UsageError(f"--selector: {text!r} is not a valid label selector", hint=hint)
         found.append(_requirement(part))
         position = part.end()
     return Selector(tuple(found))

@@ -15,7 +15,7 @@ _ENDS = (".", ",", ";", ":", ")", "`")
 """What a clause ends with, and so a command within it."""
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _WORD = re.compile(r"-.*|['\"].*|[A-Z]+|v\d+|.*[=/].*")
-"""Which words behind a command of ours belong to it: options, placeholders, versions, paths."""
+"""Which words after a command of ours belong to it: options, placeholders, versions, paths."""
 _TAKES_VALUE = re.compile(r"-[a-z]|--")
 
 

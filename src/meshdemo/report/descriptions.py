@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 GAP = 3
 
 Value: TypeAlias = "str | list[str]"
-"""What stands behind the name of a field: one line, or one below the other."""
+"""The value of a field: one line, or one below the other."""
 
 
 def described(found: Sequence[Resource]) -> Report:
@@ -88,9 +88,9 @@ def _more(each: Resource) -> dict[str, Value]:
         return {"Replicas": counts, "Pods": _pods(each.pods)}
     if kind not in RULE_KINDS:
         return {}
-    winners = ", ".join(item.title for item in each.overruled_by)
-    behind = {"Not heeded": f"behind {winners}"} if winners else {}
-    return {"Means": "; ".join(summary(each.item)), **behind}
+    preceding = ", ".join(item.title for item in each.overruled_by)
+    others = {"Not followed": f"{preceding} takes precedence"} if preceding else {}
+    return {"Means": "; ".join(summary(each.item)), **others}
 
 
 def _pod(pod: Pod) -> dict[str, Value]:

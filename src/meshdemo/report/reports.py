@@ -39,7 +39,7 @@ def routed(result: Routed, watched: Mapping[str, Any]) -> Report:
             terminal.line("there are no rules, so nothing was removed")
             return
         for rule in result.overruled:
-            terminal.advise(f"not heeded: {rule}")
+            terminal.advise(f"not followed: {rule}")
         if not result.overruled or len(result.overruled) < len(result.changes):
             terminal.line(f"live in the data plane after {result.live_after * 1000:,.0f} ms")
 

@@ -9,12 +9,12 @@ from meshdemo.errors import ExitCode
 from meshdemo.report import Report
 from meshdemo.report.documents import check_document, pod_document
 from meshdemo.rules.summary import summary
-from meshdemo.walkthrough.pods import BEGIN
+from meshdemo.walkthrough.pod_selection import BEGIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from meshdemo.engines.results import Container, Pod, Surroundings
+    from meshdemo.engines.results import Container, MeshStatus, Pod
     from meshdemo.objects.model import Object
     from meshdemo.report.terminal import Terminal
     from meshdemo.rules.analysis.effects import Effect
@@ -30,7 +30,7 @@ def status(
     pods: Sequence[Pod],
     services: Sequence[tuple[Object, Sequence[Pod]]],
     rules: Sequence[Effect],
-    around: Surroundings,
+    around: MeshStatus,
     *,
     wide: bool,
     others: frozenset[str] = frozenset(),

@@ -22,13 +22,13 @@ _CODES = {"green": "32", "red": "31", "yellow": "33", "bold": "1", "dim": "2", "
 
 
 class Terminal:
-    """A text stream. Without a terminal behind it there is no colour and nothing that moves."""
+    """A text stream. If it is not a terminal there is no colour and nothing that moves."""
 
     def __init__(self, stream: TextIO, environment: Mapping[str, str] = os.environ) -> None:
         self.stream, self.environment = stream, environment
         self.interactive = stream.isatty() and environment.get("TERM") != "dumb"
         forced = self.interactive or bool(environment.get("FORCE_COLOR"))
-        self.colour = forced and not environment.get("NO_COLOR")  # as Python itself heeds them
+        self.colour = forced and not environment.get("NO_COLOR")  # as Python itself reads them
         self.unicode = (getattr(stream, "encoding", "") or "").lower().startswith("utf")
         self.commands = Commands()
         self.error: OSError | None = None
@@ -77,7 +77,7 @@ class Terminal:
             self.line(line)
 
     def command(self, text: str) -> None:
-        """Write a command to type, behind a prompt; one of several lines stays as it is."""
+        """Write a command to type, after a prompt; one of several lines stays as it is."""
         lines = [f"  $ {text}"] if "\n" in text else wrapped(f"  $ {joined(text)}", self.width)
         for line in lines:
             self.line(self.paint(line, "dim"))

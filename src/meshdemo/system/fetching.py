@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SCHEME = "https://"
 FAILURES = (OSError, HTTPException, ValueError)
-"""What comes of a host that cannot be reached, breaks off, or says what is no HTTP and no URL."""
+"""What is raised if a host cannot be reached, breaks off, or its answer is not HTTP."""
 SECONDS = 30.0
 """How long a manifest may take to come, the look-up of its host's name included."""
 

@@ -29,7 +29,7 @@ def open_to_read(file: Path) -> BinaryIO:
     descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is no file", str(file))
+        raise OSError(errno.EINVAL, "it is not a file", str(file))
     return open(descriptor, "rb")  # noqa: PTH123 - from a descriptor; the caller closes it
 
 

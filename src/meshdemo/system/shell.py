@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CHUNK = 65536
 NO_SUCH_COMMAND, NOT_RUNNABLE = 127, 126
-"""What a shell ends with where a command is not there, or is no program."""
+"""What a shell ends with where a command is not there, or is not a program."""
 NO_ROOM = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 """Why a program cannot be started that says nothing of the program."""
 
@@ -195,7 +195,7 @@ def attach(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
     """Run a program on this terminal, until it ends, and return its exit status.
 
     As in a shell a program that a signal ended gives 128 plus the signal's number, one that is not
-    there 127, and what is no program 126, with a word on standard error.
+    there 127, and what is not a program 126, with a word on standard error.
     """
     process: subprocess.Popen[bytes] | None = None
     early: list[int] = []  # what came while it was being started

@@ -161,7 +161,7 @@ def _pair(part: str, seen: set[str]) -> tuple[str, str]:
             "and begins and ends with a letter or digit"
         )
     if version in seen:
-        raise ValueError(f"{version} is there twice")
+        raise ValueError(f"{version} is a duplicate")
     seen.add(version)
     if not equals or not value:
         raise ValueError(f"it says no number for {version}")
@@ -173,7 +173,7 @@ def _pair(part: str, seen: set[str]) -> tuple[str, str]:
 def _share(value: str) -> Fraction:
     number = value.removesuffix("%").strip()
     if not _NUMBER.fullmatch(number):
-        raise ValueError(f"'{value}' is no number of per cent")
+        raise ValueError(f"'{value}' is not a percentage")
     share = Fraction(number) / 100
     if share > 1:
         raise ValueError(f"{value} is over 100 %")
@@ -183,7 +183,7 @@ def _share(value: str) -> Fraction:
 def _weight(value: str) -> int:
     number = value.removesuffix("%").strip()
     if not _WHOLE.fullmatch(number):
-        raise ValueError(f"'{value}' is no whole number")
+        raise ValueError(f"'{value}' is not a whole number")
     if int(number) > MAX_WEIGHT:
         raise ValueError(f"{value} is over {MAX_WEIGHT:,}")
     return int(number)

@@ -33,7 +33,7 @@ SPLIT_REQUESTS = 1_000
 """The default for a split: 50 % is then told from 55 %, mostly."""
 
 OTHERS = "errors and unknown answers"
-"""The judgement on what no known version answered; it is no possible version's name."""
+"""The judgement on what no known version answered; it cannot be a version's name."""
 _KINDS_NAMED = 3
 """How many kinds of errors the evidence names."""
 _STEPS = 4

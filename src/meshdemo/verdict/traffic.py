@@ -119,7 +119,7 @@ class Tally:
 
 
 def check(request: Request) -> None:
-    """Raise InputError, with all that is wrong, if this is no request that can be sent."""
+    """Raise InputError, with all that is wrong, if this is not a request that can be sent."""
     problems = [
         *_url_problems(request.url),
         *_method_problems(request.method),
@@ -146,7 +146,7 @@ def _url_problems(url: str) -> Iterator[Problem]:
         elif port == 0:
             wrong = "there is no port 0"
         elif not url.isascii() or not url.isprintable() or " " in url:
-            wrong = "whatever is no printable ASCII is to be written as %XX"
+            wrong = "whatever is not printable ASCII is to be written as %XX"
     if wrong:
         yield Problem(f"{url!r} cannot be asked for: {wrong}", field="url", hint=_URL_HINT)
 
@@ -164,7 +164,9 @@ def _is_ipv6(host: str) -> bool:
 
 def _method_problems(method: str) -> Iterator[Problem]:
     if not _TOKEN.fullmatch(method):
-        yield Problem(f"{method!r} is no HTTP method", field="method", hint="as in GET or POST")
+        yield Problem(
+            f"{method!r} is not a valid HTTP method", field="method", hint="as in GET or POST"
+        )
 
 
 def _header_problems(name: str, value: str) -> Iterator[Problem]:
@@ -172,7 +174,7 @@ def _header_problems(name: str, value: str) -> Iterator[Problem]:
         hint = "as in 'x-user: anna'"
         yield Problem(f"no header can be called {name!r}", field="header", hint=hint)
     elif not value.replace("\t", " ").isprintable():
-        yield Problem(f"the value of {name} is no line of text: {value!r}", field="header")
+        yield Problem(f"the value of {name} is not a line of text: {value!r}", field="header")
     elif name.lower() in _FRAMING and value.strip() != "0":
         yield Problem(f"{name} announces a body, and none is sent", field="header")
 

@@ -69,10 +69,10 @@ def write(target: Path) -> dict[str, str]:
 
 
 def _unchanged(target: Path, wanted: dict[str, bytes]) -> set[str]:
-    """Name the files that are there already. Raises EnvironmentFailed if one differs."""
+    """Name the files that already exist. Raises EnvironmentFailed if one differs."""
     found = {name: (target / name).read_bytes() for name in wanted if (target / name).exists()}
     if changed := [name for name in found if found[name] != wanted[name]]:
-        message = f"{', '.join(changed)} in {target}: there already, with other content"
+        message = f"{', '.join(changed)} in {target} already exists with other content"
         raise EnvironmentFailed(message, hint="Name another folder, or move the files away.")
     return set(found)
 

@@ -11,11 +11,10 @@ from meshdemo.engines.options import Injection
 from meshdemo.engines.results import Applied
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects import model
-from meshdemo.walkthrough import pods as who
-from meshdemo.walkthrough import sidecars, steps, strictness
+from meshdemo.walkthrough import pod_selection, sidecars, steps, strict_check
 from meshdemo.walkthrough.events import Accepted, Checked, Finished
 from meshdemo.walkthrough.plan import with_sidecar_label
-from meshdemo.walkthrough.second_look import looked_again, of_workloads
+from meshdemo.walkthrough.readiness_recheck import of_workloads, recheck
 from meshdemo.walkthrough.splits import HOST
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def deploy(engine: Engine, plan: Plan, step: Step) -> Story[Deployed]:
     """Apply workloads and wait until they are ready; with ``-f`` whatever is in the files."""
     plan = plan.of_revision(engine) if plan.injection else plan
     objects = plan.read(engine, step.manifests)
-    strictness.heed(engine, plan, objects)
+    strict_check.require_no_warnings(engine, plan, objects)
     if plan.injection is not None:
         yield steps.INJECT.started(plan)
         objects = engine.inject(objects, plan.injection, plan.mesh.revision)
@@ -81,7 +80,7 @@ def deploy(engine: Engine, plan: Plan, step: Step) -> Story[Deployed]:
     seconds = time.monotonic() - began
     if plan.is_own:
         yield from analyzed(engine, objects)
-    pods = yield from looked_again(engine, objects, plan.settings.timeout)
+    pods = yield from recheck(engine, objects, plan.settings.timeout)
     yield Finished(step.name, readiness(pods), seconds)
     yield from sidecars.notes(objects, pods, plan.injection or Injection.NONE)
     return Deployed(applied, pods, seconds)
@@ -114,7 +113,7 @@ def inject(engine: Engine, plan: Plan, step: Step) -> Story[Injected]:
     injected = _inject(engine, workloads, plan)
     applied = yield from apply_in_order(engine, injected, plan.settings.timeout)
     seconds = time.monotonic() - began
-    after = yield from looked_again(engine, injected, plan.settings.timeout)
+    after = yield from recheck(engine, injected, plan.settings.timeout)
     injection = plan.injection or Injection.KUBE_INJECT
     sidecars.require_some(injected, after, injection)
     yield Finished(step.name, readiness(after), seconds)
@@ -192,9 +191,9 @@ def next_command(result: Deployed, objects: Sequence[Object]) -> str:
     namespaces = {pod.namespace for pod in result.pods}
     if any(o.kind == "VirtualService" and o.namespace in namespaces for o in objects):
         return "meshdemo verify (proves what the rules promise)"
-    for service in who.apps(result.pods[0].namespace, objects):
-        behind = who.selected(service, result.pods)
-        versions = sorted({pod.labels["version"] for pod in behind if "version" in pod.labels})
+    for service in pod_selection.apps(result.pods[0].namespace, objects):
+        selected = pod_selection.selected(service, result.pods)
+        versions = sorted({pod.labels["version"] for pod in selected if "version" in pod.labels})
         if len(versions) > 1:
             host = "" if service.name == HOST else f"--host {service.name} "
             return f"meshdemo route {host}{versions[-1]} (sends all traffic to {versions[-1]})"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.test_client import named
 from meshdemo.errors import EnvironmentFailed
-from meshdemo.walkthrough import pods as who
+from meshdemo.walkthrough import pod_selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ def read_logs(
     engine: Engine, name: str, container: str, *, follow: bool, tail: int
 ) -> Iterator[str]:
     """Give the lines of one pod, or of every pod with its name before each line."""
-    pods = who.require_pods(engine)
+    pods = pod_selection.require_pods(engine)
     chosen = named(pods, name) if name else pods
     if not chosen:
         message = f"there is no pod {name} in namespace {engine.where.namespace}"
@@ -44,7 +44,7 @@ def read_logs(
 
 
 def container_of(pod: Pod, name: str, *, strict: bool) -> str:
-    """Find the container that is meant; empty if the pod has none and that is no error."""
+    """Find the container that is meant; empty if the pod has none and that is not an error."""
     names = [item.name for item in pod.containers]
     if name in names:
         return name

@@ -132,6 +132,6 @@ def with_sidecar_label(item: Object, revision: str = "") -> Object:
 def sidecar_label(revision: str = "") -> dict[str, str]:
     """Give the label that asks Istio's webhook for a sidecar.
 
-    Only the default revision heeds the label that is about injection alone.
+    Only the default revision acts on the label that is about injection alone.
     """
     return {REVISION_LABEL: revision} if revision else {INJECT_LABEL: "true"}

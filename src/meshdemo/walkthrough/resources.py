@@ -10,7 +10,7 @@ from meshdemo.errors import EnvironmentFailed, UsageError
 from meshdemo.objects import kinds, selectors
 from meshdemo.objects.model import Object
 from meshdemo.rules import virtual_services
-from meshdemo.walkthrough import pods as who
+from meshdemo.walkthrough import pod_selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -148,7 +148,7 @@ def _of_kind(
         return
     for item in objects:
         if item.kind == "Service" == kind.name:
-            yield Resource(kind, item, tuple(who.selected(item, pods)))
+            yield Resource(kind, item, tuple(pod_selection.selected(item, pods)))
         elif item.kind == "Deployment" == kind.name:
             own = [p for p in pods if (p.namespace, p.workload) == (item.namespace, item.name)]
             yield Resource(kind, _with_status(item, _replicas(item, own)), tuple(own))

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.results import Surroundings
+from meshdemo.engines.results import MeshStatus
 from meshdemo.engines.test_client import find_client
 from meshdemo.errors import EnvironmentFailed, InputError, Problem
 from meshdemo.objects import model
@@ -16,11 +16,10 @@ from meshdemo.rules.analysis.effects import Scene
 from meshdemo.rules.hosts import service_host
 from meshdemo.system.plural import counted
 from meshdemo.verdict.expectation import parse_split
-from meshdemo.walkthrough import deploy, steps, strictness
-from meshdemo.walkthrough import pods as who
+from meshdemo.walkthrough import deploy, pod_selection, steps, strict_check
 from meshdemo.walkthrough.events import Finished, Note, Started
 from meshdemo.walkthrough.plan import Plan
-from meshdemo.walkthrough.second_look import looked_again
+from meshdemo.walkthrough.readiness_recheck import recheck
 from meshdemo.walkthrough.splits import HOST, Splitting
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class Routed:
     live_after: float
     """Seconds from the first change until all of it was live."""
     overruled: tuple[str, ...] = ()
-    """The rules that the test client does not heed, because others win over them."""
+    """The rules that the test client does not follow, because others take precedence."""
 
 
 def route(
@@ -91,14 +90,14 @@ def apply_rules(
 ) -> Story[Routed]:
     """Apply rules, the DestinationRules first, and return when the data plane has them."""
     _refuse_others(engine, rules)
-    strictness.heed(engine, plan, rules)
+    strict_check.require_no_warnings(engine, plan, rules)
     ordered = model.in_apply_order(rules)
     yield Started("route", "Apply the rules.", commands)
     began = time.monotonic()
     changes = yield from deploy.apply_in_order(engine, rules, plan.settings.timeout)
     live = time.monotonic() - began
-    yield from looked_again(engine, ordered, plan.settings.timeout)
-    yield from warn_unheeded(engine)
+    yield from recheck(engine, ordered, plan.settings.timeout)
+    yield from warn_of_missing_sidecar(engine)
     return Routed(changes, live, overruled(engine, rules))
 
 
@@ -112,9 +111,9 @@ def overruled(engine: Engine, rules: Sequence[Object]) -> tuple[str, ...]:
 
 
 def _refuse_others(engine: Engine, objects: Sequence[Object]) -> None:
-    """Refuse what is no rule, and say in one go what is wrong with the rules beside it."""
+    """Refuse what is not a rule, and say in one go what is wrong with the rules beside it."""
     problems = [
-        item.problem("it is no traffic rule")
+        item.problem("it is not a traffic rule")
         for item in objects
         if item.kind not in model.RULE_KINDS
     ]
@@ -160,7 +159,7 @@ def _stays(change: Change) -> Note:
 
 
 def effects(
-    engine: Engine, objects: Sequence[Object], pods: Sequence[Pod], around: Surroundings
+    engine: Engine, objects: Sequence[Object], pods: Sequence[Pod], around: MeshStatus
 ) -> list[Effect]:
     """Say which rules there are for a namespace: its own, others' for its services; and if so why.
 
@@ -186,10 +185,10 @@ def scene_of(
     engine: Engine,
     objects: Sequence[Object],
     pods: Sequence[Pod],
-    around: Surroundings | None = None,
+    around: MeshStatus | None = None,
 ) -> Scene:
     """Put together what decides on whether rules act."""
-    where, known = engine.where, around or Surroundings()
+    where, known = engine.where, around or MeshStatus()
     return Scene(
         objects,
         [(pod.namespace, pod.labels) for pod in pods],
@@ -204,14 +203,16 @@ def scene_of(
 def require_service(engine: Engine, host: str, objects: Sequence[Object], split: Split) -> Object:
     """Give the Service that is meant, or say which there are."""
     namespace = engine.where.namespace
-    who.require_pods(engine)
-    service = who.service_of(host, namespace, objects)
+    pod_selection.require_pods(engine)
+    service = pod_selection.service_of(host, namespace, objects)
     if service and service.namespace == namespace:
         return service
     if service:
         message = f"the Service {host} is of another namespace"
         raise InputError(message, hint=f"Say meshdemo route -n {service.namespace}")
-    names = [item.name for item in who.apps(namespace, objects) if item.namespace == namespace]
+    names = [
+        item.name for item in pod_selection.apps(namespace, objects) if item.namespace == namespace
+    ]
     weights = " ".join(str(split).split(",")) if len(split.weights) > 1 else split.versions[0]
     hint = "Type: meshdemo deploy"
     if names:
@@ -221,11 +222,11 @@ def require_service(engine: Engine, host: str, objects: Sequence[Object], split:
 
 def require_versions(engine: Engine, service: Object, versions: Sequence[str]) -> list[str]:
     """Give the versions there are; refuse one that no pod has: all of its traffic would fail."""
-    pods = who.require_pods(engine)
-    behind = who.selected(service, pods)
-    known = sorted({pod.labels["version"] for pod in behind if pod.labels.get("version")})
+    pods = pod_selection.require_pods(engine)
+    selected = pod_selection.selected(service, pods)
+    known = sorted({pod.labels["version"] for pod in selected if pod.labels.get("version")})
     if not known:
-        message = f"no pod behind {service.title} has a label version"
+        message = f"no pod of {service.title} has a label version"
         raise EnvironmentFailed(message, hint="Type: meshdemo deploy")
     problems = [
         Problem("no pod has this version", subject=version, hint=f"there are {', '.join(known)}")
@@ -237,8 +238,8 @@ def require_versions(engine: Engine, service: Object, versions: Sequence[str]) -
     return known
 
 
-def warn_unheeded(engine: Engine) -> Iterator[Note]:
+def warn_of_missing_sidecar(engine: Engine) -> Iterator[Note]:
     """Warn of an un-injected test client; a missing one needs no word here."""
     client = find_client(engine.pods(), engine.where.namespace)
     if client is not None and not client.injected:
-        yield who.unheeded(client)
+        yield pod_selection.missing_sidecar(client)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from meshdemo.errors import InputError
 from meshdemo.objects import model, reading
 from meshdemo.verdict.traffic import Request
-from meshdemo.walkthrough import bundled, strictness
-from meshdemo.walkthrough import pods as who
+from meshdemo.walkthrough import bundled, pod_selection, strict_check
 from meshdemo.walkthrough.events import Accepted
 from meshdemo.walkthrough.images import images_of
 from meshdemo.walkthrough.steps import (
@@ -39,7 +38,7 @@ def judged(engine: Engine, plan: Plan) -> Story[tuple[Object, ...]]:
     """Read the objects, have the engine refuse what it would refuse, and change nothing."""
     engine.install(plan.mesh)  # it refuses settings at once, and does nothing before it is iterated
     objects = plan.read_alone(partial(engine.apply, dry_run=True))
-    strictness.heed(engine, plan, objects)
+    strict_check.require_no_warnings(engine, plan, objects)
     yield Accepted(replace(engine.apply(model.in_apply_order(objects), dry_run=True), changes=()))
     return objects
 
@@ -68,7 +67,9 @@ def script(plan: Plan, objects: Sequence[Object] | None = None) -> str:
 def _own(plan: Plan, objects: Sequence[Object]) -> Plan:
     """Give the plan for the user's own objects: with a test client, and with what it asks for."""
     try:
-        request = who.addressed(Request(url=""), plan.settings.place or "default", objects)
+        request = pod_selection.addressed(
+            Request(url=""), plan.settings.place or "default", objects
+        )
     except InputError:  # of several Services nobody has said which one is meant
         return replace(plan.joined(objects), verify=False)
     return replace(plan.joined(objects), request=request)

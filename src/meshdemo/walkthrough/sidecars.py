@@ -60,7 +60,7 @@ def _reason(template: Mapping[str, object], labels: Mapping[str, str], mode: Inj
     if mode is Injection.KUBE_INJECT:
         return "istioctl added none"
     if revision := labels.get(REVISION_LABEL):
-        return f"no webhook of Istio's heeded its label {REVISION_LABEL}: {revision}"
+        return f"no webhook of Istio's acted on its label {REVISION_LABEL}: {revision}"
     if INJECT_LABEL in labels:
-        return f"no webhook of Istio's heeded its label {INJECT_LABEL}"
-    return "no label on its pods asks for one, and none on the namespace that Istio heeds"
+        return f"no webhook of Istio's acted on its label {INJECT_LABEL}"
+    return "no label on its pods asks for one, and none on the namespace that Istio acts on"

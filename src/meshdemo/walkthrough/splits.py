@@ -1,7 +1,7 @@
 """A split of a Service's traffic, as rules: always one VirtualService, changed in place.
 
-A new split in a new object would lose to the older one, because Istio never merges two
-VirtualServices for one host.
+A new split in a new object would be ignored in favour of the older one, because Istio never merges
+two VirtualServices for one host.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Splitting:
         return only if only and self._is_ours(only) and self._is_plain(only) else None
 
     def refuse_rivals(self, split: Object | None) -> None:
-        """Refuse to route by ``split`` while another VirtualService for the host might win."""
+        """Refuse ``split`` while another VirtualService for the host may take precedence."""
         found = list(self.rivals(split))
         if not found:
             return
@@ -79,17 +79,19 @@ class Splitting:
             delete = f"kubectl delete virtualservice {near[0].name} -n {self.namespace}"
             hint = f"This run of meshdemo did not make it. If it is yours: {delete}"
         host = f"the host {self.service}"
-        message = f"{names}: there already for {host}, and only one of them is heeded"
+        message = f"{names} already exists for {host}, and sidecars follow only one of them"
         raise EnvironmentFailed(message, hint=hint)
 
     def rivals(self, split: Object | None) -> Iterator[Object]:
-        """Give the VirtualServices for the host, other than ``split``, that sidecars heed.
+        """Give the VirtualServices for the host, other than ``split``, that sidecars follow.
 
-        One of another namespace is none if it loses against ours: it is not ours to remove.
+        One of another namespace is none if ours takes precedence: it is not ours to remove.
         """
         for item in self._routes(everywhere=True):
-            loses = split and virtual_services.precedence(split) < virtual_services.precedence(item)
-            if item is not split and (item.namespace == self.namespace or not loses):
+            comes_after = split and virtual_services.precedence(
+                split
+            ) < virtual_services.precedence(item)
+            if item is not split and (item.namespace == self.namespace or not comes_after):
                 yield item
 
     def rules(self, split: Split, known: Sequence[str]) -> list[Object]:
@@ -111,12 +113,12 @@ class Splitting:
         return [*rules, self._virtual_service(split)]
 
     def _routes(self, *, everywhere: bool = False) -> Iterator[Object]:
-        """Give the VirtualServices for the host that sidecars heed."""
+        """Give the VirtualServices for the host that sidecars follow."""
         host = service_host(self.service, self.namespace)
         for item in self.objects:
             near = everywhere or item.namespace == self.namespace
-            is_heeded = item.kind == "VirtualService" and virtual_services.is_for_mesh(item)
-            if near and is_heeded and host in virtual_services.hosts_of(item):
+            is_for_sidecars = item.kind == "VirtualService" and virtual_services.is_for_mesh(item)
+            if near and is_for_sidecars and host in virtual_services.hosts_of(item):
                 yield item
 
     def _is_host(self, host: str) -> bool:
@@ -129,13 +131,13 @@ class Splitting:
 
     def _is_plain(self, rule: Object) -> bool:
         """Tell whether a split is all that it says of destinations, so that none is lost."""
-        ways = rule.spec.get("http") or []
+        http_rules = rule.spec.get("http") or []
         others = rule.spec.get("tcp") or rule.spec.get("tls")
-        if others or len(ways) != 1 or len(virtual_services.hosts_of(rule)) != 1:
+        if others or len(http_rules) != 1 or len(virtual_services.hosts_of(rule)) != 1:
             return False
-        (way,) = ways
-        routes = way.get("route") or []
-        return not any(way.get(name) for name in ("match", *ANSWERS)) and all(
+        (http_rule,) = http_rules
+        routes = http_rule.get("route") or []
+        return not any(http_rule.get(name) for name in ("match", *ANSWERS)) and all(
             route.keys() <= {"destination", "weight"}
             and (route.get("destination") or {}).keys() <= {"host", "subset"}
             and self._is_host(str((route.get("destination") or {}).get("host", "")))

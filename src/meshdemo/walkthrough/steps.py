@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 WORKLOADS = ("app-v1", "app-v2", "testclient")
 CLIENT_CONTAINER = "test-tools"
 IN_A_ROW = 20
-"""So many answers in a row: with two pods, one of which refuses, that is no luck."""
+"""So many answers in a row: with two pods, one of which refuses, that is not luck."""
 PROVING = default_requests(parse("v2=100%"))
 
 

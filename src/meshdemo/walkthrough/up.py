@@ -20,11 +20,19 @@ from meshdemo.system.plural import counted
 from meshdemo.verdict import expectation
 from meshdemo.verdict.judging import Outcome
 from meshdemo.verdict.traffic import Request, Tally
-from meshdemo.walkthrough import client, deploy, route, sidecars, steps, strictness, verify
-from meshdemo.walkthrough import pods as who
+from meshdemo.walkthrough import (
+    client,
+    deploy,
+    pod_selection,
+    route,
+    sidecars,
+    steps,
+    strict_check,
+    verify,
+)
 from meshdemo.walkthrough.events import Accepted, Counted, Finished, Measuring, Note
-from meshdemo.walkthrough.second_look import looked_again
-from meshdemo.walkthrough.sight import Sight
+from meshdemo.walkthrough.readiness_recheck import recheck
+from meshdemo.walkthrough.request_context import RequestContext
 from meshdemo.walkthrough.splits import HOST, Splitting
 
 if TYPE_CHECKING:
@@ -60,7 +68,7 @@ def up(engine: Engine, plan: Plan) -> Story[Up]:
     plan = plan.joined(objects)
     rules = [item for item in model.in_apply_order(objects) if item.kind in model.RULE_KINDS]
     others = [item for item in objects if item.kind not in model.RULE_KINDS]
-    strictness.heed(engine, plan, objects)
+    strict_check.require_no_warnings(engine, plan, objects)
     checked = engine.apply(model.in_apply_order(objects), dry_run=True)
     yield Accepted(Applied((), checked.warnings, checked.notes))
     yield steps.INSTALL.started(plan)
@@ -78,10 +86,10 @@ def up(engine: Engine, plan: Plan) -> Story[Up]:
         yield from _joined(objects, changes)
         yield from deploy.analyzed(engine, client.others(objects))
         changes += yield from _apply_own_rules(engine, plan, rules)
-        yield from looked_again(engine, objects, plan.settings.timeout)
+        yield from recheck(engine, objects, plan.settings.timeout)
         return Up(changes, (yield from _verify_own(engine, plan)), own=True)
     changes += yield from _route(engine, plan, rules)
-    yield from looked_again(engine, objects, plan.settings.timeout)
+    yield from recheck(engine, objects, plan.settings.timeout)
     measured = (yield from _verify(engine, plan)) if plan.verify else None
     return Up(changes, measured)
 
@@ -116,7 +124,7 @@ def _deploy(engine: Engine, plan: Plan, objects: Sequence[Object]) -> Story[tupl
     began = time.monotonic()
     ordered = model.in_apply_order(injected)
     applied = deploy.made_true(engine, ordered, plan.settings.timeout)
-    pods = yield from looked_again(engine, injected, plan.settings.timeout)
+    pods = yield from recheck(engine, injected, plan.settings.timeout)
     yield Finished("deploy", deploy.readiness(pods), time.monotonic() - began)
     yield from sidecars.notes(injected, pods, plan.injection or Injection.KUBE_INJECT)
     return applied.changes
@@ -187,9 +195,9 @@ def _look(engine: Engine, plan: Plan, step: Step | None, title: str) -> Story[No
 def _verify(engine: Engine, plan: Plan) -> Story[Measured]:
     """Prove 100 % v2; without sidecars, what a mesh without rules does."""
     client = find_client(engine.pods(), engine.where.namespace)
-    heeds = client is None or client.injected
+    has_sidecar = client is None or client.injected
     question = verify.Question(
-        expectation=expectation.parse(EXPECTED) if heeds else None,
+        expectation=expectation.parse(EXPECTED) if has_sidecar else None,
         requests=plan.requests,
         wait=plan.wait,
         timeout=plan.settings.timeout,
@@ -211,13 +219,13 @@ def _apply_own_rules(
     seconds = time.monotonic() - began
     idle = route.overruled(engine, rules)
     live = f"{counted(len(rules) - len(idle), 'rule')} live"
-    yield Finished("route", "; not heeded: ".join([live, *idle]), seconds)
+    yield Finished("route", "; not followed: ".join([live, *idle]), seconds)
     yield from _changed(applied.changes, rules, existing, plan)
     return applied.changes
 
 
 def _verify_own(engine: Engine, plan: Plan) -> Story[Measured | None]:
-    """Prove what the rules promise, if that can be said; it is no fault if it cannot."""
+    """Prove what the rules promise, if that can be said; it is not a fault if it cannot."""
     if not plan.verify:
         return None
     sender = find_client(engine.pods(), engine.where.namespace)
@@ -226,8 +234,8 @@ def _verify_own(engine: Engine, plan: Plan) -> Story[Measured | None]:
         return None
     request = Request(url="")
     try:
-        request = who.addressed(request, engine.where.namespace, engine.objects())
-        promise = Sight.of(engine, request, sender).promised()
+        request = pod_selection.addressed(request, engine.where.namespace, engine.objects())
+        promise = RequestContext.of(engine, request, sender).promised()
     except InputError as error:
         url = request.url or "URL"
         how = f"say what to expect: meshdemo verify --url {url} --expect v1=90%,v2=10%"

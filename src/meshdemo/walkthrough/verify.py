@@ -2,7 +2,7 @@
 
 Waiting and measuring are two phases with a duration each. Waiting decides nothing; and the
 measurement is never repeated until it passes. What failed on the measuring side, or changed
-meanwhile, is no fault of the mesh: then nothing is proved.
+meanwhile, is not the fault of the mesh: then nothing is proved.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from meshdemo.objects import model
 from meshdemo.rules.http_matches import undecided
 from meshdemo.verdict import judging
 from meshdemo.verdict.traffic import Request, Sample, Tally
-from meshdemo.walkthrough import pods as who
+from meshdemo.walkthrough import pod_selection
+from meshdemo.walkthrough.changes_while_measuring import Snapshot, disturbance
 from meshdemo.walkthrough.events import Measuring, Note, Waiting
-from meshdemo.walkthrough.meanwhile import Scene, disturbance
-from meshdemo.walkthrough.sight import Sight
+from meshdemo.walkthrough.request_context import RequestContext
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,16 +78,16 @@ class Measured:
 
 def measure(engine: Engine, question: Question) -> Story[Measured]:
     """Prove or refute an expectation by counting answers. Nothing is started for it."""
-    client = who.require_client(engine)
-    sight = Sight.of(engine, question.request, client)
-    request, rules = sight.request, model.rules(sight.objects)
+    client = pod_selection.require_client(engine)
+    context = RequestContext.of(engine, question.request, client)
+    request, rules = context.request, model.rules(context.objects)
     if not client.injected and rules:
-        yield who.unheeded(client)
-    expectation = question.expectation or _promised(engine, sight)
-    if question.expectation is None and (beside := sight.unaccounted()):
+        yield pod_selection.missing_sidecar(client)
+    expectation = question.expectation or _promised(engine, context)
+    if question.expectation is None and (beside := context.unaccounted()):
         text = f"the promise does not account for what touches the request: {', '.join(beside)}"
         yield Note(text, warning=True)
-    scene = Scene.of(sight)
+    before = Snapshot.of(context)
     yield Waiting("until the rules are live")
     convergence = _converge(engine, rules, question.wait)
     if not convergence.live:
@@ -97,12 +97,12 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
             warning=True,
         )
     count = question.requests or judging.default_requests(expectation)
-    known = who.versions_of(request.url, client.namespace, sight.objects, sight.pods)
+    known = pod_selection.versions_of(request.url, client.namespace, context.objects, context.pods)
     counts = Tally.of(sorted({*expectation.versions, *known}))
     yield Measuring(counts, count)
     sample = take(engine, request, count, question.timeout, counts)
     _require_sending(engine, sample)
-    sample = replace(sample, disturbed=disturbance(engine, sample, scene))
+    sample = replace(sample, disturbed=disturbance(engine, sample, before))
     return Measured(
         where=engine.where,
         expectation=expectation,
@@ -120,10 +120,10 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
     )
 
 
-def _promised(engine: Engine, sight: Sight) -> Expectation:
+def _promised(engine: Engine, context: RequestContext) -> Expectation:
     """Say what the rules promise, if the client follows no others than those that one sees."""
-    expectation = sight.promised()
-    if sight.sender.injected and (unseen := sight.strangers(engine.surroundings().followed)):
+    expectation = context.promised()
+    if context.sender.injected and (unseen := context.strangers(engine.mesh_status().followed)):
         names = ", ".join(unseen)
         raise undecided(f"the test client's sidecar follows {names} for it, which may not be read")
     return expectation
@@ -131,7 +131,7 @@ def _promised(engine: Engine, sight: Sight) -> Expectation:
 
 def addressed(engine: Engine, question: Question) -> Question:
     """Give the question with the URL that is meant where none was said."""
-    request = who.addressed(question.request, engine.where.namespace, engine.objects())
+    request = pod_selection.addressed(question.request, engine.where.namespace, engine.objects())
     return replace(question, request=request)
 
 
@@ -139,7 +139,9 @@ def expected(engine: Engine, question: Question) -> Expectation:
     """Say what a measurement will be judged by."""
     if question.expectation:
         return question.expectation
-    return Sight.of(engine, question.request, who.require_client(engine)).promised()
+    return RequestContext.of(
+        engine, question.request, pod_selection.require_client(engine)
+    ).promised()
 
 
 def take(engine: Engine, request: Request, count: int, timeout: float, counts: Tally) -> Sample:
@@ -167,15 +169,15 @@ def _require_sending(engine: Engine, sample: Sample) -> None:
     """Refuse to judge a mesh by a test client that is down: then nothing was sent into it."""
     if any(not reply.error for reply in sample.replies):
         return
-    client = who.require_client(engine)
+    client = pod_selection.require_client(engine)
     if client.is_ready and not client.message:
         return
     message = f"the test client {client.name} cannot send: {client.message or 'it is not ready'}"
-    raise EnvironmentFailed(message, hint=who.BEGIN)
+    raise EnvironmentFailed(message, hint=pod_selection.BEGIN)
 
 
 def _converge(engine: Engine, rules: Sequence[Object], wait: float) -> Convergence:
-    """Wait until the rules are live; a rule that can never be is no reason not to measure."""
+    """Wait until the rules are live; a rule that can never be is not a reason not to measure."""
     began, cause = time.monotonic(), ""
     try:
         engine.wait_ready(rules, wait)

@@ -239,8 +239,8 @@ def test_no_document_breaks_the_reader(value: object) -> None:
         ("a: *nowhere", "app.yaml:1: not YAML: "),
         ("a: &a [1, *a]", "app.yaml:1: a[1]: it contains itself"),
         ("a: &a {b: *a}", "app.yaml:1: a.b: it contains itself"),
-        ("a: 1\nb: 2\na: 3", "app.yaml:3: a: this key is there twice"),
-        ("y: 1\ntrue: 2", "app.yaml:2: true: this key is there twice"),
+        ("a: 1\nb: 2\na: 3", "app.yaml:3: a: duplicate key"),
+        ("y: 1\ntrue: 2", "app.yaml:2: true: duplicate key"),
         ("~: 1", "app.yaml:1: a key must be a string"),
         ("? [a, b]\n: 1", "app.yaml:1: a key must be a string"),
         ("a: !secret b", "app.yaml:1: a: could not determine a constructor for the tag '!secret'"),
@@ -255,7 +255,7 @@ def test_no_document_breaks_the_reader(value: object) -> None:
     ],
     ids=lambda value: value[:24].rstrip(),
 )
-def test_what_is_no_plain_data_is_refused_with_its_line(text: str, said: str) -> None:
+def test_what_is_not_plain_data_is_refused_with_its_line(text: str, said: str) -> None:
     assert refused(text)[0].startswith(said)
 
 
@@ -408,7 +408,7 @@ def test_n_contradicting_the_object_is_refused(tmp_path: Path) -> None:
     assert said.startswith(f"{file}:5: Service other/app metadata.namespace: ")
 
 
-def test_the_same_object_twice_is_refused_and_names_the_first(tmp_path: Path) -> None:
+def test_a_duplicate_object_is_refused_and_names_the_first(tmp_path: Path) -> None:
     first, second = (write(tmp_path, name, SERVICE) for name in ("a.yaml", "b.yaml"))
     (said,) = problems_of(first, second)
     assert said.startswith(f"{second}:1: Service default/app: ")
@@ -462,7 +462,7 @@ def test_a_dash_is_standard_input(
     assert item.problem("no").file == "standard input"
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_bytes(b"\xff\xfe\x00")
     assert problems_of(str(file)) == [f"{file}: cannot be read: not UTF-8 text"]

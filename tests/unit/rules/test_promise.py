@@ -115,7 +115,7 @@ def test_shares_stay_exact(weights: list[int]) -> None:
     assert dict(found.shares).get("v1", 0) == Fraction(weights[0], sum(weights))
 
 
-def test_a_client_without_a_sidecar_does_not_heed_the_rules() -> None:
+def test_a_client_without_a_sidecar_does_not_follow_the_rules() -> None:
     objects = (service(), BOTH, rule({"route": [to("v2")]}))
     assert promised(*objects, client=OUTSIDER) == "v1=50%,v2=50%"
 

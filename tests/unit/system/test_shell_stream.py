@@ -64,7 +64,7 @@ def test_a_child_that_keeps_the_stream_open_does_not_keep_us() -> None:
     os.kill(int(caught.value.output), signal.SIGKILL)
 
 
-def test_bytes_that_are_no_text_do_no_harm() -> None:
+def test_bytes_that_are_not_text_do_no_harm() -> None:
     program = "import sys; sys.stdout.buffer.write(b'\\xff\\n')"
     assert list(stream(program)) == ["\N{REPLACEMENT CHARACTER}"]
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.cluster.istio.istioctl import Istioctl
     from meshdemo.engines.cluster.sidecar.config_dump import Dump
     from meshdemo.engines.protocol import Judge, Notify
-    from meshdemo.engines.results import Surroundings
+    from meshdemo.engines.results import MeshStatus
     from meshdemo.errors import Problem
     from meshdemo.settings import Settings
     from meshdemo.verdict.traffic import Reply, Request
@@ -126,7 +126,7 @@ class ClusterEngine:
             if injection is Injection.AUTO:
                 spaces = {item.namespace for item in objects if sidecars.asks(item)}
                 asked = {name: labels[name] for name in sorted(spaces)}
-                sidecars.require_heed(asked, control_plane.served_revisions(self.kube))
+                sidecars.require_webhook(asked, control_plane.served_revisions(self.kube))
             return sidecars.inject(objects, injection, _NoInjector(), labels)
         if not any(item.kind in WORKLOAD_KINDS for item in objects):
             return tuple(objects)
@@ -234,11 +234,11 @@ class ClusterEngine:
         """Give the pods of this namespace, and of the one that requests go to."""
         return tuple(pod for space in self.view.spaces(towards) for pod in self.view.pods(space))
 
-    def surroundings(self) -> Surroundings:
+    def mesh_status(self) -> MeshStatus:
         """Look at Istio, and at what the test client's sidecar follows."""
-        from meshdemo.engines.cluster import surroundings  # noqa: PLC0415 - only status needs it
+        from meshdemo.engines.cluster import mesh_status  # noqa: PLC0415 - only status needs it
 
-        return surroundings.look(self.kube, self.view)
+        return mesh_status.look(self.kube, self.view)
 
     def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
         """Send a request ``count`` times from the test client, within ``timeout`` seconds."""

@@ -78,7 +78,7 @@ def require_istiod(
         )
 
 
-def require_heed(
+def require_webhook(
     namespaces: Mapping[str, Mapping[str, str]], served: frozenset[str] | None
 ) -> None:
     """Raise EnvironmentFailed where a webhook is to inject, and a label keeps it away."""
@@ -195,7 +195,7 @@ def _without(item: Object, namespace: Mapping[str, str]) -> Object:
 
 
 def _with_label(item: Object, value: str | None) -> Object:
-    """Set the label that a webhook heeds on a workload's pods; None takes it away."""
+    """Set the label that a webhook looks for on a workload's pods; None takes it away."""
     template = item.pod_template
     labels = {k: v for k, v in _metadata(template, "labels").items() if k != INJECT_LABEL}
     if value is not None:

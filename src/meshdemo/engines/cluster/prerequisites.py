@@ -1,6 +1,6 @@
 """What the cluster engine needs, as named facts: the article's requirements, and their heirs.
 
-What one is not allowed to see is said so, and is no failure: a student in a class sees little.
+What one is not allowed to see is said so, and is not a failure: a student in a class sees little.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class Doctor:
         )
 
     def _seen(self, checks: Mapping[str, Callable[[], Answer]]) -> Iterator[Check]:
-        """Make checks; what one may not see is no failure."""
+        """Make checks; what one may not see is not a failure."""
         for name, check in checks.items():
             try:
                 yield Check(name, *check())
@@ -196,7 +196,7 @@ class Doctor:
             return f"even to ask: {error.message}"
 
     def _admission(self) -> Answer:
-        """See that the API server has the webhooks' kinds; whether it heeds them, Istio shows."""
+        """See that the API server has the webhooks' kinds; whether it calls them, Istio shows."""
         kinds = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
         missing = [kind for kind in kinds if self.kube.resource(ADMISSION, kind) is None]
         hint = (
@@ -269,7 +269,7 @@ class Doctor:
         view = View(self.kube, self.namespace)
         found = view.from_elsewhere(view.seen())
         if found is None:
-            return True, f"{NOT_ALLOWED}; if there are some, verify does not heed them"
+            return True, f"{NOT_ALLOWED}; if there are some, verify does not take them into account"
         return True, ", ".join(rule.title for rule in found) or "none"
 
     def _leftovers(self) -> Answer:

@@ -169,13 +169,13 @@ def _broken_off(
 
 
 def read(output: bytes, mark: str) -> list[Reply]:
-    """Take the loop's output apart; what has no end of a record is no reply."""
+    """Take the loop's output apart; what has no end of a record is not a reply."""
     pattern = re.compile(rb"\n?%s (\d{3}|done \d+)\n" % mark.encode())
     *parts, _ = pattern.split(output)
     replies: list[Reply] = []
     for body, end in zip(parts[::2], parts[1::2], strict=True):
         said = SAID.match(body)
-        # Old releases of curl write an error behind its record: there it starts the next one.
+        # Old releases of curl write an error after its record: there it starts the next one.
         if said and replies and replies[-1] == Reply(error=""):
             replies[-1] = Reply(error=_error(said))
             body = body[said.end() :]  # noqa: PLW2901 - what is left is this record's own

@@ -56,7 +56,9 @@ def merge(
     ``directory`` is where the commands of new pods run.
     """
     merged = {item.key: item for item in stored}
-    moment = now()  # of one apply: which of two new rules wins is not for the clock to say
+    moment = (
+        now()
+    )  # of one apply: which of two new rules takes precedence is not for the clock to say
     changes = []
     for item in in_apply_order(given):
         old = merged.get(item.key)

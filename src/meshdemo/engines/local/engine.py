@@ -18,7 +18,7 @@ from meshdemo.engines.local.store import Store
 from meshdemo.engines.local.test_client import UP_HINT, Caller
 from meshdemo.engines.options import Injection, MeshOptions
 from meshdemo.engines.protocol import say_nothing
-from meshdemo.engines.results import Applied, Change, Check, Surroundings, Where
+from meshdemo.engines.results import Applied, Change, Check, MeshStatus, Where
 from meshdemo.engines.test_client import find_client
 from meshdemo.errors import EnvironmentFailed, InputError, TimedOut
 from meshdemo.objects.model import Object, in_apply_order, rules
@@ -159,18 +159,18 @@ class LocalEngine:
             return ()
         return status.look(Runtime(self.store, run, self.notify), self.store.objects())
 
-    def surroundings(self) -> Surroundings:
+    def mesh_status(self) -> MeshStatus:
         """Say that there are no gateways, and how the mesh itself is: that is Envoy."""
         run = self.store.run()
         if run is None:
-            return Surroundings(gateways=frozenset())
+            return MeshStatus(gateways=frozenset())
         there = binary.is_place(run.envoy)
         detail = f"Envoy {run.envoy_version}" if there else f"{run.envoy} is gone"
         hint = "" if there else "meshdemo up looks for another one."
         found = [item for item in self.store.objects() if item.spec.get("replicas") == 0]
         names = tuple(f"{item.kind} {item.name}" for item in found if self._is_here(item))
         mesh = (Check("Envoy is there", there, detail, hint),)
-        return Surroundings(mesh, names, gateways=frozenset())
+        return MeshStatus(mesh, names, gateways=frozenset())
 
     def _is_here(self, item: Object) -> bool:
         return item.namespace == self.where.namespace
@@ -197,7 +197,7 @@ class LocalEngine:
         """Give the ``http_proxy`` that puts any program inside the test client."""
         return self._caller().url
 
-    def images(self, options: MeshOptions) -> tuple[str, ...]:  # noqa: ARG002 - Envoy is no image
+    def images(self, options: MeshOptions) -> tuple[str, ...]:  # noqa: ARG002 - Envoy is not an image
         """Name no image: nothing here is pulled."""
         return ()
 

@@ -93,7 +93,7 @@ def command_problems(given: Sequence[Object], stored: Iterable[Object]) -> Itera
         pod = next(own, None)
         path = (*item.template_path, "metadata", "annotations", labels.COMMAND)
         for placeholder in programs.unknown_placeholders(item.pod_template):
-            yield item.problem(f"{placeholder} is no placeholder", *path, hint=PLACEHOLDERS)
+            yield item.problem(f"{placeholder} is not a placeholder", *path, hint=PLACEHOLDERS)
         for placeholder in programs.unresolved(pod, selecting(pod, services)) if pod else ():
             hint = "declare it in the container's ports"
             yield item.problem(f"{placeholder} stands for no port of the pod", *path, hint=hint)

@@ -62,7 +62,7 @@ def send(
 
     Nothing is sent twice: a request that fails is a reply with an error. Redirects are not
     followed. Closing the iterator ends whatever is under way.
-    Raises InputError at once if this is no request that can be sent, and BrokenOff from the
+    Raises InputError at once if this is not a request that can be sent, and BrokenOff from the
     iterator if not all replies are there ``timeout`` seconds after the first was asked for, or if
     a request does not even come to the proxy: that says nothing about where it would have gone.
     """

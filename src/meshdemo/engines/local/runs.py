@@ -114,14 +114,14 @@ def ensure_sockets(run: Run) -> None:
 def _doubt(run: Run, folder: Path) -> str:
     """Say why a record is not to be trusted; empty if it is."""
     if not IDENTITY.fullmatch(run.run):
-        return "run is no name of a run"
+        return "run is not a name of a run"
     if run.folder != str(folder):
         return f"it is of {run.folder}, and this is a copy of that, or it was moved here"
     sockets = Path(run.sockets)
     named = sockets.is_absolute() and sockets.name == _name_outside(run.run)
     if _is_inside(sockets, folder) or (named and not os.path.lexists(sockets)):
         return ""
-    return "" if named and run.owns_sockets else "sockets is no folder of this run"
+    return "" if named and run.owns_sockets else "sockets is not a folder of this run"
 
 
 def _is_inside(sockets: Path, folder: Path | str) -> bool:

@@ -65,7 +65,7 @@ class Store:
             str(self.folder).encode()
         except UnicodeEncodeError as error:
             hint = f"{run_record.ELSEWHERE} Or is your locale no UTF-8? LC_ALL=C.UTF-8"
-            raise EnvironmentFailed(f"{folder} is no text", hint=hint) from error
+            raise EnvironmentFailed(f"{folder} is not text", hint=hint) from error
 
     def run(self) -> Run | None:
         """Give the run that is recorded, or None. Raises record.Damaged."""

@@ -57,9 +57,8 @@ def take_down(store: Store, timeout: float) -> Iterator[Check]:
         with store.locked("meshdemo down", timeout):
             found = _take_down(store, deadline)
     elif store.has_record():
-        message = (
-            f"{store.folder / run_record.FILE} is no record of meshdemo's, so nothing was removed"
-        )
+        record = store.folder / run_record.FILE
+        message = f"{record} is not a record of meshdemo's, so nothing was removed"
         raise EnvironmentFailed(message, hint=f"Remove it yourself. {run_record.ELSEWHERE}")
     return _prove(store, found)
 
@@ -122,7 +121,7 @@ def _runs(store: Store) -> list[Run]:
 def _named(store: Store) -> list[Run]:
     """Give the run that an unusable record names, but for one of another folder: it may be a copy.
 
-    It is no copy, and was moved here, if the other folder has no such run any more.
+    It is not a copy, and was moved here, if the other folder has no such run any more.
     """
     name, folder = store.identity() or ("", store.folder)
     if not name:

@@ -76,7 +76,7 @@ class Caller:
         return self._watched(requests.send(request, count, self.url, connections, timeout=timeout))
 
     def _watched(self, replies: Iterator[Reply]) -> Iterator[Reply]:
-        """Give the replies; what its own proxy broke by its end is no answer of the mesh."""
+        """Give the replies; what its own proxy broke by its end is not an answer of the mesh."""
         pod, supervisor = self.pod, self.runtime.supervisor
         proxy = process_name(pod, SIDECAR) if pod.injected else f"{KUBE_PROXY}.{pod.namespace}"
         before = supervisor.starts(proxy)

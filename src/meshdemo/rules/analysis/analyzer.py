@@ -118,7 +118,7 @@ def _foreign_warnings(service: Node) -> Iterator[Problem]:
 def _unknown(
     host: Node, full: str, landscape: Landscape, code: str, otherwise: str
 ) -> Iterator[Problem]:
-    """Warn of a host that no service has, unless the service may be out of sight."""
+    """Warn of a host that no service has, unless the service may be out of context."""
     close = _close_host(full, host.item.namespace, landscape)
     if close or landscape.would_know(full):
         yield host.problem(f'no service has the host "{host.text}"', close or otherwise, code)

@@ -150,7 +150,7 @@ class Scene:
             yield f"all of its requests get 503: {'; '.join(dict.fromkeys(broken))}"
 
     def _sidecar_reasons(self, rule: Object) -> Iterator[str]:
-        """Compare with what the sidecar follows: of rules out of sight it alone knows."""
+        """Compare with what the sidecar follows: of rules out of context it alone knows."""
         if self.followed is None or not rule.spec.get("http"):
             return
         own = {each.host: each.rules for each in self.followed}

@@ -153,7 +153,11 @@ class FakeKube:
         if data["kind"] == "VirtualService" and self.validates:
             message = 'admission webhook "validation.istio.io" denied the request'
             raise Denied(message, 400, {})
-        if data["kind"] == "Pod" and self.injects and self._heeds(data["metadata"]["namespace"]):
+        if (
+            data["kind"] == "Pod"
+            and self.injects
+            and self._is_labelled(data["metadata"]["namespace"])
+        ):
             proxy = {"name": "istio-proxy", "image": self.proxy}
             data = {**data, "spec": {**data["spec"], "initContainers": [proxy]}}
         if not dry_run:
@@ -202,7 +206,7 @@ class FakeKube:
         name = f"{resource}/{subresource}" if subresource else resource
         return (verb, name) not in self.may_not
 
-    def _heeds(self, namespace: str) -> bool:
+    def _is_labelled(self, namespace: str) -> bool:
         space = self.objects.get(("Namespace", "", namespace), {"metadata": {}})
         labels = space["metadata"].get("labels") or {}
         own = labels.get("istio-injection", "enabled")

@@ -10,7 +10,7 @@ from tests.objects import route, service, to, virtual_service
 from meshdemo.engines.cluster.engine import ClusterEngine
 from meshdemo.errors import InputError
 from meshdemo.settings import Settings
-from meshdemo.walkthrough import strictness
+from meshdemo.walkthrough import strict_check
 from meshdemo.walkthrough.plan import Plan
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ def test_what_is_odd_about_rules_is_refused_and_nothing_applied(
 ) -> None:
     plan = Plan(SETTINGS, files, strict=True)
     with pytest.raises(InputError, match="--strict: there are warnings") as refusal:
-        strictness.heed(engine, plan, [virtual_service(route(to(host="apq")))])
+        strict_check.require_no_warnings(engine, plan, [virtual_service(route(to(host="apq")))])
     (problem,) = refusal.value.problems
     assert (problem.code, problem.field) == ("IST0101", "spec.http[0].route[0].destination.host")
     assert ("VirtualService", "shop", "app") not in kube.objects
 
 
 def test_what_is_in_order_passes(engine: ClusterEngine) -> None:
-    strictness.heed(
+    strict_check.require_no_warnings(
         engine, Plan(SETTINGS, ("app.yaml",), strict=True), [virtual_service(route(to()))]
     )

@@ -233,8 +233,8 @@ def test_a_namespace_whose_label_keeps_the_webhook_away_is_named(
     labels: dict[str, str], served: frozenset[str] | None, why: str
 ) -> None:
     if not why:
-        injection.require_heed({"shop": labels}, served)
+        injection.require_webhook({"shop": labels}, served)
         return
     with pytest.raises(EnvironmentFailed, match=f"namespace shop is labelled {why}") as refusal:
-        injection.require_heed({"shop": labels}, served)
+        injection.require_webhook({"shop": labels}, served)
     assert f"kubectl label namespace shop {why.partition('=')[0]}-" in refusal.value.hint

@@ -89,7 +89,7 @@ def test_nothing_but_our_name_is_added_to_a_get(
     assert recorder.requests[0][2] == [("Host", "app"), ("User-Agent", "meshdemo")]
 
 
-def test_the_users_proxy_variables_are_not_heeded(
+def test_the_users_proxy_variables_are_not_used(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):

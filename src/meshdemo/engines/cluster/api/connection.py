@@ -52,7 +52,7 @@ class Unreachable(EnvironmentFailed):
 
 
 class Unauthenticated(EnvironmentFailed):
-    """The API server does not know who we are. It is no right that is missing, so no Denied."""
+    """The API server does not know who we are. It is not a missing right, so no Denied."""
 
 
 class Denied(EnvironmentFailed):

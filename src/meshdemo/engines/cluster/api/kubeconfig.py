@@ -152,7 +152,7 @@ def _read(chosen: str | None) -> tuple[list[str], KubeConfigMerger]:
         try:
             merger.load_config(path)
         except UNREADABLE as error:
-            message = f"{path} is no kubeconfig: {_said(error)}"
+            message = f"{path} is not a valid kubeconfig: {_said(error)}"
             raise EnvironmentFailed(message, hint=WHICH) from error
     return files, merger
 

@@ -79,7 +79,7 @@ class Clashing(EnvironmentFailed):
 
 
 def problems(item: Object, error: Denied, deletion: str) -> list[Problem]:
-    """Say what the server has against an object. What is no fault of the input is raised."""
+    """Say what the server has against an object. What is not the fault of the input is raised."""
     if error.status not in (BAD_REQUEST, INVALID, SERVER_ERROR) or WEBHOOK_DOWN in error.message:
         raise failure(item, error) from error
     if error.causes:

@@ -54,7 +54,7 @@ def run(kube: Kube, target: Target, argv: Sequence[str]) -> int:
 
 
 def _not_started(message: str, pod: str) -> int:
-    """Say as a shell would that there is no such command, or that it is no program.
+    """Say as a shell would that there is no such command, or that it is not a program.
 
     Raises EnvironmentFailed if it is the container that runs nothing.
     """

@@ -53,7 +53,7 @@ def fetch(wanted: Download, folder: Path, timeout: float, official: str = OFFICI
     """
     version = wanted.version or PINNED
     if not VERSION.fullmatch(version):
-        raise UsageError(f"{version!r} is no version of Istio", hint=f"As in {PINNED}")
+        raise UsageError(f"{version!r} is not a version of Istio", hint=f"As in {PINNED}")
     target = place(version, folder)
     if target.is_file() and not wanted.sha256:
         return target
@@ -66,7 +66,7 @@ def fetch(wanted: Download, folder: Path, timeout: float, official: str = OFFICI
         or _official_sha256(f"{official}/{version}/{name}", timeout)
     )
     if not SHA256.fullmatch(sha256):
-        raise UsageError(f"{wanted.sha256!r} is no SHA-256", hint="64 hexadecimal digits.")
+        raise UsageError(f"{wanted.sha256!r} is not an SHA-256", hint="64 hexadecimal digits.")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=target.parent) as archive:
@@ -175,7 +175,7 @@ def _member(archive: IO[bytes], source: str) -> Iterator[bytes]:
                 while chunk := data.read(CHUNK) if data else b"":
                     yield chunk
     except BROKEN as error:
-        raise EnvironmentFailed(f"{source} is no archive: {error}", hint=HINT) from error
+        raise EnvironmentFailed(f"{source} is not an archive: {error}", hint=HINT) from error
     if data is None:
         raise EnvironmentFailed(f"{source} holds no file named {MEMBER}", hint=HINT)
 
@@ -196,7 +196,7 @@ class _Bounded:
 
 
 def _swollen(source: str) -> EnvironmentFailed:
-    message = f"{source} unpacks to more than {MOST_BYTES:,} bytes, which is no {MEMBER}"
+    message = f"{source} unpacks to more than {MOST_BYTES:,} bytes, which is not a {MEMBER}"
     return EnvironmentFailed(message, hint=HINT)
 
 

@@ -146,7 +146,7 @@ class Installation:
         }
         if names := ", ".join(name for name, value in given.items() if value):
             self.notify(
-                f"Istio is there already and is used as it is: no effect of {names}. "
+                f"Istio is already installed and is used as it is: no effect of {names}. "
                 "To change it: meshdemo install --force, with them",
                 lasting=True,
             )

@@ -127,7 +127,7 @@ def _places(chosen: str | None, environment: Mapping[str, str]) -> Iterator[tupl
         if name:
             path = expand(name)
             if not shell.is_executable(path):
-                message = f"{source} names {name}, which is no executable file"
+                message = f"{source} names {name}, which is not an executable file"
                 raise EnvironmentFailed(message, hint=ways_out(instead=True))
             yield absolute(path), source
     if found := shutil.which("istioctl", path=environment.get("PATH")):

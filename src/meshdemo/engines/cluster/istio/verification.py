@@ -130,7 +130,7 @@ class Verification:
         except Denied as error:
             return Check(name, ok=False, detail=error.message, hint=WEBHOOK_HINT)
         proxy = sidecar(pod)
-        if proxy is None and (why := self._unheeded()):
+        if proxy is None and (why := self._keeps_webhook_out()):
             return self._injects_elsewhere(name, f"not in namespace {self.namespace}: {why}")
         if proxy is None:
             return Check(name, ok=False, detail="no webhook answered", hint=WEBHOOK_HINT)
@@ -177,13 +177,13 @@ class Verification:
             return self.kube.create({**data, "metadata": metadata}, dry_run=True)
 
     def _injects_elsewhere(self, name: str, here: str) -> Check:
-        """Ask once more where no label forbids it; that it is not here is no fault of Istio's."""
+        """Ask once more where no label forbids it; that it is not here is not Istio's fault."""
         if self.namespace == ANYWHERE:
             return Check(name, ok=True, detail=here)
         found = replace(self, namespace=ANYWHERE).injects()
         return replace(found, detail=f"{found.detail}; {here}")
 
-    def _unheeded(self) -> str:
+    def _keeps_webhook_out(self) -> str:
         """Say by which label the user's namespace is kept out of injection."""
         try:
             found = self.kube.get("v1", "Namespace", self.namespace) or {}

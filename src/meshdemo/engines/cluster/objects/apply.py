@@ -115,7 +115,7 @@ class Applier:
             wrong.append(f"{item.title} ({owner(before)})")
         if wrong:
             raise EnvironmentFailed(
-                f"there already, and not made by this run of meshdemo: {', '.join(wrong)}",
+                f"already exists, and was not made by this run of meshdemo: {', '.join(wrong)}",
                 hint="Take another namespace with -n, or let meshdemo change it with --adopt; "
                 "an adopted object is not deleted by meshdemo down.",
             )

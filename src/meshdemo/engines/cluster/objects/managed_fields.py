@@ -23,8 +23,8 @@ SERVER_METADATA = frozenset(
 LEADING = ("selector", "ports")
 """What of a Service decides where a request goes."""
 KEPT = ("uid", "creationTimestamp", "generation")
-"""What the rest of meshdemo reads of it: of two rules, the older one wins, and one that was changed
-and changed back is of another generation."""
+"""What the rest of meshdemo reads of it: of two rules, the older one takes precedence, and one
+that was changed and changed back is of another generation."""
 
 
 def as_written(item: Object) -> Object:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 GRACE = 2
 """Seconds that a pod may take to end, unless it says how many it needs: many an app, like the
-walkthrough's own, does not heed SIGTERM as process 1, and would take all of its 30."""
+walkthrough's own, ignores SIGTERM as process 1, and would take all of its 30."""
 NOT_CHOSEN = 30
 """The seconds that the server fills in where a pod does not say how many it needs."""
 PAUSE, LONGEST_PAUSE = 0.05, 0.5
@@ -188,11 +188,11 @@ class Removal:
             for pod in left:
                 if pod["metadata"]["uid"] not in self.told and not _own_grace(pod):
                     # Made in the place of one that we ended: nobody has ever used it, and it
-                    # would take all of its 30 seconds, for a kubelet heeds no shorter time later.
+                    # would take all of its 30 seconds, for a kubelet accepts no shorter time later.
                     self._end(pod, 0)
             if left and patience and time.monotonic() > patience[0]:
                 patience.clear()
-                # Those that a rollout replaced were given 30 seconds, and kubelets heed no less.
+                # Those that a rollout replaced were given 30 seconds, and kubelets accept no less.
                 self.notify(f"waiting for pods to end: {', '.join(map(title, left))}")
             return not left
 

@@ -1,7 +1,8 @@
 """Why a workload is not ready: known as soon as the cluster says so. Pure.
 
-What passes by itself (an image being pulled, a first crash) is no cause yet. A cause is final where
-nothing but another manifest or another cluster helps; of all else it is only likely that it lasts.
+What passes by itself (an image being pulled, a first crash) is not a cause yet. A cause is final
+where nothing but another manifest or another cluster helps; of all else it is only likely that it
+lasts.
 """
 
 from __future__ import annotations

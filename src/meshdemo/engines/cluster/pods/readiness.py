@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.cluster.api import watch
 from meshdemo.engines.cluster.pods import rollout, status
-from meshdemo.engines.cluster.pods.troubles import Troubles
+from meshdemo.engines.cluster.pods.readiness_problems import ReadinessProblems
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Wait:
     _spoke: float = field(default_factory=time.monotonic, init=False)
 
     def __post_init__(self) -> None:
-        self.troubles = Troubles(self.kube, self.notify, self.is_without_istiod)
+        self.problems = ReadinessProblems(self.kube, self.notify, self.is_without_istiod)
 
     @property
     def left(self) -> float:
@@ -67,7 +67,7 @@ class WorkloadReadiness(Wait):
             while lacking := self._seen_lacking(workloads, lacking):
                 self.say("; ".join(lacking))
                 if not self.left:
-                    hint = " ".join([*self.troubles.hints, MORE_TIME])
+                    hint = " ".join([*self.problems.hints, MORE_TIME])
                     raise TimedOut("\n".join(["the pods are not ready", *lacking]), hint=hint)
                 bell.wait(self.left)
 
@@ -106,8 +106,8 @@ class WorkloadReadiness(Wait):
             yield f"{item.name} waits for the cluster to see what was applied"
             return
         newest, now = rollout.newest(pods), self.kube.now()
-        self.troubles.of_pods(newest, live, now)
-        cause = self.troubles.of_workload(item, live, pods)
+        self.problems.of_pods(newest, live, now)
+        cause = self.problems.of_workload(item, live, pods)
         waits = [f"{p.workload or p.name} {p.ready}: {p.message}" for p in map(status.pod, newest)
                  if p.message]  # fmt: skip
         why = cause.message if cause else "it waits for its pods"

@@ -67,21 +67,21 @@ class Dump:
         return any(_comes_from(part, rule) for part in self.clusters)
 
     def is_live(self, rule: Object) -> bool:
-        """Tell whether it leads where this rule, which the client heeds, makes it lead."""
+        """Tell whether it leads where this rule, which the client follows, makes it lead."""
         if rule.kind == "VirtualService":
             return self._routes_live(rule)
         return self._subsets_live(rule)
 
     def deviations(self, rule: Object) -> list[str]:
         """Name the details in which it is not what this rule says; none if that is not plain."""
-        ways = rule.spec.get("http") or []
+        http_rules = rule.spec.get("http") or []
         if (
             rule.kind != "VirtualService"
-            or not ways
-            or any(_is_decided_elsewhere(way) for way in ways)
+            or not http_rules
+            or any(_is_decided_elsewhere(http_rule) for http_rule in http_rules)
         ):
             return []
-        wanted, complete = _wanted_routes(ways, rule.namespace)
+        wanted, complete = _wanted_routes(http_rules, rule.namespace)
         names: list[str] = []
         for host in self.hosts:
             there = [route_fields.found(part) for part in host if _comes_from(part, rule)]
@@ -96,15 +96,17 @@ class Dump:
 
     def _routes_live(self, rule: Object) -> bool:
         there = [_targets(part) for part in self._routes(rule)]
-        ways = rule.spec.get("http") or []
-        if not ways:
+        http_rules = rule.spec.get("http") or []
+        if not http_rules:
             return True
         if not there:
             return False
-        if any(_is_special(way) or _is_decided_elsewhere(way) for way in ways):
+        if any(
+            _is_special(http_rule) or _is_decided_elsewhere(http_rule) for http_rule in http_rules
+        ):
             return True
-        needed = {_wanted(way, rule.namespace) for way in _reachable(ways)}
-        allowed = {_wanted(way, rule.namespace) for way in ways}
+        needed = {_wanted(http_rule, rule.namespace) for http_rule in _reachable(http_rules)}
+        allowed = {_wanted(http_rule, rule.namespace) for http_rule in http_rules}
         return needed <= {*there} <= allowed
 
     def _subsets_live(self, rule: Object) -> bool:
@@ -148,9 +150,9 @@ def _targets(route: Json) -> Targets:
     return _alike([(route_fields.portless(c["name"]), int(c.get("weight", 0))) for c in clusters])
 
 
-def _wanted(way: Mapping[str, Any], namespace: str) -> Targets:
-    """Give where a rule's way leads, in the same form."""
-    routes = way.get("route") or []
+def _wanted(http_rule: Mapping[str, Any], namespace: str) -> Targets:
+    """Give where an HTTP rule leads, in the same form."""
+    routes = http_rule.get("route") or []
     return _alike(
         [
             (route_fields.target_name(route.get("destination") or {}, namespace), int(weight))
@@ -166,35 +168,37 @@ def _alike(targets: list[tuple[str, int]]) -> Targets:
 
 
 def _wanted_routes(
-    ways: Sequence[Mapping[str, Any]], namespace: str
+    http_rules: Sequence[Mapping[str, Any]], namespace: str
 ) -> tuple[list[route_fields.Details], bool]:
-    """Say what becomes of a rule's ways, and whether that is all of it.
+    """Say what becomes of HTTP rules, and whether that is all of it.
 
-    Behind a match that takes everything some releases write no route, others do.
+    After a match that takes everything some releases write no route, others do.
     """
     wanted: list[route_fields.Details] = []
-    for way in ways:
-        for match in way.get("match") or [None]:
-            wanted.append(route_fields.wanted(way, match, namespace))
+    for http_rule in http_rules:
+        for match in http_rule.get("match") or [None]:
+            wanted.append(route_fields.wanted(http_rule, match, namespace))
             if match is None or route_fields.takes_all(match):
                 return wanted, match is None
     return wanted, True
 
 
-def _reachable(ways: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """Give the ways up to the first that takes everything."""
-    for way in ways:
-        yield way
-        if not way.get("match") or any(map(route_fields.takes_all, way["match"])):
+def _reachable(http_rules: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Give the HTTP rules up to the first that takes everything."""
+    for http_rule in http_rules:
+        yield http_rule
+        if not http_rule.get("match") or any(map(route_fields.takes_all, http_rule["match"])):
             return
 
 
-def _is_special(way: Mapping[str, Any]) -> bool:
+def _is_special(http_rule: Mapping[str, Any]) -> bool:
     """Tell whether it leads to no cluster."""
-    return any(way.get(name) for name in ("redirect", "directResponse"))
+    return any(http_rule.get(name) for name in ("redirect", "directResponse"))
 
 
-def _is_decided_elsewhere(way: Mapping[str, Any]) -> bool:
+def _is_decided_elsewhere(http_rule: Mapping[str, Any]) -> bool:
     """Tell whether what becomes of it is not plain to see: it depends on more than the rule."""
-    matches = way.get("match") or ()
-    return bool(way.get("delegate")) or any(m.get(name) for m in matches for name in NOT_SIMPLE)
+    matches = http_rule.get("match") or ()
+    return bool(http_rule.get("delegate")) or any(
+        m.get(name) for m in matches for name in NOT_SIMPLE
+    )

@@ -194,7 +194,9 @@ class DataPlane:
         try:
             return Dump.of(*map(json.loads, parts))
         except ValueError as error:
-            raise Unseen(self.target.pod, "what its sidecar shows is no configuration") from error
+            raise Unseen(
+                self.target.pod, "what its sidecar shows is not a configuration"
+            ) from error
 
 
 def of(view: View, pod: Pod) -> DataPlane:

@@ -53,7 +53,7 @@ class Start:
 
         What others run here and nobody speaks of is not our concern, and what is not ready gets
         no requests. Ports of other protocols than HTTP are left out: a sidecar takes their
-        connections whether or not the app listens. So are ports whose name is no protocol's, as
+        connections whether or not the app listens. So are ports whose name is not a protocol's, as
         ``ssh``, and the test client: it sends, and need not listen on the port that the article's
         Service of it names.
         """
@@ -103,15 +103,15 @@ class Start:
 
 
 def _place(service: Object, port: Mapping[str, Any], pods: Sequence[Json]) -> Place:
-    """Say where a port of a service is, and which of these pods are behind it."""
+    """Say where a port of a service is, and which of these pods it selects."""
     selector = service.spec.get("selector")
-    behind = [status.pod(pod).addresses for pod in pods if selects(selector, _labels(pod))]
+    selected = [status.pod(pod).addresses for pod in pods if selects(selector, _labels(pod))]
     headless = service.spec.get("clusterIP") == "None"
     return Place(
         f"http://{service.name}.{service.namespace}:{port['port']}/",
         is_http=protocol_of(port) is Protocol.HTTP,
         cluster=f"outbound|{port['port']}||{service_host(service.name, service.namespace)}",
-        pods=() if headless else tuple(filter(None, behind)),
+        pods=() if headless else tuple(filter(None, selected)),
     )
 
 

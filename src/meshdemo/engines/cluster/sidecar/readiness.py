@@ -79,7 +79,7 @@ class SidecarReadiness(Wait):
                     message = f"nothing answers at {place.url}: {trouble}"
                     raise TimedOut(message, hint=f"{LISTENS} {MORE_TIME}")
                 if late:
-                    self.troubles.warn(place.url, SILENT)
+                    self.problems.warn(place.url, SILENT)
                 self.say(f"waiting for {place.url} to answer: {trouble}")
                 time.sleep(ANSWER_PAUSE)
 

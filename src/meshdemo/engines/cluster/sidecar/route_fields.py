@@ -36,25 +36,29 @@ def differing(wanted: Details, found: Details) -> list[str]:
     return [name for name, value in wanted.items() if found.get(name) != value]
 
 
-def wanted(way: Mapping[str, Any], match: Mapping[str, Any] | None, namespace: str) -> Details:
-    """Say what a route must have that is made of a rule's way and one of its matches."""
+def wanted(
+    http_rule: Mapping[str, Any], match: Mapping[str, Any] | None, namespace: str
+) -> Details:
+    """Say what a route must have that is made of an HTTP rule and one of its matches."""
     details = _wanted_match(match)
-    details |= _wanted_fault(way.get("fault") or {})
-    if redirect := way.get("redirect"):
+    details |= _wanted_fault(http_rule.get("fault") or {})
+    if redirect := http_rule.get("redirect"):
         return details | _wanted_redirect(redirect)
-    if direct := way.get("directResponse"):
+    if direct := http_rule.get("directResponse"):
         text = (direct.get("body") or {}).get("string", "")
         return details | {"direct response": (direct.get("status"), text)}
-    details["timeout"] = seconds(way.get("timeout"))
-    details["headers"] = _wanted_headers(way)
-    if "retries" in way:
-        details["retries"] = (way["retries"] or {}).get("attempts") or 0
-    rewrite = way.get("rewrite") or {}
+    details["timeout"] = seconds(http_rule.get("timeout"))
+    details["headers"] = _wanted_headers(http_rule)
+    if "retries" in http_rule:
+        details["retries"] = (http_rule["retries"] or {}).get("attempts") or 0
+    rewrite = http_rule.get("rewrite") or {}
     details["rewrite"] = rewrite.get("uri") or (rewrite.get("uriRegexRewrite") or {}).get("rewrite")
     if authority := rewrite.get("authority"):
         details["authority"] = authority
-    if not ({"mirrorPercent", "mirror_percent"} & way.keys()):  # no longer in the documentation
-        details["mirrors"] = list(_wanted_mirrors(way, namespace))
+    if not (
+        {"mirrorPercent", "mirror_percent"} & http_rule.keys()
+    ):  # no longer in the documentation
+        details["mirrors"] = list(_wanted_mirrors(http_rule, namespace))
     return details
 
 
@@ -86,7 +90,7 @@ def found(route: Json) -> Details:
 
 
 def takes_all(match: Mapping[str, Any]) -> bool:
-    """Tell whether a match may take every request: istiod writes no route behind it."""
+    """Tell whether a match may take every request: istiod writes no route after it."""
     uri = match.get("uri") or {}
     conditions = {"headers", "withoutHeaders", "queryParams", "method", "authority", "scheme"}
     everything = not uri or uri.get("prefix") == "/" or uri.get("regex") == ".*"
@@ -173,9 +177,11 @@ def _wanted_redirect(redirect: Mapping[str, Any]) -> Details:
     return {"redirect": (redirect.get("authority", ""), uri, CODES[code])}
 
 
-def _wanted_mirrors(way: Mapping[str, Any], namespace: str) -> Iterable[tuple[str, int]]:
-    single = [{"destination": way.get("mirror"), "percentage": way.get("mirrorPercentage")}]
-    for mirror in [*(single if way.get("mirror") else ()), *(way.get("mirrors") or ())]:
+def _wanted_mirrors(http_rule: Mapping[str, Any], namespace: str) -> Iterable[tuple[str, int]]:
+    single = [
+        {"destination": http_rule.get("mirror"), "percentage": http_rule.get("mirrorPercentage")}
+    ]
+    for mirror in [*(single if http_rule.get("mirror") else ()), *(http_rule.get("mirrors") or ())]:
         percentage = mirror.get("percentage")
         share = _percent(percentage) if percentage is not None else MILLION
         if share:
@@ -198,10 +204,10 @@ def _share(fraction: Json | None) -> int:
 # --- headers ---------------------------------------------------------------------------------
 
 
-def _wanted_headers(way: Mapping[str, Any]) -> list[str]:
+def _wanted_headers(http_rule: Mapping[str, Any]) -> list[str]:
     """List what is done to headers, by the rule and by its destinations."""
-    routes = way.get("route") or ()
-    parts = [way, *(r for r in routes if len(routes) == 1 or r.get("weight"))]
+    routes = http_rule.get("route") or ()
+    parts = [http_rule, *(r for r in routes if len(routes) == 1 or r.get("weight"))]
     done: list[str] = []
     for part in parts:
         for name, side in (part.get("headers") or {}).items():

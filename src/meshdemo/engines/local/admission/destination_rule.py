@@ -117,7 +117,7 @@ def _hash_problems(consistent: Node) -> Iterator[Problem]:
     for attribute in cookie["attributes"].items:
         name = attribute["name"]
         if name.is_text and (not name.text or name.text in seen):
-            yield name.problem("the name of a cookie's attribute is empty, or there twice")
+            yield name.problem("the name of a cookie's attribute is empty or a duplicate")
         seen.add(name.text)
     if consistent["minimumRingSize"].number and (
         "ringHash" in consistent or "maglev" in consistent
@@ -133,7 +133,7 @@ def _maglev_problems(maglev: Node) -> Iterator[Problem]:
         return
     size = maglev["tableSize"]
     if isinstance(size.value, int | None) and not _is_prime(int(size.number)):
-        yield size.problem(f"the tableSize {size.value or 0} is no prime number")
+        yield size.problem(f"the tableSize {size.value or 0} is not a prime number")
 
 
 def _is_prime(number: int) -> bool:

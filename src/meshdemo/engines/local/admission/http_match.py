@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PSEUDO_HEADERS = frozenset({":method", ":scheme", ":authority", ":path", ":status"})
 CLAIM = "@request.auth.claims"
 ANY = "*"
-"""As the regex of a header that must be absent: any value (it is no RE2 syntax)."""
+"""As the regex of a header that must be absent: any value (it is not RE2 syntax)."""
 
 
 def match_problems(match: Node, *, in_mesh: bool) -> Iterator[Problem]:
@@ -35,7 +35,7 @@ def match_problems(match: Node, *, in_mesh: bool) -> Iterator[Problem]:
     yield from gateway_problems(match["gateways"])
     namespace = match["sourceNamespace"]
     if namespace.text and not names.is_istio_label(namespace.text):
-        yield namespace.problem(f'"{namespace.text}" is no namespace')
+        yield namespace.problem(f'"{namespace.text}" is not a namespace')
 
 
 def string_match_problems(condition: Node) -> Iterator[Problem]:

@@ -116,7 +116,7 @@ def _redirect_problems(redirect: Node, matches: Node) -> Iterator[Problem]:
     if not any(given) and not ("port" in redirect or "derivePort" in redirect):
         yield redirect.problem("the redirect says no uri, authority, scheme or port")
     if code.number and code.number not in REDIRECT_CODES:
-        yield code.problem(f"{code.value} is no code of a redirect: it is not 3xx")
+        yield code.problem(f"{code.value} is not a valid code for a redirect, which is a 3xx")
     scheme = redirect["scheme"]
     if scheme.text not in {"", "http", "https"}:
         yield scheme.problem(f'the scheme "{scheme.text}" is neither http nor https')
@@ -152,7 +152,7 @@ def _retry_problems(retries: Node) -> Iterator[Problem]:
         return
     for condition in retries["retryOn"].text.split(","):
         if condition not in RETRY_ON | STATUSES:
-            yield retries["retryOn"].problem(f'"{condition}" is no condition for retryOn')
+            yield retries["retryOn"].problem(f'"{condition}" is not a valid condition for retryOn')
 
 
 def _cors_problems(cors: Node) -> Iterator[Problem]:

@@ -40,30 +40,29 @@ def dns_label(name: str) -> str:
     """Judge the name of a namespace, a container or a Service's port."""
     if len(name) <= LONGEST_LABEL and _DNS_LABEL.fullmatch(name):
         return ""
-    return f'"{name}" is no valid name: at most {LONGEST_LABEL} {LOWER}'
+    return f'"{name}" is not a valid name: at most {LONGEST_LABEL} {LOWER}'
 
 
 def dns_1035(name: str) -> str:
     """Judge the name of a Service."""
     if len(name) <= LONGEST_LABEL and _DNS_1035.fullmatch(name):
         return ""
-    return f'"{name}" is no valid name: at most {LONGEST_LABEL} {LOWER}, and a letter first'
+    return f'"{name}" is not a valid name: at most {LONGEST_LABEL} {LOWER}, and a letter first'
 
 
 def subdomain(name: str) -> str:
     """Judge the name of most objects."""
     if len(name) <= LONGEST_NAME and _SUBDOMAIN.fullmatch(name):
         return ""
-    return f'"{name}" is no valid name: {LOWER}, parts separated by dots'
+    return f'"{name}" is not a valid name: {LOWER}, parts separated by dots'
 
 
 def port_name(name: str) -> str:
     """Judge the name of a container's port."""
     if len(name) <= LONGEST_PORT_NAME and _PORT_NAME.fullmatch(name):
         return ""
-    return (
-        f'"{name}" is no valid port name: at most {LONGEST_PORT_NAME} {LOWER}, one letter, no "--"'
-    )
+    rule = f'at most {LONGEST_PORT_NAME} {LOWER}, one letter, no "--"'
+    return f'"{name}" is not a valid port name: {rule}'
 
 
 def label_key(key: str) -> str:
@@ -71,28 +70,28 @@ def label_key(key: str) -> str:
     found = _KEY.fullmatch(key)
     if found and len(found[1] or "") <= LONGEST_NAME and len(found[2]) <= LONGEST_LABEL:
         return ""
-    return f'"{key}" is no valid label key'
+    return f'"{key}" is not a valid label key'
 
 
 def label_value(value: str, longest: int) -> str:
     """Judge the value of a label."""
     if len(value) <= longest and _VALUE.fullmatch(value):
         return ""
-    return f'"{value}" is no valid label value'
+    return f'"{value}" is not a valid label value'
 
 
 def env_name(name: str) -> str:
     """Judge the name of an environment variable."""
     if name and "=" not in name and name.isascii() and name.isprintable():
         return ""
-    return f'"{name}" is no valid name for an environment variable'
+    return f'"{name}" is not a valid name for an environment variable'
 
 
 def header(name: str) -> str:
     """Judge the name of a header."""
     if not name:
         return "the name of a header cannot be empty"
-    return "" if _HEADER.fullmatch(name) else f'"{name}" is no valid name for a header'
+    return "" if _HEADER.fullmatch(name) else f'"{name}" is not a valid name for a header'
 
 
 def domain(name: str) -> str:
@@ -106,7 +105,7 @@ def wildcard_domain(name: str) -> str:
         return wrong
     first, dot, rest = name.partition(".")
     if len(first) > LONGEST_LABEL or not _WILDCARD.fullmatch(first):
-        return f'the host "{name}" is no domain name: "{first}" is no valid label'
+        return f'the host "{name}" is not a valid domain name: "{first}" is not a valid label'
     return _labels(rest, name) if dot else ""
 
 
@@ -139,10 +138,11 @@ def _length(name: str) -> str:
 def _labels(name: str, whole: str) -> str:
     labels = name.split(".")
     if re.fullmatch(r"[-+]?[0-9]+", labels[-1]):
-        return f'the host "{whole}" is no domain name: its last label "{labels[-1]}" is a number'
+        why = f'its last label "{labels[-1]}" is a number'
+        return f'the host "{whole}" is not a valid domain name: {why}'
     if not labels[-1]:  # the dot at the end of a fully qualified name
         labels.pop()
     for label in labels:
         if not is_istio_label(label):
-            return f'the host "{whole}" is no domain name: "{label}" is no valid label'
+            return f'the host "{whole}" is not a valid domain name: "{label}" is not a valid label'
     return ""

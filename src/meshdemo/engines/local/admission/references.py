@@ -21,7 +21,7 @@ def destination_problems(destination: Node) -> Iterator[Problem]:
     """Judge the host, the subset and the port that requests shall go to."""
     host, subset = destination["host"], destination["subset"]
     if host.text == "*":
-        yield host.problem('the destination host "*" is no host')
+        yield host.problem('the destination host "*" is not a host')
     elif host.is_text and (wrong := names.wildcard_domain(host.text)):
         yield host.problem(wrong)
     if subset.text:
@@ -33,7 +33,7 @@ def destination_problems(destination: Node) -> Iterator[Problem]:
 def subset_name_problems(name: Node) -> Iterator[Problem]:
     """Judge the name that a rule gives to a subset, or calls it by."""
     if name.is_text and not names.is_istio_label(name.text):
-        yield name.problem(f'"{name.text}" is no valid name for a subset')
+        yield name.problem(f'"{name.text}" is not a valid name for a subset')
 
 
 def weight_problems(routes: Node) -> Iterator[Problem]:
@@ -94,7 +94,7 @@ def gateway_problems(gateways: Node) -> Iterator[Problem]:
                 yield gateway.problem(wrong)
             return  # as Istio, which looks at no gateway after the first one without a namespace
         if not (names.is_istio_label(namespace) and names.is_istio_label(name)):
-            yield gateway.problem(f'"{gateway.text}" is no NAMESPACE/NAME of a gateway')
+            yield gateway.problem(f'"{gateway.text}" is not the NAMESPACE/NAME of a gateway')
 
 
 def export_problems(spec: Node, namespace: str) -> Iterator[Problem]:

@@ -44,7 +44,7 @@ def problem(expression: str) -> str:
     try:
         _Reader(expression).read()
     except _SyntaxError as error:
-        return f'"{expression}" is no regular expression in RE2 syntax: {error}'
+        return f'"{expression}" is not a regular expression in RE2 syntax: {error}'
     return ""
 
 
@@ -129,7 +129,7 @@ class _Reader:
         return True
 
     def shorthand(self) -> bool:
-        r"""Step over ``d`` or ``pL``, a set of characters behind a backslash."""
+        r"""Step over ``d`` or ``pL``, a set of characters after a backslash."""
         if self.text[self.at : self.at + 1] in {"d", "D", "s", "S", "w", "W"}:
             self.at += 1
             return True
@@ -143,7 +143,7 @@ class _Reader:
         return True
 
     def character_escape(self) -> int:
-        """Step over what stands behind a backslash for one character; give its number."""
+        """Step over what stands after a backslash for one character; give its number."""
         if self.at >= len(self.text):
             raise _SyntaxError("a backslash at the end")
         if found := _NUMBER.match(self.text, self.at):

@@ -55,7 +55,7 @@ def _name_problems(port: Node, seen: set[str], *, among_several: bool) -> Iterat
 def _number_problems(port: Node, seen: set[float]) -> Iterator[Problem]:
     number, target = port["port"], port["targetPort"]
     if number.number in seen:
-        yield number.problem(f"the port {number.value} is there twice")
+        yield number.problem(f"duplicate port {number.value}")
     if number.number:
         seen.add(number.number)
     if target.is_text and (wrong := names.port_name(target.text)):

@@ -103,7 +103,9 @@ def _l4_problems(rule: Node) -> Iterator[Problem]:
         yield from gateway_problems(match["gateways"])
         for subnet in match["destinationSubnets"].items:
             if subnet.is_text and not names.is_subnet(subnet.text):
-                yield subnet.problem(f'"{subnet.text}" is no address and no range of addresses')
+                yield subnet.problem(
+                    f'"{subnet.text}" is neither an address nor a range of addresses'
+                )
     if rule["route"].is_empty_list:
         yield rule.problem("the rule has no route")
     for route in rule["route"].items:

@@ -5,7 +5,7 @@ Request headers steer it:
     x-echo-delay: 0.3     wait so many seconds first
     x-echo-status: 503    answer with this status
     x-echo-reset: 1       close the connection without an answer
-    x-echo-only: v1       only pods of this version heed the three above
+    x-echo-only: v1       only pods of this version obey the three above
     x-echo-key: K         count the request under K; /echo/count?key=K says how many there were
 
 ``/env/version`` answers with the bare version, as dustise/flaskapp does.

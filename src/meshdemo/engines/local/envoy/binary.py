@@ -113,7 +113,7 @@ def _places() -> Iterator[tuple[Path, str]]:
     if chosen:
         path = expand(chosen)
         if not shell.is_executable(path):
-            message = f"{VARIABLE} names {chosen}, which is no executable file"
+            message = f"{VARIABLE} names {chosen}, which is not an executable file"
             raise EnvironmentFailed(message, hint=WAYS_OUT)
         yield absolute(path), VARIABLE
     for folder in os.get_exec_path():

@@ -161,7 +161,8 @@ class Duration:
         length = durations.seconds(value)
         if length is None:
             place.report(
-                f'"{value}" is no duration', "write a number and its unit: 500ms, 1.5s, 2m, 1h"
+                f'"{value}" is not a valid duration',
+                "write a number and its unit: 500ms, 1.5s, 2m, 1h",
             )
         elif abs(length) >= durations.LONGEST:
             place.report(

@@ -145,7 +145,7 @@ class PortLocks:
             owner = _owner(lock)
             if owner == self.owner:
                 return True
-            if not (owner and _is_stale(owner)):  # of no owner: it is no lock, and not ours
+            if not (owner and _is_stale(owner)):  # of no owner: it is not a lock, and not ours
                 return False
             lock.unlink()
             lock.symlink_to(self.owner)

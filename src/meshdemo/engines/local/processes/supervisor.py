@@ -123,8 +123,8 @@ class Supervisor:
     def stop(self, timeout: float = math.inf, family: Family | None = None) -> bool:
         """Stop supervisord and all that is below it, also what it lost; tell whether it has ended.
 
-        What has not ended after ``timeout`` seconds may still end: supervisord kills what does not
-        heed it. ``family`` are the processes that are known already.
+        What has not ended after ``timeout`` seconds may still end: supervisord kills what ignores
+        SIGTERM. ``family`` are the processes that are known already.
         """
         from meshdemo.engines.local.processes import orphans  # noqa: PLC0415 - psutil costs a quick command too much
 
@@ -201,7 +201,7 @@ class Supervisor:
             message = f"supervisord refuses {method}: {error.faultString}"
             raise EnvironmentFailed(message, hint="Try again after `meshdemo down`.") from error
         except (ExpatError, xmlrpc.client.Error, LookupError, ValueError) as error:
-            message = f"supervisord answers {method} with {answer[:80]!r}, which is no XML-RPC"
+            message = f"supervisord answers {method} with {answer[:80]!r}, which is not XML-RPC"
             raise EnvironmentFailed(message, hint="Try again after `meshdemo down`.") from error
 
 

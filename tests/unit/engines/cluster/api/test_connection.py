@@ -228,15 +228,15 @@ def test_a_server_whose_certificate_is_not_to_be_checked_brings_no_warning(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: [b", "is no kubeconfig: while parsing"),
-        ("just words", "is no kubeconfig: it is not of that shape"),
-        ("a: " + "[" * 100_000, "is no kubeconfig: it is not of that shape"),
-        ("", "is no kubeconfig: .* is empty"),
-        ("contexts: words", "is no kubeconfig: .*Expected key name"),
+        ("a: [b", "is not a valid kubeconfig: while parsing"),
+        ("just words", "is not a valid kubeconfig: it is not of that shape"),
+        ("a: " + "[" * 100_000, "is not a valid kubeconfig: it is not of that shape"),
+        ("", "is not a valid kubeconfig: .* is empty"),
+        ("contexts: words", "is not a valid kubeconfig: .*Expected key name"),
         ("{}", "names no current context; it has none at all"),
     ],
 )
-def test_a_file_that_is_no_kubeconfig_is_named(text: str, said: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_kubeconfig_is_named(text: str, said: str, tmp_path: Path) -> None:
     file = tmp_path / "config"
     file.write_text(text)
     with pytest.raises(EnvironmentFailed, match=f"{file} {said}"):

@@ -224,7 +224,7 @@ def test_only_a_plain_file_named_istioctl_is_taken_out(
     content: bytes, tmp_path: Path, mirror: Host, official: Host, name: str
 ) -> None:
     mirror.files[name] = content
-    with pytest.raises(EnvironmentFailed, match=r"holds no file named istioctl|is no archive"):
+    with pytest.raises(EnvironmentFailed, match=r"holds no file named istioctl|is not an archive"):
         fetch(tmp_path, mirror, official, sha256=hashlib.sha256(content).hexdigest())
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
@@ -260,7 +260,7 @@ def test_an_archive_with_wrong_bytes_in_it_is_refused(
     for index in at:
         spoiled[index] ^= 0xFF
     mirror.files[name] = bytes(spoiled)
-    with pytest.raises(EnvironmentFailed, match="is no archive"):
+    with pytest.raises(EnvironmentFailed, match="is not an archive"):
         fetch(tmp_path, mirror, official, sha256=hashlib.sha256(spoiled).hexdigest())
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
@@ -343,12 +343,12 @@ def test_a_mirror_that_is_not_https_is_refused(url: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("version", ["latest", "../1.30.3", "1.30", "1.30.3/../.."])
 def test_a_version_is_nothing_else(version: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is no version of Istio"):
+    with pytest.raises(UsageError, match="is not a version of Istio"):
         download.fetch(Download(version), tmp_path, 5)
 
 
 def test_a_checksum_that_is_none_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is no SHA-256"):
+    with pytest.raises(UsageError, match="is not an SHA-256"):
         download.fetch(Download(VERSION, "https://mirror.example", "abc"), tmp_path, 5)
 
 

@@ -369,7 +369,7 @@ def test_the_default_revision_is_chosen_or_the_only_one_or_the_named_one() -> No
 
 
 @pytest.mark.parametrize("label", [{"istio-injection": "disabled"}, {"istio.io/rev": "old"}])
-def test_a_namespace_that_wants_no_sidecars_is_no_fault_of_istios(
+def test_a_namespace_that_wants_no_sidecars_is_not_istios_fault(
     meshed: Any, label: dict[str, str]
 ) -> None:
     meshed.put({"kind": "Namespace", "metadata": {"name": "shop", "labels": label}})

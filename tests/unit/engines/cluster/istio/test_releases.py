@@ -23,7 +23,7 @@ def test_a_version_names_its_release(version: str, minor: int) -> None:
 
 
 @pytest.mark.parametrize("version", ["", "unknown", "2.0.0", "latest"])
-def test_what_is_no_version_names_none(version: str) -> None:
+def test_what_is_not_a_version_names_none(version: str) -> None:
     assert release_of(version) is None
 
 

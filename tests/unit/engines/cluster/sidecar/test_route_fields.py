@@ -171,7 +171,7 @@ def test_a_single_target_with_a_weight_is_spelled_in_two_ways(there: dict[str, A
     assert dump(there).is_live(wanted)
 
 
-def test_behind_a_match_that_takes_everything_no_route_is_wanted() -> None:
+def test_after_a_match_that_takes_everything_no_route_is_wanted() -> None:
     first = {
         "match": [{"uri": {"prefix": "/"}}],
         "route": [{"destination": {"host": "app", "subset": "v2"}}],

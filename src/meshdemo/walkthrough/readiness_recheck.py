@@ -10,7 +10,7 @@ from meshdemo.errors import EnvironmentFailed, TimedOut
 from meshdemo.objects import model
 from meshdemo.rules.hosts import resolve, service_host, within
 from meshdemo.system import waiting
-from meshdemo.walkthrough import pods as who
+from meshdemo.walkthrough import pod_selection
 from meshdemo.walkthrough.events import Note
 
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ OVER = ("Succeeded", "Failed")
 """Phases in which a pod is waited for no more: the workload that it is of has seen to it."""
 
 
-def looked_again(
-    engine: Engine, objects: Sequence[Object], timeout: float
-) -> Story[tuple[Pod, ...]]:
+def recheck(engine: Engine, objects: Sequence[Object], timeout: float) -> Story[tuple[Pod, ...]]:
     """Give the pods of these workloads as they are now.
 
     Raises EnvironmentFailed if one of them ended and is not ready again, or, where rules are among
@@ -76,23 +74,23 @@ def of_workloads(pods: Sequence[Pod], objects: Sequence[Object]) -> list[Pod]:
 
 
 def _by_rules(engine: Engine, rules: Sequence[Object], pods: Sequence[Pod]) -> Iterator[Pod]:
-    """Give the test client, which shall heed the rules, and the pods that they lead to."""
+    """Give the test client, which is to follow the rules, and the pods that they lead to."""
     if not rules:
         return
     if client := find_client(pods, engine.where.namespace):
         yield client
     objects = engine.objects()
     for rule in rules:
-        for way in rule.spec.get("http") or ():
-            for route in way.get("route") or ():
+        for http_rule in rule.spec.get("http") or ():
+            for route in http_rule.get("route") or ():
                 if route.get("weight") != 0:
-                    yield from _behind(route.get("destination") or {}, rule, objects, pods)
+                    yield from _selected_by(route.get("destination") or {}, rule, objects, pods)
 
 
-def _behind(
+def _selected_by(
     destination: dict[str, Any], rule: Object, objects: Sequence[Object], pods: Sequence[Pod]
 ) -> Iterator[Pod]:
-    """Give the pods behind a destination of a VirtualService."""
+    """Give the pods of a destination of a VirtualService: its Service's, and of its subset."""
     host = resolve(str(destination.get("host", "")), rule.namespace)
     subsets = [
         subset.get("labels") or {}
@@ -104,6 +102,6 @@ def _behind(
     ]
     for service in objects:
         if service.kind == "Service" and service_host(service.name, service.namespace) == host:
-            for pod in who.selected(service, pods):
+            for pod in pod_selection.selected(service, pods):
                 if not destination.get("subset") or any(within(s, pod.labels) for s in subsets):
                     yield pod

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo.cli.ending import wants_json
+from meshdemo.cli.exit_reporting import wants_json
 from meshdemo.errors import EnvironmentFailed, Inconclusive, InputError, Problem, Sigterm
 
 if TYPE_CHECKING:
@@ -312,7 +312,7 @@ LOST = {
 
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 @pytest.mark.parametrize("who", LOST)
-def test_a_signal_is_heeded_whoever_gets_its_exception(who: str, name: str, code: int) -> None:
+def test_a_signal_is_handled_whoever_gets_its_exception(who: str, name: str, code: int) -> None:
     with start(f"number = signal.{name}; {LOST[who]}", "doctor") as process:
         try:
             _, err = process.communicate(timeout=30)

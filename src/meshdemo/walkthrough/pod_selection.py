@@ -31,7 +31,7 @@ def require_pods(engine: Engine) -> tuple[Pod, ...]:
     namespace = engine.where.namespace
     pods = tuple(pod for pod in engine.pods() if pod.namespace == namespace)
     if not pods:
-        why = engine.surroundings().trouble or f"nothing runs in namespace {namespace}"
+        why = engine.mesh_status().trouble or f"nothing runs in namespace {namespace}"
         raise EnvironmentFailed(why, hint=BEGIN)
     return pods
 
@@ -105,10 +105,10 @@ def _url(service: Object, namespace: str) -> str:
 def versions_of(
     url: str, namespace: str, objects: Sequence[Object], pods: Sequence[Pod]
 ) -> list[str]:
-    """Give the versions that can answer a URL: the ``version`` labels behind its Service."""
+    """Give the versions that can answer a URL: the ``version`` labels of its Service's pods."""
     service = service_of(urlsplit(url).hostname or "", namespace, objects)
-    behind = pods if service is None else selected(service, pods)
-    return sorted({pod.labels["version"] for pod in behind if pod.labels.get("version")})
+    own = pods if service is None else selected(service, pods)
+    return sorted({pod.labels["version"] for pod in own if pod.labels.get("version")})
 
 
 def selected(service: Object, pods: Iterable[Pod]) -> list[Pod]:
@@ -121,10 +121,10 @@ def selected(service: Object, pods: Iterable[Pod]) -> list[Pod]:
     ]
 
 
-def unheeded(client: Pod) -> Note:
+def missing_sidecar(client: Pod) -> Note:
     """Warn that rules mean nothing to a client without a sidecar."""
     return Note(
-        f"the test client {client.name} has no sidecar, so it does not heed the rules; "
+        f"the test client {client.name} has no sidecar, so it does not follow the rules; "
         "type: meshdemo inject",
         warning=True,
     )

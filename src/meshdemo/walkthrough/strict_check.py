@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from meshdemo.walkthrough.plan import Plan
 
 
-def heed(engine: Engine, plan: Plan, objects: Sequence[Object]) -> None:
+def require_no_warnings(engine: Engine, plan: Plan, objects: Sequence[Object]) -> None:
     """Raise InputError with all warnings about objects that are to be applied, if so wanted.
 
     On a cluster those of ``istioctl analyze`` are among them, where there is one.

@@ -10,7 +10,7 @@ from meshdemo.engines.cluster.istio import control_plane
 from meshdemo.engines.cluster.istio.verification import NOT_ALLOWED
 from meshdemo.engines.cluster.namespace_view import NETWORKING
 from meshdemo.engines.cluster.sidecar import data_plane
-from meshdemo.engines.results import Check, Surroundings
+from meshdemo.engines.results import Check, MeshStatus
 
 if TYPE_CHECKING:
     from meshdemo.engines.cluster.api.kube import Json, Kube
@@ -22,7 +22,7 @@ SCALED = ("Deployment", "StatefulSet")
 NAME = "istiod is well"
 
 
-def look(kube: Kube, view: View) -> Surroundings:
+def look(kube: Kube, view: View) -> MeshStatus:
     """Look at all of it at once; what one may not see is not known."""
     with ThreadPoolExecutor(max_workers=5) as pool:
         trouble = pool.submit(_trouble, kube, view.run)
@@ -30,7 +30,7 @@ def look(kube: Kube, view: View) -> Surroundings:
         scaled = pool.submit(_without_pods, kube, view.run)
         gateways = pool.submit(_gateways, kube)
         followed = pool.submit(_followed, view)
-        return Surroundings(
+        return MeshStatus(
             mesh.result(), scaled.result(), gateways.result(), followed.result(), trouble.result()
         )
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from meshdemo.errors import EnvironmentFailed, InputError
 from meshdemo.rules import hosts, promise
 from meshdemo.rules.unaccounted import unaccounted
-from meshdemo.walkthrough import pods as who
+from meshdemo.walkthrough import pod_selection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class RequestContext:
     """What decides about a request of the test client's."""
 
     request: Request
@@ -36,11 +36,11 @@ class Sight:
     """Why not all of it is here; empty if it is."""
 
     @classmethod
-    def of(cls, engine: Engine, request: Request, sender: Pod) -> Sight:
+    def of(cls, engine: Engine, request: Request, sender: Pod) -> RequestContext:
         """Look at a mesh. Raises InputError if it is not clear which request is meant."""
         place = goes_to(request, sender.namespace)
         objects, unseen = _objects(engine, place)
-        request = who.addressed(request, sender.namespace, objects)
+        request = pod_selection.addressed(request, sender.namespace, objects)
         if goes_to(request, sender.namespace) != place:
             return cls.of(engine, request, sender)
         pods = engine.pods("" if unseen else place)
@@ -52,7 +52,7 @@ class Sight:
         return engine.objects() if place == self.sender.namespace else _objects(engine, place)[0]
 
     def promised(self) -> Expectation:
-        """Say what the rules promise. Raises InputError if that is no split."""
+        """Say what the rules promise. Raises InputError if that is not a split."""
         try:
             return promise.promised(self.objects, self._answering, self.request, self._client)
         except InputError as error:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.results import Pod
     from meshdemo.objects.model import Object
     from meshdemo.verdict.traffic import Request, Sample
-    from meshdemo.walkthrough.sight import Sight
+    from meshdemo.walkthrough.request_context import RequestContext
 
 
 FAILED = 500
@@ -28,27 +28,27 @@ FAILED = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Snapshot:
     """What decides on a request, and who sends it, at one moment."""
 
-    sight: Sight
+    context: RequestContext
     deciding: dict[tuple[str, ...], Object]
 
     @classmethod
-    def of(cls, sight: Sight, objects: Sequence[Object] | None = None) -> Scene:
+    def of(cls, context: RequestContext, objects: Sequence[Object] | None = None) -> Snapshot:
         """Pick what counts out of all that is applied, or was so at another moment."""
-        there = sight.objects if objects is None else objects
-        found = _deciding(sight.request, sight.sender, there)
-        return cls(sight, {item.key: item for item in found})
+        there = context.objects if objects is None else objects
+        found = _deciding(context.request, context.sender, there)
+        return cls(context, {item.key: item for item in found})
 
 
-def disturbance(engine: Engine, sample: Sample, before: Scene) -> str:
+def disturbance(engine: Engine, sample: Sample, before: Snapshot) -> str:
     """Say what changed meanwhile, so that the sample proves nothing; empty if nothing did."""
-    after = Scene.of(before.sight, before.sight.again(engine))
+    after = Snapshot.of(before.context, before.context.again(engine))
     if changes := list(_changes(before.deciding, after.deciding)):
         return f"the rules changed meanwhile: {', '.join(changes)}"
     if any(reply.error or reply.status >= FAILED for reply in sample.replies):
-        return _trouble(engine, before.sight.sender)
+        return _trouble(engine, before.context.sender)
     return ""
 
 
@@ -66,14 +66,14 @@ def _trouble(engine: Engine, client: Pod) -> str:
 
 
 def _deciding(request: Request, client: Pod, objects: Sequence[Object]) -> Iterator[Object]:
-    """Give the rules and services that a request may meet on its way."""
+    """Give the rules and Services that may decide where a request goes."""
     named = frozenset(_names(request, client.namespace))
     rules = model.rules(objects) if client.injected else []
-    ways = [
+    virtual = [
         rule for rule in rules if rule.kind == "VirtualService" and _may_take(rule, named, client)
     ]
-    led_to = named.union(*map(_destinations, ways))
-    yield from ways
+    led_to = named.union(*map(_destinations, virtual))
+    yield from virtual
     for rule in rules:
         if rule.kind == "DestinationRule" and virtual_services.holds_for(
             rule, tuple(led_to), client.namespace
@@ -101,9 +101,9 @@ def _names(request: Request, namespace: str) -> Iterator[str]:
 
 def _destinations(rule: Object) -> Iterator[str]:
     for kind in ("http", "tcp", "tls"):
-        for way in rule.spec.get(kind) or ():
-            mirrors = [{"destination": way["mirror"]}] if way.get("mirror") else []
-            for route in [*(way.get("route") or ()), *mirrors]:
+        for entry in rule.spec.get(kind) or ():
+            mirrors = [{"destination": entry["mirror"]}] if entry.get("mirror") else []
+            for route in [*(entry.get("route") or ()), *mirrors]:
                 host = (route.get("destination") or {}).get("host", "")
                 yield full_name(str(host), rule.namespace)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo.cli.calling import flags, program
+from meshdemo.cli.command_spelling import flags, program
 from meshdemo.report.commands import Commands
 from meshdemo.settings import Settings, state_folder
 

@@ -32,7 +32,7 @@ LOG_PAUSE = 5.0
 
 
 @dataclass
-class Troubles:
+class ReadinessProblems:
     """What one wait has seen so far. Things are known by what messages call them."""
 
     kube: Kube
