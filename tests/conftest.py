@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,6 +43,16 @@ def assert_split(document: Any, code: int) -> None:
     assert len([each for each in judgements if not each["exact"]]) > 1
     for each in judgements:
         assert each["ok"] or (not each["exact"] and each["pValue"] > RARE), document
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _turn(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let those that must run alone wait for all others of this user, and these for them."""
+    alone = request.config.option.markexpr == "alone"
+    file = Path(tempfile.gettempdir(), f"meshdemo-tests-{os.getuid()}.lock")
+    with file.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,16 +5,12 @@ Keywords that a function does not name are fields of the object's ``spec``.
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.objects import reading
 from meshdemo.objects.model import Object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from meshdemo.errors import Problem
 
 NETWORKING, SECURITY = "networking.istio.io/v1", "security.istio.io/v1"
 VERSIONS = {
@@ -24,16 +20,6 @@ VERSIONS = {
     **dict.fromkeys(("AuthorizationPolicy", "PeerAuthentication"), SECURITY),
 }
 """The API versions of kinds; those of all others are v1."""
-SERVICE = """\
-apiVersion: v1
-kind: Service
-metadata:
-  name: app
-spec:
-  ports:
-  - name: http
-    port: 80
-"""
 
 
 def manifest(
@@ -57,19 +43,6 @@ def manifest(
 def made(kind: str, name: str = "app", namespace: str = "shop", **more: Any) -> Object:
     """Give the same as one that was read from app.yaml."""
     return Object(manifest(kind, name, namespace, **more), "app.yaml")
-
-
-def parse(text: str) -> tuple[list[Object], list[Problem]]:
-    """Read a text as that of app.yaml; give the objects, and what is wrong."""
-    problems: list[Problem] = []
-    return reading.parse(text, "app.yaml", problems), problems
-
-
-def parsed(text: str) -> list[Object]:
-    """Read a text, which may be indented, in which nothing is wrong."""
-    objects, problems = parse(textwrap.dedent(text))
-    assert problems == []
-    return objects
 
 
 def created(time: str) -> dict[str, str]:

@@ -79,11 +79,9 @@ def test_a_cluster_that_was_only_about_is_named_for_what_comes_next(
     assert f"Type: {called} up --engine cluster -n blue --state-dir {cli.state}\n" in ended.err
 
 
-@pytest.mark.parametrize(
-    ("command", "said"),
-    [("up", "  {} verify --state-dir {} "), ("deploy", "next: {} inject --state-dir {} ")],
-)
-def test_what_comes_next_can_be_typed_as_it_is(
-    cli: Cli, called: Path, command: str, said: str
-) -> None:
-    assert said.format(called, cli.state) in cli(command).out
+def test_what_to_try_next_can_be_typed_as_it_is(cli: Cli, called: Path) -> None:
+    assert f"  {called} verify --state-dir {cli.state} " in cli("up").out
+
+
+def test_what_comes_next_can_be_typed_as_it_is(cli: Cli, called: Path) -> None:
+    assert f"next: {called} inject --state-dir {cli.state} " in cli("deploy").out

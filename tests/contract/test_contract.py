@@ -202,7 +202,7 @@ def test_of_two_rules_for_one_host_the_older_one_takes_precedence_and_a_warning_
     (warning,) = engine.apply(newer).warnings
     engine.wait_ready(newer, 10)
     assert (warning.code, warning.subject) == ("IST0109", newer[0].title)
-    assert f"{rules[-1].title} wins" in warning.hint
+    assert f"{rules[-1].title} takes precedence" in warning.hint
     assert set(answers()) == {"v2"}
 
 

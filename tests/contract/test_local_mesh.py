@@ -12,11 +12,11 @@ import threading
 from collections import Counter
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from tests import objects
+import yaml
 
 from meshdemo.engines.local import limits
 from meshdemo.objects import reading
@@ -40,20 +40,27 @@ NAMESPACE = (
 LIMIT = "/proc/sys/user/max_inotify_instances"
 
 
-PORT = {"name": "http", "port": 80, "targetPort": 8080}
+def service(name: str) -> dict[str, Any]:
+    ports = [{"name": "http", "port": 80, "targetPort": 8080}]
+    spec = {"selector": {"app": name}, "ports": ports}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
 
 
-def service(name: str) -> Object:
-    return objects.service(PORT, name=name, namespace="default")
+def deployment(name: str, replicas: int = 1) -> dict[str, Any]:
+    labels = {"app": name, "version": "v1"}
+    container = {"name": "app", "image": "meshdemo/echo", "ports": [{"containerPort": 8080}]}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
 
 
-def deployment(name: str, replicas: int = 1) -> Object:
-    return objects.deployment(
-        name,
-        namespace="default",
-        replicas=replicas,
-        labels={"version": "v1"},
-        container={"ports": [{"containerPort": 8080}]},
+def objects(*data: dict[str, Any]) -> tuple[Object, ...]:
+    problems: list[Any] = []
+    found = reading.parse(yaml.safe_dump_all(data), "mesh.yaml", problems)
+    assert not problems
+    return tuple(
+        item.with_data({**item.data, "metadata": {**item.metadata, "namespace": "default"}})
+        for item in found
     )
 
 
@@ -94,7 +101,7 @@ def test_when_pods_come_and_go_no_request_under_way_is_broken(
     local: LocalEngine, *, injected: bool
 ) -> None:
     def scale(replicas: int) -> None:
-        given = (service("quay"), deployment("quay", replicas), deployment("testclient"))
+        given = objects(service("quay"), deployment("quay", replicas), deployment("testclient"))
         found = local.inject(given) if injected else given
         local.apply(found)
         local.wait_ready(found, SECONDS)
@@ -107,24 +114,24 @@ def test_when_pods_come_and_go_no_request_under_way_is_broken(
     assert answers["200"] >= 8
 
 
+@pytest.mark.alone
 def test_a_small_shop_comes_up_within_what_linux_grants(tmp_path: Path) -> None:
     """Ten services of three pods each, in a user namespace that grants 128 inotify instances."""
-    if os.geteuid() and "PYTEST_XDIST_WORKER" in os.environ:
-        pytest.skip("ATTENTION: this takes 93 inotify instances of yours; it has to run alone")
     if not may_limit_watchers():
         pytest.skip("ATTENTION: this needs unshare and user namespaces, which are not allowed here")
     names = [f"svc-{number}" for number in range(10)]
-    shop = [
-        *map(service, names),
-        *(deployment(name, 3) for name in names),
-        deployment("testclient"),
-        *(
-            objects.destination_rule("v1", name=name, namespace="default", host=name)
-            for name in names
-        ),
+    data = [*map(service, names), *(deployment(name, 3) for name in names)]
+    rules = [
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "DestinationRule",
+            "metadata": {"name": name},
+            "spec": {"host": name, "subsets": [{"name": "v1", "labels": {"version": "v1"}}]},
+        }
+        for name in names
     ]
     file = tmp_path / "shop.yaml"
-    file.write_text(reading.dump(shop))
+    file.write_text(yaml.safe_dump_all([*data, deployment("testclient"), *rules]))
     said = in_namespace(tmp_path, file)
     few, up, status, verify, down = (json.loads(line) for line in said.splitlines())
     assert few["code"] == 3

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from meshdemo.rules import hosts
-from meshdemo.rules.virtual_services import EVERYWHERE, HERE
+from meshdemo.rules.visibility import EVERYWHERE, HERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

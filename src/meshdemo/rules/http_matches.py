@@ -1,4 +1,4 @@
-"""Whether a rule's host and the conditions of its http rules hold for a request.
+"""Whether the conditions of HTTP rules hold for a client, and for a request of it.
 
 The meaning is Istio's (``HTTPMatchRequest``), as its sidecar's Envoy applies it.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from meshdemo.errors import InputError
-from meshdemo.rules.hosts import MESH, resolve
+from meshdemo.rules.hosts import MESH, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,10 +59,10 @@ class Call:
         if "host" in headers:
             raise undecided("it has a Host header of its own")
         return cls(
-            host=url.hostname.rstrip("."),
+            host=url.hostname,
             port=port,
             authority=url.netloc.rpartition("@")[2].removesuffix(":80"),
-            path=url.path or "/",
+            path=_normal(url.path or "/"),
             query=_first_values(url.query),
             method=request.method,
             headers=headers,
@@ -76,41 +76,36 @@ def undecided(reason: str) -> InputError:
     return InputError(f"the rules promise no version for this request: {reason}", hint=EXPECT_HINT)
 
 
-def full_name(host: str, namespace: str) -> str:
-    """Complete a rule's host as Istio does; capitals are no difference to a request."""
-    return resolve(host, namespace).lower()
-
-
-def fit(pattern: str, host: str) -> int:
-    """Say how closely a rule's host fits: exactly, by the longest wildcard, 0 for not at all."""
-    if pattern == host:
-        return 2 * len(host)
-    return len(pattern) if pattern.startswith("*") and host.endswith(pattern[1:]) else 0
-
-
-def concerns(rule: Mapping[str, Any], call: Call) -> bool:
-    """Tell whether the client's sidecar gets this rule for the port at all."""
-    matches = rule.get("match") or ()
-    return not matches or any(_is_from_here(match, call) for match in matches)
-
-
-def holds(rule: Mapping[str, Any], call: Call) -> bool:
-    """Tell whether this rule takes the request."""
-    matches = rule.get("match") or ()
-    return not matches or any(
-        _is_from_here(match, call) and all(_conditions(match, call)) for match in matches
-    )
-
-
-def _is_from_here(match: Mapping[str, Any], call: Call) -> bool:
-    """Apply what Istio decides for each sidecar, before any request."""
-    if match.get("port") and match["port"] != call.port:
+def is_for_client(
+    match: Mapping[str, Any], port: int, namespace: str, labels: Mapping[str, str]
+) -> bool:
+    """Judge what istiod decides for each sidecar and port, before any request."""
+    if match.get("port") and match["port"] != port:
         return False
     if gateways := match.get("gateways"):  # then it ignores where the request comes from
         return MESH in gateways
-    if match.get("sourceNamespace", "") not in ("", call.namespace):
+    if match.get("sourceNamespace", "") not in ("", namespace):
         return False
-    return (match.get("sourceLabels") or {}).items() <= call.labels.items()
+    return within(match.get("sourceLabels") or {}, labels)
+
+
+def takes_everything(match: Mapping[str, Any]) -> bool:
+    """Tell whether no request ever gets past a match: istiod writes no route behind it.
+
+    Source: ``IsCatchAllRoute`` in istiod's core/route. A port or a source is no condition here:
+    what they leave out the sidecar does not get at all.
+    """
+    uri = match.get("uri") or {}
+    if not (not uri or uri.get("prefix") == "/" or uri.get("regex") == ".*"):
+        return False
+    if any(name in match for name in ("method", "authority", "scheme")):
+        return False
+    return not any(match.get(name) for name in ("headers", "withoutHeaders", "queryParams"))
+
+
+def takes(match: Mapping[str, Any] | None, call: Call) -> bool:
+    """Tell whether a match that the client's sidecar has takes the request; None takes all."""
+    return match is None or all(_conditions(match, call))
 
 
 def _conditions(match: Mapping[str, Any], call: Call) -> Iterator[bool]:
@@ -170,6 +165,19 @@ def _header(call: Call, name: str) -> str | None:
     if value is None and (key in _SET_ON_THE_WAY or key.startswith(_SET_ON_THE_WAY_PREFIXES)):
         raise undecided(f"a rule asks for the header {name}, which is set on the way")
     return value
+
+
+def _normal(path: str) -> str:
+    """Decode what may stand in a path as it is: Envoy does so before it matches.
+
+    Source: ``normalize_path`` of Envoy's HttpConnectionManager; it follows RFC 3986, section 6.2.2.
+    """
+
+    def plain(code: re.Match[str]) -> str:
+        letter = chr(int(code[1], 16))
+        return letter if re.fullmatch(r"[A-Za-z0-9_~-]", letter) else code[0]
+
+    return re.sub("%([0-9A-Fa-f]{2})", plain, path)
 
 
 def _joined(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:

@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.objects.documents import field_name
-from meshdemo.rules.http_matches import full_name
+from meshdemo.rules.hosts import full_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -1,55 +1,74 @@
-"""How load balancing shares equal requests among pods: each gets as much, unless it is sticky."""
+"""Traffic policies: which of a DestinationRule's settings hold for one port and subset.
+
+Source: ``MergeSubsetTrafficPolicy`` in istiod's pilot/pkg/networking/util.
+"""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from meshdemo.rules.http_matches import undecided
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from meshdemo.rules.destination_rules import Rule
 
-Shares: TypeAlias = "dict[str, Fraction]"
-"""The share of each version."""
+Json: TypeAlias = "dict[str, Any]"
 
-VERSION_LABEL = "version"
+PASSTHROUGH = "PASSTHROUGH"
+"""The load balancer that sends a connection on to the address that was dialled."""
+PER_PORT = ("connectionPool", "outlierDetection", "loadBalancer", "tls")
+"""What portLevelSettings replace, also by nothing: a port inherits none of it."""
+OTHERS = ("tunnel", "proxyProtocol", "retryBudget")
 
 
-def stickiness(top: Mapping[str, Any], subset: Mapping[str, Any], number: int) -> str:
-    """Say why equal requests do not spread over the pods; empty if they do.
+def effective(rule: Rule | None, port: int, subset: Json | None = None) -> Json:
+    """Merge the policy of the rule with that of a subset, field by field."""
+    if rule is None:
+        return {}
+    base, _ = _for_port(rule.policy or {}, port)
+    own = (subset or {}).get("trafficPolicy")
+    if own is None:
+        return base
+    above, replaces = _for_port(own, port)
+    merged = {name: base[name] for name in (*PER_PORT, *OTHERS) if name in base}
+    for name in PER_PORT:
+        if replaces:
+            merged.pop(name, None)
+        if name in above:
+            merged[name] = above[name]
+    merged.update({name: above[name] for name in OTHERS if name in above})
+    return merged
 
-    ``top`` is the traffic policy that holds unless the subset's says otherwise.
+
+def _for_port(policy: Json, port: int) -> tuple[Json, bool]:
+    """Give what holds for a port, and whether the port has settings of its own."""
+    for settings in policy.get("portLevelSettings") or ():
+        if (settings.get("port") or {}).get("number") == port:
+            return {name: settings[name] for name in PER_PORT if name in settings}, True
+    return policy, False
+
+
+def simple(policy: Json) -> str:
+    """Give the load balancer by name; empty for the default."""
+    return str((policy.get("loadBalancer") or {}).get("simple") or "")
+
+
+def passes_through(rule: Rule | None, port: int, subset: Json | None = None) -> bool:
+    """Tell whether connections go on to the address that was dialled.
+
+    What the rule says on top cannot be undone by a subset.
     """
-    own = subset.get("trafficPolicy") or {}
-    ports = own.get("portLevelSettings") or top.get("portLevelSettings") or ()
-    # A port's settings replace the others as a whole.
-    port = next((p for p in ports if (p.get("port") or {}).get("number") == number), None)
-    balancer = (port or {}).get("loadBalancer") or {}
-    if port is None:
-        balancer = own.get("loadBalancer") or top.get("loadBalancer") or {}
-    if balancer.get("consistentHash"):
+    if simple(effective(rule, port)) == PASSTHROUGH:
+        return True
+    own = (subset or {}).get("trafficPolicy") or {}
+    return PASSTHROUGH in (simple(own), simple(effective(rule, port, subset)))
+
+
+def stickiness(policy: Json) -> str:
+    """Say why equal requests do not spread over the pods; empty if each pod gets as much."""
+    if (policy.get("loadBalancer") or {}).get("consistentHash"):
         return "its consistentHash sends equal requests to one pod"
-    return "PASSTHROUGH keeps a connection's pod" if balancer.get("simple") == "PASSTHROUGH" else ""
+    return ""
 
 
-def shares(pods: Sequence[Mapping[str, str]], where: str) -> Shares:
-    """Give each version as much as it has pods; ``where`` is what they stand behind."""
-    if not pods:
-        raise undecided(f"{where} has no pod that can answer")
-    counts = Counter(pod.get(VERSION_LABEL, "") for pod in pods)
-    if "" in counts:
-        raise undecided(f"{where} has a pod without the label {VERSION_LABEL}")
-    return {
-        version: Fraction(counts[version], len(pods)) for version in sorted(counts, key=_natural)
-    }
-
-
-def _natural(version: str) -> list[tuple[int, str]]:
-    """Sort v10 after v9."""
-    return [
-        (int(part or 0), part) if part.isdigit() else (0, part)
-        for part in re.split(r"([0-9]+)", version)
-    ]
+def speaks_of(rule: Rule, word: str) -> bool:
+    """Tell whether a field or value of this name stands anywhere in a rule's policies."""
+    return word in str((rule.policy, [subset.get("trafficPolicy") for subset in rule.subsets]))

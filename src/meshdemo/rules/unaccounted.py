@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.rules import promise
-from meshdemo.rules.hosts import selects, within
+from meshdemo.rules.hosts import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from meshdemo.objects.model import Object
+    from meshdemo.rules.client_view import Client
     from meshdemo.rules.destination_rules import Rule
-    from meshdemo.rules.promise import Client
     from meshdemo.verdict.traffic import Request
 
 OF_CLIENT = ("Sidecar", "EnvoyFilter")
@@ -37,7 +37,7 @@ def unaccounted(
         (namespace, labels)
         for service, _, _ in reached
         for namespace, labels in pods
-        if namespace == service.namespace and selects(service.spec.get("selector"), labels)
+        if service.selects(namespace, labels)
     ]
     found = [item.title for item in objects if _touches(item, behind, client)]
     found += [

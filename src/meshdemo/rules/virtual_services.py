@@ -1,21 +1,87 @@
-"""Which of several VirtualServices for one host a sidecar heeds: Istio never merges them. Pure.
+"""VirtualServices: which of them a client follows, in which order, and for which hosts.
 
+For one host Istio never merges them: the first one that a client's sidecar gets has it alone.
 They are read as they were written, whatever that is: what is no list of names reads as none.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from meshdemo.rules import hosts, visibility
 from meshdemo.rules.hosts import MESH
-from meshdemo.rules.http_matches import fit, full_name
+from meshdemo.rules.http_matches import is_for_client, takes_everything
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from meshdemo.objects.model import Object
+    from meshdemo.rules.services import Service
 
-EVERYWHERE, HERE, NOWHERE = "*", ".", "~"
+Json: TypeAlias = "dict[str, Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualService:
+    """One VirtualService for sidecars, its hosts written in full."""
+
+    name: str
+    namespace: str
+    hosts: tuple[str, ...]
+    http: tuple[Json, ...]
+    exported_to: frozenset[str]
+    has_other_rules: bool = False
+    """Whether it has rules for TCP or TLS too, which hold where no HTTP rule does."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes it the same object."""
+        return self.namespace, self.name
+
+    @property
+    def title(self) -> str:
+        """How messages call it."""
+        return f"VirtualService {self.namespace}/{self.name}"
+
+    def resolve(self, host: str) -> str:
+        """Complete a short name that stands in this rule."""
+        return hosts.resolve(host, self.namespace)
+
+    def http_rules(
+        self, port: int, namespace: str, labels: Mapping[str, str]
+    ) -> Iterator[tuple[Json, Json | None]]:
+        """Give the HTTP rules that a client's sidecar gets for a port, each with one match.
+
+        In their order, up to the first one that takes every request; the match is None for a rule
+        without any. Nothing at all means that the port keeps its normal routing.
+        """
+        for http in self.http:
+            for match in http.get("match") or [None]:
+                if match is None:
+                    yield http, None
+                    return
+                if is_for_client(match, port, namespace, labels):
+                    yield http, match
+                    if takes_everything(match):
+                        return
+
+
+def read_virtual_services(objects: Iterable[Object]) -> list[VirtualService]:
+    """Read those that govern sidecars, the oldest first."""
+    found = [item for item in objects if item.kind == "VirtualService" and is_for_mesh(item)]
+    return [_virtual_service(item) for item in sorted(found, key=_age) if item.spec.get("hosts")]
+
+
+def _virtual_service(item: Object) -> VirtualService:
+    return VirtualService(
+        name=item.name,
+        namespace=item.namespace,
+        hosts=tuple(hosts.resolve(host, item.namespace) for host in _names(item, "hosts")),
+        http=tuple(item.spec.get("http") or ()),
+        exported_to=scope(item),
+        has_other_rules=bool(item.spec.get("tcp") or item.spec.get("tls")),
+    )
 
 
 def is_for_mesh(rule: Object) -> bool:
@@ -25,41 +91,52 @@ def is_for_mesh(rule: Object) -> bool:
 
 
 def hosts_of(rule: Object) -> list[str]:
-    """Give the full names of its hosts."""
-    return [full_name(host, rule.namespace) for host in _names(rule, "hosts")]
+    """Give the full names of its hosts; capitals are no difference to a request."""
+    return [hosts.full_name(host, rule.namespace) for host in _names(rule, "hosts")]
 
 
 def scope(rule: Object) -> frozenset[str]:
     """Give the namespaces whose clients get it, by ``exportTo``."""
-    named = _names(rule, "exportTo") or [EVERYWHERE]
-    return frozenset(rule.namespace if name == HERE else name for name in named if name != NOWHERE)
+    return visibility.exported_to(_names(rule, "exportTo"), rule.namespace)
 
 
 def is_seen(rule: Object, namespace: str) -> bool:
     """Tell whether the clients of a namespace get it."""
-    return bool(scope(rule) & {EVERYWHERE, namespace})
+    return visibility.sees(scope(rule), namespace)
 
 
-def holds_for(rule: Object, hosts: Sequence[str], namespace: str) -> bool:
+def holds_for(rule: Object, named: Sequence[str], namespace: str) -> bool:
     """Tell whether a rule is for the clients of a namespace, and for one of these hosts."""
-    named = hosts_of(rule) or [full_name(str(rule.spec.get("host", "")), rule.namespace)]
-    return is_seen(rule, namespace) and any(fit(name, host) for name in named for host in hosts)
+    own = hosts_of(rule) or [hosts.full_name(str(rule.spec.get("host", "")), rule.namespace)]
+    return is_seen(rule, namespace) and any(hosts.fit(name, host) for name in own for host in named)
 
 
-def publicity(rule: Object) -> int:
-    """Sort those for their own namespace first, then those for named ones, then public ones."""
-    seen = scope(rule)
-    return 2 if EVERYWHERE in seen else 0 if seen == {rule.namespace} else 1
+def precedence(rule: Object, namespace: str, created: str = "") -> tuple[int, str, str, str]:
+    """Give what decides, for the clients of a namespace, between rules for one host: the least.
 
-
-def precedence(rule: Object, created: str | None = None) -> tuple[int, str, str, str]:
-    """Give what decides between rules for one host: the least wins.
-
-    ``created`` is when it came to be, unless the rule says so itself.
+    First those that only this namespace sees, then those of others that were exported to it by
+    name, then those for all (``VirtualServicesForGateway`` in istiod's push_context.go); within
+    each the oldest. ``created`` is when it came to be, unless the rule says so itself.
     """
-    if created is None:
-        created = str(rule.metadata.get("creationTimestamp") or "")
-    return publicity(rule), created, rule.name, rule.namespace
+    return (_group(scope(rule), rule.namespace, namespace), *_age(rule, created))
+
+
+def _group(exported: frozenset[str], own: str, namespace: str) -> int:
+    return 2 if visibility.EVERYWHERE in exported else int(own != namespace)
+
+
+def _age(rule: Object, created: str = "") -> tuple[str, str, str]:
+    stamp = created or str(rule.metadata.get("creationTimestamp") or "")
+    return stamp, rule.name, rule.namespace
+
+
+def followed_in(namespace: str, rules: Iterable[VirtualService]) -> list[VirtualService]:
+    """Pick what clients of a namespace get, those that take precedence first; see ``precedence``.
+
+    ``rules`` are sorted by age.
+    """
+    seen = [rule for rule in rules if visibility.sees(rule.exported_to, namespace)]
+    return sorted(seen, key=lambda rule: _group(rule.exported_to, rule.namespace, namespace))
 
 
 def overruling(rule: Object, rules: Sequence[Object], namespace: str) -> tuple[Object, ...]:
@@ -70,16 +147,64 @@ def overruling(rule: Object, rules: Sequence[Object], namespace: str) -> tuple[O
     if rule.kind != "VirtualService" or not is_for_mesh(rule):
         return ()
     own = next((item for item in rules if item.key == rule.key), rule)
-    winners = {
+    first = {
         host: other
         for other in rules
         if other.kind == "VirtualService" and is_for_mesh(other) and is_seen(other, namespace)
         for host in hosts_of(other)
-        if other.key != rule.key and precedence(other) < precedence(own)
+        if other.key != rule.key and precedence(other, namespace) < precedence(own, namespace)
     }
-    taken = [winners.get(host) for host in hosts_of(rule)]
+    taken = [first.get(host) for host in hosts_of(rule)]
     found = {other.key: other for other in taken if other}
     return tuple(found.values()) if None not in taken else ()
+
+
+def governs_any(rule: VirtualService, services: Iterable[str]) -> bool:
+    """Tell whether one of a rule's hosts is one of these services."""
+    named = [host.lower() for host in rule.hosts]
+    return any(hosts.overlap(host, service) for service in services for host in named)
+
+
+def index_by_service(
+    rules: Sequence[VirtualService], services: Iterable[Service]
+) -> dict[str, tuple[str, str]]:
+    """Find for each service the rule with the most specific host; the first of equals has it."""
+    by_host: dict[str, tuple[str, str]] = {}
+    for rule in rules:
+        for host in rule.hosts:
+            by_host.setdefault(host, rule.key)
+    found = {}
+    for service in services:
+        if name := hosts.most_specific(service.host, by_host):
+            found[service.host] = by_host[name]
+    return found
+
+
+def divide_hosts(
+    rule: VirtualService,
+    services: Mapping[str, Service],
+    index: Mapping[str, tuple[str, str]],
+) -> tuple[list[str], list[Service]]:
+    """Divide the hosts of a rule into those that are no service, and services.
+
+    A wildcard takes the services that no rule names more precisely. Here capitals do not count;
+    for ``index`` they do, so a name in capitals yields to a wildcard as in istiod
+    (``separateVSHostsAndServices``).
+    """
+    names: list[str] = []
+    governed: list[Service] = []
+    for host in sorted(map(str.lower, rule.hosts), key=hosts.is_wildcard):
+        if not hosts.is_wildcard(host):
+            if service := services.get(host):
+                governed.append(service)
+            else:
+                names.append(host)
+            continue
+        fitting = [service for service in services.values() if hosts.overlap(host, service.host)]
+        if not fitting:
+            names.append(host)
+        governed += [service for service in fitting if index.get(service.host) == rule.key]
+    return names, governed
 
 
 def _names(rule: Object, field: str) -> list[str]:

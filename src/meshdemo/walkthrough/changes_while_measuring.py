@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from meshdemo.objects import model
 from meshdemo.rules import hosts, virtual_services
-from meshdemo.rules.http_matches import full_name
+from meshdemo.rules.hosts import full_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from meshdemo.errors import EnvironmentFailed, InputError
 from meshdemo.rules import hosts, promise
+from meshdemo.rules.client_view import Client
 from meshdemo.rules.unaccounted import unaccounted
 from meshdemo.walkthrough import pod_selection
 
@@ -72,9 +73,9 @@ class RequestContext:
         return tuple(f"VirtualService {'/'.join(place)}" for place in places if place not in seen)
 
     @property
-    def _client(self) -> promise.Client:
+    def _client(self) -> Client:
         pod = self.sender
-        return promise.Client(pod.namespace, pod.labels, pod.injected, self.root_namespace)
+        return Client(pod.namespace, pod.labels, pod.injected, self.root_namespace)
 
     @property
     def _answering(self) -> list[tuple[str, Mapping[str, str]]]:

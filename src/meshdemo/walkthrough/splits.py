@@ -89,8 +89,8 @@ class Splitting:
         """
         for item in self._routes(everywhere=True):
             comes_after = split and virtual_services.precedence(
-                split
-            ) < virtual_services.precedence(item)
+                split, self.namespace
+            ) < virtual_services.precedence(item, self.namespace)
             if item is not split and (item.namespace == self.namespace or not comes_after):
                 yield item
 

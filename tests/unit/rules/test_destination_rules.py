@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshdemo.engines.local.model import Mesh, PlannedPod
-from meshdemo.engines.local.translate.scope import scope_of
 from meshdemo.errors import InputError
 from meshdemo.objects.model import Object
 from meshdemo.rules import destination_rules, promise
+from meshdemo.rules.client_view import Client, ClientView
 from meshdemo.verdict.traffic import Request
 
 HOST = "app.shop.svc.cluster.local"
@@ -122,14 +121,12 @@ def test_what_is_promised_is_what_the_local_engine_does(rules: list[Object]) -> 
     routes = [{"destination": {"host": "app", "subset": "s"}}]
     objects = (_object("Service", service), _object("VirtualService", {
         "hosts": ["app"], "http": [{"route": routes}]}), *rules)  # fmt: skip
-    client = PlannedPod("testclient", "shop", LABELS, {}, "", injected=True)
-    done = scope_of(Mesh(objects, (client,)), client).rules.get(HOST)
+    client = Client("shop", LABELS, injected=True)
+    done = ClientView.of(objects, client).destination_rules.get(HOST)
     subset = done.subset("s") if done else None
     pods = [("shop", {"app": "app", **version}) for version in (TO_V1, TO_V2)]
     try:
-        promised = promise.promised(
-            objects, pods, Request(), promise.Client("shop", LABELS, injected=True)
-        )
+        promised = promise.promised(objects, pods, Request(), client)
     except InputError:
         assert subset is None
     else:

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshdemo.errors import InputError
-from meshdemo.rules import http_matches
+from meshdemo.rules import hosts, http_matches
 from meshdemo.rules.http_matches import Call
+from meshdemo.rules.virtual_services import VirtualService
 from meshdemo.verdict.traffic import Request
 
 
@@ -103,13 +104,17 @@ def call(
 def test_a_rule_takes_a_request_when_all_conditions_of_a_match_hold(
     match: dict[str, Any], sent: Call, *, takes: bool
 ) -> None:
-    assert http_matches.holds({"match": [match]}, sent) is takes
+    rule = VirtualService("app", "shop", ("app",), ({"match": [match]},), frozenset("*"))
+    found = [each for _, each in rule.http_rules(sent.port, sent.namespace, sent.labels)]
+    assert any(http_matches.takes(each, sent) for each in found) is takes
 
 
 def test_one_of_several_matches_is_enough() -> None:
-    rule = {"match": [{"uri": {"exact": "/a"}}, {"uri": {"exact": "/b"}}]}
-    assert http_matches.holds(rule, call("http://app/b"))
-    assert not http_matches.holds(rule, call("http://app/c"))
+    http = {"match": [{"uri": {"exact": "/a"}}, {"uri": {"exact": "/b"}}]}
+    rule = VirtualService("app", "shop", ("app",), (http,), frozenset("*"))
+    matches = [match for _, match in rule.http_rules(80, "shop", {})]
+    assert any(http_matches.takes(match, call("http://app/b")) for match in matches)
+    assert not any(http_matches.takes(match, call("http://app/c")) for match in matches)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +128,8 @@ def test_one_of_several_matches_is_enough() -> None:
 def test_a_rule_for_other_clients_or_ports_is_none_at_all(
     match: dict[str, Any], *, concerned: bool
 ) -> None:
-    assert http_matches.concerns({"match": [match]}, call()) is concerned
+    rule = VirtualService("app", "shop", ("app",), ({"match": [match]},), frozenset("*"))
+    assert any(rule.http_rules(80, "shop", {})) is concerned
 
 
 @pytest.mark.parametrize(
@@ -140,18 +146,18 @@ def test_a_rule_for_other_clients_or_ports_is_none_at_all(
 )
 def test_what_cannot_be_known_here_is_not_guessed(match: dict[str, Any]) -> None:
     with pytest.raises(InputError) as error:
-        http_matches.holds({"match": [match]}, call())
+        http_matches.takes(match, call())
     assert "--expect" in error.value.hint
 
 
 def test_a_header_that_the_user_sets_is_known() -> None:
-    rule = {"match": [{"headers": {"user-agent": {"prefix": "curl"}}}]}
-    assert http_matches.holds(rule, call(headers={"User-Agent": "curl/8"}))
+    match = {"headers": {"user-agent": {"prefix": "curl"}}}
+    assert http_matches.takes(match, call(headers={"User-Agent": "curl/8"}))
 
 
 def test_a_condition_that_fails_anyway_spares_the_one_that_cannot_be_known() -> None:
     match = {"uri": {"exact": "/x"}, "headers": {"user-agent": {"exact": "a"}}}
-    assert not http_matches.holds({"match": [match]}, call())
+    assert not http_matches.takes(match, call())
 
 
 @pytest.mark.parametrize(
@@ -173,6 +179,14 @@ def test_a_request_that_no_rule_can_be_tried_on_is_refused(request_: Request) ->
         Call.of(request_, "default", {})
 
 
+@pytest.mark.parametrize(
+    ("path", "matched"),
+    [("/%6C%7e", "/l~"), ("/a%2Fb", "/a%2Fb"), ("/%41%20", "/A%20"), ("/100%", "/100%")],
+)
+def test_a_path_is_matched_as_envoy_decodes_it(path: str, matched: str) -> None:
+    assert call(f"http://app{path}").path == matched
+
+
 def test_repeated_headers_are_one_as_the_sidecar_sees_them() -> None:
     sent = Call.of(Request("http://app/", headers=(("X-A", "1"), ("x-a", "2"))), "default", {})
     assert sent.headers == {"x-a": "1,2"}
@@ -189,13 +203,13 @@ def test_repeated_headers_are_one_as_the_sidecar_sees_them() -> None:
     ],
 )
 def test_only_a_host_without_a_dot_is_completed(host: str, full: str) -> None:
-    assert http_matches.full_name(host, "shop") == full
+    assert hosts.full_name(host, "shop") == full
 
 
 def test_an_exact_host_fits_closer_than_a_wildcard_and_a_long_one_closer_than_a_short_one() -> None:
     host = "app.shop.svc.cluster.local"
     patterns = [host, "*.shop.svc.cluster.local", "*.local", "*", "*.default.svc.cluster.local"]
-    fits = [http_matches.fit(pattern, host) for pattern in patterns]
+    fits = [hosts.fit(pattern, host) for pattern in patterns]
     assert fits == sorted(fits, reverse=True)
     assert fits[-2] > fits[-1] == 0
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from meshdemo.errors import InputError
 from meshdemo.objects.model import Object
 from meshdemo.rules import promise
-from meshdemo.rules.promise import Client
+from meshdemo.rules.client_view import Client
+from meshdemo.rules.sending import sending
 from meshdemo.verdict.traffic import Request
 
 SomePod = tuple[str, dict[str, str]]
@@ -161,7 +162,8 @@ def test_the_first_rule_that_matches_counts(url: str, header: str, shares: str) 
 def test_one_virtual_service_wins_and_they_are_not_merged(
     first: dict[str, Any], second: dict[str, Any], shares: str
 ) -> None:
-    rules = [rule({"route": [to(v)]}, **spec) for v, spec in (("v1", first), ("v2", second))]
+    named = ({"name": "m1", **first}, {"name": "m2", **second})
+    rules = [rule({"route": [to(v)]}, **spec) for v, spec in zip(("v1", "v2"), named, strict=True)]
     assert promised(service(), BOTH, *rules) == shares
 
 
@@ -334,11 +336,19 @@ def test_a_fault_that_fails_nothing_changes_no_promise(fault: dict[str, Any]) ->
     assert promised(service(), BOTH, rule({"fault": fault, "route": [to("v2")]})) == "v2=100%"
 
 
+def test_passthrough_goes_to_all_pods_of_what_was_dialled_whatever_the_subset() -> None:
+    policy = {"loadBalancer": {"simple": "PASSTHROUGH"}}
+    objects = [subsets("v1", "v2", trafficPolicy=policy), rule({"route": [to("v1")]})]
+    for there in (objects, objects[:1]):
+        with pytest.raises(InputError, match="several versions and PASSTHROUGH"):
+            promised(service(), *there)
+    assert promised(service(), *objects, pods=app("v2")) == "v2=100%"
+
+
 @pytest.mark.parametrize(
     ("policy", "sticks"),
     [
         ({"loadBalancer": {"consistentHash": {"httpHeaderName": "x"}}}, True),
-        ({"loadBalancer": {"simple": "PASSTHROUGH"}}, True),
         ({"loadBalancer": {"simple": "ROUND_ROBIN"}}, False),
         (
             {
@@ -348,7 +358,7 @@ def test_a_fault_that_fails_nothing_changes_no_promise(fault: dict[str, Any]) ->
             False,
         ),
     ],
-    ids=["hash", "passthrough", "round robin", "port settings replace all"],
+    ids=["hash", "round robin", "port settings replace all"],
 )
 def test_pods_that_clients_stick_to_promise_nothing_if_versions_differ(
     policy: dict[str, Any], *, sticks: bool
@@ -394,7 +404,7 @@ def test_where_no_version_answers_nothing_is_promised(
 
 def test_tcp_rules_are_not_followed() -> None:
     routed = rule(tcp=[{"route": [to("v2")]}])
-    with pytest.raises(InputError, match="takes no http rules"):
+    with pytest.raises(InputError, match="takes no HTTP rules"):
         promised(service({"name": "tcp-web", "port": 80}), BOTH, routed)
 
 
@@ -423,7 +433,7 @@ def test_a_name_that_no_service_has_means_nothing_without_a_sidecar() -> None:
 def test_rules_decide_alone_where_each_destination_has_one_version(
     objects: list[Object], pods: list[SomePod], *, alone: bool
 ) -> None:
-    assert promise.rules_decide(objects, pods, Request(), CLIENT) is alone
+    assert sending(objects, pods, Request(), CLIENT).side_by_side is alone
 
 
 @pytest.mark.parametrize(
@@ -442,5 +452,5 @@ def test_http_rules_hold_on_ports_that_take_them(
     ports: list[dict[str, Any]], more: dict[str, Any], *, heeded: bool
 ) -> None:
     asked = rule({"route": [to("v1")]}, **more)
-    found = promise.heeded([asked], [service(*ports), BOTH], CLIENT)
+    found = promise.followed([asked], [service(*ports), BOTH], CLIENT)
     assert bool(found) is heeded

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from meshdemo.objects.model import Object
-from meshdemo.rules.promise import Client, heeded
+from meshdemo.rules.client_view import Client
+from meshdemo.rules.promise import followed
 
 FQDN = "app.shop.svc.cluster.local"
 CLIENT = Client("client", {"app": "testclient"}, injected=True, root_namespace="root")
@@ -24,7 +25,8 @@ def subsets(namespace: str, name: str = "mine", **spec: Any) -> Object:
 
 
 def route(namespace: str, name: str = "mine", year: int = 1, **spec: Any) -> Object:
-    return rule("VirtualService", namespace, name, year, hosts=[FQDN], **spec)
+    http = [{"route": [{"destination": {"host": FQDN}}]}]
+    return rule("VirtualService", namespace, name, year, hosts=[FQDN], http=http, **spec)
 
 
 def selecting(app: str) -> dict[str, Any]:
@@ -54,8 +56,8 @@ def selecting(app: str) -> dict[str, Any]:
 def test_a_destination_rule_is_heeded_if_the_client_follows_it(
     mine: Object, existing: list[Object], *, heeds: bool
 ) -> None:
-    assert heeded([mine], existing, CLIENT) == ((mine,) if heeds else ())
-    assert heeded([mine], [mine, *existing], CLIENT) == ((mine,) if heeds else ())
+    assert followed([mine], existing, CLIENT) == ((mine,) if heeds else ())
+    assert followed([mine], [mine, *existing], CLIENT) == ((mine,) if heeds else ())
 
 
 @pytest.mark.parametrize(
@@ -76,4 +78,4 @@ def test_a_destination_rule_is_heeded_if_the_client_follows_it(
 def test_a_virtual_service_is_heeded_if_the_client_gets_it(
     mine: Object, existing: list[Object], *, heeds: bool
 ) -> None:
-    assert heeded([mine], [mine, *existing], CLIENT) == ((mine,) if heeds else ())
+    assert followed([mine], [mine, *existing], CLIENT) == ((mine,) if heeds else ())

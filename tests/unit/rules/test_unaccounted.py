@@ -10,7 +10,7 @@ from tests.objects import destination_rule, made, route, service, to, virtual_se
 
 from meshdemo.errors import InputError
 from meshdemo.rules import promise
-from meshdemo.rules.promise import Client
+from meshdemo.rules.client_view import Client
 from meshdemo.rules.unaccounted import unaccounted
 from meshdemo.verdict.traffic import Request
 

@@ -30,7 +30,7 @@ from meshdemo.engines.protocol import find_nothing, say_nothing
 from meshdemo.engines.results import Applied, Change, Check, Pod, Where
 from meshdemo.errors import InputError, UsageError
 from meshdemo.objects.model import RULE_KINDS, WORKLOAD_KINDS, Object, in_apply_order, rules
-from meshdemo.rules.promise import heeded
+from meshdemo.rules.promise import followed
 from meshdemo.verdict import traffic
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ class ClusterEngine:
         client = self.view.client()
         if client and data_plane.follows(client) and rules(objects):
             before, self._before = self._before, None
-            awaited = heeded(rules(objects), self.view.seen(), self.view.follower(client))
+            awaited = followed(rules(objects), self.view.seen(), self.view.follower(client))
             if awaited or before:  # what it does not follow any more goes too
                 sidecar.wait_for_rules(data_plane.of(self.view, client), awaited, before)
         start = first_answers.Start.seen(self.view, objects)

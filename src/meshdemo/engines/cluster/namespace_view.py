@@ -16,8 +16,8 @@ from meshdemo.engines.test_client import find_client, no_client
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects.labels import RUN_LABEL
 from meshdemo.objects.model import Object, in_apply_order
+from meshdemo.rules.client_view import Client
 from meshdemo.rules.hosts import service_host
-from meshdemo.rules.promise import Client
 from meshdemo.rules.virtual_services import holds_for
 
 if TYPE_CHECKING:

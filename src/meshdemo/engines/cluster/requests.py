@@ -14,24 +14,20 @@ import time
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from meshdemo.engines.cluster.api import remote_exec as remote
 from meshdemo.errors import BrokenOff, EnvironmentFailed
-from meshdemo.objects.model import rules
-from meshdemo.rules.promise import rules_decide
-from meshdemo.rules.protocols import protocol_of
+from meshdemo.rules.sending import sending
 from meshdemo.verdict import traffic
 from meshdemo.verdict.traffic import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from meshdemo.engines.cluster.api.kube import Kube
     from meshdemo.engines.cluster.api.remote_exec import Target
     from meshdemo.engines.cluster.namespace_view import View
     from meshdemo.engines.results import Pod
-    from meshdemo.objects.model import Object
     from meshdemo.verdict.traffic import Request
 
 DEFAULT_PORT = 80
@@ -106,30 +102,10 @@ class Job:
 
 
 def job(view: View, pod: Pod, request: Request, count: int) -> Job:
-    """Decide how a test client sends, so that its requests are independent choices.
-
-    Without that a sample of them proves nothing.
-    """
-    seen = view.seen()
+    """Decide how a test client sends a request so that a sample of answers proves something."""
     others = [(p.namespace, p.labels) for p in view.pods() if p.name != pod.name]
-    # Without a sidecar kube-proxy chooses at random, whatever else is under way.
-    chosen = rules_decide(seen, others, request, view.follower(pod))
-    # A circuit breaker counts the requests that are under way.
-    free = not pod.injected or (chosen and not _speak_of(seen, "connectionPool"))
-    fresh = not pod.injected or _may_bind_connections(seen, request)
-    return Job(request, count, fresh, side_by_side=free)
-
-
-def _may_bind_connections(seen: Sequence[Object], request: Request) -> bool:
-    """Tell whether a connection may stay with one pod: then each request needs its own."""
-    port = urlsplit(request.url).port or DEFAULT_PORT
-    ports = [p for i in seen if i.kind == "Service" for p in i.spec.get("ports") or ()]
-    opaque = any(not protocol_of(p).takes_http_rules for p in ports if p.get("port") == port)
-    return opaque or _speak_of(seen, "PASSTHROUGH")
-
-
-def _speak_of(seen: Sequence[Object], word: str) -> bool:
-    return any(word in str(item.spec) for item in rules(seen))
+    how = sending(view.seen(), others, request, view.follower(pod))
+    return Job(request, count, how.fresh_connections, side_by_side=how.side_by_side)
 
 
 def send(kube: Kube, target: Target, job: Job, timeout: float) -> Iterator[Reply]:

@@ -7,7 +7,10 @@ no sidecar:    PodPort.entry = app
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+from meshdemo.rules.client_view import MeshRules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,10 +55,15 @@ class PlannedPod:
     """Where its sidecar takes what the pod sends, as an HTTP proxy; 0 without a sidecar."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mesh:
     """All that the translation into Envoy's configuration depends on."""
 
     objects: tuple[Object, ...]
     """Services, rules and namespaces; each carries ``metadata.creationTimestamp``."""
     pods: tuple[PlannedPod, ...]
+
+    @cached_property
+    def rules(self) -> MeshRules:
+        """What the objects mean, read once for all of its pods."""
+        return MeshRules.of(self.objects)

@@ -13,10 +13,10 @@ from meshdemo.engines.local import programs
 from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.engines.local.pods import ports
 from meshdemo.engines.local.pods.layout import KUBE_PROXY, SIDECAR, process_name
-from meshdemo.engines.local.translate.tcp_passthrough import may_bind_connections
 from meshdemo.engines.test_client import find_client, no_client
 from meshdemo.errors import BrokenOff, EnvironmentFailed
-from meshdemo.rules.promise import Client, rules_decide
+from meshdemo.rules.client_view import Client
+from meshdemo.rules.sending import sending
 from meshdemo.system import files, shell
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from meshdemo.objects.model import Object
     from meshdemo.verdict.traffic import Reply, Request
 
-DEFAULT_PORT = 80
 UP_HINT = "Start one with: meshdemo up"
 
 
@@ -61,18 +60,11 @@ class Caller:
             # What is sent to nobody would say nothing of the rules.
             message = f"the proxy of the test client {pod.name} does not run"
             raise EnvironmentFailed(message, hint="Type: meshdemo up")
-        port = urlsplit(request.url).port or DEFAULT_PORT
-        fresh = not pod.injected or may_bind_connections(port, self.objects)
-        # Requests must be independent choices, or a sample of them proves nothing.
-        by_rules = rules_decide(
-            self.objects,
-            [(p.namespace, p.labels) for p in self.runtime.planned().pods if p != pod],
-            request,
-            Client(pod.namespace, pod.labels, pod.injected),
-        )
-        # kube-proxy chooses at random, whatever else is under way.
-        side_by_side = requests.SIDE_BY_SIDE if by_rules or not pod.injected else 1
-        connections = requests.Connections(side_by_side, fresh)
+        others = [(p.namespace, p.labels) for p in self.runtime.planned().pods if p != pod]
+        client = Client(pod.namespace, pod.labels, pod.injected)
+        how = sending(self.objects, others, request, client)
+        side_by_side = requests.SIDE_BY_SIDE if how.side_by_side else 1
+        connections = requests.Connections(side_by_side, how.fresh_connections)
         return self._watched(requests.send(request, count, self.url, connections, timeout=timeout))
 
     def _watched(self, replies: Iterator[Reply]) -> Iterator[Reply]:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from meshdemo.objects.place import Node, top
-from meshdemo.rules import hosts, virtual_services
+from meshdemo.rules import hosts, virtual_services, visibility
 from meshdemo.rules.analysis.destination_ports import port_warnings
 from meshdemo.rules.analysis.unreachable import rule_warnings
 from meshdemo.rules.protocols import any_takes_http_rules, protocol_of
@@ -155,14 +155,30 @@ def _conflict_warnings(service: Node, landscape: Landscape) -> Iterator[Problem]
     if not virtual_services.is_for_mesh(item):
         return
     for other, host in islice(_rivals(item, landscape), FEW):
-        winner = min((item, other), key=landscape.precedence)
-        fewer = virtual_services.publicity(item) != virtual_services.publicity(other)
-        why = "the one that fewer namespaces see" if fewer else OLDER
+        first = _first(item, other, host, landscape)
         yield service["spec"]["hosts"].problem(
             f"{other.title} names the same host {host}",
-            f"they are not merged: {winner.title} wins, {why}; write all rules into one",
+            f"they are not merged: {first}; write all rules into one",
             CONFLICTING_HOSTS,
         )
+
+
+def _first(one: Object, other: Object, host: str, landscape: Landscape) -> str:
+    """Say which of two VirtualServices takes precedence; that may depend on the client."""
+    found: dict[str, list[str]] = {}
+    reasons: dict[str, str] = {}
+    for namespace in _meet(one, other, host):
+        keys = [landscape.precedence(each, namespace) for each in (one, other)]
+        first = (one if keys[0] < keys[1] else other).title
+        found.setdefault(first, []).append(namespace)
+        reasons[first] = OLDER if keys[0][0] == keys[1][0] else "the one that fewer namespaces see"
+    if len(found) == 1:
+        (first,) = found
+        return f"{first} takes precedence, {reasons[first]}"
+    return "; ".join(
+        f"for clients in {', '.join(spaces)} {first} takes precedence, {reasons[first]}"
+        for first, spaces in found.items()
+    )
 
 
 def _rivals(item: Object, landscape: Landscape) -> Iterator[tuple[Object, str]]:
@@ -170,16 +186,19 @@ def _rivals(item: Object, landscape: Landscape) -> Iterator[tuple[Object, str]]:
     found = {item.key}
     for host in virtual_services.hosts_of(item):
         for other in landscape.rules_by_host.get(host, ()):
-            if other.key not in found and _meet(item, other):
+            if other.key not in found and _meet(item, other, host):
                 found.add(other.key)
                 yield other, host
 
 
-def _meet(one: Object, other: Object) -> bool:
-    """Tell whether any client sees both."""
-    first, second = virtual_services.scope(one), virtual_services.scope(other)
-    return bool(first and second) and bool(
-        first & second or virtual_services.EVERYWHERE in first | second
+def _meet(one: Object, other: Object, host: str) -> list[str]:
+    """Name the namespaces whose clients see both, among those that the rules speak of."""
+    scopes = virtual_services.scope(one), virtual_services.scope(other)
+    named = scopes[0] | scopes[1] | {one.namespace, other.namespace, hosts.namespace_of(host)}
+    return sorted(
+        name
+        for name in named - {"", visibility.EVERYWHERE}
+        if all(visibility.sees(scope, name) for scope in scopes)
     )
 
 

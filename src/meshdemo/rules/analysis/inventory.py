@@ -41,9 +41,9 @@ class Landscape:
         """Give when it was, or will be, created."""
         return self.created.get(item.key) or self.moment
 
-    def precedence(self, item: Object) -> tuple[int, str, str, str]:
-        """Give what decides between two VirtualServices for one host: the lesser one wins."""
-        return virtual_services.precedence(item, self.age(item))
+    def precedence(self, item: Object, namespace: str) -> tuple[int, str, str, str]:
+        """Give what decides between VirtualServices for one host, for clients of a namespace."""
+        return virtual_services.precedence(item, namespace, self.age(item))
 
     def of(self, kind: str) -> list[Node]:
         """Give the objects of a kind."""
@@ -69,9 +69,9 @@ class Landscape:
 
     @cached_property
     def rules_by_host(self) -> dict[str, list[Object]]:
-        """The VirtualServices of the mesh by the full names of their hosts, the winners first."""
+        """The VirtualServices of the mesh by the full names of their hosts, the oldest first."""
         found: dict[str, list[Object]] = {}
-        for item in sorted(self.objects, key=self.precedence):
+        for item in sorted(self.objects, key=lambda item: (self.age(item), item.name)):
             if item.kind == "VirtualService" and virtual_services.is_for_mesh(item):
                 for host in virtual_services.hosts_of(item):
                     found.setdefault(host, []).append(item)

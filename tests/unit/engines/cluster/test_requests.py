@@ -109,7 +109,7 @@ def test_what_a_loader_says_on_standard_error_is_no_answer(
         (True, [to("v1", 50), to("v2", 50)], {}, True, False),
         (True, [to()], {}, False, False),
         (True, [to("v1")], {"connectionPool": {"http": {"http2MaxRequests": 1}}}, False, False),
-        (True, [to("v1")], {"loadBalancer": {"simple": "PASSTHROUGH"}}, True, True),
+        (True, [to("v1")], {"loadBalancer": {"simple": "PASSTHROUGH"}}, False, True),
         (False, None, {}, True, True),
     ],
     ids=[

@@ -69,7 +69,7 @@ def test_of_two_rules_for_one_host_the_older_one_wins(*, is_there: bool) -> None
     (found,) = warned(mine(), seen=(APP, SUBSETS, older, *([there] if is_there else [])))
     assert found.code == "IST0109"
     assert "VirtualService shop/zebra names the same host" in found.message
-    assert "VirtualService shop/zebra wins" in found.hint
+    assert "VirtualService shop/zebra takes precedence" in found.hint
 
 
 def test_a_route_into_a_subset_that_selects_no_pod_is_warned_of() -> None:

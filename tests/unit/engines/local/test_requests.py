@@ -22,7 +22,7 @@ from meshdemo.errors import BrokenOff, InputError
 from meshdemo.verdict.traffic import Reply, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from http.server import BaseHTTPRequestHandler
 
     from tests.unit.engines.local.conftest import Recorder
@@ -37,21 +37,24 @@ def test_each_request_gets_one_reply(recorder: Recorder) -> None:
     assert len(recorder.requests) == 100
 
 
-@pytest.mark.parametrize(
-    ("count", "how", "connections"),
-    [
-        (200, Connections(), range(1, SIDE_BY_SIDE + 1)),
-        (50, Connections(side_by_side=1), [1]),
-        (50, Connections(fresh=True), [50]),
-        (0, Connections(), [0]),
-    ],
-    ids=["kept and shared", "all in turn on one", "one for each request", "none for none"],
-)
-def test_connections_are_as_many_as_are_asked_for(
-    recorder: Recorder, count: int, how: Connections, connections: Sequence[int]
-) -> None:
-    assert len(list(send(Request(), count, recorder.url, how))) == count
-    assert recorder.connections in connections
+def test_connections_are_kept_and_shared(recorder: Recorder) -> None:
+    list(send(Request(), 200, recorder.url))
+    assert 1 <= recorder.connections <= SIDE_BY_SIDE
+
+
+def test_one_side_by_side_sends_all_requests_in_turn_on_one_connection(recorder: Recorder) -> None:
+    list(send(Request(), 50, recorder.url, Connections(side_by_side=1)))
+    assert recorder.connections == 1
+
+
+def test_fresh_connections_are_one_for_each_request(recorder: Recorder) -> None:
+    list(send(Request(), 50, recorder.url, Connections(fresh=True)))
+    assert recorder.connections == 50
+
+
+def test_no_requests_give_no_replies(recorder: Recorder) -> None:
+    assert list(send(Request(), 0, recorder.url)) == []
+    assert recorder.connections == 0
 
 
 @pytest.mark.parametrize(

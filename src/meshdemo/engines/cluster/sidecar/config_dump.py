@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from meshdemo.engines.cluster.sidecar import route_fields
 from meshdemo.rules.analysis.effects import Followed
-from meshdemo.rules.http_matches import full_name
+from meshdemo.rules.hosts import full_name
+from meshdemo.rules.http_matches import takes_everything
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -178,7 +179,7 @@ def _wanted_routes(
     for http_rule in http_rules:
         for match in http_rule.get("match") or [None]:
             wanted.append(route_fields.wanted(http_rule, match, namespace))
-            if match is None or route_fields.takes_all(match):
+            if match is None or takes_everything(match):
                 return wanted, match is None
     return wanted, True
 
@@ -187,7 +188,7 @@ def _reachable(http_rules: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str,
     """Give the HTTP rules up to the first that takes everything."""
     for http_rule in http_rules:
         yield http_rule
-        if not http_rule.get("match") or any(map(route_fields.takes_all, http_rule["match"])):
+        if not http_rule.get("match") or any(map(takes_everything, http_rule["match"])):
             return
 
 

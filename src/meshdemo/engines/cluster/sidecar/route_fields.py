@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from meshdemo.rules.http_matches import full_name
+from meshdemo.rules.hosts import full_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -87,14 +87,6 @@ def found(route: Json) -> Details:
         text = (direct.get("body") or {}).get("inline_string", "")
         details["direct response"] = (direct.get("status"), text)
     return details
-
-
-def takes_all(match: Mapping[str, Any]) -> bool:
-    """Tell whether a match may take every request: istiod writes no route after it."""
-    uri = match.get("uri") or {}
-    conditions = {"headers", "withoutHeaders", "queryParams", "method", "authority", "scheme"}
-    everything = not uri or uri.get("prefix") == "/" or uri.get("regex") == ".*"
-    return everything and not any(match.get(name) for name in conditions)
 
 
 def seconds(text: object) -> float:

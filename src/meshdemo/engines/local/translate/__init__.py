@@ -6,9 +6,9 @@ apart by address, the client here uses its Envoy as an HTTP proxy and names the 
     the pod's process -> "outbound", an HTTP proxy -> route -> cluster -> the pods' entries
     another pod       -> "inbound|PORT||"          -> the pod's process
 
-One module each for: hosts, services, policies, virtual_services (what the
-objects mean); scope (what one client sees of it); matches, actions, headers, faults, routes,
-virtual_hosts, clusters, connections, listeners, refusals (what Envoy is told).
+What the objects mean is said in ``meshdemo.rules``; here is what Envoy is told, in a module each:
+matches, actions, headers, faults, routes, virtual hosts, clusters, endpoints, listeners,
+connections that are passed on unseen, and replies of the proxy's own.
 
 What whoever runs the Envoys has to know:
 
@@ -26,8 +26,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.translate import clusters, listeners, virtual_hosts
-from meshdemo.engines.local.translate.scope import scope_of
-from meshdemo.engines.local.translate.services import read_services
+from meshdemo.rules.client_view import Client, ClientView
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,10 +48,11 @@ class Config:
 
 def sidecar(mesh: Mesh, pod: PlannedPod, folder: str) -> Config:
     """Configure the Envoy of an injected pod."""
-    scope = scope_of(mesh, pod)
+    client = Client(pod.namespace, pod.labels, injected=True)
+    view = ClientView(mesh.rules, client)
     upstreams = clusters.Upstreams(mesh.pods)
-    clusters.of_client(scope, upstreams)
-    services = read_services(mesh.objects)
+    clusters.of_client(view, upstreams)
+    services = mesh.rules.services
     own = []
     for port in pod.ports:
         if port.inbound:
@@ -60,7 +60,7 @@ def sidecar(mesh: Mesh, pod: PlannedPod, folder: str) -> Config:
             own.append(listeners.inbound(port, known.protocol, known.number))
             upstreams.clusters.append(clusters.of_own_port(port, known.protocol))
     outbound = [listeners.outbound(pod.outbound, folder)] if pod.outbound else []
-    return _config(upstreams, [*outbound, *own], virtual_hosts.of_client(scope))
+    return _config(upstreams, [*outbound, *own], virtual_hosts.of_client(view))
 
 
 def kube_proxy(mesh: Mesh, port: int, folder: str, namespace: str = "default") -> Config:
@@ -68,7 +68,7 @@ def kube_proxy(mesh: Mesh, port: int, folder: str, namespace: str = "default") -
 
     Short names are those of ``namespace``.
     """
-    services = read_services(mesh.objects)
+    services = mesh.rules.services
     upstreams = clusters.Upstreams(mesh.pods)
     clusters.of_kube_proxy(services, upstreams)
     found = virtual_hosts.of_kube_proxy(services, namespace)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.translate import names, policies, tcp_passthrough
+from meshdemo.engines.local.translate import names, tcp_passthrough
+from meshdemo.engines.local.translate.endpoints import entries
 from meshdemo.engines.local.translate.resources import (
     HTTP_UPSTREAM,
     assignment,
@@ -13,16 +14,16 @@ from meshdemo.engines.local.translate.resources import (
     origin,
     typed,
 )
-from meshdemo.engines.local.translate.services import entries
+from meshdemo.rules import traffic_policies
 from meshdemo.rules.protocols import Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from meshdemo.engines.local.model import PlannedPod, PodPort
     from meshdemo.engines.local.translate.resources import Json
-    from meshdemo.engines.local.translate.scope import Scope
-    from meshdemo.engines.local.translate.services import Service, ServicePort
+    from meshdemo.rules.client_view import ClientView
+    from meshdemo.rules.services import Service, ServicePort
 
 UNLIMITED = 2**32 - 1
 LIMITS: Json = {
@@ -101,18 +102,18 @@ class Upstreams:
         return name
 
 
-def of_client(scope: Scope, upstreams: Upstreams) -> None:
+def of_client(view: ClientView, upstreams: Upstreams) -> None:
     """Work out the clusters that an injected pod sends to."""
-    dialled = any(_may_pass_through(scope, service) for service in scope.services.values())
-    for service in scope.services.values():
+    dialled = any(_may_pass_through(view, service) for service in view.services.values())
+    for service in view.services.values():
         for port in service.ports:
-            _add_port(scope, service, port, upstreams, dialled=dialled)
-    for service in scope.hidden:
+            _add_port(view, service, port, upstreams, dialled=dialled)
+    for service in view.hidden:
         for port in service.ports:
             _add_passthrough(service, port, upstreams)
 
 
-def of_kube_proxy(services: list[Service], upstreams: Upstreams) -> None:
+def of_kube_proxy(services: Sequence[Service], upstreams: Upstreams) -> None:
     """Work out the clusters that pods without a sidecar reach."""
     for service in services:
         for port in service.ports:
@@ -133,40 +134,40 @@ def of_own_port(port: PodPort, protocol: Protocol) -> Json:
     )
 
 
-def _may_pass_through(scope: Scope, service: Service) -> bool:
-    rule = scope.rules.get(service.host)
+def _may_pass_through(view: ClientView, service: Service) -> bool:
+    rule = view.destination_rules.get(service.host)
     subsets = ("", *(subset["name"] for subset in rule.subsets)) if rule else ()
     return any(
-        scope.passes_through(service.host, subset, port.number)
+        view.passes_through(service.host, subset, port.number)
         for subset in subsets
         for port in service.ports
     )
 
 
 def _add_port(
-    scope: Scope, service: Service, port: ServicePort, upstreams: Upstreams, *, dialled: bool
+    view: ClientView, service: Service, port: ServicePort, upstreams: Upstreams, *, dialled: bool
 ) -> None:
     """Add the cluster of a port, and one for each subset.
 
     With ``dialled`` also the way that replaces them where a rule says PASSTHROUGH: to the pods
     of the service that was dialled, which need not be the service that the rule is for.
     """
-    rule = scope.rules.get(service.host)
+    rule = view.destination_rules.get(service.host)
     target = names.outbound(port.number, service.host)
     for subset in (None, *(rule.subsets if rule else ())):
         name = names.outbound(port.number, service.host, subset["name"] if subset else "")
-        policy = policies.effective(rule, port.number, subset)
-        more: Json = {"lb_policy": BALANCERS.get(policies.simple(policy), "LEAST_REQUEST")}
+        policy = traffic_policies.effective(rule, port.number, subset)
+        more: Json = {"lb_policy": BALANCERS.get(traffic_policies.simple(policy), "LEAST_REQUEST")}
         more.update(_protocol(port.protocol))
         if rule:
             about = {"subset": subset["name"]} if subset else {}
             more["metadata"] = origin("destination-rule", rule.namespace, rule.name, **about)
         labels = (subset or {}).get("labels") or {}
-        if not scope.passes_through(service.host, (subset or {}).get("name", ""), port.number):
+        if not view.passes_through(service.host, (subset or {}).get("name", ""), port.number):
             upstreams.add(name, service, port, labels, **more)
     if dialled:
         passed = _add_passthrough(service, port, upstreams)
-        if scope.passes_through(service.host, "", port.number):
+        if view.passes_through(service.host, "", port.number):
             target = passed
     if not port.protocol.takes_http_rules:
         upstreams.add_way(names.connection(port.number, service.host), target)

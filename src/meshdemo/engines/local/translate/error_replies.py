@@ -8,7 +8,7 @@ from meshdemo.engines.local.translate.resources import extension
 
 if TYPE_CHECKING:
     from meshdemo.engines.local.translate.resources import Json
-    from meshdemo.engines.local.translate.services import Service
+    from meshdemo.rules.services import Service
 
 BAD_GATEWAY = 502
 NOT_IMPLEMENTED = 501

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.translate import error_replies, names, tcp_passthrough
+from meshdemo.engines.local.translate.endpoints import target_of
 from meshdemo.engines.local.translate.faults import FILTER as FAULT
 from meshdemo.engines.local.translate.faults import KIND as FAULT_KIND
 from meshdemo.engines.local.translate.resources import NEVER, extension, loopback, typed
-from meshdemo.engines.local.translate.services import ServicePort, target_of
 from meshdemo.rules.protocols import Protocol
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.local.model import PlannedPod, PodPort
     from meshdemo.engines.local.translate.resources import Json
-    from meshdemo.engines.local.translate.services import Service
+    from meshdemo.rules.services import Service, ServicePort
 
 SIDECAR: Json = {
     "use_remote_address": False,
@@ -88,7 +88,7 @@ def served(pod: PlannedPod, port: PodPort, services: Iterable[Service]) -> Serve
     declared: Iterable[ServicePort] = (
         known
         for service in services
-        if service.selects(pod)
+        if service.selects(pod.namespace, pod.labels)
         for known in service.ports
         if target_of(known, pod) == port
     )

@@ -26,12 +26,6 @@ def route_match(match: Json | None) -> Json:
     return found
 
 
-def takes_everything(match: Json) -> bool:
-    """Tell whether no request ever gets past a route with this match."""
-    path = match.get("prefix") == "/" or match.get("safe_regex") == {"regex": ".*"}
-    return path and "headers" not in match and "query_parameters" not in match
-
-
 def _path(uri: Json) -> Json:
     if "exact" in uri:
         return {"path": uri["exact"]}

@@ -1,71 +1,41 @@
-"""The http rules of a VirtualService, as Envoy's routes for one port and one host."""
+"""The HTTP rules of a VirtualService, as Envoy's routes for one port and one host."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.translate import actions, faults, headers, names
-from meshdemo.engines.local.translate.matches import EVERYTHING, route_match, takes_everything
+from meshdemo.engines.local.translate.matches import EVERYTHING, route_match
 from meshdemo.engines.local.translate.resources import origin
-from meshdemo.rules.hosts import MESH, within
+from meshdemo.rules.destinations import default_target, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshdemo.engines.local.translate.resources import Json
-    from meshdemo.engines.local.translate.scope import Scope
-    from meshdemo.engines.local.translate.services import Service
-    from meshdemo.engines.local.translate.virtual_services import VirtualService
+    from meshdemo.rules.client_view import ClientView
+    from meshdemo.rules.destinations import Target
+    from meshdemo.rules.virtual_hosts import VirtualHost
+    from meshdemo.rules.virtual_services import VirtualService
 
 
-@dataclass(frozen=True, slots=True)
-class Dialled:
-    """What the client called: a port, of a service or of a host that only a rule knows."""
-
-    port: int
-    service: Service | None = None
-
-
-def default_route(cluster: str) -> Json:
+def default_route(dialled: VirtualHost, view: ClientView) -> Json:
     """Make the route of a service that no rule governs."""
+    cluster = _cluster(default_target(dialled, view))
     return {"name": "default", "match": EVERYTHING, "route": actions.send(cluster)}
 
 
-def routes_of(rule: VirtualService, dialled: Dialled, scope: Scope) -> list[Json]:
-    """Translate the rules in their order, each match to a route, up to one that takes all.
-
-    Empty if the VirtualService says nothing about this port or client.
-    """
-    found = []
-    for http in rule.http:
-        for match in http.get("match") or [None]:
-            if not _holds(match, dialled.port, scope):
-                continue
-            route = _route(rule, http, match, dialled, scope)
-            found.append(route)
-            if takes_everything(route["match"]):
-                return found
-        if not http.get("match"):
-            return found
-    return found
-
-
-def _holds(match: Json | None, port: int, scope: Scope) -> bool:
-    """Judge the parts of a match that are about the client, not about the request."""
-    if match is None:
-        return True
-    if match.get("port") and match["port"] != port:
-        return False
-    if gateways := match.get("gateways"):
-        return MESH in gateways
-    if not within(match.get("sourceLabels") or {}, scope.labels):
-        return False
-    return (match.get("sourceNamespace") or scope.namespace) == scope.namespace
+def routes_of(dialled: VirtualHost, view: ClientView) -> list[Json]:
+    """Translate the HTTP rules of a virtual host in their order, each match to a route."""
+    rule, client = dialled.rule, view.client
+    if rule is None:
+        return []
+    rules = rule.http_rules(dialled.port, client.namespace, client.labels)
+    return [_route(rule, http, match, dialled, view) for http, match in rules]
 
 
 def _route(
-    rule: VirtualService, http: Json, match: Json | None, dialled: Dialled, scope: Scope
+    rule: VirtualService, http: Json, match: Json | None, dialled: VirtualHost, view: ClientView
 ) -> Json:
     name = ".".join(_names(http, match))
     route: Json = {
@@ -81,7 +51,7 @@ def _route(
     else:
 
         def cluster(destination: Json) -> str:
-            return _destination(rule, destination, dialled, scope)
+            return _cluster(target_of(destination, rule, dialled, view))
 
         forwarding = actions.forward(http, cluster)
         route["route"] = forwarding.action
@@ -89,6 +59,13 @@ def _route(
     if filters := _filters(http):
         route["typed_per_filter_config"] = filters
     return route
+
+
+def _cluster(target: Target) -> str:
+    """Name the cluster of a destination, whether or not there is one."""
+    if target.passes_through:
+        return names.passthrough(target.port, target.host)
+    return names.outbound(target.port, target.host, target.subset)
 
 
 def _names(http: Json, match: Json | None) -> Iterator[str]:
@@ -103,20 +80,3 @@ def _names(http: Json, match: Json | None) -> Iterator[str]:
 def _filters(http: Json) -> Json:
     """Configure the filters before the router for one route."""
     return {faults.FILTER: faults.http_fault(http["fault"])} if "fault" in http else {}
-
-
-def _destination(rule: VirtualService, destination: Json, dialled: Dialled, scope: Scope) -> str:
-    """Name the cluster of a destination, whether or not there is one.
-
-    Without a port it is the one that was dialled, even if the service's only port is another.
-    """
-    port = (destination.get("port") or {}).get("number") or dialled.port
-    host = rule.resolve(destination["host"])
-    return cluster_of(host, destination.get("subset") or "", port, dialled, scope)
-
-
-def cluster_of(host: str, subset: str, port: int, dialled: Dialled, scope: Scope) -> str:
-    """Name the cluster of a part of a service, or the way around it if a rule says PASSTHROUGH."""
-    if dialled.service and scope.passes_through(host, subset, port):
-        return names.passthrough(dialled.port, dialled.service.host)
-    return names.outbound(port, host, subset)

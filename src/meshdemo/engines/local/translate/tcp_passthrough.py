@@ -11,14 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.translate import services
 from meshdemo.engines.local.translate.resources import NEVER, assignment, extension, typed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from meshdemo.engines.local.translate.resources import Json
-    from meshdemo.objects.model import Object
 
 
 TRACES: Json = {
@@ -70,15 +66,3 @@ def tcp_proxy(prefix: str, cluster: str) -> Json:
         stat_prefix=prefix,
         cluster=cluster,
     )
-
-
-def may_bind_connections(port: int, objects: Iterable[Object]) -> bool:
-    """Tell whether a client's connection to some service's ``port`` may stay with one pod.
-
-    Requests on one connection are then no independent choices, and a sample of them proves
-    nothing; a connection each is always right, only slower.
-    """
-    found = list(objects)
-    ports = [known for service in services.read_services(found) for known in service.ports]
-    opaque = any(not known.protocol.takes_http_rules for known in ports if known.number == port)
-    return opaque or any("PASSTHROUGH" in str(item.spec) for item in found)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.objects import parsed
 
 from meshdemo.engines.local.admission import Admission, admit
+from meshdemo.objects import reading
 
 if TYPE_CHECKING:
     from meshdemo.objects.model import Object
@@ -35,6 +35,13 @@ kind: DestinationRule
 metadata: {name: app, namespace: default}
 spec: {host: app, subsets: [{name: v1, labels: {version: v1}}]}
 """
+
+
+def parsed(text: str) -> list[Object]:
+    problems: list[Any] = []
+    objects = reading.parse(textwrap.dedent(text), "my.yaml", problems)
+    assert problems == []
+    return objects
 
 
 def rule(spec: str, name: str = "mine") -> str:
@@ -124,7 +131,7 @@ def test_what_istio_refuses_in_a_rule_is_refused(http: str, words: str) -> None:
     found = said(rule(f"hosts: [app]\nhttp: [{http}]"))
     assert [text for text in found if words in text], found
     assert all(
-        text.startswith("app.yaml:6: VirtualService default/mine spec.http") for text in found
+        text.startswith("my.yaml:6: VirtualService default/mine spec.http") for text in found
     )
 
 
@@ -244,7 +251,7 @@ def test_two_rules_for_one_host_get_a_warning_that_names_the_other_and_the_winne
     (warning,) = admit(first, parsed(APP) + second).warnings
     assert warning.code == "IST0109"
     assert "VirtualService default/second" in warning.message
-    assert f"VirtualService default/{winner} wins" in warning.hint
+    assert f"VirtualService default/{winner} takes precedence" in warning.hint
     assert admit(second, parsed(APP) + second).warnings == ()
 
 

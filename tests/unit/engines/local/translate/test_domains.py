@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshdemo.engines.local.translate import domains, virtual_services
-from meshdemo.engines.local.translate.services import Service
-from meshdemo.engines.local.translate.virtual_services import VirtualService
-from meshdemo.rules import hosts
+from meshdemo.objects.model import Object
+from meshdemo.rules import hosts, virtual_hosts, virtual_services
+from meshdemo.rules.client_view import Client, ClientView
+from meshdemo.rules.services import Service
+from meshdemo.rules.virtual_services import VirtualService
 
 LABEL = st.sampled_from(["a", "b", "app"])
 NAME = st.lists(LABEL, min_size=1, max_size=3).map(".".join)
@@ -69,13 +70,25 @@ def test_the_most_specific_name_is_one_that_fits_and_no_other_is_longer(
 
 
 def test_only_a_client_beside_the_service_may_use_its_bare_name() -> None:
-    assert "app" in domains.aliases("app", "shop", "shop")
-    assert "app" not in domains.aliases("app", "shop", "default")
+    service = Service("app", "shop", (), {}, frozenset({"*"}))
+    assert "app" in service.aliases("shop")
+    assert "app" not in service.aliases("default")
 
 
 def test_only_port_80_may_be_left_out() -> None:
-    assert domains.with_port(["app"], 80) == ["app", "app:80"]
-    assert domains.with_port(["app"], 8080) == ["app:8080"]
+    ports = [{"port": 80, "name": "http"}, {"port": 8080, "name": "http-alt"}]
+    metadata = {"name": "app", "namespace": "shop"}
+    service = Object({"kind": "Service", "metadata": metadata, "spec": {"ports": ports}})
+    view = ClientView.of([service], Client("shop", {}, injected=True))
+    known = virtual_hosts.of_client(view)
+    for called, port, found in [("app", 80, 80), ("APP", 80, 80), ("app", 8080, 8080)]:
+        host = virtual_hosts.search(known, called, port)
+        assert host
+        assert host.port == found
+    missing = virtual_hosts.search(known, "app", 81)
+    assert missing
+    assert not missing.port
+    assert virtual_hosts.search(known, "web", 80) is None
 
 
 def _rule(name: str, host: str) -> VirtualService:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from meshdemo.engines.local.translate import policies
+from meshdemo.rules import traffic_policies
 from meshdemo.rules.destination_rules import Rule
 
 POOL = {"tcp": {"maxConnections": 1}}
@@ -57,7 +57,7 @@ def _on_port_80(**settings: object) -> dict[str, Any]:
 def test_the_effective_policy(
     policy: dict[str, Any] | None, subset: dict[str, Any] | None, expected: dict[str, Any]
 ) -> None:
-    found = policies.effective(_rule(policy), 80, subset)
+    found = traffic_policies.effective(_rule(policy), 80, subset)
     found.pop("portLevelSettings", None)
     assert found == expected
 
@@ -78,4 +78,4 @@ def test_a_subset_cannot_undo_passthrough(
     subset: dict[str, Any] | None,
     expected: bool,
 ) -> None:
-    assert policies.passes_through(_rule(policy), 80, subset) is expected
+    assert traffic_policies.passes_through(_rule(policy), 80, subset) is expected

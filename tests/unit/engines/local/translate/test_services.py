@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from meshdemo.engines.local.model import PlannedPod, PodPort
-from meshdemo.engines.local.translate import services
-from meshdemo.engines.local.translate.services import Service, ServicePort
+from meshdemo.engines.local.translate import endpoints
+from meshdemo.rules import visibility
 from meshdemo.rules.protocols import Protocol, protocol_of
+from meshdemo.rules.services import Service, ServicePort
 
 
 @pytest.mark.parametrize(
@@ -52,17 +53,20 @@ def test_protocol_is_app_protocol_else_the_names_prefix(
         ({"~"}, False, False),
         ({"stock"}, False, True),
         ({".", "stock"}, True, True),
+        ({"*", "~"}, True, True),
+        ({".", "~"}, False, False),
+        (set(), True, True),
     ],
     ids=lambda value: " ".join(sorted(value)) if isinstance(value, set) else str(value),
 )
-def test_export_to_decides_who_sees_a_service(
+def test_export_to_decides_who_sees_a_service_or_a_rule(
     exported: set[str],
     seen_at_home: bool,
     seen_elsewhere: bool,
 ) -> None:
-    service = Service("app", "shop", (), {"app": "app"}, frozenset(exported))
-    assert service.is_visible_in("shop") is seen_at_home
-    assert service.is_visible_in("stock") is seen_elsewhere
+    found = visibility.exported_to(exported, "shop")
+    assert visibility.sees(found, "shop") is seen_at_home
+    assert visibility.sees(found, "stock") is seen_elsewhere
 
 
 def _pod(name: str, *ports: PodPort, namespace: str = "default", **labels: str) -> PlannedPod:
@@ -81,7 +85,7 @@ PODS = (
 @pytest.mark.parametrize(
     ("target", "labels", "expected"),
     [
-        (8080, {}, [1, services.CLOSED, 3]),
+        (8080, {}, [1, endpoints.CLOSED, 3]),
         ("web", {}, [1, 12]),
         (8080, {"version": "v2"}, [3]),
         ("web", {"version": "v2"}, []),
@@ -93,10 +97,10 @@ def test_a_port_leads_to_selected_pods_of_its_namespace(
 ) -> None:
     port = ServicePort(80, "http", Protocol.HTTP, target)
     service = Service("app", "default", (port,), {"app": "app"}, frozenset("*"))
-    assert list(services.entries(service, port, PODS, labels)) == expected
+    assert list(endpoints.entries(service, port, PODS, labels)) == expected
 
 
 def test_a_service_without_selector_has_no_pods() -> None:
     port = ServicePort(80, "http", Protocol.HTTP, 8080)
     service = Service("app", "default", (port,), {}, frozenset("*"))
-    assert not list(services.entries(service, port, PODS, {}))
+    assert not list(endpoints.entries(service, port, PODS, {}))

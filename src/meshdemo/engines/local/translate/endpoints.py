@@ -1,0 +1,40 @@
+"""Where on loopback the pods behind a Service's port are reached."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from meshdemo.rules import hosts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from meshdemo.engines.local.model import PlannedPod, PodPort
+    from meshdemo.rules.services import Service, ServicePort
+
+CLOSED = 1
+"""A port on which nothing listens: only root could, and nobody uses tcpmux any more."""
+
+
+def target_of(port: ServicePort, pod: PlannedPod) -> PodPort | None:
+    """Find the port of a pod that a Service's port leads to."""
+    if isinstance(port.target, str):
+        return next((known for known in pod.ports if known.name == port.target), None)
+    return next((known for known in pod.ports if known.number == port.target), None)
+
+
+def entries(
+    service: Service, port: ServicePort, pods: Iterable[PlannedPod], labels: Mapping[str, str]
+) -> Iterator[int]:
+    """Give where the pods behind a port are reached, those with ``labels`` only.
+
+    A number as targetPort leads to every pod, also to one with nothing behind that port: its
+    connections are refused. A name leads only to pods that have a port of that name.
+    """
+    for pod in sorted(pods, key=lambda pod: pod.name):
+        if not service.selects(pod.namespace, pod.labels) or not hosts.within(labels, pod.labels):
+            continue
+        if target := target_of(port, pod):
+            yield target.entry
+        elif isinstance(port.target, int):
+            yield CLOSED

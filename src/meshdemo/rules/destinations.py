@@ -1,0 +1,50 @@
+"""Where one destination of a rule leads, for a client and what it dialled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from meshdemo.rules.client_view import ClientView
+    from meshdemo.rules.virtual_hosts import VirtualHost
+    from meshdemo.rules.virtual_services import VirtualService
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A part of a service, whether or not there is one: without it requests get 503."""
+
+    host: str
+    """The full name of the service, capitals as they were written."""
+    port: int
+    subset: str = ""
+    passes_through: bool = False
+    """The connection goes on to what was dialled, all of whose pods may get it (PASSTHROUGH)."""
+
+
+def target_of(
+    destination: Mapping[str, Any], rule: VirtualService, dialled: VirtualHost, view: ClientView
+) -> Target:
+    """Follow a destination of a VirtualService.
+
+    Without a port it is the one that was dialled, even if the service's only port is another.
+    """
+    port = (destination.get("port") or {}).get("number") or dialled.port
+    host = rule.resolve(str(destination.get("host", "")))
+    return _target(host, destination.get("subset") or "", port, dialled, view)
+
+
+def default_target(dialled: VirtualHost, view: ClientView) -> Target:
+    """Give where requests go that no rule decides about: to the service that was dialled."""
+    return _target(dialled.host, "", dialled.port, dialled, view)
+
+
+def _target(host: str, subset: str, port: int, dialled: VirtualHost, view: ClientView) -> Target:
+    # Where no service was dialled there is no address to pass a connection on to: such a
+    # destination has no cluster, as PASSTHROUGH replaces it.
+    if dialled.service and view.passes_through(host, subset, port):
+        return Target(dialled.service.host, dialled.port, passes_through=True)
+    return Target(host, port, subset)

@@ -1,0 +1,64 @@
+"""How requests must be sent so that they are independent choices: else a sample proves nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meshdemo.errors import InputError
+from meshdemo.rules import virtual_hosts
+from meshdemo.rules.client_view import Client, ClientView
+from meshdemo.rules.promise import Path
+from meshdemo.rules.traffic_policies import PASSTHROUGH, speaks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meshdemo.objects.model import Object
+    from meshdemo.rules.promise import Pods
+    from meshdemo.verdict.traffic import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What a sender has to mind."""
+
+    fresh_connections: bool
+    """Each request needs a connection of its own: a kept one would stay with one pod."""
+    side_by_side: bool
+    """Requests may overtake each other."""
+
+
+def sending(objects: Sequence[Object], pods: Pods, request: Request, client: Client) -> Sending:
+    """Decide how a client sends this request again and again; arguments as for the promise.
+
+    Side by side only where rules alone choose the version: load balancing looks at what else is
+    under way (LEAST_REQUEST, Istio's default), and a circuit breaker counts it. Without a sidecar
+    kube-proxy chooses, at random and a pod for each connection.
+    """
+    if not client.injected:
+        return Sending(fresh_connections=True, side_by_side=True)
+    path = Path(ClientView.of(objects, client), pods)
+    try:
+        parts = path.parts(request)
+    except InputError:
+        alone = False
+    else:
+        alone = all(len(part) == 1 for _, part in parts)
+    return Sending(
+        fresh_connections=_keeps_pod(path, request),
+        side_by_side=alone
+        and not any(rule and speaks_of(rule, "connectionPool") for _, rule, _ in path.reached),
+    )
+
+
+def _keeps_pod(path: Path, request: Request) -> bool:
+    """Tell whether a connection may stay with one pod, as far as that can be seen before."""
+    try:
+        call = path.call(request)
+    except InputError:
+        return True
+    dialled = virtual_hosts.search(path.hosts, call.host, call.port)
+    if dialled and dialled.chooses_by_connection:
+        return True
+    return any(speaks_of(rule, PASSTHROUGH) for rule in path.view.destination_rules.values())

@@ -1,0 +1,170 @@
+"""The names that a client can call, and who decides about requests to each: Envoy's virtual hosts.
+
+What istiod writes for one port at a time (``BuildSidecarVirtualHostWrapper`` in core/route) stands
+here for all ports, told apart by the domains: as in Envoy each domain belongs to the first that
+claims it. The local engine writes its route configuration from these, and what rules promise is
+looked up in them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from meshdemo.rules.virtual_services import divide_hosts, governs_any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from meshdemo.rules.client_view import ClientView
+    from meshdemo.rules.services import Service
+    from meshdemo.rules.virtual_services import VirtualService
+
+HTTP_PORT = 80
+"""The port of a URL that names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualHost:
+    """What the client dials, and which rule decides about it."""
+
+    domains: tuple[str, ...]
+    host: str
+    """The full name of the service, or the name that only a rule knows."""
+    port: int
+    """0 for the ports that a service does not have."""
+    service: Service | None = None
+    """None where only a rule knows the name."""
+    rule: VirtualService | None = None
+    """The VirtualService whose HTTP rules hold; None where none does."""
+    passes_on: bool = False
+    """Connections go on unseen: the service is not exported to the client, or it has no sidecar."""
+
+    @property
+    def name(self) -> str:
+        """How istiod calls it."""
+        return f"{self.host}:{self.port or '*'}"
+
+    @property
+    def chooses_by_connection(self) -> bool:
+        """Tell whether a pod is chosen for a connection, and no HTTP is seen."""
+        if self.service is None or not self.port or self.rule:
+            return False
+        return self.passes_on or not self.service.takes_http_rules(self.port)
+
+
+@dataclass(slots=True)
+class _Domains:
+    """The domains that are taken: Envoy wants each one once, and the first claim counts."""
+
+    namespace: str
+    taken: set[str] = field(default_factory=set)
+
+    def claim(self, wanted: Iterable[str]) -> tuple[str, ...]:
+        free = tuple(domain for domain in wanted if domain.lower() not in self.taken)
+        self.taken.update(domain.lower() for domain in free)
+        return free
+
+    def of_service(
+        self,
+        service: Service,
+        port: int,
+        rule: VirtualService | None = None,
+        *,
+        passes_on: bool = False,
+    ) -> Iterator[VirtualHost]:
+        """Give the virtual host of a service's port, if a name is left for it."""
+        if free := self.claim(_with_port(service.aliases(self.namespace), port)):
+            yield VirtualHost(free, service.host, port, service, rule, passes_on)
+
+    def of_name(self, name: str, port: int, rule: VirtualService) -> Iterator[VirtualHost]:
+        """Give the virtual host of a name that only rules know."""
+        if free := self.claim(_with_port([name], port)):
+            yield VirtualHost(free, name, port, None, rule)
+
+    def without_port(self, services: Iterable[Service]) -> Iterator[VirtualHost]:
+        """Give what is left of each service's names: the ports that it does not have."""
+        for service in services:
+            aliases = service.aliases(self.namespace)
+            free = self.claim([*aliases, *(f"{alias}:*" for alias in aliases)])
+            yield VirtualHost(free, service.host, 0, service)
+
+
+def of_client(view: ClientView) -> list[VirtualHost]:
+    """List the virtual hosts of a client with a sidecar."""
+    domains = _Domains(view.client.namespace)
+    ports = {port.number for service in view.services.values() for port in service.ports}
+    found: list[VirtualHost] = []
+    for number in sorted(ports | {HTTP_PORT}):
+        found += sorted(_on_port(number, view, domains), key=lambda host: host.name)
+    for service in view.hidden:
+        for port in service.ports:
+            found += domains.of_service(service, port.number, passes_on=True)
+    return [*found, *domains.without_port([*view.services.values(), *view.hidden])]
+
+
+def of_kube_proxy(services: Sequence[Service], namespace: str) -> list[VirtualHost]:
+    """List those of a client without a sidecar: no rules, and a pod for each connection."""
+    domains = _Domains(namespace)
+    found = [
+        host
+        for service in services
+        for port in service.ports
+        for host in domains.of_service(service, port.number, passes_on=True)
+    ]
+    return [*found, *domains.without_port(services)]
+
+
+def search(hosts: Iterable[VirtualHost], host: str, port: int) -> VirtualHost | None:
+    """Find who decides about a request, by its host and port: as Envoy searches domains.
+
+    The whole name, else the longest wildcard at its front, else the longest at its end.
+    """
+    called = host.lower() if port == HTTP_PORT else f"{host.lower()}:{port}"
+    by_domain = {domain.lower(): known for known in hosts for domain in known.domains}
+    if called in by_domain:
+        return by_domain[called]
+    fronts = [d for d in by_domain if d.startswith("*") and called.endswith(d[1:])]
+    ends = [d for d in by_domain if d.endswith("*") and called.startswith(d[:-1])]
+    fitting = max(fronts or ends, key=len, default="")
+    return by_domain.get(fitting)
+
+
+def _on_port(port: int, view: ClientView, domains: _Domains) -> Iterator[VirtualHost]:
+    """Work out what istiod writes for a listener on one port."""
+    here = {host: service for host, service in view.services.items() if service.port(port)}
+    client = view.client
+    governed: set[str] = set()
+    for rule in view.virtual_services:
+        names, services = _governed(rule, port, here, view)
+        if not any(rule.http_rules(port, client.namespace, client.labels)):
+            continue  # it says nothing about this port, so the port keeps its normal routing
+        for name in names:
+            yield from domains.of_name(name, port, rule)
+        for service in services:
+            governed.add(service.host)
+            yield from domains.of_service(service, port, rule)
+    for host, service in here.items():
+        if host not in governed:
+            yield from domains.of_service(service, port)
+
+
+def _governed(
+    rule: VirtualService, port: int, here: Mapping[str, Service], view: ClientView
+) -> tuple[list[str], list[Service]]:
+    """Find the hosts that a rule governs on a port: names that are no service, and services.
+
+    Names alone get routes on port 80 only; on others they go along with a service.
+    """
+    if port != HTTP_PORT and not governs_any(rule, here):
+        return [], []
+    names, services = divide_hosts(rule, here, view.most_specific)
+    services = [service for service in services if service.takes_http_rules(port)]
+    return (names, services) if services or port == HTTP_PORT else ([], [])
+
+
+def _with_port(names: Iterable[str], port: int) -> list[str]:
+    """Write the domains of a virtual host: only port 80 may be left out of a URL."""
+    if port == HTTP_PORT:
+        return [domain for name in names for domain in (name, f"{name}:{port}")]
+    return [f"{name}:{port}" for name in names]

@@ -1,0 +1,151 @@
+"""Who answers a request, read from Envoy's configuration alone: an independent reading of it.
+
+Sources: Envoy's documentation of VirtualHost (domains), RouteMatch, WeightedCluster, HeaderMatcher.
+Only what the translation writes is read, and anything else is a KeyError or an AssertionError.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from meshdemo.engines.local.translate import Config
+
+Json = dict[str, Any]
+
+CLOSED = 1
+"""The port on loopback that stands for one on which nothing listens."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as Envoy sees it, after it normalized the path."""
+
+    authority: str
+    path: str = "/"
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """By which ports on loopback a request is answered, and how often; none if by no pod."""
+
+    ports: Mapping[int, Fraction]
+    connections: bool = False
+    """Whether a connection, not a request, chooses the pod."""
+
+
+NOBODY = Answered({})
+
+
+def answered(config: Config, asked: Asked) -> Answered:
+    """Follow a request from the route configuration to the endpoints."""
+    route = _route(_virtual_host(config.routes[0]["virtual_hosts"], asked.authority), asked)
+    if route is None or "route" not in route:
+        return NOBODY
+    if _aborts(route):
+        return NOBODY
+    action = route["route"]
+    if "cluster" in action:
+        parts = [(action["cluster"], Fraction(1))]
+    else:
+        weighted = action["weighted_clusters"]["clusters"]
+        total = sum(part["weight"] for part in weighted)
+        parts = [(part["name"], Fraction(part["weight"], total)) for part in weighted]
+    clusters = {cluster["name"]: cluster for cluster in config.clusters}
+    listeners = {listener["name"]: listener for listener in config.listeners}
+    found: Counter[int] = Counter()
+    connections = False
+    for name, share in parts:
+        if name not in clusters:
+            return NOBODY
+        places = _places(clusters[name])
+        if isinstance(places, str):
+            connections = True
+            filters = listeners[places]["filter_chains"][0]["filters"]
+            places = _places(clusters[filters[0]["typed_config"]["cluster"]])
+        if not places or CLOSED in places:
+            return NOBODY
+        for place in places:
+            found[int(place)] += share / len(places)  # type: ignore[assignment]  # fractions add up
+    return Answered(dict(found), connections)  # type: ignore[arg-type]  # as above
+
+
+def _places(cluster: Json) -> list[int] | str:
+    """Give the ports of a cluster's endpoints, or the internal listener that it leads to."""
+    addresses = [
+        endpoint["endpoint"]["address"]
+        for locality in cluster["load_assignment"]["endpoints"]
+        for endpoint in locality["lb_endpoints"]
+    ]
+    if addresses and "envoy_internal_address" in addresses[0]:
+        return str(addresses[0]["envoy_internal_address"]["server_listener_name"])
+    return [address["socket_address"]["port_value"] for address in addresses]
+
+
+def _virtual_host(hosts: Iterable[Json], authority: str) -> Json:
+    """Find the closest domain: whole, longest suffix, longest prefix, any."""
+    by_domain = {domain.lower(): host for host in hosts for domain in host["domains"]}
+    name = authority.lower()
+    if name in by_domain:
+        return by_domain[name]
+    suffixes = [d for d in by_domain if d[0] == "*" and len(d) > 1 and name.endswith(d[1:])]
+    prefixes = [d for d in by_domain if d[-1] == "*" and len(d) > 1 and name.startswith(d[:-1])]
+    for domains in (suffixes, prefixes):
+        if domains:
+            return by_domain[max(domains, key=len)]
+    return by_domain["*"]
+
+
+def _route(host: Json, asked: Asked) -> Json | None:
+    return next((route for route in host["routes"] if _takes(route["match"], asked)), None)
+
+
+def _takes(match: Json, asked: Asked) -> bool:
+    fold = str.lower if match.get("case_sensitive", True) is False else str
+    right: bool
+    path = fold(asked.path)
+    if "path" in match:
+        right = path == fold(match["path"])
+    elif "prefix" in match:
+        right = path.startswith(fold(match["prefix"]))
+    else:
+        right = re.fullmatch(match["safe_regex"]["regex"], asked.path) is not None
+    values = {":method": "GET", ":scheme": "http", ":authority": asked.authority, **asked.headers}
+    return (
+        right
+        and all(_holds(wanted, values) for wanted in match.get("headers", ()))
+        and all(_holds(wanted, asked.query) for wanted in match.get("query_parameters", ()))
+    )
+
+
+def _holds(wanted: Json, values: Mapping[str, str]) -> bool:
+    value = values.get(wanted["name"])
+    if "present_match" in wanted:
+        return (value is not None) != bool(wanted.get("invert_match"))
+    if value is None and wanted.get("treat_missing_header_as_empty"):
+        value = ""
+    if value is None:
+        return False
+    right: bool
+    if "exact" in wanted["string_match"]:
+        right = value == wanted["string_match"]["exact"]
+    elif "prefix" in wanted["string_match"]:
+        right = value.startswith(wanted["string_match"]["prefix"])
+    else:
+        regex = wanted["string_match"]["safe_regex"]["regex"]
+        right = re.fullmatch(regex, value) is not None
+    return right != bool(wanted.get("invert_match"))
+
+
+def _aborts(route: Json) -> bool:
+    fault = route.get("typed_per_filter_config", {}).get("envoy.filters.http.fault", {})
+    share = fault.get("abort", {}).get("percentage", {}).get("numerator", 0)
+    return bool(share)
