@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.cli.command import EXAMPLES, SHARED, examples
-from meshdemo.cli.program import PROGRAM, build
+from meshdemo.cli.program import build
+from meshdemo.cli.usage import PROGRAM
 from meshdemo.engines.local.fields import TABLE, kubernetes
 from meshdemo.engines.local.fields.types import (
     INT32,

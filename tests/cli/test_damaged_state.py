@@ -21,7 +21,7 @@ from meshdemo.engines.local.envoy import binary as walk
 from meshdemo.engines.local.envoy import config_files
 from meshdemo.engines.local.injection import inject
 from meshdemo.engines.local.pods.runtime import Planned, Runtime
-from meshdemo.engines.local.store import DERIVED, Store
+from meshdemo.engines.local.store import DERIVED_FILES, Store
 from meshdemo.engines.options import Injection
 from meshdemo.engines.protocol import say_nothing
 from meshdemo.objects import reading
@@ -89,7 +89,7 @@ def write_a_mesh(store: Store) -> None:
         config_files.write_all(proxy, config)
     for process in runtime._write_processes(planned, objects):
         process.log.write_text("it said something\n")
-    for name in DERIVED:
+    for name in DERIVED_FILES:
         (store.folder / name).write_text("1\n")
     store.save_plan(replace(planned, live=store.digest()).to_record())
 

@@ -117,7 +117,7 @@ def test_manifests_that_cannot_all_be_written_leave_none_behind(
     if there:
         mine.parent.mkdir()
         mine.write_text("precious")
-    first = (bundled.folder() / bundled.APP).stat().st_size
+    first = (bundled.folder() / bundled.APP_MANIFEST).stat().st_size
     with files_of_at_most(first), pytest.raises(EnvironmentFailed, match="cannot be written"):
         bundled.write(mine.parent)
     left = [mine.parent, mine] if there else []

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from meshdemo.cli.usage import PROGRAM
 from meshdemo.report.commands import Commands
 from meshdemo.settings import state_folder
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from meshdemo.settings import Settings
-
-PROGRAM = "meshdemo"
 
 
 def commands(names: Iterable[str], given: Settings) -> Commands:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.cli import command_spelling, options, streams
-from meshdemo.engines.choice import UNNAMED, choose_engine, kubeconfig_about, open_engine
+from meshdemo.engines.choice import NO_CLUSTER_NAMED, choose_engine, kubeconfig_about, open_engine
 from meshdemo.engines.protocol import CLUSTER
 from meshdemo.engines.results import Where
 from meshdemo.errors import MeshdemoError
@@ -111,7 +111,7 @@ def engine_for(
     named = choice.settings.namespace or choice.engine == CLUSTER or ctx.info_name != "down"
     space = f"namespace {where.namespace}" if named else "all namespaces"
     run.progress.say(f"{said}{_about(where, choice)}, {space}")
-    unnamed = choice.why == UNNAMED or ctx.info_name == "up"
+    unnamed = choice.why == NO_CLUSTER_NAMED or ctx.info_name == "up"
     if choice.engine != CLUSTER and not choice.settings.engine and unnamed:
         _offer_cluster(ctx)
     return engine

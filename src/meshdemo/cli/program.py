@@ -26,6 +26,7 @@ from meshdemo.cli.proxy_url import proxy_url
 from meshdemo.cli.route import route
 from meshdemo.cli.status import status
 from meshdemo.cli.up import up
+from meshdemo.cli.usage import PROGRAM
 from meshdemo.cli.verify import verify
 from meshdemo.cli.version import version
 from meshdemo.errors import (
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
     from meshdemo.report import Report
 
-PROGRAM = "meshdemo"
 COMPLETION = "_MESHDEMO_COMPLETE"
 """Set by the shell while it completes a command line; typer acts on it."""
 PANELS: dict[str, dict[str, Callable[..., Any]]] = {

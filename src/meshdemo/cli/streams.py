@@ -9,7 +9,7 @@ import sys
 
 from meshdemo.errors import EnvironmentFailed
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def open_closed() -> None:
@@ -41,7 +41,7 @@ def output_error(error: OSError) -> OSError | None:
 
     ``error`` is what went wrong; what is about a file of its own names it.
     """
-    if error.errno in NO_ROOM and error.filename is None:
+    if error.errno in DISK_FULL and error.filename is None:
         return error
     try:
         sys.stdout.flush()

@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from meshdemo.verdict.traffic import Request
     from meshdemo.walkthrough.images import ImageChoice
 
-BODILESS = frozenset({"HEAD", "CONNECT"})
+BODILESS_METHODS = frozenset({"HEAD", "CONNECT"})
 """The methods whose successful answers have no body, where a version would be read."""
-LONGEST = 168 * 3600.0
+LONGEST_TIMEOUT = 168 * 3600.0
 """In seconds: more than anybody waits, and less than what a system call can be told to wait."""
-LONGEST_NAME = 63
+LONGEST_NAMESPACE = 63
 _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h)")
+_TIMEOUT_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_TIMEOUT_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h)")
 
 
 def namespace(name: str | None) -> str | None:
     """Read the name of a namespace."""
-    if name is None or (len(name) <= LONGEST_NAME and _NAME.fullmatch(name)):
+    if name is None or (len(name) <= LONGEST_NAMESPACE and _NAME.fullmatch(name)):
         return name
     hint = 'At most 63 lower-case letters, digits and "-", with a letter or digit at both ends.'
     raise UsageError(f"-n: {name!r} is not a valid name of a namespace", hint=hint)
@@ -39,7 +39,7 @@ def seconds(text: str, option: str) -> float:
     except ValueError:
         hint = "Write it as 90s, 5m, 1m30s or as a number of seconds."
         raise UsageError(f"{option}: {text!r} is not a valid duration", hint=hint) from None
-    if value > LONGEST:
+    if value > LONGEST_TIMEOUT:
         raise UsageError(f"{option}: that is too long", hint="As in 5m; 168h, a week, at most.")
     return value
 
@@ -70,7 +70,7 @@ def request(url: str | None, method: str, headers: Sequence[str]) -> Request:
     except InputError as error:
         named = [replace(problem, field=f"--{problem.field}") for problem in error.problems]
         raise InputError(error.message, named) from None
-    if found.method in BODILESS:
+    if found.method in BODILESS_METHODS:
         message = f"--method: an answer to {found.method} has no body, so it names no version"
         raise UsageError(message, hint="Take a method whose answers have one, as GET or POST")
     return replace(found, url=url or "")
@@ -98,7 +98,7 @@ def _header(text: str) -> tuple[str, str]:
 
 
 def _sum_of_parts(text: str) -> float:
-    parts = _PART.findall(text)
+    parts = _TIMEOUT_PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(text)
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return sum(float(number) * _TIMEOUT_UNITS[unit] for number, unit in parts)

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from meshdemo.objects.model import Object
     from meshdemo.settings import Settings
 
-UNNAMED = "nothing names a cluster"
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+NO_CLUSTER_NAMED = "nothing names a cluster"
+SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def choose_engine(
         _from_environment(settings, environment)
         or _from_recorded_run(settings)
         or _detected(settings, environment, changes=changes)
-        or Choice(LOCAL, UNNAMED, settings)
+        or Choice(LOCAL, NO_CLUSTER_NAMED, settings)
     )
 
 
@@ -164,6 +164,6 @@ def _detected(
     settings = replace(settings, engine=CLUSTER)
     if environment.get("KUBECONFIG"):
         return Choice(CLUSTER, "KUBECONFIG", settings)
-    if environment.get("KUBERNETES_SERVICE_HOST") and SERVICE_ACCOUNT.exists():
+    if environment.get("KUBERNETES_SERVICE_HOST") and SERVICE_ACCOUNT_TOKEN.exists():
         return Choice(CLUSTER, "this pod's service account", settings)
     return None

@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from meshdemo.rules.analysis.effects import Followed
 
 
+LAST_LINES = 10
+"""How many last lines of a log an error shows."""
+ANSWERS_IN_A_ROW = 20
+"""So many good answers prove that all pods answer: of two pods, one of which refuses, they come
+once in a million times."""
+
+
 @dataclass(frozen=True, slots=True)
 class Where:
     """Which mesh a result is about."""

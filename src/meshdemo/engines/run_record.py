@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-SCHEMA = "meshdemo/v1"
+RECORD_SCHEMA = "meshdemo/v1"
 FILE, LOCK, MADE = "run.json", ".meshdemo.lock", ".meshdemo.made"
-ELSEWHERE = "Choose another --state-dir."
+OTHER_STATE_DIR = "Choose another --state-dir."
 NOT_OURS = "it is not a folder of ours"
 PLACE = ("context", "kubeconfig", "namespace")
 """What a record may say of where the run is, besides the engine."""
@@ -54,7 +54,7 @@ def read(folder: Path) -> dict[str, Any] | None:
     if text is None:
         return None
     found = parse(folder / FILE, text)
-    if found.get("schema", SCHEMA) != SCHEMA:
+    if found.get("schema", RECORD_SCHEMA) != RECORD_SCHEMA:
         raise Damaged(folder / FILE, f"it is of another version ({_short(found['schema'])})")
     if found.get("engine") not in ENGINES:
         raise Damaged(folder / FILE, f"it names no engine ({_short(found.get('engine'))})")
@@ -68,7 +68,7 @@ def read(folder: Path) -> dict[str, Any] | None:
 
 def write(folder: Path, run: Mapping[str, Any]) -> None:
     """Record a run; the folder's lock is held."""
-    files.write(folder / FILE, json.dumps({"schema": SCHEMA, **run}), durable=True)
+    files.write(folder / FILE, json.dumps({"schema": RECORD_SCHEMA, **run}), durable=True)
 
 
 def read_text(file: Path) -> str | None:
@@ -83,7 +83,7 @@ def read_text(file: Path) -> str | None:
         if error.errno in NOT_AS_MADE and os.path.lexists(file):
             raise Damaged(file, str(error.strerror)) from error
         message = f"{file} cannot be read: {error.strerror}"
-        raise EnvironmentFailed(message, hint=ELSEWHERE) from error
+        raise EnvironmentFailed(message, hint=OTHER_STATE_DIR) from error
 
 
 def parse(file: Path, text: str) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def is_ours(folder: Path) -> bool:
     """
     if any(os.path.lexists(folder / name) for name in (LOCK, MADE)):
         return True
-    return f'"schema": "{SCHEMA.partition("/")[0]}/' in files.text(folder / FILE)
+    return f'"schema": "{RECORD_SCHEMA.partition("/")[0]}/' in files.text(folder / FILE)
 
 
 def remove(folder: Path) -> None:
@@ -194,9 +194,9 @@ def _ensure_safe(folder: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     if mode & stat.S_IWOTH:
         message = f"anybody may change what is in {folder}, so no run is kept there"
-        raise EnvironmentFailed(message, hint=f"{ELSEWHERE} Or type: chmod o-w {folder}")
+        raise EnvironmentFailed(message, hint=f"{OTHER_STATE_DIR} Or type: chmod o-w {folder}")
 
 
 def _unusable(folder: Path, error: OSError) -> EnvironmentFailed:
     message = f"the state directory {folder} cannot be used: {error.strerror}"
-    return EnvironmentFailed(message, hint=f"{advice(error)} {ELSEWHERE}".strip())
+    return EnvironmentFailed(message, hint=f"{advice(error)} {OTHER_STATE_DIR}".strip())

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 FieldPath: TypeAlias = "tuple[str | int, ...]"
 """The way to a field from the top of its document, as in ``("spec", "http", 0, "route")``."""
 
-MOST_VALUES = 200_000
+MOST_VALUES_OF_DOCUMENT = 200_000
 """Values in one document: far above what is meant, and far below what nested aliases can make."""
 DEEPEST = 100
 """Levels of a document; Kubernetes' own objects have about 20."""
-PLAIN = "meshdemo:plain"
+PLAIN_TAG = "meshdemo:plain"
 """The tag of a scalar that has neither quotes nor a tag."""
 TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 TAB = re.compile(r"[-?:\s]*\t")
@@ -123,7 +123,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 _Loader.yaml_implicit_resolvers = {
     "<": [(MERGE, re.compile("<<$"))],
-    None: [(PLAIN, re.compile(""))],
+    None: [(PLAIN_TAG, re.compile(""))],
 }
 
 
@@ -135,7 +135,7 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
         tag: str = super().resolve(kind, value, implicit)
         if kind is not yaml.ScalarNode or tag != TEXT or not implicit[0]:
             return tag
-        return TEXT if isinstance(scalars.read(value), str) else PLAIN
+        return TEXT if isinstance(scalars.read(value), str) else PLAIN_TAG
 
 
 class _Builder:
@@ -166,8 +166,8 @@ class _Builder:
     def count(self, node: yaml.Node) -> None:
         """Stop at what only aliases of aliases, or a mistake, can make so large or so deep."""
         self.values += 1
-        if self.values > MOST_VALUES:
-            message = f"its aliases stand for more than {MOST_VALUES:,} values"
+        if self.values > MOST_VALUES_OF_DOCUMENT:
+            message = f"its aliases stand for more than {MOST_VALUES_OF_DOCUMENT:,} values"
             raise yaml.MarkedYAMLError(problem=message, problem_mark=node.start_mark)
         if len(self.around) >= DEEPEST:
             raise _too_deep(node.start_mark)
@@ -182,7 +182,7 @@ class _Builder:
         return value
 
     def plain_value(self, node: yaml.Node) -> Any:  # noqa: ANN401 - YAML is any data
-        if node.tag in {PLAIN, MERGE}:
+        if node.tag in {PLAIN_TAG, MERGE}:
             return scalars.read(node.value)
         return self.scalars.construct_object(node)
 
@@ -212,7 +212,7 @@ class _Builder:
         """Give a key as JSON has it: ``y`` is ``true``, and ``0x10`` is ``16``."""
         if not isinstance(key, yaml.ScalarNode):
             return None
-        return scalars.key(key.value) if key.tag == PLAIN else str(key.value)
+        return scalars.key(key.value) if key.tag == PLAIN_TAG else str(key.value)
 
     def refuse(self, node: yaml.Node, path: FieldPath, message: str) -> None:
         line = node.start_mark.line + 1

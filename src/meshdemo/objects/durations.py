@@ -16,9 +16,9 @@ UNITS = {
     "h": Fraction(3600),
 }
 MILLISECOND = UNITS["ms"]
-LONGEST = Fraction(9_223_372_036)
+LONGEST_SECONDS = Fraction(9_223_372_036)
 """In seconds, and already too long for Envoy, which counts nanoseconds in 63 bits as Go does."""
-LONGEST_TEXT = 100
+LONGEST_DURATION = 100
 """Characters of a duration that anybody means; with many thousands its digits take for ever."""
 
 _PART = r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)"
@@ -30,7 +30,7 @@ def seconds(text: str) -> Fraction | None:
     """Give a duration in seconds, exactly; None if it is none."""
     if text in {"0", "+0", "-0"}:
         return Fraction(0)
-    if len(text) > LONGEST_TEXT or not _WHOLE.fullmatch(text):
+    if len(text) > LONGEST_DURATION or not _WHOLE.fullmatch(text):
         return None
     sign = -1 if text.startswith("-") else 1
     parts = (Fraction(_decimal(number)) * UNITS[unit] for number, unit in _PARTS.findall(text))

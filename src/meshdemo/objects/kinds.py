@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from meshdemo.errors import UsageError
 
-_ISTIO = "networking.istio.io/v1beta1"
-_SECURITY = "security.istio.io/v1beta1"
-_RIGHTS = "rbac.authorization.k8s.io/v1"
+NETWORKING_GROUP = "networking.istio.io"
+"""The API group of Istio's traffic rules: every Istio has it."""
+NETWORKING_API = f"{NETWORKING_GROUP}/v1beta1"
+"""The version that every Istio from 1.5 to today serves."""
+SECURITY_API = "security.istio.io/v1beta1"
+_RBAC_API = "rbac.authorization.k8s.io/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,8 @@ KINDS = (
     Kind("Service", "v1", "services", ("svc",)),
     Kind("Deployment", "apps/v1", "deployments", ("deploy",)),
     Kind("ServiceAccount", "v1", "serviceaccounts", ("sa",)),
-    Kind("DestinationRule", _ISTIO, "destinationrules", ("dr",)),
-    Kind("VirtualService", _ISTIO, "virtualservices", ("vs",)),
+    Kind("DestinationRule", NETWORKING_API, "destinationrules", ("dr",)),
+    Kind("VirtualService", NETWORKING_API, "virtualservices", ("vs",)),
     # What follows is on a cluster only.
     Kind("StatefulSet", "apps/v1", "statefulsets", ("sts",)),
     Kind("DaemonSet", "apps/v1", "daemonsets", ("ds",)),
@@ -69,20 +72,20 @@ KINDS = (
     Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies", ("netpol",)),
     Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers", ("hpa",)),
     Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets", ("pdb",)),
-    Kind("Role", _RIGHTS, "roles"),
-    Kind("RoleBinding", _RIGHTS, "rolebindings"),
-    Kind("ClusterRole", _RIGHTS, "clusterroles", namespaced=False),
-    Kind("ClusterRoleBinding", _RIGHTS, "clusterrolebindings", namespaced=False),
-    Kind("Gateway", _ISTIO, "gateways", ("gw",)),
-    Kind("ServiceEntry", _ISTIO, "serviceentries", ("se",)),
-    Kind("Sidecar", _ISTIO, "sidecars"),
-    Kind("WorkloadEntry", _ISTIO, "workloadentries", ("we",)),
-    Kind("WorkloadGroup", _ISTIO, "workloadgroups", ("wg",)),
-    Kind("ProxyConfig", _ISTIO, "proxyconfigs"),
+    Kind("Role", _RBAC_API, "roles"),
+    Kind("RoleBinding", _RBAC_API, "rolebindings"),
+    Kind("ClusterRole", _RBAC_API, "clusterroles", namespaced=False),
+    Kind("ClusterRoleBinding", _RBAC_API, "clusterrolebindings", namespaced=False),
+    Kind("Gateway", NETWORKING_API, "gateways", ("gw",)),
+    Kind("ServiceEntry", NETWORKING_API, "serviceentries", ("se",)),
+    Kind("Sidecar", NETWORKING_API, "sidecars"),
+    Kind("WorkloadEntry", NETWORKING_API, "workloadentries", ("we",)),
+    Kind("WorkloadGroup", NETWORKING_API, "workloadgroups", ("wg",)),
+    Kind("ProxyConfig", NETWORKING_API, "proxyconfigs"),
     Kind("EnvoyFilter", "networking.istio.io/v1alpha3", "envoyfilters"),
-    Kind("AuthorizationPolicy", _SECURITY, "authorizationpolicies", ("ap",)),
-    Kind("PeerAuthentication", _SECURITY, "peerauthentications", ("pa",)),
-    Kind("RequestAuthentication", _SECURITY, "requestauthentications", ("ra",)),
+    Kind("AuthorizationPolicy", SECURITY_API, "authorizationpolicies", ("ap",)),
+    Kind("PeerAuthentication", SECURITY_API, "peerauthentications", ("pa",)),
+    Kind("RequestAuthentication", SECURITY_API, "requestauthentications", ("ra",)),
     Kind("Telemetry", "telemetry.istio.io/v1alpha1", "telemetries", ("telemetry",)),
 )
 LOCAL = KINDS[:7]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _KEY = r"(?:[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9](?:[-\w.]*[A-Za-z0-9])?"
 _VALUE = r"(?:[A-Za-z0-9](?:[-\w.]*[A-Za-z0-9])?)?"
-_PART = re.compile(
+_REQUIREMENT = re.compile(
     rf"""\s*(?: (?P<no>!)\s*(?P<absent>{_KEY})
           | (?P<key>{_KEY}) \s* (?: (?P<equal>==?|!=) \s* (?P<value>{_VALUE})
                                   | \s(?P<set>in|notin) \s* \( (?P<values>[^()]*) \) )?
@@ -52,7 +52,7 @@ def read(text: str) -> Selector:
     """Read a selector. Raises UsageError."""
     found, position = [], 0
     while position < len(text):
-        part = _PART.match(text, position)
+        part = _REQUIREMENT.match(text, position)
         if part is None or text.endswith(","):
             hint = "As in app=shop,version!=v1 or 'version in (v1, v2)'."
             raise UsageError(f"--selector: {text!r} is not a valid label selector", hint=hint)

@@ -16,23 +16,27 @@ if TYPE_CHECKING:
     from meshdemo.objects.model import Object
 
 Shape: TypeAlias = "str | list[Any] | dict[str, Any]"
-"""The name of a scalar's type, a list of one shape, or a mapping: ``ANY`` is for all its keys."""
+"""The name of a scalar's type, a list of one shape, or a mapping; ``ANY_KEY`` is any key."""
 
-TEXT = "text"
-ANY = "*"
-TEXTS: Shape = {ANY: TEXT}
-CONTAINER: Shape = {
-    "name": TEXT,
-    "image": TEXT,
-    "command": [TEXT],
-    "args": [TEXT],
-    "env": [{"name": TEXT, "value": TEXT}],
-    "ports": [{"name": TEXT}],
+TEXT_SHAPE = "text"
+ANY_KEY = "*"
+TEXT_MAP_SHAPE: Shape = {ANY_KEY: TEXT_SHAPE}
+CONTAINER_SHAPE: Shape = {
+    "name": TEXT_SHAPE,
+    "image": TEXT_SHAPE,
+    "command": [TEXT_SHAPE],
+    "args": [TEXT_SHAPE],
+    "env": [{"name": TEXT_SHAPE, "value": TEXT_SHAPE}],
+    "ports": [{"name": TEXT_SHAPE}],
 }
-METADATA: Shape = {"namespace": TEXT, "labels": TEXTS, "annotations": TEXTS}
+METADATA_SHAPE: Shape = {
+    "namespace": TEXT_SHAPE,
+    "labels": TEXT_MAP_SHAPE,
+    "annotations": TEXT_MAP_SHAPE,
+}
 PODS: dict[str, Any] = {
-    "metadata": METADATA,
-    "spec": {"containers": [CONTAINER], "initContainers": [CONTAINER]},
+    "metadata": METADATA_SHAPE,
+    "spec": {"containers": [CONTAINER_SHAPE], "initContainers": [CONTAINER_SHAPE]},
 }
 
 
@@ -43,7 +47,7 @@ def problems(item: Object) -> Iterator[Problem]:
         shape = PODS
         for name in reversed(item.template_path):
             shape = {str(name): shape}
-    yield from _problems(item, item.data, {"metadata": METADATA, **shape}, ())
+    yield from _problems(item, item.data, {"metadata": METADATA_SHAPE, **shape}, ())
 
 
 def mismatch(wanted: str, value: Any) -> tuple[str, str]:  # noqa: ANN401 - YAML is any data
@@ -61,8 +65,8 @@ def _problems(item: Object, value: Any, shape: Shape, path: FieldPath) -> Iterat
             yield from _problems(item, inner, shape[0], (*path, index))
     elif isinstance(shape, dict):
         for name, inner in value.items():
-            below = shape.get(ANY, shape.get(name))
-            if below is not None and (inner is not None or ANY in shape):
+            below = shape.get(ANY_KEY, shape.get(name))
+            if below is not None and (inner is not None or ANY_KEY in shape):
                 yield from _problems(item, inner, below, (*path, name))
 
 
@@ -84,7 +88,7 @@ def _described(value: Any) -> str:  # noqa: ANN401 - YAML is any data
 
 def _hint(wanted: str, value: Any) -> str:  # noqa: ANN401 - YAML is any data
     """Say how to write the value, where the quotes are all that is wrong."""
-    if wanted.startswith(TEXT):
+    if wanted.startswith(TEXT_SHAPE):
         return _text_hint(value)
     if wanted.endswith("number") and isinstance(value, str) and value.lstrip("-").isdecimal():
         return f"write {value} without quotes"

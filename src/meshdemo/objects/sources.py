@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN, STDIN_NAME = "-", "standard input"
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-LARGEST = 10 * 2**20
+LARGEST_SOURCE = 10 * 2**20
 """Bytes of one source: far above what is meant, and below what takes minutes to read."""
 CHUNK = 2**16
 TO_BEGIN = 10.0
 """Seconds within which somebody must have opened a named pipe to write into it."""
 TO_END = 300.0
 """Seconds that a pipe may take in all: who writes into it may have much to do before."""
-PAUSE = 0.02
+PIPE_PAUSE = 0.02
 
 
 class TooMuchTime(OSError):
@@ -46,8 +46,8 @@ def texts(sources: Sequence[str], problems: list[Problem]) -> Iterator[tuple[str
         name = STDIN_NAME if source == STDIN else source
         try:
             content = _content(source)
-            if len(content) > LARGEST:
-                message = f"cannot be read: it is longer than {LARGEST // 2**20} MiB"
+            if len(content) > LARGEST_SOURCE:
+                message = f"cannot be read: it is longer than {LARGEST_SOURCE // 2**20} MiB"
                 problems.append(Problem(message, file=name))
             else:
                 yield name, content.decode("utf-8-sig")
@@ -90,18 +90,18 @@ def _content(source: str) -> bytes:
     if source == STDIN:
         if sys.stdin is None:
             raise OSError(errno.EBADF, "it is closed")
-        return sys.stdin.buffer.read(LARGEST + 1)
+        return sys.stdin.buffer.read(LARGEST_SOURCE + 1)
     if URL.match(source):
         from meshdemo.system import fetching  # noqa: PLC0415 - few need it, and it takes time
 
-        return fetching.fetch(source, LARGEST + 1)
+        return fetching.fetch(source, LARGEST_SOURCE + 1)
     # Without O_NONBLOCK to open a named pipe may take for ever.
     descriptor = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:  # noqa: PTH123 - it is open already
         if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
             return _piped(descriptor)
         os.set_blocking(descriptor, True)
-        return file.read(LARGEST + 1)
+        return file.read(LARGEST_SOURCE + 1)
 
 
 def _piped(descriptor: int, to_begin: float = TO_BEGIN, to_end: float = TO_END) -> bytes:
@@ -109,7 +109,7 @@ def _piped(descriptor: int, to_begin: float = TO_BEGIN, to_end: float = TO_END) 
     began = time.monotonic()
     content = b""
     is_written = False
-    while len(content) <= LARGEST:
+    while len(content) <= LARGEST_SOURCE:
         seconds = time.monotonic() - began
         try:
             chunk = os.read(descriptor, CHUNK)
@@ -117,7 +117,7 @@ def _piped(descriptor: int, to_begin: float = TO_BEGIN, to_end: float = TO_END) 
             is_written = True
             if seconds > to_end:
                 raise TooMuchTime(f"it did not end within {to_end:g} s") from None
-            select([descriptor], [], [], PAUSE)
+            select([descriptor], [], [], PIPE_PAUSE)
             continue
         content += chunk
         if not chunk and (content or is_written):
@@ -125,7 +125,7 @@ def _piped(descriptor: int, to_begin: float = TO_BEGIN, to_end: float = TO_END) 
         if not chunk:
             if seconds > to_begin:
                 raise TooMuchTime(f"nobody wrote to this pipe within {to_begin:g} s")
-            time.sleep(PAUSE)
+            time.sleep(PIPE_PAUSE)
     return content
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.results import Where
     from meshdemo.report.terminal import Terminal
 
-SCHEMA = "meshdemo/v1"
+DOCUMENT_SCHEMA = "meshdemo/v1"
 
 
 def _show_nothing(_: Terminal) -> None:
@@ -51,7 +51,7 @@ class Report:
 def document(command: str, code: int, where: Where | None, data: dict[str, Any]) -> dict[str, Any]:
     """Put a command's own data into the document that all commands share."""
     return {
-        "schema": SCHEMA,
+        "schema": DOCUMENT_SCHEMA,
         "command": command,
         "exitCode": int(code),
         "engine": where.engine if where else None,

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FIRST = 5.0
+FIRST_WORD_SECONDS = 5.0
 """Seconds until the first word; each next one comes after twice the time."""
 
 
 class Heartbeat(threading.Thread):
     """It says how it goes, with the seconds so far, until ``stop``; more and more seldom."""
 
-    def __init__(self, say: Callable[[float], None], first: float = FIRST) -> None:
+    def __init__(self, say: Callable[[float], None], first: float = FIRST_WORD_SECONDS) -> None:
         super().__init__(daemon=True)
         self._say, self._first = say, first
         self._stopped = threading.Event()

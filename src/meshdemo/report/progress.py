@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from meshdemo.report.bars import show_tally
 from meshdemo.report.documents import applied_document, tally_document
-from meshdemo.report.heartbeat import FIRST, Heartbeat
+from meshdemo.report.heartbeat import FIRST_WORD_SECONDS, Heartbeat
 from meshdemo.report.terminal import Terminal
 from meshdemo.system.plural import counted
 from meshdemo.walkthrough.events import (
@@ -40,7 +40,7 @@ class Progress:
         self.quiet = self.verbose = self.json = self.explains = False
         self.data: dict[str, Any] = {"steps": [], "splits": [], "warnings": [], "notes": []}
         """What a program wants to know of it, for the JSON document."""
-        self.patience = FIRST
+        self.patience = FIRST_WORD_SECONDS
         """Seconds until a measurement says how far it is, where nothing turns."""
         self._said: set[str] = set()
         self.measuring: Measuring | None = None

@@ -99,7 +99,7 @@ def _show_tables(
         columns["NAME"] = _full_name if len(kinds) > 1 else _name
         columns |= COLUMNS.get(kind.name, {})
         columns["AGE"] = _age
-        columns |= WIDE.get(kind.name, {}) if wide else {}
+        columns |= WIDE_CELLS.get(kind.name, {}) if wide else {}
         if number:
             terminal.line()
         rows = [[cell(each) for cell in columns.values()] for each in group]
@@ -183,7 +183,7 @@ COLUMNS: dict[str, dict[str, Cell]] = {
     "VirtualService": {"GATEWAYS": _json_list("gateways"), "HOSTS": _json_list("hosts")},
 }
 """kubectl's columns between the name and the age."""
-WIDE: dict[str, dict[str, Cell]] = {
+WIDE_CELLS: dict[str, dict[str, Cell]] = {
     "Pod": {"ADDRESSES": lambda each: ", ".join(each.pods[0].addresses) or NONE},
     "Service": {"SELECTOR": lambda each: _pairs(each.item.spec.get("selector"))},
     "Deployment": {

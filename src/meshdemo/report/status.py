@@ -9,7 +9,7 @@ from meshdemo.errors import ExitCode
 from meshdemo.report import Report
 from meshdemo.report.documents import check_document, pod_document
 from meshdemo.rules.summary import summary
-from meshdemo.walkthrough.pod_selection import BEGIN
+from meshdemo.walkthrough.pod_selection import TYPE_UP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from meshdemo.report.terminal import Terminal
     from meshdemo.rules.analysis.effects import Effect
 
-HEADERS = ("NAME", "READY", "STATUS", "RESTARTS", "ADDRESSES")
-MAKER = ("MADE BY",)
-WIDE = ("INIT CONTAINERS", "CONTAINERS", "IMAGES")
-UNSEEN = "by the test client's sidecar; it is of another namespace, and may not be read"
-SERVICES = ("SERVICE", "PORTS", "PODS", "VERSIONS")
+POD_COLUMNS = ("NAME", "READY", "STATUS", "RESTARTS", "ADDRESSES")
+MAKER_COLUMN = ("MADE BY",)
+WIDE_COLUMNS = ("INIT CONTAINERS", "CONTAINERS", "IMAGES")
+FOREIGN_RULE = "by the test client's sidecar; it is of another namespace, and may not be read"
+SERVICE_COLUMNS = ("SERVICE", "PORTS", "PODS", "VERSIONS")
 
 
 def status(
@@ -46,11 +46,15 @@ def status(
 
     def show(terminal: Terminal) -> None:
         if not pods:
-            terminal.advise(f"{around.trouble or 'no pods'}. {BEGIN}")
+            terminal.advise(f"{around.trouble or 'no pods'}. {TYPE_UP}")
         else:
             makers = {p.name: ("others" if p.name in others else "meshdemo",) for p in pods}
             rows = [(*_row(p, wide=wide), *(makers[p.name] if others else ())) for p in pods]
-            headers = (*HEADERS, *(WIDE if wide else ()), *(MAKER if others else ()))
+            headers = (
+                *POD_COLUMNS,
+                *(WIDE_COLUMNS if wide else ()),
+                *(MAKER_COLUMN if others else ()),
+            )
             terminal.table(headers, rows)
         for pod in pods:
             if pod.message:
@@ -63,7 +67,7 @@ def status(
             terminal.advise(f"{terminal.mark(check.ok)} {check.name}: {check.detail}{hint}")
         if services:
             terminal.line()
-            terminal.table(SERVICES, [_service_row(*each) for each in services])
+            terminal.table(SERVICE_COLUMNS, [_service_row(*each) for each in services])
         if pods or rules:
             _show_rules(terminal, rules)
 
@@ -88,7 +92,7 @@ def _show_rules(terminal: Terminal, rules: Sequence[Effect]) -> None:
     terminal.line()
     terminal.line("rules in force:" if acting else "rules in force: none")
     for each in acting:
-        said = [*summary(each.rule), *(() if each.is_seen else (UNSEEN,))]
+        said = [*summary(each.rule), *(() if each.is_seen else (FOREIGN_RULE,))]
         terminal.advise(f"  {each.rule.title}   {'; '.join(said)}")
         for remark in each.remarks:
             terminal.advise(f"    {terminal.mark(ok=False)} {remark}")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from meshdemo.walkthrough.up import Up
     from meshdemo.walkthrough.verify import Measured
 
-CODES = {
+EXIT_CODES = {
     Outcome.MET: ExitCode.OK,
     Outcome.NOT_MET: ExitCode.NOT_MET,
     Outcome.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
@@ -46,7 +46,7 @@ def verified(measured: Measured, **more: Any) -> Report:  # noqa: ANN401 - JSON 
     return Report(
         {**verdict_document(measured), **more},
         lambda terminal: _show_verdict(terminal, measured),
-        CODES[measured.verdict.outcome],
+        EXIT_CODES[measured.verdict.outcome],
     )
 
 
@@ -65,7 +65,9 @@ def up_done(result: Up, watched: Mapping[str, Any]) -> Report:
 
     if measured is None:
         return Report(data, show)
-    return Report({**data, **verdict_document(measured)}, show, CODES[measured.verdict.outcome])
+    return Report(
+        {**data, **verdict_document(measured)}, show, EXIT_CODES[measured.verdict.outcome]
+    )
 
 
 def _show_verdict(terminal: Terminal, measured: Measured) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SCHEME = "https://"
 FAILURES = (OSError, HTTPException, ValueError)
 """What is raised if a host cannot be reached, breaks off, or its answer is not HTTP."""
-SECONDS = 30.0
+FETCH_SECONDS = 30.0
 """How long a manifest may take to come, the look-up of its host's name included."""
 
 
@@ -38,9 +38,9 @@ def fetch(url: str, most: int) -> bytes:
     # In a thread: nothing bounds the look-up of a name, nor a server that sends a byte a second.
     threading.Thread(target=ask, daemon=True).start()
     try:
-        answer = answers.get(timeout=SECONDS)
+        answer = answers.get(timeout=FETCH_SECONDS)
     except queue.Empty:
-        message = f"it did not come within {SECONDS:g} s"
+        message = f"it did not come within {FETCH_SECONDS:g} s"
         raise OSError(errno.ETIMEDOUT, message) from None
     if isinstance(answer, Exception):
         raise OSError(errno.EIO, _reason(answer)) from answer
@@ -99,7 +99,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def _asked(url: str, most: int) -> bytes:
-    with opened(url, _refuse_unsafe, SECONDS) as answer:
+    with opened(url, _refuse_unsafe, FETCH_SECONDS) as answer:
         content = answer.read(most)
         if getattr(answer, "length", 0) and len(content) < most:
             raise ValueError("the connection ended before the file did")

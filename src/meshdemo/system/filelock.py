@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAUSE, LONGEST_PAUSE = 0.002, 0.1
-HINT = "Try again when it is done. If it was stopped, go on with it (fg) or end it."
+BUSY_HINT = "Try again when it is done. If it was stopped, go on with it (fg) or end it."
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def _locked(path: Path, flags: int, timeout: float, prepare: Callable[[], object
     except TimedOut as error:
         folder = path if path.is_dir() else path.parent
         message = f"{_holder(path)} is changing {folder}; waited {timeout:g} s for it"
-        raise TimedOut(message, hint=HINT) from error
+        raise TimedOut(message, hint=BUSY_HINT) from error
     except OSError as error:
         message = f"{path} cannot be locked: {error.strerror}"
         raise EnvironmentFailed(message, hint=advice(error) or f"Remove {path}.") from error

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-LARGEST = 64 << 20
+LARGEST_FILE = 64 << 20
 """Bytes of a file; the objects of a thousand pods take less than one of these 64 MB."""
 
 
@@ -36,8 +36,8 @@ def open_to_read(file: Path) -> BinaryIO:
 def read(file: Path) -> bytes:
     """Give what a file holds. Raises OSError, as ``open_to_read``, and if it is too large."""
     with open_to_read(file) as opened:
-        content = opened.read(LARGEST + 1)
-    if len(content) > LARGEST:
+        content = opened.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(file))
     return content
 

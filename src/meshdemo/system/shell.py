@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CHUNK = 65536
 NO_SUCH_COMMAND, NOT_RUNNABLE = 127, 126
 """What a shell ends with where a command is not there, or is not a program."""
-NO_ROOM = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+NO_RESOURCES = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 """Why a program cannot be started that says nothing of the program."""
 
 
@@ -216,7 +216,7 @@ def attach(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
             process.send_signal(number)
         code = process.wait()
     except OSError as error:
-        if error.errno in NO_ROOM:
+        if error.errno in NO_RESOURCES:
             raise CommandFailed.to_start(argv, error) from error
         sys.stderr.write(f"meshdemo: {argv[0]}: {error.strerror}\n")
         return NO_SUCH_COMMAND if isinstance(error, FileNotFoundError) else NOT_RUNNABLE

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, TypeVar
 
 from meshdemo.errors import InputError, Problem
-from meshdemo.verdict.traffic import VERSION
+from meshdemo.verdict.traffic import VERSION_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ MAX_WEIGHT = 1_000_000
 """Far below what Envoy can add up (32 bits), and finer than anyone can measure."""
 
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12}")
-_WHOLE = re.compile(r"[0-9]{1,12}")
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def parse_split(text: str | Sequence[str]) -> Split:
     Raises InputError with all problems.
     """
     parts = _parts(text)
-    if len(parts) == 1 and VERSION.fullmatch(parts[0]):
+    if len(parts) == 1 and VERSION_NAME.fullmatch(parts[0]):
         return Split(((parts[0], 100),))
     weights, problems = _read(text, _weight)
     if not problems:
@@ -155,7 +155,7 @@ def _parts(text: str | Sequence[str]) -> list[str]:
 def _pair(part: str, seen: set[str]) -> tuple[str, str]:
     """Take a part into version and number; ValueError says what is wrong with it."""
     version, equals, value = (piece.strip() for piece in part.partition("="))
-    if not VERSION.fullmatch(version):
+    if not VERSION_NAME.fullmatch(version):
         raise ValueError(
             "a version is 1 to 63 letters, digits, '-', '_' and '.', "
             "and begins and ends with a letter or digit"
@@ -182,7 +182,7 @@ def _share(value: str) -> Fraction:
 
 def _weight(value: str) -> int:
     number = value.removesuffix("%").strip()
-    if not _WHOLE.fullmatch(number):
+    if not _WHOLE_NUMBER.fullmatch(number):
         raise ValueError(f"'{value}' is not a whole number")
     if int(number) > MAX_WEIGHT:
         raise ValueError(f"{value} is over {MAX_WEIGHT:,}")

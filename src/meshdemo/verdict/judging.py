@@ -32,7 +32,7 @@ HIDDEN_SHARE = 0.01
 SPLIT_REQUESTS = 1_000
 """The default for a split: 50 % is then told from 55 %, mostly."""
 
-OTHERS = "errors and unknown answers"
+ERRORS_AND_UNKNOWN = "errors and unknown answers"
 """The judgement on what no known version answered; it cannot be a version's name."""
 _KINDS_NAMED = 3
 """How many kinds of errors the evidence names."""
@@ -50,7 +50,7 @@ class Outcome(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """One version (or ``OTHERS``) against its share."""
+    """One version (or ``ERRORS_AND_UNKNOWN``) against its share."""
 
     version: str
     expected: float
@@ -169,7 +169,7 @@ def _judgements(expectation: Expectation, tally: Tally) -> Iterator[Judgement]:
     level = FALSE_ALARM / max(1, sum(not is_exact(share) for share in shares.values()))
     for version, share in shares.items():
         yield _judgement(version, share, tally.versions.get(version, 0), tally.total, level)
-    yield _judgement(OTHERS, Fraction(0), tally.missed, tally.total, level)
+    yield _judgement(ERRORS_AND_UNKNOWN, Fraction(0), tally.missed, tally.total, level)
 
 
 def _judgement(version: str, share: Fraction, count: int, total: int, level: float) -> Judgement:
@@ -233,7 +233,7 @@ def _counted(judgement: Judgement) -> str:
 
 def _kinds(judgement: Judgement, tally: Tally) -> str:
     """Name what the errors were, the most frequent ones first."""
-    if judgement.version != OTHERS:
+    if judgement.version != ERRORS_AND_UNKNOWN:
         return ""
     kinds = sorted(tally.others.items(), key=lambda item: -item[1])
     named = [f"{count:,} {kind}" for kind, count in kinds[:_KINDS_NAMED]]

@@ -14,8 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 DEFAULT_URL = "http://app/env/version"
+DEFAULT_PORT = 80
+"""The port of http:// where a URL names none."""
+TIME_LIMIT = 10
+"""Seconds that one request may take, from connecting to the end of the answer."""
+CONNECTION_REFUSED = "connection refused"
+"""What ``Reply.error`` says, as the three below: the same on every engine, for replies are counted
+by it."""
+CONNECTION_RESET = "connection reset"
+TIMED_OUT = "timed out"
+NO_SUCH_HOST = "no such host"
 
-VERSION = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+VERSION_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 """What a version looks like: a label's value, as Kubernetes allows it."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -29,7 +39,7 @@ _FRAMING = ("content-length", "transfer-encoding")
 """Headers that announce a body: a request here has none."""
 _URL_HINT = "as in http://app/env/version"
 
-_KINDS = 20
+_MOST_KINDS = 20
 """How many kinds of other answers are told apart; an app may answer each time something else."""
 _SHOWN = 40
 """How many characters of an unknown answer or an error are shown."""
@@ -113,7 +123,7 @@ class Tally:
             self.versions[version] += 1
             return
         kind = _kind(reply, version)
-        if kind not in self.others and len(self.others) >= _KINDS:
+        if kind not in self.others and len(self.others) >= _MOST_KINDS:
             kind = _REST
         self.others[kind] = self.others.get(kind, 0) + 1
 
@@ -189,7 +199,7 @@ def version_of(reply: Reply) -> str:
     text = reply.body.strip()
     if text.startswith("{"):
         text = _version_field(text)
-    return text if VERSION.fullmatch(text) else ""
+    return text if VERSION_NAME.fullmatch(text) else ""
 
 
 def _version_field(text: str) -> str:

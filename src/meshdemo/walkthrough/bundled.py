@@ -13,14 +13,14 @@ from meshdemo.objects import reading
 if TYPE_CHECKING:
     from meshdemo.objects.model import Object
 
-APP = "app-istio.yaml"
-CLIENT = "test-client.yaml"
-DESTINATION_RULE = "app-destinationrule.yaml"
-VIRTUAL_SERVICE = "app-default-vs-v2.yaml"
-WORKLOADS = (APP, CLIENT)
-RULES = (DESTINATION_RULE, VIRTUAL_SERVICE)
-NAMES = (*WORKLOADS, *RULES)
-RIGHTS = ("rbac/student.yaml", "rbac/ci-verify.yaml")
+APP_MANIFEST = "app-istio.yaml"
+CLIENT_MANIFEST = "test-client.yaml"
+DESTINATION_RULE_MANIFEST = "app-destinationrule.yaml"
+VIRTUAL_SERVICE_MANIFEST = "app-default-vs-v2.yaml"
+WORKLOAD_MANIFESTS = (APP_MANIFEST, CLIENT_MANIFEST)
+RULE_MANIFESTS = (DESTINATION_RULE_MANIFEST, VIRTUAL_SERVICE_MANIFEST)
+MANIFESTS = (*WORKLOAD_MANIFESTS, *RULE_MANIFESTS)
+RBAC_MANIFESTS = ("rbac/student.yaml", "rbac/ci-verify.yaml")
 """On a cluster: the rights that a student of a class needs, and a CI job that only verifies."""
 
 
@@ -28,7 +28,7 @@ def folder() -> Path:
     """Find the manifests: in the wheel inside the package, in a checkout beside ``src``."""
     package = Path(__file__).resolve().parents[1]
     for place in (package / "_manifests", package.parents[1] / "manifests"):
-        if (place / APP).is_file():
+        if (place / APP_MANIFEST).is_file():
             return place
     raise EnvironmentFailed(
         "the walkthrough's manifests are missing", hint="Install meshdemo anew."
@@ -52,7 +52,7 @@ def write(target: Path) -> dict[str, str]:
     A file that is there and differs is somebody's work: then nothing is written at all. Nor is
     anything left where not all could be written.
     """
-    wanted = {name: (folder() / name).read_bytes() for name in (*NAMES, *RIGHTS)}
+    wanted = {name: (folder() / name).read_bytes() for name in (*MANIFESTS, *RBAC_MANIFESTS)}
     made: list[Path] = []
     try:
         found = _unchanged(target, wanted)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from meshdemo.walkthrough.request_context import RequestContext
 
 
-FAILED = 500
+SERVER_ERROR = 500
 """An HTTP status from here on is that of a server, or of a sidecar, that has failed."""
 
 
@@ -47,7 +47,7 @@ def disturbance(engine: Engine, sample: Sample, before: Snapshot) -> str:
     after = Snapshot.of(before.context, before.context.again(engine))
     if changes := list(_changes(before.deciding, after.deciding)):
         return f"the rules changed meanwhile: {', '.join(changes)}"
-    if any(reply.error or reply.status >= FAILED for reply in sample.replies):
+    if any(reply.error or reply.status >= SERVER_ERROR for reply in sample.replies):
         return _trouble(engine, before.context.sender)
     return ""
 

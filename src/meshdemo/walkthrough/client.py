@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def file() -> str:
     """Give the path of its manifest."""
-    return bundled.paths((bundled.CLIENT,))[0]
+    return bundled.paths((bundled.CLIENT_MANIFEST,))[0]
 
 
 def joining(objects: Sequence[Object], namespace: str) -> tuple[Object, ...]:

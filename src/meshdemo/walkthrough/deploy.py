@@ -102,7 +102,7 @@ def inject(engine: Engine, plan: Plan, step: Step) -> Story[Injected]:
     started = step.started(plan)
     if plan.injection is Injection.AUTO:
         # As when they are deployed: by themselves the walkthrough's pods ask for no sidecar.
-        ours = [item.name for item in workloads if item.name in steps.WORKLOADS]
+        ours = [item.name for item in workloads if item.name in steps.WORKLOAD_NAMES]
         started = replace(started, commands=steps.labelled(plan, ours))
         revision = plan.mesh.revision
         workloads = [

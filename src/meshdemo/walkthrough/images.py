@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from meshdemo.walkthrough.plan import Plan
 
 DOCKER_HUB = ("docker.io", "index.docker.io")
-OFFICIAL = "library"
+OFFICIAL_REPOSITORY = "library"
 """Where Docker Hub keeps the images that are named by one word."""
-PARTS = ("initContainers", "containers")
+CONTAINER_LISTS = ("initContainers", "containers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,9 @@ class ImageChoice:
             return item
         pod = item.pod_template.get("spec") or {}
         app = _app(item)
-        changed = {part: [self._container(c, app) for c in pod.get(part) or ()] for part in PARTS}
+        changed = {
+            part: [self._container(c, app) for c in pod.get(part) or ()] for part in CONTAINER_LISTS
+        }
         changed = {part: containers for part, containers in changed.items() if containers}
         return item.with_pod_template({**item.pod_template, "spec": {**pod, **changed}})
 
@@ -63,7 +65,7 @@ def mirrored(image: str, registry: str) -> str:
     if not (registry and image) or (named and host not in DOCKER_HUB):
         return image
     rest = path if named else image
-    return f"{registry}/{rest if '/' in rest else f'{OFFICIAL}/{rest}'}"
+    return f"{registry}/{rest if '/' in rest else f'{OFFICIAL_REPOSITORY}/{rest}'}"
 
 
 def images_of(objects: Iterable[Object]) -> tuple[str, ...]:
@@ -82,7 +84,7 @@ def _containers(item: Object) -> list[dict[str, Any]]:
     if item.kind not in WORKLOAD_KINDS:
         return []
     pod = item.pod_template.get("spec") or {}
-    return [container for part in PARTS for container in pod.get(part) or ()]
+    return [container for part in CONTAINER_LISTS for container in pod.get(part) or ()]
 
 
 def _names(item: Object) -> list[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.protocol import Engine
     from meshdemo.engines.results import Container, Pod
 
-APP = "app"
+APP_CONTAINER = "app"
 """``-c app`` is the app's container, whatever its name is."""
 
 
@@ -48,7 +48,7 @@ def container_of(pod: Pod, name: str, *, strict: bool) -> str:
     names = [item.name for item in pod.containers]
     if name in names:
         return name
-    if name in ("", APP):
+    if name in ("", APP_CONTAINER):
         return next((c.name for c in pod.containers if _is_app(c)), names[0] if names else "")
     if strict:
         message = f"the pod {pod.name} has no container {name}"

@@ -62,7 +62,9 @@ class Plan:
         revision = self.mesh.revision or engine.revision()
         return replace(self, mesh=replace(self.mesh, revision=revision))
 
-    def read(self, engine: Engine, names: tuple[str, ...] = bundled.NAMES) -> tuple[Object, ...]:
+    def read(
+        self, engine: Engine, names: tuple[str, ...] = bundled.MANIFESTS
+    ) -> tuple[Object, ...]:
         """Read the user's objects, or those of the walkthrough that ``names`` says."""
         return self.images.replaced(self._written(engine, names))
 
@@ -73,7 +75,7 @@ class Plan:
 
         If something is wrong with them, ``admit`` is asked what else is.
         """
-        files = self.files if self.is_own else bundled.paths(bundled.NAMES)
+        files = self.files if self.is_own else bundled.paths(bundled.MANIFESTS)
         space = self.settings.place or "default"
         explicit = self.is_own and self.settings.namespace is not None
         found = reading.read(files, namespace=space, explicit=explicit, admit=admit)

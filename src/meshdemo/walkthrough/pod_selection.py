@@ -12,7 +12,7 @@ from meshdemo.objects.labels import RUN_LABEL
 from meshdemo.objects.model import WORKLOAD_KINDS
 from meshdemo.rules import hosts
 from meshdemo.rules.protocols import protocol_of
-from meshdemo.verdict.traffic import DEFAULT_URL, Request
+from meshdemo.verdict.traffic import DEFAULT_PORT, DEFAULT_URL, Request
 from meshdemo.walkthrough.events import Note
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.results import Pod
     from meshdemo.objects.model import Object
 
-BEGIN = "Type: meshdemo up"
-DEFAULT_PORT = 80
+TYPE_UP = "Type: meshdemo up"
 
 
 def require_pods(engine: Engine) -> tuple[Pod, ...]:
@@ -32,7 +31,7 @@ def require_pods(engine: Engine) -> tuple[Pod, ...]:
     pods = tuple(pod for pod in engine.pods() if pod.namespace == namespace)
     if not pods:
         why = engine.mesh_status().trouble or f"nothing runs in namespace {namespace}"
-        raise EnvironmentFailed(why, hint=BEGIN)
+        raise EnvironmentFailed(why, hint=TYPE_UP)
     return pods
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from meshdemo.objects.model import Object
     from meshdemo.walkthrough.events import Story
 
-PATIENCE = 5.0
+RECHECK_SECONDS = 5.0
 """Seconds in which what ended once is up again: a local process within two, a container in one."""
 BUSY = ("Job", "CronJob")
 """Workloads that are at work, ready or not."""
@@ -33,7 +33,7 @@ def recheck(engine: Engine, objects: Sequence[Object], timeout: float) -> Story[
     """Give the pods of these workloads as they are now.
 
     Raises EnvironmentFailed if one of them ended and is not ready again, or, where rules are among
-    the objects, the test client or a pod that they lead to; also not within ``PATIENCE``, or
+    the objects, the test client or a pod that they lead to; also not within ``RECHECK_SECONDS``, or
     ``timeout`` if less. What is not ready and never ended may be starting: that is a warning.
     """
     own: list[Pod] = []
@@ -48,7 +48,7 @@ def recheck(engine: Engine, objects: Sequence[Object], timeout: float) -> Story[
         return not unwell
 
     with suppress(TimedOut):
-        waiting.until(look, "the pods", timeout=min(PATIENCE, timeout))
+        waiting.until(look, "the pods", timeout=min(RECHECK_SECONDS, timeout))
     said = dict.fromkeys(f"{p.name} is {p.ready}: {p.message or 'no reason given'}" for p in unwell)
     if any(pod.restarts for pod in unwell):
         done = "the rules are live, but " if model.rules(objects) else ""

@@ -84,7 +84,7 @@ def _unless_there(plan: Plan) -> tuple[str, ...]:
 
 def _image_commands(plan: Plan) -> list[str]:
     """Write other images into the manifests, where some were chosen."""
-    objects = reading.read(bundled.paths(bundled.WORKLOADS))
+    objects = reading.read(bundled.paths(bundled.WORKLOAD_MANIFESTS))
     commands = []
     for old, new in zip(objects, plan.images.replaced(objects), strict=True):
         for before, after in zip(images_of([old]), images_of([new]), strict=True):

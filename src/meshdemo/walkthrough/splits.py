@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.objects.kinds import NETWORKING_API
 from meshdemo.objects.labels import RUN_LABEL
 from meshdemo.objects.model import Object
 from meshdemo.rules import virtual_services
@@ -23,10 +24,9 @@ if TYPE_CHECKING:
 
 HOST = "app"
 """The article's Service."""
-ROUTE = "app-default-v2"
+ROUTE_NAME = "app-default-v2"
 """The article's VirtualService for it."""
-API = "networking.istio.io/v1beta1"
-ANSWERS = ("redirect", "directResponse", "delegate")
+ACTIONS_WITHOUT_SPLIT = ("redirect", "directResponse", "delegate")
 """What an http rule may do in place of sending a request to a destination."""
 
 
@@ -48,7 +48,7 @@ class Splitting:
     @property
     def route_name(self) -> str:
         """How a VirtualService is called that is made for a split."""
-        return ROUTE if self.service == HOST else f"{self.service}-split"
+        return ROUTE_NAME if self.service == HOST else f"{self.service}-split"
 
     @property
     def made(self) -> Object | None:
@@ -137,7 +137,7 @@ class Splitting:
             return False
         (http_rule,) = http_rules
         routes = http_rule.get("route") or []
-        return not any(http_rule.get(name) for name in ("match", *ANSWERS)) and all(
+        return not any(http_rule.get(name) for name in ("match", *ACTIONS_WITHOUT_SPLIT)) and all(
             route.keys() <= {"destination", "weight"}
             and (route.get("destination") or {}).keys() <= {"host", "subset"}
             and self._is_host(str((route.get("destination") or {}).get("host", "")))
@@ -168,7 +168,9 @@ class Splitting:
 
     def _object(self, kind: str, name: str, spec: dict[str, Any]) -> Object:
         metadata = {"name": name, "namespace": self.namespace}
-        return Object({"apiVersion": API, "kind": kind, "metadata": metadata, "spec": spec})
+        return Object(
+            {"apiVersion": NETWORKING_API, "kind": kind, "metadata": metadata, "spec": spec}
+        )
 
 
 def _has_subset(rule: Object, name: str) -> bool:

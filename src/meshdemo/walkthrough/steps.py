@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.options import Injection
+from meshdemo.engines.results import ANSWERS_IN_A_ROW
 from meshdemo.errors import InputError
 from meshdemo.objects import reading, sources
 from meshdemo.verdict.expectation import parse
@@ -32,10 +33,8 @@ if TYPE_CHECKING:
 
     Commands = Callable[[Plan], tuple[str, ...]]
 
-WORKLOADS = ("app-v1", "app-v2", "testclient")
+WORKLOAD_NAMES = ("app-v1", "app-v2", "testclient")
 CLIENT_CONTAINER = "test-tools"
-IN_A_ROW = 20
-"""So many answers in a row: with two pods, one of which refuses, that is not luck."""
 PROVING = default_requests(parse("v2=100%"))
 
 
@@ -63,7 +62,7 @@ def inject_commands(plan: Plan) -> tuple[str, ...]:
     """Write the injected manifests beside the plain ones."""
     if plan.injection is Injection.NONE:
         return ()
-    files = _files(plan, bundled.WORKLOADS)
+    files = _files(plan, bundled.WORKLOAD_MANIFESTS)
     return tuple(
         f"{_reading(_injecting(plan, file), file)} > {shlex.quote(injected)}"
         for file, injected in zip(files, _injected(files), strict=True)
@@ -83,7 +82,7 @@ def _injecting(plan: Plan, file: str) -> list[str]:
 
 def deploy_commands(plan: Plan) -> tuple[str, ...]:
     """Apply what was injected, and wait."""
-    files = _files(plan, bundled.WORKLOADS)
+    files = _files(plan, bundled.WORKLOAD_MANIFESTS)
     if plan.injection not in (None, Injection.NONE):
         files = _injected(files)
     applied = (
@@ -96,7 +95,7 @@ def deploy_commands(plan: Plan) -> tuple[str, ...]:
     )
     if not plan.is_own:
         waits = tuple(
-            _kubectl(plan, "rollout", "status", f"deployment/{w}", timeout) for w in WORKLOADS
+            _kubectl(plan, "rollout", "status", f"deployment/{w}", timeout) for w in WORKLOAD_NAMES
         )
     asks = plan.completes and (plan.verify or not plan.is_own)  # else nobody knows for what
     return (*applied, *waits, *((_answering(plan),) if asks else ()))
@@ -109,7 +108,7 @@ def _answering(plan: Plan) -> str:
     again = 'n=0; [ "$(date +%s)" -lt "$end" ] || exit 1; sleep 1'
     url = shlex.quote(plan.request.url)
     case = f"case $({ask} {url}) in 000|50[234]) {again};; *) n=$((n+1));; esac"
-    return _in_client(plan, f'{until}; while [ "$n" -lt {IN_A_ROW} ]; do {case}; done')
+    return _in_client(plan, f'{until}; while [ "$n" -lt {ANSWERS_IN_A_ROW} ]; do {case}; done')
 
 
 def _reading(inject: Sequence[str], file: str) -> str:
@@ -187,27 +186,27 @@ INJECT = Step(
     "inject",
     "Add a sidecar to each pod of the manifests.",
     inject_commands,
-    bundled.WORKLOADS,
+    bundled.WORKLOAD_MANIFESTS,
 )
 DEPLOY = Step(
     "deploy",
     "Deploy two versions of the app, and a test client.",
     deploy_commands,
-    bundled.WORKLOADS,
+    bundled.WORKLOAD_MANIFESTS,
 )
 BEFORE = Step("look", "Without rules the Service picks any pod: about 50/50.", look_commands)
 SUBSETS = Step(
     "route",
     "Name the two versions as subsets, with a DestinationRule.",
-    rule_commands(bundled.DESTINATION_RULE),
-    (bundled.DESTINATION_RULE,),
+    rule_commands(bundled.DESTINATION_RULE_MANIFEST),
+    (bundled.DESTINATION_RULE_MANIFEST,),
 )
 STILL = Step("look", "Subsets alone change nothing: about 50/50.", look_commands)
 ROUTE = Step(
     "route",
     "Send all traffic to v2, with a VirtualService.",
-    rule_commands(bundled.VIRTUAL_SERVICE),
-    (bundled.VIRTUAL_SERVICE,),
+    rule_commands(bundled.VIRTUAL_SERVICE_MANIFEST),
+    (bundled.VIRTUAL_SERVICE_MANIFEST,),
 )
 VERIFY = Step("verify", "Prove it: every answer must come from v2.", verify_commands)
 

@@ -173,7 +173,7 @@ def _require_sending(engine: Engine, sample: Sample) -> None:
     if client.is_ready and not client.message:
         return
     message = f"the test client {client.name} cannot send: {client.message or 'it is not ready'}"
-    raise EnvironmentFailed(message, hint=pod_selection.BEGIN)
+    raise EnvironmentFailed(message, hint=pod_selection.TYPE_UP)
 
 
 def _converge(engine: Engine, rules: Sequence[Object], wait: float) -> Convergence:

@@ -55,7 +55,7 @@ def test_standard_input_is_utf_8_whatever_the_locale(
 
 
 def test_what_does_not_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    stdin(monkeypatch, bytes(sources.LARGEST + 2))
+    stdin(monkeypatch, bytes(sources.LARGEST_SOURCE + 2))
     said = "cannot be read: it is longer than 10 MiB"
     assert read("/dev/zero", "-") == ([], [f"/dev/zero: {said}", f"standard input: {said}"])
 
@@ -137,7 +137,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif self.path == "/none":
             self.send_error(404)
         else:
-            content = bytes(sources.LARGEST + 2) if self.path == "/large" else b"a: b"
+            content = bytes(sources.LARGEST_SOURCE + 2) if self.path == "/large" else b"a: b"
             self.send_response(200)
             self.send_header("Content-Length", str(len(content) + (self.path == "/short")))
             self.end_headers()

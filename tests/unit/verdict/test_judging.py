@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshdemo.verdict import expectation, judging
-from meshdemo.verdict.judging import OTHERS, Judgement, Outcome, Verdict
+from meshdemo.verdict.judging import ERRORS_AND_UNKNOWN, Judgement, Outcome, Verdict
 from meshdemo.verdict.traffic import Tally
 
 
@@ -90,7 +90,7 @@ def test_a_mesh_that_answers_steadily_wrong_is_not_met() -> None:
 
 def test_the_judgements_name_each_version_and_the_rest() -> None:
     found = judge("v1=50,v2=50", {"v1": 510, "v2": 489, "v3": 0}, {"HTTP 503": 1})
-    assert [item.version for item in found.judgements] == ["v1", "v2", "v3", OTHERS]
+    assert [item.version for item in found.judgements] == ["v1", "v2", "v3", ERRORS_AND_UNKNOWN]
     assert [item.ok for item in found.judgements] == [True, True, True, False]
     assert [item.exact for item in found.judgements] == [False, False, True, True]
     assert (found.judgements[0].low, found.judgements[0].high) == (456, 544)

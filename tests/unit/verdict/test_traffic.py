@@ -104,7 +104,7 @@ def test_no_kind_of_other_answers_can_be_taken_for_a_version(reply: Reply) -> No
     counts = Tally.of([])
     counts.add(reply)
     (kind,) = counts.others
-    assert not traffic.VERSION.fullmatch(kind)
+    assert not traffic.VERSION_NAME.fullmatch(kind)
     assert kind.isprintable()
 
 

@@ -12,7 +12,7 @@ from meshdemo.engines.cluster import recorded_cluster, rule_warnings
 from meshdemo.engines.cluster.api.kube import Kube
 from meshdemo.engines.cluster.api.remote_exec import Target
 from meshdemo.engines.cluster.istio import control_plane
-from meshdemo.engines.cluster.namespace_view import LASTING, View, target
+from meshdemo.engines.cluster.namespace_view import LASTING_KINDS, View, target
 from meshdemo.engines.cluster.objects import local_images
 from meshdemo.engines.cluster.objects.apply import (
     TRIAL_NAMESPACE,
@@ -143,7 +143,9 @@ class ClusterEngine:
         planes = control_plane.control_planes(self.kube)
         there = None if planes is None else {plane.revision for plane in planes}
         found = (
-            sidecars.revision_of(Object(live)) for kind in LASTING for live in self.view.own(kind)
+            sidecars.revision_of(Object(live))
+            for kind in LASTING_KINDS
+            for live in self.view.own(kind)
         )
         return next((each for each in found if each and (there is None or each in there)), "")
 

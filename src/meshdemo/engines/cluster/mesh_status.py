@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from meshdemo.engines.cluster.api.connection import Forbidden
 from meshdemo.engines.cluster.istio import control_plane
 from meshdemo.engines.cluster.istio.verification import NOT_ALLOWED
-from meshdemo.engines.cluster.namespace_view import NETWORKING
 from meshdemo.engines.cluster.sidecar import data_plane
 from meshdemo.engines.results import Check, MeshStatus
+from meshdemo.objects.kinds import NETWORKING_API
 
 if TYPE_CHECKING:
     from meshdemo.engines.cluster.api.kube import Json, Kube
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SCALED = ("Deployment", "StatefulSet")
 """The kinds that may want no pods."""
-NAME = "istiod is well"
+ISTIOD_CHECK = "istiod is well"
 
 
 def look(kube: Kube, view: View) -> MeshStatus:
@@ -50,12 +50,12 @@ def _mesh(kube: Kube) -> tuple[Check, ...]:
     """Say how each istiod is."""
     planes = control_plane.control_planes(kube)
     if planes is None:
-        return (Check(NAME, ok=True, detail=NOT_ALLOWED),)
+        return (Check(ISTIOD_CHECK, ok=True, detail=NOT_ALLOWED),)
     if not planes:
-        return (Check(NAME, ok=True, detail="there is no Istio: meshdemo install"),)
+        return (Check(ISTIOD_CHECK, ok=True, detail="there is no Istio: meshdemo install"),)
     return tuple(
         Check(
-            NAME,
+            ISTIOD_CHECK,
             plane.rolled_out,
             f"{plane.title}, {plane.available} of {plane.replicas} available",
             "" if plane.rolled_out else plane.next_step,
@@ -75,7 +75,7 @@ def _without_pods(kube: Kube, namespace: str) -> tuple[str, ...]:
 
 def _gateways(kube: Kube) -> frozenset[str] | None:
     try:
-        found = kube.list(NETWORKING, "Gateway")
+        found = kube.list(NETWORKING_API, "Gateway")
     except Forbidden:
         return None
     return frozenset(f"{_namespace(item)}/{item['metadata']['name']}" for item in found)

@@ -14,6 +14,7 @@ from meshdemo.engines.cluster.objects import managed_fields
 from meshdemo.engines.cluster.pods import status
 from meshdemo.engines.test_client import find_client, no_client
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.objects.kinds import NETWORKING_API, SECURITY_API
 from meshdemo.objects.labels import RUN_LABEL
 from meshdemo.objects.model import Object, in_apply_order
 from meshdemo.rules.client_view import Client
@@ -26,23 +27,21 @@ if TYPE_CHECKING:
     from meshdemo.engines.cluster.api.kube import Json, Kube
     from meshdemo.engines.results import Pod
 
-NETWORKING = "networking.istio.io/v1beta1"
-SEEN = (("v1", "Service"), (NETWORKING, "DestinationRule"), (NETWORKING, "VirtualService"))
+SEEN = (("v1", "Service"), (NETWORKING_API, "DestinationRule"), (NETWORKING_API, "VirtualService"))
 """The kinds that decide where a request goes: everybody's count, not only ours."""
-SECURITY = "security.istio.io/v1beta1"
 TOUCHING = (
-    (NETWORKING, "Sidecar"),
+    (NETWORKING_API, "Sidecar"),
     ("networking.istio.io/v1alpha3", "EnvoyFilter"),
-    *((SECURITY, kind) for kind in ("AuthorizationPolicy", "PeerAuthentication")),
-    (SECURITY, "RequestAuthentication"),
+    *((SECURITY_API, kind) for kind in ("AuthorizationPolicy", "PeerAuthentication")),
+    (SECURITY_API, "RequestAuthentication"),
 )
 """The kinds that touch requests, and are no rules that lead them."""
 PENDING = "Pending"
-LASTING = tuple(("apps/v1", kind) for kind in ("Deployment", "StatefulSet", "DaemonSet"))
+LASTING_KINDS = tuple(("apps/v1", kind) for kind in ("Deployment", "StatefulSet", "DaemonSet"))
 """The usual kinds that keep pods running."""
 OWN = (
     *(("v1", kind) for kind in ("ServiceAccount", "Pod", "ReplicationController")),
-    *LASTING,
+    *LASTING_KINDS,
     ("apps/v1", "ReplicaSet"),
     *(("batch/v1", kind) for kind in ("Job", "CronJob")),
 )
@@ -98,7 +97,7 @@ class View:
     @cached_property
     def _foreign_rules(self) -> list[Json] | None:
         try:
-            found = self.kube.list(NETWORKING, "VirtualService")
+            found = self.kube.list(NETWORKING_API, "VirtualService")
         except Forbidden:
             return None
         others = [live for live in found if live["metadata"].get("namespace") != self.run]
@@ -126,7 +125,7 @@ class View:
         if self.run == self.root_namespace:
             return []
         try:
-            found = self.kube.list(NETWORKING, "DestinationRule", self.root_namespace)
+            found = self.kube.list(NETWORKING_API, "DestinationRule", self.root_namespace)
             return [self._as_exported(live) for live in found]
         except Forbidden:  # a student in a class sees only their own namespace
             return []

@@ -14,10 +14,11 @@ from meshdemo.engines.cluster import istioctl_analyze
 from meshdemo.engines.cluster.api.kube import Denied, Forbidden, Unauthenticated
 from meshdemo.engines.cluster.istio import control_plane, install, istioctl, releases
 from meshdemo.engines.cluster.istio.control_plane import ADMISSION
-from meshdemo.engines.cluster.istio.verification import NETWORKING, NOT_ALLOWED, Verification
+from meshdemo.engines.cluster.istio.verification import NOT_ALLOWED, Verification
 from meshdemo.engines.cluster.namespace_view import View
 from meshdemo.engines.results import Check
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.objects.kinds import NETWORKING_API, NETWORKING_GROUP
 from meshdemo.objects.labels import RUN_LABEL
 
 if TYPE_CHECKING:
@@ -28,20 +29,20 @@ if TYPE_CHECKING:
     from meshdemo.engines.cluster.istio.istioctl import Istioctl
     from meshdemo.settings import Settings
 
-PROBE_SECONDS = 2.0
+CHECK_SECONDS = 2.0
 """How long doctor gives a check to come true: it looks, and does not wait."""
-HERE = (
+NAMESPACE_RIGHTS = (
     ("create", "", "services", ""),
     ("create", "apps", "deployments", ""),
     ("delete", "apps", "deployments", ""),
     ("list", "", "pods", ""),
     ("create", "", "pods", "exec"),
     ("get", "", "pods", "log"),
-    ("create", NETWORKING, "virtualservices", ""),
-    ("create", NETWORKING, "destinationrules", ""),
+    ("create", NETWORKING_GROUP, "virtualservices", ""),
+    ("create", NETWORKING_GROUP, "destinationrules", ""),
 )
 """What deploy, route, verify and down do in the namespace: verb, group, resource, subresource."""
-EVERYWHERE = (
+CLUSTER_RIGHTS = (
     ("create", "apiextensions.k8s.io", "customresourcedefinitions", ""),
     ("create", "admissionregistration.k8s.io", "mutatingwebhookconfigurations", ""),
     ("create", "rbac.authorization.k8s.io", "clusterroles", ""),
@@ -61,8 +62,8 @@ OTHER_MESHES = {
 LEFTOVERS = (
     ("apps/v1", "Deployment"),
     ("v1", "Service"),
-    (f"{NETWORKING}/v1beta1", "VirtualService"),
-    (f"{NETWORKING}/v1beta1", "DestinationRule"),
+    (NETWORKING_API, "VirtualService"),
+    (NETWORKING_API, "DestinationRule"),
 )
 
 
@@ -167,12 +168,12 @@ class Doctor:
             yield Check("istioctl fits the Istio that is there", *install.skew(ctl, self.plane))
 
     def _rights(self) -> Answer:
-        missing = self._missing(HERE, self.namespace)
+        missing = self._missing(NAMESPACE_RIGHTS, self.namespace)
         hint = "Ask the cluster's administrator; manifests/rbac/student.yaml has what it takes."
         return not missing, f"not allowed: {missing}" if missing else "", hint
 
     def _rights_everywhere(self) -> Answer:
-        missing = self._missing(EVERYWHERE, "")
+        missing = self._missing(CLUSTER_RIGHTS, "")
         if missing and self.planes != ():
             return True, "not allowed, and not needed: Istio is there"
         hint = "To install Istio takes an administrator's rights (cluster-admin)."
@@ -221,7 +222,7 @@ class Doctor:
         yield Check("Istio is there", ok=True, detail=titles + unsure)
         if self.plane:
             verification = Verification(self.kube, self.plane, namespace=self.namespace)
-            yield from verification.checks(PROBE_SECONDS)
+            yield from verification.checks(CHECK_SECONDS)
 
     def _other_meshes(self) -> Answer:
         hooks = self.kube.list(ADMISSION, "MutatingWebhookConfiguration")

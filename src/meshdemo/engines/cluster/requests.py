@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 from meshdemo.engines.cluster.api import remote_exec as remote
 from meshdemo.errors import BrokenOff, EnvironmentFailed
 from meshdemo.rules.sending import sending
+from meshdemo.system.shell import NO_SUCH_COMMAND, NOT_RUNNABLE
 from meshdemo.verdict import traffic
-from meshdemo.verdict.traffic import Reply
+from meshdemo.verdict.traffic import TIME_LIMIT, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,15 +31,12 @@ if TYPE_CHECKING:
     from meshdemo.engines.results import Pod
     from meshdemo.verdict.traffic import Request
 
-DEFAULT_PORT = 80
-TIME_LIMIT = 10
-"""Seconds that one request may take, from connecting to the end of the answer."""
-NOT_FOUND = 127
-"""What a shell ends with if there is no such command."""
-REFUSED, RESET, TIMED_OUT, NO_NAME = (
-    "connection refused", "connection reset", "timed out", "no such host",
-)  # fmt: skip
-CURL_ERRORS = {6: NO_NAME, 7: REFUSED, 28: TIMED_OUT, 52: RESET, 55: RESET, 56: RESET}
+CURL_ERRORS = {
+    6: traffic.NO_SUCH_HOST,
+    7: traffic.CONNECTION_REFUSED,
+    28: traffic.TIMED_OUT,
+    **dict.fromkeys((52, 55, 56), traffic.CONNECTION_RESET),
+}
 """curl's numbers for failures, in the words that replies are counted by."""
 SAID = re.compile(rb"curl: \((\d+)\) ?([^\n]*)\n?")
 
@@ -90,7 +88,7 @@ class Job:
         if self.fresh_connections:
             options += ["-H", "Connection: close"]
         return SCRIPT.format(
-            not_found=NOT_FOUND,
+            not_found=NO_SUCH_COMMAND,
             first=self.count - second,
             second=second,
             url=shlex.quote(f'url = "{_escaped(self.request.url)}"'),
@@ -134,7 +132,7 @@ def _broken_off(
         )
     if isinstance(end, EnvironmentFailed):
         return BrokenOff(end.message, hint="Try again.")
-    if found or end.code not in (NOT_FOUND, remote.NOT_STARTED):
+    if found or end.code not in (NO_SUCH_COMMAND, NOT_RUNNABLE):
         why = end.message or f"its loop ended with status {end.code}"
         return BrokenOff(f"the test client {target.pod} broke down: {why}", hint="Try again.")
     why = end.message or "it has no curl"
@@ -172,7 +170,7 @@ def _run(
             for channel, data in session.frames():
                 if channel in outputs:
                     outputs[channel] += data
-        end = session.ended or remote.Ended(remote.NOT_STARTED)
+        end = session.ended or remote.Ended(NOT_RUNNABLE)
     except (remote.Lost, remote.Late) as error:
         end = error
     return [reply for output in outputs.values() for reply in read(bytes(output), mark)], end

@@ -17,6 +17,7 @@ from meshdemo.engines.local import programs
 from meshdemo.engines.local.injection import is_injected
 from meshdemo.engines.local.model import PlannedPod, PodPort
 from meshdemo.objects import labels
+from meshdemo.objects.labels import TEMPLATE_HASH_LABEL
 from meshdemo.rules.hosts import selects
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 HASH_LENGTH, SUFFIX_LENGTH = 10, 5
 LONGEST_POD_NAME = 63
 PLACEHOLDERS = "there are {port} and {port:NAME}; to mean braces, put a space inside them"
-HASH_LABEL = "pod-template-hash"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def _pods(item: Object) -> Iterator[PlannedPod]:
         return
     template_hash = digest(template, HASH_LENGTH)
     own = (template.get("metadata") or {}).get("labels") or {}
-    labels = {**own, HASH_LABEL: template_hash}
+    labels = {**own, TEMPLATE_HASH_LABEL: template_hash}
     replicas = item.spec.get("replicas")
     for index in range(1 if replicas is None else replicas):
         suffix = digest([item.namespace, item.name, template_hash, index], SUFFIX_LENGTH)

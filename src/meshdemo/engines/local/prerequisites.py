@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.local.store import Store
 
 WALKTHROUGH_ENVOYS = 3
-SYSTEMS = ("Linux", "Darwin")
+SUPPORTED_SYSTEMS = ("Linux", "Darwin")
 
 
 def checks(store: Store) -> Iterator[Check]:
@@ -36,7 +36,9 @@ def checks(store: Store) -> Iterator[Check]:
 def _platform() -> Check:
     system = platform.system()
     detail = f"{system} {platform.machine()}, Python {platform.python_version()}"
-    return Check("the platform is supported", system in SYSTEMS, detail, "Use Linux or macOS.")
+    return Check(
+        "the platform is supported", system in SUPPORTED_SYSTEMS, detail, "Use Linux or macOS."
+    )
 
 
 def _envoy() -> Iterator[Check]:

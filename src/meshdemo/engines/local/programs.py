@@ -32,7 +32,7 @@ UNKNOWN = re.compile(r"(?<!\$)\{(?!port\b)\w+(?::[^{}\s]*)?\}")
 REFERENCE = re.compile(r"\$?\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")
 IDLE_COMMANDS: tuple[list[str], ...] = ([], ["init"])
 APPS = "meshdemo.engines.local.apps"
-HINT = (
+COMMAND_HINT = (
     f'say in the pod template what to run: annotation {COMMAND}: "python server.py --port {{port}}"'
 )
 
@@ -98,14 +98,14 @@ def problems_of(template: Mapping[str, Any]) -> Iterator[Finding]:
             continue
         if not builtin(image):
             other = "; the annotation runs only one container of a pod" if annotated else ""
-            yield (*path, "image"), f"nothing runs the image {image!r} here{other}", HINT
+            yield (*path, "image"), f"nothing runs the image {image!r} here{other}", COMMAND_HINT
             continue
         said = [*(container.get("command") or ()), *(container.get("args") or ())]
         if builtin(image) == IDLE and said not in IDLE_COMMANDS and said[:1] != ["sleep"]:
-            yield (*path, "command"), f"{IDLE} only idles here (init, sleep)", HINT
+            yield (*path, "command"), f"{IDLE} only idles here (init, sleep)", COMMAND_HINT
         if builtin(image) != IDLE and said:
             field = "command" if container.get("command") else "args"
-            yield (*path, field), f"{builtin(image)} runs its own command here", HINT
+            yield (*path, field), f"{builtin(image)} runs its own command here", COMMAND_HINT
 
 
 def unknown_placeholders(template: Mapping[str, Any]) -> list[str]:

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING
 
 from meshdemo.errors import BrokenOff, EnvironmentFailed
 from meshdemo.verdict import traffic
-from meshdemo.verdict.traffic import Reply, Request
+from meshdemo.verdict.traffic import (
+    CONNECTION_REFUSED,
+    CONNECTION_RESET,
+    TIME_LIMIT,
+    TIMED_OUT,
+    Reply,
+    Request,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,14 +32,9 @@ if TYPE_CHECKING:
 SIDE_BY_SIDE = 32
 """How many requests are under way at once. Fewer leave Envoy waiting for us and us for Envoy; many
 more would be a load test of the user's app."""
-TIME_LIMIT = 10.0
-"""Seconds that one request may take, from connecting to the end of the answer."""
 BODY_LIMIT = 64 * 1024
 """How many bytes of an answer's body are read."""
 
-REFUSED = "connection refused"
-RESET = "connection reset"
-TIMED_OUT = "timed out"
 NOT_HTTP = "not an HTTP answer"
 
 _WATCH_PAUSE = 0.25
@@ -213,12 +215,12 @@ def _not_sent(proxy: tuple[str, int], error: OSError) -> BrokenOff:
 def _name(error: Exception) -> str:
     """Name a failure in few words that never change, because replies are counted by them."""
     if isinstance(error, ConnectionRefusedError):
-        return REFUSED
+        return CONNECTION_REFUSED
     if isinstance(error, TimeoutError):
         return TIMED_OUT
     # http.client reports a hang-up as RemoteDisconnected, within a body as IncompleteRead.
     if isinstance(error, ConnectionError | http.client.IncompleteRead):
-        return RESET
+        return CONNECTION_RESET
     if isinstance(error, OSError):
         return (error.strerror or "connection failed").lower()
     return NOT_HTTP

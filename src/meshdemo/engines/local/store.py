@@ -43,10 +43,10 @@ if TYPE_CHECKING:
 
 OBJECTS, PODS = "objects.yaml", "pods.json"
 REPLACED = (OBJECTS, PODS, "supervisord.conf")
-DERIVED = ("supervisord.conf", "supervisord.pid", "supervisord.log", "supervisord.log.1",
+DERIVED_FILES = ("supervisord.conf", "supervisord.pid", "supervisord.log", "supervisord.log.1",
            "supervisord.out")  # fmt: skip
 FOLDERS = ("pods", "kube-proxy", runs.SOCKETS)
-OURS = (PODS, OBJECTS, *DERIVED, *FOLDERS)
+OURS = (PODS, OBJECTS, *DERIVED_FILES, *FOLDERS)
 """In the order in which they are removed: pods without objects are a damage, not the reverse."""
 FIRST_LINE = "# {} sha256:{}; to change objects: meshdemo deploy -f, meshdemo route -f\n"
 GONE = "it is gone"
@@ -64,7 +64,7 @@ class Store:
         try:
             str(self.folder).encode()
         except UnicodeEncodeError as error:
-            hint = f"{run_record.ELSEWHERE} Or is your locale no UTF-8? LC_ALL=C.UTF-8"
+            hint = f"{run_record.OTHER_STATE_DIR} Or is your locale no UTF-8? LC_ALL=C.UTF-8"
             raise EnvironmentFailed(f"{folder} is not text", hint=hint) from error
 
     def run(self) -> Run | None:
@@ -76,7 +76,7 @@ class Store:
             return None
         if found["engine"] != LOCAL:
             message = f"{self.folder} records a run of the {found['engine']} engine"
-            raise EnvironmentFailed(message, hint=run_record.ELSEWHERE)
+            raise EnvironmentFailed(message, hint=run_record.OTHER_STATE_DIR)
         run = runs.read(found, self.folder)
         for folder in (self.folder / name for name in FOLDERS):
             if os.path.lexists(folder) and not files.is_own_folder(folder):
@@ -117,7 +117,7 @@ class Store:
         taken = [name for name in OURS if os.path.lexists(self.folder / name)]
         if taken:
             message = f"{self.folder} holds files that are not of a run: {', '.join(taken)}"
-            raise EnvironmentFailed(message, hint=run_record.ELSEWHERE)
+            raise EnvironmentFailed(message, hint=run_record.OTHER_STATE_DIR)
         run = runs.begin(self.folder, now(), (envoy, version), namespace)
         self.record(run)
         return run
@@ -135,7 +135,7 @@ class Store:
         runs.ensure_sockets(run)
         for path in self.inside():
             files.sweep(path) if files.is_own_folder(path) else files.remove_file(path)
-        for file in (self.folder / name for name in DERIVED):
+        for file in (self.folder / name for name in DERIVED_FILES):
             if not files.is_file(file):
                 files.remove_file(file)
 
@@ -202,7 +202,7 @@ class Store:
 
     def _has_objects(self) -> bool:
         """Tell whether there are objects that we wrote, also if their record was lost."""
-        return files.text(self.folder / OBJECTS).startswith(f"# {run_record.SCHEMA} ")
+        return files.text(self.folder / OBJECTS).startswith(f"# {run_record.RECORD_SCHEMA} ")
 
 
 def now() -> str:
@@ -220,4 +220,4 @@ def _digest(text: str) -> str:
 
 
 def _first_line(text: str) -> str:
-    return FIRST_LINE.format(run_record.SCHEMA, _digest(text))
+    return FIRST_LINE.format(run_record.RECORD_SCHEMA, _digest(text))

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from meshdemo.engines.local.runs import Run
     from meshdemo.engines.local.store import Store
 
-HINT = "Run `meshdemo down` again."
-UNSEEN = "a process that had left its session and cleared its environment would not have been found"
+DOWN_AGAIN = "Run `meshdemo down` again."
+HIDDEN_PROCESSES = (
+    "a process that had left its session and cleared its environment would not have been found"
+)
 """What cannot be promised where no supervisord has adopted what commands of users left behind."""
 
 
@@ -59,7 +61,7 @@ def take_down(store: Store, timeout: float) -> Iterator[Check]:
     elif store.has_record():
         record = store.folder / run_record.FILE
         message = f"{record} is not a record of meshdemo's, so nothing was removed"
-        raise EnvironmentFailed(message, hint=f"Remove it yourself. {run_record.ELSEWHERE}")
+        raise EnvironmentFailed(message, hint=f"Remove it yourself. {run_record.OTHER_STATE_DIR}")
     return _prove(store, found)
 
 
@@ -137,21 +139,21 @@ def _prove(store: Store, found: _Found) -> Iterator[Check]:
     processes = [process for family in found.families for process in family.look()]
     detail = f"{found.ended:,} ended" if not processes else f"still there: {_names(processes)}"
     if found.unseen:
-        detail = f"{detail}; {UNSEEN}: {found.unseen}"
+        detail = f"{detail}; {HIDDEN_PROCESSES}: {found.unseen}"
     late = bool(processes)
-    yield Check("no process is left", not processes, detail, HINT, late=late)
+    yield Check("no process is left", not processes, detail, DOWN_AGAIN, late=late)
     listening = [port for port in found.ports if ports.is_listening(port)]
     locks = list(map(_locks, found.families))
     taken = sorted({*listening, *(port for lock in locks for port in lock.held())})
     detail = f"{len(found.ports):,} given back" if not taken else f"still taken: {taken}"
-    yield Check("no port is left", not taken, detail, HINT, late=late)
+    yield Check("no port is left", not taken, detail, DOWN_AGAIN, late=late)
     left = [str(path) for path in found.files if os.path.lexists(path)]
     detail = f"{store.folder} removed" if not left else f"still there: {', '.join(left)}"
     if late:
         detail = f"{store.folder} is kept until they have ended"
     elif not left and os.path.lexists(store.folder):
         detail = f"nothing of ours in {store.folder}"
-    yield Check("no file is left", not left, detail, HINT, late=late)
+    yield Check("no file is left", not left, detail, DOWN_AGAIN, late=late)
 
 
 def _locks(family: orphans.Family) -> ports.PortLocks:

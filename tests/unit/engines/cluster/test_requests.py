@@ -13,10 +13,11 @@ import pytest
 from tests.objects import destination_rule, manifest, service, to, virtual_service
 
 from meshdemo.engines.cluster import requests
-from meshdemo.engines.cluster.api.remote_exec import NOT_STARTED, read_status
+from meshdemo.engines.cluster.api.remote_exec import read_status
 from meshdemo.engines.cluster.namespace_view import View
 from meshdemo.engines.cluster.pods import status
 from meshdemo.errors import InputError
+from meshdemo.system.shell import NOT_RUNNABLE
 from meshdemo.verdict.traffic import Reply, Request
 
 if TYPE_CHECKING:
@@ -223,8 +224,8 @@ def test_what_cannot_be_sent_is_refused(request_: Request) -> None:
         (b'{"status": "Success"}', 0),
         (b'{"status": "Failure", "details": {"causes": [{"reason": "ExitCode", "message": "7"}]}}',
          7),
-        (b'{"status": "Failure", "message": "no such file: sh"}', NOT_STARTED),
-        (b"not json", NOT_STARTED),
+        (b'{"status": "Failure", "message": "no such file: sh"}', NOT_RUNNABLE),
+        (b"not json", NOT_RUNNABLE),
     ],
     ids=["success", "a status", "not started", "nonsense"],
 )  # fmt: skip

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.unit.engines.local.conftest import held_port
 
-from meshdemo.engines.local import requests
 from meshdemo.engines.local.requests import BODY_LIMIT, SIDE_BY_SIDE, Connections, environment, send
 from meshdemo.errors import BrokenOff, InputError
+from meshdemo.verdict import traffic
 from meshdemo.verdict.traffic import Reply, Request
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def test_a_request_that_takes_too_long_is_timed_out(
         began = time.monotonic()
         replies = list(send(Request(), 3, url, time_limit=0.3))
         assert time.monotonic() - began < PATIENCE
-    assert replies == [Reply(error=requests.TIMED_OUT)] * 3
+    assert replies == [Reply(error=traffic.TIMED_OUT)] * 3
 
 
 @pytest.mark.parametrize("count", [1, 1_000_000], ids=["nothing comes", "replies go on"])

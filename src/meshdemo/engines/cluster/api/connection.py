@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 Json: TypeAlias = "dict[str, Any]"
 
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 CONNECT_TIMEOUT = 5.0
 """Seconds; a server that is there takes milliseconds."""
 REQUEST_TIMEOUT = 30.0
@@ -108,7 +108,7 @@ class Connection:
         conf.retries = False
         conf.connection_pool_maxsize = AT_ONCE
         explicit = settings.kubeconfig or settings.context or os.environ.get("KUBECONFIG")
-        if not explicit and (SERVICE_ACCOUNT / "token").exists():
+        if not explicit and (SERVICE_ACCOUNT_FOLDER / "token").exists():
             return cls._inside(conf, settings)
         budget = Budget(settings.timeout)
         login = kubeconfig.log_in(settings.kubeconfig, settings.context, conf, budget)
@@ -124,7 +124,7 @@ class Connection:
     def _inside(cls, conf: client.Configuration, settings: Settings) -> Self:
         try:
             config.load_incluster_config(client_configuration=conf)
-            namespace = (SERVICE_ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
+            namespace = (SERVICE_ACCOUNT_FOLDER / "namespace").read_text(encoding="utf-8").strip()
         except (ConfigException, OSError) as error:
             raise Unreachable(f"this pod's service account cannot be used: {error}") from error
         budget = Budget(settings.timeout)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from meshdemo.objects.kinds import NETWORKING_GROUP
 from meshdemo.objects.model import RULE_KINDS
 
 if TYPE_CHECKING:
@@ -12,19 +13,19 @@ if TYPE_CHECKING:
     from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
 
-ISTIO = "istio.io"
+ISTIO_GROUPS = "istio.io"
 """The end of the API groups of Istio, which come and go with it."""
-RULES_GROUP = "networking.istio.io"
-"""The group that every Istio has."""
 
 
 def comes_with_istio(kube: Kube, item: Object) -> bool:
     """Tell whether an object's kind is not there because Istio is not there yet."""
-    if not item.group.endswith(ISTIO) or kube.resource(str(item.data["apiVersion"]), item.kind):
+    if not item.group.endswith(ISTIO_GROUPS) or kube.resource(
+        str(item.data["apiVersion"]), item.kind
+    ):
         return False
     if item.kind in RULE_KINDS:  # their CRDs may have been removed alone
         return not any(kube.resource(version, item.kind) for version in kube.versions(item.group))
-    return not kube.versions(RULES_GROUP)
+    return not kube.versions(NETWORKING_GROUP)
 
 
 def problem(kube: Kube, item: Object) -> Problem:

@@ -32,7 +32,7 @@ INVALID_CONFIGURATION = "configuration is invalid: "
 SEVERAL = "errors occurred:"
 NO_FIELD = "<nil>"
 """The field that the server names for what a whole schema says; the message has the path."""
-UNNAMED = re.compile(r'^Invalid value: \S*: "([\w.\[\]-]+)" (must .*)$', re.DOTALL)
+UNNAMED_FIELD = re.compile(r'^Invalid value: \S*: "([\w.\[\]-]+)" (must .*)$', re.DOTALL)
 NOT_CHECKED = "some validation rules were not checked"
 """A word of the server's that is about its own checks, and stands beside what is really wrong."""
 GOT = re.compile(r", got &.*$", re.DOTALL)
@@ -124,7 +124,7 @@ def _sentences(message: str) -> list[str]:
 def _problem(item: Object, cause: Json, error: Denied, deletion: str) -> Problem:
     said, name = str(cause.get("message", error.message)), str(cause.get("field", ""))
     if name == NO_FIELD:
-        found = UNNAMED.match(said)
+        found = UNNAMED_FIELD.match(said)
         name, said = (found[1], found[2]) if found else ("", said)
     path = field_paths.read(name)
     if UNCHANGEABLE.search(said):  # the server adds the whole of it, in Go's words

@@ -27,6 +27,7 @@ from meshdemo.engines.cluster.api.connection import (
     unreachable,
 )
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.system.shell import NOT_RUNNABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,8 +42,6 @@ PART_SECONDS = 0.05
 SEND_SECONDS = 30
 OPENING = 1.0
 """Seconds for the connection, however late it is: it takes a tenth of that."""
-NOT_STARTED = 126
-"""The status of a command that could not be started, as a shell would give it."""
 HELD = """\
 loop=$!
 { read -r rest <&3; kill "$$" "$loop"; } >/dev/null 2>&1 &
@@ -208,14 +207,14 @@ def read_status(data: bytes) -> Ended:
     try:
         status = json.loads(data)
     except ValueError:
-        return Ended(NOT_STARTED, data.decode(errors="replace"))
+        return Ended(NOT_RUNNABLE, data.decode(errors="replace"))
     if status.get("status") == "Success":
         return Ended(0)
     causes = (status.get("details") or {}).get("causes") or []
     for cause in causes:
         if cause.get("reason") == "ExitCode" and str(cause.get("message", "")).isdecimal():
             return Ended(int(cause["message"]))
-    return Ended(NOT_STARTED, str(status.get("message", "")))
+    return Ended(NOT_RUNNABLE, str(status.get("message", "")))
 
 
 def _refusal(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SHELL = ("sh", "-c", "command -v bash >/dev/null 2>&1 && exec bash || exec sh")
 """The best shell that the container has."""
 CHUNK = 65536
-NOT_STARTED = re.compile(
+START_ERROR = re.compile(
     r'exec: "(?P<name>[^"]*)": (?:stat [^:]*: )?(?P<why>[^:]+)'  # runc
     r"|executable file `?(?P<file>[^`]*?)`? (?P<lack>not found[^:]*)"  # crun
 )
@@ -49,7 +49,7 @@ def run(kube: Kube, target: Target, argv: Sequence[str]) -> int:
         threading.Thread(target=_forward_input, args=(session,), daemon=True).start()
         for channel, data in session.frames():
             _write(ERR if channel == remote.STDERR else OUT, data)
-    ended = session.ended or remote.Ended(remote.NOT_STARTED)
+    ended = session.ended or remote.Ended(NOT_RUNNABLE)
     return _not_started(ended.message, target.pod) if ended.message else ended.code
 
 
@@ -58,7 +58,7 @@ def _not_started(message: str, pod: str) -> int:
 
     Raises EnvironmentFailed if it is the container that runs nothing.
     """
-    found = NOT_STARTED.search(message)
+    found = START_ERROR.search(message)
     if not found:
         raise EnvironmentFailed(f"the command cannot be run in {pod}: {message}")
     name, why = found["name"] or found["file"], found["why"] or found["lack"]

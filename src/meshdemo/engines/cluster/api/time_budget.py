@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PAUSE = 1.0
+RETRY_PAUSE = 1.0
 """Seconds: within a step one asks again sooner than that."""
-HINT = "Is it, or the way to it, slow? Give it longer with --timeout."
+SLOW_CLUSTER = "Is it, or the way to it, slow? Give it longer with --timeout."
 
 
 class OutOfTime(TimedOut):
@@ -52,13 +52,15 @@ class Budget:
         """Seconds until the step has to be over."""
         return max(0.0, self._ends - time.monotonic())
 
-    def run(self, call: Callable[[], T], what: str, *, hint: str = HINT, least: float = 0.0) -> T:
+    def run(
+        self, call: Callable[[], T], what: str, *, hint: str = SLOW_CLUSTER, least: float = 0.0
+    ) -> T:
         """Give what a call gives, or raise OutOfTime, which says ``what`` took so long.
 
         It has ``least`` seconds, however late it is. A call that is given up goes on by itself,
         in a thread that keeps nobody from ending.
         """
-        if not self.left and time.monotonic() - self._last > PAUSE:
+        if not self.left and time.monotonic() - self._last > RETRY_PAUSE:
             self.begin()
         answer: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
 

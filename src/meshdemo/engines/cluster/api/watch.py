@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.cluster.api.kube import Kube
 
-PAUSE = 0.5
+WATCH_PAUSE = 0.5
 """Seconds until one looks without having been rung for: some facts are only a matter of time."""
 SETTLE = 0.02
 """Seconds in which events that come together are taken for one."""
@@ -31,9 +31,9 @@ class Bell:
         self._rings.put(None)
 
     def wait(self, timeout: float) -> None:
-        """Return at the next change, and at the latest after ``PAUSE`` or ``timeout``."""
+        """Return at the next change, and at the latest after ``WATCH_PAUSE`` or ``timeout``."""
         try:
-            self._rings.get(timeout=max(0.0, min(PAUSE, timeout)))
+            self._rings.get(timeout=max(0.0, min(WATCH_PAUSE, timeout)))
         except queue.Empty:
             return
         time.sleep(SETTLE)

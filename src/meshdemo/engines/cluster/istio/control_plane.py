@@ -22,7 +22,7 @@ ADMISSION = "admissionregistration.k8s.io/v1"
 ISTIOD = "app=istiod"
 INJECTOR = "app=sidecar-injector"
 TAG = "istio.io/tag"
-MESH = "istio"
+MESH_CONFIG = "istio"
 """The ConfigMap beside istiod with the settings of the mesh."""
 RECORD = "meshdemo-istio"
 """The ConfigMap beside istiod that says that we installed it."""
@@ -128,7 +128,7 @@ def default_exports(kube: Kube, namespace: str) -> dict[str, list[str]]:
     that may not be read, or of a revision's own, it is taken to be as usual.
     """
     try:
-        found = kube.get("v1", "ConfigMap", MESH, namespace) or {}
+        found = kube.get("v1", "ConfigMap", MESH_CONFIG, namespace) or {}
         mesh = yaml.safe_load((found.get("data") or {}).get("mesh") or "")
     except (Forbidden, yaml.YAMLError):
         return {}

@@ -30,29 +30,33 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.options import Download
 
-OFFICIAL = "https://github.com/istio/istio/releases/download"
+OFFICIAL_RELEASES = "https://github.com/istio/istio/releases/download"
 MIRROR_VARIABLE = "MESHDEMO_ISTIOCTL_MIRROR"
 MEMBER = "istioctl"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 MOST_BYTES = 400_000_000
 """Far above an istioctl, packed or not, and below what fills a disk."""
 BROKEN = (tarfile.TarError, OSError, EOFError, ValueError, zlib.error)
 """What comes of an archive that is none."""
-CHUNK = 1 << 20
-VERSION = re.compile(r"\d+\.\d+\.\d+(-[\w.]+)?")
+DOWNLOAD_CHUNK = 1 << 20
+RELEASE = re.compile(r"\d+\.\d+\.\d+(-[\w.]+)?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
-SYSTEMS = {"Linux": "linux", "Darwin": "osx"}
+RELEASE_SYSTEMS = {"Linux": "linux", "Darwin": "osx"}
 MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
-HINT = "Name another place with --istioctl-mirror, or fetch istioctl yourself and say --istioctl."
+MIRROR_HINT = (
+    "Name another place with --istioctl-mirror, or fetch istioctl yourself and say --istioctl."
+)
 
 
-def fetch(wanted: Download, folder: Path, timeout: float, official: str = OFFICIAL) -> Path:
+def fetch(
+    wanted: Download, folder: Path, timeout: float, official: str = OFFICIAL_RELEASES
+) -> Path:
     """Fetch istioctl into its place below ``folder``, unless it is there, and give its path.
 
     ``timeout`` is how many seconds a connection may say nothing.
     """
     version = wanted.version or PINNED
-    if not VERSION.fullmatch(version):
+    if not RELEASE.fullmatch(version):
         raise UsageError(f"{version!r} is not a version of Istio", hint=f"As in {PINNED}")
     target = place(version, folder)
     if target.is_file() and not wanted.sha256:
@@ -104,7 +108,7 @@ def newest(folder: Path) -> Path | None:
 
 def archive_name(version: str, system: str, machine: str) -> str:
     """Name the archive of a platform, as Istio does."""
-    place, processor = SYSTEMS.get(system), MACHINES.get(machine.lower())
+    place, processor = RELEASE_SYSTEMS.get(system), MACHINES.get(machine.lower())
     if not (place and processor):
         message = f"there is no istioctl for {system} {machine}"
         raise EnvironmentFailed(message, hint="Name one of your own with --istioctl.")
@@ -126,7 +130,7 @@ def _official_sha256(archive: str, timeout: float) -> str:
         hint = "Say the archive's checksum with --sha256: it is never taken from a mirror."
         raise EnvironmentFailed(_failure(f"{archive}.sha256", error), hint=hint) from error
     if not words or not SHA256.fullmatch(words[0].lower()):
-        raise EnvironmentFailed(f"{archive}.sha256 says no checksum", hint=HINT)
+        raise EnvironmentFailed(f"{archive}.sha256 says no checksum", hint=MIRROR_HINT)
     return words[0].lower()
 
 
@@ -135,17 +139,17 @@ def _download(source: str, archive: IO[bytes], sha256: str, timeout: float) -> N
     digest, size = hashlib.sha256(), 0
     try:
         with opened(source, _refuse_unsafe, timeout) as answer:
-            while chunk := answer.read(CHUNK):
+            while chunk := answer.read(DOWNLOAD_CHUNK):
                 size += len(chunk)
                 if size > MOST_BYTES:
-                    raise EnvironmentFailed(f"{source} does not end", hint=HINT)
+                    raise EnvironmentFailed(f"{source} does not end", hint=MIRROR_HINT)
                 digest.update(chunk)
                 archive.write(chunk)
     except FAILURES as error:
-        raise EnvironmentFailed(_failure(source, error), hint=HINT) from error
+        raise EnvironmentFailed(_failure(source, error), hint=MIRROR_HINT) from error
     if digest.hexdigest() != sha256:
         message = f"{source} is not what it should be: SHA-256 {digest.hexdigest()}, not {sha256}"
-        raise EnvironmentFailed(message, hint=HINT)
+        raise EnvironmentFailed(message, hint=MIRROR_HINT)
 
 
 def _extract(archive: IO[bytes], target: Path, source: str) -> None:
@@ -172,12 +176,12 @@ def _member(archive: IO[bytes], source: str) -> Iterator[bytes]:
                 if found and found.size > MOST_BYTES:  # perhaps of holes, which take no room
                     raise _swollen(source)
                 data = tar.extractfile(found) if found else None
-                while chunk := data.read(CHUNK) if data else b"":
+                while chunk := data.read(DOWNLOAD_CHUNK) if data else b"":
                     yield chunk
     except BROKEN as error:
-        raise EnvironmentFailed(f"{source} is not an archive: {error}", hint=HINT) from error
+        raise EnvironmentFailed(f"{source} is not an archive: {error}", hint=MIRROR_HINT) from error
     if data is None:
-        raise EnvironmentFailed(f"{source} holds no file named {MEMBER}", hint=HINT)
+        raise EnvironmentFailed(f"{source} holds no file named {MEMBER}", hint=MIRROR_HINT)
 
 
 class _Bounded:
@@ -197,14 +201,14 @@ class _Bounded:
 
 def _swollen(source: str) -> EnvironmentFailed:
     message = f"{source} unpacks to more than {MOST_BYTES:,} bytes, which is not a {MEMBER}"
-    return EnvironmentFailed(message, hint=HINT)
+    return EnvironmentFailed(message, hint=MIRROR_HINT)
 
 
 def _refuse_unsafe(url: str) -> None:
     parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS):
         return
-    raise EnvironmentFailed(f"{url} is not https, so it is not fetched", hint=HINT)
+    raise EnvironmentFailed(f"{url} is not https, so it is not fetched", hint=MIRROR_HINT)
 
 
 def _failure(url: str, error: Exception) -> str:

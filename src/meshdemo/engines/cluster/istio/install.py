@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SETTLING = 30.0
 """Seconds that webhooks may take after istiod is there, in which it writes their certificates."""
-FETCH_SECONDS = 30.0
+SILENCE_SECONDS = 30.0
 """How long a host that serves istioctl may say nothing."""
 BROKEN_HINT = "Look at it with meshdemo doctor, or install it anew: meshdemo install --force"
 RIGHTS_HINT = "To install Istio takes an administrator's rights: meshdemo doctor"
@@ -50,7 +50,7 @@ def found_or_fetched(settings: Settings, options: MeshOptions, mesh: str = "") -
         return istioctl.find(settings.istioctl, mesh=mesh)
     from meshdemo.engines.cluster.istio import download  # noqa: PLC0415 - few download
 
-    path = download.fetch(options.download, download.cache(), FETCH_SECONDS)
+    path = download.fetch(options.download, download.cache(), SILENCE_SECONDS)
     return istioctl.probe(path, "--download-istioctl", mesh)
 
 
@@ -177,7 +177,8 @@ class Installation:
             path, source = ctl.found.path, first[1]
             self.notify(
                 f"istioctl {ctl.found.version} is at {path}. The next command takes the one of "
-                f"{source}, unless you name it: --istioctl {path} or {istioctl.VARIABLE}={path}",
+                f"{source}, unless you name it: --istioctl {path} "
+                f"or {istioctl.ISTIOCTL_VARIABLE}={path}",
                 always=True,
             )
         return ctl

@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.options import MeshOptions
 
-VARIABLE = "MESHDEMO_ISTIOCTL"
+ISTIOCTL_VARIABLE = "MESHDEMO_ISTIOCTL"
 DEFAULT_NAMESPACE = "istio-system"
 DEFAULT_REVISION = "default"
-PROBE_SECONDS = 20
+VERSION_SECONDS = 20
 """How long it may take to say its own version: a first read of 100 MB from a slow disk."""
 ASK_SECONDS = 30
 """How long a question to the cluster may take; with a cluster that answers it is below one."""
 ANALYZE_SECONDS = 10
 """How long an analysis may take, which nobody waits for; half a second is usual."""
-GRACE_SECONDS = 60
+APPLY_SECONDS = 60
 """What an install takes beside waiting: fetching nothing, it applies a few hundred objects."""
 
 
@@ -72,8 +72,8 @@ def find(
 
 def foremost(environment: Mapping[str, str] = os.environ) -> tuple[Path, str] | None:
     """Give the path and the source of the istioctl that is taken unless one is named."""
-    if named := environment.get(VARIABLE):
-        return absolute(expand(named)), VARIABLE
+    if named := environment.get(ISTIOCTL_VARIABLE):
+        return absolute(expand(named)), ISTIOCTL_VARIABLE
     return next(_places(None, environment), None)
 
 
@@ -90,7 +90,7 @@ def _probed(path: Path, source: str) -> Found | str:
     """Give what was found out, or what is wrong: one that hangs is waited for only once."""
     argv = [str(path), "version", "--remote=false", "-o", "json"]
     try:
-        said = shell.run(argv, timeout=PROBE_SECONDS).stdout
+        said = shell.run(argv, timeout=VERSION_SECONDS).stdout
     except shell.CommandFailed as error:
         return f"istioctl does not run: {error.message}"
     version = str(_object(said).get("clientVersion", {}).get("version", ""))
@@ -111,19 +111,24 @@ def ways_out(mesh: str = "", *, instead: bool = False, of: Path | None = None) -
     version = mesh if can_be_fetched(mesh) else PINNED
     fetch = f"meshdemo install --download-istioctl {version}"
     if not instead:
-        return f"Type: {fetch}. Or name one with --istioctl or {VARIABLE}, or put it on PATH."
+        return (
+            f"Type: {fetch}. Or name one with --istioctl or {ISTIOCTL_VARIABLE}, or put it on PATH."
+        )
     try:
         place = download.place(version)
     except EnvironmentFailed as error:
-        return f"Name another with --istioctl or {VARIABLE}. To fetch one: {error.hint}"
-    name = f"name it, by --istioctl {place} or {VARIABLE}={place}"
+        return f"Name another with --istioctl or {ISTIOCTL_VARIABLE}. To fetch one: {error.hint}"
+    name = f"name it, by --istioctl {place} or {ISTIOCTL_VARIABLE}={place}"
     if place == of:
         return f"Remove that file. Then type: {fetch}; and {name}"
     return f"It was fetched before: {name}" if place.exists() else f"Type: {fetch}; then {name}"
 
 
 def _places(chosen: str | None, environment: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
-    for name, source in ((chosen, "--istioctl"), (environment.get(VARIABLE), VARIABLE)):
+    for name, source in (
+        (chosen, "--istioctl"),
+        (environment.get(ISTIOCTL_VARIABLE), ISTIOCTL_VARIABLE),
+    ):
         if name:
             path = expand(name)
             if not shell.is_executable(path):
@@ -168,7 +173,7 @@ class Istioctl:
         """Install Istio; give what it says, as it comes. It waits for its own Deployments."""
         wait = ["--readiness-timeout", f"{timeout:g}s"]
         argv = [*self._argv("install"), "-y", *options.arguments, *wait]
-        return _without_logo(shell.stream(argv, timeout=timeout + GRACE_SECONDS))
+        return _without_logo(shell.stream(argv, timeout=timeout + APPLY_SECONDS))
 
     def verify_install(self) -> shell.Result:
         """Run the check of releases that have one; its exit status is the caller's to judge."""

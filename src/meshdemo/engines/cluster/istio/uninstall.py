@@ -9,11 +9,13 @@ from meshdemo.engines.cluster.api.time_budget import OutOfTime
 from meshdemo.engines.cluster.istio import control_plane
 from meshdemo.engines.cluster.istio.control_plane import ADMISSION
 from meshdemo.engines.cluster.istio.install import RIGHTS_HINT
-from meshdemo.engines.cluster.istio.verification import CRD, CRDS, NETWORKING
+from meshdemo.engines.cluster.istio.verification import CRD, CRDS
 from meshdemo.engines.cluster.objects import foreign_objects
 from meshdemo.engines.cluster.pods.status import is_injected
 from meshdemo.engines.results import Check
 from meshdemo.errors import EnvironmentFailed, TimedOut
+from meshdemo.objects.kinds import NETWORKING_API
+from meshdemo.objects.model import RULE_KINDS
 from meshdemo.system import waiting
 
 if TYPE_CHECKING:
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.cluster.istio.install import FindIstioctl
     from meshdemo.engines.protocol import Notify
 
-RULES = ("VirtualService", "DestinationRule")
-IN_EACH_NAMESPACE = "istio.io/config=true"
+ROOT_CERTIFICATES = "istio.io/config=true"
 """The label of the ConfigMaps, such as its CA's certificate, that istiod writes everywhere. It
 never takes them away again, nor does ``istioctl uninstall --purge``."""
 INSTALLER = "install.operator.istio.io/owning-resource"
@@ -95,7 +96,7 @@ class Removal:
         ``places`` are the namespaces in which Istios of ours have their gateways.
         """
         pods = (pod for pod in self.kube.list("v1", "Pod") if is_injected(pod))
-        rules = (r for kind in RULES for r in self.kube.list(f"{NETWORKING}/v1beta1", kind))
+        rules = (r for kind in reversed(RULE_KINDS) for r in self.kube.list(NETWORKING_API, kind))
         for item in (*(pod for pod in pods if not _is_gateway(pod, places)), *rules):
             if "deletionTimestamp" not in item["metadata"] and not self.ours(item):
                 yield item
@@ -123,7 +124,7 @@ class Removal:
         pods = self._gone("istiod has ended", lambda: not self._istiod_pods(namespace))
         if not pods.ok:
             return pods
-        for item in self.kube.list("v1", "ConfigMap", labels=IN_EACH_NAMESPACE):
+        for item in self.kube.list("v1", "ConfigMap", labels=ROOT_CERTIFICATES):
             metadata = item["metadata"]
             self.kube.delete("v1", "ConfigMap", metadata["name"], metadata["namespace"])
         return Check("no ConfigMap of istiod is left", ok=True)
@@ -199,5 +200,5 @@ def _is_left_by_istio(item: Json) -> bool:
         item.get("type") == CA
         or ELECTION in annotations
         or BASE in labels.items()
-        or IN_EACH_NAMESPACE in (f"{name}={value}" for name, value in labels.items())
+        or ROOT_CERTIFICATES in (f"{name}={value}" for name, value in labels.items())
     )

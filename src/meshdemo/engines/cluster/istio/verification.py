@@ -14,9 +14,10 @@ from meshdemo.engines.cluster.api.time_budget import OutOfTime
 from meshdemo.engines.cluster.istio import control_plane
 from meshdemo.engines.cluster.istio.control_plane import ADMISSION, ControlPlane, image_version
 from meshdemo.engines.cluster.istio.istioctl import DEFAULT_REVISION, Istioctl, Versions
-from meshdemo.engines.cluster.pods.status import SIDECAR
+from meshdemo.engines.cluster.pods.status import SIDECAR_CONTAINER
 from meshdemo.engines.results import Check
 from meshdemo.errors import EnvironmentFailed, TimedOut
+from meshdemo.objects.kinds import NETWORKING_API
 from meshdemo.objects.labels import INJECT_LABEL, REVISION_LABEL
 from meshdemo.system import waiting
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from meshdemo.engines.cluster.api.kube import Json, Kube
 
 CRD = "apiextensions.k8s.io/v1"
-NETWORKING = "networking.istio.io"
 CRDS = ("destinationrules.networking.istio.io", "virtualservices.networking.istio.io")
 GATEWAYS = "istio in (ingressgateway, egressgateway)"
 NOT_ALLOWED, NOT_ASKED = "not allowed to see", "not allowed to ask"
@@ -249,7 +249,7 @@ def sidecar(pod: Mapping[str, Any]) -> Json | None:
     """Give the sidecar among a pod's containers, also if it is a native one."""
     spec = pod.get("spec") or {}
     every = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
-    return next((container for container in every if container["name"] == SIDECAR), None)
+    return next((container for container in every if container["name"] == SIDECAR_CONTAINER), None)
 
 
 def probe_pod(namespace: str, revision: str) -> Json:
@@ -268,7 +268,7 @@ def probe_pod(namespace: str, revision: str) -> Json:
 def probe_rule(namespace: str) -> Json:
     """Write a rule that the CRD allows and istiod does not: it says no destination."""
     return {
-        "apiVersion": f"{NETWORKING}/v1beta1",
+        "apiVersion": NETWORKING_API,
         "kind": "VirtualService",
         "metadata": {"name": PROBE, "namespace": namespace},
         "spec": {"hosts": [f"{PROBE}.invalid"], "http": [{}]},
@@ -276,7 +276,7 @@ def probe_rule(namespace: str) -> Json:
 
 
 def _serves(kube: Kube, kind: str) -> bool:
-    return kube.resource(f"{NETWORKING}/v1beta1", kind) is not None
+    return kube.resource(NETWORKING_API, kind) is not None
 
 
 def _established(crd: Mapping[str, Any] | None) -> bool:

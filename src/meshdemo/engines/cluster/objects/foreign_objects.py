@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.cluster.api.kube import Json, Kube, Resource
 
-DERIVED = frozenset(
+DERIVED_KINDS = frozenset(
     {"Endpoints", "EndpointSlice", "Event", "PodMetrics", "Lease", "ControllerRevision"}
 )
 """Kinds that the cluster writes by itself, some of them with the labels of what they come from."""
@@ -29,9 +29,9 @@ IN_EACH_NAMESPACE = frozenset(
     }
 )
 """What the cluster and Istio put into namespaces, and nobody misses."""
-TOKEN = "kubernetes.io/service-account-token"  # noqa: S105 - the type of a Secret
+TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 - the type of a Secret
 """The Secrets that Kubernetes before 1.24 writes for each ServiceAccount."""
-SHOWN = 10
+MOST_SHOWN = 10
 UNSEEN_HINT = "Once these can be listed, run `meshdemo down` again: kubectl get apiservices"
 
 
@@ -56,10 +56,10 @@ class Neighbours:
     def against_removal(self, namespace: str) -> Check | None:
         """Say why the namespace has to stay; None if it need not."""
         if self.titles:
-            detail = f"kept, others have objects in it: {', '.join(self.titles[:SHOWN])}"
+            detail = f"kept, others have objects in it: {', '.join(self.titles[:MOST_SHOWN])}"
             return Check(f"namespace {namespace} is not ours alone", ok=True, detail=detail)
         if self.unseen:
-            unseen = ", ".join(self.unseen[:SHOWN])
+            unseen = ", ".join(self.unseen[:MOST_SHOWN])
             detail = f"kept, others may have objects in it that cannot be listed: {unseen}"
             name = f"namespace {namespace} is ours alone"
             return Check(name, ok=False, detail=detail, hint=UNSEEN_HINT)
@@ -93,7 +93,7 @@ def of(kube: Kube, known: Kinds, namespace: str, is_ours: Callable[[Json], bool]
     asked = [
         (version, resource)
         for version, resource in known.known
-        if resource.namespaced and resource.kind not in DERIVED
+        if resource.namespaced and resource.kind not in DERIVED_KINDS
     ]
 
     def list_all(kind: tuple[str, Resource]) -> list[Json] | None:
@@ -130,5 +130,5 @@ def _stays(item: Json) -> bool:
         not metadata.get("ownerReferences")
         and not metadata.get("deletionTimestamp")
         and (item["kind"], metadata["name"]) not in IN_EACH_NAMESPACE
-        and item.get("type") != TOKEN
+        and item.get("type") != TOKEN_TYPE
     )

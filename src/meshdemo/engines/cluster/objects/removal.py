@@ -13,12 +13,12 @@ from meshdemo.engines.cluster.api.connection import CONFLICT, Denied, Forbidden
 from meshdemo.engines.cluster.api.time_budget import OutOfTime
 from meshdemo.engines.cluster.objects import foreign_objects
 from meshdemo.engines.cluster.objects.apply import is_ours, owner
-from meshdemo.engines.cluster.objects.foreign_objects import DERIVED, SHOWN, title
+from meshdemo.engines.cluster.objects.foreign_objects import DERIVED_KINDS, MOST_SHOWN, title
 from meshdemo.engines.cluster.pods import status
 from meshdemo.engines.results import Change, Check
 from meshdemo.errors import EnvironmentFailed, TimedOut
 from meshdemo.objects.labels import RUN_LABEL
-from meshdemo.objects.model import WORKLOAD_KINDS
+from meshdemo.objects.model import RULE_KINDS, WORKLOAD_KINDS
 from meshdemo.system import waiting
 
 if TYPE_CHECKING:
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     from meshdemo.engines.protocol import Notify
     from meshdemo.objects.model import Object
 
-GRACE = 2
+GRACE_SECONDS = 2
 """Seconds that a pod may take to end, unless it says how many it needs: many an app, like the
 walkthrough's own, ignores SIGTERM as process 1, and would take all of its 30."""
 NOT_CHOSEN = 30
 """The seconds that the server fills in where a pod does not say how many it needs."""
 PAUSE, LONGEST_PAUSE = 0.05, 0.5
-QUIET = 4.0
+SILENT_SECONDS = 4.0
 """Seconds after which it is said which pods are waited for: GRACE has ended the others by then."""
-FIRST = ("VirtualService", "DestinationRule")
+RULES_FIRST = tuple(reversed(RULE_KINDS))
 LAST = ("Namespace",)
 MAKERS = WORKLOAD_KINDS - {"Pod"}
 """The kinds that make pods, and go after them."""
-MADE = ("Service", "Deployment", *FIRST)
+MADE = ("Service", "Deployment", *RULES_FIRST)
 """Kinds of which every run has some: who may not see these cannot tell whether they are gone."""
-HINT = "Run `meshdemo down` again, or give it longer with --timeout."
+DOWN_AGAIN_OR_LONGER = "Run `meshdemo down` again, or give it longer with --timeout."
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Removal:
         for space in spaces:
             yield self._remove_namespace(space)
         if kept := self._kept():
-            detail = ", ".join(kept[:SHOWN]) + (" ..." if len(kept) > SHOWN else "")
+            detail = ", ".join(kept[:MOST_SHOWN]) + (" ..." if len(kept) > MOST_SHOWN else "")
             yield Check("what others made is left", ok=True, detail=detail)
 
     def delete(self, objects: Iterable[Object]) -> tuple[Change, ...]:
@@ -114,7 +114,7 @@ class Removal:
         return [
             item
             for item in unique.values()
-            if item["kind"] not in DERIVED and not item["metadata"].get("ownerReferences")
+            if item["kind"] not in DERIVED_KINDS and not item["metadata"].get("ownerReferences")
         ]
 
     @cached_property
@@ -138,7 +138,7 @@ class Removal:
 
     def _summary(self, objects: Sequence[Json]) -> str:
         wide = [title(item) for item in objects if not item["metadata"].get("namespace")]
-        shown = ", ".join(wide[:SHOWN]) + (" ..." if len(wide) > SHOWN else "")
+        shown = ", ".join(wide[:MOST_SHOWN]) + (" ..." if len(wide) > MOST_SHOWN else "")
         return f"{self.removed} removed" + (f", also cluster-wide: {shown}" if wide else "")
 
     def _delete(self, live: Json) -> bool:
@@ -151,7 +151,7 @@ class Removal:
         if makes_pods:
             self._end_pods(live)
         if live["kind"] == "Pod" and not _own_grace(live):
-            options["gracePeriodSeconds"] = GRACE
+            options["gracePeriodSeconds"] = GRACE_SECONDS
         try:
             deleted = self.kube.delete(
                 live["apiVersion"], live["kind"], metadata["name"],
@@ -176,7 +176,7 @@ class Removal:
 
     def _wait_for_pods(self) -> list[str]:
         left: list[Json] = []
-        patience = [time.monotonic() + QUIET]
+        patience = [time.monotonic() + SILENT_SECONDS]
 
         def gone() -> bool:
             left[:] = [
@@ -229,7 +229,7 @@ class Removal:
             if seconds := _own_grace(pod):
                 self.notify(f"{title(pod)} may take the {seconds} s to end that it asks for")
             else:
-                self._end(pod, GRACE)
+                self._end(pod, GRACE_SECONDS)
 
     def _end(self, pod: Json, seconds: int) -> None:
         metadata = pod["metadata"]
@@ -269,7 +269,13 @@ def _makers(pod: Json) -> set[str]:
 def _check(name: str, left: Sequence[str], detail: str) -> Check:
     if not left:
         return Check(name, ok=True, detail=detail)
-    return Check(name, ok=False, detail=f"still there: {', '.join(left)}", hint=HINT, late=True)
+    return Check(
+        name,
+        ok=False,
+        detail=f"still there: {', '.join(left)}",
+        hint=DOWN_AGAIN_OR_LONGER,
+        late=True,
+    )
 
 
 def _own_grace(pod: Json) -> int:
@@ -280,4 +286,4 @@ def _own_grace(pod: Json) -> int:
 
 def _order(item: Json) -> int:
     """Sort the rules first, a VirtualService before the subsets that it speaks of."""
-    return FIRST.index(item["kind"]) if item["kind"] in FIRST else len(FIRST)
+    return RULES_FIRST.index(item["kind"]) if item["kind"] in RULES_FIRST else len(RULES_FIRST)

@@ -26,7 +26,7 @@ PULL_ERROR, PULL_PAUSE = "ErrImagePull", "ImagePullBackOff"
 NEVER_PULLED = frozenset({"ErrImageNeverPull", "InvalidImageName"})
 PULL = NEVER_PULLED | {PULL_ERROR, PULL_PAUSE}
 CONFIG = frozenset({"CreateContainerConfigError", "RunContainerError", "CreateContainerError"})
-CRASHES = 2
+CRASHES_WORTH_A_WORD = 2
 """So many ends in a row are worth a word."""
 CRASHES_IN_VAIN = 4
 """So many are no bad luck at the start: with Kubernetes' pauses they take half a minute, in which
@@ -43,7 +43,7 @@ NO_PROGRAM = re.compile(
 PASSING = re.compile(f"exceeded quota|{rejections.WEBHOOK_DOWN}")
 """Why no pod can be created now, and perhaps soon: others end, and istiod comes back."""
 REJECTION = re.compile(r"rejected: ([^\t]+)")
-LONGEST = 400
+LONGEST_REASON = 400
 """Characters of Envoy's reason that are shown."""
 TOLD_BY_EVENTS = ("StatefulSet", "DaemonSet", "Job")
 """The kinds that have no condition for a pod that cannot be created."""
@@ -92,7 +92,7 @@ def _of_pod(live: Json, now: datetime, events: Events) -> Iterator[Cause]:
             yield from _of_waiting(spec, state, waiting)
         elif not init and (ended := current.get("terminated")):
             yield from _of_ends(spec["name"], state, ended, previous=False)
-        elif spec["name"] == status.SIDECAR and (running := current.get("running")):
+        elif spec["name"] == status.SIDECAR_CONTAINER and (running := current.get("running")):
             late = _seconds(running.get("startedAt"), now) > SIDECAR_START
             if late and not state.get("started" if init else "ready"):
                 yield _of_sidecar(spec["name"])
@@ -136,7 +136,7 @@ def _of_waiting(spec: Json, state: Json, waiting: Json) -> Iterator[Cause]:
 def _of_ends(name: str, state: Json, ended: Json, *, previous: bool) -> Iterator[Cause]:
     """Judge a container that has ended; it may be half a minute until it is said to be waiting."""
     ends = state.get("restartCount", 0) + 1
-    if ends >= CRASHES:
+    if ends >= CRASHES_WORTH_A_WORD:
         message = f"{name} ends each time it is started, last with status {ended.get('exitCode')}"
         yield Cause(message, CORRECT, name, previous, final=ends >= CRASHES_IN_VAIN)
 
@@ -144,7 +144,11 @@ def _of_ends(name: str, state: Json, ended: Json, *, previous: bool) -> Iterator
 def of_end(pod: Json, live: Json) -> Cause | None:
     """Say how a pod of a workload has failed, if it is not merely tried once more."""
     found = live.get("status") or {}
-    final = live["kind"] == "Pod" or found.get("failed", 0) >= CRASHES or _has(found, "Failed")
+    final = (
+        live["kind"] == "Pod"
+        or found.get("failed", 0) >= CRASHES_WORTH_A_WORD
+        or _has(found, "Failed")
+    )
     if not final or (pod.get("status") or {}).get("phase") != "Failed":
         return None
     for spec, state, _ in status.container_statuses(pod):
@@ -188,7 +192,7 @@ def _of_events(live: Json, events: Sequence[Json]) -> Cause | None:
     ]
     latest = max(found, key=_moment, default={})
     times = latest.get("count") or (latest.get("series") or {}).get("count") or 1
-    if latest.get("reason") != NOT_CREATED or times < CRASHES:
+    if latest.get("reason") != NOT_CREATED or times < CRASHES_WORTH_A_WORD:
         return None
     return _not_created(str(latest.get("message", "")))
 
@@ -206,7 +210,7 @@ def _moment(event: Json) -> tuple[str, bool]:
 def rejection(lines: list[str]) -> str:
     """Find in a sidecar's log what Envoy has against its configuration."""
     found = [match[1] for line in lines if (match := REJECTION.search(line))]
-    return found[-1][:LONGEST] if found else ""
+    return found[-1][:LONGEST_REASON] if found else ""
 
 
 def is_wrong_platform(lines: list[str]) -> bool:

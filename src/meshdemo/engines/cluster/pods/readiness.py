@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 STEADY = 2.0
 """Seconds in which a container that ends at once is seen to have ended: a kubelet looks each."""
-QUIET = 3.0
+PROGRESS_SECONDS = 3.0
 """Seconds between two words on how it goes: states that pass by are not worth one."""
 MORE_TIME = "Give it longer with --timeout."
 
@@ -46,7 +46,7 @@ class Wait:
         return max(0.0, self.deadline - time.monotonic())
 
     def say(self, text: str) -> None:
-        if text != self._said and time.monotonic() - self._spoke > QUIET:
+        if text != self._said and time.monotonic() - self._spoke > PROGRESS_SECONDS:
             self._said, self._spoke = text, time.monotonic()
             self.notify(text)
 

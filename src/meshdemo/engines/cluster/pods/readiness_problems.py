@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from meshdemo.engines.cluster.api import rejections
 from meshdemo.engines.cluster.api.connection import Forbidden
 from meshdemo.engines.cluster.pods import failure_causes, logs, status
+from meshdemo.engines.results import LAST_LINES
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
@@ -24,9 +25,8 @@ if TYPE_CHECKING:
     from meshdemo.engines.protocol import Notify
     from meshdemo.objects.model import Object
 
-LASTING = 2.0
+LASTING_SECONDS = 2.0
 """Seconds after which a cause holds: that of a former template goes with its pods before that."""
-LAST_LINES = 10
 LOG_PAUSE = 5.0
 """Seconds between two looks into the log of a sidecar that does not get ready."""
 
@@ -88,7 +88,7 @@ class ReadinessProblems:
             self._told.pop(about, None)
             return None
         since = self._since.setdefault(about, time.monotonic())
-        return cause if time.monotonic() - since >= LASTING else None
+        return cause if time.monotonic() - since >= LASTING_SECONDS else None
 
     def _events(self, live: Json) -> list[Json]:
         """Give the events of a namespace, where only they tell why something is not there."""
@@ -112,14 +112,14 @@ class ReadinessProblems:
     def _rejection(self, pod: Json, cause: Cause) -> EnvironmentFailed | None:
         """Say that a sidecar will never take what istiod sends, if its log says so by now."""
         name = pod["metadata"]["name"]
-        if cause.container != status.SIDECAR or not self._is_due(name):
+        if cause.container != status.SIDECAR_CONTAINER or not self._is_due(name):
             return None
         if not (why := failure_causes.rejection(self._last_lines(pod, cause))):
             return None
         return EnvironmentFailed(
             f"{_title(pod)}: {cause.message}: Envoy rejects what istiod sends: {why}",
             hint="istiod's configuration does not fit this proxy image; see "
-            f"meshdemo logs {name} -c {status.SIDECAR}",
+            f"meshdemo logs {name} -c {status.SIDECAR_CONTAINER}",
         )
 
     def _is_due(self, pod: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.cluster.pods import failure_causes, status
+from meshdemo.objects.labels import TEMPLATE_HASH_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,13 +20,13 @@ UNCHANGING = ("Pod", "Job")
 """The kinds whose pods cannot be changed, only made anew under another name."""
 BY_HAND = "OnDelete"
 """The update strategy in which old pods stay until somebody deletes them."""
-HASHES = (status.HASH, failure_causes.REVISION)
+HASHES = (TEMPLATE_HASH_LABEL, failure_causes.REVISION)
 """The labels that say of which template a pod is."""
 
 
 def is_done(live: Json, pods: Sequence[Json]) -> bool:
     """Tell whether a workload has all pods that it wants; ``pods`` are its own."""
-    return is_observed(live) and _JUDGES[live["kind"]](live, pods)
+    return is_observed(live) and _DONE_BY_KIND[live["kind"]](live, pods)
 
 
 def is_observed(live: Json) -> bool:
@@ -116,7 +117,7 @@ def _to_update(live: Json, wanted: int) -> int:
     return wanted - partition
 
 
-_JUDGES: dict[str, Callable[[Json, Sequence[Json]], bool]] = {
+_DONE_BY_KIND: dict[str, Callable[[Json, Sequence[Json]], bool]] = {
     "Pod": _is_up,
     "Job": _is_at_work,
     "Deployment": _is_rolled_out,
@@ -125,5 +126,5 @@ _JUDGES: dict[str, Callable[[Json, Sequence[Json]], bool]] = {
     "ReplicaSet": _is_complete,
     "ReplicationController": _is_complete,
 }
-AWAITED = frozenset(_JUDGES)
+AWAITED = frozenset(_DONE_BY_KIND)
 """The kinds that start pods at once; a CronJob does not."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.results import Container, Pod
-from meshdemo.objects.labels import INJECTED
+from meshdemo.objects.labels import INJECTED, TEMPLATE_HASH_LABEL
 from meshdemo.objects.model import WORKLOAD_KINDS
 
 if TYPE_CHECKING:
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.cluster.api.kube import Json
 
-SIDECAR = "istio-proxy"
-HASH = "pod-template-hash"
+SIDECAR_CONTAINER = "istio-proxy"
 PHASES = ("Running", "Pending", "Succeeded")
 CREATING = frozenset({"PodInitializing", "ContainerCreating"})
 
@@ -50,7 +49,7 @@ def is_injected(live: Json) -> bool:
     annotations = (live.get("metadata") or {}).get("annotations") or {}
     spec = live.get("spec") or {}
     containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
-    return INJECTED in annotations or any(c.get("name") == SIDECAR for c in containers)
+    return INJECTED in annotations or any(c.get("name") == SIDECAR_CONTAINER for c in containers)
 
 
 def workload(live: Json) -> str:
@@ -66,7 +65,7 @@ def owner(live: Json) -> tuple[str, str]:
     metadata = live["metadata"]
     for owner in metadata.get("ownerReferences") or ():
         kind, name = str(owner.get("kind")), str(owner.get("name"))
-        template_hash = (metadata.get("labels") or {}).get(HASH)
+        template_hash = (metadata.get("labels") or {}).get(TEMPLATE_HASH_LABEL)
         if kind == "ReplicaSet" and template_hash:
             return "Deployment", name.removesuffix(f"-{template_hash}")
         if kind in WORKLOAD_KINDS:
@@ -148,6 +147,6 @@ def _containers(live: Json) -> Iterator[Container]:
             ready=bool(state.get("ready")),
             restarts=state.get("restartCount", 0),
             init=init,
-            sidecar=spec["name"] == SIDECAR or (init and _is_native(spec)),
+            sidecar=spec["name"] == SIDECAR_CONTAINER or (init and _is_native(spec)),
             reason=_reason(state.get("state") or {}),
         )

@@ -27,7 +27,7 @@ Targets: TypeAlias = "tuple[tuple[str, int], ...]"
 
 RULE_PATHS = {"VirtualService": "virtual-service", "DestinationRule": "destination-rule"}
 """The last part but one of the name that istiod gives a rule in the metadata."""
-VIRTUAL_SERVICE = re.compile(r"/namespaces/([^/]+)/virtual-service/([^/]+)$")
+VIRTUAL_SERVICE_ORIGIN = re.compile(r"/namespaces/([^/]+)/virtual-service/([^/]+)$")
 NOT_SIMPLE = ("port", "gateways", "sourceLabels", "sourceNamespace")
 """Conditions of a match that istiod decides for each sidecar: a route may be left out."""
 
@@ -128,7 +128,7 @@ def _configs(dump: Json, name: str) -> Iterator[Json]:
 
 def _virtual_service(part: Json) -> tuple[str, str] | None:
     """Give namespace and name of the VirtualService that a route comes from."""
-    said = VIRTUAL_SERVICE.search(_origin(part))
+    said = VIRTUAL_SERVICE_ORIGIN.search(_origin(part))
     return (said[1], said[2]) if said else None
 
 

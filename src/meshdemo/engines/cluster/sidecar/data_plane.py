@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from meshdemo.engines.cluster.api import remote_exec as remote
 from meshdemo.engines.cluster.namespace_view import target
 from meshdemo.engines.cluster.sidecar.config_dump import Dump
+from meshdemo.engines.results import ANSWERS_IN_A_ROW
 from meshdemo.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
@@ -34,9 +35,7 @@ LOOK_LIMIT = 5
 """Seconds that the sidecar may take to show its configuration, and an app to answer."""
 GUESS_LIMIT = 1
 """Seconds for an app that may not speak HTTP: it need not say anything."""
-IN_A_ROW = 20
-"""So many answers in a row: with two pods, one of which refuses, that happens once in a million."""
-PAUSE = 0.05
+DUMP_PAUSE = 0.05
 
 DUMPS = """\
 exec 3<&0
@@ -49,19 +48,19 @@ done
 n=$((n+1)); sleep {pause} 2>/dev/null || sleep 1
 done &
 {held}"""
-ANSWERS = """\
+ANSWER_LOOP = """\
 i=0
 while [ "$i" -lt {count} ]; do echo {url}; i=$((i+1)); done |
 curl -q -g -s --max-time {limit} -w '\\n{mark} %{{http_code}} %{{num_connects}}\\n' -K -
 curl -q -g -s --noproxy '*' --max-time {limit} {clusters} | grep -F {cluster}
 """
-STARTING = re.compile(
+NO_ANSWER_YET = re.compile(
     rb"upstream connect error|no healthy upstream|^upstream request timeout", re.IGNORECASE
 )
 """What a sidecar says in place of an app that does not answer."""
-REFUSED = re.compile(rb"connection failure|no healthy upstream", re.IGNORECASE)
+NO_CONNECTION = re.compile(rb"connection failure|no healthy upstream", re.IGNORECASE)
 """What it says in place of one that does not even listen."""
-FAILED = re.compile(rb"curl: \((\d+)\)\s*$")
+CURL_FAILED = re.compile(rb"curl: \((\d+)\)\s*$")
 SLOW = 28
 """What curl ends with if a sidecar has not shown all of its configuration in time."""
 NO_CURL = "it has no curl"
@@ -95,8 +94,8 @@ class Place:
         """Ask it often."""
         line = shlex.quote(f'url = "{self.url}"')
         limit = LOOK_LIMIT if self.is_http else GUESS_LIMIT
-        return ANSWERS.format(
-            count=IN_A_ROW,
+        return ANSWER_LOOP.format(
+            count=ANSWERS_IN_A_ROW,
             url=line,
             limit=limit,
             mark=mark,
@@ -110,7 +109,7 @@ class Place:
         for body, status, connects in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
             if status == b"000" and (self.is_http or connects == b"0"):
                 return "no connection"
-            sign = STARTING if self.is_http else REFUSED
+            sign = NO_ANSWER_YET if self.is_http else NO_CONNECTION
             if int(status) in (502, 503, 504) and sign.search(body):
                 return f"{int(status)} {body.decode(errors='replace').strip()[-200:]}"
         if not parts:
@@ -146,9 +145,14 @@ class DataPlane:
     def dumps(self, deadline: float) -> Iterator[Dump]:
         """Look again and again until the deadline, by one exec. Raises Unseen."""
         mark = uuid.uuid4().hex
-        times = max(1, int((deadline - time.monotonic()) / PAUSE))
+        times = max(1, int((deadline - time.monotonic()) / DUMP_PAUSE))
         script = DUMPS.format(
-            times=times, limit=LOOK_LIMIT, admin=ADMIN, mark=mark, pause=PAUSE, held=remote.HELD
+            times=times,
+            limit=LOOK_LIMIT,
+            admin=ADMIN,
+            mark=mark,
+            pause=DUMP_PAUSE,
+            held=remote.HELD,
         )
         parts = self._parts(script, f"\n{mark}\n".encode(), deadline)
         with suppress(remote.Late):
@@ -186,7 +190,7 @@ class DataPlane:
 
     def _read(self, *parts: bytes) -> Dump | None:
         """Read what curl wrote; None if the sidecar was only too slow. Raises Unseen."""
-        codes = [int(match[1]) for part in parts if (match := FAILED.search(part))]
+        codes = [int(match[1]) for part in parts if (match := CURL_FAILED.search(part))]
         if SLOW in codes:
             return None
         if codes:

@@ -25,7 +25,7 @@ LONGEST_DEBOUNCE = 10.0
 """Seconds that istiod may hold back what it sends while things change: PILOT_DEBOUNCE_MAX."""
 SETTLED = 3.0
 """Seconds after a change in which istiod has sent all that it makes of it (0.1 to 2 measured)."""
-PATIENCE = 15.0
+DETAIL_SECONDS = 15.0
 """Seconds for the details of a rule that already leads where it should: an EnvoyFilter or a setting
 of istiod's may have the last word on them, and then there is nothing to wait for."""
 ANSWER_PAUSE = 0.2
@@ -33,7 +33,7 @@ LAST_LOOK = 1.0
 """Seconds for a look at the data plane, and for whatever is under way when the time is over."""
 LISTENS = "Does the app listen on the Service's targetPort, on all addresses? meshdemo logs"
 SILENT = Cause("the pods are ready, and nothing answers", LISTENS, final=False)
-ELSEWHERE = (
+FOREIGN_RULE_HINT = (
     "That is of another namespace, and holds here because its exportTo says so, or says nothing: "
     "ask who made it."
 )
@@ -56,7 +56,7 @@ LATE = Lack("has not got the change")
 class SidecarReadiness(Wait):
     """What a test client's sidecar still lacks."""
 
-    patience: float = PATIENCE
+    patience: float = DETAIL_SECONDS
 
     @property
     def _last_look(self) -> float:
@@ -111,7 +111,9 @@ class SidecarReadiness(Wait):
                 time.sleep(ANSWER_PAUSE)
             said = f"the sidecar of {plane.target.pod} {lack.text}" if lack else ""
             if lack and lack.instead and (not self.left or self._is_in_vain(lack, began)):
-                raise EnvironmentFailed(f"{said}: it follows {lack.instead}", hint=ELSEWHERE)
+                raise EnvironmentFailed(
+                    f"{said}: it follows {lack.instead}", hint=FOREIGN_RULE_HINT
+                )
             if lack and lack.is_detail and self._is_in_vain(lack, began):
                 self.notify(f"{said}; does an EnvoyFilter change it?", always=True)
                 return

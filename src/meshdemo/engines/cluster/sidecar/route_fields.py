@@ -7,9 +7,9 @@ retries, for instance, the number is the mesh's own, and not compared.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from meshdemo.objects import durations
 from meshdemo.rules.hosts import full_name
 
 if TYPE_CHECKING:
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 Details: TypeAlias = "dict[str, Any]"
 """Each detail by the name that a person knows it by."""
 
-FAULT = "envoy.filters.http.fault"
-UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
-CODES = {
+FAULT_FILTER = "envoy.filters.http.fault"
+REDIRECT_CODES = {
     None: "MOVED_PERMANENTLY", 301: "MOVED_PERMANENTLY", 302: "FOUND", 303: "SEE_OTHER",
     307: "TEMPORARY_REDIRECT", 308: "PERMANENT_REDIRECT",
 }  # fmt: skip
@@ -67,7 +66,7 @@ def found(route: Json) -> Details:
     action = route.get("route") or {}
     details: Details = {
         **_found_match(route.get("match") or {}),
-        **_found_fault((route.get("typed_per_filter_config") or {}).get(FAULT) or {}),
+        **_found_fault((route.get("typed_per_filter_config") or {}).get(FAULT_FILTER) or {}),
         "timeout": seconds(action.get("timeout")),
         "headers": _found_headers(route, action),
         "retries": (action.get("retry_policy") or {}).get("num_retries", 0),
@@ -81,7 +80,7 @@ def found(route: Json) -> Details:
     }
     if redirect := route.get("redirect"):
         path = redirect.get("path_redirect") or redirect.get("prefix_rewrite") or ""
-        code = redirect.get("response_code", CODES[None])
+        code = redirect.get("response_code", REDIRECT_CODES[None])
         details["redirect"] = (redirect.get("host_redirect", ""), path, code)
     if direct := route.get("direct_response"):
         text = (direct.get("body") or {}).get("inline_string", "")
@@ -91,8 +90,7 @@ def found(route: Json) -> Details:
 
 def seconds(text: object) -> float:
     """Read a duration as Go writes it; 0 if there is none."""
-    parts = re.findall(r"([\d.]+)(ns|us|µs|ms|s|m|h)", str(text or ""))
-    return round(sum(float(number) * UNITS[unit] for number, unit in parts), 6)
+    return round(float(durations.seconds(str(text or "")) or 0), 6)
 
 
 def portless(cluster: str) -> str:
@@ -164,9 +162,9 @@ def _found_fault(fault: Json) -> Details:
 def _wanted_redirect(redirect: Mapping[str, Any]) -> Details:
     uri = redirect.get("uri") or redirect.get("prefixRewrite") or ""
     code = redirect.get("redirectCode") or None
-    if "%" in uri or code not in CODES:  # newer releases read more into these
+    if "%" in uri or code not in REDIRECT_CODES:  # newer releases read more into these
         return {}
-    return {"redirect": (redirect.get("authority", ""), uri, CODES[code])}
+    return {"redirect": (redirect.get("authority", ""), uri, REDIRECT_CODES[code])}
 
 
 def _wanted_mirrors(http_rule: Mapping[str, Any], namespace: str) -> Iterable[tuple[str, int]]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
 
-_JUDGES = {
+_PROBLEMS_BY_KIND = {
     "Service": service.problems,
     "Deployment": workload.problems,
     "Pod": workload.problems,
@@ -93,11 +93,11 @@ def istio_problems(objects: Sequence[Object]) -> tuple[Problem, ...]:
         problems += fields.read(item).problems
         if fields.is_known(item):
             stored = item.with_data(without_nulls(item.data))
-            problems += _JUDGES[item.kind](top(stored))
+            problems += _PROBLEMS_BY_KIND[item.kind](top(stored))
     return in_order(problems)
 
 
 def _judged(item: Object) -> Iterator[Problem]:
     yield from metadata.problems(top(item))
-    if judge := _JUDGES.get(item.kind):
+    if judge := _PROBLEMS_BY_KIND.get(item.kind):
         yield from judge(top(item))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MOST_ITEMS = 1_000
 """Of one list."""
-MOST_VALUES = 20_000
+MOST_VALUES_OF_OBJECT = 20_000
 """Of one object: a cluster takes 1.5 MiB, which is about as much."""
 MOST_OBJECTS = 1_000
 MOST_PODS = 200
@@ -39,8 +39,8 @@ def size_problems(item: Object) -> Iterator[Problem]:
         if isinstance(value, list) and len(value) > MOST_ITEMS:
             message = f"{len(value):,} items are more than the local engine takes: {MOST_ITEMS:,}"
             yield item.problem(message, *path)
-    if count > MOST_VALUES:
-        message = f"the local engine takes {MOST_VALUES:,} values in one object"
+    if count > MOST_VALUES_OF_OBJECT:
+        message = f"the local engine takes {MOST_VALUES_OF_OBJECT:,} values in one object"
         yield item.problem(f"{count:,} values are too many: {message}")
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from meshdemo.errors import Problem
     from meshdemo.objects.place import Node
 
-PORT_PARTS = ("outlierDetection", "connectionPool", "loadBalancer", "tls")
-PARTS = (*PORT_PARTS, "portLevelSettings", "tunnel", "proxyProtocol", "retryBudget")
+PORT_POLICY_FIELDS = ("outlierDetection", "connectionPool", "loadBalancer", "tls")
+POLICY_FIELDS = (*PORT_POLICY_FIELDS, "portLevelSettings", "tunnel", "proxyProtocol", "retryBudget")
 
 
 def problems(rule: Node) -> Iterator[Problem]:
@@ -66,7 +66,7 @@ def _selector_problems(spec: Node, namespace: str) -> Iterator[Problem]:
 def _policy_problems(policy: Node) -> Iterator[Problem]:
     if not policy.there:
         return
-    if all(policy[name].is_empty_list for name in PARTS):
+    if all(policy[name].is_empty_list for name in POLICY_FIELDS):
         yield policy.problem("the traffic policy is empty: at least one field must be there")
     if "tunnel" in policy and "proxyProtocol" in policy:
         yield policy.problem("tunnel and proxyProtocol cannot be set together")
@@ -74,7 +74,7 @@ def _policy_problems(policy: Node) -> Iterator[Problem]:
     for settings in policy["portLevelSettings"].items:
         if "port" not in settings:
             yield settings["port"].problem("the settings of a port need the port")
-        if not any(name in settings for name in PORT_PARTS):
+        if not any(name in settings for name in PORT_POLICY_FIELDS):
             yield settings.problem("the settings of the port are empty")
         yield from _part_problems(settings)
     yield from _tunnel_problems(policy["tunnel"])

@@ -13,17 +13,17 @@ _ARGUMENTS = rf"""
     (?: "[ ]*,[ ]*" {_STRING} )*                # more of a list
     (?: "[ ]*\][ ]* )? \)
 """
-_VALUE = re.compile(
+_FORMAT = re.compile(
     rf"(?: [^%] | % (?: % | [^%(]+% | [^%(]*\( {_ARGUMENTS} [ ]* % ) )*",
     re.VERBOSE | re.DOTALL,
 )
-_CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def problem(value: str) -> str:
     """Say what is wrong with the value of a header, or nothing."""
-    if _CONTROLS.search(value):
+    if _CONTROL_CHARACTERS.search(value):
         return f"the header value {value!r} holds a control character"
-    if not _VALUE.fullmatch(value):
+    if not _FORMAT.fullmatch(value):
         return f'the header value "{value}" has a "%" that opens no variable (%% is a percent sign)'
     return ""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PSEUDO_HEADERS = frozenset({":method", ":scheme", ":authority", ":path", ":status"})
 CLAIM = "@request.auth.claims"
-ANY = "*"
+ANY_VALUE = "*"
 """As the regex of a header that must be absent: any value (it is not RE2 syntax)."""
 
 
@@ -29,7 +29,7 @@ def match_problems(match: Node, *, in_mesh: bool) -> Iterator[Problem]:
     for part in ("headers", "withoutHeaders"):
         for name, condition in match[part].entries.items():
             yield from _header_name_problems(condition, name, in_mesh=in_mesh)
-            if part == "headers" or condition["regex"].text != ANY:
+            if part == "headers" or condition["regex"].text != ANY_VALUE:
                 yield from string_match_problems(condition)
     yield from label_problems(match["sourceLabels"])
     yield from gateway_problems(match["gateways"])

@@ -44,9 +44,9 @@ RETRY_ON = frozenset(
         "unavailable",
     ]
 )
-STATUSES = frozenset(str(int(status)) for status in HTTPStatus)
+KNOWN_STATUSES = frozenset(str(int(status)) for status in HTTPStatus)
 LARGEST_BODY = 1024 * 1024
-REDIRECT_CODES = range(300, 400)
+REDIRECT_STATUSES = range(300, 400)
 ENVOY_REDIRECT_CODES = (301, 302, 303, 307, 308)
 """Another one that Istio takes makes each sidecar reject all of its routes."""
 
@@ -62,7 +62,7 @@ def rule_problems(rule: Node, *, in_mesh: bool, is_delegate: bool) -> Iterator[P
         yield from header_problems(route["headers"])
         yield from destination_problems(route["destination"])
     yield from weight_problems(rule["route"])
-    for name, judge in _PARTS.items():
+    for name, judge in _PROBLEMS_BY_FIELD.items():
         if name in rule:
             yield from judge(rule[name])
     if "redirect" in rule:
@@ -71,7 +71,7 @@ def rule_problems(rule: Node, *, in_mesh: bool, is_delegate: bool) -> Iterator[P
 
 def redirect_limits(code: Node) -> Iterator[Problem]:
     """Refuse the code of a redirect that Istio takes and Envoy does not."""
-    if code.number in REDIRECT_CODES and code.number not in ENVOY_REDIRECT_CODES:
+    if code.number in REDIRECT_STATUSES and code.number not in ENVOY_REDIRECT_CODES:
         known = ", ".join(map(str, ENVOY_REDIRECT_CODES))
         yield code.problem(f"Istio takes {code.value}, but Envoy knows only {known}")
 
@@ -115,7 +115,7 @@ def _redirect_problems(redirect: Node, matches: Node) -> Iterator[Problem]:
     given = (uri.text, prefix.text, redirect["authority"].text, redirect["scheme"].text)
     if not any(given) and not ("port" in redirect or "derivePort" in redirect):
         yield redirect.problem("the redirect says no uri, authority, scheme or port")
-    if code.number and code.number not in REDIRECT_CODES:
+    if code.number and code.number not in REDIRECT_STATUSES:
         yield code.problem(f"{code.value} is not a valid code for a redirect, which is a 3xx")
     scheme = redirect["scheme"]
     if scheme.text not in {"", "http", "https"}:
@@ -151,7 +151,7 @@ def _retry_problems(retries: Node) -> Iterator[Problem]:
     if not retries["retryOn"].text:
         return
     for condition in retries["retryOn"].text.split(","):
-        if condition not in RETRY_ON | STATUSES:
+        if condition not in RETRY_ON | KNOWN_STATUSES:
             yield retries["retryOn"].problem(f'"{condition}" is not a valid condition for retryOn')
 
 
@@ -186,7 +186,7 @@ def _mirrors_problems(mirrors: Node) -> Iterator[Problem]:
         yield from destination_problems(mirror["destination"])
 
 
-_PARTS = {
+_PROBLEMS_BY_FIELD = {
     "fault": _fault_problems,
     "rewrite": _rewrite_problems,
     "retries": _retry_problems,

@@ -23,7 +23,7 @@ _PORT_NAME = re.compile(r"(?!.*--)(?=.*[a-z])[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
 _HEADER = re.compile(r"[!#$%&'*+,\-.^_`|~A-Za-z0-9]+")  # Istio takes a comma, HTTP does not
 
 LONGEST_LABEL = 63
-LONGEST_NAME = 253
+LONGEST_DOMAIN_NAME = 253
 LONGEST_ISTIO_VALUE = sys.maxsize
 """A rule may ask for the value of a label that no pod can have."""
 LONGEST_HOST = 255
@@ -52,7 +52,7 @@ def dns_1035(name: str) -> str:
 
 def subdomain(name: str) -> str:
     """Judge the name of most objects."""
-    if len(name) <= LONGEST_NAME and _SUBDOMAIN.fullmatch(name):
+    if len(name) <= LONGEST_DOMAIN_NAME and _SUBDOMAIN.fullmatch(name):
         return ""
     return f'"{name}" is not a valid name: {LOWER}, parts separated by dots'
 
@@ -68,7 +68,7 @@ def port_name(name: str) -> str:
 def label_key(key: str) -> str:
     """Judge the key of a label or an annotation."""
     found = _KEY.fullmatch(key)
-    if found and len(found[1] or "") <= LONGEST_NAME and len(found[2]) <= LONGEST_LABEL:
+    if found and len(found[1] or "") <= LONGEST_DOMAIN_NAME and len(found[2]) <= LONGEST_LABEL:
         return ""
     return f'"{key}" is not a valid label key'
 

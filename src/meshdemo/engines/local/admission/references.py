@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from meshdemo.errors import Problem
     from meshdemo.objects.place import Node
 
-AUTHORITY = frozenset({":authority", "host"})
-EVERYWHERE = "*"
-HERE = "."
+AUTHORITY_HEADERS = frozenset({":authority", "host"})
+EVERY_NAMESPACE = "*"
+THIS_NAMESPACE = "."
 
 
 def destination_problems(destination: Node) -> Iterator[Problem]:
@@ -67,7 +67,7 @@ def authority_problems(rewrite: Node, headers: Node) -> Iterator[Problem]:
     first = rewrite["authority"].text
     for verb in ("set", "add"):
         for name, value in headers["request"][verb].entries.items():
-            if name.lower() not in AUTHORITY:
+            if name.lower() not in AUTHORITY_HEADERS:
                 continue
             if first:
                 yield value.problem(f'the authority header is set twice: "{first}" and here')
@@ -102,20 +102,20 @@ def export_problems(spec: Node, namespace: str) -> Iterator[Problem]:
     entries = [node for node in spec["exportTo"].items if node.is_text]
     seen: set[str] = set()
     for entry in entries:
-        target = namespace if entry.text == HERE else entry.text
+        target = namespace if entry.text == THIS_NAMESPACE else entry.text
         if target in seen:
             yield entry.problem(f'duplicate entry in exportTo: the namespace "{target}"')
-        elif target != EVERYWHERE and not names.is_istio_label(target):
+        elif target != EVERY_NAMESPACE and not names.is_istio_label(target):
             yield entry.problem(f'"{entry.text}" is neither ".", nor "*", nor a namespace')
         seen.add(target)
-    if EVERYWHERE in seen and len(entries) > 1:
+    if EVERY_NAMESPACE in seen and len(entries) > 1:
         yield spec["exportTo"].problem('exportTo holds "*", so that nothing may stand beside it')
 
 
 def _header_name_problem(name: str, *, may_be_authority: bool = False) -> str:
     if not name:
         return "the name of a header cannot be empty"
-    if name.lower() in AUTHORITY and may_be_authority:
+    if name.lower() in AUTHORITY_HEADERS and may_be_authority:
         return ""
     if name.lower() == "host":
         return f'the header "{name}" cannot be changed here'

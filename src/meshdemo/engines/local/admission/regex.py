@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-LONGEST: Final = 1024
+LONGEST_REGEX: Final = 1024
 """Istio takes no longer one: Envoy bounds the compiled size, which is larger still."""
 MOST_REPEATS: Final = 1000
 
@@ -22,12 +22,14 @@ _SET = re.compile(
     r"C[cfos]?|L[lmotu]?|M[cen]?|N[dlo]?|P[cdefios]?|S[ckmo]?|Z[lps]?|[A-Z][a-z]\w+", re.ASCII
 )
 """A general category of Unicode, or the name of a script, which is not checked further."""
-_NUMBER = re.compile(r"x(?:([0-9A-Fa-f]{2})|\{([0-9A-Fa-f]+)\})|(0[0-7]{0,2}|[1-7][0-7]{1,2})")
+_NUMERIC_ESCAPE = re.compile(
+    r"x(?:([0-9A-Fa-f]{2})|\{([0-9A-Fa-f]+)\})|(0[0-7]{0,2}|[1-7][0-7]{1,2})"
+)
 _POSIX = re.compile(r"\[:\^?(\w*):\]", re.ASCII)
 _POSIX_CLASS = re.compile(
     "al(num|pha)|ascii|blank|cntrl|digit|graph|lower|print|punct|space|upper|word|xdigit"
 )
-_CONTROLS = {"a": 7, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
+_CONTROL_ESCAPES = {"a": 7, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
 _LAST_CHARACTER = 0x10FFFF
 
 
@@ -39,8 +41,8 @@ def problem(expression: str) -> str:
     """Say what is wrong with a regular expression, or nothing."""
     if not expression:
         return "the regular expression is empty"
-    if len(expression.encode()) > LONGEST:
-        return f"the regular expression is longer than {LONGEST} bytes"
+    if len(expression.encode()) > LONGEST_REGEX:
+        return f"the regular expression is longer than {LONGEST_REGEX} bytes"
     try:
         _Reader(expression).read()
     except _SyntaxError as error:
@@ -146,16 +148,16 @@ class _Reader:
         """Step over what stands after a backslash for one character; give its number."""
         if self.at >= len(self.text):
             raise _SyntaxError("a backslash at the end")
-        if found := _NUMBER.match(self.text, self.at):
+        if found := _NUMERIC_ESCAPE.match(self.text, self.at):
             self.at = found.end()
             code = int(found[1] or found[2], 16) if found[0][0] == "x" else int(found[3], 8)
             if code > _LAST_CHARACTER:
                 raise _SyntaxError(f'no character "\\{found[0]}"')
             return code
         char = self.text[self.at]
-        if char in _CONTROLS:
+        if char in _CONTROL_ESCAPES:
             self.at += 1
-            return _CONTROLS[char]
+            return _CONTROL_ESCAPES[char]
         if char.isascii() and not char.isalnum():
             self.at += 1
             return ord(char)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import BinaryIO
 
-_PLACEHOLDER = re.compile(r"%\{(?P<variable>[^}]*)\}|\\(?P<escape>[nrt\\])|%%")
+_WRITE_OUT_PART = re.compile(r"%\{(?P<variable>[^}]*)\}|\\(?P<escape>[nrt\\])|%%")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\"}
 
 
@@ -112,7 +112,7 @@ def expand(template: str, variables: dict[str, str]) -> str:
             return _ESCAPES[escape]
         return "%" if found[0] == "%%" else variables.get(found["variable"], "")
 
-    return _PLACEHOLDER.sub(fill, template)
+    return _WRITE_OUT_PART.sub(fill, template)
 
 
 def run(options: argparse.Namespace, proxy: str) -> Exit:

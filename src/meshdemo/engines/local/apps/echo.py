@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.local.apps.server import Request
 
-POD = "MESHDEMO_POD"
+POD_VARIABLE = "MESHDEMO_POD"
 """Names the variable with the pod's name."""
 LABELS = "MESHDEMO_LABELS"
 """Names the variable with the pod's labels, as a JSON object."""
@@ -128,7 +128,7 @@ def read_steering(headers: Mapping[str, str]) -> Steering:
 def main() -> None:
     """Serve as the pod that the environment names."""
     labels = json.loads(os.environ.get(LABELS, "{}"))
-    echo = Echo(os.environ.get(POD, ""), labels.get("app", ""), labels.get("version", ""))
+    echo = Echo(os.environ.get(POD_VARIABLE, ""), labels.get("app", ""), labels.get("version", ""))
     server.serve(echo.answer)
 
 

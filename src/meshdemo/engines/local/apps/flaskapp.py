@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.apps import server
+from meshdemo.verdict import traffic
 
 if TYPE_CHECKING:
     from meshdemo.engines.local.apps.server import Request, Response
@@ -55,7 +56,7 @@ def _fetch(url: str, proxy: str) -> Response:
         return server.text(f"{error}: {why}\n", HTTPStatus.BAD_REQUEST)
     except BrokenOff as error:
         reply = Reply(error=str(error))
-    if reply.error == requests.TIMED_OUT:
+    if reply.error == traffic.TIMED_OUT:
         return server.text(f"{url}: {reply.error}\n", HTTPStatus.GATEWAY_TIMEOUT)
     if reply.error:
         return server.text(f"{url}: {reply.error}\n", HTTPStatus.BAD_GATEWAY)

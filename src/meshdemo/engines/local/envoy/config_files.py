@@ -43,14 +43,14 @@ LIVE_SECONDS = 10
 PAUSE, LONGEST_PAUSE = 0.001, 0.02
 REASON_SECONDS = 0.5
 """How long the reason of a rejection may take from Envoy to its log, by way of the supervisor."""
-TAKEN = re.compile(r"127\.0\.0\.1:(\d+).*Address already in use", re.DOTALL)
+PORT_TAKEN = re.compile(r"127\.0\.0\.1:(\d+).*Address already in use", re.DOTALL)
 
 
 class Rejected(EnvironmentFailed):
     """An Envoy does not accept its configuration; ``port`` is the one it found taken, if so."""
 
     def __init__(self, name: str, file: str, reason: str) -> None:
-        taken = TAKEN.search(reason)
+        taken = PORT_TAKEN.search(reason)
         self.port = int(taken[1]) if taken else 0
         hint = "The rules that were live before are still in force. `meshdemo logs` shows more."
         super().__init__(f"the Envoy of {name} rejects {file}: {reason}", hint=hint)

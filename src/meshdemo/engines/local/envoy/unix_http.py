@@ -11,7 +11,7 @@ from meshdemo.errors import EnvironmentFailed
 if TYPE_CHECKING:
     from pathlib import Path
 
-SECONDS = 10
+ADMIN_SECONDS = 10
 """How long an answer may take; usually it is one to five milliseconds."""
 
 
@@ -25,7 +25,7 @@ class Unreachable(EnvironmentFailed):
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=SECONDS)
+        super().__init__("localhost", timeout=ADMIN_SECONDS)
         self.path = path
 
     def connect(self) -> None:

@@ -27,7 +27,7 @@ ISTIO_VERSIONS = (
     "networking.istio.io/v1beta1",
     "networking.istio.io/v1alpha3",
 )
-ELSEWHERE = [
+CLUSTER_KINDS = [
     "ConfigMap",
     "CronJob",
     "DaemonSet",
@@ -72,8 +72,10 @@ TABLE: Mapping[str, Kind] = {
     "Pod": _kind(("v1",), spec=yes(kubernetes.POD, required=True)),
     "Namespace": _kind(("v1",), spec=yes(kubernetes.NAMESPACE)),
     "ServiceAccount": _kind(("v1",), **kubernetes.SERVICE_ACCOUNT),
-    "DestinationRule": _kind(ISTIO_VERSIONS, spec=yes(destination_rule.SPEC, required=True)),
-    "VirtualService": _kind(ISTIO_VERSIONS, spec=yes(virtual_service.SPEC)),
+    "DestinationRule": _kind(
+        ISTIO_VERSIONS, spec=yes(destination_rule.DESTINATION_RULE_SPEC, required=True)
+    ),
+    "VirtualService": _kind(ISTIO_VERSIONS, spec=yes(virtual_service.VIRTUAL_SERVICE_SPEC)),
 }
 
 
@@ -136,7 +138,7 @@ def _kind_problem(item: Object) -> Problem | None:
             return None
         message = f"no {kind} has the version {version}"
         return item.problem(message, "apiVersion", hint=f"write {' or '.join(known)}")
-    if kind in ELSEWHERE:
+    if kind in CLUSTER_KINDS:
         message = f"the local engine does not support the kind {kind}"
         return item.problem(message, "kind", hint="take it out, or use a cluster: --engine cluster")
     close = closest(kind, TABLE)

@@ -216,7 +216,7 @@ TRAFFIC_POLICY = Record(
     }
 )
 
-SPEC = Record(
+DESTINATION_RULE_SPEC = Record(
     {
         "host": yes(TEXT, required=True),
         "exportTo": yes(TEXTS),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from meshdemo.objects.documents import FieldPath
     from meshdemo.objects.model import Object
 
-FEW = 8
+MOST_NAMES = 8
 """So many names of fields are listed in a hint, when no close one is among them."""
 
 
@@ -61,7 +61,7 @@ class Place:
 
     def report_unknown(self, name: str, known: Collection[str]) -> None:
         close = closest(name, known)
-        listed = f"known are {', '.join(sorted(known))}" if len(known) <= FEW else ""
+        listed = f"known are {', '.join(sorted(known))}" if len(known) <= MOST_NAMES else ""
         self.at(name).report(
             f"{self.owner} does not know this field", f"did you mean {close}?" if close else listed
         )

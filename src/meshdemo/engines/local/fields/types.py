@@ -164,7 +164,7 @@ class Duration:
                 f'"{value}" is not a valid duration',
                 "write a number and its unit: 500ms, 1.5s, 2m, 1h",
             )
-        elif abs(length) >= durations.LONGEST:
+        elif abs(length) >= durations.LONGEST_SECONDS:
             place.report(
                 f'the duration "{value}" is longer than Envoy takes: 2562047h47m15s at most'
             )

@@ -86,14 +86,14 @@ HTTP_MATCH = Record(
     }
 )
 
-_PERCENT = Record({"value": yes(Percentage())})
+_PERCENTAGE = Record({"value": yes(Percentage())})
 
 FAULT = Record(
     {
         "abort": yes(
             Record(
                 {
-                    "percentage": yes(_PERCENT),
+                    "percentage": yes(_PERCENTAGE),
                     "httpStatus": yes(Integer(200, 600)),
                     "grpcStatus": yes(Choice(GRPC_STATUS)),
                     "http2Error": later(TEXT),  # Istio's schema knows it, its admission refuses it
@@ -104,7 +104,7 @@ FAULT = Record(
         "delay": yes(
             Record(
                 {
-                    "percentage": yes(_PERCENT),
+                    "percentage": yes(_PERCENTAGE),
                     "percent": yes(Integer()),
                     "fixedDelay": yes(Duration()),
                     "exponentialDelay": later(Duration()),  # as http2Error
@@ -229,7 +229,7 @@ TLS_ROUTE = Record(
     }
 )
 
-SPEC = Record(
+VIRTUAL_SERVICE_SPEC = Record(
     {
         "hosts": yes(TEXTS),
         "gateways": yes(TEXTS),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.local import limits
 from meshdemo.engines.local.pods.layout import KUBE_PROXY, SIDECAR
+from meshdemo.engines.results import LAST_LINES
 from meshdemo.errors import advice
 from meshdemo.system import files
 
@@ -16,18 +17,17 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.local.processes.supervisor import State
 
-CRASHES = 2
+CRASHES_TO_GIVE_UP = 2
 """So many ends in a row are no bad luck at the start: the pod is given up."""
-LAST_LINES = 10
 TAIL = 64 * 1024
 """Bytes of a log's end that are read; a crash of Envoy's writes about five thousand."""
-LONGEST = 400
+LONGEST_LINE = 400
 """Characters of a line that are shown."""
 ENVOY_LINE = re.compile(
     r"\[[^\]]+\]\[(?P<thread>\d+)\]\[(?P<level>\w+)\]\[(?P<about>\w+)\] "
     r"(?:\[[^\]]*\] )?(?P<text>.*)"
 )
-STARTING = re.compile(r"error `(?P<text>.+)` initializing config.*")
+CONFIG_REJECTED = re.compile(r"error `(?P<text>.+)` initializing config.*")
 """What wraps the reason why an Envoy does not even start."""
 NO_PROCESS = "Too many processes in process table"
 """supervisord's words for what it was not allowed to start."""
@@ -38,7 +38,9 @@ FOOTNOTES = ("backtrace", "envoy_bug")
 
 def is_given_up(state: State) -> bool:
     """Tell whether a process will not run, however long one waits."""
-    return state.is_crashing and (bool(state.unstartable) or state.restarts + 1 >= CRASHES)
+    return state.is_crashing and (
+        bool(state.unstartable) or state.restarts + 1 >= CRASHES_TO_GIVE_UP
+    )
 
 
 def of_container(name: str, state: State, log: Path, count: int = LAST_LINES) -> str:
@@ -98,7 +100,7 @@ def _last_word(log: Path, process: int) -> str:
             continue
         if found["about"] not in FOOTNOTES:
             text = " ".join(found["text"].split())
-            return STARTING.sub(r"\g<text>", text)[:LONGEST]
+            return CONFIG_REJECTED.sub(r"\g<text>", text)[:LONGEST_LINE]
     return ""
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SIDECAR, INIT = "istio-proxy", "istio-init"
 """What Istio calls the containers that injection adds."""
 KUBE_PROXY = "kube-proxy"
-LONGEST_NAME = 200
+LONGEST_FOLDER_NAME = 200
 """Characters of a folder's name: a Pod's name may have 253, a file's 255 with what we add."""
 
 
@@ -35,8 +35,8 @@ class Layout:
     def pod(self, pod: PlannedPod) -> Path:
         """Give a pod's folder."""
         name = f"{pod.namespace}.{pod.name}"
-        if len(name) > LONGEST_NAME:
-            name = f"{name[:LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
+        if len(name) > LONGEST_FOLDER_NAME:
+            name = f"{name[:LONGEST_FOLDER_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
         return self.pods / name
 
     def program(self, pod: PlannedPod, container: str) -> Path:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.local.model import PlannedPod
 
-PAUSE = 0.1
+FOLLOW_PAUSE = 0.1
 """Seconds between two looks for new lines."""
 
 
@@ -60,7 +60,7 @@ def _new_lines(log: Path, file: TextIO) -> Iterator[str]:
                 yield from _new_lines(log, successor)
             return
         else:
-            time.sleep(PAUSE)
+            time.sleep(FOLLOW_PAUSE)
 
 
 def _rotated(log: Path) -> list[str]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from meshdemo.objects.model import Object
 
 LINES = 3
-TAKEN = "port {port} is taken by another program; `meshdemo up` takes another one"
+TAKEN_BY_ANOTHER = "port {port} is taken by another program; `meshdemo up` takes another one"
 NO_SUPERVISOR = "its processes are not supervised any more; `meshdemo up` starts them again"
 
 NOT_LIVE = (
@@ -155,7 +155,7 @@ class _Look:
 
     def _why_down(self, pod: PlannedPod, program: programs.Program, state: State | None) -> str:
         if taken := [port for port in program.listens if not ports.is_free(port)]:
-            return TAKEN.format(port=taken[0])
+            return TAKEN_BY_ANOTHER.format(port=taken[0])
         if state is None:
             return f"{program.container}: not started yet; run `meshdemo up`"
         log = self.runtime.layout.log(pod, program.container)
@@ -184,7 +184,7 @@ class _Look:
 
         for port in program.listens:
             if not orphans.listens(state.pid, port):
-                yield TAKEN.format(port=port)
+                yield TAKEN_BY_ANOTHER.format(port=port)
 
 
 def _reason(state: State | None) -> str:

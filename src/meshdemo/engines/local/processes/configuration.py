@@ -17,7 +17,7 @@ OPEN_FILES = 1024
 """Enough for the logs of some 500 processes; macOS grants 256 unless one asks for more."""
 SETTLED_SECONDS = 1
 """What ends sooner than this is started again after a pause that grows by a second each time."""
-RETRIES = 1_000_000
+START_RETRIES = 1_000_000
 STOP_SECONDS = 3
 """How long a program may take to end after SIGTERM before it is killed."""
 LOG_BYTES = "2MB"
@@ -78,7 +78,7 @@ def _program(process: Process) -> Sequence[str]:
         "autostart=true",
         "autorestart=true",
         f"startsecs={SETTLED_SECONDS}",
-        f"startretries={RETRIES}",
+        f"startretries={START_RETRIES}",
         f"stopwaitsecs={STOP_SECONDS}",
         "stopasgroup=true",
         "killasgroup=true",

@@ -18,7 +18,7 @@ PR_SET_CHILD_SUBREAPER = 36
 """From Linux's prctl.h; other systems have nothing like it."""
 END_SECONDS = 5
 """How long what was killed may take to be gone; only a process that waits for a disk needs more."""
-PAUSE = 0.01
+CHILD_PAUSE = 0.01
 
 
 def main() -> None:
@@ -61,7 +61,7 @@ def end_children() -> None:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             if os.waitpid(-1, os.WNOHANG) == (0, 0):
-                time.sleep(PAUSE)
+                time.sleep(CHILD_PAUSE)
 
 
 def children() -> list[int]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-GRACE_SECONDS = 3
+TERM_SECONDS = 3
 """How long they may take to end after a signal; Envoy and the apps need far less."""
 LONGEST_PAUSE = 0.05
 ROUNDS = 3
@@ -74,7 +74,7 @@ class Family:
                 waiting.until(
                     lambda: not any(map(is_alive, found)),  # noqa: B023 - called at once
                     "the last processes",
-                    timeout=min(GRACE_SECONDS, left),
+                    timeout=min(TERM_SECONDS, left),
                     longest_pause=LONGEST_PAUSE,
                 )
             found = self.look()

@@ -19,7 +19,7 @@ LINE = re.compile(
     r"|stopped: (?P<stopped>\S+) "
     r"|exited: (?P<ended>\S+) \((?P<how>.+); (?:not )?expected\))"
 )
-BEGIN = "supervisord started with pid"
+SUPERVISOR_STARTED = "supervisord started with pid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Starts:
         whole = text.rfind(b"\n") + 1
         self._end += whole
         for line in text[:whole].decode(errors="replace").split("\n"):
-            if BEGIN in line:
+            if SUPERVISOR_STARTED in line:
                 self._starts.clear()
                 self.ends.clear()
             elif found := LINE.search(line):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.local.processes.start_counts import End
 
 START_SECONDS = 20
-STOP_SECONDS = 15
+SUPERVISOR_STOP_SECONDS = 15
 PAUSE, LONGEST_PAUSE = 0.005, 0.02
 STARTING, RUNNING, CRASHING = "STARTING", "RUNNING", "BACKOFF"
 ENDED = ("Exited too quickly", "Bad exit code")
@@ -142,7 +142,7 @@ class Supervisor:
             _try_until(
                 lambda: not (self.is_up() or orphans.is_alive(leader)),
                 "its end",
-                min(STOP_SECONDS, timeout),
+                min(SUPERVISOR_STOP_SECONDS, timeout),
             )
         return not family.end(deadline)
 
@@ -218,7 +218,9 @@ def _has_ended(child: int) -> bool:
         return True
 
 
-def _try_until(probe: Callable[[], bool], what: str, timeout: float = STOP_SECONDS) -> bool:
+def _try_until(
+    probe: Callable[[], bool], what: str, timeout: float = SUPERVISOR_STOP_SECONDS
+) -> bool:
     """Wait, and tell whether it happened; what to do if not is the caller's business."""
     try:
         return waiting.until(probe, what, timeout=timeout, pause=PAUSE, longest_pause=LONGEST_PAUSE)

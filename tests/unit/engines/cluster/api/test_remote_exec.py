@@ -14,7 +14,6 @@ from websocket import ABNF, WebSocket
 
 from meshdemo.engines.cluster.api.remote_exec import (
     ERROR,
-    NOT_STARTED,
     STDERR,
     STDOUT,
     Ended,
@@ -22,6 +21,7 @@ from meshdemo.engines.cluster.api.remote_exec import (
     Lost,
     Session,
 )
+from meshdemo.system.shell import NOT_RUNNABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +81,7 @@ def test_both_streams_and_how_it_ended(wire: Wire, status: bytes, code: int) -> 
 def test_a_command_that_could_not_be_started(wire: Wire) -> None:
     wire.says(binary(ERROR, json.dumps({"status": "Failure", "message": "no such"}).encode()))
     assert not wire.heard()
-    assert wire.session.ended == Ended(NOT_STARTED, "no such")
+    assert wire.session.ended == Ended(NOT_RUNNABLE, "no such")
 
 
 def test_frames_without_data_and_pings_are_nothing(wire: Wire) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo.engines.cluster.sidecar.data_plane import IN_A_ROW, NOT_KNOWN, Place
+from meshdemo.engines.cluster.sidecar.data_plane import NOT_KNOWN, Place
+from meshdemo.engines.results import ANSWERS_IN_A_ROW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,4 +113,4 @@ def test_a_share_is_fair_when_the_sidecar_knows_all_pods(
 
 def test_a_client_without_curl_is_said_so() -> None:
     assert "no curl" in Place("http://app/").trouble(b"", MARK)
-    assert f"-lt {IN_A_ROW}" in Place("http://app/").script(MARK)
+    assert f"-lt {ANSWERS_IN_A_ROW}" in Place("http://app/").script(MARK)

@@ -43,8 +43,8 @@ def test_the_binary_of_the_wheel_is_found_and_runs() -> None:
 def test_a_variable_that_the_wheel_makes_useless_is_said_to_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(binary.VARIABLE, "/nonexistent")
-    assert f"{binary.VARIABLE} is not used" in binary.find().source
+    monkeypatch.setenv(binary.ENVOY_VARIABLE, "/nonexistent")
+    assert f"{binary.ENVOY_VARIABLE} is not used" in binary.find().source
 
 
 @pytest.mark.usefixtures("no_wheel")
@@ -52,8 +52,8 @@ def test_the_variable_comes_before_the_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = program(tmp_path, SAYS_VERSION, "my-envoy")
-    monkeypatch.setenv(binary.VARIABLE, str(chosen))
-    assert binary.find() == binary.Envoy(str(chosen), binary.VARIABLE, "9.8.7")
+    monkeypatch.setenv(binary.ENVOY_VARIABLE, str(chosen))
+    assert binary.find() == binary.Envoy(str(chosen), binary.ENVOY_VARIABLE, "9.8.7")
 
 
 @pytest.mark.usefixtures("no_wheel")
@@ -66,7 +66,7 @@ def test_a_script_on_the_path_is_never_taken_for_envoy(
     with pytest.raises(EnvironmentFailed) as failure:
         binary.find()
     assert "platform" in failure.value.message
-    assert binary.VARIABLE in failure.value.hint
+    assert binary.ENVOY_VARIABLE in failure.value.hint
     assert not marker.exists()
 
 
@@ -81,14 +81,14 @@ def test_a_script_on_the_path_is_never_taken_for_envoy(
 def test_what_does_not_say_envoys_version_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str
 ) -> None:
-    monkeypatch.setenv(binary.VARIABLE, str(program(tmp_path, text)))
+    monkeypatch.setenv(binary.ENVOY_VARIABLE, str(program(tmp_path, text)))
     with pytest.raises(EnvironmentFailed, match=words):
         binary.find()
 
 
 @pytest.mark.usefixtures("no_wheel")
 def test_a_variable_that_names_no_program_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(binary.VARIABLE, "/nowhere/envoy")
+    monkeypatch.setenv(binary.ENVOY_VARIABLE, "/nowhere/envoy")
     with pytest.raises(EnvironmentFailed, match="/nowhere/envoy"):
         binary.find()
 
@@ -99,7 +99,7 @@ def test_only_the_beginning_of_a_run_looks_for_envoy(
 ) -> None:
     ran = tmp_path / "ran"
     chosen = program(tmp_path, f"#!/bin/sh\necho >{ran}\n{SAYS_VERSION}", "my-envoy")
-    monkeypatch.setenv(binary.VARIABLE, str(chosen))
+    monkeypatch.setenv(binary.ENVOY_VARIABLE, str(chosen))
     engine = LocalEngine(Settings(state_dir=tmp_path / "state"))
     assert engine.pods() == ()
     with suppress(EnvironmentFailed):
