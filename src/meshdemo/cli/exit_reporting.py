@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from meshdemo.cli.invocation import Invocation
     from meshdemo.report import Report
-    from meshdemo.walkthrough.events import Measuring
 
 ZERO_OR_THREE = ("doctor", "status")
 """They only say how it is. Without a verdict there is nothing to be inconclusive about."""
@@ -69,13 +68,16 @@ def fail(run: Invocation | None, error: MeshdemoError, arguments: Sequence[str])
     from meshdemo.report.bars import show_tally
     from meshdemo.report.documents import error_document, tally_document
 
-    measuring = _stopped_measuring(run, error)
+    is_signal = isinstance(error, Interrupted | Terminated)
+    # What a signal has stopped: its counts prove nothing, and are true.
+    measuring = run.progress.measuring if run and is_signal else None
     command = run.command if run else ""
     if command in ZERO_OR_THREE and isinstance(error, Inconclusive):
         error = EnvironmentFailed(error.message, hint=error.hint)
-    if run and run.where and isinstance(error, Interrupted | Terminated):
+    if run and run.where and is_signal:
         error.hint = AFTER_A_SIGNAL.get(command, "")
-    if _as_json(run, arguments):
+    as_json = run.settings.output == "json" if run and run.settings else wants_json(arguments)
+    if as_json:
         out = run.progress.out if run else Terminal(sys.stdout)
         where = run.where if run else None
         found = error_document(error)
@@ -89,12 +91,6 @@ def fail(run: Invocation | None, error: MeshdemoError, arguments: Sequence[str])
             show_tally(run.progress.out, said, measuring.tally)
         _show(_err(run), error)
     return error.exit_code
-
-
-def _stopped_measuring(run: Invocation | None, error: MeshdemoError) -> Measuring | None:
-    """Give the measurement that a signal has stopped: its counts prove nothing, and are true."""
-    is_signal = isinstance(error, Interrupted | Terminated)
-    return run.progress.measuring if run and is_signal else None
 
 
 def fail_unforeseen(run: Invocation | None, error: BaseException, arguments: Sequence[str]) -> int:
@@ -159,10 +155,6 @@ def wants_json(arguments: Sequence[str]) -> bool:
         elif match := _SHORT_OUTPUT.fullmatch(argument):
             wanted, following = (match[1], "") if match[1] else (wanted, argument)
     return wanted == "json"
-
-
-def _as_json(run: Invocation | None, arguments: Sequence[str]) -> bool:
-    return run.settings.output == "json" if run and run.settings else wants_json(arguments)
 
 
 def _is_verbose(run: Invocation | None, arguments: Sequence[str]) -> bool:

@@ -33,10 +33,6 @@ def seconds(text: str) -> Fraction | None:
     if len(text) > LONGEST_DURATION or not _WHOLE.fullmatch(text):
         return None
     sign = -1 if text.startswith("-") else 1
-    parts = (Fraction(_decimal(number)) * UNITS[unit] for number, unit in _PARTS.findall(text))
-    return sign * sum(parts, Fraction(0))
-
-
-def _decimal(number: str) -> str:
-    """Write a number so that Fraction takes it: Go allows ``1.`` and ``.5``."""
-    return f"0{number}".removesuffix(".")
+    # Go also takes ``1.`` and ``.5``, which Fraction does not.
+    numbers = ((f"0{number}".removesuffix("."), unit) for number, unit in _PARTS.findall(text))
+    return sign * sum((Fraction(number) * UNITS[unit] for number, unit in numbers), Fraction(0))

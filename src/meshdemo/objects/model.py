@@ -18,10 +18,21 @@ if TYPE_CHECKING:
 
 CLUSTER_SCOPED = frozenset({"Namespace"})
 
-
 RULE_KINDS = ("DestinationRule", "VirtualService")
 """The kinds that are rules, in the order in which they are applied (the reverse to delete)."""
-
+SERVER_METADATA = frozenset(
+    {
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "generation",
+        "managedFields",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    }
+)
+"""What a server writes into metadata: it is not the user's to change."""
 
 POD_TEMPLATES: Mapping[str, FieldPath] = {
     "Pod": (),

@@ -42,7 +42,11 @@ def status(
     """
     deciding = [pod for pod in pods if pod.name not in others]
     well = all(check.ok for check in around.mesh)
-    ok = well and bool(deciding) and all(_is_well(pod) for pod in deciding)
+    ok = (
+        well
+        and bool(deciding)
+        and all((pod.is_ready or pod.is_done) and not pod.message for pod in deciding)
+    )
 
     def show(terminal: Terminal) -> None:
         if not pods:
@@ -81,10 +85,6 @@ def status(
         "withoutPods": list(around.without_pods),
     }
     return Report(data, show, ExitCode.OK if ok else ExitCode.ENVIRONMENT)
-
-
-def _is_well(pod: Pod) -> bool:
-    return (pod.is_ready or pod.is_done) and not pod.message
 
 
 def _show_rules(terminal: Terminal, rules: Sequence[Effect]) -> None:

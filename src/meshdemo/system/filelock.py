@@ -56,7 +56,8 @@ def _locked(path: Path, flags: int, timeout: float, prepare: Callable[[], object
         )
     except TimedOut as error:
         folder = path if path.is_dir() else path.parent
-        message = f"{_holder(path)} is changing {folder}; waited {timeout:g} s for it"
+        holder = files.text(path) or "another command"
+        message = f"{holder} is changing {folder}; waited {timeout:g} s for it"
         raise TimedOut(message, hint=BUSY_HINT) from error
     except OSError as error:
         message = f"{path} cannot be locked: {error.strerror}"
@@ -84,7 +85,3 @@ def _try(path: Path, flags: int) -> tuple[int] | None:
         raise
     os.close(handle)
     return None
-
-
-def _holder(path: Path) -> str:
-    return files.text(path) or "another command"

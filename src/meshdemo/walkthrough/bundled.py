@@ -60,7 +60,9 @@ def write(target: Path) -> dict[str, str]:
             if name not in found:
                 _write_new(target / name, content, made)
     except BaseException as error:  # a signal, too, may come half way
-        _remove(made)
+        for path in reversed(made):
+            with suppress(OSError):
+                path.rmdir() if path.is_dir() else path.unlink()
         if isinstance(error, OSError):
             message = f"{target} cannot be written: {error.strerror}"
             raise EnvironmentFailed(message, hint="Nothing was written.") from error
@@ -85,9 +87,3 @@ def _write_new(file: Path, content: bytes, made: list[Path]) -> None:
     with file.open("xb") as output:
         made.append(file)
         output.write(content)
-
-
-def _remove(made: list[Path]) -> None:
-    for path in reversed(made):
-        with suppress(OSError):
-            path.rmdir() if path.is_dir() else path.unlink()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from meshdemo.engines.protocol import Engine
-    from meshdemo.engines.results import Container, Pod
+    from meshdemo.engines.results import Pod
 
 APP_CONTAINER = "app"
 """``-c app`` is the app's container, whatever its name is."""
@@ -49,15 +49,12 @@ def container_of(pod: Pod, name: str, *, strict: bool) -> str:
     if name in names:
         return name
     if name in ("", APP_CONTAINER):
-        return next((c.name for c in pod.containers if _is_app(c)), names[0] if names else "")
+        own = [item.name for item in pod.containers if not item.init and not item.sidecar]
+        return next(iter([*own, *names]), "")
     if strict:
         message = f"the pod {pod.name} has no container {name}"
         raise EnvironmentFailed(message, hint=f"It has {', '.join(names)}.")
     return ""
-
-
-def _is_app(container: Container) -> bool:
-    return not container.init and not container.sidecar
 
 
 def merged(sources: Sequence[Iterator[str]]) -> Iterator[str]:

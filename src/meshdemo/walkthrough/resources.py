@@ -79,7 +79,12 @@ def look(engine: Engine, wanted: Wanted, *, begun: bool = False) -> tuple[Resour
 
     ``begun``: a name may also be the beginning of one.
     """
-    found = [each for each in all_of(engine, wanted.types) if _is_near(each, engine, wanted)]
+    here = engine.where.namespace
+    found = [
+        each
+        for each in all_of(engine, wanted.types)
+        if wanted.everywhere or not each.kind.namespaced or each.item.namespace == here
+    ]
     if wanted.named:
         return _named(found, wanted.named, begun=begun)
     return tuple(each for each in found if wanted.selector.selects(each.item.labels))
@@ -91,11 +96,6 @@ def _slashed(word: str, among: tuple[Kind, ...]) -> tuple[Kind, str]:
     if not slash or not name or "/" in name or len(found) > 1:
         raise UsageError(f"{word!r} is not KIND/NAME", hint=SLASHES)
     return found[0], name
-
-
-def _is_near(resource: Resource, engine: Engine, wanted: Wanted) -> bool:
-    here = not resource.kind.namespaced or resource.item.namespace == engine.where.namespace
-    return here or wanted.everywhere
 
 
 def _named(
@@ -177,18 +177,21 @@ def _pod(pod: Pod, objects: Sequence[Object]) -> Object:
     spec: Any = {"containers": [{"name": c.name, "image": c.image} for c in pod.containers]}
     if owner := written.get(("Deployment", pod.namespace, pod.workload)):
         spec = owner.pod_template.get("spec") or spec
-        metadata["ownerReferences"] = [_reference(owner)]
+        metadata["ownerReferences"] = [
+            {
+                "apiVersion": owner.data["apiVersion"],
+                "kind": owner.kind,
+                "name": owner.name,
+                "uid": str(owner.metadata.get("uid") or ""),
+                "controller": True,
+            }
+        ]
         if annotations := (owner.pod_template.get("metadata") or {}).get("annotations"):
             metadata["annotations"] = annotations
     if pod.created:
         metadata["creationTimestamp"] = pod.created
     plain = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
     return _with_status(Object(plain), _state(pod))
-
-
-def _reference(owner: Object) -> dict[str, Any]:
-    named = {"apiVersion": owner.data["apiVersion"], "kind": owner.kind, "name": owner.name}
-    return {**named, "uid": str(owner.metadata.get("uid") or ""), "controller": True}
 
 
 def _state(pod: Pod) -> dict[str, Any]:

@@ -142,7 +142,10 @@ def labelled(plan: Plan, names: Sequence[str]) -> tuple[str, ...]:
 
 def applied(plan: Plan, objects: Sequence[Object]) -> tuple[str, ...]:
     """Apply objects that are in no file."""
-    plain = [item.with_data({**item.data, "metadata": _identity(item)}) for item in objects]
+    plain = []
+    for item in objects:
+        metadata = {"name": item.name, "namespace": item.namespace}
+        plain.append(item.with_data({**item.data, "metadata": metadata}))
     return (f"{_kubectl(plan, 'apply', '-f', '-')} <<'EOF'\n{reading.dump(plain)}EOF",)
 
 
@@ -155,10 +158,6 @@ def applied_files(plan: Plan) -> tuple[str, ...]:
 def deleted(plan: Plan, objects: Sequence[Object]) -> tuple[str, ...]:
     """Delete objects in this order."""
     return tuple(_kubectl(plan, "delete", item.kind.lower(), item.name) for item in objects)
-
-
-def _identity(item: Object) -> dict[str, str]:
-    return {"name": item.name, "namespace": item.namespace}
 
 
 def look_commands(plan: Plan) -> tuple[str, ...]:

@@ -83,7 +83,9 @@ def up(engine: Engine, plan: Plan) -> Story[Up]:
         _try_again(engine, objects)
     changes = yield from _deploy(engine, plan, others)
     if plan.is_own:
-        yield from _joined(objects, changes)
+        new = {(change.kind, change.name) for change in changes if change.action == "created"}
+        if client.has_joined(objects) and ("Deployment", CLIENT) in new:
+            yield Note(f"{CLIENT} is the walkthrough's test client, added because you have none")
         yield from deploy.analyzed(engine, client.others(objects))
         changes += yield from _apply_own_rules(engine, plan, rules)
         yield from recheck(engine, objects, plan.settings.timeout)
@@ -101,13 +103,6 @@ def _try_again(engine: Engine, objects: Sequence[Object]) -> None:
     except InputError as error:
         message = "the Istio that was just installed refuses objects, and none was applied"
         raise InputError(message, error.problems) from error
-
-
-def _joined(objects: Sequence[Object], changes: Sequence[Change]) -> Iterator[Note]:
-    """Say that the walkthrough's test client is there as well."""
-    new = {(change.kind, change.name) for change in changes if change.action == "created"}
-    if client.has_joined(objects) and ("Deployment", CLIENT) in new:
-        yield Note(f"{CLIENT} is the walkthrough's test client, added because you have none")
 
 
 def _deploy(engine: Engine, plan: Plan, objects: Sequence[Object]) -> Story[tuple[Change, ...]]:

@@ -160,7 +160,10 @@ class ClusterEngine:
         )
         wanted = objects if dry_run else self._kept_injected(objects, applier)
         if rules(wanted) and not dry_run:
-            self._remember_data_plane()
+            # Who knew them before can tell which rules it is to follow no more.
+            plane = data_plane.that_follows(self.view)
+            dump = plane.dump() if plane else None
+            self._before = (dump, time.monotonic()) if dump else None
         changes = applier.apply(in_apply_order(wanted), dry_run=dry_run)
         if not dry_run:
             recorded_cluster.remember(self.settings, self.kube, self.run)
@@ -364,11 +367,6 @@ class ClusterEngine:
 
     def _sidecar_readiness(self, timeout: float) -> SidecarReadiness:
         return SidecarReadiness(self.kube, self.notify, time.monotonic() + timeout)
-
-    def _remember_data_plane(self) -> None:
-        plane = data_plane.that_follows(self.view)
-        dump = plane.dump() if plane else None
-        self._before = (dump, time.monotonic()) if dump else None
 
 
 class _NoInjector:

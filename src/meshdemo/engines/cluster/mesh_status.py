@@ -13,7 +13,7 @@ from meshdemo.engines.results import Check, MeshStatus
 from meshdemo.objects.kinds import NETWORKING_API
 
 if TYPE_CHECKING:
-    from meshdemo.engines.cluster.api.kube import Json, Kube
+    from meshdemo.engines.cluster.api.kube import Kube
     from meshdemo.engines.cluster.namespace_view import View
     from meshdemo.rules.analysis.effects import Followed
 
@@ -78,14 +78,11 @@ def _gateways(kube: Kube) -> frozenset[str] | None:
         found = kube.list(NETWORKING_API, "Gateway")
     except Forbidden:
         return None
-    return frozenset(f"{_namespace(item)}/{item['metadata']['name']}" for item in found)
+    named = (item["metadata"] for item in found)
+    return frozenset(f"{each.get('namespace', '')}/{each['name']}" for each in named)
 
 
 def _followed(view: View) -> tuple[Followed, ...] | None:
     plane = data_plane.that_follows(view)
     dump = plane.dump() if plane else None
     return dump.followed() if dump else None
-
-
-def _namespace(item: Json) -> str:
-    return str(item["metadata"].get("namespace", ""))

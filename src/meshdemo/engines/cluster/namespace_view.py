@@ -77,7 +77,9 @@ class View:
             listed = tuple(pool.map(self._everybodys, SEEN))
         found = [managed_fields.applied(live) for items in listed for live in items]
         found += [managed_fields.applied(live) for live in root.result()]
-        found = [item for item in found if not _is_cluster_service(item)]
+        # The API server's own Service is in every cluster, and nobody's app.
+        own = ("Service", "default", "kubernetes")
+        found = [item for item in found if (item.kind, item.namespace, item.name) != own]
         return (*found, *(self.from_elsewhere(found) or ()))
 
     def _everybodys(self, kind: tuple[str, str]) -> list[Json]:
@@ -212,7 +214,3 @@ class View:
 def target(pod: Pod) -> Target:
     """Give a pod's app container."""
     return Target(pod.namespace, pod.name, status.app_container(pod))
-
-
-def _is_cluster_service(item: Object) -> bool:
-    return item.kind == "Service" and (item.namespace, item.name) == ("default", "kubernetes")

@@ -8,15 +8,10 @@ from typing import TYPE_CHECKING, Any
 from meshdemo.engines.local.store import now
 from meshdemo.engines.results import Change
 from meshdemo.objects.labels import COMMAND, DIRECTORY
-from meshdemo.objects.model import WORKLOAD_KINDS, Object, in_apply_order
+from meshdemo.objects.model import SERVER_METADATA, WORKLOAD_KINDS, Object, in_apply_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-SERVER_METADATA = frozenset(
-    {"uid", "creationTimestamp", "resourceVersion", "generation", "managedFields", "selfLink"}
-)
-"""What a server writes: it is not the user's to change."""
 
 
 def as_written(item: Object) -> Object:
@@ -62,17 +57,13 @@ def merge(
     changes = []
     for item in in_apply_order(given):
         old = merged.get(item.key)
-        action = _action(item, old)
-        if action != "unchanged":
+        action = "configured" if old else "created"
+        if old and as_written(old).data == item.data:
+            action = "unchanged"
+        else:
             merged[item.key] = _as_stored(item, old, directory, moment)
         changes.append(Change(action, item.kind, item.namespace, item.name))
     return tuple(merged.values()), tuple(changes)
-
-
-def _action(item: Object, old: Object | None) -> str:
-    if old is None:
-        return "created"
-    return "unchanged" if as_written(old).data == item.data else "configured"
 
 
 def _as_stored(item: Object, old: Object | None, directory: str, moment: str) -> Object:

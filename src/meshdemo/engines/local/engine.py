@@ -103,8 +103,15 @@ class LocalEngine:
                 settled, admission = self._admit(objects, stored)
             wanted, changes = apply_changes.merge(settled, stored, str(absolute(".")))
             run = self.store.run()
-            self._ensure_room(run, wanted)
-            run = self._renewed(run) if run else self._begin(envoy or self._envoy)
+            runtime = Runtime(self.store, run, self.notify) if run else None
+            before = runtime.planned().pods if runtime and runtime.supervisor.is_up() else ()
+            # Before any is started: half a mesh for want of memory would be worse than none.
+            limits.ensure_room(plan.more_envoys(plan.blueprints(wanted), before))
+            if run:
+                run = self._renewed(run)
+            else:
+                envoy = envoy or self._envoy
+                run = self.store.begin(envoy.path, envoy.version, self.where.namespace)
             self._change(run, wanted, stored)
         return Applied(changes, admission.warnings, admission.notes)
 
@@ -167,13 +174,11 @@ class LocalEngine:
         there = binary.is_place(run.envoy)
         detail = f"Envoy {run.envoy_version}" if there else f"{run.envoy} is gone"
         hint = "" if there else "meshdemo up looks for another one."
-        found = [item for item in self.store.objects() if item.spec.get("replicas") == 0]
-        names = tuple(f"{item.kind} {item.name}" for item in found if self._is_here(item))
+        here = [item for item in self.store.objects() if item.namespace == self.where.namespace]
+        found = (item for item in here if item.spec.get("replicas") == 0)
+        names = tuple(f"{item.kind} {item.name}" for item in found)
         mesh = (Check("Envoy is there", there, detail, hint),)
         return MeshStatus(mesh, names, gateways=frozenset())
-
-    def _is_here(self, item: Object) -> bool:
-        return item.namespace == self.where.namespace
 
     def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
         """Send a request ``count`` times from the test client, within ``timeout`` seconds."""
@@ -255,9 +260,6 @@ class LocalEngine:
             run = self._renewed(self._run())
             Runtime(self.store, run, self.notify).reconcile(self.store.objects(), lost)
 
-    def _begin(self, envoy: Envoy) -> Run:
-        return self.store.begin(envoy.path, envoy.version, self.where.namespace)
-
     def _renewed(self, run: Run, namespace: str = "") -> Run:
         """Note the namespace; look for another Envoy if that of this run is where none is sought.
 
@@ -294,12 +296,6 @@ class LocalEngine:
             raise InputError("the objects are refused, and none was applied", problems)
         notes = [f"{pod} is left to {owner}, which makes it" for pod, owner in left.items()]
         return settled, replace(admission, notes=(*admission.notes, *notes))
-
-    def _ensure_room(self, run: Run | None, wanted: Sequence[Object]) -> None:
-        """See that there is room for the Envoys that are to be started, before any is."""
-        runtime = Runtime(self.store, run, self.notify) if run else None
-        before = runtime.planned().pods if runtime and runtime.supervisor.is_up() else ()
-        limits.ensure_room(plan.more_envoys(plan.blueprints(wanted), before))
 
     def _change(self, run: Run, wanted: Sequence[Object], stored: Sequence[Object]) -> None:
         """Replace the objects; what an Envoy rejects is taken back."""

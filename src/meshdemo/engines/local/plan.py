@@ -64,7 +64,10 @@ def place(
     ``take`` is called once, with how many new ones are needed.
     """
     old = {(pod.namespace, pod.name): pod for pod in before}
-    kept = [_kept(blueprint, old.get(_key(blueprint.pod)), lost) for blueprint in wanted]
+    kept = [
+        _kept(blueprint, old.get((blueprint.pod.namespace, blueprint.pod.name)), lost)
+        for blueprint in wanted
+    ]
     fresh = iter(take(sum(_missing(pod) for pod in kept)))
     return tuple(_fill(pod, fresh) for pod in kept)
 
@@ -199,10 +202,6 @@ def _port_numbers(pod: PlannedPod, services: Iterable[Object]) -> dict[int, str]
 
 def _envoy_of(pod: PlannedPod) -> tuple[str, str]:
     return pod.namespace, pod.name if pod.injected else ""
-
-
-def _key(pod: PlannedPod) -> tuple[str, str]:
-    return pod.namespace, pod.name
 
 
 def _kept(blueprint: Blueprint, old: PlannedPod | None, lost: frozenset[int]) -> PlannedPod:

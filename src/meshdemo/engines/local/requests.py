@@ -37,7 +37,7 @@ BODY_LIMIT = 64 * 1024
 
 NOT_HTTP = "not an HTTP answer"
 
-_WATCH_PAUSE = 0.25
+_OVERDUE_PAUSE = 0.25
 """Seconds between two looks for requests that take too long."""
 
 
@@ -69,7 +69,9 @@ def send(
     a request does not even come to the proxy: that says nothing about where it would have gone.
     """
     traffic.check(request)
-    return _Job(_as_sent(request), count, _address(proxy), connections, time_limit).run(timeout)
+    url = urllib.parse.urlsplit(proxy)
+    address = url.hostname or "", url.port or http.client.HTTP_PORT
+    return _Job(_as_sent(request), count, address, connections, time_limit).run(timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class _Job:
         """Wait for a reply; None if it is not there in time."""
         while (left := deadline - time.monotonic()) > 0:
             try:
-                reply = self.replies.get(timeout=min(_WATCH_PAUSE, left))
+                reply = self.replies.get(timeout=min(_OVERDUE_PAUSE, left))
             except queue.Empty:
                 # A socket's timeout bounds each wait for bytes, not an answer that trickles.
                 for sender in senders:
@@ -248,11 +250,6 @@ def _put(connection: http.client.HTTPConnection, request: Request) -> None:
         connection.putheader("Content-Length", "0")
     for name, value in request.headers:
         connection.putheader(name, value.encode())
-
-
-def _address(proxy: str) -> tuple[str, int]:
-    url = urllib.parse.urlsplit(proxy)
-    return url.hostname or "", url.port or http.client.HTTP_PORT
 
 
 def environment(

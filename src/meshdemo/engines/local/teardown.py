@@ -22,8 +22,6 @@ from meshdemo.objects import labels
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psutil import Process
-
     from meshdemo.engines.local.runs import Run
     from meshdemo.engines.local.store import Store
 
@@ -137,7 +135,8 @@ def _named(store: Store) -> list[Run]:
 
 def _prove(store: Store, found: _Found) -> Iterator[Check]:
     processes = [process for family in found.families for process in family.look()]
-    detail = f"{found.ended:,} ended" if not processes else f"still there: {_names(processes)}"
+    names = ", ".join(f"{process.name()} ({process.pid})" for process in processes)
+    detail = f"still there: {names}" if processes else f"{found.ended:,} ended"
     if found.unseen:
         detail = f"{detail}; {HIDDEN_PROCESSES}: {found.unseen}"
     late = bool(processes)
@@ -158,7 +157,3 @@ def _prove(store: Store, found: _Found) -> Iterator[Check]:
 
 def _locks(family: orphans.Family) -> ports.PortLocks:
     return ports.PortLocks(family.run, family.folder)
-
-
-def _names(processes: list[Process]) -> str:
-    return ", ".join(f"{process.name()} ({process.pid})" for process in processes)

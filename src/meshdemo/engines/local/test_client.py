@@ -89,10 +89,7 @@ class Caller:
             raise run_record.Damaged(tools.parent, run_record.NOT_OURS)
         if curl.ensure_curl(tools):
             env["PATH"] = f"{tools}:{env.get('PATH', os.defpath)}"
-        return shell.attach(list(argv) or _shell(), env=env)
-
-
-def _shell() -> list[str]:
-    """Choose a shell; without the user's start-up files, which may set another proxy."""
-    bash = shutil.which("bash")
-    return [bash, "--norc", "--noprofile"] if bash else ["/bin/sh"]
+        # A user's start-up files might set another proxy.
+        bash = shutil.which("bash")
+        interactive = [bash, "--norc", "--noprofile"] if bash else ["/bin/sh"]
+        return shell.attach(list(argv) or interactive, env=env)

@@ -103,7 +103,9 @@ def place(version: str, folder: Path | None = None) -> Path:
 def newest(folder: Path) -> Path | None:
     """Give the newest istioctl that was fetched."""
     there = [path for path in folder.glob(f"*/{MEMBER}") if os.access(path, os.X_OK)]
-    return max(there, key=lambda path: _order(path.parent.name), default=None)
+    return max(
+        there, key=lambda path: [int(n) for n in re.findall(r"\d+", path.parent.name)], default=None
+    )
 
 
 def archive_name(version: str, system: str, machine: str) -> str:
@@ -115,10 +117,6 @@ def archive_name(version: str, system: str, machine: str) -> str:
     if (place, processor) == ("osx", "amd64"):  # Istio's first one for macOS, from before arm64
         return f"istioctl-{version}-{place}.tar.gz"
     return f"istioctl-{version}-{place}-{processor}.tar.gz"
-
-
-def _order(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
 def _official_sha256(archive: str, timeout: float) -> str:

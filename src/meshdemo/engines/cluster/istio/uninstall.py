@@ -121,16 +121,14 @@ class Removal:
 
     def _remove_configuration(self, namespace: str) -> Check:
         """Remove what istiod wrote into each namespace, once it cannot write it again."""
-        pods = self._gone("istiod has ended", lambda: not self._istiod_pods(namespace))
+        found = {"namespace": namespace, "labels": control_plane.ISTIOD}
+        pods = self._gone("istiod has ended", lambda: not self.kube.list("v1", "Pod", **found))
         if not pods.ok:
             return pods
         for item in self.kube.list("v1", "ConfigMap", labels=ROOT_CERTIFICATES):
             metadata = item["metadata"]
             self.kube.delete("v1", "ConfigMap", metadata["name"], metadata["namespace"])
         return Check("no ConfigMap of istiod is left", ok=True)
-
-    def _istiod_pods(self, namespace: str) -> list[Json]:
-        return self.kube.list("v1", "Pod", namespace, labels=control_plane.ISTIOD)
 
     def _remove_namespace(self, name: str, *, others: bool) -> Iterator[Check]:
         """Remove the namespace too, if it was made for this Istio."""

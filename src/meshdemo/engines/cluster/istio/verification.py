@@ -19,6 +19,7 @@ from meshdemo.engines.results import Check
 from meshdemo.errors import EnvironmentFailed, TimedOut
 from meshdemo.objects.kinds import NETWORKING_API
 from meshdemo.objects.labels import INJECT_LABEL, REVISION_LABEL
+from meshdemo.objects.model import RULE_KINDS
 from meshdemo.system import waiting
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Verification:
         try:
             found = {crd: self.kube.get(CRD, "CustomResourceDefinition", crd) for crd in CRDS}
         except Forbidden:
-            served = all(_serves(self.kube, kind) for kind in ("DestinationRule", "VirtualService"))
+            served = all(self.kube.resource(NETWORKING_API, kind) for kind in RULE_KINDS)
             return Check(name, served, NOT_ALLOWED, AGAIN)
         missing = [crd for crd, data in found.items() if not _established(data)]
         detail = f"not so: {', '.join(missing)}" if missing else ", ".join(CRDS)
@@ -117,7 +118,12 @@ class Verification:
         if missing:  # nobody but istioctl makes them again
             detail = f"missing: {', '.join(missing)}"
             return Check(name, ok=False, detail=detail, hint=AGAIN, final=True)
-        bare = [h["name"] for hooks in found.values() for h in hooks if not _bundle(h)]
+        bare = [
+            hook["name"]
+            for hooks in found.values()
+            for hook in hooks
+            if not (hook.get("clientConfig") or {}).get("caBundle")
+        ]
         return Check(name, not bare, ", ".join(bare) or "both", WEBHOOK_HINT)
 
     def injects(self) -> Check:
@@ -275,10 +281,6 @@ def probe_rule(namespace: str) -> Json:
     }
 
 
-def _serves(kube: Kube, kind: str) -> bool:
-    return kube.resource(NETWORKING_API, kind) is not None
-
-
 def _established(crd: Mapping[str, Any] | None) -> bool:
     conditions = ((crd or {}).get("status") or {}).get("conditions") or ()
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
@@ -292,10 +294,6 @@ def _available(deployment: Mapping[str, Any]) -> bool:
 def _service(webhook: Mapping[str, Any]) -> tuple[str, str]:
     service = (webhook.get("clientConfig") or {}).get("service") or {}
     return service.get("namespace", ""), service.get("name", "")
-
-
-def _bundle(webhook: Mapping[str, Any]) -> str:
-    return str((webhook.get("clientConfig") or {}).get("caBundle") or "")
 
 
 def _why_not(kube: Kube, plane: ControlPlane) -> str:

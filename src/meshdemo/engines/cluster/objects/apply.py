@@ -78,7 +78,10 @@ class Applier:
         """Add the namespaces that are missing; put all in order."""
         given = {item.name for item in objects if item.kind == "Namespace"}
         needed = {item.namespace for item in objects if item.namespace} - given
-        spaces = [_namespace(name) for name in sorted(needed)]
+        spaces = [
+            Object({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+            for name in sorted(needed)
+        ]
         absent = [item for item in spaces if not self._sees(item)]
         self._refuse_going(spaces)
         return in_apply_order([*absent, *objects])
@@ -280,10 +283,6 @@ def _is_adopted(live: Json) -> bool:
 
 def _labels(live: Json) -> dict[str, str]:
     return (live.get("metadata") or {}).get("labels") or {}
-
-
-def _namespace(name: str) -> Object:
-    return Object({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
 
 def _with_metadata(item: Object, **changed: object) -> Object:

@@ -10,16 +10,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.engines.cluster.api.kube import MANAGER
-from meshdemo.objects.model import RULE_KINDS, WORKLOAD_KINDS, Object
+from meshdemo.objects.model import RULE_KINDS, SERVER_METADATA, WORKLOAD_KINDS, Object
 
 if TYPE_CHECKING:
     from meshdemo.engines.cluster.api.kube import Json
 
-SERVER_METADATA = frozenset(
-    {"uid", "resourceVersion", "generation", "managedFields", "selfLink", "creationTimestamp",
-     "deletionTimestamp", "deletionGracePeriodSeconds"}
-)  # fmt: skip
-"""What a server writes: it is not the user's to change."""
 LEADING = ("selector", "ports")
 """What of a Service decides where a request goes."""
 KEPT = ("uid", "creationTimestamp", "generation")

@@ -36,7 +36,7 @@ NOT_CHOSEN = 30
 """The seconds that the server fills in where a pod does not say how many it needs."""
 PAUSE, LONGEST_PAUSE = 0.05, 0.5
 SILENT_SECONDS = 4.0
-"""Seconds after which it is said which pods are waited for: GRACE has ended the others by then."""
+"""Seconds after which it is said which pods are waited for: GRACE_SECONDS have ended the others."""
 RULES_FIRST = tuple(reversed(RULE_KINDS))
 LAST = ("Namespace",)
 MAKERS = WORKLOAD_KINDS - {"Pod"}

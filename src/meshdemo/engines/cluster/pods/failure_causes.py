@@ -95,7 +95,9 @@ def _of_pod(live: Json, now: datetime, events: Events) -> Iterator[Cause]:
         elif spec["name"] == status.SIDECAR_CONTAINER and (running := current.get("running")):
             late = _seconds(running.get("startedAt"), now) > SIDECAR_START
             if late and not state.get("started" if init else "ready"):
-                yield _of_sidecar(spec["name"])
+                hint = "Is istiod well? meshdemo doctor tells."
+                message = "its sidecar does not get ready"
+                yield Cause(message, hint, spec["name"], final=False)
 
 
 def _of_pull(pod: Json, spec: Json, waiting: Json, events: Events) -> Iterator[Cause]:
@@ -127,7 +129,8 @@ def _of_waiting(spec: Json, state: Json, waiting: Json) -> Iterator[Cause]:
     said = waiting.get("message", "")
     if reason in CONFIG:
         message = f"{name} cannot be started: {reason}: {said}"
-        yield Cause(message, _start_hint(said), final=bool(NO_PROGRAM.search(said)))
+        hint = PLATFORM_HINT if "exec format error" in said else ""
+        yield Cause(message, hint, final=bool(NO_PROGRAM.search(said)))
     elif reason == "CrashLoopBackOff":
         ended = (state.get("lastState") or {}).get("terminated") or {}
         yield from _of_ends(name, state, ended, previous=True)
@@ -228,19 +231,10 @@ def _not_created(said: str) -> Cause:
     return Cause(f"no pod can be created: {said}", hint, final=not PASSING.search(said))
 
 
-def _of_sidecar(name: str) -> Cause:
-    hint = "Is istiod well? meshdemo doctor tells."
-    return Cause("its sidecar does not get ready", hint, name, final=False)
-
-
 def _is_final(message: str) -> bool:
     """Tell whether the registry's answer will be the same next time."""
     words = ("not found", "no match for platform", "unauthorized", "denied", "does not exist")
     return any(word in message for word in words)
-
-
-def _start_hint(message: str) -> str:
-    return PLATFORM_HINT if "exec format error" in message else ""
 
 
 def _seconds(since: str | None, now: datetime) -> float:

@@ -90,7 +90,10 @@ class WorkloadReadiness(Wait):
         found: list[str] = []
         for item in workloads:
             here = [each for each in live if each["metadata"]["namespace"] == item.namespace]
-            own = next((i for i in here if _is_same(i, item)), None)
+            own = next(
+                (i for i in here if (i["kind"], i["metadata"]["name"]) == (item.kind, item.name)),
+                None,
+            )
             pods = [i for i in here if i["kind"] == "Pod" and rollout.belongs(i, item)]
             found += self._lack(item, own, pods)
         return found
@@ -126,7 +129,3 @@ def _kinds(workloads: Sequence[Object]) -> list[tuple[str, str, str]]:
     """List what is to be looked at: namespace, version and kind."""
     found = {(item.namespace, str(item.data["apiVersion"]), item.kind) for item in workloads}
     return sorted(found | {(space, "v1", "Pod") for space, _, _ in found})
-
-
-def _is_same(live: Json, item: Object) -> bool:
-    return (live["kind"], live["metadata"]["name"]) == (item.kind, item.name)

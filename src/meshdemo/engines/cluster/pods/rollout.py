@@ -75,12 +75,7 @@ def _is_running(pod: Json) -> bool:
     """Tell whether all of a pod's own containers have been started, and none has failed."""
     own = [state for _, state, init in status.container_statuses(pod) if not init]
     states = [state.get("state") or {} for state in own]
-    return all("running" in s or _exit_code(s) == 0 for s in states)
-
-
-def _exit_code(state: Json) -> int | None:
-    code: int | None = (state.get("terminated") or {}).get("exitCode")
-    return code
+    return all("running" in s or (s.get("terminated") or {}).get("exitCode") == 0 for s in states)
 
 
 def _is_complete(live: Json, _: Sequence[Json]) -> bool:

@@ -118,14 +118,10 @@ class Place:
 
     def _knows_all(self, known: str) -> bool:
         """Read Envoy's list of endpoints. Where it says nothing of the place there is none."""
+        pods = [[f"[{ip}]" if ":" in ip else ip for ip in addresses] for addresses in self.pods]
         return not known.strip() or all(
-            any(f"{self.cluster}::{_host(address)}:" in known for address in addresses)
-            for addresses in self.pods
+            any(f"{self.cluster}::{host}:" in known for host in hosts) for hosts in pods
         )
-
-
-def _host(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from meshdemo.rules.analysis import analyzer
 from meshdemo.rules.analysis.inventory import Landscape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
@@ -67,9 +67,12 @@ def admit(objects: Sequence[Object], existing: Sequence[Object]) -> Admission:
         idle |= findings.idle
         if fields.is_known(item):
             known.append(item.with_data(without_nulls(item.data)))
-            problems += _judged(known[-1])
+            node = top(known[-1])
+            problems += metadata.problems(node)
+            if judge := _PROBLEMS_BY_KIND.get(item.kind):
+                problems += judge(node)
             if item.kind == "VirtualService":
-                problems += virtual_service.limits(top(known[-1]))
+                problems += virtual_service.limits(node)
     problems += bounds.total_problems(known, existing)
     if not problems:  # else there may be no end of pods, or none that can be planned
         problems += bounds.pod_port_problems(known, existing)
@@ -95,9 +98,3 @@ def istio_problems(objects: Sequence[Object]) -> tuple[Problem, ...]:
             stored = item.with_data(without_nulls(item.data))
             problems += _PROBLEMS_BY_KIND[item.kind](top(stored))
     return in_order(problems)
-
-
-def _judged(item: Object) -> Iterator[Problem]:
-    yield from metadata.problems(top(item))
-    if judge := _PROBLEMS_BY_KIND.get(item.kind):
-        yield from judge(top(item))

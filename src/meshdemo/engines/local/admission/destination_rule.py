@@ -140,12 +140,9 @@ def _is_prime(number: int) -> bool:
     """Tell as Envoy does, for which 1 is prime."""
     if number in {1, 2, 3}:
         return True
-    return number > 0 and number % 2 != 0 and all(number % n for n in _factors(number))
-
-
-def _factors(number: int) -> range:
-    largest = 5_000_010
-    return range(3, int(min(number, largest) ** 0.5) + 1, 2)
+    # 5,000,011 is the largest table that Envoy's API takes; what is larger is not worth factoring.
+    factors = range(3, int(min(max(number, 0), 5_000_010) ** 0.5) + 1, 2)
+    return number > 0 and number % 2 != 0 and all(number % factor for factor in factors)
 
 
 def _tls_problems(tls: Node) -> Iterator[Problem]:

@@ -110,7 +110,8 @@ def _redirect_problems(redirect: Node, matches: Node) -> Iterator[Problem]:
     uri, prefix, code = redirect["uri"], redirect["prefixRewrite"], redirect["redirectCode"]
     if uri.text and prefix.text:
         yield redirect.problem("a redirect takes only one of uri and prefixRewrite")
-    if prefix.text and any(_matches_no_prefix(match["uri"]) for match in matches.items):
+    uris = [match["uri"] for match in matches.items]
+    if prefix.text and any(each.there and "prefix" not in each for each in uris):
         yield prefix.problem("prefixRewrite wants every uri match to be a prefix")
     given = (uri.text, prefix.text, redirect["authority"].text, redirect["scheme"].text)
     if not any(given) and not ("port" in redirect or "derivePort" in redirect):
@@ -120,10 +121,6 @@ def _redirect_problems(redirect: Node, matches: Node) -> Iterator[Problem]:
     scheme = redirect["scheme"]
     if scheme.text not in {"", "http", "https"}:
         yield scheme.problem(f'the scheme "{scheme.text}" is neither http nor https')
-
-
-def _matches_no_prefix(uri: Node) -> bool:
-    return uri.there and "prefix" not in uri
 
 
 def _rewrite_problems(rewrite: Node) -> Iterator[Problem]:

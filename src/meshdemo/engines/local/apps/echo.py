@@ -67,7 +67,8 @@ class Echo:
         if "x-echo-key" in headers:
             self.counts[headers["x-echo-key"]] += 1
         try:
-            steering = self._steering(headers)
+            is_meant = headers.get("x-echo-only", self.version) == self.version
+            steering = read_steering(headers) if is_meant else Steering()
         except ValueError as error:
             return server.text(f"{error}\n", HTTPStatus.BAD_REQUEST)
         if steering.delay:
@@ -77,11 +78,6 @@ class Echo:
         if request.path == "/env/version":
             return Response(self.version.encode(), steering.status, headers=self._marks())
         return self._json(self._describe(request, headers), steering.status)
-
-    def _steering(self, headers: Mapping[str, str]) -> Steering:
-        if headers.get("x-echo-only", self.version) != self.version:
-            return Steering()
-        return read_steering(headers)
 
     def _describe(self, request: Request, headers: Mapping[str, str]) -> dict[str, object]:
         return {

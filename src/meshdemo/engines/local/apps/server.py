@@ -171,12 +171,6 @@ def _host_and_port(address: Sequence[Any] | None) -> tuple[str, int]:
     return (address[0], address[1]) if address else ("", 0)
 
 
-def _hang_up(client: Sequence[Any] | None) -> None:
-    transport = _Protocol.by_client.get(_host_and_port(client))
-    if transport:
-        transport.abort()
-
-
 @dataclass(frozen=True, slots=True)
 class _Application:
     """A handler as an ASGI application."""
@@ -189,10 +183,11 @@ class _Application:
         try:
             response = await self.handler(request)
         except asyncio.CancelledError:
-            response = None  # the app ends, and GRACE is over
+            response = None  # the app ends, and FINISH_SECONDS are over
         self.log.add(request, response.status if response else "no answer")
         if response is None:
-            _hang_up(scope["client"])
+            if transport := _Protocol.by_client.get(_host_and_port(scope["client"])):
+                transport.abort()
             await _disconnected(receive)
             return
         body = b"" if response.status in _BODILESS else response.body

@@ -98,7 +98,9 @@ def row(kind: str, *path: str) -> Row:
     """Give the row of a field; lists are passed through: ``row(kind, "spec", "http", "match")``."""
     rows: Mapping[str, Row] = TABLE[kind].rows
     for name in path[:-1]:
-        inner = _inside(rows[name].type)
+        inner = rows[name].type
+        while hasattr(inner, "of"):  # the lists and maps around it
+            inner = inner.of
         rows = inner.rows if isinstance(inner, Record) else {}
     return rows[path[-1]]
 
@@ -121,13 +123,6 @@ def _rows_of(of: Type, path: str) -> Iterator[tuple[str, Row]]:
             below = f"{path}.{name}" if path else name
             yield below, found
             yield from _rows_of(found.type, below)
-
-
-def _inside(of: Type) -> Type:
-    """Take the lists and maps off a type."""
-    while hasattr(of, "of"):
-        of = of.of
-    return of
 
 
 def _kind_problem(item: Object) -> Problem | None:

@@ -40,7 +40,8 @@ def find(pods: Iterable[PlannedPod], namespace: str, name: str, container: str) 
 def lines(log: Path, *, follow: bool, tail: int) -> Iterator[str]:
     """Give the lines of a log without their ends; ``tail`` is how many at most, -1 for all."""
     with _open(log) as file:
-        written = [*_rotated(log), *file]
+        rotated = files.text(log.with_name(f"{log.name}.1")).splitlines(keepends=True)
+        written = [*rotated, *file]
         yield from (
             line.rstrip("\n") for line in written[len(written) - tail if tail >= 0 else 0 :]
         )
@@ -61,10 +62,6 @@ def _new_lines(log: Path, file: TextIO) -> Iterator[str]:
             return
         else:
             time.sleep(FOLLOW_PAUSE)
-
-
-def _rotated(log: Path) -> list[str]:
-    return files.text(log.with_name(f"{log.name}.1")).splitlines(keepends=True)
 
 
 def _open(log: Path) -> TextIO:

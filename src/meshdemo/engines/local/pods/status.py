@@ -66,24 +66,24 @@ class _Look:
             containers.append(self._container(pod, program, ready=not problems))
         if pod.injected:
             containers += self._sidecar(pod, wrong)
-        elif self.states and (trouble := self._proxy_trouble(pod)):
-            wrong.append(trouble)
+        elif self.states:
+            state = self.states.get(f"{KUBE_PROXY}.{pod.namespace}")
+            proxy = self.runtime.layout.kube_proxy(pod.namespace)
+            wrong.append(self._envoy_trouble(proxy, KUBE_PROXY, state))
+        prefix = process_name(pod, "")
+        is_started = any(name.startswith(prefix) for name in self.states)
         return Pod(
             name=pod.name,
             namespace=pod.namespace,
             labels=dict(pod.labels),
             containers=tuple(containers),
             injected=pod.injected,
-            phase=self._phase(pod),
+            phase="Running" if is_started else "Pending",
             message="; ".join(dict.fromkeys(filter(None, [self.trouble, *wrong]))),
             addresses=tuple(f"{port.number} at {LOOPBACK}:{port.entry}" for port in pod.ports),
             workload=pod.workload,
             created=self._created(pod),
         )
-
-    def _phase(self, pod: PlannedPod) -> str:
-        prefix = process_name(pod, "")
-        return "Running" if any(name.startswith(prefix) for name in self.states) else "Pending"
 
     def _created(self, pod: PlannedPod) -> str:
         """Say when its first program was written down, which is once for each pod."""
@@ -119,11 +119,6 @@ class _Look:
             sidecar=True,
             reason=_reason(state),
         )
-
-    def _proxy_trouble(self, pod: PlannedPod) -> str:
-        state = self.states.get(f"{KUBE_PROXY}.{pod.namespace}")
-        proxy = self.runtime.layout.kube_proxy(pod.namespace)
-        return self._envoy_trouble(proxy, KUBE_PROXY, state)
 
     @staticmethod
     def _envoy_trouble(proxy: config_files.Proxy, name: str, state: State | None) -> str:
