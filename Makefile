@@ -19,8 +19,8 @@ down: $(RUN) ## stop and remove what up made
 	@.venv/bin/meshdemo down $(ARGS)
 
 test: $(DEV) ## all tests
-	@.venv/bin/pytest -n 6 -m "not alone" $(ARGS)
-	@.venv/bin/pytest -m alone $(ARGS) || test $$? = 5  # 5: none of those that were asked for
+	@.venv/bin/pytest -n 6 -m "not whole_machine" $(ARGS)
+	@.venv/bin/pytest -m whole_machine $(ARGS) || test $$? = 5  # 5: none of those that were asked for
 
 check: $(DEV) ## lint, format, types, layers, links: all of them, then fail if one failed
 	@failed=; for check in $(CHECKS); do echo "== $$check"; .venv/bin/$$check || failed=1; done; test -z "$$failed"

@@ -48,7 +48,7 @@ def assert_split(document: Any, code: int) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _turn(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let those that must run alone wait for all others of this user, and these for them."""
-    alone = request.config.option.markexpr == "alone"
+    alone = request.config.option.markexpr == "whole_machine"
     file = Path(tempfile.gettempdir(), f"meshdemo-tests-{os.getuid()}.lock")
     with file.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)

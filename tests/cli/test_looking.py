@@ -72,7 +72,7 @@ def test_status_says_of_a_rule_that_is_not_followed_which_one_is(
         " spec: {hosts: [app], http: [{route: [{destination: {host: app}}]}]}}"
     )
     assert meshed("route", "-f", str(file)).code == 0
-    said = "VirtualService default/late   behind VirtualService default/app-default-v2"
+    said = "VirtualService default/late   VirtualService default/app-default-v2 takes precedence"
     _, _, idle = meshed("status").out.partition("rules that do not act:\n")
     assert idle.strip() == said
     rules = {rule["name"]: rule for rule in meshed("status", "-o", "json").json["rules"]}

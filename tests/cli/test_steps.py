@@ -262,7 +262,7 @@ def test_a_rule_that_is_not_followed_is_not_called_live(meshed: Cli, tmp_path: P
     ended = meshed("route", "-f", str(file))
     assert ended.code == 0
     assert (
-        "not followed: VirtualService default/other (behind VirtualService default/app-"
+        "not followed: VirtualService default/other (VirtualService default/app-default-v2 takes"
         in ended.out
     )
     assert "live" not in ended.out

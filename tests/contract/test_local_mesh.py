@@ -114,7 +114,7 @@ def test_when_pods_come_and_go_no_request_under_way_is_broken(
     assert answers["200"] >= 8
 
 
-@pytest.mark.alone
+@pytest.mark.whole_machine
 def test_a_small_shop_comes_up_within_what_linux_grants(tmp_path: Path) -> None:
     """Ten services of three pods each, in a user namespace that grants 128 inotify instances."""
     if not may_limit_watchers():

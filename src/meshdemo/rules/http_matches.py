@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 EXPECT_HINT = "say what to expect, as in --expect v2=100%"
 
-_SET_ON_THE_WAY = frozenset(
+_SET_BY_OTHERS = frozenset(
     {"accept", "accept-encoding", "connection", "host", "user-agent", "via", "x-request-id"}
 )
 """Headers that client or sidecar set by themselves, to what nobody said."""
-_SET_ON_THE_WAY_PREFIXES = (":", "x-envoy-", "x-forwarded-", "x-b3-", "@request.")
+_SET_BY_OTHERS_PREFIXES = (":", "x-envoy-", "x-forwarded-", "x-b3-", "@request.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,11 @@ class Call:
             url = urlsplit(request.url)
             port = url.port or 80
         except ValueError as error:
-            raise InputError(f"{request.url} is no URL: {error}") from error
+            raise InputError(f"{request.url} is not a valid URL: {error}") from error
         if url.scheme != "http" or not url.hostname:
-            raise InputError(f"{request.url} is no URL of the form http://HOST/PATH")
+            raise InputError(f"{request.url} is not a URL of the form http://HOST/PATH")
         if {".", ".."} & set(url.path.lower().replace("%2e", ".").split("/")):
-            raise undecided("its path has '.' or '..' in it, which is resolved on the way")
+            raise undecided("its path has '.' or '..' in it, which a sidecar resolves")
         headers = _joined(request.headers)
         if "host" in headers:
             raise undecided("it has a Host header of its own")
@@ -162,8 +162,8 @@ def _matches(regex: str, value: str) -> bool:
 def _header(call: Call, name: str) -> str | None:
     key = name.lower()
     value = call.headers.get(key)
-    if value is None and (key in _SET_ON_THE_WAY or key.startswith(_SET_ON_THE_WAY_PREFIXES)):
-        raise undecided(f"a rule asks for the header {name}, which is set on the way")
+    if value is None and (key in _SET_BY_OTHERS or key.startswith(_SET_BY_OTHERS_PREFIXES)):
+        raise undecided(f"a rule asks for the header {name}, which others set by themselves")
     return value
 
 

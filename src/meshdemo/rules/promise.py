@@ -47,7 +47,7 @@ def promised(
 ) -> Expectation:
     """Say which share of the answers each version has; InputError if that is no split."""
     shares: Shares = {}
-    for weight, part in Path(ClientView.of(objects, client), pods).parts(request):
+    for weight, part in RequestPath(ClientView.of(objects, client), pods).parts(request):
         for version, share in part.items():
             shares[version] = shares.get(version, Fraction(0)) + weight * share
     return Expectation.of(shares)
@@ -86,8 +86,8 @@ def _is_followed(
 
 
 @dataclass(frozen=True)
-class Path:
-    """The way of requests through a mesh, from one client to the pods."""
+class RequestPath:
+    """Where requests go in a mesh, from one client to the pods."""
 
     view: ClientView
     pods: Pods
@@ -167,7 +167,7 @@ class Path:
             return shares
         service_ = self.view.services.get(target.host)
         if service_ is None:
-            raise undecided(f"{sender} sends it to {target.host}, which is no Service: 503")
+            raise undecided(f"{sender} sends it to {target.host}, which is not a Service: 503")
         if service_.port(target.port) is None:
             raise undecided(f"{service_.title} has no port {target.port}")
         if self.view.passes_through(target.host, target.subset, target.port):
@@ -216,7 +216,7 @@ def reached(
     objects: Sequence[Object], pods: Pods, request: Request, client: Client
 ) -> list[tuple[Service, Rule | None, str]]:
     """Give the Services that a request may get to, with DestinationRule and name of the subset."""
-    path = Path(ClientView.of(objects, client), pods)
+    path = RequestPath(ClientView.of(objects, client), pods)
     with suppress(InputError):
         path.parts(request)
     return path.reached

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from meshdemo.errors import InputError
 from meshdemo.rules import virtual_hosts
 from meshdemo.rules.client_view import Client, ClientView
-from meshdemo.rules.promise import Path
+from meshdemo.rules.promise import RequestPath
 from meshdemo.rules.traffic_policies import PASSTHROUGH, speaks_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def sending(objects: Sequence[Object], pods: Pods, request: Request, client: Cli
     """
     if not client.injected:
         return Sending(fresh_connections=True, side_by_side=True)
-    path = Path(ClientView.of(objects, client), pods)
+    path = RequestPath(ClientView.of(objects, client), pods)
     try:
         parts = path.parts(request)
     except InputError:
@@ -52,7 +52,7 @@ def sending(objects: Sequence[Object], pods: Pods, request: Request, client: Cli
     )
 
 
-def _keeps_pod(path: Path, request: Request) -> bool:
+def _keeps_pod(path: RequestPath, request: Request) -> bool:
     """Tell whether a connection may stay with one pod, as far as that can be seen before."""
     try:
         call = path.call(request)

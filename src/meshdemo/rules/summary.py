@@ -61,18 +61,18 @@ def _virtual_service(rule: Object) -> Iterator[str]:
     for protocol in ("http", "tls", "tcp"):
         before = "" if protocol == "http" else f"{protocol} "
         conditional = False
-        for way in spec.get(protocol) or []:
-            when = _when(way)
-            first = "else " if conditional else "to " if way.get("route") else ""
-            answer = _answer(way, rule) or "no destination"
+        for http in spec.get(protocol) or []:
+            when = _when(http)
+            first = "else " if conditional else "to " if http.get("route") else ""
+            answer = _answer(http, rule) or "no destination"
             yield f"{before}{when or first}{answer}"
-            yield from _extras(way)
+            yield from _extras(http)
             conditional = conditional or bool(when)
 
 
-def _when(way: Mapping[str, Any]) -> str:
+def _when(http: Mapping[str, Any]) -> str:
     """Give the condition of a rule with its colon; empty if it takes every request."""
-    conditions = [" and ".join(_conditions(match or {})) for match in way.get("match") or []]
+    conditions = [" and ".join(_conditions(match or {})) for match in http.get("match") or []]
     return f"{' or '.join(conditions)}: " if conditions and all(conditions) else ""
 
 
@@ -103,13 +103,15 @@ def _compared(subject: str, wanted: Mapping[str, Any] | None, *, negated: bool =
     return f"no {subject}" if negated else f"{subject} is there"
 
 
-def _answer(way: Mapping[str, Any], rule: Object) -> str:
+def _answer(http: Mapping[str, Any], rule: Object) -> str:
     """Say who gets the request: each destination, with its weight where there are several."""
-    routes = way.get("route") or []
+    routes = http.get("route") or []
     names = [_destination(route, rule) for route in routes]
     if len(routes) > 1:
         names = [f"{n} {r.get('weight') or 0}" for n, r in zip(names, routes, strict=True)]
-    others = _settings({n: way[n] for n in ("redirect", "directResponse", "delegate") if n in way})
+    others = _settings(
+        {n: http[n] for n in ("redirect", "directResponse", "delegate") if n in http}
+    )
     return ", ".join([*names, *others])
 
 
@@ -125,17 +127,17 @@ def _destination(route: Mapping[str, Any], rule: Object) -> str:
     return " ".join([name, *([f"({', '.join(more)})"] if more else [])])
 
 
-def _extras(way: Mapping[str, Any]) -> Iterator[str]:
-    """Say what else happens to the request on its way."""
-    if timeout := way.get("timeout"):
+def _extras(http: Mapping[str, Any]) -> Iterator[str]:
+    """Say what else happens to the request on its http."""
+    if timeout := http.get("timeout"):
         yield f"timeout {timeout}"
-    fault = way.get("fault") or {}
+    fault = http.get("fault") or {}
     for name in ("delay", "abort"):
         if what := fault.get(name):
             yield _fault(name, what)
-    yield from _header_changes(way)
+    yield from _header_changes(http)
     told = ("match", "route", "redirect", "directResponse", "delegate")
-    yield from _settings(way, (*told, "timeout", "fault", "headers", *_NAMES_ONLY))
+    yield from _settings(http, (*told, "timeout", "fault", "headers", *_NAMES_ONLY))
 
 
 def _fault(name: str, what: Mapping[str, Any]) -> str:

@@ -311,8 +311,8 @@ def test_the_root_namespace_is_that_of_the_clients_istio() -> None:
         pytest.param({"route": [to("v9")]}, "no DestinationRule has the subset v9", id="no subset"),
         pytest.param({"route": [to("v3")]}, "subset v3 of .* has no pod", id="no pods"),
         pytest.param({"route": [to("v1", 0), to("v2", 0)]}, "any weight", id="no weight"),
-        pytest.param({"route": [to(host="gone")]}, "gone.*is no Service", id="no service"),
-        pytest.param({"route": [to(host="app.default")]}, "is no Service", id="half a name"),
+        pytest.param({"route": [to(host="gone")]}, "gone.*is not a Service", id="no service"),
+        pytest.param({"route": [to(host="app.default")]}, "is not a Service", id="half a name"),
         pytest.param({"route": [to(port={"number": 81})]}, "no port 81", id="no port"),
     ],
 )

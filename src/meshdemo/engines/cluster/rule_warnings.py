@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.objects.model import rules
 from meshdemo.rules.analysis import analyzer
-from meshdemo.rules.analysis.inventory import Landscape
+from meshdemo.rules.analysis.inventory import Inventory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ def warnings(
     objects: Sequence[Object], seen: Sequence[Object], pods: Sequence[Pod], namespace: str
 ) -> tuple[Problem, ...]:
     """Look at the rules among the objects, beside what is ``seen``: that of one namespace."""
-    there = Landscape.after(objects, seen, YET_TO_COME)
+    there = Inventory.after(objects, seen, YET_TO_COME)
     running = tuple((pod.namespace, pod.labels) for pod in pods)
     there = replace(there, running=running, namespace=namespace)
     return tuple(analyzer.warnings(rules(objects), there))

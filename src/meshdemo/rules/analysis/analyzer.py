@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
-    from meshdemo.rules.analysis.inventory import Landscape
+    from meshdemo.rules.analysis.inventory import Inventory
 
 NOT_FOUND = "IST0101"
 CONFLICTING_HOSTS = "IST0109"
@@ -29,33 +29,33 @@ UNKNOWN_HOST = "IST0174"
 
 ALWAYS_503 = "requests to it get 503"
 FEW = 5
-"""So many other rules for the same host are named, the ones that win first."""
+"""So many other rules for the same host are named, those that take precedence first."""
 OLDER = "the older one or, within one second, the first by name"
 
 
-def warnings(objects: Sequence[Object], landscape: Landscape) -> list[Problem]:
+def warnings(objects: Sequence[Object], inventory: Inventory) -> list[Problem]:
     """Look at the rules among ``objects``, beside everything that will be there."""
     found: list[Problem] = []
-    told = frozenset(landscape.named_subsets(objects))
+    told = frozenset(inventory.named_subsets(objects))
     for item in objects:
         if item.kind == "VirtualService":
-            found += _virtual_service_warnings(top(item), landscape, told)
+            found += _virtual_service_warnings(top(item), inventory, told)
         elif item.kind == "DestinationRule":
-            found += _destination_rule_warnings(top(item), landscape)
-            found += _merge_warnings(top(item), landscape)
+            found += _destination_rule_warnings(top(item), inventory)
+            found += _merge_warnings(top(item), inventory)
     return found
 
 
 def _virtual_service_warnings(
-    service: Node, landscape: Landscape, told: frozenset[tuple[str, str]]
+    service: Node, inventory: Inventory, told: frozenset[tuple[str, str]]
 ) -> Iterator[Problem]:
     spec = service["spec"]
     for destination in _destinations(spec):
-        yield from destination_warnings(destination, landscape, told)
+        yield from destination_warnings(destination, inventory, told)
     yield from _foreign_warnings(service)
-    yield from port_warnings(service, landscape)
-    yield from _conflict_warnings(service, landscape)
-    yield from _protocol_warnings(service, landscape)
+    yield from port_warnings(service, inventory)
+    yield from _conflict_warnings(service, inventory)
+    yield from _protocol_warnings(service, inventory)
     yield from rule_warnings(spec["http"])
 
 
@@ -69,7 +69,7 @@ def _destinations(spec: Node) -> Iterator[Node]:
 
 
 def destination_warnings(
-    destination: Node, landscape: Landscape, told: frozenset[tuple[str, str]] = frozenset()
+    destination: Node, inventory: Inventory, told: frozenset[tuple[str, str]] = frozenset()
 ) -> Iterator[Problem]:
     """Say what one destination speaks of and is not there.
 
@@ -77,19 +77,19 @@ def destination_warnings(
     """
     host, subset = destination["host"], destination["subset"]
     full = hosts.resolve(host.text, destination.item.namespace)
-    service = landscape.service(full)
+    service = inventory.service(full)
     if not full:
         return
     if service is None:
-        yield from _unknown(host, full, landscape, NOT_FOUND, ALWAYS_503)
+        yield from _unknown(host, full, inventory, NOT_FOUND, ALWAYS_503)
         return
-    if subset.text and not landscape.has_subset(full, subset.text):
+    if subset.text and not inventory.has_subset(full, subset.text):
         message = f'no DestinationRule for "{host.text}" has the subset "{subset.text}"'
         yield subset.problem(message, ALWAYS_503, NOT_FOUND)
     elif (
         subset.text
         and (full, subset.text) not in told
-        and not landscape.subset_has_pod(service, full, subset.text)
+        and not inventory.subset_has_pod(service, full, subset.text)
     ):
         message = f'the subset "{subset.text}" of "{host.text}" selects no pod'
         yield subset.problem(message, ALWAYS_503, SUBSET_WITHOUT_PODS)
@@ -116,30 +116,30 @@ def _foreign_warnings(service: Node) -> Iterator[Problem]:
 
 
 def _unknown(
-    host: Node, full: str, landscape: Landscape, code: str, otherwise: str
+    host: Node, full: str, inventory: Inventory, code: str, otherwise: str
 ) -> Iterator[Problem]:
     """Warn of a host that no service has, unless the service may be out of context."""
-    close = _close_host(full, host.item.namespace, landscape)
-    if close or landscape.would_know(full):
+    close = _close_host(full, host.item.namespace, inventory)
+    if close or inventory.would_know(full):
         yield host.problem(f'no service has the host "{host.text}"', close or otherwise, code)
 
 
-def _close_host(full: str, namespace: str, landscape: Landscape) -> str:
-    short = [name.removesuffix(f".{namespace}.{hosts.DOMAIN}") for name in landscape.services]
+def _close_host(full: str, namespace: str, inventory: Inventory) -> str:
+    short = [name.removesuffix(f".{namespace}.{hosts.DOMAIN}") for name in inventory.services]
     wanted = full.removesuffix(f".{namespace}.{hosts.DOMAIN}")
-    if wanted.count(".") == 1 and hosts.service_host(*wanted.split(".")) in landscape.services:
+    if wanted.count(".") == 1 and hosts.service_host(*wanted.split(".")) in inventory.services:
         return f"did you mean {wanted}.{hosts.DOMAIN}? Istio completes only names without a dot"
-    close = difflib.get_close_matches(wanted, short, n=1) if landscape.would_know(full) else []
+    close = difflib.get_close_matches(wanted, short, n=1) if inventory.would_know(full) else []
     return f"did you mean {close[0]}?" if close else ""
 
 
-def _protocol_warnings(rule: Node, landscape: Landscape) -> Iterator[Problem]:
+def _protocol_warnings(rule: Node, inventory: Inventory) -> Iterator[Problem]:
     """Warn of http rules for a service that has no port for them; istioctl says nothing of it."""
     if not rule["spec"]["http"].items:
         return
     for host in rule["spec"]["hosts"].items:
         full = hosts.resolve(host.text, host.item.namespace)
-        service = None if hosts.is_wildcard(full) else landscape.service(full)
+        service = None if hosts.is_wildcard(full) else inventory.service(full)
         ports = [port.value for port in service["spec"]["ports"].items] if service else []
         if ports and not any_takes_http_rules(ports):
             named = ", ".join(f"{port.get('port')} ({protocol_of(port).value})" for port in ports)
@@ -150,12 +150,12 @@ def _protocol_warnings(rule: Node, landscape: Landscape) -> Iterator[Problem]:
             )
 
 
-def _conflict_warnings(service: Node, landscape: Landscape) -> Iterator[Problem]:
+def _conflict_warnings(service: Node, inventory: Inventory) -> Iterator[Problem]:
     item = service.item
     if not virtual_services.is_for_mesh(item):
         return
-    for other, host in islice(_rivals(item, landscape), FEW):
-        first = _first(item, other, host, landscape)
+    for other, host in islice(_rivals(item, inventory), FEW):
+        first = _first(item, other, host, inventory)
         yield service["spec"]["hosts"].problem(
             f"{other.title} names the same host {host}",
             f"they are not merged: {first}; write all rules into one",
@@ -163,12 +163,12 @@ def _conflict_warnings(service: Node, landscape: Landscape) -> Iterator[Problem]
         )
 
 
-def _first(one: Object, other: Object, host: str, landscape: Landscape) -> str:
+def _first(one: Object, other: Object, host: str, inventory: Inventory) -> str:
     """Say which of two VirtualServices takes precedence; that may depend on the client."""
     found: dict[str, list[str]] = {}
     reasons: dict[str, str] = {}
     for namespace in _meet(one, other, host):
-        keys = [landscape.precedence(each, namespace) for each in (one, other)]
+        keys = [inventory.precedence(each, namespace) for each in (one, other)]
         first = (one if keys[0] < keys[1] else other).title
         found.setdefault(first, []).append(namespace)
         reasons[first] = OLDER if keys[0][0] == keys[1][0] else "the one that fewer namespaces see"
@@ -181,11 +181,11 @@ def _first(one: Object, other: Object, host: str, landscape: Landscape) -> str:
     )
 
 
-def _rivals(item: Object, landscape: Landscape) -> Iterator[tuple[Object, str]]:
-    """Give each other VirtualService for one of its hosts, with that host, the winners first."""
+def _rivals(item: Object, inventory: Inventory) -> Iterator[tuple[Object, str]]:
+    """Give each other VirtualService for one of its hosts, with that host, the oldest first."""
     found = {item.key}
     for host in virtual_services.hosts_of(item):
-        for other in landscape.rules_by_host.get(host, ()):
+        for other in inventory.rules_by_host.get(host, ()):
             if other.key not in found and _meet(item, other, host):
                 found.add(other.key)
                 yield other, host
@@ -202,26 +202,26 @@ def _meet(one: Object, other: Object, host: str) -> list[str]:
     )
 
 
-def _destination_rule_warnings(rule: Node, landscape: Landscape) -> Iterator[Problem]:
+def _destination_rule_warnings(rule: Node, inventory: Inventory) -> Iterator[Problem]:
     host = rule["spec"]["host"]
     full = hosts.resolve(host.text, rule.item.namespace)
-    service = landscape.service(full)
+    service = inventory.service(full)
     if not full:
         return
     if service is None:
-        yield from _unknown(host, full, landscape, UNKNOWN_HOST, "")
+        yield from _unknown(host, full, inventory, UNKNOWN_HOST, "")
         return
     for subset in rule["spec"]["subsets"].items:
-        if not landscape.has_pod(service, subset["labels"].texts):
+        if not inventory.has_pod(service, subset["labels"].texts):
             name = subset["name"]
             message = f'the subset "{name.text}" selects no pod'
             yield name.problem(message, ALWAYS_503, SUBSET_WITHOUT_PODS)
 
 
-def _merge_warnings(rule: Node, landscape: Landscape) -> Iterator[Problem]:
+def _merge_warnings(rule: Node, inventory: Inventory) -> Iterator[Problem]:
     """Warn of what Istio drops when it merges DestinationRules for one host: it tells nobody."""
-    for other in landscape.merged_with(rule)[:FEW]:
-        older = min((rule, other), key=lambda n: (landscape.age(n.item), n.item.name))
+    for other in inventory.merged_with(rule)[:FEW]:
+        older = min((rule, other), key=lambda n: (inventory.age(n.item), n.item.name))
         hint = f"of the two only that of {older.item.title} holds, {OLDER}"
         theirs = {subset["name"].text: subset.value for subset in other["spec"]["subsets"].items}
         for subset in rule["spec"]["subsets"].items:

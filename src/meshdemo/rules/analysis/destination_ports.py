@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
     from meshdemo.errors import Problem
     from meshdemo.objects.place import Node
-    from meshdemo.rules.analysis.inventory import Landscape
+    from meshdemo.rules.analysis.inventory import Inventory
 
 PORT_WANTED = "IST0112"
 
 
-def port_warnings(service: Node, landscape: Landscape) -> Iterator[Problem]:
+def port_warnings(service: Node, inventory: Inventory) -> Iterator[Problem]:
     """Look at the destinations of a VirtualService's http rules."""
-    of_hosts = _ports_of_hosts(service, landscape)
+    of_hosts = _ports_of_hosts(service, inventory)
     for rule in service["spec"]["http"].items:
         asked = _ports_of_rule(rule, of_hosts)
         mirrors = [mirror["destination"] for mirror in rule["mirrors"].items]
         routes = [route["destination"] for route in rule["route"].items]
         for destination in (*routes, *mirrors, rule["mirror"]):
             if destination.there and "port" not in destination:
-                yield from _warnings(destination, asked, landscape)
+                yield from _warnings(destination, asked, inventory)
 
 
 def _warnings(
-    destination: Node, asked: frozenset[int] | None, landscape: Landscape
+    destination: Node, asked: frozenset[int] | None, inventory: Inventory
 ) -> Iterator[Problem]:
     host = destination["host"]
-    service = landscape.service(hosts.resolve(host.text, destination.item.namespace))
+    service = inventory.service(hosts.resolve(host.text, destination.item.namespace))
     known = _numbers(service, http=False) if service else frozenset()
     missing = (asked or frozenset()) - known
     if not known or (asked is None and len(known) == 1) or (asked is not None and not missing):
@@ -54,7 +54,7 @@ def _warnings(
     )
 
 
-def _ports_of_hosts(service: Node, landscape: Landscape) -> frozenset[int] | None:
+def _ports_of_hosts(service: Node, inventory: Inventory) -> frozenset[int] | None:
     """Give the ports on which requests can come; None where that cannot be said."""
     gateways = [node.text for node in service["spec"]["gateways"].items]
     if any(name != hosts.MESH for name in gateways) or not virtual_services.is_for_mesh(
@@ -64,7 +64,7 @@ def _ports_of_hosts(service: Node, landscape: Landscape) -> frozenset[int] | Non
     found: frozenset[int] = frozenset()
     for host in service["spec"]["hosts"].items:
         full = hosts.resolve(host.text, service.item.namespace)
-        of_host = None if hosts.is_wildcard(full) else landscape.service(full)
+        of_host = None if hosts.is_wildcard(full) else inventory.service(full)
         if of_host is None:
             return None
         found |= _numbers(of_host, http=True)

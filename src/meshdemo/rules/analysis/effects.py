@@ -10,7 +10,7 @@ from meshdemo.objects.model import RULE_KINDS, Object
 from meshdemo.objects.place import top
 from meshdemo.rules import destination_rules, hosts, virtual_services
 from meshdemo.rules.analysis import analyzer
-from meshdemo.rules.analysis.inventory import Landscape
+from meshdemo.rules.analysis.inventory import Inventory
 from meshdemo.rules.protocols import any_takes_http_rules
 
 if TYPE_CHECKING:
@@ -96,9 +96,9 @@ class Scene:
         }
 
     @cached_property
-    def _landscape(self) -> Landscape:
+    def _inventory(self) -> Inventory:
         ruling = [item for item in self.objects if item.kind in (*RULE_KINDS, "Service")]
-        there = Landscape.after((), ruling, "")
+        there = Inventory.after((), ruling, "")
         return replace(there, running=tuple(self.pods), namespace=self.known)
 
     def _reasons(self, rule: Object, overruled_by: Sequence[Object]) -> Iterator[str]:
@@ -106,7 +106,8 @@ class Scene:
             yield from self._destination_rule_reasons(rule)
             return
         if overruled_by:
-            yield f"behind {', '.join(item.title for item in overruled_by)}"
+            several = "take" if len(overruled_by) > 1 else "takes"
+            yield f"{', '.join(item.title for item in overruled_by)} {several} precedence"
         if not virtual_services.is_for_mesh(rule):
             if missing := self._missing_gateways(rule):
                 yield f"bound to {_gateways(missing)}, which {_are(missing)} not there"
@@ -114,7 +115,7 @@ class Scene:
         if not virtual_services.is_seen(rule, self.namespace):
             yield f"its exportTo leaves out namespace {self.namespace}"
         yield from self._protocol_reasons(rule)
-        yield from self._broken_ways(rule)
+        yield from self._broken_rules(rule)
         yield from self._sidecar_reasons(rule)
 
     def _missing_gateways(self, rule: Object) -> list[str]:
@@ -128,20 +129,20 @@ class Scene:
     def _protocol_reasons(self, rule: Object) -> Iterator[str]:
         if rule.spec.get("tcp") or rule.spec.get("tls"):
             return
-        landscape = self._landscape
-        services = [landscape.service(host) for host in virtual_services.hosts_of(rule)]
+        inventory = self._inventory
+        services = [inventory.service(host) for host in virtual_services.hosts_of(rule)]
         ports = [[p.value for p in s["spec"]["ports"].items] if s else [] for s in services]
         if ports and not any(not each or any_takes_http_rules(each) for each in ports):
             yield f"no port of {_names(rule)} is HTTP, and it has only http rules"
 
-    def _broken_ways(self, rule: Object) -> Iterator[str]:
+    def _broken_rules(self, rule: Object) -> Iterator[str]:
         """Say so where every destination of every http rule gets 503."""
-        landscape, broken = self._landscape, list[str]()
-        for way in top(rule)["spec"]["http"].items:
-            if not way["route"].items:
+        inventory, broken = self._inventory, list[str]()
+        for http in top(rule)["spec"]["http"].items:
+            if not http["route"].items:
                 return
-            for destination in _weighted(way):
-                problems = analyzer.destination_warnings(destination, landscape)
+            for destination in _weighted(http):
+                problems = analyzer.destination_warnings(destination, inventory)
                 lost = [p.message for p in problems if p.code == analyzer.NOT_FOUND]
                 if not lost:
                     return
@@ -164,7 +165,7 @@ class Scene:
             yield "the test client's sidecar has not got it"
 
     def _destination_rule_reasons(self, rule: Object) -> Iterator[str]:
-        warnings = analyzer.warnings([rule], self._landscape)
+        warnings = analyzer.warnings([rule], self._inventory)
         yield from (p.message for p in warnings if p.code == analyzer.UNKNOWN_HOST)
         selector = (rule.spec.get("workloadSelector") or {}).get("matchLabels")
         here = [labels for namespace, labels in self.pods if namespace == self.namespace]
@@ -187,7 +188,7 @@ class Scene:
             yield instead if others else "its exportTo leaves out the clients here"
 
     def _remarks(self, rule: Object) -> Iterator[str]:
-        for problem in analyzer.warnings([rule], self._landscape):
+        for problem in analyzer.warnings([rule], self._inventory):
             if problem.code in TOLD:
                 yield _text(problem)
 
@@ -196,9 +197,9 @@ def _text(problem: Problem) -> str:
     return f"{problem.message}: {problem.hint}" if problem.hint else problem.message
 
 
-def _weighted(way: Node) -> list[Node]:
+def _weighted(http: Node) -> list[Node]:
     """Give the destinations that get any requests."""
-    routes = way["route"].items
+    routes = http["route"].items
     got = [route for route in routes if route["weight"].number or len(routes) == 1]
     return [route["destination"] for route in got]
 

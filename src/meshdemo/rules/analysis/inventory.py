@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Landscape:
+class Inventory:
     """All that will be there, as far as it is known."""
 
     objects: tuple[Object, ...]
@@ -31,7 +31,7 @@ class Landscape:
     """The only namespace whose services are known; empty where all are."""
 
     @classmethod
-    def after(cls, objects: Sequence[Object], existing: Sequence[Object], moment: str) -> Landscape:
+    def after(cls, objects: Sequence[Object], existing: Sequence[Object], moment: str) -> Inventory:
         """Give what will be there after ``objects`` were applied beside what exists."""
         merged = {item.key: item for item in (*existing, *objects)}
         created = {item.key: str(item.metadata.get("creationTimestamp") or "") for item in existing}

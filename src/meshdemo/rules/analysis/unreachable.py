@@ -21,7 +21,7 @@ INEFFECTIVE = "IST0131"
 
 
 def rule_warnings(rules: Node) -> Iterator[Problem]:
-    """Look at the rules in their order, in which the first that matches wins."""
+    """Look at the rules in their order, of which the first that matches takes the request."""
     catch_all: str = ""
     seen: list[_Seen] = []
     for rule in rules.items:

@@ -7,7 +7,7 @@ import yaml
 from tests.objects import made, service
 
 from meshdemo.rules.analysis.analyzer import warnings
-from meshdemo.rules.analysis.inventory import Landscape
+from meshdemo.rules.analysis.inventory import Inventory
 
 HTTP = {"name": "http", "port": 80}
 THERE = [
@@ -51,7 +51,7 @@ TO_TWO = "route: [{destination: {host: two}}]"
 )
 def test_a_destination_without_a_port_is_named_where_requests_fail(spec: str, words: str) -> None:
     rule = made("VirtualService", "mine", **yaml.safe_load(spec))
-    found = warnings([rule], Landscape.after([rule], THERE, "now"))
+    found = warnings([rule], Inventory.after([rule], THERE, "now"))
     assert len(found) == bool(words)
     if found:
         assert words in str(found[0])

@@ -36,7 +36,7 @@ def idle(item: Object, *beside: Object, **more: Any) -> str:
     ("item", "beside", "why"),
     [
         (rule(), [APP, SUBSET_V2], ""),
-        (rule(), [APP, SUBSET_V2, ELDER], "behind VirtualService shop/elder"),
+        (rule(), [APP, SUBSET_V2, ELDER], "VirtualService shop/elder takes precedence"),
         (rule(gateways=["gw"]), [APP], "bound to the gateway gw, which is not there"),
         (rule(gateways=["there"]), [APP], ""),
         (rule(gateways=["infra/gw", "gw"]), [APP],

@@ -23,7 +23,7 @@ from meshdemo.objects.documents import without_nulls
 from meshdemo.objects.model import rules
 from meshdemo.objects.place import top
 from meshdemo.rules.analysis import analyzer
-from meshdemo.rules.analysis.inventory import Landscape
+from meshdemo.rules.analysis.inventory import Inventory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ def admit(objects: Sequence[Object], existing: Sequence[Object]) -> Admission:
         problems += bounds.pod_port_problems(known, existing)
     if problems:
         return Admission(problems=in_order(problems))
-    warnings = analyzer.warnings(known, Landscape.after(known, existing, now()))
+    warnings = analyzer.warnings(known, Inventory.after(known, existing, now()))
     for item in known:
         if item.kind == "VirtualService":
             warnings += virtual_service.gateway_warnings(top(item))

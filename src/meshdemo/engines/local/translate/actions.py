@@ -53,7 +53,7 @@ def send(cluster: str) -> Json:
 def forward(rule: Json, cluster_of: Callable[[Json], str]) -> Forwarding:
     """Translate a rule that has destinations."""
     # istiod also says max_grpc_timeout, which Envoy gives up; its successor makes Envoy ignore
-    # this timeout. Without either only the header grpc-timeout goes unheeded.
+    # this timeout. Without either only the header grpc-timeout has no effect.
     limit = duration(rule["timeout"]) if rule.get("timeout") else NEVER
     action: Json = {"timeout": limit, "retry_policy": DEFAULT_RETRIES}
     rewrite = rule.get("rewrite") or {}

@@ -90,9 +90,9 @@ class Upstreams:
             )
         )
 
-    def add_way(self, name: str, target: str) -> None:
-        """Add a way to a cluster that chooses a pod per connection."""
-        self.clusters.append(tcp_passthrough.way_in(name, LIMITS))
+    def add_passthrough_cluster(self, name: str, target: str) -> None:
+        """Add a cluster in front of one that chooses a pod for each connection."""
+        self.clusters.append(tcp_passthrough.front(name, LIMITS))
         self.listeners.append(tcp_passthrough.listener(name, target))
 
     def add_kube_proxy(self, service: Service, port: ServicePort) -> str:
@@ -118,7 +118,7 @@ def of_kube_proxy(services: Sequence[Service], upstreams: Upstreams) -> None:
     for service in services:
         for port in service.ports:
             target = upstreams.add_kube_proxy(service, port)
-            upstreams.add_way(names.connection(port.number, service.host), target)
+            upstreams.add_passthrough_cluster(names.connection(port.number, service.host), target)
 
 
 def of_own_port(port: PodPort, protocol: Protocol) -> Json:
@@ -149,7 +149,7 @@ def _add_port(
 ) -> None:
     """Add the cluster of a port, and one for each subset.
 
-    With ``dialled`` also the way that replaces them where a rule says PASSTHROUGH: to the pods
+    With ``dialled`` also the cluster that replaces them where a rule says PASSTHROUGH: to the pods
     of the service that was dialled, which need not be the service that the rule is for.
     """
     rule = view.destination_rules.get(service.host)
@@ -170,12 +170,12 @@ def _add_port(
         if view.passes_through(service.host, "", port.number):
             target = passed
     if not port.protocol.takes_http_rules:
-        upstreams.add_way(names.connection(port.number, service.host), target)
+        upstreams.add_passthrough_cluster(names.connection(port.number, service.host), target)
 
 
 def _add_passthrough(service: Service, port: ServicePort, upstreams: Upstreams) -> str:
     target = upstreams.add_kube_proxy(service, port)
-    upstreams.add_way(names.passthrough(port.number, service.host), target)
+    upstreams.add_passthrough_cluster(names.passthrough(port.number, service.host), target)
     return target
 
 

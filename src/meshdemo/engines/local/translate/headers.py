@@ -39,7 +39,7 @@ def joined(first: Json, second: Json) -> Json:
 
 
 def authority(headers: Json | None) -> str:
-    """Give the host that a rule sets as if it were a header; empty if none. Set wins over add."""
+    """Give the host that a rule sets as if it were a header, set before add; empty if none."""
     wanted = (headers or {}).get("request") or {}
     for action in ("set", "add"):
         for name, value in (wanted.get(action) or {}).items():
@@ -56,5 +56,5 @@ def _options(values: Mapping[str, str], action: str) -> list[Json]:
 
 
 def _changeable(names: Iterable[str]) -> list[str]:
-    """Leave out what Envoy lets nobody change this way."""
+    """Leave out what Envoy lets nobody change so."""
     return [name for name in names if not name.startswith(":") and name.lower() != "host"]

@@ -17,12 +17,12 @@ def inbound(port: int) -> str:
 
 
 def passthrough(port: int, host: str) -> str:
-    """Name the way to wherever Kubernetes sends a connection to a service."""
+    """Name the cluster that leads wherever Kubernetes sends a connection to a service."""
     return f"passthrough|{port}||{host}"
 
 
 def connection(port: int, host: str) -> str:
-    """Name the way to a port where each connection of the client's is one of ours."""
+    """Name the cluster of a port where each connection of the client's is one of ours."""
     return f"connection|{port}||{host}"
 
 

@@ -35,7 +35,7 @@ def unseen_route(cluster: str) -> Json:
     return {**plain_route(cluster), **TRACES}
 
 
-def way_in(name: str, limits: Json) -> Json:
+def front(name: str, limits: Json) -> Json:
     """Make the static cluster in front of the internal listener of the same name."""
     address = {"envoy_internal_address": {"server_listener_name": name}}
     return typed(
