@@ -1,7 +1,7 @@
 """One place inside of an object, to judge what is there whatever it is.
 
-The table of fields has said already which types are wrong; here a value of another type reads as
-if it were empty, so that rules need not ask again.
+Asked for a type that a value does not have, a place gives what is empty. The table of fields says
+which types are wrong, so rules need not ask again.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Node:
+class Place:
     """A value, and where it stands."""
 
     item: Object
     value: Any
     path: FieldPath = ()
 
-    def __getitem__(self, name: str) -> Node:
+    def __getitem__(self, name: str) -> Place:
         value = self.value.get(name) if isinstance(self.value, dict) else None
-        return Node(self.item, value, (*self.path, name))
+        return Place(self.item, value, (*self.path, name))
 
     def __contains__(self, name: str) -> bool:
         return self[name].there
@@ -41,24 +41,32 @@ class Node:
 
     @property
     def number(self) -> float:
-        is_number = isinstance(self.value, int | float) and not isinstance(self.value, bool)
-        return self.value if is_number else 0
+        return self.value if self.is_number else 0
 
     @property
-    def items(self) -> list[Node]:
+    def is_number(self) -> bool:
+        """Tell whether it is a number, whole or not; to Python a boolean is one as well."""
+        return isinstance(self.value, int | float) and not isinstance(self.value, bool)
+
+    @property
+    def is_integer(self) -> bool:
+        return isinstance(self.value, int) and not isinstance(self.value, bool)
+
+    @property
+    def items(self) -> list[Place]:
         """The items of a list that were written."""
-        return [node for node in self.rows if node.there]
+        return [place for place in self.rows if place.there]
 
     @property
-    def entries(self) -> dict[str, Node]:
+    def entries(self) -> dict[str, Place]:
         """What a mapping holds."""
         names = self.value if isinstance(self.value, dict) else {}
-        return {str(name): Node(self.item, names[name], (*self.path, str(name))) for name in names}
+        return {str(name): Place(self.item, names[name], (*self.path, str(name))) for name in names}
 
     @property
     def texts(self) -> dict[str, str]:
         """The strings that a mapping holds."""
-        return {name: node.text for name, node in self.entries.items() if node.is_text}
+        return {name: place.text for name, place in self.entries.items() if place.is_text}
 
     @property
     def is_text(self) -> bool:
@@ -69,15 +77,15 @@ class Node:
         return self.value is None or self.value == []
 
     @property
-    def rows(self) -> list[Node]:
+    def rows(self) -> list[Place]:
         """All items of a list, also those that were left empty: their numbers count."""
         values = self.value if isinstance(self.value, list) else []
-        return [Node(self.item, value, (*self.path, n)) for n, value in enumerate(values)]
+        return [Place(self.item, value, (*self.path, n)) for n, value in enumerate(values)]
 
     def problem(self, message: str, hint: str = "", code: str = "") -> Problem:
         return self.item.problem(message, *self.path, hint=hint, code=code)
 
 
-def top(item: Object) -> Node:
+def top(item: Object) -> Place:
     """Give the whole object."""
-    return Node(item, item.data)
+    return Place(item, item.data)

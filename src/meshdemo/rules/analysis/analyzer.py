@@ -9,7 +9,7 @@ import difflib
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from meshdemo.objects.place import Node, top
+from meshdemo.objects.place import Place, top
 from meshdemo.rules import hosts, virtual_services, visibility
 from meshdemo.rules.analysis.destination_ports import port_warnings
 from meshdemo.rules.analysis.unreachable import rule_warnings
@@ -47,7 +47,7 @@ def warnings(objects: Sequence[Object], inventory: Inventory) -> list[Problem]:
 
 
 def _virtual_service_warnings(
-    service: Node, inventory: Inventory, told: frozenset[tuple[str, str]]
+    service: Place, inventory: Inventory, told: frozenset[tuple[str, str]]
 ) -> Iterator[Problem]:
     spec = service["spec"]
     for destination in _destinations(spec):
@@ -59,7 +59,7 @@ def _virtual_service_warnings(
     yield from rule_warnings(spec["http"])
 
 
-def _destinations(spec: Node) -> Iterator[Node]:
+def _destinations(spec: Place) -> Iterator[Place]:
     for protocol in ("http", "tcp", "tls"):
         for rule in spec[protocol].items:
             yield from (route["destination"] for route in rule["route"].items)
@@ -69,7 +69,7 @@ def _destinations(spec: Node) -> Iterator[Node]:
 
 
 def destination_warnings(
-    destination: Node, inventory: Inventory, told: frozenset[tuple[str, str]] = frozenset()
+    destination: Place, inventory: Inventory, told: frozenset[tuple[str, str]] = frozenset()
 ) -> Iterator[Problem]:
     """Say what one destination speaks of and is not there.
 
@@ -101,7 +101,7 @@ def destination_warnings(
         yield number.problem(message, ALWAYS_503, NOT_FOUND)
 
 
-def _foreign_warnings(service: Node) -> Iterator[Problem]:
+def _foreign_warnings(service: Place) -> Iterator[Problem]:
     """Warn of a rule for a Service of another namespace that holds for the clients there, too."""
     item = service.item
     if not virtual_services.is_for_mesh(item):
@@ -116,7 +116,7 @@ def _foreign_warnings(service: Node) -> Iterator[Problem]:
 
 
 def _unknown(
-    host: Node, full: str, inventory: Inventory, code: str, otherwise: str
+    host: Place, full: str, inventory: Inventory, code: str, otherwise: str
 ) -> Iterator[Problem]:
     """Warn of a host that no service has, unless the service may be out of context."""
     close = _close_host(full, host.item.namespace, inventory)
@@ -133,7 +133,7 @@ def _close_host(full: str, namespace: str, inventory: Inventory) -> str:
     return f"did you mean {close[0]}?" if close else ""
 
 
-def _protocol_warnings(rule: Node, inventory: Inventory) -> Iterator[Problem]:
+def _protocol_warnings(rule: Place, inventory: Inventory) -> Iterator[Problem]:
     """Warn of http rules for a service that has no port for them; istioctl says nothing of it."""
     if not rule["spec"]["http"].items:
         return
@@ -150,7 +150,7 @@ def _protocol_warnings(rule: Node, inventory: Inventory) -> Iterator[Problem]:
             )
 
 
-def _conflict_warnings(service: Node, inventory: Inventory) -> Iterator[Problem]:
+def _conflict_warnings(service: Place, inventory: Inventory) -> Iterator[Problem]:
     item = service.item
     if not virtual_services.is_for_mesh(item):
         return
@@ -202,7 +202,7 @@ def _meet(one: Object, other: Object, host: str) -> list[str]:
     )
 
 
-def _destination_rule_warnings(rule: Node, inventory: Inventory) -> Iterator[Problem]:
+def _destination_rule_warnings(rule: Place, inventory: Inventory) -> Iterator[Problem]:
     host = rule["spec"]["host"]
     full = hosts.resolve(host.text, rule.item.namespace)
     service = inventory.service(full)
@@ -218,7 +218,7 @@ def _destination_rule_warnings(rule: Node, inventory: Inventory) -> Iterator[Pro
             yield name.problem(message, ALWAYS_503, SUBSET_WITHOUT_PODS)
 
 
-def _merge_warnings(rule: Node, inventory: Inventory) -> Iterator[Problem]:
+def _merge_warnings(rule: Place, inventory: Inventory) -> Iterator[Problem]:
     """Warn of what Istio drops when it merges DestinationRules for one host: it tells nobody."""
     for other in inventory.merged_with(rule)[:FEW]:
         older = min((rule, other), key=lambda n: (inventory.age(n.item), n.item.name))

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshdemo.errors import Problem
-    from meshdemo.objects.place import Node
+    from meshdemo.objects.place import Place
     from meshdemo.rules.analysis.inventory import Inventory
 
 PORT_WANTED = "IST0112"
 
 
-def port_warnings(service: Node, inventory: Inventory) -> Iterator[Problem]:
+def port_warnings(service: Place, inventory: Inventory) -> Iterator[Problem]:
     """Look at the destinations of a VirtualService's http rules."""
     of_hosts = _ports_of_hosts(service, inventory)
     for rule in service["spec"]["http"].items:
@@ -35,7 +35,7 @@ def port_warnings(service: Node, inventory: Inventory) -> Iterator[Problem]:
 
 
 def _warnings(
-    destination: Node, asked: frozenset[int] | None, inventory: Inventory
+    destination: Place, asked: frozenset[int] | None, inventory: Inventory
 ) -> Iterator[Problem]:
     host = destination["host"]
     service = inventory.service(hosts.resolve(host.text, destination.item.namespace))
@@ -54,9 +54,9 @@ def _warnings(
     )
 
 
-def _ports_of_hosts(service: Node, inventory: Inventory) -> frozenset[int] | None:
+def _ports_of_hosts(service: Place, inventory: Inventory) -> frozenset[int] | None:
     """Give the ports on which requests can come; None where that cannot be said."""
-    gateways = [node.text for node in service["spec"]["gateways"].items]
+    gateways = [gateway.text for gateway in service["spec"]["gateways"].items]
     if any(name != hosts.MESH for name in gateways) or not virtual_services.is_for_mesh(
         service.item
     ):
@@ -71,7 +71,7 @@ def _ports_of_hosts(service: Node, inventory: Inventory) -> frozenset[int] | Non
     return found or None
 
 
-def _ports_of_rule(rule: Node, of_hosts: frozenset[int] | None) -> frozenset[int] | None:
+def _ports_of_rule(rule: Place, of_hosts: frozenset[int] | None) -> frozenset[int] | None:
     """Leave out what no match of the rule is for."""
     wanted = [int(match["port"].number) for match in rule["match"].items]
     if not wanted or not all(wanted):
@@ -79,7 +79,7 @@ def _ports_of_rule(rule: Node, of_hosts: frozenset[int] | None) -> frozenset[int
     return frozenset(wanted) if of_hosts is None else of_hosts & frozenset(wanted)
 
 
-def _numbers(service: Node, *, http: bool) -> frozenset[int]:
+def _numbers(service: Place, *, http: bool) -> frozenset[int]:
     ports = service["spec"]["ports"].items
     chosen = [p for p in ports if not http or protocol_of(p.value).takes_http_rules]
     return frozenset(int(port["port"].number) for port in chosen)

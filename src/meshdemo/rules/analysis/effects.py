@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from meshdemo.errors import Problem
-    from meshdemo.objects.place import Node
+    from meshdemo.objects.place import Place
 
 TOLD = frozenset({analyzer.NOT_FOUND, analyzer.SUBSET_WITHOUT_PODS})
 """Codes of what makes requests fail although the rule acts."""
@@ -197,7 +197,7 @@ def _text(problem: Problem) -> str:
     return f"{problem.message}: {problem.hint}" if problem.hint else problem.message
 
 
-def _weighted(http: Node) -> list[Node]:
+def _weighted(http: Place) -> list[Place]:
     """Give the destinations that get any requests."""
     routes = http["route"].items
     got = [route for route in routes if route["weight"].number or len(routes) == 1]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from meshdemo.objects.place import Node, top
+from meshdemo.objects.place import Place, top
 from meshdemo.rules import hosts, virtual_services
 
 if TYPE_CHECKING:
@@ -45,15 +45,15 @@ class Inventory:
         """Give what decides between VirtualServices for one host, for clients of a namespace."""
         return virtual_services.precedence(item, namespace, self.age(item))
 
-    def of(self, kind: str) -> list[Node]:
+    def of(self, kind: str) -> list[Place]:
         """Give the objects of a kind."""
         return [top(item) for item in self.objects if item.kind == kind]
 
     @cached_property
-    def services(self) -> dict[str, Node]:
+    def services(self) -> dict[str, Place]:
         """The Services by their full host names."""
         found = self.of("Service")
-        return {hosts.service_host(node.item.name, node.item.namespace): node for node in found}
+        return {hosts.service_host(one.item.name, one.item.namespace): one for one in found}
 
     @cached_property
     def subsets(self) -> frozenset[tuple[str, str]]:
@@ -63,9 +63,9 @@ class Inventory:
     @staticmethod
     def named_subsets(objects: Iterable[Object]) -> Iterator[tuple[str, str]]:
         """Give host and name of every subset of DestinationRules."""
-        for node in (top(item) for item in objects if item.kind == "DestinationRule"):
-            host = hosts.resolve(node["spec"]["host"].text, node.item.namespace)
-            yield from ((host, subset["name"].text) for subset in node["spec"]["subsets"].items)
+        for rule in (top(item) for item in objects if item.kind == "DestinationRule"):
+            host = hosts.resolve(rule["spec"]["host"].text, rule.item.namespace)
+            yield from ((host, subset["name"].text) for subset in rule["spec"]["subsets"].items)
 
     @cached_property
     def rules_by_host(self) -> dict[str, list[Object]]:
@@ -77,14 +77,14 @@ class Inventory:
                     found.setdefault(host, []).append(item)
         return found
 
-    def merged_with(self, rule: Node) -> list[Node]:
+    def merged_with(self, rule: Place) -> list[Place]:
         """Give the other DestinationRules that Istio merges with one, the oldest first."""
         found = self._merged[_merged_as(rule)]
         return [other for other in found if other.item.key != rule.item.key]
 
     @cached_property
-    def _merged(self) -> dict[str, list[Node]]:
-        found: dict[str, list[Node]] = {}
+    def _merged(self) -> dict[str, list[Place]]:
+        found: dict[str, list[Place]] = {}
         for rule in sorted(
             self.of("DestinationRule"), key=lambda n: (self.age(n.item), n.item.name)
         ):
@@ -94,20 +94,20 @@ class Inventory:
     @cached_property
     def pods(self) -> list[tuple[str, Mapping[str, str]]]:
         """Namespace and labels of all pods, and of everything that pods are made from."""
-        bare = [(node.item.namespace, node) for node in self.of("Pod")]
         templates = [
-            (node.item.namespace, node["spec"]["template"])
-            for node in map(top, self.objects)
-            if "template" in node["spec"] and node["spec"]["replicas"].value != 0
+            maker["spec"]["template"]
+            for maker in map(top, self.objects)
+            if "template" in maker["spec"] and maker["spec"]["replicas"].value != 0
         ]
-        made = [(place, node["metadata"]["labels"].texts) for place, node in (*bare, *templates)]
+        described = (*self.of("Pod"), *templates)
+        made = [(pod.item.namespace, pod["metadata"]["labels"].texts) for pod in described]
         return [*self.running, *made]
 
     def would_know(self, host: str) -> bool:
         """Tell whether a service of this full name would be seen from here."""
         return not self.namespace or host.endswith(f".{self.namespace}.{hosts.DOMAIN}")
 
-    def service(self, host: str) -> Node | None:
+    def service(self, host: str) -> Place | None:
         """Find the Service of a host; for a wildcard any that it covers."""
         if not hosts.is_wildcard(host):
             return self.services.get(host.removesuffix("."))
@@ -118,28 +118,28 @@ class Inventory:
         """Tell whether a DestinationRule for the host has the subset."""
         return any(name == subset and hosts.overlap(of, host) for of, name in self.subsets)
 
-    def subset_has_pod(self, service: Node, host: str, subset: str) -> bool:
+    def subset_has_pod(self, service: Place, host: str, subset: str) -> bool:
         """Tell whether a subset of this name, by any DestinationRule for the host, has a pod."""
         return any(
             self.has_pod(service, each["labels"].texts)
-            for node in self.of("DestinationRule")
-            if hosts.overlap(hosts.resolve(node["spec"]["host"].text, node.item.namespace), host)
-            for each in node["spec"]["subsets"].items
+            for rule in self.of("DestinationRule")
+            if hosts.overlap(hosts.resolve(rule["spec"]["host"].text, rule.item.namespace), host)
+            for each in rule["spec"]["subsets"].items
             if each["name"].text == subset
         )
 
-    def has_pod(self, service: Node, labels: Mapping[str, str]) -> bool:
+    def has_pod(self, service: Place, labels: Mapping[str, str]) -> bool:
         """Tell whether a pod behind the service has these labels too."""
         wanted = {**service["spec"]["selector"].texts, **labels}
         namespace = service.item.namespace
         return any(place == namespace and hosts.within(wanted, has) for place, has in self.pods)
 
 
-def _merged_as(rule: Node) -> str:
+def _merged_as(rule: Place) -> str:
     """Write what DestinationRules that become one have in common."""
     spec = rule["spec"]
     host = hosts.resolve(spec["host"].text, rule.item.namespace)
-    exported = sorted(node.text for node in spec["exportTo"].items)
+    exported = sorted(target.text for target in spec["exportTo"].items)
     return json.dumps(
         [rule.item.namespace, host, exported, spec["workloadSelector"].value], sort_keys=True
     )

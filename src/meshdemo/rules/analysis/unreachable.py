@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshdemo.errors import Problem
-    from meshdemo.objects.place import Node
+    from meshdemo.objects.place import Place
 
 UNREACHABLE = "IST0130"
 INEFFECTIVE = "IST0131"
 
 
-def rule_warnings(rules: Node) -> Iterator[Problem]:
+def rule_warnings(rules: Place) -> Iterator[Problem]:
     """Look at the rules in their order, of which the first that matches takes the request."""
     catch_all: str = ""
     seen: list[_Seen] = []
@@ -40,7 +40,7 @@ def rule_warnings(rules: Node) -> Iterator[Problem]:
 class _Seen:
     """One match, as it is compared with others."""
 
-    node: Node
+    place: Place
     rule: str
     """How its rule is called."""
     conditions: dict[str, Any]
@@ -49,8 +49,8 @@ class _Seen:
     prefix: str
 
     @classmethod
-    def of(cls, match: Node, rule: str) -> _Seen:
-        conditions = {name: node.value for name, node in match.entries.items() if name != "name"}
+    def of(cls, match: Place, rule: str) -> _Seen:
+        conditions = {name: place.value for name, place in match.entries.items() if name != "name"}
         form = json.dumps(conditions, sort_keys=True, default=str)
         return cls(match, rule, conditions, form, match["uri"]["prefix"].text)
 
@@ -66,24 +66,24 @@ class _Seen:
         )
 
 
-def _match_warnings(rule: Node, matches: list[_Seen], seen: list[_Seen]) -> Iterator[Problem]:
+def _match_warnings(rule: Place, matches: list[_Seen], seen: list[_Seen]) -> Iterator[Problem]:
     """Compare each match with those before it, and add it to them."""
     same = 0
     for match in matches:
         if earlier := next((other for other in seen if other.form == match.form), None):
             same += 1
             message = f"rule {earlier.rule} before it has the same match"
-            yield match.node.problem(message, code=INEFFECTIVE)
+            yield match.place.problem(message, code=INEFFECTIVE)
         elif earlier := next((other for other in seen if other.covers(match)), None):
             message = f"no request gets to this match: that of rule {earlier.rule} covers it"
-            yield match.node.problem(message, "put the longer prefix first", INEFFECTIVE)
+            yield match.place.problem(message, "put the longer prefix first", INEFFECTIVE)
         seen.append(match)
     if matches and same == len(matches):
         message = "no request reaches this rule: rules before it have all of its matches"
         yield rule.problem(message, code=UNREACHABLE)
 
 
-def _fault_warnings(fault: Node) -> Iterator[Problem]:
+def _fault_warnings(fault: Place) -> Iterator[Problem]:
     """Warn of faults that Istio accepts and that do nothing."""
     abort, delay = fault["abort"], fault["delay"]
     if abort.there and not ("httpStatus" in abort or "grpcStatus" in abort):
@@ -94,5 +94,5 @@ def _fault_warnings(fault: Node) -> Iterator[Problem]:
         yield delay.problem("the delay says no percentage, and so does nothing")
 
 
-def _title(rule: Node) -> str:
+def _title(rule: Place) -> str:
     return f'"{rule["name"].text}"' if rule["name"].text else f"#{rule.path[-1]}"

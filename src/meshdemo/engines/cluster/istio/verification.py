@@ -14,9 +14,9 @@ from meshdemo.engines.cluster.api.time_budget import OutOfTime
 from meshdemo.engines.cluster.istio import control_plane
 from meshdemo.engines.cluster.istio.control_plane import ADMISSION, ControlPlane, image_version
 from meshdemo.engines.cluster.istio.istioctl import DEFAULT_REVISION, Istioctl, Versions
-from meshdemo.engines.cluster.pods.status import SIDECAR_CONTAINER
 from meshdemo.engines.results import Check
 from meshdemo.errors import EnvironmentFailed, TimedOut
+from meshdemo.objects.containers import ISTIO_PROXY
 from meshdemo.objects.kinds import NETWORKING_API
 from meshdemo.objects.labels import INJECT_LABEL, REVISION_LABEL
 from meshdemo.objects.model import RULE_KINDS
@@ -255,7 +255,7 @@ def sidecar(pod: Mapping[str, Any]) -> Json | None:
     """Give the sidecar among a pod's containers, also if it is a native one."""
     spec = pod.get("spec") or {}
     every = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
-    return next((container for container in every if container["name"] == SIDECAR_CONTAINER), None)
+    return next((container for container in every if container["name"] == ISTIO_PROXY), None)
 
 
 def probe_pod(namespace: str, revision: str) -> Json:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.cluster.api import rejections
 from meshdemo.engines.cluster.pods import status
+from meshdemo.objects.containers import ISTIO_PROXY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -92,7 +93,7 @@ def _of_pod(live: Json, now: datetime, events: Events) -> Iterator[Cause]:
             yield from _of_waiting(spec, state, waiting)
         elif not init and (ended := current.get("terminated")):
             yield from _of_ends(spec["name"], state, ended, previous=False)
-        elif spec["name"] == status.SIDECAR_CONTAINER and (running := current.get("running")):
+        elif spec["name"] == ISTIO_PROXY and (running := current.get("running")):
             late = _seconds(running.get("startedAt"), now) > SIDECAR_START
             if late and not state.get("started" if init else "ready"):
                 hint = "Is istiod well? meshdemo doctor tells."

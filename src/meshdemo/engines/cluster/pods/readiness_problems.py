@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.cluster.api import rejections
 from meshdemo.engines.cluster.api.connection import Forbidden
-from meshdemo.engines.cluster.pods import failure_causes, logs, status
+from meshdemo.engines.cluster.pods import failure_causes, logs
 from meshdemo.engines.results import LAST_LINES
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.objects.containers import ISTIO_PROXY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,14 +113,14 @@ class ReadinessProblems:
     def _rejection(self, pod: Json, cause: Cause) -> EnvironmentFailed | None:
         """Say that a sidecar will never take what istiod sends, if its log says so by now."""
         name = pod["metadata"]["name"]
-        if cause.container != status.SIDECAR_CONTAINER or not self._is_due(name):
+        if cause.container != ISTIO_PROXY or not self._is_due(name):
             return None
         if not (why := failure_causes.rejection(self._last_lines(pod, cause))):
             return None
         return EnvironmentFailed(
             f"{_title(pod)}: {cause.message}: Envoy rejects what istiod sends: {why}",
             hint="istiod's configuration does not fit this proxy image; see "
-            f"meshdemo logs {name} -c {status.SIDECAR_CONTAINER}",
+            f"meshdemo logs {name} -c {ISTIO_PROXY}",
         )
 
     def _is_due(self, pod: str) -> bool:

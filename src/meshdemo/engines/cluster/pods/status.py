@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.results import Container, Pod
+from meshdemo.objects.containers import ISTIO_PROXY
 from meshdemo.objects.labels import INJECTED, TEMPLATE_HASH_LABEL
 from meshdemo.objects.model import WORKLOAD_KINDS
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.cluster.api.kube import Json
 
-SIDECAR_CONTAINER = "istio-proxy"
 PHASES = ("Running", "Pending", "Succeeded")
 CREATING = frozenset({"PodInitializing", "ContainerCreating"})
 
@@ -49,7 +49,7 @@ def is_injected(live: Json) -> bool:
     annotations = (live.get("metadata") or {}).get("annotations") or {}
     spec = live.get("spec") or {}
     containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
-    return INJECTED in annotations or any(c.get("name") == SIDECAR_CONTAINER for c in containers)
+    return INJECTED in annotations or any(c.get("name") == ISTIO_PROXY for c in containers)
 
 
 def workload(live: Json) -> str:
@@ -147,6 +147,6 @@ def _containers(live: Json) -> Iterator[Container]:
             ready=bool(state.get("ready")),
             restarts=state.get("restartCount", 0),
             init=init,
-            sidecar=spec["name"] == SIDECAR_CONTAINER or (init and _is_native(spec)),
+            sidecar=spec["name"] == ISTIO_PROXY or (init and _is_native(spec)),
             reason=_reason(state.get("state") or {}),
         )

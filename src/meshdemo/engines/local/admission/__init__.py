@@ -67,12 +67,12 @@ def admit(objects: Sequence[Object], existing: Sequence[Object]) -> Admission:
         idle |= findings.idle
         if fields.is_known(item):
             known.append(item.with_data(without_nulls(item.data)))
-            node = top(known[-1])
-            problems += metadata.problems(node)
+            whole = top(known[-1])
+            problems += metadata.problems(whole)
             if judge := _PROBLEMS_BY_KIND.get(item.kind):
-                problems += judge(node)
+                problems += judge(whole)
             if item.kind == "VirtualService":
-                problems += virtual_service.limits(node)
+                problems += virtual_service.limits(whole)
     problems += bounds.total_problems(known, existing)
     if not problems:  # else there may be no end of pods, or none that can be planned
         problems += bounds.pod_port_problems(known, existing)

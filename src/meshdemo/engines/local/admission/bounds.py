@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.engines.local import plan
-from meshdemo.objects.place import Node, top
+from meshdemo.objects.place import Place, top
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -79,23 +79,23 @@ def _values(value: Any, path: FieldPath) -> Iterator[tuple[FieldPath, Any]]:  # 
         yield from _values(below, (*path, name))
 
 
-def _objects(whole: Node) -> tuple[int, Node]:
+def _objects(whole: Place) -> tuple[int, Place]:
     return 1, whole
 
 
-def _pods(whole: Node) -> tuple[int, Node]:
+def _pods(whole: Place) -> tuple[int, Place]:
     """Count the pods of an object, and say where it asks for so many."""
     replicas = whole["spec"]["replicas"]
     asked = replicas.value if isinstance(replicas.value, int) else 1  # else it is refused anyway
     return (asked, replicas) if whole.item.makes_pods else (0, whole)
 
 
-def _ports(whole: Node) -> tuple[int, Node]:
+def _ports(whole: Place) -> tuple[int, Place]:
     ports = whole["spec"]["ports"]
     return (len(ports.items), ports) if whole.item.kind == "Service" else (0, whole)
 
 
-_TOTALS: tuple[tuple[Callable[[Node], tuple[int, Node]], int, str], ...] = (
+_TOTALS: tuple[tuple[Callable[[Place], tuple[int, Place]], int, str], ...] = (
     (_objects, MOST_OBJECTS, "objects"),
     (_pods, MOST_PODS, "pods"),
     (_ports, MOST_PORTS, "ports of Services"),

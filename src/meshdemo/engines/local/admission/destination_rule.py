@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshdemo.errors import Problem
-    from meshdemo.objects.place import Node
+    from meshdemo.objects.place import Place
 
 PORT_POLICY_FIELDS = ("outlierDetection", "connectionPool", "loadBalancer", "tls")
 POLICY_FIELDS = (*PORT_POLICY_FIELDS, "portLevelSettings", "tunnel", "proxyProtocol", "retryBudget")
 
 
-def problems(rule: Node) -> Iterator[Problem]:
+def problems(rule: Place) -> Iterator[Problem]:
     """Judge a whole DestinationRule."""
     spec = rule["spec"]
     host = spec["host"]
@@ -45,7 +45,7 @@ def problems(rule: Node) -> Iterator[Problem]:
     yield from _selector_problems(spec, rule.item.namespace)
 
 
-def _selector_problems(spec: Node, namespace: str) -> Iterator[Problem]:
+def _selector_problems(spec: Place, namespace: str) -> Iterator[Problem]:
     """Judge a rule for some clients only: it stays in its namespace."""
     if "workloadSelector" not in spec:
         return
@@ -57,13 +57,13 @@ def _selector_problems(spec: Node, namespace: str) -> Iterator[Problem]:
             )
         if len(value.text.encode(errors="replace")) > names.LONGEST_LABEL:
             yield value.problem(f"the value is longer than {names.LONGEST_LABEL} bytes")
-    targets = [node.text for node in spec["exportTo"].items]
+    targets = [target.text for target in spec["exportTo"].items]
     if targets and targets not in (["."], [namespace]):
         message = "a rule with a workloadSelector cannot be exported beyond its namespace"
         yield spec["exportTo"].problem(message)
 
 
-def _policy_problems(policy: Node) -> Iterator[Problem]:
+def _policy_problems(policy: Place) -> Iterator[Problem]:
     if not policy.there:
         return
     if all(policy[name].is_empty_list for name in POLICY_FIELDS):
@@ -80,7 +80,7 @@ def _policy_problems(policy: Node) -> Iterator[Problem]:
     yield from _tunnel_problems(policy["tunnel"])
 
 
-def _part_problems(policy: Node) -> Iterator[Problem]:
+def _part_problems(policy: Place) -> Iterator[Problem]:
     """Judge what stands in a policy as well as in the settings of one port."""
     yield from _outlier_problems(policy["outlierDetection"])
     yield from _pool_problems(policy["connectionPool"])
@@ -93,7 +93,7 @@ def _part_problems(policy: Node) -> Iterator[Problem]:
         yield aggression.problem("the aggression is not greater than 0")
 
 
-def _outlier_problems(outlier: Node) -> Iterator[Problem]:
+def _outlier_problems(outlier: Place) -> Iterator[Problem]:
     local = outlier["consecutiveLocalOriginFailures"]
     if local.number > 0 and outlier["splitExternalLocalOriginErrors"].value is not True:
         yield local.problem(
@@ -101,7 +101,7 @@ def _outlier_problems(outlier: Node) -> Iterator[Problem]:
         )
 
 
-def _pool_problems(pool: Node) -> Iterator[Problem]:
+def _pool_problems(pool: Place) -> Iterator[Problem]:
     if pool.there and "http" not in pool and "tcp" not in pool:
         yield pool.problem("the connectionPool is empty: http or tcp must be there")
     http = pool["http"]
@@ -109,7 +109,7 @@ def _pool_problems(pool: Node) -> Iterator[Problem]:
         yield http.problem("useClientProtocol contradicts h2UpgradePolicy UPGRADE")
 
 
-def _hash_problems(consistent: Node) -> Iterator[Problem]:
+def _hash_problems(consistent: Place) -> Iterator[Problem]:
     cookie = consistent["httpCookie"]
     if cookie["name"].is_text and not cookie["name"].text:
         yield cookie["name"].problem("the name of the httpCookie is empty")
@@ -128,7 +128,7 @@ def _hash_problems(consistent: Node) -> Iterator[Problem]:
     yield from _maglev_problems(consistent["maglev"])
 
 
-def _maglev_problems(maglev: Node) -> Iterator[Problem]:
+def _maglev_problems(maglev: Place) -> Iterator[Problem]:
     if not maglev.there:
         return
     size = maglev["tableSize"]
@@ -145,7 +145,7 @@ def _is_prime(number: int) -> bool:
     return number > 0 and number % 2 != 0 and all(number % factor for factor in factors)
 
 
-def _tls_problems(tls: Node) -> Iterator[Problem]:
+def _tls_problems(tls: Place) -> Iterator[Problem]:
     mode = tls["mode"].text
     secrets = ("clientCertificate", "caCertificates", "privateKey", "caCrl")
     by_name = tls["credentialName"].text and mode in {"SIMPLE", "MUTUAL"}
@@ -162,7 +162,7 @@ def _tls_problems(tls: Node) -> Iterator[Problem]:
                 yield tls[name].problem(f"mode MUTUAL needs {name}")
 
 
-def _tunnel_problems(tunnel: Node) -> Iterator[Problem]:
+def _tunnel_problems(tunnel: Place) -> Iterator[Problem]:
     protocol, host = tunnel["protocol"], tunnel["targetHost"]
     if protocol.text not in {"", "CONNECT", "POST"}:
         yield protocol.problem(f'the protocol "{protocol.text}" is neither CONNECT nor POST')

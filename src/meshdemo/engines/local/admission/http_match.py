@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshdemo.errors import Problem
-    from meshdemo.objects.place import Node
+    from meshdemo.objects.place import Place
 
 PSEUDO_HEADERS = frozenset({":method", ":scheme", ":authority", ":path", ":status"})
 CLAIM = "@request.auth.claims"
@@ -19,7 +19,7 @@ ANY_VALUE = "*"
 """As the regex of a header that must be absent: any value (it is not RE2 syntax)."""
 
 
-def match_problems(match: Node, *, in_mesh: bool) -> Iterator[Problem]:
+def match_problems(match: Place, *, in_mesh: bool) -> Iterator[Problem]:
     """Judge one condition for requests."""
     yield from regex_problems(match["uri"])
     for name in ("scheme", "method", "authority"):
@@ -38,7 +38,7 @@ def match_problems(match: Node, *, in_mesh: bool) -> Iterator[Problem]:
         yield namespace.problem(f'"{namespace.text}" is not a namespace')
 
 
-def string_match_problems(condition: Node) -> Iterator[Problem]:
+def string_match_problems(condition: Place) -> Iterator[Problem]:
     """Judge how a text is matched. Envoy takes an empty prefix for paths only."""
     prefix = condition["prefix"]
     if prefix.is_text and not prefix.text:
@@ -46,14 +46,14 @@ def string_match_problems(condition: Node) -> Iterator[Problem]:
     yield from regex_problems(condition)
 
 
-def regex_problems(condition: Node) -> Iterator[Problem]:
+def regex_problems(condition: Place) -> Iterator[Problem]:
     """Judge the regular expression of a condition that has one."""
     expression = condition["regex"]
     if expression.is_text and (wrong := regex.problem(expression.text)):
         yield expression.problem(wrong)
 
 
-def _header_name_problems(condition: Node, name: str, *, in_mesh: bool) -> Iterator[Problem]:
+def _header_name_problems(condition: Place, name: str, *, in_mesh: bool) -> Iterator[Problem]:
     if _is_claim(name):
         if in_mesh:
             yield condition.problem(f'"{name}" is a JWT claim, which only gateways match')

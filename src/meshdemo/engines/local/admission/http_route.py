@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshdemo.errors import Problem
-    from meshdemo.objects.place import Node
+    from meshdemo.objects.place import Place
 
 RETRY_ON = frozenset(
     [
@@ -51,7 +51,7 @@ ENVOY_REDIRECT_CODES = (301, 302, 303, 307, 308)
 """Another one that Istio takes makes each sidecar reject all of its routes."""
 
 
-def rule_problems(rule: Node, *, in_mesh: bool, is_delegate: bool) -> Iterator[Problem]:
+def rule_problems(rule: Place, *, in_mesh: bool, is_delegate: bool) -> Iterator[Problem]:
     """Judge one rule: the parts that exclude each other, then each part."""
     yield from _conflicts(rule, is_delegate=is_delegate)
     for match in rule["match"].items:
@@ -69,14 +69,14 @@ def rule_problems(rule: Node, *, in_mesh: bool, is_delegate: bool) -> Iterator[P
         yield from _redirect_problems(rule["redirect"], rule["match"])
 
 
-def redirect_limits(code: Node) -> Iterator[Problem]:
+def redirect_limits(code: Place) -> Iterator[Problem]:
     """Refuse the code of a redirect that Istio takes and Envoy does not."""
     if code.number in REDIRECT_STATUSES and code.number not in ENVOY_REDIRECT_CODES:
         known = ", ".join(map(str, ENVOY_REDIRECT_CODES))
         yield code.problem(f"Istio takes {code.value}, but Envoy knows only {known}")
 
 
-def _conflicts(rule: Node, *, is_delegate: bool) -> Iterator[Problem]:
+def _conflicts(rule: Place, *, is_delegate: bool) -> Iterator[Problem]:
     has_route = not rule["route"].is_empty_list
     if "delegate" in rule and not is_delegate:
         for name in ("redirect", "route"):
@@ -98,7 +98,7 @@ def _conflicts(rule: Node, *, is_delegate: bool) -> Iterator[Problem]:
         yield rule["mirror"].problem("a rule cannot contain both mirror and mirrors")
 
 
-def _fault_problems(fault: Node) -> Iterator[Problem]:
+def _fault_problems(fault: Place) -> Iterator[Problem]:
     if "abort" not in fault and "delay" not in fault:
         yield fault.problem("the fault has neither an abort nor a delay")
     for part, name in (("abort", "http2Error"), ("delay", "exponentialDelay")):
@@ -106,7 +106,7 @@ def _fault_problems(fault: Node) -> Iterator[Problem]:
             yield fault[part][name].problem("Istio refuses it: its schema names it, nothing more")
 
 
-def _redirect_problems(redirect: Node, matches: Node) -> Iterator[Problem]:
+def _redirect_problems(redirect: Place, matches: Place) -> Iterator[Problem]:
     uri, prefix, code = redirect["uri"], redirect["prefixRewrite"], redirect["redirectCode"]
     if uri.text and prefix.text:
         yield redirect.problem("a redirect takes only one of uri and prefixRewrite")
@@ -123,7 +123,7 @@ def _redirect_problems(redirect: Node, matches: Node) -> Iterator[Problem]:
         yield scheme.problem(f'the scheme "{scheme.text}" is neither http nor https')
 
 
-def _rewrite_problems(rewrite: Node) -> Iterator[Problem]:
+def _rewrite_problems(rewrite: Place) -> Iterator[Problem]:
     expression = rewrite["uriRegexRewrite"]
     if rewrite["uri"].text and expression.there:
         yield rewrite.problem("a rewrite takes only one of uri and uriRegexRewrite")
@@ -138,7 +138,7 @@ def _rewrite_problems(rewrite: Node) -> Iterator[Problem]:
         yield match.problem(wrong)
 
 
-def _retry_problems(retries: Node) -> Iterator[Problem]:
+def _retry_problems(retries: Place) -> Iterator[Problem]:
     others = [name for name in ("perTryTimeout", "retryRemoteLocalities") if name in retries]
     others += ["retryOn"] * bool(retries["retryOn"].text)
     attempts = retries["attempts"]
@@ -152,7 +152,7 @@ def _retry_problems(retries: Node) -> Iterator[Problem]:
             yield retries["retryOn"].problem(f'"{condition}" is not a valid condition for retryOn')
 
 
-def _cors_problems(cors: Node) -> Iterator[Problem]:
+def _cors_problems(cors: Place) -> Iterator[Problem]:
     for origin in cors["allowOrigins"].items:
         if not any(origin[kind].text for kind in ("exact", "prefix", "regex")):
             yield origin.problem("the origin is empty")
@@ -165,20 +165,20 @@ def _cors_problems(cors: Node) -> Iterator[Problem]:
     yield from _whole_second_problems(cors["maxAge"])
 
 
-def _whole_second_problems(age: Node) -> Iterator[Problem]:
+def _whole_second_problems(age: Place) -> Iterator[Problem]:
     length = durations.seconds(age.text)
     if length is not None and length > 0 and length.denominator != 1:
         yield age.problem(f'maxAge "{age.text}" is finer than a second')
 
 
-def _direct_response_problems(response: Node) -> Iterator[Problem]:
+def _direct_response_problems(response: Place) -> Iterator[Problem]:
     body = response["body"]
     size = len(body["string"].text.encode(errors="replace"))
     if size > LARGEST_BODY:
         yield body["string"].problem(f"the body has {size:,} bytes, more than {LARGEST_BODY:,}")
 
 
-def _mirrors_problems(mirrors: Node) -> Iterator[Problem]:
+def _mirrors_problems(mirrors: Place) -> Iterator[Problem]:
     for mirror in mirrors.items:
         yield from destination_problems(mirror["destination"])
 

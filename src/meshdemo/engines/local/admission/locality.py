@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from meshdemo.errors import Problem
-    from meshdemo.objects.place import Node
+    from meshdemo.objects.place import Place
 
 TOPOLOGY = frozenset(
     {
@@ -23,7 +23,7 @@ TOPOLOGY = frozenset(
 ALL = 100
 
 
-def problems(balancer: Node) -> Iterator[Problem]:
+def problems(balancer: Place) -> Iterator[Problem]:
     """Judge both ways to say it, which exclude each other."""
     by_locality, by_zone = balancer["localityLbSetting"], balancer["zoneAwareLbSetting"]
     if by_locality.there and by_zone.there:
@@ -41,7 +41,7 @@ def problems(balancer: Node) -> Iterator[Problem]:
             yield from _failover_problems(entry)
 
 
-def _weight_problems(to: Node) -> Iterator[Problem]:
+def _weight_problems(to: Place) -> Iterator[Problem]:
     weights = to.entries
     for weight in weights.values():
         if not 1 <= weight.number <= ALL:
@@ -49,19 +49,19 @@ def _weight_problems(to: Node) -> Iterator[Problem]:
     total = sum(weight.number for weight in weights.values())
     if total != ALL:
         yield to.problem(f"the weights of the localities sum to {total}, not to {ALL}")
-    for locality, node in weights.items():
+    for locality, weight in weights.items():
         if wrong := _locality_problem(locality):
-            yield node.problem(wrong)
+            yield weight.problem(wrong)
     for one, other in _overlapping(list(weights)):
         yield weights[other].problem(f'the localities "{one}" and "{other}" overlap')
 
 
-def _overlaps(nodes: Sequence[Node]) -> Iterator[Problem]:
-    for node in nodes:
-        if node.is_text and (wrong := _locality_problem(node.text)):
-            yield node.problem(wrong)
-    named = {node.text: node for node in nodes}
-    localities = [node.text for node in nodes]
+def _overlaps(places: Sequence[Place]) -> Iterator[Problem]:
+    for place in places:
+        if place.is_text and (wrong := _locality_problem(place.text)):
+            yield place.problem(wrong)
+    named = {place.text: place for place in places}
+    localities = [place.text for place in places]
     for one, other in _overlapping(localities):
         yield named[other].problem(f'the localities "{one}" and "{other}" overlap')
 
@@ -88,7 +88,7 @@ def _locality_problem(locality: str) -> str:
     return ""
 
 
-def _priority_problems(setting: Node, *, only_with_failover: bool) -> Iterator[Problem]:
+def _priority_problems(setting: Place, *, only_with_failover: bool) -> Iterator[Problem]:
     if only_with_failover and not setting["failover"].items:
         return
     for label in setting["failoverPriority"].items:
@@ -96,10 +96,10 @@ def _priority_problems(setting: Node, *, only_with_failover: bool) -> Iterator[P
             yield label.problem(f'"{label.text}" cannot be in failoverPriority here')
 
 
-def _failover_problems(entry: Node) -> Iterator[Problem]:
+def _failover_problems(entry: Place) -> Iterator[Problem]:
     origin, target = entry["from"], entry["to"]
     if origin.text == target.text:
         yield entry.problem("the failover goes to the region that it comes from")
-    for node in (origin, target):
-        if "/" in node.text or "*" in node.text:
-            yield node.problem(f'"{node.text}" is not the name of a region')
+    for place in (origin, target):
+        if "/" in place.text or "*" in place.text:
+            yield place.problem(f'"{place.text}" is not the name of a region')

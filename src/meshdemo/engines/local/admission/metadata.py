@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshdemo.errors import Problem
-    from meshdemo.objects.place import Node
+    from meshdemo.objects.place import Place
 
 REFUSED_BY_ISTIO = (
     "istio.io/dry-run",
@@ -26,7 +26,7 @@ _NAMES = {
 }
 
 
-def problems(whole: Node) -> Iterator[Problem]:
+def problems(whole: Place) -> Iterator[Problem]:
     """Judge the metadata of an object."""
     metadata = whole["metadata"]
     name, namespace = metadata["name"], metadata["namespace"]
@@ -42,7 +42,7 @@ def problems(whole: Node) -> Iterator[Problem]:
                 yield metadata["annotations"][key].problem("Istio refuses this annotation here")
 
 
-def tag_problems(metadata: Node) -> Iterator[Problem]:
+def tag_problems(metadata: Place) -> Iterator[Problem]:
     """Judge the labels and annotations of an object, or of the pods that it describes."""
     yield from label_problems(metadata["labels"], names.LONGEST_LABEL)
     annotations = metadata["annotations"]

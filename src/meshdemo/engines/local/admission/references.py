@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshdemo.errors import Problem
-    from meshdemo.objects.place import Node
+    from meshdemo.objects.place import Place
 
 AUTHORITY_HEADERS = frozenset({":authority", "host"})
 EVERY_NAMESPACE = "*"
 THIS_NAMESPACE = "."
 
 
-def destination_problems(destination: Node) -> Iterator[Problem]:
+def destination_problems(destination: Place) -> Iterator[Problem]:
     """Judge the host, the subset and the port that requests shall go to."""
     host, subset = destination["host"], destination["subset"]
     if host.text == "*":
@@ -30,13 +30,13 @@ def destination_problems(destination: Node) -> Iterator[Problem]:
         yield destination["port"].problem("the port has no number")
 
 
-def subset_name_problems(name: Node) -> Iterator[Problem]:
+def subset_name_problems(name: Place) -> Iterator[Problem]:
     """Judge the name that a rule gives to a subset, or calls it by."""
     if name.is_text and not names.is_istio_label(name.text):
         yield name.problem(f'"{name.text}" is not a valid name for a subset')
 
 
-def weight_problems(routes: Node) -> Iterator[Problem]:
+def weight_problems(routes: Place) -> Iterator[Problem]:
     """Judge the weights of several destinations together."""
     weights = [route["weight"] for route in routes.items]
     readable = all(isinstance(weight.value, int | None) for weight in weights)
@@ -46,7 +46,7 @@ def weight_problems(routes: Node) -> Iterator[Problem]:
         )
 
 
-def header_problems(headers: Node) -> Iterator[Problem]:
+def header_problems(headers: Place) -> Iterator[Problem]:
     """Judge what is done to the headers of requests and responses."""
     for side in ("request", "response"):
         operations = headers[side]
@@ -57,12 +57,12 @@ def header_problems(headers: Node) -> Iterator[Problem]:
                     yield value.problem(wrong)
                 if wrong := header_values.problem(value.text):
                     yield value.problem(wrong)
-        for node in operations["remove"].items:
-            if node.is_text and (wrong := _header_name_problem(node.text)):
-                yield node.problem(wrong)
+        for removed in operations["remove"].items:
+            if removed.is_text and (wrong := _header_name_problem(removed.text)):
+                yield removed.problem(wrong)
 
 
-def authority_problems(rewrite: Node, headers: Node) -> Iterator[Problem]:
+def authority_problems(rewrite: Place, headers: Place) -> Iterator[Problem]:
     """Refuse to set the authority at two places."""
     first = rewrite["authority"].text
     for verb in ("set", "add"):
@@ -74,7 +74,7 @@ def authority_problems(rewrite: Node, headers: Node) -> Iterator[Problem]:
             first = value.text
 
 
-def label_problems(labels: Node, longest: int = names.LONGEST_ISTIO_VALUE) -> Iterator[Problem]:
+def label_problems(labels: Place, longest: int = names.LONGEST_ISTIO_VALUE) -> Iterator[Problem]:
     """Judge the keys and values of labels."""
     for key, value in labels.entries.items():
         if wrong := names.label_key(key):
@@ -83,7 +83,7 @@ def label_problems(labels: Node, longest: int = names.LONGEST_ISTIO_VALUE) -> It
             yield value.problem(wrong)
 
 
-def gateway_problems(gateways: Node) -> Iterator[Problem]:
+def gateway_problems(gateways: Place) -> Iterator[Problem]:
     """Judge names of gateways: ``mesh``, ``NAME`` or ``NAMESPACE/NAME``."""
     for gateway in gateways.items:
         namespace, slash, name = gateway.text.partition("/")
@@ -97,9 +97,9 @@ def gateway_problems(gateways: Node) -> Iterator[Problem]:
             yield gateway.problem(f'"{gateway.text}" is not the NAMESPACE/NAME of a gateway')
 
 
-def export_problems(spec: Node, namespace: str) -> Iterator[Problem]:
+def export_problems(spec: Place, namespace: str) -> Iterator[Problem]:
     """Judge the namespaces that a rule is exported to."""
-    entries = [node for node in spec["exportTo"].items if node.is_text]
+    entries = [target for target in spec["exportTo"].items if target.is_text]
     seen: set[str] = set()
     for entry in entries:
         target = namespace if entry.text == THIS_NAMESPACE else entry.text

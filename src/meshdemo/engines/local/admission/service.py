@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshdemo.errors import Problem
-    from meshdemo.objects.place import Node
+    from meshdemo.objects.place import Place
 
 HEADLESS = "None"
 EXTERNAL_NAME = "ExternalName"
 """As a Service's type: it stands for a host elsewhere, and need not have ports."""
 
 
-def problems(service: Node) -> Iterator[Problem]:
+def problems(service: Place) -> Iterator[Problem]:
     """Judge a whole Service."""
     spec = service["spec"]
     yield from label_problems(spec["selector"], names.LONGEST_LABEL)
@@ -39,7 +39,7 @@ def problems(service: Node) -> Iterator[Problem]:
         yield from _number_problems(port, numbers_seen)
 
 
-def _name_problems(port: Node, seen: set[str], *, among_several: bool) -> Iterator[Problem]:
+def _name_problems(port: Place, seen: set[str], *, among_several: bool) -> Iterator[Problem]:
     name = port["name"]
     if not name.text:
         if among_several:
@@ -52,7 +52,7 @@ def _name_problems(port: Node, seen: set[str], *, among_several: bool) -> Iterat
     seen.add(name.text)
 
 
-def _number_problems(port: Node, seen: set[float]) -> Iterator[Problem]:
+def _number_problems(port: Place, seen: set[float]) -> Iterator[Problem]:
     number, target = port["port"], port["targetPort"]
     if number.number in seen:
         yield number.problem(f"duplicate port {number.value}")

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshdemo.errors import Problem
-    from meshdemo.objects.place import Node
+    from meshdemo.objects.place import Place
 
 
-def problems(service: Node) -> Iterator[Problem]:
+def problems(service: Place) -> Iterator[Problem]:
     """Judge a whole VirtualService."""
     spec = service["spec"]
     hosts, gateways = spec["hosts"], spec["gateways"]
-    gateway_names = [node.text for node in gateways.items]
+    gateway_names = [gateway.text for gateway in gateways.items]
     in_mesh = not gateway_names or MESH in gateway_names
     is_delegate = hosts.is_empty_list
     if is_delegate:
@@ -49,7 +49,7 @@ def problems(service: Node) -> Iterator[Problem]:
     yield from export_problems(spec, service.item.namespace)
 
 
-def limits(service: Node) -> Iterator[Problem]:
+def limits(service: Place) -> Iterator[Problem]:
     """Give what Istio takes of a VirtualService, and this engine cannot do."""
     spec = service["spec"]
     supported = fields.supports("VirtualService", "spec", "http", "delegate")
@@ -63,7 +63,7 @@ def limits(service: Node) -> Iterator[Problem]:
         yield from redirect_limits(rule["redirect"]["redirectCode"])
 
 
-def gateway_warnings(service: Node) -> Iterator[Problem]:
+def gateway_warnings(service: Place) -> Iterator[Problem]:
     """Warn of gateways, of which this engine has none."""
     for gateway in service["spec"]["gateways"].items:
         if gateway.text != MESH:
@@ -71,33 +71,33 @@ def gateway_warnings(service: Node) -> Iterator[Problem]:
             yield gateway.problem(message, "the local engine has none", NOT_FOUND)
 
 
-def _delegate_problems(spec: Node) -> Iterator[Problem]:
+def _delegate_problems(spec: Place) -> Iterator[Problem]:
     for name in ("gateways", "tls", "tcp"):
         if not spec[name].is_empty_list:
             message = f"a VirtualService without hosts is a delegate, and must not have {name}"
             yield spec[name].problem(message)
 
 
-def _host_problems(hosts: Node, *, in_mesh: bool) -> Iterator[Problem]:
-    nodes = [node for node in hosts.items if node.is_text]
-    wrong = [problem for node in nodes for problem in _one_host_problems(node, in_mesh=in_mesh)]
+def _host_problems(hosts: Place, *, in_mesh: bool) -> Iterator[Problem]:
+    named = [host for host in hosts.items if host.is_text]
+    wrong = [problem for host in named for problem in _one_host_problems(host, in_mesh=in_mesh)]
     yield from wrong
     if wrong:
         return
-    for index, node in enumerate(nodes):
-        if one := next((one for one in nodes[:index] if overlap(one.text, node.text)), None):
-            yield node.problem(f'duplicate hosts: "{one.text}" and "{node.text}" overlap')
+    for index, host in enumerate(named):
+        if one := next((one for one in named[:index] if overlap(one.text, host.text)), None):
+            yield host.problem(f'duplicate hosts: "{one.text}" and "{host.text}" overlap')
 
 
-def _one_host_problems(node: Node, *, in_mesh: bool) -> Iterator[Problem]:
-    wrong = names.wildcard_domain(node.text)
-    if wrong and not names.is_address(node.text):
-        yield node.problem(wrong)
-    elif node.text == "*" and in_mesh:
-        yield node.problem('the host "*" is not allowed in the mesh', "name the hosts")
+def _one_host_problems(host: Place, *, in_mesh: bool) -> Iterator[Problem]:
+    wrong = names.wildcard_domain(host.text)
+    if wrong and not names.is_address(host.text):
+        yield host.problem(wrong)
+    elif host.text == "*" and in_mesh:
+        yield host.problem('the host "*" is not allowed in the mesh', "name the hosts")
 
 
-def _l4_problems(rule: Node) -> Iterator[Problem]:
+def _l4_problems(rule: Place) -> Iterator[Problem]:
     for match in rule["match"].items:
         yield from label_problems(match["sourceLabels"])
         yield from gateway_problems(match["gateways"])
@@ -113,11 +113,11 @@ def _l4_problems(rule: Node) -> Iterator[Problem]:
     yield from weight_problems(rule["route"])
 
 
-def _tls_problems(rule: Node, hosts: Node) -> Iterator[Problem]:
+def _tls_problems(rule: Place, hosts: Place) -> Iterator[Problem]:
     yield from _l4_problems(rule)
     if rule["match"].value == []:
         yield rule["match"].problem("the rule has no match")
-    known = [node.text for node in hosts.items]
+    known = [host.text for host in hosts.items]
     for match in rule["match"].items:
         if match["sniHosts"].value == []:
             yield match["sniHosts"].problem("there is no host in sniHosts")

@@ -8,18 +8,19 @@ from meshdemo.engines.local import programs
 from meshdemo.engines.local.admission import names
 from meshdemo.engines.local.admission.metadata import tag_problems
 from meshdemo.engines.local.admission.references import label_problems
-from meshdemo.objects.place import Node
+from meshdemo.objects.containers import ISTIO_INIT, ISTIO_PROXY, ISTIO_VALIDATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshdemo.errors import Problem
+    from meshdemo.objects.place import Place
 
-SIDECARS = frozenset({"istio-init", "istio-proxy", "istio-validation"})
+INJECTED_CONTAINERS = frozenset({ISTIO_INIT, ISTIO_PROXY, ISTIO_VALIDATION})
 BY_VALUES = frozenset({"In", "NotIn"})
 
 
-def problems(workload: Node) -> Iterator[Problem]:
+def problems(workload: Place) -> Iterator[Problem]:
     """Judge a whole Deployment or Pod."""
     if workload.item.kind == "Pod":
         yield from _pod_problems(workload)
@@ -30,7 +31,7 @@ def problems(workload: Node) -> Iterator[Problem]:
     yield from _pod_problems(template)
 
 
-def _selector_problems(selector: Node, labels: Node) -> Iterator[Problem]:
+def _selector_problems(selector: Place, labels: Place) -> Iterator[Problem]:
     yield from label_problems(selector["matchLabels"], names.LONGEST_LABEL)
     wanted, expressions = selector["matchLabels"], selector["matchExpressions"].items
     if selector.there and not wanted.entries and not expressions:
@@ -46,9 +47,9 @@ def _selector_problems(selector: Node, labels: Node) -> Iterator[Problem]:
         yield from _expression_problems(expression, labels.texts)
 
 
-def _expression_problems(expression: Node, labels: dict[str, str]) -> Iterator[Problem]:
+def _expression_problems(expression: Place, labels: dict[str, str]) -> Iterator[Problem]:
     key, operator = expression["key"].text, expression["operator"].text
-    values = [node.text for node in expression["values"].items]
+    values = [value.text for value in expression["values"].items]
     if operator in BY_VALUES and not values:
         yield expression["values"].problem(f"the operator {operator} needs values")
     holds = {
@@ -61,7 +62,7 @@ def _expression_problems(expression: Node, labels: dict[str, str]) -> Iterator[P
         yield expression.problem("the selector does not match the labels of the pods")
 
 
-def _pod_problems(template: Node) -> Iterator[Problem]:
+def _pod_problems(template: Place) -> Iterator[Problem]:
     containers = template["spec"]["containers"]
     if containers.value == []:
         yield containers.problem("a pod needs at least one container")
@@ -72,7 +73,7 @@ def _pod_problems(template: Node) -> Iterator[Problem]:
             yield name.problem(wrong)
         elif name.text and name.text in seen:
             yield name.problem(f'there are two containers of the name "{name.text}"')
-        elif name.text in SIDECARS:
+        elif name.text in INJECTED_CONTAINERS:
             yield name.problem("the local engine runs the sidecar itself", "give it not injected")
         seen.add(name.text)
         yield from _container_problems(container)
@@ -80,7 +81,7 @@ def _pod_problems(template: Node) -> Iterator[Problem]:
     yield from _image_problems(template)
 
 
-def _container_problems(container: Node) -> Iterator[Problem]:
+def _container_problems(container: Place) -> Iterator[Problem]:
     image = container["image"]
     if image.is_text and image.text != image.text.strip():
         yield image.problem("the image has white space around its name")
@@ -100,7 +101,7 @@ def _container_problems(container: Node) -> Iterator[Problem]:
         seen.add(name.text)
 
 
-def _volume_problems(spec: Node) -> Iterator[Problem]:
+def _volume_problems(spec: Place) -> Iterator[Problem]:
     """Judge the names of volumes, and whether what is mounted is there."""
     seen: set[str] = set()
     for volume in spec["volumes"].items:
@@ -117,7 +118,7 @@ def _volume_problems(spec: Node) -> Iterator[Problem]:
                 yield name.problem(f'there is no volume "{name.text}" in the pod')
 
 
-def _image_problems(template: Node) -> Iterator[Problem]:
+def _image_problems(template: Place) -> Iterator[Problem]:
     """Ask what nothing runs, with the parts of the template that are readable."""
     spec = template["spec"]
     containers = spec["containers"].rows
@@ -129,10 +130,10 @@ def _image_problems(template: Node) -> Iterator[Problem]:
         about = containers[path[2]] if path[0] == "spec" and isinstance(path[2], int) else None
         if about and not about["image"].is_text:
             continue  # the table has said that it is missing
-        yield Node(template.item, None, (*template.path, *path)).problem(message, hint)
+        yield template.item.problem(message, *template.path, *path, hint=hint)
 
 
-def _readable(container: Node) -> dict[str, Any]:
+def _readable(container: Place) -> dict[str, Any]:
     return {
         "image": container["image"].text,
         **{

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.fields import destination_rule, kubernetes, virtual_service
-from meshdemo.engines.local.fields.reading import Findings, Place, closest
+from meshdemo.engines.local.fields.findings import Findings, closest
 from meshdemo.engines.local.fields.types import Record, Standing, yes
+from meshdemo.objects.place import top
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -85,7 +86,7 @@ def read(item: Object) -> Findings:
     if problem := _kind_problem(item):
         findings.problems.append(problem)
     else:
-        Record(TABLE[item.kind].rows).read(item.data, Place(item, findings))
+        Record(TABLE[item.kind].rows).check(top(item), findings)
     return findings
 
 

@@ -23,6 +23,7 @@ from meshdemo.engines.local.fields.types import (
     later,
     yes,
 )
+from meshdemo.objects.model import SERVER_METADATA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,21 +47,7 @@ METADATA = Record(
         "namespace": yes(TEXT),
         "labels": yes(TEXT_MAP),
         "annotations": yes(Annotations(HONOURED_ANNOTATIONS, "traffic.sidecar.istio.io")),
-        **_idle(
-            (
-                "creationTimestamp",
-                "deletionGracePeriodSeconds",
-                "deletionTimestamp",
-                "finalizers",
-                "generateName",
-                "generation",
-                "managedFields",
-                "ownerReferences",
-                "resourceVersion",
-                "selfLink",
-                "uid",
-            )
-        ),
+        **_idle(sorted(SERVER_METADATA | {"finalizers", "generateName", "ownerReferences"})),
     }
 )
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from meshdemo.engines.local.fields.findings import is_istio, owner
 from meshdemo.objects import durations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from meshdemo.engines.local.fields.reading import Place
+    from meshdemo.engines.local.fields.findings import Findings
+    from meshdemo.objects.place import Place
 
 INT32 = 2**31 - 1
 UINT32 = 2**32 - 1
@@ -29,8 +31,8 @@ class Standing(Enum):
 class Type(Protocol):
     """What a field may hold."""
 
-    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
-        """Report what is wrong with a value, and what is inside of it."""
+    def check(self, place: Place, findings: Findings) -> None:
+        """Report what is wrong at a place, and inside of it."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +43,16 @@ class Row:
     type: Type
     required: bool = False
 
-    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
-        if value is None:
+    def check(self, place: Place, findings: Findings) -> None:
+        if not place.there:
             return  # a server drops it: of its own kinds, and of others where it has their schema
-        if self.standing is Standing.IDLE and value not in ({}, [], ""):
-            place.note_idle()
-        if self.standing is Standing.UNSUPPORTED and not place.refused:
-            if value == [] or (not value and not place.is_istio):
+        if self.standing is Standing.IDLE and place.value not in ({}, [], ""):
+            findings.note_idle(place)
+        if self.standing is Standing.UNSUPPORTED and not findings.is_refused(place):
+            if place.value == [] or (not place.value and not is_istio(place)):
                 return  # an empty list says nothing, and of Kubernetes' own no empty field does
-            place.report_unsupported()
-            place = replace(place, refused=True)
-        self.type.read(value, place)
+            findings.report_unsupported(place)
+        self.type.check(place, findings)
 
 
 def yes(kind: Type, *, required: bool = False) -> Row:
@@ -73,7 +74,7 @@ def idle(kind: Type | None = None) -> Row:
 class Anything:
     """Whatever is there."""
 
-    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
+    def check(self, place: Place, findings: Findings) -> None:
         """Find nothing wrong."""
 
 
@@ -81,32 +82,32 @@ class Anything:
 class Text:
     """A string."""
 
-    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
-        if not isinstance(value, str):
-            place.report_type("text", value)
+    def check(self, place: Place, findings: Findings) -> None:
+        if not place.is_text:
+            findings.report_type(place, "text")
 
 
 @dataclass(frozen=True)
 class Base64:
     """Bytes, written in base64."""
 
-    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
-        if not isinstance(value, str):
-            place.report_type("text in base64", value)
+    def check(self, place: Place, findings: Findings) -> None:
+        if not place.is_text:
+            findings.report_type(place, "text in base64")
             return
         try:
-            base64.b64decode(value, validate=True)
+            base64.b64decode(place.text, validate=True)
         except ValueError:
-            place.report(f'"{value}" is not base64')
+            findings.report(place, f'"{place.text}" is not base64')
 
 
 @dataclass(frozen=True)
 class Boolean:
     """A boolean."""
 
-    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
-        if not isinstance(value, bool):
-            place.report_type("a boolean", value)
+    def check(self, place: Place, findings: Findings) -> None:
+        if not isinstance(place.value, bool):
+            findings.report_type(place, "a boolean")
 
 
 @dataclass(frozen=True)
@@ -116,20 +117,20 @@ class Integer:
     low: int = -INT32 - 1
     high: int = INT32
 
-    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
-        if not isinstance(value, int) or isinstance(value, bool):
-            place.report_type("a whole number", value)
-        elif not self.low <= value <= self.high:
-            place.report(f"{value} is not in the range {self.low} to {self.high}")
+    def check(self, place: Place, findings: Findings) -> None:
+        if not place.is_integer:
+            findings.report_type(place, "a whole number")
+        elif not self.low <= place.number <= self.high:
+            findings.report(place, f"{place.number} is not in the range {self.low} to {self.high}")
 
 
 @dataclass(frozen=True)
 class Number:
     """A number, whole or not."""
 
-    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            place.report_type("a number", value)
+    def check(self, place: Place, findings: Findings) -> None:
+        if not place.is_number:
+            findings.report_type(place, "a number")
 
 
 @dataclass(frozen=True)
@@ -139,12 +140,13 @@ class Percentage:
     least: float = 0.0001
     """Envoy counts faults in millionths."""
 
-    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            place.report_type("a number", value)
-        elif value and not self.least <= value <= 100:  # noqa: PLR2004 - of a hundred
+    def check(self, place: Place, findings: Findings) -> None:
+        share = place.number
+        if not place.is_number:
+            findings.report_type(place, "a number")
+        elif share and not self.least <= share <= 100:  # noqa: PLR2004 - of a hundred
             wanted = f"0, or {self.least} to 100" if self.least else "0 to 100"
-            place.report(f"the percentage {value} is not in the range {wanted}")
+            findings.report(place, f"the percentage {share} is not in the range {wanted}")
 
 
 @dataclass(frozen=True)
@@ -154,27 +156,23 @@ class Duration:
     least: int | None = 1
     """In milliseconds; None where Istio does not look."""
 
-    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
-        if not isinstance(value, str):
-            place.report_type("a duration as 1.5s or 2m", value)
+    def check(self, place: Place, findings: Findings) -> None:
+        if not place.is_text:
+            findings.report_type(place, "a duration as 1.5s or 2m")
             return
-        length = durations.seconds(value)
+        length, said = durations.seconds(place.text), f'the duration "{place.text}"'
         if length is None:
-            place.report(
-                f'"{value}" is not a valid duration',
-                "write a number and its unit: 500ms, 1.5s, 2m, 1h",
-            )
+            hint = "write a number and its unit: 500ms, 1.5s, 2m, 1h"
+            findings.report(place, f'"{place.text}" is not a valid duration', hint)
         elif abs(length) >= durations.LONGEST_SECONDS:
-            place.report(
-                f'the duration "{value}" is longer than Envoy takes: 2562047h47m15s at most'
-            )
+            findings.report(place, f"{said} is longer than Envoy takes: 2562047h47m15s at most")
         elif self.least is None:
             return
         elif length < self.least * durations.MILLISECOND:
             hint = "leave the field out for none" if length == 0 else ""
-            place.report(f'the duration "{value}" is less than {self.least}ms', hint)
+            findings.report(place, f"{said} is less than {self.least}ms", hint)
         elif self.least and length % durations.MILLISECOND:
-            place.report(f'the duration "{value}" is finer than a millisecond')
+            findings.report(place, f"{said} is finer than a millisecond")
 
 
 @dataclass(frozen=True)
@@ -184,14 +182,15 @@ class Choice:
     words: tuple[str, ...]
     unsupported: tuple[str, ...] = ()
 
-    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
-        if not isinstance(value, str):
-            place.report_type("text", value)
-        elif value in self.unsupported:
-            place.report_unsupported(f'the value "{value}"')
-        elif value not in self.words:
-            known = ", ".join((*self.words, *self.unsupported))
-            place.report(f'"{value}" is not among the values that {place.owner} knows: {known}')
+    def check(self, place: Place, findings: Findings) -> None:
+        word = place.text
+        if not place.is_text:
+            findings.report_type(place, "text")
+        elif word in self.unsupported:
+            findings.report_unsupported(place, f'the value "{word}"')
+        elif word not in self.words:
+            known = f"{owner(place)} knows: {', '.join((*self.words, *self.unsupported))}"
+            findings.report(place, f'"{word}" is not among the values that {known}')
 
 
 @dataclass(frozen=True)
@@ -202,14 +201,15 @@ class Port:
     zero: bool = False
     """0 is allowed, and means that none is given."""
 
-    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
-        if self.named and isinstance(value, str):
+    def check(self, place: Place, findings: Findings) -> None:
+        number = place.number
+        if self.named and place.is_text:
             return
-        if not isinstance(value, int) or isinstance(value, bool):
+        if not place.is_integer:
             wanted = "a port's name or number" if self.named else "a port's number"
-            place.report_type(wanted, value)
-        elif not (1 <= value <= 65535 or (value == 0 and self.zero)):  # noqa: PLR2004 - TCP's last
-            place.report(f"port number {value} is not in the range 1 to 65535")
+            findings.report_type(place, wanted)
+        elif not (1 <= number <= 65535 or (number == 0 and self.zero)):  # noqa: PLR2004 - TCP's last
+            findings.report(place, f"port number {number} is not in the range 1 to 65535")
 
 
 @dataclass(frozen=True)
@@ -218,12 +218,11 @@ class ListOf:
 
     of: Type
 
-    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
-        if not isinstance(value, list):
-            place.report_type("a list", value)
-            return
-        for index, item in enumerate(value):
-            self.of.read(item, place.at(index))
+    def check(self, place: Place, findings: Findings) -> None:
+        if not isinstance(place.value, list):
+            findings.report_type(place, "a list")
+        for item in place.rows:
+            self.of.check(item, findings)
 
 
 @dataclass(frozen=True)
@@ -232,13 +231,12 @@ class MapOf:
 
     of: Type
 
-    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
-        if not isinstance(value, dict):
-            place.report_type("a mapping", value)
-            return
-        for name, item in value.items():
-            if item is not None or not place.is_istio:  # see Row; Go reads "" for one of its own
-                self.of.read(item, place.at(str(name)))
+    def check(self, place: Place, findings: Findings) -> None:
+        if not isinstance(place.value, dict):
+            findings.report_type(place, "a mapping")
+        for entry in place.entries.values():
+            if entry.there or not is_istio(entry):  # see Row; Go reads "" for one of its own
+                self.of.check(entry, findings)
 
 
 @dataclass(frozen=True)
@@ -249,15 +247,15 @@ class Annotations:
     unsupported: str
     """The domain of those that would change where traffic goes."""
 
-    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
-        MapOf(TEXT).read(value, place)
-        for name in value if isinstance(value, dict) else ():
-            domain = str(name).partition("/")[0]
+    def check(self, place: Place, findings: Findings) -> None:
+        TEXT_MAP.check(place, findings)
+        for name, entry in place.entries.items():
+            domain = name.partition("/")[0]
             if domain == self.unsupported:
                 message = "the local engine does not support annotations that redirect traffic"
-                place.at(name).report(message, "take it out")
+                findings.report(entry, message, "take it out")
             elif domain.endswith("istio.io") and name not in self.honoured:
-                place.at(name).note_idle()
+                findings.note_idle(entry)
 
 
 @dataclass(frozen=True)
@@ -267,22 +265,22 @@ class Record:
     rows: Mapping[str, Row]
     one_of: tuple[tuple[str, ...], ...] = field(default=())
 
-    def read(self, value: Any, place: Place) -> None:  # noqa: ANN401 - a field holds any data
-        if not isinstance(value, dict):
-            place.report_type("a mapping", value)
+    def check(self, place: Place, findings: Findings) -> None:
+        if not isinstance(place.value, dict):
+            findings.report_type(place, "a mapping")
             return
-        for name, item in value.items():
+        for name, entry in place.entries.items():
             if row := self.rows.get(name):
-                row.read(item, place.at(name))
+                row.check(entry, findings)
             else:
-                place.report_unknown(str(name), self.rows)
+                findings.report_unknown(entry, self.rows)
         for name, row in self.rows.items():
-            if row.required and value.get(name) is None:
-                place.at(name).report("it is missing")
+            if row.required and name not in place:
+                findings.report(place[name], "it is missing")
         for group in self.one_of:
-            there = [name for name in group if value.get(name) is not None]
+            there = [name for name in group if name in place]
             if len(there) > 1:
-                place.report(f"only one of these may be there: {', '.join(there)}")
+                findings.report(place, f"only one of these may be there: {', '.join(there)}")
 
 
 ANYTHING = Anything()

@@ -7,9 +7,10 @@ import re
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local import limits
-from meshdemo.engines.local.pods.layout import KUBE_PROXY, SIDECAR
+from meshdemo.engines.local.pods.layout import KUBE_PROXY
 from meshdemo.engines.results import LAST_LINES
 from meshdemo.errors import advice
+from meshdemo.objects.containers import ISTIO_PROXY
 from meshdemo.system import files
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def of_container(name: str, state: State, log: Path, count: int = LAST_LINES) ->
 
 def of_envoy(state: State, log: Path, count: int = LAST_LINES) -> str:
     """Say that an Envoy ends each time it is started, with the line of its log that says why."""
-    name = KUBE_PROXY if log.stem == KUBE_PROXY else SIDECAR
+    name = KUBE_PROXY if log.stem == KUBE_PROXY else ISTIO_PROXY
     if state.unstartable:
         return _said(name, state)
     if why := _last_word(log, state.end.pid if state.end else 0):

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.envoy.config_files import Proxy
+from meshdemo.objects.containers import ISTIO_PROXY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from meshdemo.engines.local.model import PlannedPod
 
-SIDECAR, INIT = "istio-proxy", "istio-init"
-"""What Istio calls the containers that injection adds."""
 KUBE_PROXY = "kube-proxy"
 LONGEST_FOLDER_NAME = 200
 """Characters of a folder's name: a Pod's name may have 253, a file's 255 with what we add."""
@@ -49,8 +48,8 @@ class Layout:
 
     def sidecar(self, pod: PlannedPod) -> Proxy:
         """Give the Envoy beside a pod."""
-        name = process_name(pod, SIDECAR)
-        log = self.log(pod, SIDECAR)
+        name = process_name(pod, ISTIO_PROXY)
+        log = self.log(pod, ISTIO_PROXY)
         return Proxy(
             f"{pod.namespace}/{pod.name}", self.pod(pod) / "envoy", self._socket(name), log
         )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines import run_record
 from meshdemo.engines.local import programs
-from meshdemo.engines.local.pods.layout import SIDECAR
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.objects.containers import ISTIO_PROXY
 from meshdemo.system import files
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def find(pods: Iterable[PlannedPod], namespace: str, name: str, container: str) 
     if pod is None:
         raise EnvironmentFailed(f"there is no pod {name} in namespace {namespace}")
     own = [str(item["name"]) for item in programs.containers(pod.template)]
-    known = [*own, SIDECAR] if pod.injected else own
+    known = [*own, ISTIO_PROXY] if pod.injected else own
     if container not in known:
         message = f"the pod {name} has no container {container}"
         raise EnvironmentFailed(message, hint=f"It has {', '.join(known)}.")

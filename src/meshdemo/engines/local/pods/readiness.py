@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.envoy import config_files
 from meshdemo.engines.local.pods import failure_causes, ports
-from meshdemo.engines.local.pods.layout import SIDECAR, process_name
+from meshdemo.engines.local.pods.layout import process_name
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.objects.containers import ISTIO_PROXY
 from meshdemo.system import waiting
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Readiness:
     def expect(self, pod: PlannedPod, programs: Iterable[Program]) -> None:
         """Wait for this pod too."""
         if pod.injected:
-            self.proxies[process_name(pod, SIDECAR)] = self.layout.sidecar(pod)
+            self.proxies[process_name(pod, ISTIO_PROXY)] = self.layout.sidecar(pod)
         for program in programs:
             log = self.layout.log(pod, program.container)
             self.programs[process_name(pod, program.container)] = program, log

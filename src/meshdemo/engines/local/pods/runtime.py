@@ -22,13 +22,14 @@ from meshdemo.engines.local.envoy.bootstrap import FLAGS, bootstrap
 from meshdemo.engines.local.envoy.unix_http import Unreachable
 from meshdemo.engines.local.model import Mesh, PlannedPod
 from meshdemo.engines.local.pods import ports
-from meshdemo.engines.local.pods.layout import KUBE_PROXY, SIDECAR, Layout, process_name
+from meshdemo.engines.local.pods.layout import KUBE_PROXY, Layout, process_name
 from meshdemo.engines.local.pods.readiness import Outdated, PortTaken, Readiness
 from meshdemo.engines.local.processes import launch
 from meshdemo.engines.local.processes.configuration import Process
 from meshdemo.engines.local.processes.supervisor import Supervisor
 from meshdemo.engines.local.store import PODS
 from meshdemo.errors import EnvironmentFailed, TimedOut
+from meshdemo.objects.containers import ISTIO_PROXY
 from meshdemo.objects.labels import DIRECTORY
 from meshdemo.system import files, waiting
 
@@ -252,7 +253,7 @@ class Runtime:
                 log = self.layout.log(pod, name)
                 found.append(Process(process_name(pod, name), argv, log, content))
             if pod.injected:
-                found.append(self._envoy(process_name(pod, SIDECAR), self.layout.sidecar(pod)))
+                found.append(self._envoy(process_name(pod, ISTIO_PROXY), self.layout.sidecar(pod)))
         return found
 
     def _envoy(self, name: str, proxy: config_files.Proxy) -> Process:

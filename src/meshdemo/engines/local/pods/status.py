@@ -8,11 +8,12 @@ from meshdemo.engines.local import programs
 from meshdemo.engines.local.envoy import config_files
 from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.engines.local.pods import failure_causes, ports
-from meshdemo.engines.local.pods.layout import INIT, KUBE_PROXY, SIDECAR, process_name
+from meshdemo.engines.local.pods.layout import KUBE_PROXY, process_name
 from meshdemo.engines.local.pods.readiness import is_steady, remarks
 from meshdemo.engines.local.store import timestamp
 from meshdemo.engines.results import Container, Pod
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.objects.containers import ISTIO_INIT, ISTIO_PROXY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -103,16 +104,16 @@ class _Look:
 
     def _sidecar(self, pod: PlannedPod, wrong: list[str]) -> Iterator[Container]:
         image = f"envoy {self.runtime.run.envoy_version}"
-        state = self.states.get(process_name(pod, SIDECAR))
+        state = self.states.get(process_name(pod, ISTIO_PROXY))
         trouble = NO_SUPERVISOR
         if self.states:
-            trouble = self._envoy_trouble(self.runtime.layout.sidecar(pod), SIDECAR, state)
+            trouble = self._envoy_trouble(self.runtime.layout.sidecar(pod), ISTIO_PROXY, state)
             wrong.append(trouble)
         # Nothing redirects here: the init container stands for the sidecar's listeners.
-        yield Container(INIT, image, ready=not trouble, init=True)
+        yield Container(ISTIO_INIT, image, ready=not trouble, init=True)
         restarts = state.restarts if state else 0
         yield Container(
-            SIDECAR,
+            ISTIO_PROXY,
             image,
             ready=not trouble,
             restarts=restarts,

@@ -6,7 +6,7 @@ import pytest
 
 from meshdemo.engines.local import fields
 from meshdemo.engines.local.fields import types
-from meshdemo.engines.local.fields.reading import closest
+from meshdemo.engines.local.fields.findings import closest
 from meshdemo.engines.local.fields.types import Standing
 from meshdemo.objects import durations
 from meshdemo.objects.model import Object
