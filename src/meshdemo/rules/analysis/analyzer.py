@@ -107,10 +107,10 @@ def _foreign_warnings(service: Place) -> Iterator[Problem]:
     if not virtual_services.is_for_mesh(item):
         return
     for host in service["spec"]["hosts"].items:
-        place = hosts.namespace_of(hosts.resolve(host.text, item.namespace))
-        if place not in ("", item.namespace) and virtual_services.is_seen(item, place):
+        owner = hosts.namespace_of(hosts.resolve(host.text, item.namespace))
+        if owner not in ("", item.namespace) and virtual_services.is_seen(item, owner):
             yield host.problem(
-                f'"{host.text}" is a Service of namespace {place}: the rule holds there as well',
+                f'"{host.text}" is a Service of namespace {owner}: the rule holds there as well',
                 'say exportTo: ["."] to keep it to the clients of your own namespace',
             )
 

@@ -77,14 +77,13 @@ class Scene:
     def strangers(self) -> list[Effect]:
         """Give the rules that the test client's sidecar follows here and one may not see."""
         known = {(o.namespace, o.name) for o in self.objects if o.kind == "VirtualService"}
-        places: dict[tuple[str, str], list[str]] = {}
+        strange: dict[tuple[str, str], list[str]] = {}
         for each in self.followed or ():
-            for place in each.rules:
-                if each.host in self._hosts_here and place not in known:
-                    places.setdefault(place, []).append(each.host)
+            for rule in each.rules:
+                if each.host in self._hosts_here and rule not in known:
+                    strange.setdefault(rule, []).append(each.host)
         return [
-            Effect(_virtual_service(*place, named), is_seen=False)
-            for place, named in places.items()
+            Effect(_virtual_service(*rule, named), is_seen=False) for rule, named in strange.items()
         ]
 
     @property
@@ -158,7 +157,7 @@ class Scene:
         mine = [host for host in virtual_services.hosts_of(rule) if host in self._hosts_here]
         if not mine or any((rule.namespace, rule.name) in own.get(host, ()) for host in mine):
             return
-        others = [_title(place) for host in mine for place in own.get(host, ())]
+        others = [_title(other) for host in mine for other in own.get(host, ())]
         if others:
             yield f"the test client's sidecar follows {', '.join(dict.fromkeys(others))} instead"
         else:
@@ -214,8 +213,8 @@ def _virtual_service(namespace: str, name: str, named: Sequence[str]) -> Object:
     return Object({"kind": "VirtualService", "metadata": metadata, "spec": {"hosts": list(named)}})
 
 
-def _title(place: tuple[str, str]) -> str:
-    return f"VirtualService {'/'.join(place)}"
+def _title(rule: tuple[str, str]) -> str:
+    return f"VirtualService {'/'.join(rule)}"
 
 
 def _names(rule: Object) -> str:

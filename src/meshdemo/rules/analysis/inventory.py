@@ -131,8 +131,10 @@ class Inventory:
     def has_pod(self, service: Place, labels: Mapping[str, str]) -> bool:
         """Tell whether a pod behind the service has these labels too."""
         wanted = {**service["spec"]["selector"].texts, **labels}
-        namespace = service.item.namespace
-        return any(place == namespace and hosts.within(wanted, has) for place, has in self.pods)
+        return any(
+            namespace == service.item.namespace and hosts.within(wanted, has)
+            for namespace, has in self.pods
+        )
 
 
 def _merged_as(rule: Place) -> str:
