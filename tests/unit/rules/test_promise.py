@@ -345,6 +345,136 @@ def test_passthrough_goes_to_all_pods_of_what_was_dialled_whatever_the_subset() 
     assert promised(service(), *objects, pods=app("v2")) == "v2=100%"
 
 
+def private(version: str, *names: str, at: str = "2024-01-01T00:00:00Z") -> Object:
+    return rule({"route": [to(version)]}, name=f"to-{version}", at=at, exportTo=list(names))
+
+
+def balanced(top: dict[str, Any], subset: str) -> Object:
+    policy = {"loadBalancer": {"simple": subset}}
+    named = [
+        {"name": "v1", "labels": {"version": "v1"}, "trafficPolicy": policy},
+        {"name": "v2", "labels": {"version": "v2"}},
+    ]
+    spec = {"host": "app", "subsets": named, "trafficPolicy": top}
+    return thing("DestinationRule", spec)
+
+
+def on_port(number: int, balancer: str) -> dict[str, Any]:
+    settings = {"port": {"number": number}, "loadBalancer": {"simple": balancer}}
+    return {"portLevelSettings": [settings]}
+
+
+SHOUTED, EACH = ["APP.default.svc.cluster.local"], ["*.default.svc.cluster.local"]
+TO_V1, TO_V2 = {"route": [to("v1")]}, {"route": [to("v2")]}
+PASSED_ON = "several versions and PASSTHROUGH"
+
+
+@pytest.mark.parametrize(
+    ("objects", "url", "said"),
+    [
+        pytest.param(
+            [
+                service(),
+                balanced({"loadBalancer": {"simple": "PASSTHROUGH"}}, "RANDOM"),
+                rule(TO_V1),
+            ],
+            "http://app/",
+            PASSED_ON,
+            id="PASSTHROUGH on top, and a route to subset v1",
+        ),
+        pytest.param(
+            [service(), balanced(on_port(80, "PASSTHROUGH"), "ROUND_ROBIN"), rule(TO_V1)],
+            "http://app/",
+            PASSED_ON,
+            id="PASSTHROUGH for the port on top, and a subset's own loadBalancer",
+        ),
+        pytest.param(
+            [service(), balanced(on_port(80, "RANDOM"), "PASSTHROUGH"), rule(TO_V1)],
+            "http://app/",
+            PASSED_ON,
+            id="another loadBalancer for the port on top, and a subset's own PASSTHROUGH",
+        ),
+        pytest.param(
+            [service(), balanced(on_port(81, "PASSTHROUGH"), "ROUND_ROBIN"), rule(TO_V1)],
+            "http://app/",
+            "v1=100%",
+            id="PASSTHROUGH for another port on top",
+        ),
+        pytest.param(
+            [
+                service(),
+                BOTH,
+                private("v1", ".", "b"),
+                private("v2", ".", at="2024-01-02T00:00:00Z"),
+            ],
+            "http://app/",
+            "v1=100%",
+            id="exportTo here and b, older than exportTo here",
+        ),
+        pytest.param(
+            [
+                service(),
+                BOTH,
+                private("v1", "."),
+                private("v2", ".", "b", at="2023-01-01T00:00:00Z"),
+            ],
+            "http://app/",
+            "v2=100%",
+            id="exportTo here and b, older, by whatever name",
+        ),
+        pytest.param(
+            [
+                service(),
+                BOTH,
+                private("v1", ".", "~"),
+                private("v2", "*", at="2024-01-02T00:00:00Z"),
+            ],
+            "http://app/",
+            "v2=100%",
+            id="exportTo here and nowhere is nowhere",
+        ),
+        pytest.param(
+            [service(), BOTH, rule(TO_V1, name="z", hosts=SHOUTED), rule(TO_V2, hosts=EACH)],
+            "http://app/",
+            "v2=100%",
+            id="a host in capitals after a wildcard",
+        ),
+        pytest.param(
+            [service(), BOTH, rule(TO_V1, hosts=SHOUTED), rule(TO_V2, name="z", hosts=EACH)],
+            "http://app/",
+            "v1=100%",
+            id="a host in capitals before a wildcard",
+        ),
+        pytest.param(
+            [service({"port": 8080}), BOTH, rule(TO_V1, hosts=["app", "out.example"])],
+            "http://out.example:8080/",
+            "v1=100%",
+            id="a name beside a Service, on the Service's port",
+        ),
+        pytest.param(
+            [service({"port": 8080}), BOTH, rule(TO_V1, hosts=["out.example"])],
+            "http://out.example:8080/",
+            "neither a Service nor a rule",
+            id="a name alone, on a Service's port",
+        ),
+        pytest.param(
+            [service(), BOTH, rule({"match": [{"uri": {"exact": "/public"}}], **TO_V2}, TO_V1)],
+            "http://app/pub%6Cic",
+            "v2=100%",
+            id="a letter of the path as %6C",
+        ),
+    ],
+)
+def test_what_is_easily_read_otherwise_is_promised_as_istio_does_it(
+    objects: list[Object], url: str, said: str
+) -> None:
+    if "=" in said:
+        assert promised(*objects, url=url) == said
+    else:
+        with pytest.raises(InputError, match=said):
+            promised(*objects, url=url)
+
+
 @pytest.mark.parametrize(
     ("policy", "sticks"),
     [

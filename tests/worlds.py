@@ -1,0 +1,234 @@
+"""Random meshes for what must hold in any: Services, Deployments, Istio's rules, and a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any, TypeAlias
+
+from meshdemo.objects.model import Object
+
+Json: TypeAlias = "dict[str, Any]"
+
+NAMESPACES = ["default", "shop", "b"]
+NAMES = ["app", "web"]
+PORTS = [(80, "http"), (8080, "http-alt"), (9090, "tcp"), (7070, "")]
+_ALONE = [PORTS[0]] * 5 + PORTS
+FULL = [f"{name}.{space}.svc.cluster.local" for name in NAMES for space in NAMESPACES]
+RULE_HOSTS = ["app", "app", "web", "APP", "app.shop", "out.example", "*.example",
+              "*.shop.svc.cluster.local", "*.local", *FULL]  # fmt: skip
+CALLED = ["app", "APP", "app.shop", "app.shop.svc", "web.default",
+          "app.default.svc.cluster.local", "web.b", "out.example", "deep.out.example",
+          "nobody"]  # fmt: skip
+PATHS = ["/", "/public", "/publicity", "/a/b"]
+EXPORTS = [["*"], ["."], ["~"], [".", "b"], [".", "~"], ["shop"], ["default"]]
+BALANCERS = [{"simple": "PASSTHROUGH"}, {"simple": "RANDOM"}, {"simple": "ROUND_ROBIN"}]
+
+
+@dataclass(frozen=True)
+class World:
+    """A mesh, and a request from its client."""
+
+    objects: tuple[Object, ...]
+    namespace: str
+    labels: dict[str, str]
+    host: str
+    port: int
+    path: str
+    query: str
+    headers: dict[str, str]
+
+
+def random_world(seed: int) -> World:
+    """Give the same mesh and request for the same seed."""
+    rng = Random(seed)  # noqa: S311 - no secret
+    services = [_service(rng, name, "default") for name in NAMES]
+    services += [
+        _service(rng, name, space) for name in NAMES for space in ("shop", "b") if one_in(rng, 3)
+    ]
+    items = [*services, *(item for each in services for item in _deployments(rng, each))]
+    namespace = rng.choice(["default", "default", "default", "shop", "b"])
+    service = rng.choice(services)
+    # Most of them are called, and most rules are about what is called: else they decide nothing.
+    called = f"{service.name}.{service.namespace}.svc.cluster.local"
+    if not one_in(rng, 5):
+        subsets = [{"name": name, "labels": {"track": name}} for name in ("v1", "v2")]
+        spec = {"host": called, "subsets": subsets}
+        items.append(thing("DestinationRule", "plain", service.namespace, rng.randint(0, 3), spec))
+    items += [_destination_rule(rng, called) for _ in range(rng.choice([0, 0, 1, 1, 2, 3]))]
+    items += [_virtual_service(rng, called) for _ in range(rng.randint(1, 3))]
+    if one_in(rng, 8):
+        host, port = rng.choice(CALLED), rng.choice([80, 80, 80, 8080, 9090, 7070])
+    else:
+        near = service.namespace == namespace
+        host = service.name if near else f"{service.name}.{service.namespace}"
+        port = rng.choice(service.spec["ports"])["port"]
+    return World(
+        objects=tuple({item.key: item for item in items}.values()),
+        namespace=namespace,
+        labels={"app": rng.choice(["client", "client", "other"])},
+        host=host,
+        port=port,
+        path=rng.choice(PATHS),
+        query=rng.choice(["", "", "?q=1"]),
+        headers=rng.choice([{}, {}, {"x-user": "anna"}, {"x-user": "an"}]),
+    )
+
+
+def admissible(world: World) -> World:
+    """Leave out of the rules what the local engine, or Istio's admission, takes from nobody."""
+    return replace(world, objects=tuple(map(_admissible, world.objects)))
+
+
+def _admissible(item: Object) -> Object:
+    if item.kind not in ("VirtualService", "DestinationRule"):
+        return item
+    spec = _without_port_settings(item.spec)
+    if "exportTo" in spec:
+        spec["exportTo"] = [name for name in spec["exportTo"] if name != "~"] or ["."]
+    if "subsets" in spec:
+        spec["subsets"] = [_without_port_settings(subset) for subset in spec["subsets"]]
+    return item.with_data({**item.data, "spec": spec})
+
+
+def _without_port_settings(part: Json) -> Json:
+    policy = {**part.get("trafficPolicy", {})}
+    policy.pop("portLevelSettings", None)
+    rest = {name: value for name, value in part.items() if name != "trafficPolicy"}
+    return {**rest, "trafficPolicy": policy} if policy else rest
+
+
+def one_in(rng: Random, count: int) -> bool:
+    return rng.randrange(count) == 0
+
+
+def thing(kind: str, name: str, namespace: str, age: int, spec: Json) -> Object:
+    group = {"Service": "v1", "Deployment": "apps/v1"}.get(kind, "networking.istio.io/v1")
+    created = f"2026-01-01T00:00:0{age}Z"
+    metadata = {"name": name, "namespace": namespace, "creationTimestamp": created}
+    return Object({"apiVersion": group, "kind": kind, "metadata": metadata, "spec": spec})
+
+
+def _service(rng: Random, name: str, namespace: str) -> Object:
+    # Of several ports each needs a name.
+    chosen = [*PORTS[:1], rng.choice(PORTS[1:-1])] if one_in(rng, 3) else [rng.choice(_ALONE)]
+    ports = [{"port": number, "name": label, "targetPort": 8080} for number, label in chosen]
+    item = thing("Service", name, namespace, 0, {"selector": {"app": name}, "ports": ports})
+    if not one_in(rng, 8):
+        return item
+    to = rng.choice([".", "*", "~", "shop", "default,b"])
+    annotated = {"annotations": {"networking.istio.io/exportTo": to}}
+    return item.with_data({**item.data, "metadata": {**item.metadata, **annotated}})
+
+
+def _deployments(rng: Random, service: Object) -> list[Object]:
+    tracks = rng.sample(["v1", "v2"], rng.choice([1, 2, 2, 2]))
+    return [
+        app(service.name, service.namespace, track, rng.choice([1, 1, 1, 2, 2, 0]))
+        for track in tracks
+    ]
+
+
+def app(name: str, namespace: str, track: str, replicas: int = 1) -> Object:
+    """Give the Deployment of one version. No two have one in common: an answer shows whose it is.
+
+    Subsets are told apart by the label ``track``.
+    """
+    own = {"app": name, "track": track}
+    labels = {**own, "version": f"{name}.{namespace}.{track}"}
+    container = {"name": "c", "image": "meshdemo/echo", "ports": [{"containerPort": 8080}]}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    spec = {"template": template, "replicas": replicas, "selector": {"matchLabels": own}}
+    return thing("Deployment", f"{name}-{track}", namespace, 0, spec)
+
+
+def _exported(rng: Random) -> Json:
+    return {"exportTo": rng.choice(EXPORTS)} if one_in(rng, 4) else {}
+
+
+def _policy(rng: Random) -> Json:
+    policy: Json = {}
+    if one_in(rng, 4):
+        policy["loadBalancer"] = rng.choice(BALANCERS)
+    if one_in(rng, 4):
+        balancer = {"loadBalancer": rng.choice(BALANCERS)} if one_in(rng, 2) else {}
+        policy["portLevelSettings"] = [{"port": {"number": rng.choice(PORTS)[0]}, **balancer}]
+    return {"trafficPolicy": policy} if policy else {}
+
+
+def _destination_rule(rng: Random, called: str) -> Object:
+    subsets = [
+        {"name": name, "labels": {} if name == "odd" else {"track": name}, **_policy(rng)}
+        for name in rng.sample(["v1", "v2", "odd"], rng.randint(1, 3))
+    ]
+    host = rng.choice(RULE_HOSTS) if one_in(rng, 3) else called
+    spec = {"host": host, "subsets": subsets, **_policy(rng)}
+    if one_in(rng, 4):
+        spec["workloadSelector"] = {"matchLabels": {"app": rng.choice(["client", "other"])}}
+    else:
+        spec |= _exported(rng)
+    space = rng.choice([*NAMESPACES, "default", "default", "istio-system"])
+    return thing("DestinationRule", rng.choice(["one", "two"]), space, rng.randint(0, 3), spec)
+
+
+def _match(rng: Random) -> Json:
+    kind = rng.choice(["exact", "prefix", "regex"])
+    parts: list[Json] = [
+        {"uri": {"prefix": rng.choice(["/", "/public", "/a"])}},
+        {"uri": {"exact": rng.choice(PATHS)}},
+        {"uri": {"regex": rng.choice(["/pub.*", ".*"])}},
+        {"uri": {"prefix": "/PUB"}, "ignoreUriCase": True},
+        {"port": rng.choice(PORTS)[0]},
+        {"sourceLabels": {"app": rng.choice(["client", "other"])}},
+        {"sourceNamespace": rng.choice(NAMESPACES)},
+        {"headers": {"x-user": {kind: rng.choice(["an", "anna"])}}},
+        {"headers": {"x-user": {}}},
+        {"withoutHeaders": {"x-user": rng.choice([{}, {"exact": "anna"}])}},
+        {"gateways": rng.choice([["mesh"], ["edge"]])},
+        {"authority": {"prefix": rng.choice(["app", "out"])}},
+        {"queryParams": {"q": {"exact": "1"}}},
+    ]
+    found: Json = {}
+    for part in rng.sample(parts, rng.randint(0, 2)):
+        found |= part
+    return found
+
+
+def _destination(rng: Random, called: str) -> Json:
+    hosts = ["app", "app", "web", *FULL, "app.shop", "APP", "gone"]
+    found: Json = {"host": rng.choice(hosts) if one_in(rng, 5) else called}
+    if not one_in(rng, 3):
+        found["subset"] = rng.choice([*["v1", "v2"] * 5, "odd", "none"])
+    if one_in(rng, 12):
+        found["port"] = {"number": rng.choice(PORTS)[0]}
+    return found
+
+
+def _http_rule(rng: Random, called: str) -> Json:
+    rule: Json = {}
+    if not one_in(rng, 3):
+        rule["match"] = [_match(rng) for _ in range(rng.randint(1, 2))]
+    if one_in(rng, 20):
+        return rule | {"redirect": {"uri": "/elsewhere"}}
+    rule["route"] = [{"destination": _destination(rng, called)} for _ in range(rng.randint(1, 3))]
+    if len(rule["route"]) > 1:
+        for route in rule["route"]:
+            route["weight"] = rng.randint(0, 3)
+        rule["route"][0]["weight"] += 1
+    if one_in(rng, 8):
+        rule["fault"] = {"abort": {"httpStatus": 503, "percentage": {"value": rng.choice([0, 30])}}}
+    return rule
+
+
+def _virtual_service(rng: Random, called: str) -> Object:
+    spec: Json = {
+        "hosts": rng.sample(sorted(set(RULE_HOSTS)), rng.randint(1, 2)),
+        "http": [_http_rule(rng, called) for _ in range(rng.randint(1, 3))],
+        **_exported(rng),
+    }
+    if not one_in(rng, 4):
+        spec["hosts"] = list(dict.fromkeys([called, *spec["hosts"][1:]]))
+    if one_in(rng, 3):
+        spec["gateways"] = rng.choice([["mesh"], ["mesh"], ["edge"], ["edge", "mesh"]])
+    name, space = rng.choice(["one", "two", "three"]), rng.choice([*NAMESPACES, "default"])
+    return thing("VirtualService", name, space, rng.randint(0, 2), spec)
