@@ -253,3 +253,13 @@ def test_the_bounds_are_those_that_hold() -> None:
     numbers = [int(number.replace(",", "")) for number in found]
     bounded = [bounds.MOST_PODS, bounds.MOST_OBJECTS, bounds.MOST_PORTS, bounds.MOST_ITEMS]
     assert numbers == bounded
+
+
+def test_the_picture_of_the_rooms_is_what_the_linter_holds() -> None:
+    settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    found = re.search(r"^layers = \[\n([^\]]*)", settings, re.MULTILINE)  # the first contract's
+    assert found
+    picture = pages()["docs/contributing.md"].partition("```text\n")[2].partition("```")[0]
+    shown = re.findall(r"^  ([a-z]+(?:, [a-z]+)*)\b", picture, re.MULTILINE)
+    held = [layer.replace(" : ", ", ") for layer in re.findall(r'"(.*)"', found[1])]
+    assert shown == held
