@@ -16,6 +16,7 @@ from meshdemo.engines.cluster.istio import control_plane, install, istioctl, rel
 from meshdemo.engines.cluster.istio.control_plane import ADMISSION
 from meshdemo.engines.cluster.istio.verification import NOT_ALLOWED, Verification
 from meshdemo.engines.cluster.namespace_view import View
+from meshdemo.engines.cluster.pods import failure_causes
 from meshdemo.engines.results import Check
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects.kinds import NETWORKING_API, NETWORKING_GROUP
@@ -49,7 +50,6 @@ CLUSTER_RIGHTS = (
     ("create", "", "namespaces", ""),
 )
 """What ``istioctl install`` does."""
-PULL_FAILURES = ("ImagePullBackOff", "ErrImagePull", "InvalidImageName")
 ENFORCE = "pod-security.kubernetes.io/enforce"
 TOO_STRICT = ("baseline", "restricted")
 """Levels of Pod Security that refuse istio-init, which sets up iptables."""
@@ -238,7 +238,8 @@ class Doctor:
             state["image"]: state["state"]["waiting"].get("message", "")
             for pod in self.kube.list("v1", "Pod", self.namespace)
             for state in _container_states(pod)
-            if ((state.get("state") or {}).get("waiting") or {}).get("reason") in PULL_FAILURES
+            if ((state.get("state") or {}).get("waiting") or {}).get("reason")
+            in failure_causes.PULL
         }
         detail = "\n".join(f"{image}: {why}" for image, why in failed.items())
         hint = "Name a registry that the nodes reach: --image-registry, or --image NAME=IMAGE."

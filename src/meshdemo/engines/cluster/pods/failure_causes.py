@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     Events = Callable[[], Sequence[Json]]
 
+EXEC_FORMAT = "exec format error"
+OUT_OF_MEMORY = "OOMKilled"
+MEMORY_HINT = "It took more memory than its limit: raise resources.limits.memory"
 PULL_ERROR, PULL_PAUSE = "ErrImagePull", "ImagePullBackOff"
 NEVER_PULLED = frozenset({"ErrImageNeverPull", "InvalidImageName"})
 PULL = NEVER_PULLED | {PULL_ERROR, PULL_PAUSE}
@@ -38,7 +41,7 @@ by then. Where a node is still to be started it takes minutes."""
 SIDECAR_START = 15.0
 """Seconds for a sidecar's first configuration without a word; on a slow machine it takes three."""
 NO_PROGRAM = re.compile(
-    "exec format error|executable file not found|no such file|permission denied|is a directory"
+    f"{EXEC_FORMAT}|executable file not found|no such file|permission denied|is a directory"
 )
 """What a runtime says of a container that it will never be able to start."""
 PASSING = re.compile(f"exceeded quota|{rejections.WEBHOOK_DOWN}")
@@ -130,7 +133,7 @@ def _of_waiting(spec: Json, state: Json, waiting: Json) -> Iterator[Cause]:
     said = waiting.get("message", "")
     if reason in CONFIG:
         message = f"{name} cannot be started: {reason}: {said}"
-        hint = PLATFORM_HINT if "exec format error" in said else ""
+        hint = PLATFORM_HINT if is_wrong_platform([said]) else ""
         yield Cause(message, hint, final=bool(NO_PROGRAM.search(said)))
     elif reason == "CrashLoopBackOff":
         ended = (state.get("lastState") or {}).get("terminated") or {}
@@ -141,8 +144,8 @@ def _of_ends(name: str, state: Json, ended: Json, *, previous: bool) -> Iterator
     """Judge a container that has ended; it may be half a minute until it is said to be waiting."""
     ends = state.get("restartCount", 0) + 1
     if ends >= CRASHES_WORTH_A_WORD:
-        message = f"{name} ends each time it is started, last with status {ended.get('exitCode')}"
-        yield Cause(message, CORRECT, name, previous, final=ends >= CRASHES_IN_VAIN)
+        message = f"{name} ends each time it is started, last {_how(ended)}"
+        yield Cause(message, _hint(ended), name, previous, final=ends >= CRASHES_IN_VAIN)
 
 
 def of_end(pod: Json, live: Json) -> Cause | None:
@@ -158,9 +161,18 @@ def of_end(pod: Json, live: Json) -> Cause | None:
     for spec, state, _ in status.container_statuses(pod):
         ended = (state.get("state") or {}).get("terminated") or {}
         if ended.get("exitCode"):
-            message = f"{spec['name']} has ended with status {ended['exitCode']}"
-            return Cause(message, CORRECT, spec["name"])
+            return Cause(f"{spec['name']} has ended {_how(ended)}", _hint(ended), spec["name"])
     return Cause(str(pod["status"].get("message") or "it has failed"), CORRECT)
+
+
+def _how(ended: Json) -> str:
+    """Say how a container has ended; Kubernetes has a word of its own for want of memory."""
+    killed = " (OOMKilled)" if ended.get("reason") == OUT_OF_MEMORY else ""
+    return f"with status {ended.get('exitCode')}{killed}"
+
+
+def _hint(ended: Json) -> str:
+    return MEMORY_HINT if ended.get("reason") == OUT_OF_MEMORY else CORRECT
 
 
 def with_way_out(cause: Cause, pod: Json, live: Json) -> Cause:
@@ -219,7 +231,7 @@ def rejection(lines: list[str]) -> str:
 
 def is_wrong_platform(lines: list[str]) -> bool:
     """Tell whether a container could not even be read by its node's CPU."""
-    return any("exec format error" in line for line in lines)
+    return any(EXEC_FORMAT in line.lower() for line in lines)
 
 
 def _has(found: Json, condition: str) -> bool:

@@ -105,7 +105,7 @@ class ReadinessProblems:
         lines = self._last_lines(pod, cause)
         if failure_causes.is_wrong_platform(lines):
             return EnvironmentFailed(
-                f"{message}: exec format error", hint=failure_causes.PLATFORM_HINT
+                f"{message}: {failure_causes.EXEC_FORMAT}", hint=failure_causes.PLATFORM_HINT
             )
         shown = "\n".join(f"    {line}" for line in lines[-LAST_LINES:]) or "    (nothing)"
         return EnvironmentFailed(f"{message}; its last lines:\n{shown}", hint=cause.hint)

@@ -111,10 +111,11 @@ AGAIN_NOT_FOUND = f"{BACK_OFF}: ErrImagePull: app:1: not found"
         (pod(container("app", ends(4, exitCode=3))), ("each time", "status 3")),
         (pod(container("app", {"state": {"terminated": {"exitCode": 4}}, "ready": False,
                                "restartCount": 3})), ("each time", "status 4")),
+        (pod(container("app", ends(4, exitCode=137, reason="OOMKilled"))), ("137 (OOMKilled)",)),
         (pod(container("app", waiting("ImagePullBackOff", BACK_OFF)),
              container("other", waiting("InvalidImageName", "bad"))), ("other:1",)),
     ],
-    ids=["image", "platform", "image name", "no program", "crash", "end", "one of two"],
+    ids=["image", "platform", "image name", "no program", "crash", "end", "memory", "one of two"],
 )  # fmt: skip
 def test_what_will_never_be_ready_is_given_up_with_its_cause(
     live: dict[str, Any], words: tuple[str, ...]
@@ -123,6 +124,14 @@ def test_what_will_never_be_ready_is_given_up_with_its_cause(
     assert cause
     assert cause.final
     assert all(word in cause.message for word in words)
+
+
+def test_who_took_too_much_memory_is_told_where_to_allow_more() -> None:
+    cause = failure_causes.of_pod(
+        pod(container("app", ends(4, exitCode=137, reason="OOMKilled"))), NOW
+    )
+    assert cause
+    assert "resources.limits.memory" in cause.hint
 
 
 @pytest.mark.parametrize(
