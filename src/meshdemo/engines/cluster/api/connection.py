@@ -211,10 +211,9 @@ class Connection:
     def credentials(self) -> dict[str, str]:
         """Give the headers that say who we are; a client certificate is in the connection."""
         try:
-            with kubeconfig.heard(self.secrets) as errors:
-                settings = kubeconfig.bounded(
-                    self.api.configuration.auth_settings, self.budget, self.plugin
-                )
+            settings, errors = kubeconfig.asked(
+                self.api.configuration.auth_settings, self.budget, self.plugin, self.secrets
+            )
         except OutOfTime:
             raise
         except Exception as error:  # the client's credential plug-ins raise whatever they like

@@ -6,6 +6,7 @@ import itertools
 import logging
 import os
 import shlex
+import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +79,7 @@ def log_in(
         command = str(plugin.get("command") or "")
         login = Login(name, about.get("namespace") or "default", user, secrets, command)
         loader = KubeConfigLoader(merger.config, active_context=name, config_base_path=None)
-        with heard(secrets) as errors:
-            bounded(lambda: loader.load_and_set(connection), budget, login.plugin)
+        _, errors = asked(lambda: loader.load_and_set(connection), budget, login.plugin, secrets)
     except OutOfTime as error:
         why = f"it did not end within {budget.seconds:g} s"
         message, hint = _no_credentials(user, plugin, [why])
@@ -93,10 +93,21 @@ def log_in(
     return login
 
 
-def bounded(call: Callable[[], T], budget: Budget, plugin: str) -> T:
-    """Give what a call gives that may run the plug-in, which ends with the time of the step."""
+def asked(
+    call: Callable[[], T], budget: Budget, plugin: str, secrets: Sequence[str]
+) -> tuple[T, list[str]]:
+    """Give what a call gives that may run the plug-in, and what the library says of that.
+
+    The plug-in ends with the time of the step. What it says may repeat the ``secrets`` that it was
+    called with.
+    """
+
+    def listening() -> tuple[T, list[str]]:
+        with _heard(secrets) as errors:
+            return call(), errors
+
     try:
-        return budget.run(call, "getting credentials")
+        return budget.run(listening, "getting credentials")
     except OutOfTime:
         _end(plugin)
         raise
@@ -115,16 +126,17 @@ def _end(command: str) -> None:
 
 
 @contextmanager
-def heard(secrets: Sequence[str]) -> Iterator[list[str]]:
-    """Collect the errors that the kubernetes library logs: of a plug-in it says no more.
+def _heard(secrets: Sequence[str]) -> Iterator[list[str]]:
+    """Collect the errors that the kubernetes library logs here: of a plug-in it says no more.
 
-    What a plug-in says may repeat the ``secrets`` that it was called with.
+    Those of other threads are of other calls, also of one that was given up and still runs.
     """
     said: list[str] = []
+    here = threading.get_ident()
 
     class Ear(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.levelno >= logging.ERROR:
+            if record.levelno >= logging.ERROR and record.thread == here:
                 text = record.getMessage()
                 for secret in secrets:
                     text = text.replace(secret, "...")

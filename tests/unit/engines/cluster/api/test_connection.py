@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import ssl
+import threading
 import time
 import warnings
 from contextlib import suppress
@@ -200,6 +202,22 @@ def test_no_option_is_shown_either_when_a_plugin_cannot_renew_the_token(
     kube = opened(write(user))
     with pytest.raises(EnvironmentFailed, match=r"renewed: .*no login --client-secret=\.\.\.$"):
         kube.version()
+
+
+def test_what_another_call_that_was_given_up_says_is_not_said_of_this_one(write: Write) -> None:
+    over = threading.Event()
+
+    def another() -> None:
+        while not over.wait(0.001):
+            logging.error("exec: failed to decode process output")  # noqa: LOG015 - as the library
+
+    thread = threading.Thread(target=another)
+    thread.start()
+    try:
+        assert opened(write({"token": "t"})).version() == {}
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_a_token_that_cannot_be_renewed_is_not_shown_any_more(
