@@ -157,12 +157,14 @@ def _outcome(judgements: tuple[Judgement, ...], total: int, *, decides: bool) ->
         return Outcome.INCONCLUSIVE
     if not all(judgement.ok for judgement in judgements):
         return Outcome.NOT_MET
+    # A check that could not have failed proves nothing, so it is not passed either.
     blind = any(judgement.is_blind for judgement in judgements)
     return Outcome.INCONCLUSIVE if blind else Outcome.MET
 
 
 def _judgements(expectation: Expectation, tally: Tally) -> Iterator[Judgement]:
     shares = dict(expectation.shares)
+    # Shares of 100 % in all leave nothing to other versions: one answer of theirs is too many.
     if expectation.rest == 0:
         shares |= {version: Fraction(0) for version in tally.versions if version not in shares}
     # Bonferroni: however the versions' counts depend on each other, the bound holds.

@@ -47,6 +47,7 @@ def disturbance(engine: Engine, sample: Sample, before: Snapshot) -> str:
     after = Snapshot.of(before.context, before.context.again(engine))
     if changes := list(_changes(before.deciding, after.deciding)):
         return f"the rules changed meanwhile: {', '.join(changes)}"
+    # If all went well, the client was well: only failures need another suspect than the mesh.
     if any(reply.error or reply.status >= SERVER_ERROR for reply in sample.replies):
         return _trouble(engine, before.context.sender)
     return ""

@@ -50,6 +50,7 @@ def recheck(engine: Engine, objects: Sequence[Object], timeout: float) -> Story[
     with suppress(TimedOut):
         waiting.until(look, "the pods", timeout=min(RECHECK_SECONDS, timeout))
     said = dict.fromkeys(f"{p.name} is {p.ready}: {p.message or 'no reason given'}" for p in unwell)
+    # What has never run may be on its way; what ran and ended has been broken by something.
     if any(pod.restarts for pod in unwell):
         done = "the rules are live, but " if model.rules(objects) else ""
         message = "\n".join([f"{done}not every pod is ready", *said])

@@ -42,6 +42,8 @@ class RequestContext:
         place = goes_to(request, sender.namespace)
         objects, unseen = _objects(engine, place)
         request = pod_selection.addressed(request, sender.namespace, objects)
+        # Which URL is meant shows only once one has looked, and it may be of another namespace:
+        # then that is to be looked at.
         if goes_to(request, sender.namespace) != place:
             return cls.of(engine, request, sender)
         pods = engine.pods("" if unseen else place)

@@ -190,6 +190,7 @@ def _look(engine: Engine, plan: Plan, step: Step | None, title: str) -> Story[No
 def _verify(engine: Engine, plan: Plan) -> Story[Measured]:
     """Prove 100 % v2; without sidecars, what a mesh without rules does."""
     client = find_client(engine.pods(), engine.where.namespace)
+    # Where there is no client at all, the measurement says so.
     has_sidecar = client is None or client.injected
     question = verify.Question(
         expectation=expectation.parse(EXPECTED) if has_sidecar else None,

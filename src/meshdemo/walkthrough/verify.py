@@ -156,6 +156,7 @@ def take(engine: Engine, request: Request, count: int, timeout: float, counts: T
         for reply in engine.send(request, count, timeout):
             replies.append(reply)
             counts.add(reply)
+    # What came before it is true and is shown, but decides nothing.
     except BrokenOff as error:
         broken_off = (
             " ".join(filter(None, (f"{error.message}.", error.hint)))

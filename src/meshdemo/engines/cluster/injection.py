@@ -146,6 +146,8 @@ def webhook_injects(template: Mapping[str, Any], namespace: Mapping[str, str]) -
     own = labels.get(INJECT_LABEL)
     if own == "false":
         return False
+    # As in istiod's selectors the namespace's label decides before the pod's; only a pod's false,
+    # above, outweighs it.
     if INJECTION_LABEL in namespace:
         return namespace[INJECTION_LABEL] == "enabled"
     return REVISION_LABEL in namespace or own == "true" or REVISION_LABEL in labels
@@ -207,6 +209,7 @@ def _chosen(item: Object, mode: Injection | None) -> Object:
     """Note on a workload who injects it."""
     if item.kind not in WORKLOAD_KINDS or chosen(item) == (mode.value if mode else ""):
         return item
+    # It came from an earlier --injection none, and would keep every webhook away for good.
     if LABEL_IS_OURS in item.annotations:
         item = _with_label(item, None)
     annotations = {

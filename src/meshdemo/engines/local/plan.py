@@ -89,6 +89,7 @@ def places(pods: Iterable[PlannedPod]) -> set[int]:
 def command_problems(given: Sequence[Object], stored: Iterable[Object]) -> Iterator[Problem]:
     """Find placeholders in commands of the given workloads that stand for nothing."""
     every = {item.key: item for item in (*stored, *given)}
+    # Any numbers do here: it is only asked which placeholders stand for a port at all.
     pods = place(blueprints(every.values()), (), lambda count: range(1, count + 1))
     services = [item for item in every.values() if item.kind == "Service"]
     for item in given:
@@ -154,6 +155,7 @@ def _pods(item: Object) -> Iterator[PlannedPod]:
     for index in range(1 if replicas is None else replicas):
         suffix = digest([item.namespace, item.name, template_hash, index], SUFFIX_LENGTH)
         tail = f"-{template_hash}-{suffix}"
+        # A pod's name is its host name, which is one label in DNS.
         name = item.name[: LONGEST_POD_NAME - len(tail)] + tail
         yield _pod(item, name, labels, workload=item.name)
 
@@ -193,6 +195,8 @@ def _port_numbers(pod: PlannedPod, services: Iterable[Object]) -> dict[int, str]
     by_name = {name: number for number, name in declared if name}
     for service in services:
         for port in service.spec.get("ports") or ():
+            # To declare a containerPort is optional in Kubernetes: a Service may lead to any
+            # number.
             target = port.get("targetPort") or port.get("port")
             wanted = by_name.get(target) if isinstance(target, str) else target
             if wanted:

@@ -89,6 +89,7 @@ def kept_out_by(namespace: Mapping[str, str], served: frozenset[str] | None) -> 
     ``served`` are the revisions that have a webhook; None where one may not see them.
     """
     own, revision = namespace.get(INJECTION_LABEL), namespace.get(REVISION_LABEL)
+    # Where both labels are set, the webhooks of revisions leave the namespace alone.
     if own is not None:
         return "" if own == "enabled" else f"{INJECTION_LABEL}={own}"
     if revision is None or served is None or revision in served:
@@ -193,6 +194,7 @@ def is_ours(kube: Kube, plane: ControlPlane) -> bool:
 def image_version(image: str) -> str:
     """Read the version out of an image's tag, without the variant; empty if it has no tag."""
     _, colon, tag = image.partition("@")[0].rpartition(":")
+    # The colon may be that of the registry's port: localhost:5000/pilot.
     if not colon or "/" in tag:
         return ""
     for variant in VARIANTS:
@@ -205,6 +207,7 @@ def _plane(deployment: Mapping[str, Any]) -> ControlPlane:
     status = deployment.get("status") or {}
     wanted = spec.get("replicas", 1)
     available = status.get("availableReplicas") or 0
+    # Right after a change the status is still that of the former generation.
     current = status.get("observedGeneration", 0) >= metadata.get("generation", 0)
     updated = status.get("updatedReplicas") or 0
     return ControlPlane(

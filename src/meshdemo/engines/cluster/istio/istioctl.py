@@ -79,6 +79,7 @@ def foremost(environment: Mapping[str, str] = os.environ) -> tuple[Path, str] | 
 
 def probe(path: Path, source: str, mesh: str = "") -> Found:
     """Ask a program for its version, once in a run; no cluster is asked."""
+    # The hint depends on the mesh, what the program says does not: only that is kept.
     found = _probed(path, source)
     if isinstance(found, str):
         raise EnvironmentFailed(found, hint=ways_out(mesh, instead=True, of=path))
@@ -171,6 +172,7 @@ class Istioctl:
 
     def install(self, options: MeshOptions, timeout: float) -> Iterator[str]:
         """Install Istio; give what it says, as it comes. It waits for its own Deployments."""
+        # Without it istioctl gives up after 5 minutes, whatever --timeout says.
         wait = ["--readiness-timeout", f"{timeout:g}s"]
         argv = [*self._argv("install"), "-y", *options.arguments, *wait]
         return _without_logo(shell.stream(argv, timeout=timeout + APPLY_SECONDS))
@@ -187,6 +189,8 @@ class Istioctl:
 
     def kube_inject(self, manifests: str, timeout: float = ASK_SECONDS) -> str:
         """Give YAML with sidecars, as this control plane makes them."""
+        # Unless it is told the revision, istioctl 1.28 and later asks the cluster for the default
+        # one, and waits for its cache to fill.
         named = self.revision != DEFAULT_REVISION or self.found.release.wants_revision
         revision = ["-r", self.revision] if named else []
         argv = ["kube-inject", *revision, "-f", "-"]
@@ -205,6 +209,7 @@ class Istioctl:
             messages = json.loads(said.stdout)
         except ValueError as error:
             raise shell.CommandFailed(said.argv, "said no JSON", said.stderr) from error
+        # Info is about style: a port without a protocol in its name, a namespace without injection.
         return tuple(_finding(item) for item in messages if item.get("level") != "Info")
 
     def images(self, options: MeshOptions) -> tuple[str, ...]:
@@ -238,6 +243,7 @@ def sidecar_image(injector: Mapping[str, Any]) -> str:
     """Give the image of the sidecars that a ConfigMap ``istio-sidecar-injector`` makes."""
     settings = _object((injector.get("data") or {}).get("values", "")).get("global", {})
     image = str(settings.get("proxy", {}).get("image", ""))
+    # A bare name is completed from hub and tag, as the injection template does it.
     if not image or "/" in image:
         return image
     variant = settings.get("variant")

@@ -88,6 +88,7 @@ class ReadinessProblems:
             self._since.pop(about, None)
             self._told.pop(about, None)
             return None
+        # Kubernetes reports pods of the old template until they are gone: such a cause passes.
         since = self._since.setdefault(about, time.monotonic())
         return cause if time.monotonic() - since >= LASTING_SECONDS else None
 

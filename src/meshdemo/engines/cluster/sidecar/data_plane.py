@@ -107,8 +107,10 @@ class Place:
         """Say what was wrong first; empty if something answered each time."""
         *parts, known = re.split(rb"\n?%s (\d{3}) (\d+)\n" % mark.encode(), output)
         for body, status, connects in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+            # A port that does not speak HTTP gives curl no status, but the connection was made.
             if status == b"000" and (self.is_http or connects == b"0"):
                 return "no connection"
+            # The app itself may well answer 503: only Envoy's own words say that it is not there.
             sign = NO_ANSWER_YET if self.is_http else NO_CONNECTION
             if int(status) in (502, 503, 504) and sign.search(body):
                 return f"{int(status)} {body.decode(errors='replace').strip()[-200:]}"
@@ -141,6 +143,7 @@ class DataPlane:
     def dumps(self, deadline: float) -> Iterator[Dump]:
         """Look again and again until the deadline, by one exec. Raises Unseen."""
         mark = uuid.uuid4().hex
+        # The loop in the pod ends by itself, also where the connection is lost and nobody stops it.
         times = max(1, int((deadline - time.monotonic()) / DUMP_PAUSE))
         script = DUMPS.format(
             times=times,

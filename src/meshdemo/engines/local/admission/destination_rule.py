@@ -58,6 +58,8 @@ def _selector_problems(spec: Place, namespace: str) -> Iterator[Problem]:
         if len(value.text.encode(errors="replace")) > names.LONGEST_LABEL:
             yield value.problem(f"the value is longer than {names.LONGEST_LABEL} bytes")
     targets = [target.text for target in spec["exportTo"].items]
+    # The labels of a workloadSelector select pods of the rule's own namespace, so nobody else could
+    # follow it.
     if targets and targets not in (["."], [namespace]):
         message = "a rule with a workloadSelector cannot be exported beyond its namespace"
         yield spec["exportTo"].problem(message)

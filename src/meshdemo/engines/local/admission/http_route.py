@@ -78,6 +78,7 @@ def redirect_limits(code: Place) -> Iterator[Problem]:
 
 def _conflicts(rule: Place, *, is_delegate: bool) -> Iterator[Problem]:
     has_route = not rule["route"].is_empty_list
+    # A rule that delegates decides nothing itself, and a delegate must not delegate further.
     if "delegate" in rule and not is_delegate:
         for name in ("redirect", "route"):
             if name in rule and rule[name].value != []:
@@ -142,6 +143,7 @@ def _retry_problems(retries: Place) -> Iterator[Problem]:
     others = [name for name in ("perTryTimeout", "retryRemoteLocalities") if name in retries]
     others += ["retryOn"] * bool(retries["retryOn"].text)
     attempts = retries["attempts"]
+    # What is not a number has been refused by the table of types: one problem is enough.
     if not attempts.number and isinstance(attempts.value, int | None) and others:
         message = f"the attempts are 0, which means no retries, and {', '.join(others)} is set"
         yield retries.problem(message)
@@ -167,12 +169,14 @@ def _cors_problems(cors: Place) -> Iterator[Problem]:
 
 def _whole_second_problems(age: Place) -> Iterator[Problem]:
     length = durations.seconds(age.text)
+    # The header Access-Control-Max-Age has whole seconds.
     if length is not None and length > 0 and length.denominator != 1:
         yield age.problem(f'maxAge "{age.text}" is finer than a second')
 
 
 def _direct_response_problems(response: Place) -> Iterator[Problem]:
     body = response["body"]
+    # Bytes count, not characters; what YAML could spell and UTF-8 cannot is no reason to fail here.
     size = len(body["string"].text.encode(errors="replace"))
     if size > LARGEST_BODY:
         yield body["string"].problem(f"the body has {size:,} bytes, more than {LARGEST_BODY:,}")

@@ -149,6 +149,8 @@ def _union(folder: Path, file: str, wanted: Sequence[Json]) -> _Stage:
 
 def _replace(proxy: Proxy, stage: _Stage, before: Mapping[str, str]) -> dict[str, str]:
     """Write one file, and wait until Envoy has taken it over; give the statistics then."""
+    # Rejected content leaves version_text as it was: only these counters show it, so what they were
+    # before the rename is kept.
     failures, mark = _failures(before, stage.prefix), _size(proxy.log)
     _write(proxy.folder, stage)
     stats: dict[str, str] = {}
@@ -173,6 +175,7 @@ def _replace(proxy: Proxy, stage: _Stage, before: Mapping[str, str]) -> dict[str
 
 
 def _is_live(proxy: Proxy, stages: Iterable[_Stage], stats: Mapping[str, str]) -> bool:
+    # The file counts as well: it is what an Envoy that is started again will read.
     return not _is_warming(stats) and all(
         stage.version == _value(stats, stage.prefix) == _recorded(proxy.folder / stage.file)
         for stage in stages
@@ -195,6 +198,8 @@ def _failures(stats: Mapping[str, str], prefix: str) -> int:
 
 
 def _text(resources: Sequence[Json]) -> str:
+    # Envoy shows the version in its statistics, in 2 ms; its config_dump, which has the resources
+    # themselves, takes nearly five times as long.
     body = json.dumps(resources, separators=(",", ":"))
     version = hashlib.sha256(body.encode()).hexdigest()[:16]
     return f'{{"version_info":"{version}","resources":{body}}}'

@@ -116,6 +116,8 @@ class Runtime:
             try:
                 self._reconcile(objects, gone)
             except (PortTaken, config_files.Rejected) as error:
+                # A taken port is left and another one chosen; what Envoy rejects otherwise stays
+                # rejected.
                 if not error.port:
                     raise
                 gone |= {error.port}
@@ -161,10 +163,13 @@ class Runtime:
                 config_files.write_all(proxy, config)
         wanted = self._write_processes(planned, objects)
         done = replace(planned, live=self.store.digest())
+        # Not marked as live before the end: a command that is killed from here on leaves work to
+        # do.
         self.store.save_plan((done if before == done else planned).to_record())
         if fresh or not running:
             # Pods that serve now go on until the new ones can.
             self.supervisor.ensure([*wanted, *self._as_running(leaving if running else ())])
+        # At a first start nothing serves yet that could go on until then.
         if fresh and running and before.pods:
             self._await(fresh, objects)
         for proxy, config in configs:
@@ -191,6 +196,8 @@ class Runtime:
         states = self.supervisor.states()
         for pod in before.pods:
             prefix = process_name(pod, "")
+            # A program that runs listens there itself: only one that cannot start has lost its
+            # port.
             if any(state.is_crashing for name, state in states.items() if name.startswith(prefix)):
                 lost |= {port.app for port in pod.ports if not ports.is_free(port.app)}
         return frozenset(lost)
@@ -248,6 +255,8 @@ class Runtime:
             for container in programs.containers(pod.template):
                 name = str(container["name"])
                 file = self.layout.program(pod, name)
+                # Without site-packages and the user's PYTHON variables: it only reads a file and
+                # becomes the program, once for each container.
                 argv = (sys.executable, "-S", "-E", str(launch.__file__), str(file))
                 content = files.text(file)
                 log = self.layout.log(pod, name)

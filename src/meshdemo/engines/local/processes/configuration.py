@@ -78,8 +78,10 @@ def _program(process: Process) -> Sequence[str]:
         "autostart=true",
         "autorestart=true",
         f"startsecs={SETTLED_SECONDS}",
+        # A pod is never given up for good, as in Kubernetes; each pause is longer than the last.
         f"startretries={START_RETRIES}",
         f"stopwaitsecs={STOP_SECONDS}",
+        # A command of the user's may be a shell: its children are to end with it.
         "stopasgroup=true",
         "killasgroup=true",
         "redirect_stderr=true",

@@ -154,6 +154,7 @@ class Supervisor:
             env={**programs.base_environment(), programs.RUN_VARIABLE: self.run},
             log=output,
         )
+        # To ask it wakes it: by itself its loop sleeps for up to a second.
         _try_until(lambda: self.is_up() or _has_ended(pid), "supervisord", START_SECONDS)
         if not self.is_up():
             said = files.text(output).strip() or f"no word in {START_SECONDS} s"
@@ -166,12 +167,15 @@ class Supervisor:
         leaving = {*changed, *removed}
         if leaving:
             for name in leaving:
+                # All are told to stop before any is waited for: they end side by side.
                 self._call("stopProcessGroup", name, False)  # noqa: FBT003 - XML-RPC has no names
             _try_until(lambda: not self._running(leaving), "the old processes")
             for name in leaving:
                 self._call("removeProcessGroup", name)
         for name in (*changed, *added):
             self._call("addProcessGroup", name)
+        # A new configuration may have mended what kept a program from starting: it shall not sit
+        # out its pause, which grows with each crash.
         for info in self._call("getAllProcessInfo"):
             if info["statename"] == CRASHING:
                 self._restart(info["name"])
