@@ -49,7 +49,7 @@ _SHORT_OUTPUT = re.compile(r"-[qv]*o(.*)")
 
 
 def finish(run: Invocation, report: Report) -> int:
-    """Print a result."""
+    """Print a result; give its exit code, or 3 if standard output could not be written."""
     out = run.progress.out
     if run.progress.json:
         data = report.data

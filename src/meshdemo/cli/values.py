@@ -53,7 +53,7 @@ def limit(text: str, option: str) -> float:
 
 
 def positive(number: int | None, option: str) -> int | None:
-    """Check a count."""
+    """Give a count back, if it is 1 or more. Raises UsageError, which names the option."""
     if number is not None and number < 1:
         raise UsageError(f"{option}: {number} is not 1 or more")
     return number

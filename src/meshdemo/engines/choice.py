@@ -159,11 +159,13 @@ def _detected(
     settings: Settings, environment: Mapping[str, str], *, changes: bool
 ) -> Choice | None:
     """Take the cluster that is about; what is typed next has to name it, for it may change it."""
+    # A cluster that the user did not name is never changed.
     if changes:
         return None
     settings = replace(settings, engine=CLUSTER)
     if environment.get("KUBECONFIG"):
         return Choice(CLUSTER, "KUBECONFIG", settings)
+    # Each pod has the variable, but not each has a token: automountServiceAccountToken may be off.
     if environment.get("KUBERNETES_SERVICE_HOST") and SERVICE_ACCOUNT_TOKEN.exists():
         return Choice(CLUSTER, "this pod's service account", settings)
     return None

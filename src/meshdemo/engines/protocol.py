@@ -29,14 +29,14 @@ class Notify(Protocol):
     """Takes one sentence on how it goes, for a person who waits."""
 
     def __call__(self, text: str, *, lasting: bool = False, always: bool = False) -> None:
-        """Show it until the next one comes.
+        """Show a sentence until the next one comes.
 
         What is ``lasting`` stays; what is shown ``always`` stays too, also for who wants it quiet.
         """
 
 
 def say_nothing(text: str, *, lasting: bool = False, always: bool = False) -> None:
-    """Take sentences for nobody."""
+    """A Notify for callers that nobody watches."""
 
 
 Judge: TypeAlias = "Callable[[Sequence[Object]], tuple[Problem, ...]]"

@@ -55,6 +55,8 @@ def read(text: str, file: str, problems: list[Problem]) -> Iterator[Document]:
     if text.lstrip().startswith("{"):
         text = _PAIR.sub(_character, text)
     try:
+        # To read events takes no recursion; to build nodes from them does, in C, where a stack that
+        # overflows ends the process.
         if len(text) > SAFE_LENGTH:
             _refuse_depth(text)
         for node in yaml.compose_all(text, Loader=_Loader):
@@ -150,6 +152,7 @@ class _Builder:
 
     def build(self, node: yaml.Node, path: FieldPath) -> Any:  # noqa: ANN401 - YAML is any data
         self.lines.setdefault(path, node.start_mark.line + 1)
+        # An alias within its own anchor: to follow it has no end.
         if any(node is parent for parent in self.around):
             return self.refuse(node, path, "it contains itself")
         self.count(node)
@@ -187,6 +190,7 @@ class _Builder:
         return self.scalars.construct_object(node)
 
     def build_mapping(self, node: yaml.MappingNode, path: FieldPath) -> dict[str, Any]:
+        # Which keys stand in the mapping itself cannot be told once those behind << are in it.
         own = {id(key) for key, _ in node.value}
         try:
             self.scalars.flatten_mapping(node)

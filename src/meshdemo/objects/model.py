@@ -107,7 +107,7 @@ class Object:
 
     @property
     def template_path(self) -> FieldPath:
-        """Where that part is; empty for a Pod."""
+        """Where in the object ``pod_template`` is; empty for a Pod, which is all of it."""
         return POD_TEMPLATES.get(self.kind, ())
 
     @property

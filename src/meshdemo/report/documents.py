@@ -56,7 +56,7 @@ def change_document(change: Change) -> dict[str, str | None]:
 
 
 def check_document(check: Check) -> dict[str, Any]:
-    """Give one named fact."""
+    """Give one check as data: name, whether it holds, detail and hint."""
     return {
         "name": check.name,
         "ok": check.ok,

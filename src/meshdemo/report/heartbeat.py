@@ -23,7 +23,7 @@ class Heartbeat(threading.Thread):
         self.start()
 
     def stop(self) -> None:
-        """Say no more."""
+        """End the thread's words; it may be at its last one."""
         self._stopped.set()
 
     def run(self) -> None:

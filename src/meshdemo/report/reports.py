@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def plain(text: str, **data: object) -> Report:
-    """Report one text."""
+    """Report one text, and for ``-o json`` the given data."""
     return Report(data, lambda terminal: terminal.line(text))
 
 

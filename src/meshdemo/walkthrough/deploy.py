@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """What is there now."""
+    """What ``deploy`` changed, and its pods as they are now."""
 
     changes: tuple[Change, ...]
     pods: tuple[Pod, ...]

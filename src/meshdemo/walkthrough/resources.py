@@ -25,7 +25,7 @@ SLASHES = "write all of them as KIND/NAME, or KIND once and then the names"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What was named."""
+    """The objects that a person means, by kind, name and labels."""
 
     types: tuple[Kind, ...]
     named: tuple[tuple[Kind, str], ...] = ()
@@ -75,7 +75,7 @@ class Resource:
 
 
 def look(engine: Engine, wanted: Wanted, *, begun: bool = False) -> tuple[Resource, ...]:
-    """Give what is there of it. Raises EnvironmentFailed for a name that is not there.
+    """Give the wanted objects that there are. Raises EnvironmentFailed for a name without one.
 
     ``begun``: a name may also be the beginning of one.
     """

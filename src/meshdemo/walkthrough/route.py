@@ -45,7 +45,7 @@ class Asked:
 
     @classmethod
     def read(cls, split: Sequence[str], files: Sequence[str], host: str | None = None) -> Asked:
-        """Read it from the command line. Raises InputError."""
+        """Read what was asked for from the command line. Raises InputError for a bad split."""
         return cls(parse_split(split) if split else None, tuple(files), host or HOST)
 
 

@@ -74,7 +74,7 @@ class ClusterEngine:
 
     @cached_property
     def where(self) -> Where:
-        """Which mesh it is."""
+        """The mesh that this engine is about: context, namespace and API server."""
         return Where("cluster", self.kube.context, self.run, self.kube.server)
 
     @property

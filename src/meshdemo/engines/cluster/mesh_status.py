@@ -23,7 +23,7 @@ ISTIOD_CHECK = "istiod is well"
 
 
 def look(kube: Kube, view: View) -> MeshStatus:
-    """Look at all of it at once; what one may not see is not known."""
+    """Ask for all of it side by side. What one may not see stays unknown: None, or empty."""
     # Each is a round trip to an API server that may be far away.
     with ThreadPoolExecutor(max_workers=5) as pool:
         trouble = pool.submit(_trouble, kube, view.run)

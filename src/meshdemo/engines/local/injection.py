@@ -90,6 +90,7 @@ def webhook_injects(namespace: str, labels: Mapping[str, str], template: Mapping
 
 
 def _kube_injects(namespace: str, template: Mapping[str, Any]) -> bool:
+    # Then a false in the label is of an earlier --injection none, and not the user's wish.
     if INJECTION_CHOICE in _annotations(template):
         return _can_be_injected(namespace, template)
     wish = _label_of(template) or _annotations(template).get(INJECT_LABEL)

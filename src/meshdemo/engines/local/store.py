@@ -148,6 +148,7 @@ class Store:
         """Give the applied objects, sorted by kind, namespace and name. Raises record.Damaged."""
         file = self.folder / OBJECTS
         if (text := run_record.read_text(file)) is None:
+            # The plan is removed before the objects, so a plan alone means that they were lost.
             if os.path.lexists(self.folder / PODS):
                 raise run_record.Damaged(file, GONE)
             return ()
@@ -197,6 +198,7 @@ class Store:
         folders = {self.folder / name for name in FOLDERS} | {Path(run.sockets) for run in known}
         for path in self.content(*known):
             files.remove(path) if path in folders else files.remove_file(path)
+        # Without the record a next `down` could not go on with what is left.
         if not self.content(*known):
             run_record.remove(self.folder)
 

@@ -34,7 +34,7 @@ HIDDEN_PROCESSES = (
 
 @dataclass
 class _Found:
-    """What was there before."""
+    """What the run had before it was taken down: the checks at the end look for all of it."""
 
     families: list[orphans.Family] = field(default_factory=list)
     ended: int = 0

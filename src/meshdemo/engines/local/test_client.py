@@ -45,7 +45,7 @@ class Caller:
 
     @classmethod
     def of(cls, runtime: Runtime, objects: Sequence[Object], namespace: str) -> Self:
-        """Find it, or say what to type."""
+        """Find the test client of a namespace. Raises EnvironmentFailed if there is none."""
         planned = runtime.planned()
         pod = find_client(planned.pods, namespace)
         if pod is None:

@@ -65,6 +65,7 @@ class Kube(Connection):
         """Find a kind; None if this server does not have it. Kinds come and go with Istio."""
         was_known = api_version in self._resources
         found = next((r for r in self.resources(api_version) if r.kind == kind), None)
+        # Istio may have been installed since the group was asked for.
         if found is None and was_known:
             del self._resources[api_version]
             found = next((r for r in self.resources(api_version) if r.kind == kind), None)
@@ -121,6 +122,7 @@ class Kube(Connection):
         except NotFound:
             return []
         items = answer.get("items") or []
+        # In a list the items have neither: it says once for all of them what they are.
         return [{"apiVersion": api_version, "kind": kind, **item} for item in items]
 
     def create(self, data: Json, *, dry_run: bool = False) -> Json:
@@ -142,6 +144,7 @@ class Kube(Connection):
         path = self.path(
             data["apiVersion"], data["kind"], metadata.get("namespace", ""), metadata["name"]
         )
+        # A server's own default is to warn of unknown fields and to drop them.
         query = {**_options(dry_run=dry_run), "fieldValidation": "Strict"}
         query |= {"force": "true"} if force else {}
         return self.request("PATCH", path, query, data, APPLY)

@@ -222,6 +222,7 @@ def _no_credentials(user: str, plugin: Mapping[str, Any], errors: Sequence[str])
 def _words_and_options(plugin: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """Divide a plug-in's arguments before the first option."""
     args = [str(arg) for arg in plugin.get("args") or ()]
+    # Before the first option are a program's subcommands, as in `aws eks get-token`: no secrets.
     words = list(itertools.takewhile(lambda arg: not arg.startswith("-"), args))
     return words, args[len(words) :]
 

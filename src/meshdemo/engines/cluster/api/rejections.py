@@ -54,7 +54,7 @@ class Clash:
 
     @classmethod
     def of(cls, item: Object, cause: Json, theirs: object, ours: object) -> Clash:
-        """Read it out of what the server says."""
+        """Read the field and its owner out of one cause of a 409 (FieldManagerConflict)."""
         said = re.search(r'"([^"]+)"', str(cause.get("message")))
         field = str(cause.get("field")).removeprefix(".")
         return cls(item.title, field, said[1] if said else "others", theirs, ours, item.file)

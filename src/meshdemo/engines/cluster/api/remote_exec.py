@@ -198,6 +198,7 @@ def start(
     try:
         yield Session(socket, deadline)
     finally:
+        # Not close(), which would wait for the other end to say goodbye.
         socket.shutdown()
         kube.budget.go_on()
 
@@ -235,4 +236,5 @@ def _refusal(
     if code == NOT_FOUND:
         return NotFound(message, code, body)
     said = f"no command can be run in the pod {target.pod}: {message}"
+    # The API server answers 5xx where it does not reach the kubelet: that may pass.
     return Lost(said) if code >= 500 else Denied(said, code, body)  # noqa: PLR2004 - HTTP's

@@ -71,7 +71,7 @@ class Removal:
         )
 
     def run(self) -> Iterator[Check]:
-        """Remove it, and prove it gone."""
+        """Remove each Istio that we installed, and check that nothing of it is left."""
         records = self._records()
         if not records:
             yield Check("no Istio of ours is installed", ok=True)

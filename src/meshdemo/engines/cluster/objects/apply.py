@@ -82,6 +82,7 @@ class Applier:
             Object({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
             for name in sorted(needed)
         ]
+        # Only those that are missing: one that is there is not ours to label.
         absent = [item for item in spaces if not self._sees(item)]
         self._refuse_going(spaces)
         return in_apply_order([*absent, *objects])
@@ -101,7 +102,7 @@ class Applier:
             return True
 
     def _labelled(self, item: Object) -> Object:
-        """Mark it as ours, or as adopted."""
+        """Label an object as this run's; one that others made is annotated as adopted instead."""
         before = self.now(item) if item.kind not in CLUSTER_SCOPED or self._sees(item) else None
         if before is not None and not is_ours(before, self.run):
             annotations = {**item.annotations, ADOPTED: "true"}
@@ -156,6 +157,8 @@ class Applier:
 
     def _trial(self, item: Object, missing: set[str]) -> Object:
         """Give what is to be tried in an object's place."""
+        # The server tries nothing in a namespace that is not there; what an object may say does not
+        # depend on it.
         if item.namespace in missing:
             return _elsewhere(item, TRIAL_NAMESPACE)
         before = self.live.get(item.key)
@@ -235,6 +238,7 @@ class Applier:
         try:
             after = self._send(item)
         except Denied as error:
+            # A real apply stops at the first problem; a trial finds the others, too.
             _, problems = self._tried(item, item)
             if problems := rejections.in_our_words(problems, self.judge([item])):
                 raise InputError(f"{item.title} is refused", in_order(problems)) from error
@@ -291,6 +295,7 @@ def _with_metadata(item: Object, **changed: object) -> Object:
 
 def _elsewhere(item: Object, namespace: str) -> Object:
     """Give the object a name to be tried by, where it meets nothing."""
+    # At most 49 characters: a CronJob's name may have 52, fewer than any other kind's.
     name = f"{item.name[:40].rstrip('.-')}-{uuid.uuid4().hex[:8]}"
     return _with_metadata(item, name=name, namespace=namespace)
 

@@ -25,7 +25,7 @@ def pods(live: list[Json]) -> tuple[Pod, ...]:
 
 
 def pod(live: Json) -> Pod:
-    """Give one pod."""
+    """Read a live pod as what the rest of meshdemo knows of pods."""
     metadata, status = live["metadata"], live.get("status") or {}
     phase = status.get("phase", "Pending")
     address = status.get("podIP")

@@ -91,7 +91,7 @@ class Place:
     """The addresses of each pod that the sidecar has to know, or a share of it would be wrong."""
 
     def script(self, mark: str) -> str:
-        """Ask it often."""
+        """Give the shell script that asks it ``ANSWERS_IN_A_ROW`` times, and for its endpoints."""
         line = shlex.quote(f'url = "{self.url}"')
         limit = LOOK_LIMIT if self.is_http else GUESS_LIMIT
         return ANSWER_LOOP.format(

@@ -62,7 +62,7 @@ def wanted(
 
 
 def found(route: Json) -> Details:
-    """Say the same of a route that Envoy has."""
+    """Read the same details, as ``wanted`` names them, from a route that Envoy has."""
     action = route.get("route") or {}
     details: Details = {
         **_found_match(route.get("match") or {}),

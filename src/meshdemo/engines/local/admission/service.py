@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.admission import names
 from meshdemo.engines.local.admission.references import label_problems
+from meshdemo.rules.services import HEADLESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from meshdemo.errors import Problem
     from meshdemo.objects.place import Place
 
-HEADLESS = "None"
 EXTERNAL_NAME = "ExternalName"
 """As a Service's type: it stands for a host elsewhere, and need not have ports."""
 

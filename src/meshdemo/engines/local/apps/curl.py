@@ -144,7 +144,7 @@ def _opened(name: str) -> Iterator[BinaryIO]:
 
 
 def main() -> int:
-    """Be curl."""
+    """Run as curl would with these arguments."""
     try:
         return run(read_options(sys.argv[1:]), os.environ.get("http_proxy", ""))
     except Failure as failure:

@@ -66,7 +66,7 @@ class Search:
         self._found: Future[Envoy] | None = None
 
     def begin(self) -> None:
-        """Start to look, once."""
+        """Start the search in a thread of its own, unless that was done before."""
         if self._found is None:
             self._found = Future()
             threading.Thread(target=self._run, args=(self._found,), daemon=True).start()
@@ -86,7 +86,7 @@ class Search:
 
 
 def probe(path: Path) -> str:
-    """Run it for its version."""
+    """Run a binary for Envoy's version. Raises EnvironmentFailed if it has none."""
     try:
         said = shell.run([str(path), "--version"], timeout=PROBE_SECONDS, env={}).stdout
     except shell.CommandFailed as error:

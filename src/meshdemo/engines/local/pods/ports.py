@@ -86,6 +86,7 @@ class PortLocks:
         if not count:
             return []
         choice = self.choice or candidates(*ephemeral_range())
+        # Meshes of other users, who have other locks, then seldom try the same ports.
         start = random.randrange(len(choice))  # noqa: S311 - only spreads the runs
         chosen: list[int] = []
         with self._folder() as folder, ExitStack() as probes:

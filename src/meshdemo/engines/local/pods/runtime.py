@@ -67,7 +67,7 @@ class Planned:
         return plan.places(self.pods) | {port for _, port in self.kube_proxies}
 
     def to_record(self) -> dict[str, Any]:
-        """Write it as plain data."""
+        """Give the plan as plain data, as ``pods.json`` holds it."""
         pods, proxies = plan.to_record(self.pods), dict(self.kube_proxies)
         return {"pods": pods, "kube_proxies": proxies, "live": self.live}
 
@@ -107,7 +107,9 @@ class Runtime:
         return (now.pods, now.kube_proxies) == (planned.pods, planned.kube_proxies)
 
     def reconcile(self, objects: Sequence[Object], lost: Iterable[int] = ()) -> None:
-        """Make it so. ``lost`` are ports that somebody else has taken.
+        """Have the pods of these objects running, with their rules, and no others.
+
+        ``lost`` are ports that somebody else has taken.
 
         Raises EnvironmentFailed, among them config_files.Rejected.
         """

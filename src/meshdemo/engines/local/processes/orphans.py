@@ -42,6 +42,7 @@ class Family:
 
     def look(self) -> list[psutil.Process]:
         """List those that are there now."""
+        # One pass over all processes: psutil's children() makes one with each call.
         below: dict[int, list[psutil.Process]] = {}
         found: list[psutil.Process] = []
         for process in psutil.process_iter():
@@ -69,6 +70,8 @@ class Family:
             if not found or left <= 0:
                 break
             for process in found:
+                # Only the first round asks: what is new in a later one was started by what should
+                # have ended.
                 signal_to(process, signal.SIGKILL if number else signal.SIGTERM)
             with suppress(TimedOut):
                 waiting.until(
