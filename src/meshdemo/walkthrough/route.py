@@ -138,6 +138,7 @@ def clear(engine: Engine, plan: Plan) -> Story[Routed]:
     began = time.monotonic()
     changes = engine.delete(here) if here else ()
     if here:
+        # What others made stays, and may hold for these hosts only from now on.
         left = deploy.left_until(began + plan.settings.timeout)
         engine.wait_ready(model.rules(engine.objects()), left)
     seconds = time.monotonic() - began

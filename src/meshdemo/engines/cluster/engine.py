@@ -166,8 +166,10 @@ class ClusterEngine:
             self._before = (dump, time.monotonic()) if dump else None
         changes = applier.apply(in_apply_order(wanted), dry_run=dry_run)
         if not dry_run:
+            # Only now: what was refused must not decide which mesh the next command is about.
             recorded_cluster.remember(self.settings, self.kube, self.run)
         changed = any(c.action != "unchanged" for c in changes if c.kind in RULE_KINDS)
+        # Nothing has changed, so no new configuration will come that one could wait for.
         if self._before and not changed and not dry_run:
             self._before = None
         untried = tuple(item.title for item in applier.untried)

@@ -190,6 +190,7 @@ class View:
     def client(self) -> Pod | None:
         """Find the test client, a ready one if there are several."""
         found = self.pods()
+        # During a rollout there are two of them, and only a ready one can send.
         ready = [pod for pod in found if pod.is_ready]
         return find_client(ready, self.run) or find_client(found, self.run)
 

@@ -96,8 +96,10 @@ class LocalEngine:
         if dry_run:
             _, changes = apply_changes.merge(settled, stored, str(absolute(".")))
             return Applied(changes, admission.warnings, admission.notes)
+        # To look for it may take seconds, in which no other command need wait for the lock.
         envoy = self._envoy if self.store.run() is None else None
         with self._locked("apply"):
+            # Another command was faster: judge once more, beside what is there now.
             if (current := self.store.objects()) != stored:
                 stored = current
                 settled, admission = self._admit(objects, stored)

@@ -59,6 +59,7 @@ def fetch(
     if not RELEASE.fullmatch(version):
         raise UsageError(f"{version!r} is not a version of Istio", hint=f"As in {PINNED}")
     target = place(version, folder)
+    # Who says a checksum wants this very archive, whatever was fetched before.
     if target.is_file() and not wanted.sha256:
         return target
     name = archive_name(version, platform.system(), platform.machine())
@@ -152,6 +153,7 @@ def _download(source: str, archive: IO[bytes], sha256: str, timeout: float) -> N
 
 def _extract(archive: IO[bytes], target: Path, source: str) -> None:
     """Take the one member out, beside its place, and rename it."""
+    # Another command may run the istioctl that is there, or fetch one as well.
     beside = target.with_name(f".{MEMBER}.{os.getpid()}")
     try:
         with beside.open("wb") as file:

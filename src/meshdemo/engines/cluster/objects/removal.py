@@ -110,6 +110,8 @@ class Removal:
         """Find what this run made, wherever we may look."""
         with ThreadPoolExecutor(max_workers=8) as pool:
             found = [item for items in pool.map(self._of_kind, self._kinds.known) for item in items]
+        # One object may be served in several groups and versions. What controllers make bears
+        # copies of our label, as a Service's Endpoints do: it goes with its owner.
         unique = {item["metadata"]["uid"]: item for item in found}
         return [
             item

@@ -100,6 +100,7 @@ class SidecarReadiness(Wait):
             try:
                 for dump in plane.dumps(self._last_look):
                     is_seen = True
+                    # A rule may have changed without changing this sidecar: then time has to do.
                     if before and (dump != before[0] or time.monotonic() - before[1] > SETTLED):
                         before = None
                     lack = _lack(dump, rules) or (LATE if before else None)
