@@ -299,7 +299,7 @@ def test_what_ends_or_changes_in_the_middle_of_a_measurement_is_no_verdict(
     engine: LocalEngine, up: Callable[[], None], settings: Settings, what: str, requests: int
 ) -> None:
     up()
-    measuring_one, rules = Midway(settings), model.rules(engine.objects())
+    measuring_one, rules = Midway(settings), model.traffic_rules(engine.objects())
 
     def end(part: str, number: int) -> None:
         victims = processes(engine, part)

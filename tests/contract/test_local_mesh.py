@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from meshdemo.engines.local import limits
+from meshdemo.engines.local import inotify
 from meshdemo.objects import reading
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def test_a_small_shop_comes_up_within_what_linux_grants(tmp_path: Path) -> None:
     few, up, status, verify, down = (json.loads(line) for line in said.splitlines())
     assert few["code"] == 3
     assert "31 more Envoys need 93 inotify instances (3 each), and 90 are free" in few["stderr"]
-    assert f"sudo sysctl {limits.SYSCTL}=512" in few["stderr"]
+    assert f"sudo sysctl {inotify.SYSCTL}=512" in few["stderr"]
     assert not few["left"]
     assert up["code"] == 0, up
     assert [pod["ready"] for pod in json.loads(status["stdout"])["pods"]] == ["2/2"] * 31

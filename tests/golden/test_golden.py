@@ -16,7 +16,7 @@ from tests import static_envoy
 
 from meshdemo.engines.local import plan, translate
 from meshdemo.engines.local.model import Mesh
-from meshdemo.engines.local.translate import actions, clusters
+from meshdemo.engines.local.translate import clusters, route_actions
 from meshdemo.objects import reading
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ CLIENT = "testclient"
 FOLDER = "FOLDER"
 FIRST_PORT = 20001
 PLACEHOLDERS = {
-    "{default retries}": actions.DEFAULT_RETRIES,
+    "{default retries}": route_actions.DEFAULT_RETRIES,
     "{no limits}": clusters.LIMITS["circuit_breakers"],
 }
 SAME_IN_ALL = ("@type", "connect_timeout", "common_lb_config")

@@ -78,7 +78,7 @@ def up(
     """
     from meshdemo.engines.options import Injection, MeshOptions
     from meshdemo.engines.protocol import LOCAL
-    from meshdemo.report import reports, verdicts
+    from meshdemo.report import reports, verdict_report
     from meshdemo.walkthrough import script
     from meshdemo.walkthrough.plan import Plan
     from meshdemo.walkthrough.up import up as go
@@ -113,4 +113,4 @@ def up(
     engine = engine_for(ctx, choice)
     progress.explains = explain
     result = progress.follow(go(engine, plan))
-    return verdicts.up_done(result, progress.data)
+    return verdict_report.up_done(result, progress.data)

@@ -62,7 +62,7 @@ def verify(
         meshdemo verify --expect v2=100% --junit verdict.xml -o json  # for CI
     """
     from meshdemo.report import junit as xml
-    from meshdemo.report import verdicts
+    from meshdemo.report import verdict_report
     from meshdemo.verdict import expectation
     from meshdemo.walkthrough import steps
     from meshdemo.walkthrough import verify as walk
@@ -89,4 +89,4 @@ def verify(
     measured = progress.follow(walk.measure(engine, question))
     if junit:
         xml.write_junit(Path(junit), measured)
-    return verdicts.verified(measured, **progress.remarks)
+    return verdict_report.verified(measured, **progress.remarks)

@@ -177,6 +177,6 @@ def in_apply_order(objects: Iterable[Object]) -> list[Object]:
     return sorted(objects, key=lambda item: order.get(item.kind, order[""]))
 
 
-def rules(objects: Iterable[Object]) -> list[Object]:
+def traffic_rules(objects: Iterable[Object]) -> list[Object]:
     """Pick the traffic rules."""
     return [item for item in objects if item.kind in RULE_KINDS]

@@ -9,7 +9,7 @@ from meshdemo.objects.model import RULE_KINDS, Object
 from meshdemo.report import Report
 from meshdemo.report.documents import pod_document
 from meshdemo.report.resources import NONE, plain, pod_status
-from meshdemo.rules.summary import summary
+from meshdemo.rules.rule_words import in_words
 from meshdemo.system.plural import counted
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _document(each: Resource) -> dict[str, Any]:
     return {
         "object": plain(each.item),
         "pods": [pod_document(pod) for pod in each.pods],
-        "summary": list(summary(each.item)) if each.item.kind in RULE_KINDS else [],
+        "summary": list(in_words(each.item)) if each.item.kind in RULE_KINDS else [],
         "overruledBy": [item.title for item in each.overruled_by],
     }
 
@@ -90,7 +90,7 @@ def _more(each: Resource) -> dict[str, Value]:
         return {}
     preceding = ", ".join(item.title for item in each.overruled_by)
     others = {"Not followed": f"{preceding} takes precedence"} if preceding else {}
-    return {"Means": "; ".join(summary(each.item)), **others}
+    return {"Means": "; ".join(in_words(each.item)), **others}
 
 
 def _pod(pod: Pod) -> dict[str, Value]:

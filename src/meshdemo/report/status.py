@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from meshdemo.errors import ExitCode
 from meshdemo.report import Report
 from meshdemo.report.documents import check_document, pod_document
-from meshdemo.rules.summary import summary
+from meshdemo.rules.rule_words import in_words
 from meshdemo.walkthrough.pod_selection import TYPE_UP
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _show_rules(terminal: Terminal, rules: Sequence[Effect]) -> None:
     terminal.line()
     terminal.line("rules in force:" if acting else "rules in force: none")
     for each in acting:
-        said = [*summary(each.rule), *(() if each.is_seen else (FOREIGN_RULE,))]
+        said = [*in_words(each.rule), *(() if each.is_seen else (FOREIGN_RULE,))]
         terminal.advise(f"  {each.rule.title}   {'; '.join(said)}")
         for remark in each.remarks:
             terminal.advise(f"    {terminal.mark(ok=False)} {remark}")
@@ -110,7 +110,7 @@ def rule_document(effect: Effect) -> dict[str, Any]:
         "kind": rule.kind,
         "namespace": rule.namespace,
         "name": rule.name,
-        "summary": list(summary(rule)),
+        "summary": list(in_words(rule)),
         "inForce": not effect.idle,
         "why": effect.idle or None,
         "remarks": list(effect.remarks),

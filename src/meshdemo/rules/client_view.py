@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from meshdemo.objects.model import Object
-    from meshdemo.rules.destination_rules import Rule, Rules
+    from meshdemo.rules.destination_rules import DestinationRule, DestinationRules
     from meshdemo.rules.services import Service
     from meshdemo.rules.virtual_services import VirtualService
 
@@ -41,7 +41,7 @@ class MeshRules:
 
     services: tuple[Service, ...]
     """Sorted by their full names."""
-    destination_rules: Rules
+    destination_rules: DestinationRules
     virtual_services: tuple[VirtualService, ...]
     """Those for sidecars, the oldest first."""
 
@@ -88,12 +88,12 @@ class ClientView:
         return index_by_service(self.virtual_services, self.services.values())
 
     @cached_property
-    def destination_rules(self) -> dict[str, Rule]:
+    def destination_rules(self) -> dict[str, DestinationRule]:
         """The DestinationRule that it follows, by the full name of the service."""
         found = {host: self.destination_rule(host) for host in self.services}
         return {host: rule for host, rule in found.items() if rule}
 
-    def destination_rule(self, host: str) -> Rule | None:
+    def destination_rule(self, host: str) -> DestinationRule | None:
         """Give the one that it follows towards a host, made of all that Istio merges."""
         client, known = self.client, self.mesh.destination_rules
         return destination_rules.choose(known, host, client.namespace, client.labels)

@@ -25,7 +25,7 @@ has none nearer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class DestinationRule:
     """One DestinationRule, or several for one host merged into one."""
 
     name: str
@@ -48,12 +48,12 @@ class Rule:
         return item.namespace == self.namespace and item.name in (self.name, *self.joined)
 
 
-Table = dict[str, list[Rule]]
+Table = dict[str, list[DestinationRule]]
 """The rules of one namespace by their host. Several for one host could not be merged."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class DestinationRules:
     """All DestinationRules of the mesh, in the three tables that clients look them up in."""
 
     local: dict[str, Table] = field(default_factory=dict)
@@ -65,9 +65,9 @@ class Rules:
     root_namespace: str = ROOT_NAMESPACE
 
 
-def read_rules(objects: Iterable[Object], root_namespace: str = ROOT_NAMESPACE) -> Rules:
+def read_rules(objects: Iterable[Object], root_namespace: str = ROOT_NAMESPACE) -> DestinationRules:
     """Read and merge the DestinationRules, those with a workloadSelector first, then by age."""
-    rules = Rules(root_namespace=root_namespace)
+    rules = DestinationRules(root_namespace=root_namespace)
     found = [item for item in objects if item.kind == "DestinationRule"]
     found.sort(
         key=lambda item: (
@@ -82,9 +82,9 @@ def read_rules(objects: Iterable[Object], root_namespace: str = ROOT_NAMESPACE) 
     return rules
 
 
-def _rule(item: Object) -> Rule:
+def _rule(item: Object) -> DestinationRule:
     spec, selector = item.spec, item.spec.get("workloadSelector")
-    return Rule(
+    return DestinationRule(
         name=item.name,
         namespace=item.namespace,
         host=hosts.resolve(str(spec.get("host", "")), item.namespace),
@@ -95,7 +95,7 @@ def _rule(item: Object) -> Rule:
     )
 
 
-def _file(rules: Rules, rule: Rule) -> None:
+def _file(rules: DestinationRules, rule: DestinationRule) -> None:
     exported = rule.exported_to
     own = {HERE, rule.namespace}
     if not exported or exported & {EVERYWHERE, *own}:
@@ -107,7 +107,7 @@ def _file(rules: Rules, rule: Rule) -> None:
         _merge(rules.root, rule)
 
 
-def _merge(table: Table, rule: Rule) -> None:
+def _merge(table: Table, rule: DestinationRule) -> None:
     """Merge a rule into those for its host that it goes together with, else put it beside them.
 
     They go together if both are exported alike (or the new one farther) and hold for the same
@@ -129,7 +129,7 @@ def _merge(table: Table, rule: Rule) -> None:
         known.append(rule)
 
 
-def _merged(older: Rule, newer: Rule) -> Rule:
+def _merged(older: DestinationRule, newer: DestinationRule) -> DestinationRule:
     """Add the subsets that are new; the older rule's policy stays if it has one."""
     fresh = tuple(each for each in newer.subsets if older.subset(each.get("name", "")) is None)
     return replace(
@@ -140,7 +140,9 @@ def _merged(older: Rule, newer: Rule) -> Rule:
     )
 
 
-def choose(rules: Rules, host: str, namespace: str, labels: Mapping[str, str]) -> Rule | None:
+def choose(
+    rules: DestinationRules, host: str, namespace: str, labels: Mapping[str, str]
+) -> DestinationRule | None:
     """Choose the rule that a client follows towards a service, which is named in full.
 
     The first of these that has any for the host: the client's namespace, the service's, the root
@@ -154,7 +156,7 @@ def choose(rules: Rules, host: str, namespace: str, labels: Mapping[str, str]) -
     return next((rule for rule in reversed(found) if rule.selector is None), None)
 
 
-def _look_up(rules: Rules, host: str, namespace: str) -> list[Rule]:
+def _look_up(rules: DestinationRules, host: str, namespace: str) -> list[DestinationRule]:
     root = rules.root_namespace
     own = rules.root if namespace == root else rules.local.get(namespace, {})
     if found := _for_host(own, host):
@@ -170,6 +172,6 @@ def _look_up(rules: Rules, host: str, namespace: str) -> list[Rule]:
     return []
 
 
-def _for_host(table: Table, host: str) -> list[Rule]:
+def _for_host(table: Table, host: str) -> list[DestinationRule]:
     name = hosts.most_specific(host, table)
     return table[name] if name else []

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from meshdemo.objects.model import Object
-    from meshdemo.rules.destination_rules import Rule
+    from meshdemo.rules.destination_rules import DestinationRule
     from meshdemo.rules.services import Service
     from meshdemo.rules.virtual_hosts import VirtualHost
     from meshdemo.rules.virtual_services import VirtualService
@@ -91,7 +91,7 @@ class RequestPath:
 
     view: ClientView
     pods: Pods
-    reached: list[tuple[Service, Rule | None, str]] = field(default_factory=list)
+    reached: list[tuple[Service, DestinationRule | None, str]] = field(default_factory=list)
     """The services that a request was followed to, with DestinationRule and name of the subset."""
 
     @cached_property
@@ -214,7 +214,7 @@ class RequestPath:
 
 def reached(
     objects: Sequence[Object], pods: Pods, request: Request, client: Client
-) -> list[tuple[Service, Rule | None, str]]:
+) -> list[tuple[Service, DestinationRule | None, str]]:
     """Give the Services that a request may get to, with DestinationRule and name of the subset."""
     path = RequestPath(ClientView.of(objects, client), pods)
     with suppress(InputError):

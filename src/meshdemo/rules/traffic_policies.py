@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from meshdemo.rules.destination_rules import Rule
+    from meshdemo.rules.destination_rules import DestinationRule
 
 Json: TypeAlias = "dict[str, Any]"
 
@@ -19,7 +19,7 @@ PER_PORT = ("connectionPool", "outlierDetection", "loadBalancer", "tls")
 OTHERS = ("tunnel", "proxyProtocol", "retryBudget")
 
 
-def effective(rule: Rule | None, port: int, subset: Json | None = None) -> Json:
+def effective(rule: DestinationRule | None, port: int, subset: Json | None = None) -> Json:
     """Merge the policy of the rule with that of a subset, field by field."""
     if rule is None:
         return {}
@@ -51,7 +51,7 @@ def simple(policy: Json) -> str:
     return str((policy.get("loadBalancer") or {}).get("simple") or "")
 
 
-def passes_through(rule: Rule | None, port: int, subset: Json | None = None) -> bool:
+def passes_through(rule: DestinationRule | None, port: int, subset: Json | None = None) -> bool:
     """Tell whether connections go on to the address that was dialled.
 
     What the rule says on top cannot be undone by a subset.
@@ -69,6 +69,6 @@ def stickiness(policy: Json) -> str:
     return ""
 
 
-def speaks_of(rule: Rule, word: str) -> bool:
+def speaks_of(rule: DestinationRule, word: str) -> bool:
     """Tell whether a field or value of this name stands anywhere in a rule's policies."""
     return word in str((rule.policy, [subset.get("trafficPolicy") for subset in rule.subsets]))

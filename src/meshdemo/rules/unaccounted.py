@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from meshdemo.objects.model import Object
     from meshdemo.rules.client_view import Client
-    from meshdemo.rules.destination_rules import Rule
+    from meshdemo.rules.destination_rules import DestinationRule
     from meshdemo.verdict.traffic import Request
 
 OF_CLIENT = ("Sidecar", "EnvoyFilter")
@@ -70,7 +70,7 @@ def _selects(item: Object, labels: Mapping[str, str]) -> bool:
     return within(selector.get("labels") or selector.get("matchLabels") or {}, labels)
 
 
-def _has_tls(rule: Rule, subset: str) -> bool:
+def _has_tls(rule: DestinationRule, subset: str) -> bool:
     chosen = (rule.subset(subset) or {}) if subset else {}
     return any(map(_says_tls, (rule.policy or {}, chosen.get("trafficPolicy") or {})))
 

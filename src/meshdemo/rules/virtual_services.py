@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 Json: TypeAlias = "dict[str, Any]"
 
 
+OTHER_ACTIONS = ("redirect", "directResponse", "delegate")
+"""What an HTTP rule may do with a request in place of sending it to its destinations."""
+
+
 @dataclass(frozen=True, slots=True)
 class VirtualService:
     """One VirtualService for sidecars, its hosts written in full."""

@@ -69,7 +69,7 @@ def _trouble(engine: Engine, client: Pod) -> str:
 def _deciding(request: Request, client: Pod, objects: Sequence[Object]) -> Iterator[Object]:
     """Give the rules and Services that may decide where a request goes."""
     named = frozenset(_names(request, client.namespace))
-    rules = model.rules(objects) if client.injected else []
+    rules = model.traffic_rules(objects) if client.injected else []
     virtual = [
         rule for rule in rules if rule.kind == "VirtualService" and _may_take(rule, named, client)
     ]

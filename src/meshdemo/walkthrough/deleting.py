@@ -43,7 +43,7 @@ def delete(engine: Engine, wanted: Wanted, timeout: float) -> Story[Deleted]:
     changes = engine.delete([item for _, item in chosen])
     deleted = [change for change in changes if change.action == "deleted"]
     if any(change.kind in model.RULE_KINDS for change in deleted):
-        engine.wait_ready(model.rules(engine.objects()), timeout)
+        engine.wait_ready(model.traffic_rules(engine.objects()), timeout)
     met = {(change.kind, change.name) for change in changes}
     missing = [(kind, item.name) for kind, item in chosen if (kind.name, item.name) not in met]
     if not deleted and wanted.named:

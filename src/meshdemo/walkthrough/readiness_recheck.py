@@ -43,7 +43,7 @@ def recheck(engine: Engine, objects: Sequence[Object], timeout: float) -> Story[
         pods = _pods(engine, objects)
         own[:] = of_workloads(pods, objects)
         lasting = of_workloads(pods, [item for item in objects if item.kind not in BUSY])
-        concerned = [*lasting, *_by_rules(engine, model.rules(objects), pods)]
+        concerned = [*lasting, *_by_rules(engine, model.traffic_rules(objects), pods)]
         unwell[:] = [pod for pod in concerned if not pod.is_ready and pod.phase not in OVER]
         return not unwell
 
@@ -52,7 +52,7 @@ def recheck(engine: Engine, objects: Sequence[Object], timeout: float) -> Story[
     said = dict.fromkeys(f"{p.name} is {p.ready}: {p.message or 'no reason given'}" for p in unwell)
     # What has never run may be on its way; what ran and ended has been broken by something.
     if any(pod.restarts for pod in unwell):
-        done = "the rules are live, but " if model.rules(objects) else ""
+        done = "the rules are live, but " if model.traffic_rules(objects) else ""
         message = "\n".join([f"{done}not every pod is ready", *said])
         raise EnvironmentFailed(message, hint="More: meshdemo status, meshdemo logs")
     for trouble in said:

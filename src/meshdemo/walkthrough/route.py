@@ -120,7 +120,7 @@ def _refuse_others(engine: Engine, objects: Sequence[Object]) -> None:
     if not problems:
         return
     try:
-        engine.apply(model.in_apply_order(model.rules(objects)), dry_run=True)
+        engine.apply(model.in_apply_order(model.traffic_rules(objects)), dry_run=True)
     except InputError as error:
         problems += error.problems
     hint = "Apply workloads and services with meshdemo deploy -f."
@@ -130,7 +130,7 @@ def _refuse_others(engine: Engine, objects: Sequence[Object]) -> None:
 def clear(engine: Engine, plan: Plan) -> Story[Routed]:
     """Remove the rules of the namespace, the VirtualServices first; what others made stays."""
     namespace = engine.where.namespace
-    here = [item for item in model.rules(engine.objects()) if item.namespace == namespace]
+    here = [item for item in model.traffic_rules(engine.objects()) if item.namespace == namespace]
     here = model.in_apply_order(here)[::-1]
     # On a cluster ours bear our label; whatever the local engine has is ours.
     ours = [item for item in here if RUN_LABEL in item.labels or not engine.where.server]
@@ -140,7 +140,7 @@ def clear(engine: Engine, plan: Plan) -> Story[Routed]:
     if here:
         # What others made stays, and may hold for these hosts only from now on.
         left = deploy.left_until(began + plan.settings.timeout)
-        engine.wait_ready(model.rules(engine.objects()), left)
+        engine.wait_ready(model.traffic_rules(engine.objects()), left)
     seconds = time.monotonic() - began
     kept = [change for change in changes if change.action == "kept"]
     removed = counted(len(changes) - len(kept), "rule")
@@ -171,7 +171,7 @@ def effects(
     hosts = [service_host(item.name, namespace) for item in here if item.kind == "Service"]
     rules = [
         item
-        for item in model.rules(objects)
+        for item in model.traffic_rules(objects)
         if item.namespace == namespace
         or (
             (item.kind == "VirtualService" or item.namespace == engine.root_namespace)

@@ -26,8 +26,6 @@ HOST = "app"
 """The article's Service."""
 ROUTE_NAME = "app-default-v2"
 """The article's VirtualService for it."""
-ACTIONS_WITHOUT_SPLIT = ("redirect", "directResponse", "delegate")
-"""What an http rule may do in place of sending a request to a destination."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +135,9 @@ class Splitting:
             return False
         (http_rule,) = http_rules
         routes = http_rule.get("route") or []
-        return not any(http_rule.get(name) for name in ("match", *ACTIONS_WITHOUT_SPLIT)) and all(
+        return not any(
+            http_rule.get(name) for name in ("match", *virtual_services.OTHER_ACTIONS)
+        ) and all(
             route.keys() <= {"destination", "weight"}
             and (route.get("destination") or {}).keys() <= {"host", "subset"}
             and self._is_host(str((route.get("destination") or {}).get("host", "")))

@@ -15,7 +15,7 @@ from meshdemo.engines.results import Applied
 from meshdemo.engines.test_client import CLIENT, find_client
 from meshdemo.errors import InputError
 from meshdemo.objects import model
-from meshdemo.rules.summary import summary
+from meshdemo.rules.rule_words import in_words
 from meshdemo.system.plural import counted
 from meshdemo.verdict import expectation
 from meshdemo.verdict.judging import Outcome
@@ -133,7 +133,7 @@ def _route(engine: Engine, plan: Plan, rules: Sequence[Object]) -> Story[tuple[C
     existing = engine.objects()
     splitting = Splitting.of(engine, HOST, existing)
     splitting.refuse_rivals(splitting.made)
-    in_force = {item.key for item in model.rules(existing)}
+    in_force = {item.key for item in model.traffic_rules(existing)}
     shows = plan.verify and not any(
         item.kind == "VirtualService" for item in rules if item.key in in_force
     )
@@ -167,9 +167,9 @@ def _changed(
 ) -> Iterator[Note]:
     """Say what each rule was that says something else now: it may have been somebody's work."""
     changed = {(c.kind, c.namespace, c.name) for c in changes if c.action == "configured"}
-    old = {item.key: "; ".join(summary(item)) for item in before}
+    old = {item.key: "; ".join(in_words(item)) for item in before}
     for rule in rules:
-        now, was = "; ".join(summary(rule)), old.get(rule.key)
+        now, was = "; ".join(in_words(rule)), old.get(rule.key)
         if was and was != now and (rule.kind, rule.namespace, rule.name) in changed:
             does = "changed" if plan.is_own else "set back"
             text = f"{rule.title} is {does} to: {now} (it was: {was})"

@@ -80,7 +80,7 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
     """Prove or refute an expectation by counting answers. Nothing is started for it."""
     client = pod_selection.require_client(engine)
     context = RequestContext.of(engine, question.request, client)
-    request, rules = context.request, model.rules(context.objects)
+    request, rules = context.request, model.traffic_rules(context.objects)
     if not client.injected and rules:
         yield pod_selection.missing_sidecar(client)
     expectation = question.expectation or _promised(engine, context)

@@ -486,7 +486,10 @@ def test_nothing_is_applied_before_what_it_refers_to() -> None:
 
 def test_rules_are_the_traffic_rules() -> None:
     objects = [Object({"kind": kind}) for kind in ("Pod", "VirtualService", "DestinationRule")]
-    assert [item.kind for item in model.rules(objects)] == ["VirtualService", "DestinationRule"]
+    assert [item.kind for item in model.traffic_rules(objects)] == [
+        "VirtualService",
+        "DestinationRule",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -32,12 +32,12 @@ def rule(
 
 def followed(
     *rules: Object, namespace: str = "shop", root: str = destination_rules.ROOT_NAMESPACE
-) -> destination_rules.Rule | None:
+) -> destination_rules.DestinationRule | None:
     known = destination_rules.read_rules(rules, root)
     return destination_rules.choose(known, HOST, namespace, LABELS)
 
 
-def names(rule: destination_rules.Rule | None) -> tuple[str, ...]:
+def names(rule: destination_rules.DestinationRule | None) -> tuple[str, ...]:
     return (rule.name, *rule.joined) if rule else ()
 
 

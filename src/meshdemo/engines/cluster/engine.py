@@ -29,7 +29,7 @@ from meshdemo.engines.options import Injection, MeshOptions
 from meshdemo.engines.protocol import find_nothing, say_nothing
 from meshdemo.engines.results import Applied, Change, Check, Pod, Where
 from meshdemo.errors import InputError, UsageError
-from meshdemo.objects.model import RULE_KINDS, WORKLOAD_KINDS, Object, in_apply_order, rules
+from meshdemo.objects.model import RULE_KINDS, WORKLOAD_KINDS, Object, in_apply_order, traffic_rules
 from meshdemo.rules.promise import followed
 from meshdemo.verdict import traffic
 
@@ -159,7 +159,7 @@ class ClusterEngine:
             self.kube, self.run, self.judge, adopt=asked.adopt, force=asked.force_conflicts
         )
         wanted = objects if dry_run else self._kept_injected(objects, applier)
-        if rules(wanted) and not dry_run:
+        if traffic_rules(wanted) and not dry_run:
             # Who knew them before can tell which rules it is to follow no more.
             plane = data_plane.that_follows(self.view)
             dump = plane.dump() if plane else None
@@ -216,9 +216,9 @@ class ClusterEngine:
         workloads, sidecar = self._workload_readiness(left), self._sidecar_readiness(left)
         workloads.wait_for_workloads(objects)
         client = self.view.client()
-        if client and data_plane.follows(client) and rules(objects):
+        if client and data_plane.follows(client) and traffic_rules(objects):
             before, self._before = self._before, None
-            awaited = followed(rules(objects), self.view.seen(), self.view.follower(client))
+            awaited = followed(traffic_rules(objects), self.view.seen(), self.view.follower(client))
             if awaited or before:  # what it does not follow any more goes too
                 sidecar.wait_for_rules(data_plane.of(self.view, client), awaited, before)
         start = first_answers.Start.seen(self.view, objects)
@@ -339,7 +339,7 @@ class ClusterEngine:
 
     def _odd(self, objects: Sequence[Object]) -> tuple[Problem, ...]:
         """Say what is odd about rules, by what can be seen of the namespace."""
-        if not rules(objects):
+        if not traffic_rules(objects):
             return ()
         return rule_warnings.warnings(objects, self.view.seen(), self.view.pods(), self.run)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from meshdemo.objects.model import rules
+from meshdemo.objects.model import traffic_rules
 from meshdemo.rules.analysis import analyzer
 from meshdemo.rules.analysis.inventory import Inventory
 
@@ -31,4 +31,4 @@ def warnings(
     there = Inventory.after(objects, seen, YET_TO_COME)
     running = tuple((pod.namespace, pod.labels) for pod in pods)
     there = replace(there, running=running, namespace=namespace)
-    return tuple(analyzer.warnings(rules(objects), there))
+    return tuple(analyzer.warnings(traffic_rules(objects), there))

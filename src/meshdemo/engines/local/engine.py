@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local import apply_changes, limits, namespaces, plan
+from meshdemo.engines.local import apply_changes, inotify, namespaces, plan
 from meshdemo.engines.local.envoy import binary, config_files
 from meshdemo.engines.local.injection import inject, keep
 from meshdemo.engines.local.pods import status
@@ -21,7 +21,7 @@ from meshdemo.engines.protocol import say_nothing
 from meshdemo.engines.results import Applied, Change, Check, MeshStatus, Where
 from meshdemo.engines.test_client import find_client
 from meshdemo.errors import EnvironmentFailed, InputError, TimedOut
-from meshdemo.objects.model import Object, in_apply_order, rules
+from meshdemo.objects.model import Object, in_apply_order, traffic_rules
 from meshdemo.rules.destination_rules import ROOT_NAMESPACE
 from meshdemo.settings import absolute
 
@@ -108,7 +108,7 @@ class LocalEngine:
             runtime = Runtime(self.store, run, self.notify) if run else None
             before = runtime.planned().pods if runtime and runtime.supervisor.is_up() else ()
             # Before any is started: half a mesh for want of memory would be worse than none.
-            limits.ensure_room(plan.more_envoys(plan.blueprints(wanted), before))
+            inotify.ensure_room(plan.more_envoys(plan.blueprints(wanted), before))
             if run:
                 run = self._renewed(run)
             else:
@@ -324,7 +324,7 @@ class LocalEngine:
     def _concerned(self, objects: Sequence[Object], pods: Sequence[PlannedPod]) -> list[PlannedPod]:
         """Pick the pods of the workloads among the objects; for rules, the test client's too."""
         given = {(item.kind, item.namespace, item.name) for item in objects}
-        client = find_client(pods, self.where.namespace) if rules(objects) else None
+        client = find_client(pods, self.where.namespace) if traffic_rules(objects) else None
         return [pod for pod in pods if plan.owner(pod) in given or pod == client]
 
     def _late(self, error: TimedOut, pods: Sequence[PlannedPod]) -> TimedOut:

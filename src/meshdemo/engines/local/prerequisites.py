@@ -7,7 +7,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from meshdemo.engines import run_record
-from meshdemo.engines.local import limits
+from meshdemo.engines.local import inotify
 from meshdemo.engines.local.envoy import binary
 from meshdemo.engines.local.pods import ports
 from meshdemo.engines.results import Check
@@ -29,7 +29,7 @@ def checks(store: Store) -> Iterator[Check]:
     yield _supervisor()
     yield from _state(store)
     yield _ports()
-    if limits.granted():
+    if inotify.granted():
         yield _watchers()
 
 
@@ -83,9 +83,9 @@ def _ports() -> Check:
 
 
 def _watchers() -> Check:
-    needed = limits.PER_ENVOY * WALKTHROUGH_ENVOYS
-    free = limits.free_watchers(needed)
-    counted = f"{limits.granted():,} for a user, {limits.in_use():,} in use"
-    detail = f"{counted}; a sidecar takes {limits.PER_ENVOY}"
-    hint = "" if free >= needed else limits.advice(needed - free)
+    needed = inotify.PER_ENVOY * WALKTHROUGH_ENVOYS
+    free = inotify.free_watchers(needed)
+    counted = f"{inotify.granted():,} for a user, {inotify.in_use():,} in use"
+    detail = f"{counted}; a sidecar takes {inotify.PER_ENVOY}"
+    hint = "" if free >= needed else inotify.advice(needed - free)
     return Check("Envoy can watch its files by inotify", free >= needed, detail, hint)

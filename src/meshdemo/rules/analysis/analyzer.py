@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from meshdemo.objects.place import Place, top
 from meshdemo.rules import hosts, virtual_services, visibility
 from meshdemo.rules.analysis.destination_ports import port_warnings
-from meshdemo.rules.analysis.unreachable import rule_warnings
+from meshdemo.rules.analysis.http_rules import http_rule_warnings
 from meshdemo.rules.protocols import any_takes_http_rules, protocol_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _virtual_service_warnings(
     yield from port_warnings(service, inventory)
     yield from _conflict_warnings(service, inventory)
     yield from _protocol_warnings(service, inventory)
-    yield from rule_warnings(spec["http"])
+    yield from http_rule_warnings(spec["http"])
 
 
 def _destinations(spec: Place) -> Iterator[Place]:

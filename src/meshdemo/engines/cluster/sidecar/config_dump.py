@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from meshdemo.engines.cluster.sidecar import route_fields
+from meshdemo.engines.cluster.sidecar import route_comparison
 from meshdemo.rules.analysis.effects import Followed
 from meshdemo.rules.hosts import full_name
 from meshdemo.rules.http_matches import takes_everything
@@ -85,11 +85,11 @@ class Dump:
         wanted, complete = _wanted_routes(http_rules, rule.namespace)
         names: list[str] = []
         for host in self.hosts:
-            there = [route_fields.found(part) for part in host if _comes_from(part, rule)]
+            there = [route_comparison.found(part) for part in host if _comes_from(part, rule)]
             if there and (len(there) < len(wanted) or (complete and len(there) > len(wanted))):
                 return ["number of routes"]
             for one, other in zip(wanted, there, strict=False):
-                names += route_fields.differing(one, other)
+                names += route_comparison.differing(one, other)
         return list(dict.fromkeys(names))
 
     def _routes(self, rule: Object) -> list[Json]:
@@ -146,9 +146,11 @@ def _targets(route: Json) -> Targets:
     """Give where a route leads: the clusters without their port, and their weights."""
     action = route.get("route") or {}
     if "cluster" in action:
-        return _alike([(route_fields.portless(action["cluster"]), 0)])
+        return _alike([(route_comparison.portless(action["cluster"]), 0)])
     clusters = (action.get("weighted_clusters") or {}).get("clusters") or ()
-    return _alike([(route_fields.portless(c["name"]), int(c.get("weight", 0))) for c in clusters])
+    return _alike(
+        [(route_comparison.portless(c["name"]), int(c.get("weight", 0))) for c in clusters]
+    )
 
 
 def _wanted(http_rule: Mapping[str, Any], namespace: str) -> Targets:
@@ -156,7 +158,7 @@ def _wanted(http_rule: Mapping[str, Any], namespace: str) -> Targets:
     routes = http_rule.get("route") or []
     return _alike(
         [
-            (route_fields.target_name(route.get("destination") or {}, namespace), int(weight))
+            (route_comparison.target_name(route.get("destination") or {}, namespace), int(weight))
             for route in routes
             if (weight := route.get("weight") or 0) or len(routes) == 1
         ]
@@ -170,15 +172,15 @@ def _alike(targets: list[tuple[str, int]]) -> Targets:
 
 def _wanted_routes(
     http_rules: Sequence[Mapping[str, Any]], namespace: str
-) -> tuple[list[route_fields.Details], bool]:
+) -> tuple[list[route_comparison.Details], bool]:
     """Say what becomes of HTTP rules, and whether that is all of it.
 
     After a match that takes everything some releases write no route, others do.
     """
-    wanted: list[route_fields.Details] = []
+    wanted: list[route_comparison.Details] = []
     for http_rule in http_rules:
         for match in http_rule.get("match") or [None]:
-            wanted.append(route_fields.wanted(http_rule, match, namespace))
+            wanted.append(route_comparison.wanted(http_rule, match, namespace))
             if match is None or takes_everything(match):
                 return wanted, match is None
     return wanted, True

@@ -13,7 +13,7 @@ from meshdemo.engines.cluster.namespace_view import OWN
 from meshdemo.engines.cluster.pods import status
 from meshdemo.engines.cluster.sidecar.data_plane import Place
 from meshdemo.engines.test_client import CLIENT
-from meshdemo.objects.model import rules
+from meshdemo.objects.model import traffic_rules
 from meshdemo.rules import virtual_services
 from meshdemo.rules.hosts import selects, service_host
 from meshdemo.rules.protocols import Protocol, protocol_of
@@ -142,7 +142,7 @@ def _maker(pod: Json) -> tuple[str, str]:
 def _is_spoken_of(service: Object, objects: Sequence[Object], run: str) -> bool:
     host = service_host(service.name, service.namespace)
     return any(item.key == service.key for item in objects) or any(
-        virtual_services.holds_for(rule, [host], run) for rule in rules(objects)
+        virtual_services.holds_for(rule, [host], run) for rule in traffic_rules(objects)
     )
 
 

@@ -20,7 +20,7 @@ from meshdemo.engines.local.admission import (
 from meshdemo.engines.local.store import now
 from meshdemo.errors import in_order
 from meshdemo.objects.documents import without_nulls
-from meshdemo.objects.model import rules
+from meshdemo.objects.model import traffic_rules
 from meshdemo.objects.place import top
 from meshdemo.rules.analysis import analyzer
 from meshdemo.rules.analysis.inventory import Inventory
@@ -92,7 +92,7 @@ def istio_problems(objects: Sequence[Object]) -> tuple[Problem, ...]:
     A cluster asks it where its own Istio cannot say so, or says it without the field's place.
     """
     problems: list[Problem] = []
-    for item in rules(objects):
+    for item in traffic_rules(objects):
         problems += fields.read(item).problems
         if fields.is_known(item):
             stored = item.with_data(without_nulls(item.data))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.local import fields
 from meshdemo.engines.local.admission import names
-from meshdemo.engines.local.admission.http_route import redirect_limits, rule_problems
+from meshdemo.engines.local.admission.http_rule import redirect_limits, rule_problems
 from meshdemo.engines.local.admission.references import (
     destination_problems,
     export_problems,

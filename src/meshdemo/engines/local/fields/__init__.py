@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.fields import destination_rule, kubernetes, virtual_service
 from meshdemo.engines.local.fields.findings import Findings, closest
-from meshdemo.engines.local.fields.types import Record, Standing, yes
+from meshdemo.engines.local.fields.types import Record, Standing, honoured
 from meshdemo.objects.place import top
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ ISTIO_VERSIONS = (
     "networking.istio.io/v1beta1",
     "networking.istio.io/v1alpha3",
 )
-CLUSTER_KINDS = [
+KINDS_ELSEWHERE = [
     "ConfigMap",
     "CronJob",
     "DaemonSet",
@@ -56,27 +56,27 @@ CLUSTER_KINDS = [
 
 
 @dataclass(frozen=True)
-class Kind:
+class KindFields:
     """One kind of objects: its API versions and its fields."""
 
     versions: tuple[str, ...]
     rows: Mapping[str, Row]
 
 
-def _kind(versions: tuple[str, ...], **rows: Row) -> Kind:
-    return Kind(versions, {**kubernetes.TOP, **rows})
+def _kind(versions: tuple[str, ...], **rows: Row) -> KindFields:
+    return KindFields(versions, {**kubernetes.TOP, **rows})
 
 
-TABLE: Mapping[str, Kind] = {
-    "Service": _kind(("v1",), spec=yes(kubernetes.SERVICE, required=True)),
-    "Deployment": _kind(("apps/v1",), spec=yes(kubernetes.DEPLOYMENT, required=True)),
-    "Pod": _kind(("v1",), spec=yes(kubernetes.POD, required=True)),
-    "Namespace": _kind(("v1",), spec=yes(kubernetes.NAMESPACE)),
+TABLE: Mapping[str, KindFields] = {
+    "Service": _kind(("v1",), spec=honoured(kubernetes.SERVICE, required=True)),
+    "Deployment": _kind(("apps/v1",), spec=honoured(kubernetes.DEPLOYMENT, required=True)),
+    "Pod": _kind(("v1",), spec=honoured(kubernetes.POD, required=True)),
+    "Namespace": _kind(("v1",), spec=honoured(kubernetes.NAMESPACE)),
     "ServiceAccount": _kind(("v1",), **kubernetes.SERVICE_ACCOUNT),
     "DestinationRule": _kind(
-        ISTIO_VERSIONS, spec=yes(destination_rule.DESTINATION_RULE_SPEC, required=True)
+        ISTIO_VERSIONS, spec=honoured(destination_rule.DESTINATION_RULE_SPEC, required=True)
     ),
-    "VirtualService": _kind(ISTIO_VERSIONS, spec=yes(virtual_service.VIRTUAL_SERVICE_SPEC)),
+    "VirtualService": _kind(ISTIO_VERSIONS, spec=honoured(virtual_service.VIRTUAL_SERVICE_SPEC)),
 }
 
 
@@ -134,7 +134,7 @@ def _kind_problem(item: Object) -> Problem | None:
             return None
         message = f"no {kind} has the version {version}"
         return item.problem(message, "apiVersion", hint=f"write {' or '.join(known)}")
-    if kind in CLUSTER_KINDS:
+    if kind in KINDS_ELSEWHERE:
         message = f"the local engine does not support the kind {kind}"
         return item.problem(message, "kind", hint="take it out, or use a cluster: --engine cluster")
     close = closest(kind, TABLE)

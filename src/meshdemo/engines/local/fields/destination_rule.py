@@ -17,8 +17,8 @@ from meshdemo.engines.local.fields.types import (
     Percentage,
     Port,
     Record,
-    later,
-    yes,
+    honoured,
+    unsupported,
 )
 
 COUNT = Integer(0)
@@ -32,22 +32,24 @@ SIMPLE = Choice(
 
 _COOKIE = Record(
     {
-        "name": yes(TEXT, required=True),
-        "path": yes(TEXT),
-        "ttl": yes(Duration(least=None)),
-        "attributes": yes(ListOf(Record({"name": yes(TEXT, required=True), "value": yes(TEXT)}))),
+        "name": honoured(TEXT, required=True),
+        "path": honoured(TEXT),
+        "ttl": honoured(Duration(least=None)),
+        "attributes": honoured(
+            ListOf(Record({"name": honoured(TEXT, required=True), "value": honoured(TEXT)}))
+        ),
     }
 )
 
 CONSISTENT_HASH = Record(
     {
-        "httpHeaderName": yes(TEXT),
-        "httpCookie": yes(_COOKIE),
-        "useSourceIp": yes(BOOLEAN),
-        "httpQueryParameterName": yes(TEXT),
-        "ringHash": yes(Record({"minimumRingSize": yes(UNSIGNED)})),
-        "maglev": yes(Record({"tableSize": yes(Integer(0, LARGEST_TABLE))})),
-        "minimumRingSize": yes(UNSIGNED),
+        "httpHeaderName": honoured(TEXT),
+        "httpCookie": honoured(_COOKIE),
+        "useSourceIp": honoured(BOOLEAN),
+        "httpQueryParameterName": honoured(TEXT),
+        "ringHash": honoured(Record({"minimumRingSize": honoured(UNSIGNED)})),
+        "maglev": honoured(Record({"tableSize": honoured(Integer(0, LARGEST_TABLE))})),
+        "minimumRingSize": honoured(UNSIGNED),
     },
     one_of=(
         ("httpHeaderName", "httpCookie", "useSourceIp", "httpQueryParameterName"),
@@ -55,94 +57,96 @@ CONSISTENT_HASH = Record(
     ),
 )
 
-_FAILOVER = ListOf(Record({"from": yes(TEXT), "to": yes(TEXT)}))
+_FAILOVER = ListOf(Record({"from": honoured(TEXT), "to": honoured(TEXT)}))
 
 LOCALITY = Record(
     {
-        "distribute": yes(ListOf(Record({"from": yes(TEXT), "to": yes(MapOf(UNSIGNED))}))),
-        "failover": yes(_FAILOVER),
-        "failoverPriority": yes(TEXTS),
-        "enabled": yes(BOOLEAN),
+        "distribute": honoured(
+            ListOf(Record({"from": honoured(TEXT), "to": honoured(MapOf(UNSIGNED))}))
+        ),
+        "failover": honoured(_FAILOVER),
+        "failoverPriority": honoured(TEXTS),
+        "enabled": honoured(BOOLEAN),
     }
 )
 
 ZONE_AWARE = Record(
     {
-        "failover": yes(_FAILOVER),
-        "failoverPriority": yes(TEXTS),
-        "enabled": yes(BOOLEAN),
-        "minClusterSize": yes(Integer(1, UINT32)),
+        "failover": honoured(_FAILOVER),
+        "failoverPriority": honoured(TEXTS),
+        "enabled": honoured(BOOLEAN),
+        "minClusterSize": honoured(Integer(1, UINT32)),
     }
 )
 
 WARMUP = Record(
     {
-        "duration": yes(Duration(), required=True),
-        "minimumPercent": yes(Percentage(least=0)),
-        "aggression": yes(Number()),
+        "duration": honoured(Duration(), required=True),
+        "minimumPercent": honoured(Percentage(least=0)),
+        "aggression": honoured(Number()),
     }
 )
 
 BACKEND_UTILIZATION = Record(
     {
-        "errorUtilizationPenaltyPercent": yes(UNSIGNED),
-        "metricNamesForComputingUtilization": yes(TEXTS),
-        "weightExpirationPeriod": yes(TEXT),
-        "weightStabilizationPeriod": yes(TEXT),
-        "weightUpdatePeriod": yes(TEXT),
+        "errorUtilizationPenaltyPercent": honoured(UNSIGNED),
+        "metricNamesForComputingUtilization": honoured(TEXTS),
+        "weightExpirationPeriod": honoured(TEXT),
+        "weightStabilizationPeriod": honoured(TEXT),
+        "weightUpdatePeriod": honoured(TEXT),
     }
 )
 
 LOAD_BALANCER = Record(
     {
-        "simple": yes(SIMPLE),
-        "consistentHash": later(CONSISTENT_HASH),
-        "backendUtilization": later(BACKEND_UTILIZATION),
-        "localityLbSetting": later(LOCALITY),
-        "zoneAwareLbSetting": later(ZONE_AWARE),
-        "warmup": later(WARMUP),
-        "warmupDurationSecs": later(Duration()),
+        "simple": honoured(SIMPLE),
+        "consistentHash": unsupported(CONSISTENT_HASH),
+        "backendUtilization": unsupported(BACKEND_UTILIZATION),
+        "localityLbSetting": unsupported(LOCALITY),
+        "zoneAwareLbSetting": unsupported(ZONE_AWARE),
+        "warmup": unsupported(WARMUP),
+        "warmupDurationSecs": unsupported(Duration()),
     },
     one_of=(("simple", "consistentHash", "backendUtilization"),),
 )
 
 CONNECTION_POOL = Record(
     {
-        "tcp": yes(
+        "tcp": honoured(
             Record(
                 {
-                    "maxConnections": yes(COUNT),
-                    "connectTimeout": yes(Duration()),
-                    "maxConnectionDuration": yes(Duration()),
-                    "idleTimeout": yes(Duration(least=0)),
-                    "tcpKeepalive": yes(
+                    "maxConnections": honoured(COUNT),
+                    "connectTimeout": honoured(Duration()),
+                    "maxConnectionDuration": honoured(Duration()),
+                    "idleTimeout": honoured(Duration(least=0)),
+                    "tcpKeepalive": honoured(
                         Record(
                             {
-                                "probes": yes(UNSIGNED),
-                                "time": yes(Duration()),
-                                "interval": yes(Duration()),
+                                "probes": honoured(UNSIGNED),
+                                "time": honoured(Duration()),
+                                "interval": honoured(Duration()),
                             }
                         )
                     ),
                 }
             )
         ),
-        "http": yes(
+        "http": honoured(
             Record(
                 {
-                    "http1MaxPendingRequests": yes(COUNT),
-                    "http2MaxRequests": yes(COUNT),
-                    "maxRequestsPerConnection": yes(COUNT),
-                    "maxRetries": yes(COUNT),
-                    "idleTimeout": yes(Duration()),
-                    "h2UpgradePolicy": yes(Choice(("DEFAULT", "DO_NOT_UPGRADE", "UPGRADE"))),
-                    "useClientProtocol": yes(BOOLEAN),
-                    "maxConcurrentStreams": yes(COUNT),
-                    "http2KeepAlive": yes(
+                    "http1MaxPendingRequests": honoured(COUNT),
+                    "http2MaxRequests": honoured(COUNT),
+                    "maxRequestsPerConnection": honoured(COUNT),
+                    "maxRetries": honoured(COUNT),
+                    "idleTimeout": honoured(Duration()),
+                    "h2UpgradePolicy": honoured(Choice(("DEFAULT", "DO_NOT_UPGRADE", "UPGRADE"))),
+                    "useClientProtocol": honoured(BOOLEAN),
+                    "maxConcurrentStreams": honoured(COUNT),
+                    "http2KeepAlive": honoured(
                         Record(
                             {
-                                "interval": yes(Duration(), required=True),
-                                "timeout": yes(Duration(), required=True),
+                                "interval": honoured(Duration(), required=True),
+                                "timeout": honoured(Duration(), required=True),
                             }
                         )
                     ),
@@ -154,62 +158,64 @@ CONNECTION_POOL = Record(
 
 OUTLIER_DETECTION = Record(
     {
-        "consecutiveErrors": yes(Integer()),
-        "consecutive5xxErrors": yes(UNSIGNED),
-        "consecutiveGatewayErrors": yes(UNSIGNED),
-        "consecutiveLocalOriginFailures": yes(UNSIGNED),
-        "splitExternalLocalOriginErrors": yes(BOOLEAN),
-        "interval": yes(Duration()),
-        "baseEjectionTime": yes(Duration()),
-        "maxEjectionPercent": yes(PERCENT),
-        "minHealthPercent": yes(PERCENT),
-        "outlierDetectionHttpErrorCodes": yes(ListOf(Integer(100, 599))),
+        "consecutiveErrors": honoured(Integer()),
+        "consecutive5xxErrors": honoured(UNSIGNED),
+        "consecutiveGatewayErrors": honoured(UNSIGNED),
+        "consecutiveLocalOriginFailures": honoured(UNSIGNED),
+        "splitExternalLocalOriginErrors": honoured(BOOLEAN),
+        "interval": honoured(Duration()),
+        "baseEjectionTime": honoured(Duration()),
+        "maxEjectionPercent": honoured(PERCENT),
+        "minHealthPercent": honoured(PERCENT),
+        "outlierDetectionHttpErrorCodes": honoured(ListOf(Integer(100, 599))),
     }
 )
 
 TLS = Record(
     {
-        "mode": yes(Choice(("DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"))),
-        "clientCertificate": yes(TEXT),
-        "privateKey": yes(TEXT),
-        "caCertificates": yes(TEXT),
-        "caCrl": yes(TEXT),
-        "credentialName": yes(TEXT),
-        "subjectAltNames": yes(TEXTS),
-        "sni": yes(TEXT),
-        "insecureSkipVerify": yes(BOOLEAN),
+        "mode": honoured(Choice(("DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"))),
+        "clientCertificate": honoured(TEXT),
+        "privateKey": honoured(TEXT),
+        "caCertificates": honoured(TEXT),
+        "caCrl": honoured(TEXT),
+        "credentialName": honoured(TEXT),
+        "subjectAltNames": honoured(TEXTS),
+        "sni": honoured(TEXT),
+        "insecureSkipVerify": honoured(BOOLEAN),
     }
 )
 
 _PORT_POLICY = {
-    "loadBalancer": yes(LOAD_BALANCER),
-    "connectionPool": later(CONNECTION_POOL),
-    "outlierDetection": later(OUTLIER_DETECTION),
-    "tls": later(TLS),
+    "loadBalancer": honoured(LOAD_BALANCER),
+    "connectionPool": unsupported(CONNECTION_POOL),
+    "outlierDetection": unsupported(OUTLIER_DETECTION),
+    "tls": unsupported(TLS),
 }
 
 TRAFFIC_POLICY = Record(
     {
         **_PORT_POLICY,
-        "portLevelSettings": later(
-            ListOf(Record({**_PORT_POLICY, "port": yes(Record({"number": yes(UNSIGNED)}))}))
+        "portLevelSettings": unsupported(
+            ListOf(
+                Record({**_PORT_POLICY, "port": honoured(Record({"number": honoured(UNSIGNED)}))})
+            )
         ),
-        "tunnel": later(
+        "tunnel": unsupported(
             Record(
                 {
-                    "protocol": yes(TEXT),
-                    "targetHost": yes(TEXT, required=True),
-                    "targetPort": yes(Port(), required=True),
+                    "protocol": honoured(TEXT),
+                    "targetHost": honoured(TEXT, required=True),
+                    "targetPort": honoured(Port(), required=True),
                 }
             )
         ),
-        "proxyProtocol": later(Record({"version": yes(Choice(("V1", "V2")))})),
-        "retryBudget": later(
+        "proxyProtocol": unsupported(Record({"version": honoured(Choice(("V1", "V2")))})),
+        "retryBudget": unsupported(
             Record(
                 {
-                    "percent": yes(Percentage(least=0)),
-                    "minRetryConcurrency": yes(UNSIGNED),
-                    "budgetInterval": yes(Duration(least=None)),
+                    "percent": honoured(Percentage(least=0)),
+                    "minRetryConcurrency": honoured(UNSIGNED),
+                    "budgetInterval": honoured(Duration(least=None)),
                 }
             )
         ),
@@ -218,20 +224,20 @@ TRAFFIC_POLICY = Record(
 
 DESTINATION_RULE_SPEC = Record(
     {
-        "host": yes(TEXT, required=True),
-        "exportTo": yes(TEXTS),
-        "trafficPolicy": yes(TRAFFIC_POLICY),
-        "subsets": yes(
+        "host": honoured(TEXT, required=True),
+        "exportTo": honoured(TEXTS),
+        "trafficPolicy": honoured(TRAFFIC_POLICY),
+        "subsets": honoured(
             ListOf(
                 Record(
                     {
-                        "name": yes(TEXT, required=True),
-                        "labels": yes(TEXT_MAP),
-                        "trafficPolicy": yes(TRAFFIC_POLICY),
+                        "name": honoured(TEXT, required=True),
+                        "labels": honoured(TEXT_MAP),
+                        "trafficPolicy": honoured(TRAFFIC_POLICY),
                     }
                 )
             )
         ),
-        "workloadSelector": yes(Record({"matchLabels": yes(TEXT_MAP)})),
+        "workloadSelector": honoured(Record({"matchLabels": honoured(TEXT_MAP)})),
     }
 )

@@ -19,9 +19,9 @@ from meshdemo.engines.local.fields.types import (
     ListOf,
     Port,
     Record,
-    idle,
-    later,
-    yes,
+    honoured,
+    unsupported,
+    without_effect,
 )
 from meshdemo.objects.model import SERVER_METADATA
 
@@ -32,47 +32,47 @@ if TYPE_CHECKING:
 
 
 def _idle(names: Iterable[str]) -> dict[str, Row]:
-    return dict.fromkeys(names, idle())
+    return dict.fromkeys(names, without_effect())
 
 
 def _later(names: Iterable[str]) -> dict[str, Row]:
-    return dict.fromkeys(names, later())
+    return dict.fromkeys(names, unsupported())
 
 
 HONOURED_ANNOTATIONS = frozenset({"networking.istio.io/exportTo", "sidecar.istio.io/inject"})
 
 METADATA = Record(
     {
-        "name": yes(TEXT),
-        "namespace": yes(TEXT),
-        "labels": yes(TEXT_MAP),
-        "annotations": yes(Annotations(HONOURED_ANNOTATIONS, "traffic.sidecar.istio.io")),
+        "name": honoured(TEXT),
+        "namespace": honoured(TEXT),
+        "labels": honoured(TEXT_MAP),
+        "annotations": honoured(Annotations(HONOURED_ANNOTATIONS, "traffic.sidecar.istio.io")),
         **_idle(sorted(SERVER_METADATA | {"finalizers", "generateName", "ownerReferences"})),
     }
 )
 
 SERVICE_PORT = Record(
     {
-        "name": yes(TEXT),
-        "port": yes(Port(), required=True),
-        "targetPort": yes(Port(named=True)),
-        "appProtocol": yes(TEXT),
-        "protocol": yes(Choice(("TCP",), unsupported=("UDP", "SCTP"))),
-        "nodePort": idle(),
+        "name": honoured(TEXT),
+        "port": honoured(Port(), required=True),
+        "targetPort": honoured(Port(named=True)),
+        "appProtocol": honoured(TEXT),
+        "protocol": honoured(Choice(("TCP",), unsupported=("UDP", "SCTP"))),
+        "nodePort": without_effect(),
     }
 )
 
 SERVICE = Record(
     {
-        "selector": yes(TEXT_MAP),
-        "ports": yes(ListOf(SERVICE_PORT)),
-        "type": yes(
+        "selector": honoured(TEXT_MAP),
+        "ports": honoured(ListOf(SERVICE_PORT)),
+        "type": honoured(
             Choice(("ClusterIP", "NodePort", "LoadBalancer"), unsupported=("ExternalName",))
         ),
-        "sessionAffinity": yes(Choice(("None",), unsupported=("ClientIP",))),
+        "sessionAffinity": honoured(Choice(("None",), unsupported=("ClientIP",))),
         # An address of its own is not to be had on loopback, and "None" would mean a service
         # without one: admission refuses it.
-        "clusterIP": idle(),
+        "clusterIP": without_effect(),
         **_later(("externalIPs", "sessionAffinityConfig")),
         **_idle(
             (
@@ -96,24 +96,26 @@ SERVICE = Record(
 
 CONTAINER_PORT = Record(
     {
-        "containerPort": yes(Port(), required=True),
-        "name": yes(TEXT),
-        "protocol": yes(Choice(("TCP",), unsupported=("UDP", "SCTP"))),
+        "containerPort": honoured(Port(), required=True),
+        "name": honoured(TEXT),
+        "protocol": honoured(Choice(("TCP",), unsupported=("UDP", "SCTP"))),
         **_later(("hostIP", "hostPort")),
     }
 )
 
-ENV = Record({"name": yes(TEXT, required=True), "value": yes(TEXT), "valueFrom": later()})
+ENV = Record(
+    {"name": honoured(TEXT, required=True), "value": honoured(TEXT), "valueFrom": unsupported()}
+)
 
 CONTAINER = Record(
     {
-        "name": yes(TEXT, required=True),
-        "image": yes(TEXT, required=True),
-        "command": yes(TEXTS),
-        "args": yes(TEXTS),
-        "env": yes(ListOf(ENV)),
-        "ports": yes(ListOf(CONTAINER_PORT)),
-        "volumeMounts": idle(ListOf(volumes.MOUNT)),
+        "name": honoured(TEXT, required=True),
+        "image": honoured(TEXT, required=True),
+        "command": honoured(TEXTS),
+        "args": honoured(TEXTS),
+        "env": honoured(ListOf(ENV)),
+        "ports": honoured(ListOf(CONTAINER_PORT)),
+        "volumeMounts": without_effect(ListOf(volumes.MOUNT)),
         **_later(
             (
                 "envFrom",
@@ -145,10 +147,10 @@ CONTAINER = Record(
 
 POD = Record(
     {
-        "containers": yes(ListOf(CONTAINER), required=True),
+        "containers": honoured(ListOf(CONTAINER), required=True),
         # A process that ends is started again, whatever it ended with.
-        "restartPolicy": yes(Choice(("Always",), unsupported=("OnFailure", "Never"))),
-        "volumes": yes(ListOf(volumes.VOLUME)),
+        "restartPolicy": honoured(Choice(("Always",), unsupported=("OnFailure", "Never"))),
+        "volumes": honoured(ListOf(volumes.VOLUME)),
         **_later(
             (
                 "activeDeadlineSeconds",
@@ -200,16 +202,16 @@ POD = Record(
 
 SELECTOR = Record(
     {
-        "matchLabels": yes(TEXT_MAP),
-        "matchExpressions": yes(
+        "matchLabels": honoured(TEXT_MAP),
+        "matchExpressions": honoured(
             ListOf(
                 Record(
                     {
-                        "key": yes(TEXT, required=True),
-                        "operator": yes(
+                        "key": honoured(TEXT, required=True),
+                        "operator": honoured(
                             Choice(("In", "NotIn", "Exists", "DoesNotExist")), required=True
                         ),
-                        "values": yes(TEXTS),
+                        "values": honoured(TEXTS),
                     }
                 )
             )
@@ -219,20 +221,26 @@ SELECTOR = Record(
 
 DEPLOYMENT = Record(
     {
-        "replicas": yes(Integer(0)),
-        "selector": yes(SELECTOR, required=True),
-        "template": yes(
-            Record({"metadata": yes(METADATA), "spec": yes(POD, required=True)}), required=True
+        "replicas": honoured(Integer(0)),
+        "selector": honoured(SELECTOR, required=True),
+        "template": honoured(
+            Record({"metadata": honoured(METADATA), "spec": honoured(POD, required=True)}),
+            required=True,
         ),
-        "paused": later(),
+        "paused": unsupported(),
         **_idle(("minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit", "strategy")),
     }
 )
 
-NAMESPACE = Record({"finalizers": idle()})
+NAMESPACE = Record({"finalizers": without_effect()})
 
 SERVICE_ACCOUNT = _idle(("automountServiceAccountToken", "imagePullSecrets", "secrets"))
 """A ServiceAccount has no spec: these stand at the top."""
 
-TOP = {"apiVersion": yes(TEXT), "kind": yes(TEXT), "metadata": yes(METADATA), "status": idle()}
+TOP = {
+    "apiVersion": honoured(TEXT),
+    "kind": honoured(TEXT),
+    "metadata": honoured(METADATA),
+    "status": without_effect(),
+}
 """What stands at the top of every object."""

@@ -55,17 +55,17 @@ class Row:
         self.type.check(place, findings)
 
 
-def yes(kind: Type, *, required: bool = False) -> Row:
+def honoured(kind: Type, *, required: bool = False) -> Row:
     """Say that a field is honoured, if what is around it is."""
     return Row(Standing.HONOURED, kind, required=required)
 
 
-def later(kind: Type | None = None) -> Row:
+def unsupported(kind: Type | None = None) -> Row:
     """Say that a field is refused as not supported; with its type, its value is judged too."""
     return Row(Standing.UNSUPPORTED, kind or ANYTHING)
 
 
-def idle(kind: Type | None = None) -> Row:
+def without_effect(kind: Type | None = None) -> Row:
     """Say that a field is accepted and has no effect here; with its type, its value is judged."""
     return Row(Standing.IDLE, kind or ANYTHING)
 

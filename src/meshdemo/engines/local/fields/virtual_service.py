@@ -16,8 +16,8 @@ from meshdemo.engines.local.fields.types import (
     Percentage,
     Port,
     Record,
-    later,
-    yes,
+    honoured,
+    unsupported,
 )
 
 CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE", "*")
@@ -42,72 +42,76 @@ GRPC_STATUS = (
 )
 
 STRING_MATCH = Record(
-    {"exact": yes(TEXT), "prefix": yes(TEXT), "regex": yes(TEXT)},
+    {"exact": honoured(TEXT), "prefix": honoured(TEXT), "regex": honoured(TEXT)},
     one_of=(("exact", "prefix", "regex"),),
 )
 
 DESTINATION = Record(
     {
-        "host": yes(TEXT, required=True),
-        "subset": yes(TEXT),
-        "port": yes(Record({"number": yes(Port())})),
+        "host": honoured(TEXT, required=True),
+        "subset": honoured(TEXT),
+        "port": honoured(Record({"number": honoured(Port())})),
     }
 )
 
-_OPERATIONS = Record({"set": yes(TEXT_MAP), "add": yes(TEXT_MAP), "remove": yes(TEXTS)})
-HEADERS = Record({"request": yes(_OPERATIONS), "response": yes(_OPERATIONS)})
+_OPERATIONS = Record(
+    {"set": honoured(TEXT_MAP), "add": honoured(TEXT_MAP), "remove": honoured(TEXTS)}
+)
+HEADERS = Record({"request": honoured(_OPERATIONS), "response": honoured(_OPERATIONS)})
 
 WEIGHT = Integer(0)
 
 ROUTE_DESTINATION = Record(
     {
-        "destination": yes(DESTINATION, required=True),
-        "weight": yes(WEIGHT),
-        "headers": yes(HEADERS),
+        "destination": honoured(DESTINATION, required=True),
+        "weight": honoured(WEIGHT),
+        "headers": honoured(HEADERS),
     }
 )
 
 HTTP_MATCH = Record(
     {
-        "name": yes(TEXT),
-        "uri": yes(STRING_MATCH),
-        "scheme": yes(STRING_MATCH),
-        "method": yes(STRING_MATCH),
-        "authority": yes(STRING_MATCH),
-        "headers": yes(MapOf(STRING_MATCH)),
-        "withoutHeaders": yes(MapOf(STRING_MATCH)),
-        "queryParams": yes(MapOf(STRING_MATCH)),
-        "ignoreUriCase": yes(BOOLEAN),
-        "port": yes(Port(zero=True)),
-        "sourceLabels": yes(TEXT_MAP),
-        "sourceNamespace": yes(TEXT),
-        "gateways": yes(TEXTS),
-        "statPrefix": yes(TEXT),
+        "name": honoured(TEXT),
+        "uri": honoured(STRING_MATCH),
+        "scheme": honoured(STRING_MATCH),
+        "method": honoured(STRING_MATCH),
+        "authority": honoured(STRING_MATCH),
+        "headers": honoured(MapOf(STRING_MATCH)),
+        "withoutHeaders": honoured(MapOf(STRING_MATCH)),
+        "queryParams": honoured(MapOf(STRING_MATCH)),
+        "ignoreUriCase": honoured(BOOLEAN),
+        "port": honoured(Port(zero=True)),
+        "sourceLabels": honoured(TEXT_MAP),
+        "sourceNamespace": honoured(TEXT),
+        "gateways": honoured(TEXTS),
+        "statPrefix": honoured(TEXT),
     }
 )
 
-_PERCENTAGE = Record({"value": yes(Percentage())})
+_PERCENTAGE = Record({"value": honoured(Percentage())})
 
 FAULT = Record(
     {
-        "abort": yes(
+        "abort": honoured(
             Record(
                 {
-                    "percentage": yes(_PERCENTAGE),
-                    "httpStatus": yes(Integer(200, 600)),
-                    "grpcStatus": yes(Choice(GRPC_STATUS)),
-                    "http2Error": later(TEXT),  # Istio's schema knows it, its admission refuses it
+                    "percentage": honoured(_PERCENTAGE),
+                    "httpStatus": honoured(Integer(200, 600)),
+                    "grpcStatus": honoured(Choice(GRPC_STATUS)),
+                    "http2Error": unsupported(
+                        TEXT
+                    ),  # Istio's schema knows it, its admission refuses it
                 },
                 one_of=(("httpStatus", "grpcStatus", "http2Error"),),
             )
         ),
-        "delay": yes(
+        "delay": honoured(
             Record(
                 {
-                    "percentage": yes(_PERCENTAGE),
-                    "percent": yes(Integer()),
-                    "fixedDelay": yes(Duration()),
-                    "exponentialDelay": later(Duration()),  # as http2Error
+                    "percentage": honoured(_PERCENTAGE),
+                    "percent": honoured(Integer()),
+                    "fixedDelay": honoured(Duration()),
+                    "exponentialDelay": unsupported(Duration()),  # as http2Error
                 },
                 one_of=(("fixedDelay", "exponentialDelay"),),
             )
@@ -117,125 +121,128 @@ FAULT = Record(
 
 REDIRECT = Record(
     {
-        "uri": yes(TEXT),
-        "prefixRewrite": yes(TEXT),
-        "authority": yes(TEXT),
-        "scheme": yes(TEXT),
-        "port": yes(Port(zero=True)),
-        "derivePort": yes(Choice(("FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT"))),
-        "redirectCode": yes(Integer(0)),
+        "uri": honoured(TEXT),
+        "prefixRewrite": honoured(TEXT),
+        "authority": honoured(TEXT),
+        "scheme": honoured(TEXT),
+        "port": honoured(Port(zero=True)),
+        "derivePort": honoured(Choice(("FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT"))),
+        "redirectCode": honoured(Integer(0)),
     },
     one_of=(("port", "derivePort"),),
 )
 
 REWRITE = Record(
     {
-        "uri": yes(TEXT),
-        "authority": yes(TEXT),
-        "uriRegexRewrite": yes(Record({"match": yes(TEXT), "rewrite": yes(TEXT)})),
+        "uri": honoured(TEXT),
+        "authority": honoured(TEXT),
+        "uriRegexRewrite": honoured(Record({"match": honoured(TEXT), "rewrite": honoured(TEXT)})),
     }
 )
 
 RETRIES = Record(
     {
-        "attempts": yes(Integer(0)),
-        "perTryTimeout": yes(Duration()),
-        "retryOn": yes(TEXT),
-        "retryRemoteLocalities": yes(BOOLEAN),
-        "retryIgnorePreviousHosts": yes(BOOLEAN),
-        "backoff": yes(Duration()),
+        "attempts": honoured(Integer(0)),
+        "perTryTimeout": honoured(Duration()),
+        "retryOn": honoured(TEXT),
+        "retryRemoteLocalities": honoured(BOOLEAN),
+        "retryIgnorePreviousHosts": honoured(BOOLEAN),
+        "backoff": honoured(Duration()),
     }
 )
 
 CORS = Record(
     {
-        "allowOrigin": yes(TEXTS),
-        "allowOrigins": yes(ListOf(STRING_MATCH)),
-        "allowMethods": yes(ListOf(Choice(CORS_METHODS))),
-        "allowHeaders": yes(TEXTS),
-        "exposeHeaders": yes(TEXTS),
-        "maxAge": yes(Duration()),
-        "allowCredentials": yes(BOOLEAN),
-        "unmatchedPreflights": yes(Choice(("UNSPECIFIED", "FORWARD", "IGNORE"))),
+        "allowOrigin": honoured(TEXTS),
+        "allowOrigins": honoured(ListOf(STRING_MATCH)),
+        "allowMethods": honoured(ListOf(Choice(CORS_METHODS))),
+        "allowHeaders": honoured(TEXTS),
+        "exposeHeaders": honoured(TEXTS),
+        "maxAge": honoured(Duration()),
+        "allowCredentials": honoured(BOOLEAN),
+        "unmatchedPreflights": honoured(Choice(("UNSPECIFIED", "FORWARD", "IGNORE"))),
     }
 )
 
-_MIRROR_PERCENT = Record({"value": yes(Percentage(least=0))})
+_MIRROR_PERCENT = Record({"value": honoured(Percentage(least=0))})
 
 MIRRORS = ListOf(
     Record(
         {
-            "destination": yes(DESTINATION, required=True),
-            "percentage": yes(_MIRROR_PERCENT),
+            "destination": honoured(DESTINATION, required=True),
+            "percentage": honoured(_MIRROR_PERCENT),
         }
     )
 )
 
 DIRECT_RESPONSE = Record(
     {
-        "status": yes(Integer(200, 600), required=True),
-        "body": yes(
-            Record({"string": yes(TEXT), "bytes": yes(Base64())}, one_of=(("string", "bytes"),))
+        "status": honoured(Integer(200, 600), required=True),
+        "body": honoured(
+            Record(
+                {"string": honoured(TEXT), "bytes": honoured(Base64())},
+                one_of=(("string", "bytes"),),
+            )
         ),
     }
 )
 
 HTTP_ROUTE = Record(
     {
-        "name": yes(TEXT),
-        "match": yes(ListOf(HTTP_MATCH)),
-        "route": yes(ListOf(ROUTE_DESTINATION)),
-        "redirect": yes(REDIRECT),
-        "rewrite": yes(REWRITE),
-        "headers": yes(HEADERS),
-        "timeout": yes(Duration()),
-        "fault": yes(FAULT),
-        "retries": later(RETRIES),
-        "mirror": later(DESTINATION),
-        "mirrors": later(MIRRORS),
-        "mirrorPercentage": later(_MIRROR_PERCENT),
-        "mirrorPercent": later(Integer(0, 100)),
-        "mirror_percent": later(Integer(0, 100)),
-        "corsPolicy": later(CORS),
-        "directResponse": later(DIRECT_RESPONSE),
-        "delegate": later(Record({"name": yes(TEXT), "namespace": yes(TEXT)})),
+        "name": honoured(TEXT),
+        "match": honoured(ListOf(HTTP_MATCH)),
+        "route": honoured(ListOf(ROUTE_DESTINATION)),
+        "redirect": honoured(REDIRECT),
+        "rewrite": honoured(REWRITE),
+        "headers": honoured(HEADERS),
+        "timeout": honoured(Duration()),
+        "fault": honoured(FAULT),
+        "retries": unsupported(RETRIES),
+        "mirror": unsupported(DESTINATION),
+        "mirrors": unsupported(MIRRORS),
+        "mirrorPercentage": unsupported(_MIRROR_PERCENT),
+        "mirrorPercent": unsupported(Integer(0, 100)),
+        "mirror_percent": unsupported(Integer(0, 100)),
+        "corsPolicy": unsupported(CORS),
+        "directResponse": unsupported(DIRECT_RESPONSE),
+        "delegate": unsupported(Record({"name": honoured(TEXT), "namespace": honoured(TEXT)})),
     }
 )
 
 _L4_MATCH = {
-    "destinationSubnets": yes(TEXTS),
-    "port": yes(Port(zero=True)),
-    "sourceLabels": yes(TEXT_MAP),
-    "sourceNamespace": yes(TEXT),
-    "gateways": yes(TEXTS),
+    "destinationSubnets": honoured(TEXTS),
+    "port": honoured(Port(zero=True)),
+    "sourceLabels": honoured(TEXT_MAP),
+    "sourceNamespace": honoured(TEXT),
+    "gateways": honoured(TEXTS),
 }
 _L4_ROUTE = ListOf(
-    Record({"destination": yes(DESTINATION, required=True), "weight": yes(WEIGHT)}),
+    Record({"destination": honoured(DESTINATION, required=True), "weight": honoured(WEIGHT)}),
 )
 
 TCP_ROUTE = Record(
     {
-        "match": yes(ListOf(Record({**_L4_MATCH, "sourceSubnet": yes(TEXT)}))),
-        "route": yes(_L4_ROUTE),
+        "match": honoured(ListOf(Record({**_L4_MATCH, "sourceSubnet": honoured(TEXT)}))),
+        "route": honoured(_L4_ROUTE),
     }
 )
 
 TLS_ROUTE = Record(
     {
-        "match": yes(
-            ListOf(Record({**_L4_MATCH, "sniHosts": yes(TEXTS, required=True)})), required=True
+        "match": honoured(
+            ListOf(Record({**_L4_MATCH, "sniHosts": honoured(TEXTS, required=True)})), required=True
         ),
-        "route": yes(_L4_ROUTE),
+        "route": honoured(_L4_ROUTE),
     }
 )
 
 VIRTUAL_SERVICE_SPEC = Record(
     {
-        "hosts": yes(TEXTS),
-        "gateways": yes(TEXTS),
-        "exportTo": yes(TEXTS),
-        "http": yes(ListOf(HTTP_ROUTE)),
-        "tcp": later(ListOf(TCP_ROUTE)),
-        "tls": later(ListOf(TLS_ROUTE)),
+        "hosts": honoured(TEXTS),
+        "gateways": honoured(TEXTS),
+        "exportTo": honoured(TEXTS),
+        "http": honoured(ListOf(HTTP_ROUTE)),
+        "tcp": unsupported(ListOf(TCP_ROUTE)),
+        "tls": unsupported(ListOf(TLS_ROUTE)),
     }
 )

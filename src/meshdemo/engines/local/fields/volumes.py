@@ -6,17 +6,24 @@ a volume that would hold something is refused.
 
 from __future__ import annotations
 
-from meshdemo.engines.local.fields.types import BOOLEAN, TEXT, Record, idle, later, yes
+from meshdemo.engines.local.fields.types import (
+    BOOLEAN,
+    TEXT,
+    Record,
+    honoured,
+    unsupported,
+    without_effect,
+)
 
 MOUNT = Record(
     {
-        "name": yes(TEXT, required=True),
-        "mountPath": yes(TEXT, required=True),
-        "readOnly": yes(BOOLEAN),
-        "subPath": yes(TEXT),
-        "subPathExpr": yes(TEXT),
-        "mountPropagation": idle(),
-        "recursiveReadOnly": idle(),
+        "name": honoured(TEXT, required=True),
+        "mountPath": honoured(TEXT, required=True),
+        "readOnly": honoured(BOOLEAN),
+        "subPath": honoured(TEXT),
+        "subPathExpr": honoured(TEXT),
+        "mountPropagation": without_effect(),
+        "recursiveReadOnly": without_effect(),
     }
 )
 
@@ -55,9 +62,11 @@ WITH_CONTENT = (
 
 VOLUME = Record(
     {
-        "name": yes(TEXT, required=True),
-        "emptyDir": idle(Record({"medium": yes(TEXT), "sizeLimit": idle()})),
-        **dict.fromkeys(WITH_CONTENT, later()),
+        "name": honoured(TEXT, required=True),
+        "emptyDir": without_effect(
+            Record({"medium": honoured(TEXT), "sizeLimit": without_effect()})
+        ),
+        **dict.fromkeys(WITH_CONTENT, unsupported()),
     },
     one_of=(("emptyDir", *WITH_CONTENT),),
 )

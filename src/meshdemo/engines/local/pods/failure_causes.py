@@ -6,7 +6,7 @@ import errno
 import re
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local import limits
+from meshdemo.engines.local import inotify
 from meshdemo.engines.local.pods.layout import KUBE_PROXY
 from meshdemo.engines.results import LAST_LINES
 from meshdemo.errors import advice
@@ -65,7 +65,7 @@ def hint_of_envoy(cause: str, log: Path) -> str:
     if NO_PROCESS in cause:
         return MORE_PROCESSES
     more = f"All that it wrote is in {log}"
-    return f"{limits.advice(limits.PER_ENVOY)}. {more}" if "inotify" in cause else more
+    return f"{inotify.advice(inotify.PER_ENVOY)}. {more}" if "inotify" in cause else more
 
 
 def hint_of_container(cause: str) -> str:

@@ -25,7 +25,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.translate import clusters, listeners, virtual_hosts
+from meshdemo.engines.local.translate import clusters, listeners, route_configuration
 from meshdemo.rules.client_view import Client, ClientView
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def sidecar(mesh: Mesh, pod: PlannedPod, folder: str) -> Config:
             own.append(listeners.inbound(port, known.protocol, known.number))
             upstreams.clusters.append(clusters.of_own_port(port, known.protocol))
     outbound = [listeners.outbound(pod.outbound, folder)] if pod.outbound else []
-    return _config(upstreams, [*outbound, *own], virtual_hosts.of_client(view))
+    return _config(upstreams, [*outbound, *own], route_configuration.of_client(view))
 
 
 def kube_proxy(mesh: Mesh, port: int, folder: str, namespace: str = "default") -> Config:
@@ -71,7 +71,7 @@ def kube_proxy(mesh: Mesh, port: int, folder: str, namespace: str = "default") -
     services = mesh.rules.services
     upstreams = clusters.Upstreams(mesh.pods)
     clusters.of_kube_proxy(services, upstreams)
-    found = virtual_hosts.of_kube_proxy(services, namespace)
+    found = route_configuration.of_kube_proxy(services, namespace)
     return _config(upstreams, [listeners.kube_proxy(port, folder)], found)
 
 
@@ -79,5 +79,5 @@ def _config(upstreams: clusters.Upstreams, own: Iterable[Json], found: list[Json
     return Config(
         listeners=(*own, *upstreams.listeners),
         clusters=tuple(upstreams.clusters),
-        routes=(virtual_hosts.route_configuration(found),),
+        routes=(route_configuration.route_configuration(found),),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.translate import actions, faults, headers, names
+from meshdemo.engines.local.translate import faults, headers, names, route_actions
 from meshdemo.engines.local.translate.matches import EVERYTHING, route_match
 from meshdemo.engines.local.translate.resources import origin
 from meshdemo.rules.destinations import default_target, target_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def default_route(dialled: VirtualHost, view: ClientView) -> Json:
     """Make the route of a service that no rule governs."""
     cluster = _cluster(default_target(dialled, view))
-    return {"name": "default", "match": EVERYTHING, "route": actions.send(cluster)}
+    return {"name": "default", "match": EVERYTHING, "route": route_actions.send(cluster)}
 
 
 def routes_of(dialled: VirtualHost, view: ClientView) -> list[Json]:
@@ -46,14 +46,14 @@ def _route(
     if prefix := (match or {}).get("statPrefix"):
         route["stat_prefix"] = prefix
     if "redirect" in http:
-        route["redirect"] = actions.redirect(http["redirect"], dialled.port)
+        route["redirect"] = route_actions.redirect(http["redirect"], dialled.port)
         route.update(headers.operations(http.get("headers")))
     else:
 
         def cluster(destination: Json) -> str:
             return _cluster(target_of(destination, rule, dialled, view))
 
-        forwarding = actions.forward(http, cluster)
+        forwarding = route_actions.forward(http, cluster)
         route["route"] = forwarding.action
         route.update(forwarding.operations)
     if filters := _filters(http):

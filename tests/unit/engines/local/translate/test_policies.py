@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from meshdemo.rules import traffic_policies
-from meshdemo.rules.destination_rules import Rule
+from meshdemo.rules.destination_rules import DestinationRule
 
 POOL = {"tcp": {"maxConnections": 1}}
 ROUND_ROBIN = {"simple": "ROUND_ROBIN"}
@@ -15,8 +15,8 @@ RANDOM = {"simple": "RANDOM"}
 PASSTHROUGH = {"simple": "PASSTHROUGH"}
 
 
-def _rule(policy: dict[str, Any] | None) -> Rule:
-    return Rule("app", "default", "app", (), policy, None, frozenset())
+def _rule(policy: dict[str, Any] | None) -> DestinationRule:
+    return DestinationRule("app", "default", "app", (), policy, None, frozenset())
 
 
 def _on_port_80(**settings: object) -> dict[str, Any]:

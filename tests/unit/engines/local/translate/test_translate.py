@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from meshdemo.engines.local import translate
 from meshdemo.engines.local.model import Mesh, PlannedPod
-from meshdemo.engines.local.translate import actions, resources
+from meshdemo.engines.local.translate import resources, route_actions
 from meshdemo.objects.model import Object
 
 NAMESPACES = st.sampled_from(["default", "shop"])
@@ -110,4 +110,4 @@ def test_envoy_reads_durations_in_seconds(written: str, read: str) -> None:
 def test_a_redirect_names_the_port_unless_it_goes_without_saying(
     wanted: dict[str, Any], port: int, expected: int | None
 ) -> None:
-    assert actions.redirect(wanted, port).get("port_redirect") == expected
+    assert route_actions.redirect(wanted, port).get("port_redirect") == expected

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from meshdemo.objects.documents import field_name
 from meshdemo.rules.hosts import full_name
+from meshdemo.rules.virtual_services import OTHER_ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +31,7 @@ _NAMES_ONLY = ("name", "statPrefix")
 """Fields of a match or a rule that only name it, in logs and statistics."""
 
 
-def summary(rule: Object) -> tuple[str, ...]:
+def in_words(rule: Object) -> tuple[str, ...]:
     """Say in a few words each what a DestinationRule or a VirtualService does."""
     words = _destination_rule if rule.kind == "DestinationRule" else _virtual_service
     return tuple(words(rule))
@@ -109,9 +110,7 @@ def _answer(http: Mapping[str, Any], rule: Object) -> str:
     names = [_destination(route, rule) for route in routes]
     if len(routes) > 1:
         names = [f"{n} {r.get('weight') or 0}" for n, r in zip(names, routes, strict=True)]
-    others = _settings(
-        {n: http[n] for n in ("redirect", "directResponse", "delegate") if n in http}
-    )
+    others = _settings({n: http[n] for n in OTHER_ACTIONS if n in http})
     return ", ".join([*names, *others])
 
 
@@ -136,7 +135,7 @@ def _extras(http: Mapping[str, Any]) -> Iterator[str]:
         if what := fault.get(name):
             yield _fault(name, what)
     yield from _header_changes(http)
-    told = ("match", "route", "redirect", "directResponse", "delegate")
+    told = ("match", "route", *OTHER_ACTIONS)
     yield from _settings(http, (*told, "timeout", "fault", "headers", *_NAMES_ONLY))
 
 

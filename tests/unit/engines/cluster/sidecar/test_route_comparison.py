@@ -13,7 +13,7 @@ import pytest
 from tests import objects
 
 from meshdemo.engines.cluster.api.remote_exec import Target
-from meshdemo.engines.cluster.sidecar import route_fields
+from meshdemo.engines.cluster.sidecar import route_comparison
 from meshdemo.engines.cluster.sidecar.config_dump import Dump
 from meshdemo.engines.cluster.sidecar.readiness import SidecarReadiness
 from meshdemo.errors import EnvironmentFailed, TimedOut
@@ -160,7 +160,9 @@ def test_older_releases_spell_the_same_match_in_another_way() -> None:
         "route": {"timeout": "0s"},
     }
     assert (
-        route_fields.differing(route_fields.wanted({}, match, "shop"), route_fields.found(route))
+        route_comparison.differing(
+            route_comparison.wanted({}, match, "shop"), route_comparison.found(route)
+        )
         == []
     )
 

@@ -11,7 +11,7 @@ from tests.objects import made
 
 from meshdemo.engines.local import fields
 from meshdemo.engines.local.fields import types
-from meshdemo.rules.summary import summary
+from meshdemo.rules.rule_words import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ http:
 
 
 def words(kind: str, spec: Any) -> str:
-    return "; ".join(summary(made(kind, namespace="default", **spec)))
+    return "; ".join(in_words(made(kind, namespace="default", **spec)))
 
 
 def test_a_canary_for_one_user_with_faults() -> None:

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.admission import names, regex
-from meshdemo.engines.local.admission.http_match import match_problems, regex_problems
+from meshdemo.engines.local.admission.http_rule_match import match_problems, regex_problems
 from meshdemo.engines.local.admission.references import (
     authority_problems,
     destination_problems,

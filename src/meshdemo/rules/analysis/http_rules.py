@@ -20,7 +20,7 @@ UNREACHABLE = "IST0130"
 INEFFECTIVE = "IST0131"
 
 
-def rule_warnings(rules: Place) -> Iterator[Problem]:
+def http_rule_warnings(rules: Place) -> Iterator[Problem]:
     """Look at the rules in their order, of which the first that matches takes the request."""
     catch_all: str = ""
     seen: list[_Seen] = []
