@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -220,7 +221,11 @@ def test_http_rules_for_a_port_that_takes_none_are_warned_of_and_not_waited_for(
     engine.wait_ready(rules, 10)
     assert [each.subject for each in warnings] == [rules[-1].title]
     assert "only 80 (TCP)" in warnings[0].message
-    assert set(answers()) == VERSIONS
+    began = time.monotonic()
+    # Whether an app listens that need not speak HTTP no engine can see.
+    while "connection reset" in (found := answers()) and time.monotonic() - began < 60:
+        pass
+    assert set(found) == VERSIONS
 
 
 def test_input_with_any_mistake_is_refused_whole_and_changes_nothing(

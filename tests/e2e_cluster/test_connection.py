@@ -32,8 +32,8 @@ REQUESTS = 322
 LOOP = f"ask+{REQUESTS // 2}+".encode()
 CUT_AFTER = 5000
 """Bytes of the answer: about a third of it."""
-GRACE = 6.0
-"""Seconds for a command's start and end, on a busy machine, beside what --timeout allows."""
+STRAY = 4.0
+"""Seconds for what is under way when the time of --timeout is over, as a chunk that is late."""
 SOON = 10.0
 """Seconds in which a server that is not there must be reported, by a command that has started."""
 
@@ -133,10 +133,17 @@ def kubeconfig(
 
 
 def timed(cluster: Cluster, *argv: str) -> tuple[Any, float]:
-    """Run a command, and say how long it took."""
+    """Run a command, and say how long it took beside its start and end.
+
+    These take what four commands take that do nothing, one after the other, on this machine now.
+    """
     began = time.monotonic()
     ended = cluster.sh(shlex.join(["meshdemo", *argv, "--context", cluster.context]))
-    return ended, time.monotonic() - began
+    took = time.monotonic() - began
+    began = time.monotonic()
+    for _ in range(4):
+        cluster.sh("meshdemo version")
+    return ended, took - (time.monotonic() - began)
 
 
 def verify(cluster: Cluster, namespace: str, folder: Path, front: Front, code: int) -> Any:
@@ -206,7 +213,7 @@ def test_the_timeout_holds_where_each_part_of_an_answer_is_late(
         ended, seconds = timed(cluster, *argv, *way, "-n", namespace, "--timeout", "5s")
     assert ended.code == (3 if argv[0] in ("status", "doctor") else 4), ended.err
     assert "was not done within the 5 s of this step" in ended.err
-    assert seconds < 5 + GRACE
+    assert seconds < 5 + STRAY
 
 
 def test_the_timeout_holds_where_credentials_never_come(cluster: Cluster, tmp_path: Path) -> None:
@@ -221,7 +228,7 @@ def test_the_timeout_holds_where_credentials_never_come(cluster: Cluster, tmp_pa
     assert ended.code == 4, ended.err
     assert "credentials of user somebody come from the command sleep 987654" in ended.err
     assert "it did not end within 2 s" in ended.err
-    assert seconds < 2 + GRACE
+    assert seconds < 2 + STRAY
     assert "987654" not in cluster.sh("ps -eo args").out
 
 
@@ -236,4 +243,4 @@ def test_half_a_connection_is_not_taken_for_an_istiod_that_is_ill(
     assert ended.code == 4, ended.err
     assert "istiod" not in ended.err
     assert "did not show in time what it has" in ended.err
-    assert seconds < 25 + GRACE
+    assert seconds < 25 + STRAY
