@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from meshdemo.verdict.traffic import Request
 
+ANY_VALUE = "*"
+"""As a regex this is none: Istio takes it for "whatever it is, if it is there"."""
 EXPECT_HINT = "say what to expect, as in --expect v2=100%"
 
 _SET_BY_OTHERS = frozenset(
@@ -146,7 +148,7 @@ def _holds(condition: Mapping[str, str] | None, value: str | None) -> bool:
 
 
 def _is_presence(condition: Mapping[str, str] | None) -> bool:
-    return not condition or condition.get("regex") == "*"
+    return not condition or condition.get("regex") == ANY_VALUE
 
 
 def _matches(regex: str, value: str) -> bool:

@@ -16,6 +16,7 @@ from meshdemo.engines.local.admission.references import (
     header_problems,
     weight_problems,
 )
+from meshdemo.engines.local.fields.virtual_service import LARGEST_BODY
 from meshdemo.objects import durations
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ RETRY_ON = frozenset(
     ]
 )
 KNOWN_STATUSES = frozenset(str(int(status)) for status in HTTPStatus)
-LARGEST_BODY = 1024 * 1024
 REDIRECT_STATUSES = range(300, 400)
 ENVOY_REDIRECT_CODES = (301, 302, 303, 307, 308)
 """Another one that Istio takes makes each sidecar reject all of its routes."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.admission import names, regex
 from meshdemo.engines.local.admission.references import gateway_problems, label_problems
+from meshdemo.rules.http_matches import ANY_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 PSEUDO_HEADERS = frozenset({":method", ":scheme", ":authority", ":path", ":status"})
 CLAIM = "@request.auth.claims"
-ANY_VALUE = "*"
-"""As the regex of a header that must be absent: any value (it is not RE2 syntax)."""
 
 
 def match_problems(match: Place, *, in_mesh: bool) -> Iterator[Problem]:

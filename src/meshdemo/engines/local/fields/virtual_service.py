@@ -20,6 +20,8 @@ from meshdemo.engines.local.fields.types import (
     unsupported,
 )
 
+LARGEST_BODY = 1024 * 1024
+"""Bytes of a direct response, as istiod allows."""
 CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE", "*")
 GRPC_STATUS = (
     "OK",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from meshdemo.rules.http_matches import ANY_VALUE
+
 if TYPE_CHECKING:
     from meshdemo.engines.local.translate.resources import Json
 
 EVERYTHING: Json = {"prefix": "/"}
-
-ANY_VALUE = "*"
-"""As a regex this is none: Istio takes it for "whatever it is, if it is there"."""
 
 
 def route_match(match: Json | None) -> Json:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from meshdemo.engines.local.fields.virtual_service import LARGEST_BODY
 from meshdemo.engines.local.translate import error_replies, names, tcp_passthrough
 from meshdemo.engines.local.translate.resources import typed
 from meshdemo.engines.local.translate.routes import default_route, routes_of
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from meshdemo.rules.client_view import ClientView
     from meshdemo.rules.services import Service
     from meshdemo.rules.virtual_hosts import VirtualHost
-
-LARGEST_BODY = 1024 * 1024
-"""Bytes of a direct response, as istiod allows."""
 
 
 def route_configuration(found: list[Json]) -> Json:
