@@ -17,7 +17,6 @@ from meshdemo.engines.test_client import find_client, no_client
 from meshdemo.errors import BrokenOff, EnvironmentFailed
 from meshdemo.objects.containers import ISTIO_PROXY
 from meshdemo.rules.client_view import Client
-from meshdemo.rules.sending import sending
 from meshdemo.system import files, shell
 
 if TYPE_CHECKING:
@@ -55,6 +54,7 @@ class Caller:
     def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
         """Send a request ``count`` times, within ``timeout`` seconds."""
         from meshdemo.engines.local import requests  # noqa: PLC0415 - only who sends pays for it
+        from meshdemo.rules.sending import sending  # noqa: PLC0415 - the same
 
         pod = self.pod
         if not ports.is_listening(urlsplit(self.url).port or 0):
