@@ -1,4 +1,7 @@
-"""Clusters and their endpoints."""
+"""Clusters and their endpoints.
+
+Source: ``buildOutboundClusters`` and ``applyTrafficPolicy`` in istiod's networking/core.
+"""
 
 from __future__ import annotations
 

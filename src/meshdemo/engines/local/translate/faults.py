@@ -1,4 +1,7 @@
-"""Faults that a rule injects, as the configuration of Envoy's fault filter."""
+"""Faults that a rule injects, as the configuration of Envoy's fault filter.
+
+Source: ``TranslateFault`` in istiod's core/route/route.go.
+"""
 
 from __future__ import annotations
 

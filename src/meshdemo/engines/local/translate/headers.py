@@ -1,4 +1,7 @@
-"""What a rule does to headers, as Envoy's header operations."""
+"""What a rule does to headers, as Envoy's header operations.
+
+Source: ``TranslateHeadersOperations`` in istiod's core/route/route.go.
+"""
 
 from __future__ import annotations
 

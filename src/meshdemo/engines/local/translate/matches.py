@@ -1,4 +1,7 @@
-"""What an http rule matches, as Envoy's route match."""
+"""What an HTTP rule matches, as Envoy's route match.
+
+Source: ``TranslateRouteMatch`` in istiod's core/route/route.go.
+"""
 
 from __future__ import annotations
 

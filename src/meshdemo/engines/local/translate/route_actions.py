@@ -1,4 +1,7 @@
-"""What an http rule does with the requests that it matches, as Envoy's route actions."""
+"""What an HTTP rule does with the requests that it matches, as Envoy's route actions.
+
+Source: ``applyHTTPRouteDestination`` and ``ApplyRedirect`` in istiod's core/route/route.go.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The HTTP rules of a VirtualService, as Envoy's routes for one port and one host."""
+"""The HTTP rules of a VirtualService, as Envoy's routes for one port and one host.
+
+Source: ``BuildHTTPRoutesForVirtualService`` in istiod's core/route/route.go.
+"""
 
 from __future__ import annotations
 
