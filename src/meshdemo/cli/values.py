@@ -20,8 +20,6 @@ LONGEST_TIMEOUT = 168 * 3600.0
 """In seconds: more than anybody waits, and less than what a system call can be told to wait."""
 LONGEST_NAMESPACE = 63
 _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
-_TIMEOUT_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_TIMEOUT_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h)")
 
 
 def namespace(name: str | None) -> str | None:
@@ -34,14 +32,16 @@ def namespace(name: str | None) -> str | None:
 
 def seconds(text: str, option: str) -> float:
     """Read a duration as kubectl does: ``90s``, ``5m``, ``1m30s``; a bare number is seconds."""
-    try:
-        value = float(text) if re.fullmatch(r"[\d.]+", text) else _sum_of_parts(text)
-    except ValueError:
+    from meshdemo.objects import durations
+
+    is_number = re.fullmatch(r"\d+\.?\d*|\.\d+", text, re.ASCII)
+    value = float(text) if is_number else durations.seconds(text)
+    if value is None or value < 0:
         hint = "Write it as 90s, 5m, 1m30s or as a number of seconds."
-        raise UsageError(f"{option}: {text!r} is not a valid duration", hint=hint) from None
+        raise UsageError(f"{option}: {text!r} is not a valid duration", hint=hint)
     if value > LONGEST_TIMEOUT:
         raise UsageError(f"{option}: that is too long", hint="As in 5m; 168h, a week, at most.")
-    return value
+    return float(value)
 
 
 def limit(text: str, option: str) -> float:
@@ -95,10 +95,3 @@ def _header(text: str) -> tuple[str, str]:
     if not colon:
         raise UsageError(f"--header: {text!r} is not a valid header", hint="As in 'x-user: anna'")
     return name.strip(" \t"), value.strip(" \t")
-
-
-def _sum_of_parts(text: str) -> float:
-    parts = _TIMEOUT_PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(text)
-    return sum(float(number) * _TIMEOUT_UNITS[unit] for number, unit in parts)
