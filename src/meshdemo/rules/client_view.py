@@ -94,7 +94,12 @@ class ClientView:
         return {host: rule for host, rule in found.items() if rule}
 
     def destination_rule(self, host: str) -> DestinationRule | None:
-        """Give the one that it follows towards a host, made of all that Istio merges."""
+        """Give the one that it follows towards a host, made of all that Istio merges.
+
+        Without a sidecar it follows none.
+        """
+        if not self.client.injected:
+            return None
         client, known = self.client, self.mesh.destination_rules
         return destination_rules.choose(known, host, client.namespace, client.labels)
 

@@ -42,13 +42,6 @@ def full_name(host: str, namespace: str) -> str:
     return resolve(host, namespace).lower()
 
 
-def fit(pattern: str, host: str) -> int:
-    """Say how closely a rule's host fits: exactly, by the longest wildcard, 0 for not at all."""
-    if pattern == host:
-        return 2 * len(host)
-    return len(pattern) if pattern.startswith("*") and host.endswith(pattern[1:]) else 0
-
-
 def dialled(name: str, namespace: str) -> str:
     """Complete the name in a request as DNS does in a pod: ``app.shop`` is app of shop."""
     short = name.lower().rstrip(".").removesuffix(f".{DOMAIN}").removesuffix(".svc")

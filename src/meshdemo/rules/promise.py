@@ -47,7 +47,7 @@ def promised(
 ) -> Expectation:
     """Say which share of the answers each version has; InputError if that is no split."""
     shares: Shares = {}
-    for weight, part in RequestPath(ClientView.of(objects, client), pods).parts(request):
+    for weight, part in RequestPath.of(objects, pods, request, client).parts():
         for version, share in part.items():
             shares[version] = shares.get(version, Fraction(0)) + weight * share
     return Expectation.of(shares)
@@ -61,28 +61,20 @@ def followed(
     known = tuple({item.key: item for item in (*asked, *existing)}.values())
     view = ClientView.of(known, client)
     deciding = {host.rule.key for host in virtual_hosts.of_client(view) if host.rule}
-    return tuple(rule for rule in asked if _is_followed(rule, known, view, deciding))
-
-
-def _is_followed(
-    rule: Object, known: Sequence[Object], view: ClientView, deciding: set[tuple[str, str]]
-) -> bool:
-    if rule.kind == "DestinationRule":
-        host = hosts.resolve(str(rule.spec.get("host", "")), rule.namespace)
-        chosen = view.destination_rule(host)
-        return chosen is not None and chosen.has(rule)
-    if (rule.namespace, rule.name) in deciding:
-        return True
     # Rules for TCP and TLS have no virtual host.
-    others = rule.spec.get("tcp") or rule.spec.get("tls")
-    seen = virtual_services.is_for_mesh(rule) and virtual_services.is_seen(
-        rule, view.client.namespace
-    )
-    return (
-        bool(others)
-        and seen
-        and not virtual_services.overruling(rule, known, view.client.namespace)
-    )
+    others = {rule.key for rule in view.virtual_services if rule.has_other_rules}
+
+    def is_followed(rule: Object) -> bool:
+        if rule.kind == "DestinationRule":
+            host = hosts.resolve(str(rule.spec.get("host", "")), rule.namespace)
+            chosen = view.destination_rule(host)
+            return chosen is not None and chosen.has(rule)
+        key = (rule.namespace, rule.name)
+        if key in deciding or key not in others:
+            return key in deciding
+        return not virtual_services.overruling(rule, known, client.namespace)
+
+    return tuple(filter(is_followed, asked))
 
 
 @dataclass(frozen=True)
@@ -91,42 +83,56 @@ class RequestPath:
 
     view: ClientView
     pods: Pods
+    request: Request
     reached: list[tuple[Service, DestinationRule | None, str]] = field(default_factory=list)
-    """The services that a request was followed to, with DestinationRule and name of the subset."""
+    """The services that the request was followed to, with DestinationRule and name of the subset.
+
+    ``parts`` fills it, also where it raises.
+    """
+
+    @classmethod
+    def of(
+        cls, objects: Sequence[Object], pods: Pods, request: Request, client: Client
+    ) -> RequestPath:
+        """Follow a request from a client among these objects."""
+        return cls(ClientView.of(objects, client), pods, request)
 
     @cached_property
-    def hosts(self) -> list[VirtualHost]:
-        """Whatever the client can dial."""
+    def call(self) -> Call:
+        """The request in the terms of conditions. Raises InputError."""
+        client = self.view.client
+        return Call.of(self.request, client.namespace, client.labels)
+
+    @cached_property
+    def dialled(self) -> VirtualHost | None:
+        """What the client calls; None if nothing is known by that name. Raises InputError."""
         view = self.view
         if view.client.injected:
-            return virtual_hosts.of_client(view)
-        return virtual_hosts.of_kube_proxy(view.mesh.services, view.client.namespace)
+            known = virtual_hosts.of_client(view)
+        else:
+            known = virtual_hosts.of_kube_proxy(view.mesh.services, view.client.namespace)
+        return virtual_hosts.search(known, self.call.host, self.call.port)
 
-    def call(self, request: Request) -> Call:
-        """Take a request apart. Raises InputError."""
-        return Call.of(request, self.view.client.namespace, self.view.client.labels)
-
-    def parts(self, request: Request) -> Parts:
-        """Follow a request to its destinations. Raises InputError where no version answers."""
-        call = self.call(request)
-        dialled = virtual_hosts.search(self.hosts, call.host, call.port)
+    def parts(self) -> Parts:
+        """Follow the request to its destinations. Raises InputError where no version answers."""
+        call, dialled = self.call, self.dialled
         if dialled is None and not self.view.client.injected:
             raise undecided(f"no Service is called {call.host}")
         if dialled is None:
             raise undecided(f"neither a Service nor a rule is for {call.host}")
-        if not dialled.port and dialled.service:
+        if dialled.service and not dialled.port:
             raise undecided(f"{dialled.service.title} has no port {call.port}")
         if dialled.rule:
-            return self._by_rule(dialled.rule, dialled, call)
+            return self._by_rule(dialled.rule, dialled)
         if dialled.service and dialled.chooses_by_connection:
             return _whole(self._by_connection(dialled.service, dialled))
         return _whole(self._at(default_target(dialled, self.view), dialled, dialled.host))
 
-    def _by_rule(self, rule: VirtualService, dialled: VirtualHost, call: Call) -> Parts:
+    def _by_rule(self, rule: VirtualService, dialled: VirtualHost) -> Parts:
         """Follow the first of a VirtualService's HTTP rules that takes the request."""
         client = self.view.client
         known = rule.http_rules(dialled.port, client.namespace, client.labels)
-        http = next((http for http, match in known if takes(match, call)), None)
+        http = next((http for http, match in known if takes(match, self.call)), None)
         if http is None:
             raise undecided(f"no rule of {rule.title} matches it, so it gets 404")
         if reason := _other_answer(http):
@@ -142,38 +148,39 @@ class RequestPath:
     def _by_connection(self, service: Service, dialled: VirtualHost) -> Shares:
         """Share where no HTTP is seen: each connection goes to any pod, by no HTTP rule."""
         if dialled.passes_on:
-            return self._shares(service, {}, service.title)
-        governing = [
-            rule
+            return self._any_pod(service)
+        if any(
+            rule.has_other_rules
+            and any(hosts.overlap(host.lower(), service.host) for host in rule.hosts)
             for rule in self.view.virtual_services
-            if rule.has_other_rules
-            and any(hosts.fit(host.lower(), service.host) for host in rule.hosts)
-        ]
-        if governing:
+        ):
             raise undecided(f"port {dialled.port} takes no HTTP rules, and has others")
         if self.view.passes_through(service.host, "", dialled.port):
-            return self._shares(service, {}, service.title)
+            return self._any_pod(service)
         return self._in_subset(service, dialled.port, "")
 
     def _at(self, target: Target, dialled: VirtualHost, sender: str) -> Shares:
         """Share by the pods of a destination."""
         if target.passes_through and dialled.service:
             # kube-proxy chooses for each connection, and a proxy's connections are kept.
-            service = dialled.service
-            self.reached.append((service, self.view.destination_rules.get(service.host), ""))
-            shares = self._shares(service, {}, service.title)
+            shares = self._any_pod(dialled.service)
             if len(shares) > 1:
-                raise undecided(f"{service.title} has several versions and {KEEPS_POD}")
+                raise undecided(f"{dialled.service.title} has several versions and {KEEPS_POD}")
             return shares
-        service_ = self.view.services.get(target.host)
-        if service_ is None:
+        service = self.view.services.get(target.host)
+        if service is None:
             raise undecided(f"{sender} sends it to {target.host}, which is not a Service: 503")
-        if service_.port(target.port) is None:
-            raise undecided(f"{service_.title} has no port {target.port}")
+        if service.port(target.port) is None:
+            raise undecided(f"{service.title} has no port {target.port}")
         if self.view.passes_through(target.host, target.subset, target.port):
             reason = "PASSTHROUGH needs a Service that was called, so it gets 503"
-            raise undecided(f"{service_.title}: {reason}")
-        return self._in_subset(service_, target.port, target.subset)
+            raise undecided(f"{service.title}: {reason}")
+        return self._in_subset(service, target.port, target.subset)
+
+    def _any_pod(self, service: Service) -> Shares:
+        """Share where the address that was dialled decides: by no subset."""
+        self.reached.append((service, self.view.destination_rules.get(service.host), ""))
+        return self._behind_address(service)
 
     def _in_subset(self, service: Service, port: int, name: str) -> Shares:
         """Share by the pods behind a service's port and subset."""
@@ -184,14 +191,17 @@ class RequestPath:
         if subset is None and name:
             raise undecided(f"no DestinationRule has the {where}, so it gets 503")
         if service.is_headless:
-            versions = self._shares(service, {}, service.title)
-            if len(versions) == 1:
-                return versions
-            raise undecided(f"{service.title} is headless, so DNS chooses the pod, and no sidecar")
+            return self._behind_address(service)
         versions = self._shares(service, (subset or {}).get("labels") or {}, where)
         policy = traffic_policies.effective(rule, port, subset)
         if len(versions) > 1 and (reason := traffic_policies.stickiness(policy)):
             raise undecided(f"{where} has several versions and {reason}")
+        return versions
+
+    def _behind_address(self, service: Service) -> Shares:
+        versions = self._shares(service, {}, service.title)
+        if service.is_headless and len(versions) > 1:
+            raise undecided(f"{service.title} is headless, so DNS chooses the pod, and no sidecar")
         return versions
 
     def _shares(self, service: Service, labels: Mapping[str, str], where: str) -> Shares:
@@ -216,9 +226,9 @@ def reached(
     objects: Sequence[Object], pods: Pods, request: Request, client: Client
 ) -> list[tuple[Service, DestinationRule | None, str]]:
     """Give the Services that a request may get to, with DestinationRule and name of the subset."""
-    path = RequestPath(ClientView.of(objects, client), pods)
+    path = RequestPath.of(objects, pods, request, client)
     with suppress(InputError):
-        path.parts(request)
+        path.parts()
     return path.reached
 
 
@@ -236,7 +246,7 @@ def _natural(version: str) -> list[tuple[int, str]]:
 
 def _other_answer(http: Mapping[str, Any]) -> str:
     """Say what an HTTP rule does in place of a split by version; empty if it does not."""
-    for name in ("redirect", "directResponse"):
+    for name in virtual_services.ANSWERS:
         if http.get(name):
             return f"answers it by {name}"
     if http.get("delegate"):

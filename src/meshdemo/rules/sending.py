@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshdemo.errors import InputError
-from meshdemo.rules import virtual_hosts
-from meshdemo.rules.client_view import Client, ClientView
 from meshdemo.rules.promise import RequestPath
 from meshdemo.rules.traffic_policies import PASSTHROUGH, speaks_of
 
@@ -15,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from meshdemo.objects.model import Object
+    from meshdemo.rules.client_view import Client
     from meshdemo.rules.promise import Pods
     from meshdemo.verdict.traffic import Request
 
@@ -38,27 +37,24 @@ def sending(objects: Sequence[Object], pods: Pods, request: Request, client: Cli
     """
     if not client.injected:
         return Sending(fresh_connections=True, side_by_side=True)
-    path = RequestPath(ClientView.of(objects, client), pods)
+    path = RequestPath.of(objects, pods, request, client)
     try:
-        parts = path.parts(request)
+        alone = all(len(part) == 1 for _, part in path.parts())
     except InputError:
         alone = False
-    else:
-        alone = all(len(part) == 1 for _, part in parts)
     return Sending(
-        fresh_connections=_keeps_pod(path, request),
+        fresh_connections=_keeps_pod(path),
         side_by_side=alone
         and not any(rule and speaks_of(rule, "connectionPool") for _, rule, _ in path.reached),
     )
 
 
-def _keeps_pod(path: RequestPath, request: Request) -> bool:
+def _keeps_pod(path: RequestPath) -> bool:
     """Tell whether a connection may stay with one pod, as far as that can be seen before."""
     try:
-        call = path.call(request)
+        dialled = path.dialled
     except InputError:
         return True
-    dialled = virtual_hosts.search(path.hosts, call.host, call.port)
     if dialled and dialled.chooses_by_connection:
         return True
     return any(speaks_of(rule, PASSTHROUGH) for rule in path.view.destination_rules.values())

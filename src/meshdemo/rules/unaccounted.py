@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from meshdemo.objects.model import Object
     from meshdemo.rules.client_view import Client
     from meshdemo.rules.destination_rules import DestinationRule
+    from meshdemo.rules.promise import Pods
     from meshdemo.verdict.traffic import Request
 
 OF_CLIENT = ("Sidecar", "EnvoyFilter")
@@ -27,7 +28,7 @@ OF_SERVER = ("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication
 
 def unaccounted(
     objects: Sequence[Object],
-    pods: Sequence[tuple[str, Mapping[str, str]]],
+    pods: Pods,
     request: Request,
     client: Client,
 ) -> tuple[str, ...]:
@@ -48,7 +49,7 @@ def unaccounted(
     return tuple(dict.fromkeys(found))
 
 
-def _touches(item: Object, behind: Sequence[tuple[str, Mapping[str, str]]], client: Client) -> bool:
+def _touches(item: Object, behind: Pods, client: Client) -> bool:
     at_client = item.kind in OF_CLIENT and client.injected
     at_server = item.kind in OF_SERVER
     if not (at_client or at_server):

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 Json: TypeAlias = "dict[str, Any]"
 
 
-OTHER_ACTIONS = ("redirect", "directResponse", "delegate")
+ANSWERS = ("redirect", "directResponse")
+"""How an HTTP rule may have the sidecar itself answer a request."""
+OTHER_ACTIONS = (*ANSWERS, "delegate")
 """What an HTTP rule may do with a request in place of sending it to its destinations."""
 
 
@@ -112,7 +114,9 @@ def is_seen(rule: Object, namespace: str) -> bool:
 def holds_for(rule: Object, named: Sequence[str], namespace: str) -> bool:
     """Tell whether a rule is for the clients of a namespace, and for one of these hosts."""
     own = hosts_of(rule) or [hosts.full_name(str(rule.spec.get("host", "")), rule.namespace)]
-    return is_seen(rule, namespace) and any(hosts.fit(name, host) for name in own for host in named)
+    return is_seen(rule, namespace) and any(
+        hosts.overlap(name, host) for name in own for host in named
+    )
 
 
 def precedence(rule: Object, namespace: str, created: str = "") -> tuple[int, str, str, str]:

@@ -72,8 +72,32 @@ def test_the_tls_of_the_rule_that_the_client_follows_is_named(
     assert found == (("the tls of DestinationRule shop/app",) if named else ())
 
 
-def test_of_a_headless_service_no_share_is_promised_as_dns_chooses_the_pod() -> None:
+HERE = {"annotations": {"networking.istio.io/exportTo": "shop"}}
+PASSTHROUGH = SUBSETS(trafficPolicy={"loadBalancer": {"simple": "PASSTHROUGH"}})
+
+
+@pytest.mark.parametrize(
+    ("objects", "client", "host"),
+    [
+        ([APP, ROUTE], OUTSIDER, "app"),
+        ([APP, PASSTHROUGH], CLIENT, "app"),
+        ([service({"name": "tcp", "port": 80})], CLIENT, "app"),
+        ([service({"name": "tcp", "port": 80}), PASSTHROUGH], CLIENT, "app"),
+        ([service(metadata=HERE)], Client("far", {}, injected=True), "app.shop"),
+    ],
+    ids=["no sidecar", "PASSTHROUGH", "TCP", "TCP and PASSTHROUGH", "not exported to the client"],
+)
+def test_what_pods_take_is_named_also_where_a_connection_chooses_among_them(
+    objects: list[Object], client: Client, host: str
+) -> None:
+    policy = made("PeerAuthentication", mtls={"mode": "STRICT"})
+    found = unaccounted([*objects, policy], PODS, Request(f"http://{host}/"), client)
+    assert found == (policy.title,)
+
+
+@pytest.mark.parametrize("client", [CLIENT, OUTSIDER], ids=["sidecar", "no sidecar"])
+def test_of_a_headless_service_no_share_is_promised_as_dns_chooses_the_pod(client: Client) -> None:
     objects = (service(clusterIP="None"), SUBSETS(), ROUTE)
     with pytest.raises(InputError, match="Service shop/app is headless, so DNS chooses the pod"):
-        promise.promised(objects, PODS, Request(), CLIENT)
-    assert str(promise.promised(objects, PODS[1:], Request(), CLIENT)) == "v2=100%"
+        promise.promised(objects, PODS, Request(), client)
+    assert str(promise.promised(objects, PODS[1:], Request(), client)) == "v2=100%"
