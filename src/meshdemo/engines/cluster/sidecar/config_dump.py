@@ -15,6 +15,7 @@ from meshdemo.engines.cluster.sidecar import route_comparison
 from meshdemo.rules.analysis.effects import Followed
 from meshdemo.rules.hosts import full_name
 from meshdemo.rules.http_matches import takes_everything
+from meshdemo.rules.virtual_services import ANSWERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -196,7 +197,7 @@ def _reachable(http_rules: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str,
 
 def _is_special(http_rule: Mapping[str, Any]) -> bool:
     """Tell whether it leads to no cluster."""
-    return any(http_rule.get(name) for name in ("redirect", "directResponse"))
+    return any(http_rule.get(name) for name in ANSWERS)
 
 
 def _is_decided_elsewhere(http_rule: Mapping[str, Any]) -> bool:

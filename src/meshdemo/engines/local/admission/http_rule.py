@@ -18,6 +18,7 @@ from meshdemo.engines.local.admission.references import (
 )
 from meshdemo.engines.local.fields.virtual_service import LARGEST_BODY
 from meshdemo.objects import durations
+from meshdemo.rules.virtual_services import ANSWERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +87,7 @@ def _conflicts(rule: Place, *, is_delegate: bool) -> Iterator[Problem]:
         return
     if "delegate" in rule:
         yield rule["delegate"].problem("the rule of a delegate cannot contain a delegate")
-    answers = [name for name in ("redirect", "directResponse") if name in rule]
+    answers = [name for name in ANSWERS if name in rule]
     for answer in answers:
         there = [name for name in ("fault", "rewrite") if name in rule]
         for name in ["route"] * has_route + there:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from meshdemo.engines.local.fields.virtual_service import LARGEST_BODY
 from meshdemo.engines.local.translate import error_replies, names, tcp_passthrough
 from meshdemo.engines.local.translate.resources import typed
-from meshdemo.engines.local.translate.routes import default_route, routes_of
+from meshdemo.engines.local.translate.routes import routes_of
 from meshdemo.rules import virtual_hosts
 
 if TYPE_CHECKING:
@@ -44,17 +44,15 @@ def of_client(view: ClientView) -> list[Json]:
 
 def of_kube_proxy(services: Sequence[Service], namespace: str) -> list[Json]:
     """Work out the virtual hosts of pods without a sidecar: connections to any pod, no rules."""
-    found = [
-        _connection(host) if host.port else _missing_port(host)
-        for host in virtual_hosts.of_kube_proxy(services, namespace)
-    ]
+    known = virtual_hosts.of_kube_proxy(services, namespace)
+    found = [_missing_port(host) or _connection(host) for host in known]
     rules = "a pod without a sidecar follows no VirtualService"
     return [*found, error_replies.unknown_host(rules)]
 
 
 def _virtual_host(host: VirtualHost, view: ClientView) -> Json:
-    if not host.port:
-        return _missing_port(host)
+    if missing := _missing_port(host):
+        return missing
     if host.passes_on:
         # A rule may have taken the full name, and with it the virtual host's.
         cluster = names.passthrough(host.port, host.host)
@@ -65,11 +63,10 @@ def _virtual_host(host: VirtualHost, view: ClientView) -> Json:
         }
     if host.chooses_by_connection:
         return _connection(host)
-    routes = routes_of(host, view) if host.rule else [default_route(host, view)]
     return {
         "name": host.name,
         "domains": list(host.domains),
-        "routes": routes,
+        "routes": routes_of(host, view),
         "include_request_attempt_count": True,  # apps are told how often a request was tried
     }
 
@@ -79,7 +76,8 @@ def _connection(host: VirtualHost) -> Json:
     return {"name": host.name, "domains": list(host.domains), "routes": [route]}
 
 
-def _missing_port(host: VirtualHost) -> Json:
-    """Refuse calls to a service on a port that it does not have, and say which it has."""
-    assert host.service  # noqa: S101 - only a service has other ports than the dialled one
+def _missing_port(host: VirtualHost) -> Json | None:
+    """Refuse calls to a service on a port that it does not have; None for one that it has."""
+    if host.port or not host.service:
+        return None
     return error_replies.missing_port(host.service, list(host.domains))

@@ -22,17 +22,15 @@ if TYPE_CHECKING:
     from meshdemo.rules.virtual_services import VirtualService
 
 
-def default_route(dialled: VirtualHost, view: ClientView) -> Json:
-    """Make the route of a service that no rule governs."""
-    cluster = _cluster(default_target(dialled, view))
-    return {"name": "default", "match": EVERYTHING, "route": route_actions.send(cluster)}
-
-
 def routes_of(dialled: VirtualHost, view: ClientView) -> list[Json]:
-    """Translate the HTTP rules of a virtual host in their order, each match to a route."""
+    """Translate the HTTP rules of a virtual host in their order, each match to a route.
+
+    Where no rule governs it there is one route, to the service itself.
+    """
     rule, client = dialled.rule, view.client
     if rule is None:
-        return []
+        action = route_actions.send(_cluster(default_target(dialled, view)))
+        return [{"name": "default", "match": EVERYTHING, "route": action}]
     rules = rule.http_rules(dialled.port, client.namespace, client.labels)
     return [_route(rule, http, match, dialled, view) for http, match in rules]
 
