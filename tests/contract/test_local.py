@@ -628,14 +628,17 @@ def test_where_supervisord_ends_while_new_pods_are_awaited_apply_starts_it_again
     assert set(count(engine)) == {"v1", "v2"}
 
 
+@pytest.mark.parametrize("removed", ["pods", "pods/*/envoy"])
 def test_pods_whose_folders_were_removed_are_started_again(
     engine: LocalEngine,
     deploy: Callable[..., None],
     workloads: Sequence[Object],
     rules: Sequence[Object],
+    removed: str,
 ) -> None:
     deploy(*engine.inject(workloads))
-    shutil.rmtree(engine.store.folder / "pods")
+    for folder in list(engine.store.folder.glob(removed)):
+        shutil.rmtree(folder)
     deploy(*rules)
     wait_until_ready(engine)
     assert set(count(engine)) == {"v2"}

@@ -7,7 +7,6 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from meshdemo.engines import run_record
-from meshdemo.engines.local.pods.layout import KUBE_PROXY
 from meshdemo.engines.results import Check
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.system.plural import counted
@@ -55,11 +54,11 @@ def prove_gone(runtime: Runtime, namespace: str, removed: int) -> Iterator[Check
     objects = [item.title for item in runtime.store.objects() if of(item) == namespace]
     detail = f"{removed} removed" if removed else "there was none"
     yield _check(f"no object of namespace {namespace} is left", objects, detail)
-    start, proxy = f"{namespace}.", f"{KUBE_PROXY}.{namespace}"
-    running = [n for n in runtime.supervisor.states() if n.startswith(start) or n == proxy]
+    start, proxy = f"{namespace}.", runtime.layout.kube_proxy(namespace)
+    running = [n for n in runtime.supervisor.states() if n.startswith(start) or n == proxy.name]
     yield _check(f"no process of namespace {namespace} is left", running)
     folders = [path for path in runtime.store.inside() if path.name.startswith(start)]
-    folders.append(runtime.layout.kube_proxy(namespace).folder)
+    folders.append(proxy.folder)
     left = [str(path) for path in folders if os.path.lexists(path)]
     yield _check(f"no file of namespace {namespace} is left", left)
 

@@ -12,7 +12,7 @@ from meshdemo.engines import run_record
 from meshdemo.engines.local import programs
 from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.engines.local.pods import ports
-from meshdemo.engines.local.pods.layout import KUBE_PROXY, process_name
+from meshdemo.engines.local.pods.layout import process_name
 from meshdemo.engines.test_client import find_client, no_client
 from meshdemo.errors import BrokenOff, EnvironmentFailed
 from meshdemo.objects.containers import ISTIO_PROXY
@@ -71,7 +71,8 @@ class Caller:
     def _watched(self, replies: Iterator[Reply]) -> Iterator[Reply]:
         """Give the replies; what its own proxy broke by its end is not an answer of the mesh."""
         pod, supervisor = self.pod, self.runtime.supervisor
-        proxy = process_name(pod, ISTIO_PROXY) if pod.injected else f"{KUBE_PROXY}.{pod.namespace}"
+        outside = self.runtime.layout.kube_proxy(pod.namespace).name
+        proxy = process_name(pod, ISTIO_PROXY) if pod.injected else outside
         before = supervisor.starts(proxy)
         yield from replies
         if supervisor.starts(proxy) != before:

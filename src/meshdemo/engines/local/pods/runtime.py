@@ -22,7 +22,7 @@ from meshdemo.engines.local.envoy.bootstrap import FLAGS, bootstrap
 from meshdemo.engines.local.envoy.unix_http import Unreachable
 from meshdemo.engines.local.model import Mesh, PlannedPod
 from meshdemo.engines.local.pods import ports
-from meshdemo.engines.local.pods.layout import KUBE_PROXY, Layout, process_name
+from meshdemo.engines.local.pods.layout import Layout, process_name
 from meshdemo.engines.local.pods.readiness import Outdated, PortTaken, Readiness
 from meshdemo.engines.local.processes import launch
 from meshdemo.engines.local.processes.configuration import Process
@@ -86,7 +86,7 @@ class Runtime:
         self.locks = ports.PortLocks(run.run, store.folder)
 
     def planned(self) -> Planned:
-        """Give the pods as they were last planned. Raises record.Damaged."""
+        """Give the pods as they were last planned. Raises run_record.Damaged."""
         found = self.store.plan()
         try:
             pods = plan.from_record(found.get("pods", ()))
@@ -113,7 +113,7 @@ class Runtime:
 
         Raises EnvironmentFailed, among them config_files.Rejected.
         """
-        gone = frozenset(lost)
+        gone, why = frozenset(lost), ""
         for _ in range(ATTEMPTS):
             try:
                 self._reconcile(objects, gone)
@@ -123,12 +123,13 @@ class Runtime:
                 if not error.port:
                     raise
                 gone |= {error.port}
+                why = f"other programs took port after port of ours: {sorted(gone)}"
             except (Outdated, Unreachable):
-                continue  # supervisord has ended, and all that it ran is started again
+                # All that supervisord ran is started again.
+                why = "supervisord ended again and again"
             else:
                 return
-        taken = f"other programs took port after port of ours: {sorted(gone)}" if gone else ""
-        raise EnvironmentFailed(taken or "supervisord ended again and again", hint="Try again.")
+        raise EnvironmentFailed(why, hint="Try again.")
 
     def readiness(self, pods: Iterable[PlannedPod], objects: Sequence[Object]) -> Readiness:
         """Give what to wait for until these pods are ready."""
@@ -136,8 +137,8 @@ class Runtime:
         for pod in pods:
             readiness.expect(pod, self.programs_of(pod, planned, objects))
             if not pod.injected:
-                name = f"{KUBE_PROXY}.{pod.namespace}"
-                readiness.proxies[name] = self.layout.kube_proxy(pod.namespace)
+                proxy = self.layout.kube_proxy(pod.namespace)
+                readiness.proxies[proxy.name] = proxy
         return readiness
 
     def programs_of(
@@ -150,17 +151,18 @@ class Runtime:
     def _reconcile(self, objects: Sequence[Object], lost: frozenset[int]) -> None:
         self.store.ensure_folders(self.run)
         before = self.planned()
+        known = {self.layout.sidecar(pod).folder for pod in before.pods if pod.injected}
+        known |= {self.layout.kube_proxy(name).folder for name, _ in before.kube_proxies}
         # An Envoy whose folder was removed sees nothing of a new one in its place.
-        running = self.supervisor.is_up() and all(map(files.is_own_folder, self._folders(before)))
+        there = all(map(files.is_own_folder, known | self._folders(before)))
+        running = self.supervisor.is_up() and there
         if before.pods and not running:
             self.supervisor.stop()  # What an earlier one left behind would keep our ports.
         planned = self._plan(objects, before, lost | self._lost(before, running=running))
         fresh, leaving = _without(planned.pods, before.pods), _without(before.pods, planned.pods)
         configs = self._configs(objects, planned)
-        starting = {self.layout.sidecar(pod).folder for pod in fresh}
+        starting = {proxy.folder for proxy, _ in configs} - (known if running else set())
         for proxy, config in configs:
-            if not (running and files.is_own_folder(proxy.folder)):
-                starting.add(proxy.folder)
             if proxy.folder in starting:
                 config_files.write_all(proxy, config)
         wanted = self._write_processes(planned, objects)
@@ -232,10 +234,9 @@ class Runtime:
             if pod.injected:
                 self._write_bootstrap(self.layout.sidecar(pod))
         for namespace, _ in planned.kube_proxies:
-            self._write_bootstrap(self.layout.kube_proxy(namespace))
-            found.append(
-                self._envoy(f"{KUBE_PROXY}.{namespace}", self.layout.kube_proxy(namespace))
-            )
+            proxy = self.layout.kube_proxy(namespace)
+            self._write_bootstrap(proxy)
+            found.append(self._envoy(proxy.name, proxy))
         return [*found, *self._as_running(planned.pods)]
 
     def _write_program(self, pod: PlannedPod, program: programs.Program, directory: str) -> None:

@@ -68,9 +68,8 @@ class _Look:
         if pod.injected:
             containers += self._sidecar(pod, wrong)
         elif self.states:
-            state = self.states.get(f"{KUBE_PROXY}.{pod.namespace}")
             proxy = self.runtime.layout.kube_proxy(pod.namespace)
-            wrong.append(self._envoy_trouble(proxy, KUBE_PROXY, state))
+            wrong.append(self._envoy_trouble(proxy, KUBE_PROXY, self.states.get(proxy.name)))
         prefix = process_name(pod, "")
         is_started = any(name.startswith(prefix) for name in self.states)
         return Pod(
