@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from meshdemo.errors import Problem
-    from meshdemo.rules.analysis.effects import Followed
+    from meshdemo.rules.virtual_services import Followed
 
 
 LAST_LINES = 10

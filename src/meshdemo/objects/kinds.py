@@ -11,6 +11,8 @@ NETWORKING_GROUP = "networking.istio.io"
 """The API group of Istio's traffic rules: every Istio has it."""
 NETWORKING_API = f"{NETWORKING_GROUP}/v1beta1"
 """The version that every Istio from 1.5 to today serves."""
+FILTER_API = f"{NETWORKING_GROUP}/v1alpha3"
+"""The only version of EnvoyFilter."""
 SECURITY_API = "security.istio.io/v1beta1"
 _RBAC_API = "rbac.authorization.k8s.io/v1"
 
@@ -82,7 +84,7 @@ KINDS = (
     Kind("WorkloadEntry", NETWORKING_API, "workloadentries", ("we",)),
     Kind("WorkloadGroup", NETWORKING_API, "workloadgroups", ("wg",)),
     Kind("ProxyConfig", NETWORKING_API, "proxyconfigs"),
-    Kind("EnvoyFilter", "networking.istio.io/v1alpha3", "envoyfilters"),
+    Kind("EnvoyFilter", FILTER_API, "envoyfilters"),
     Kind("AuthorizationPolicy", SECURITY_API, "authorizationpolicies", ("ap",)),
     Kind("PeerAuthentication", SECURITY_API, "peerauthentications", ("pa",)),
     Kind("RequestAuthentication", SECURITY_API, "requestauthentications", ("ra",)),

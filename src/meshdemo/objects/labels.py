@@ -10,8 +10,12 @@ REVISION_LABEL = "istio.io/rev"
 """The label of a namespace, a pod, or a part of Istio: which revision of Istio it belongs to."""
 INJECTED = "sidecar.istio.io/status"
 """The annotation of a pod that says what was injected into it."""
+TAG_LABEL = "istio.io/tag"
+"""The label of a webhook that names the tag, another name of a revision, that it serves."""
 TEMPLATE_HASH_LABEL = "pod-template-hash"
 """The label by which a Deployment tells the pods of one template from those of another."""
+CONTROLLER_HASH_LABEL = "controller-revision-hash"
+"""The same of StatefulSets and DaemonSets."""
 EXPORT_TO = "networking.istio.io/exportTo"
 """The annotation by which a Service limits the namespaces that may see it."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -22,11 +26,16 @@ RUN_LABEL = "meshdemo.dev/run"
 ADOPTED = "meshdemo.dev/adopted"
 """The annotation of an object that was there before us: ``down`` leaves it."""
 INJECTION_CHOICE = "meshdemo.dev/injection"
-"""The annotation that says who was to inject a sidecar, unless that was istioctl."""
+"""The annotation that says who was to inject a sidecar, unless that was istioctl.
+
+On a cluster it is a workload's. On the local engine it marks a pod template whose label ``false``
+is not the user's.
+"""
 LABEL_IS_OURS = "meshdemo.dev/inject-label"
 """The annotation of a workload whose pods' label ``false`` is not the user's: it is of
 ``--injection none``."""
 COMMAND = "meshdemo.dev/command"
 """The annotation of a pod template by which the local engine starts an image that it cannot run."""
 DIRECTORY = "meshdemo.dev/directory"
-"""The annotation of a pod template that says where that command is started."""
+"""The annotation of an object that the local engine stores: where the command that applied it was
+run, and so where the commands of its pods run."""

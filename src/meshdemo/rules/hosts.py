@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 DOMAIN = "svc.cluster.local"
+HTTP_PORT = 80
+"""The port of a URL that names none."""
 MESH = "mesh"
 """The gateway that stands for all sidecars."""
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from meshdemo.errors import InputError
-from meshdemo.rules.hosts import MESH, within
+from meshdemo.rules.hosts import HTTP_PORT, MESH, within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from meshdemo.verdict.traffic import Request
 
@@ -50,7 +50,7 @@ class Call:
         """Take a request apart; raises InputError for one that no rule can be tried on."""
         try:
             url = urlsplit(request.url)
-            port = url.port or 80
+            port = url.port or HTTP_PORT
         except ValueError as error:
             raise InputError(f"{request.url} is not a valid URL: {error}") from error
         if url.scheme != "http" or not url.hostname:
@@ -103,6 +103,19 @@ def takes_everything(match: Mapping[str, Any]) -> bool:
     if any(name in match for name in ("method", "authority", "scheme")):
         return False
     return not any(match.get(name) for name in ("headers", "withoutHeaders", "queryParams"))
+
+
+def with_matches(http_rules: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Any, Any]]:
+    """Give each HTTP rule with each of its matches, None for a rule without any."""
+    return ((http, match) for http in http_rules for match in http.get("match") or [None])
+
+
+def reachable(pairs: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+    """Give those that requests get to: up to the first match that takes every one."""
+    for http, match in pairs:
+        yield http, match
+        if match is None or takes_everything(match):
+            return
 
 
 def takes(match: Mapping[str, Any] | None, call: Call) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from meshdemo.rules.hosts import HTTP_PORT
 from meshdemo.rules.virtual_services import divide_hosts, governs_any
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from meshdemo.rules.client_view import ClientView
     from meshdemo.rules.services import Service
     from meshdemo.rules.virtual_services import VirtualService
-
-HTTP_PORT = 80
-"""The port of a URL that names none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from meshdemo.rules import hosts, visibility
 from meshdemo.rules.hosts import MESH
-from meshdemo.rules.http_matches import is_for_client, takes_everything
+from meshdemo.rules.http_matches import is_for_client, reachable, with_matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,7 +21,28 @@ if TYPE_CHECKING:
 
 Json: TypeAlias = "dict[str, Any]"
 
-
+LARGEST_BODY = 1024 * 1024
+"""Bytes of a direct response, as istiod allows."""
+GRPC_STATUS = (
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+)
+"""The statuses of gRPC by which an abort answers, in the order of their numbers."""
 ANSWERS = ("redirect", "directResponse")
 """How an HTTP rule may have the sidecar itself answer a request."""
 OTHER_ACTIONS = (*ANSWERS, "delegate")
@@ -62,15 +83,19 @@ class VirtualService:
         In their order, up to the first one that takes every request; the match is None for a rule
         without any. Nothing at all means that the port keeps its normal routing.
         """
-        for http in self.http:
-            for match in http.get("match") or [None]:
-                if match is None:
-                    yield http, None
-                    return
-                if is_for_client(match, port, namespace, labels):
-                    yield http, match
-                    if takes_everything(match):
-                        return
+        return reachable(
+            (http, match)
+            for http, match in with_matches(self.http)
+            if match is None or is_for_client(match, port, namespace, labels)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What a sidecar follows for requests to one host: VirtualServices, by namespace and name."""
+
+    host: str
+    rules: tuple[tuple[str, str], ...]
 
 
 def read_virtual_services(objects: Iterable[Object]) -> list[VirtualService]:
@@ -122,9 +147,9 @@ def holds_for(rule: Object, named: Sequence[str], namespace: str) -> bool:
 def precedence(rule: Object, namespace: str, created: str = "") -> tuple[int, str, str, str]:
     """Give what decides, for the clients of a namespace, between rules for one host: the least.
 
-    First those that only this namespace sees, then those of others that were exported to it by
-    name, then those for all (``VirtualServicesForGateway`` in istiod's push_context.go); within
-    each the oldest. ``created`` is when it came to be, unless the rule says so itself.
+    First those of this namespace that are not for all, then those of others that were exported to
+    it by name, then those for all (``VirtualServicesForGateway`` in istiod's push_context.go);
+    within each the oldest. ``created`` is when it came to be, unless the rule says so itself.
     """
     return (_group(scope(rule), rule.namespace, namespace), *_age(rule, created))
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.protocol import Engine
     from meshdemo.engines.results import Pod
     from meshdemo.objects.model import Object
-    from meshdemo.rules.analysis.effects import Followed
+    from meshdemo.rules.virtual_services import Followed
     from meshdemo.verdict.expectation import Expectation
     from meshdemo.verdict.traffic import Request
 

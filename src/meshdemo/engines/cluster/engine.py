@@ -128,7 +128,7 @@ class ClusterEngine:
                 asked = {name: labels[name] for name in sorted(spaces)}
                 sidecars.require_webhook(asked, control_plane.served_revisions(self.kube))
             return sidecars.inject(objects, injection, _NoInjector(), labels)
-        if not any(item.kind in WORKLOAD_KINDS for item in objects):
+        if not any(item.makes_pods for item in objects):
             return tuple(objects)
         planes = control_plane.control_planes(self.kube)
         plane = control_plane.choose(planes or (), revision)
@@ -161,8 +161,7 @@ class ClusterEngine:
         wanted = objects if dry_run else self._kept_injected(objects, applier)
         if traffic_rules(wanted) and not dry_run:
             # Who knew them before can tell which rules it is to follow no more.
-            plane = data_plane.that_follows(self.view)
-            dump = plane.dump() if plane else None
+            dump = data_plane.dump_of(self.view)
             self._before = (dump, time.monotonic()) if dump else None
         changes = applier.apply(in_apply_order(wanted), dry_run=dry_run)
         if not dry_run:
@@ -193,7 +192,7 @@ class ClusterEngine:
         changes: tuple[Change, ...] = ()
         plane = data_plane.that_follows(self.view)
         ordered = in_apply_order(objects)[::-1]
-        for kind in ("VirtualService", "DestinationRule"):
+        for kind in reversed(RULE_KINDS):
             batch = [item for item in ordered if item.kind == kind]
             done = removal.delete(batch)
             changes += done
@@ -253,16 +252,20 @@ class ClusterEngine:
 
         traffic.check(request)
         self._begin_step(timeout)
-        pod = self.view.require_client()
-        job = requests.job(self.view, pod, request, count)
+        try:
+            pod = self.view.require_client()
+            job = requests.job(self.view, pod, request, count)
+        except BaseException:
+            self._begin_step()
+            raise
 
-        def sending() -> Iterator[Reply]:
+        def replies() -> Iterator[Reply]:
             try:
                 yield from requests.send(self.kube, target(pod), job, self.kube.budget.left)
             finally:
                 self._begin_step()
 
-        return sending()
+        return replies()
 
     def exec(self, argv: Sequence[str]) -> int:
         """Run a command of the user's in the test client; no command means a shell."""
@@ -325,7 +328,7 @@ class ClusterEngine:
         stripped: dict[str, list[Object]] = {}
         for item in objects:
             asked = sidecars.is_kube_injected(item) or sidecars.chosen(item)
-            if item.kind not in WORKLOAD_KINDS or asked or not (found := applier.now(item)):
+            if not item.makes_pods or asked or not (found := applier.now(item)):
                 continue
             live = Object(found)
             if sidecars.is_kube_injected(live):

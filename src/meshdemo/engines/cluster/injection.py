@@ -23,7 +23,6 @@ from meshdemo.objects.labels import (
     LABEL_IS_OURS,
     REVISION_LABEL,
 )
-from meshdemo.objects.model import WORKLOAD_KINDS, Object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.cluster.api.kube import Kube
     from meshdemo.engines.cluster.istio.control_plane import ControlPlane
     from meshdemo.errors import Problem
+    from meshdemo.objects.model import Object
 
 
 class Injector(Protocol):
@@ -52,7 +52,7 @@ def inject(
         return _kube_injected([_chosen(item, None) for item in objects], injector, timeout)
     return tuple(
         _without(item, namespaces.get(item.namespace, {}))
-        if mode is Injection.NONE and item.kind in WORKLOAD_KINDS
+        if mode is Injection.NONE and item.makes_pods
         else _chosen(item, mode)
         for item in objects
     )
@@ -131,10 +131,7 @@ def as_chosen_before(item: Object, live: Object) -> Object:
 
 def asks(item: Object) -> bool:
     """Tell whether an object makes pods that may get a sidecar."""
-    return (
-        item.kind in WORKLOAD_KINDS
-        and _metadata(item.pod_template, "labels").get(INJECT_LABEL) != "false"
-    )
+    return item.makes_pods and _metadata(item.pod_template, "labels").get(INJECT_LABEL) != "false"
 
 
 def webhook_injects(template: Mapping[str, Any], namespace: Mapping[str, str]) -> bool:
@@ -157,7 +154,7 @@ def _kube_injected(
     objects: Sequence[Object], injector: Injector, timeout: float
 ) -> tuple[Object, ...]:
     """Send the workloads through istioctl, and put them back in their places."""
-    workloads = [item for item in objects if item.kind in WORKLOAD_KINDS]
+    workloads = [item for item in objects if item.makes_pods]
     if not workloads:
         return tuple(objects)
     said = injector.kube_inject(reading.dump(workloads), timeout)
@@ -167,8 +164,7 @@ def _kube_injected(
         why = "; ".join(map(str, problems)) or "it left out objects"
         raise EnvironmentFailed(f"istioctl kube-inject wrote no usable manifests: {why}")
     return tuple(
-        _with_pods_of(item, answers[item.key]) if item.kind in WORKLOAD_KINDS else item
-        for item in objects
+        _with_pods_of(item, answers[item.key]) if item.makes_pods else item for item in objects
     )
 
 
@@ -207,7 +203,7 @@ def _with_label(item: Object, value: str | None) -> Object:
 
 def _chosen(item: Object, mode: Injection | None) -> Object:
     """Note on a workload who injects it."""
-    if item.kind not in WORKLOAD_KINDS or chosen(item) == (mode.value if mode else ""):
+    if not item.makes_pods or chosen(item) == (mode.value if mode else ""):
         return item
     # It came from an earlier --injection none, and would keep every webhook away for good.
     if LABEL_IS_OURS in item.annotations:

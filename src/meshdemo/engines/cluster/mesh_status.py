@@ -15,7 +15,7 @@ from meshdemo.objects.kinds import NETWORKING_API
 if TYPE_CHECKING:
     from meshdemo.engines.cluster.api.kube import Kube
     from meshdemo.engines.cluster.namespace_view import View
-    from meshdemo.rules.analysis.effects import Followed
+    from meshdemo.rules.virtual_services import Followed
 
 SCALED = ("Deployment", "StatefulSet")
 """The kinds that may want no pods."""
@@ -84,6 +84,5 @@ def _gateways(kube: Kube) -> frozenset[str] | None:
 
 
 def _followed(view: View) -> tuple[Followed, ...] | None:
-    plane = data_plane.that_follows(view)
-    dump = plane.dump() if plane else None
+    dump = data_plane.dump_of(view)
     return dump.followed() if dump else None

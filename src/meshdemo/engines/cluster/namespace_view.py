@@ -14,7 +14,7 @@ from meshdemo.engines.cluster.objects import managed_fields
 from meshdemo.engines.cluster.pods import status
 from meshdemo.engines.test_client import find_client, no_client
 from meshdemo.errors import EnvironmentFailed
-from meshdemo.objects.kinds import NETWORKING_API, SECURITY_API
+from meshdemo.objects.kinds import FILTER_API, NETWORKING_API, SECURITY_API
 from meshdemo.objects.labels import RUN_LABEL
 from meshdemo.objects.model import Object, in_apply_order
 from meshdemo.rules.client_view import Client
@@ -31,7 +31,7 @@ SEEN = (("v1", "Service"), (NETWORKING_API, "DestinationRule"), (NETWORKING_API,
 """The kinds that decide where a request goes: everybody's count, not only ours."""
 TOUCHING = (
     (NETWORKING_API, "Sidecar"),
-    ("networking.istio.io/v1alpha3", "EnvoyFilter"),
+    (FILTER_API, "EnvoyFilter"),
     *((SECURITY_API, kind) for kind in ("AuthorizationPolicy", "PeerAuthentication")),
     (SECURITY_API, "RequestAuthentication"),
 )

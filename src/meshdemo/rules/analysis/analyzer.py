@@ -31,6 +31,7 @@ ALWAYS_503 = "requests to it get 503"
 FEW = 5
 """So many other rules for the same host are named, those that take precedence first."""
 OLDER = "the older one or, within one second, the first by name"
+NEARER = "the one whose exportTo is closer to the client"
 
 
 def warnings(objects: Sequence[Object], inventory: Inventory) -> list[Problem]:
@@ -166,19 +167,15 @@ def _conflict_warnings(service: Place, inventory: Inventory) -> Iterator[Problem
 def _first(one: Object, other: Object, host: str, inventory: Inventory) -> str:
     """Say which of two VirtualServices takes precedence; that may depend on the client."""
     found: dict[str, list[str]] = {}
-    reasons: dict[str, str] = {}
     for namespace in _meet(one, other, host):
-        keys = [inventory.precedence(each, namespace) for each in (one, other)]
-        first = (one if keys[0] < keys[1] else other).title
-        found.setdefault(first, []).append(namespace)
-        reasons[first] = OLDER if keys[0][0] == keys[1][0] else "the one that fewer namespaces see"
+        keys = {each.title: inventory.precedence(each, namespace) for each in (one, other)}
+        first, last = sorted(keys, key=keys.__getitem__)
+        alike = keys[first][0] == keys[last][0]
+        said = f"{first} takes precedence, {OLDER if alike else NEARER}"
+        found.setdefault(said, []).append(namespace)
     if len(found) == 1:
-        (first,) = found
-        return f"{first} takes precedence, {reasons[first]}"
-    return "; ".join(
-        f"for clients in {', '.join(spaces)} {first} takes precedence, {reasons[first]}"
-        for first, spaces in found.items()
-    )
+        return next(iter(found))
+    return "; ".join(f"for clients in {', '.join(each)}: {said}" for said, each in found.items())
 
 
 def _rivals(item: Object, inventory: Inventory) -> Iterator[tuple[Object, str]]:

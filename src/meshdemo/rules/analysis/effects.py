@@ -18,17 +18,11 @@ if TYPE_CHECKING:
 
     from meshdemo.errors import Problem
     from meshdemo.objects.place import Place
+    from meshdemo.rules.destination_rules import DestinationRules
+    from meshdemo.rules.virtual_services import Followed
 
 TOLD = frozenset({analyzer.NOT_FOUND, analyzer.SUBSET_WITHOUT_PODS})
 """Codes of what makes requests fail although the rule acts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Followed:
-    """What a sidecar follows for requests to one host: VirtualServices, by namespace and name."""
-
-    host: str
-    rules: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +93,10 @@ class Scene:
         ruling = [item for item in self.objects if item.kind in (*RULE_KINDS, "Service")]
         there = Inventory.after((), ruling, "")
         return replace(there, running=tuple(self.pods), namespace=self.known)
+
+    @cached_property
+    def _destination_rules(self) -> DestinationRules:
+        return destination_rules.read_rules(self.objects, self.root_namespace)
 
     def _reasons(self, rule: Object, overruled_by: Sequence[Object]) -> Iterator[str]:
         if rule.kind == "DestinationRule":
@@ -175,11 +173,9 @@ class Scene:
             yield f"its workloadSelector selects {whom}"
             return
         host = hosts.resolve(str(rule.spec.get("host", "")), rule.namespace)
-        table = destination_rules.read_rules(
-            [item for item in self.objects if item.kind == "DestinationRule"], self.root_namespace
-        )
+        known = self._destination_rules
         chosen = [
-            destination_rules.choose(table, host, self.namespace, each) for each in clients or [{}]
+            destination_rules.choose(known, host, self.namespace, each) for each in clients or [{}]
         ]
         if not any(each and each.has(rule) for each in chosen):
             others = dict.fromkeys(f"{each.namespace}/{each.name}" for each in chosen if each)

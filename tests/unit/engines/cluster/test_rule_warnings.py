@@ -72,6 +72,16 @@ def test_of_two_rules_for_one_host_the_older_one_wins(*, is_there: bool) -> None
     assert "VirtualService shop/zebra takes precedence" in found.hint
 
 
+def test_of_two_rules_that_each_namespace_has_nearer_it_is_said_for_whom_which_counts() -> None:
+    full = "app.shop.svc.cluster.local"
+    theirs = mine(name="theirs", namespace="web", hosts=[full], exportTo=[".", "shop"])
+    (found,) = warned(mine(exportTo=[".", "web"]), seen=(APP, SUBSETS, theirs))
+    assert found.code == "IST0109"
+    for client, first in (("shop", "shop/mine"), ("web", "web/theirs")):
+        assert f"for clients in {client}: VirtualService {first} takes precedence" in found.hint
+    assert "closer to the client" in found.hint
+
+
 def test_a_route_into_a_subset_that_selects_no_pod_is_warned_of() -> None:
     (found,) = warned(mine(subset="v2"), seen=(APP, destination_rule("v2")))
     assert (found.code, found.field) == ("IST0173", "spec.http[0].route[0].destination.subset")

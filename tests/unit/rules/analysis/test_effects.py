@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.objects import created, destination_rule, made, route, service, to, virtual_service
 
-from meshdemo.rules.analysis.effects import Followed, Scene
+from meshdemo.rules.analysis.effects import Scene
+from meshdemo.rules.virtual_services import Followed
 
 if TYPE_CHECKING:
     from meshdemo.objects.model import Object

@@ -10,7 +10,7 @@ import yaml
 from meshdemo.engines.cluster.api.kube import Forbidden
 from meshdemo.engines.cluster.istio import istioctl
 from meshdemo.errors import EnvironmentFailed
-from meshdemo.objects.labels import INJECTION_LABEL, REVISION_LABEL
+from meshdemo.objects.labels import INJECTION_LABEL, MANAGED_BY, REVISION_LABEL, TAG_LABEL
 from meshdemo.objects.model import RULE_KINDS
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 ADMISSION = "admissionregistration.k8s.io/v1"
 ISTIOD = "app=istiod"
 INJECTOR = "app=sidecar-injector"
-TAG = "istio.io/tag"
 MESH_CONFIG = "istio"
 """The ConfigMap beside istiod with the settings of the mesh."""
 RECORD = "meshdemo-istio"
@@ -80,7 +79,8 @@ def served_revisions(kube: Kube) -> frozenset[str] | None:
     except Forbidden:
         return None
     found = [hook["metadata"].get("labels") or {} for hook in hooks]
-    return frozenset(each[name] for each in found for name in (REVISION_LABEL, TAG) if name in each)
+    names = (REVISION_LABEL, TAG_LABEL)
+    return frozenset(each[name] for each in found for name in names if name in each)
 
 
 def kept_out_by(namespace: Mapping[str, str], served: frozenset[str] | None) -> str:
@@ -173,7 +173,7 @@ def record(kube: Kube, namespace: str) -> dict[str, str] | None:
 def labels() -> dict[str, str]:
     """Give the labels of what we make for an Istio of ours."""
     name, _, value = INSTALLED.partition("=")
-    return {name: value, "app.kubernetes.io/managed-by": "meshdemo"}
+    return {name: value, MANAGED_BY: "meshdemo"}
 
 
 def revisions(noted: Mapping[str, str]) -> list[str]:

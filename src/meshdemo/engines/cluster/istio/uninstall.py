@@ -121,8 +121,10 @@ class Removal:
 
     def _remove_configuration(self, namespace: str) -> Check:
         """Remove what istiod wrote into each namespace, once it cannot write it again."""
-        found = {"namespace": namespace, "labels": control_plane.ISTIOD}
-        pods = self._gone("istiod has ended", lambda: not self.kube.list("v1", "Pod", **found))
+        pods = self._gone(
+            "istiod has ended",
+            lambda: not self.kube.list("v1", "Pod", namespace, labels=control_plane.ISTIOD),
+        )
         if not pods.ok:
             return pods
         for item in self.kube.list("v1", "ConfigMap", labels=ROOT_CERTIFICATES):

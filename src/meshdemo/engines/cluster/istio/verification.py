@@ -136,7 +136,7 @@ class Verification:
         except Denied as error:
             return Check(name, ok=False, detail=error.message, hint=WEBHOOK_HINT)
         proxy = sidecar(pod)
-        if proxy is None and (why := self._keeps_webhook_out()):
+        if proxy is None and (why := self._kept_out_by()):
             return self._injects_elsewhere(name, f"not in namespace {self.namespace}: {why}")
         if proxy is None:
             return Check(name, ok=False, detail="no webhook answered", hint=WEBHOOK_HINT)
@@ -189,7 +189,7 @@ class Verification:
         found = replace(self, namespace=ANYWHERE).injects()
         return replace(found, detail=f"{found.detail}; {here}")
 
-    def _keeps_webhook_out(self) -> str:
+    def _kept_out_by(self) -> str:
         """Say by which label the user's namespace is kept out of injection."""
         try:
             found = self.kube.get("v1", "Namespace", self.namespace) or {}

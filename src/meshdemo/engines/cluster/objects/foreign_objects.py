@@ -46,7 +46,7 @@ class Kinds:
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbours:
+class ForeignObjects:
     """What others have in a namespace."""
 
     titles: tuple[str, ...]
@@ -88,7 +88,7 @@ def kinds(kube: Kube) -> Kinds:
     return Kinds(tuple(known), tuple(version for version, found in answers if found is None))
 
 
-def of(kube: Kube, known: Kinds, namespace: str, is_ours: Callable[[Json], bool]) -> Neighbours:
+def of(kube: Kube, known: Kinds, namespace: str, is_ours: Callable[[Json], bool]) -> ForeignObjects:
     """Find what others have in a namespace."""
     asked = [
         (version, resource)
@@ -107,7 +107,7 @@ def of(kube: Kube, known: Kinds, namespace: str, is_ours: Callable[[Json], bool]
         answers = list(zip(asked, pool.map(list_all, asked), strict=True))
     found = (item for _, items in answers for item in items or ())
     unseen = (f"{resource.kind} ({version})" for (version, resource), i in answers if i is None)
-    return Neighbours(
+    return ForeignObjects(
         tuple(sorted({title(i) + adopted(i) for i in found if _stays(i) and not is_ours(i)})),
         (*(f"all kinds of {version}" for version in known.hidden), *unseen),
     )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.objects.model import WORKLOAD_KINDS
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -18,7 +16,7 @@ ONLY_LOCAL = ("meshdemo/echo",)
 def problems_of(objects: Sequence[Object]) -> Iterator[Problem]:
     """Refuse by name what no registry has."""
     for item in objects:
-        if item.kind not in WORKLOAD_KINDS:
+        if not item.makes_pods:
             continue
         containers = (item.pod_template.get("spec") or {}).get("containers") or ()
         for index, container in enumerate(containers):

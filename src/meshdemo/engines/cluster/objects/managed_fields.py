@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.engines.cluster.api.kube import MANAGER
-from meshdemo.objects.model import RULE_KINDS, SERVER_METADATA, WORKLOAD_KINDS, Object
+from meshdemo.objects.model import RULE_KINDS, SERVER_METADATA, Object
 
 if TYPE_CHECKING:
     from meshdemo.engines.cluster.api.kube import Json
@@ -31,7 +31,7 @@ def as_written(item: Object) -> Object:
     }
     data = {name: value for name, value in item.data.items() if name != "status"}
     item = item.with_data({**data, "metadata": metadata})
-    if item.kind in WORKLOAD_KINDS and item.pod_template:
+    if item.makes_pods and item.pod_template:
         item = item.with_pod_template(without_null_metadata(item.pod_template))
     return item
 

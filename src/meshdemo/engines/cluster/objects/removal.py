@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from meshdemo.engines.cluster.api.kube import Json, Kube, Resource
-    from meshdemo.engines.cluster.objects.foreign_objects import Kinds, Neighbours
+    from meshdemo.engines.cluster.objects.foreign_objects import ForeignObjects, Kinds
     from meshdemo.engines.protocol import Notify
     from meshdemo.objects.model import Object
 
@@ -256,7 +256,7 @@ class Removal:
             space = {}
         return self._others(self.run).titles if space is not None else ()
 
-    def _others(self, namespace: str) -> Neighbours:
+    def _others(self, namespace: str) -> ForeignObjects:
         """Find the objects in a namespace that are not ours."""
         return foreign_objects.of(
             self.kube, self._kinds, namespace, lambda item: is_ours(item, self.run)

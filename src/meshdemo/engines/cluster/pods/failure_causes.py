@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from meshdemo.engines.cluster.api import rejections
 from meshdemo.engines.cluster.pods import status
 from meshdemo.objects.containers import ISTIO_PROXY
+from meshdemo.objects.labels import CONTROLLER_HASH_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -52,7 +53,6 @@ LONGEST_REASON = 400
 TOLD_BY_EVENTS = ("StatefulSet", "DaemonSet", "Job")
 """The kinds that have no condition for a pod that cannot be created."""
 CREATED, NOT_CREATED = "SuccessfulCreate", "FailedCreate"
-REVISION = "controller-revision-hash"
 CORRECT = "Correct it and apply it again."
 IMAGE_HINT = "Is the name right, and can the nodes reach the registry? --image and --image-registry"
 PLATFORM_HINT = "The image is for another CPU; take one for the nodes' with --image NAME=IMAGE."
@@ -167,7 +167,7 @@ def of_end(pod: Json, live: Json) -> Cause | None:
 
 def _how(ended: Json) -> str:
     """Say how a container has ended; Kubernetes has a word of its own for want of memory."""
-    killed = " (OOMKilled)" if ended.get("reason") == OUT_OF_MEMORY else ""
+    killed = f" ({OUT_OF_MEMORY})" if ended.get("reason") == OUT_OF_MEMORY else ""
     return f"with status {ended.get('exitCode')}{killed}"
 
 
@@ -179,7 +179,10 @@ def with_way_out(cause: Cause, pod: Json, live: Json) -> Cause:
     """Say what else is needed where the pod is one of an older template of a StatefulSet."""
     latest = (live.get("status") or {}).get("updateRevision")
     metadata = pod["metadata"]
-    if live["kind"] != "StatefulSet" or (metadata.get("labels") or {}).get(REVISION) == latest:
+    if (
+        live["kind"] != "StatefulSet"
+        or (metadata.get("labels") or {}).get(CONTROLLER_HASH_LABEL) == latest
+    ):
         return cause
     command = f"kubectl delete pod {metadata['name']} -n {metadata['namespace']}"
     return replace(cause, hint=f"A StatefulSet replaces no pod that is not ready: {command}")

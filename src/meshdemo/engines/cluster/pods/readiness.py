@@ -32,13 +32,11 @@ class Wait:
     kube: Kube
     notify: Notify
     deadline: float
-    is_without_istiod: Callable[[], bool] = lambda: False
-    """Whether no istiod will come back by itself."""
     _said: str = field(default="", init=False)
     _spoke: float = field(default_factory=time.monotonic, init=False)
 
     def __post_init__(self) -> None:
-        self.problems = ReadinessProblems(self.kube, self.notify, self.is_without_istiod)
+        self.problems = ReadinessProblems(self.kube, self.notify)
 
     @property
     def left(self) -> float:
@@ -51,8 +49,12 @@ class Wait:
             self.notify(text)
 
 
+@dataclass
 class WorkloadReadiness(Wait):
     """What workloads still lack."""
+
+    is_without_istiod: Callable[[], bool]
+    """Whether no istiod will come back by itself."""
 
     def wait_for_workloads(self, objects: Sequence[Object]) -> None:
         """Wait until every pod of these workloads is as it is wanted, and ready.
@@ -110,7 +112,7 @@ class WorkloadReadiness(Wait):
             return
         newest, now = rollout.newest(pods), self.kube.now()
         self.problems.of_pods(newest, live, now)
-        cause = self.problems.of_workload(item, live, pods)
+        cause = self.problems.of_workload(item, live, pods, self.is_without_istiod)
         waits = [f"{p.workload or p.name} {p.ready}: {p.message}" for p in map(status.pod, newest)
                  if p.message]  # fmt: skip
         why = cause.message if cause else "it waits for its pods"

@@ -38,7 +38,6 @@ class ReadinessProblems:
 
     kube: Kube
     notify: Notify
-    is_without_istiod: Callable[[], bool]
     _since: dict[str, float] = field(default_factory=dict, init=False)
     """When a cause was first seen."""
     _told: dict[str, Cause] = field(default_factory=dict, init=False)
@@ -64,13 +63,19 @@ class ReadinessProblems:
                 raise failure
             self.warn(_title(pod), cause)
 
-    def of_workload(self, item: Object, live: Json, pods: Sequence[Json]) -> Cause | None:
+    def of_workload(
+        self,
+        item: Object,
+        live: Json,
+        pods: Sequence[Json],
+        is_without_istiod: Callable[[], bool],
+    ) -> Cause | None:
         """Say why a workload gets no pods, or no more of them. Raises as ``of_pods``."""
         tells = not pods and live["kind"] in failure_causes.TOLD_BY_EVENTS
         cause = failure_causes.of_workload(live, self._events(live) if tells else ())
         if not (cause := self._lasting(item.title, cause)):
             return None
-        if cause.final or (rejections.WEBHOOK_DOWN in cause.message and self.is_without_istiod()):
+        if cause.final or (rejections.WEBHOOK_DOWN in cause.message and is_without_istiod()):
             raise EnvironmentFailed(f"{item.title}: {cause.message}", hint=cause.hint)
         self.warn(item.title, cause)
         return cause

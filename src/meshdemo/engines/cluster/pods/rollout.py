@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.cluster.pods import failure_causes, status
-from meshdemo.objects.labels import TEMPLATE_HASH_LABEL
+from meshdemo.engines.cluster.pods import status
+from meshdemo.objects.labels import CONTROLLER_HASH_LABEL, TEMPLATE_HASH_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ UNCHANGING = ("Pod", "Job")
 """The kinds whose pods cannot be changed, only made anew under another name."""
 BY_HAND = "OnDelete"
 """The update strategy in which old pods stay until somebody deletes them."""
-HASHES = (TEMPLATE_HASH_LABEL, failure_causes.REVISION)
+HASHES = (TEMPLATE_HASH_LABEL, CONTROLLER_HASH_LABEL)
 """The labels that say of which template a pod is."""
 
 

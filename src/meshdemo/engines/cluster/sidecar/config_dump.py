@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from meshdemo.engines.cluster.sidecar import route_comparison
-from meshdemo.rules.analysis.effects import Followed
 from meshdemo.rules.hosts import full_name
-from meshdemo.rules.http_matches import takes_everything
-from meshdemo.rules.virtual_services import ANSWERS
+from meshdemo.rules.http_matches import reachable, takes_everything, with_matches
+from meshdemo.rules.virtual_services import ANSWERS, Followed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -107,7 +106,8 @@ class Dump:
             _is_special(http_rule) or _is_decided_elsewhere(http_rule) for http_rule in http_rules
         ):
             return True
-        needed = {_wanted(http_rule, rule.namespace) for http_rule in _reachable(http_rules)}
+        pairs = reachable(with_matches(http_rules))
+        needed = {_wanted(http_rule, rule.namespace) for http_rule, _ in pairs}
         allowed = {_wanted(http_rule, rule.namespace) for http_rule in http_rules}
         return needed <= {*there} <= allowed
 
@@ -178,21 +178,10 @@ def _wanted_routes(
 
     After a match that takes everything some releases write no route, others do.
     """
-    wanted: list[route_comparison.Details] = []
-    for http_rule in http_rules:
-        for match in http_rule.get("match") or [None]:
-            wanted.append(route_comparison.wanted(http_rule, match, namespace))
-            if match is None or takes_everything(match):
-                return wanted, match is None
-    return wanted, True
-
-
-def _reachable(http_rules: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """Give the HTTP rules up to the first that takes everything."""
-    for http_rule in http_rules:
-        yield http_rule
-        if not http_rule.get("match") or any(map(takes_everything, http_rule["match"])):
-            return
+    found = list(reachable(with_matches(http_rules)))
+    wanted = [route_comparison.wanted(*pair, namespace) for pair in found]
+    last = found[-1][1] if found else None
+    return wanted, last is None or not takes_everything(last)
 
 
 def _is_special(http_rule: Mapping[str, Any]) -> bool:

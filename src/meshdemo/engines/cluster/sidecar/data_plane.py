@@ -20,6 +20,7 @@ from meshdemo.engines.cluster.namespace_view import target
 from meshdemo.engines.cluster.sidecar.config_dump import Dump
 from meshdemo.engines.results import ANSWERS_IN_A_ROW
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.system import shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +66,7 @@ SLOW = 28
 """What curl ends with if a sidecar has not shown all of its configuration in time."""
 NO_CURL = "it has no curl"
 NOT_KNOWN = "the test client's sidecar does not know all of its pods yet"
-WHY = {7: "nothing listens at its Envoy's admin port 15000", 127: NO_CURL}
+WHY = {7: "nothing listens at its Envoy's admin port 15000", shell.NO_SUCH_COMMAND: NO_CURL}
 
 
 class Unseen(EnvironmentFailed):
@@ -211,6 +212,12 @@ def that_follows(view: View) -> DataPlane | None:
     """Give the data plane that rules have to reach; None without a client that follows them."""
     pod = view.client()
     return of(view, pod) if pod and follows(pod) else None
+
+
+def dump_of(view: View) -> Dump | None:
+    """Give what the client's sidecar has now; None without one that follows rules."""
+    plane = that_follows(view)
+    return plane.dump() if plane else None
 
 
 def follows(pod: Pod) -> bool:
