@@ -55,8 +55,7 @@ def deploy(
     """
     from meshdemo.engines.options import Injection, MeshOptions
     from meshdemo.report import reports
-    from meshdemo.walkthrough import deploy as walk
-    from meshdemo.walkthrough import steps
+    from meshdemo.walkthrough import deploy, steps
     from meshdemo.walkthrough.plan import Plan
 
     engine = engine_for(
@@ -73,6 +72,6 @@ def deploy(
         strict=strict,
     )
     step = steps.OWN_DEPLOY if plan.is_own else steps.DEPLOY
-    result = progress.follow(walk.deploy(engine, plan, step))
-    following = walk.next_command(result, engine.objects())
+    result = progress.follow(deploy.deploy(engine, plan, step))
+    following = deploy.next_command(result, engine.objects())
     return reports.deployed(result, following, progress.remarks)

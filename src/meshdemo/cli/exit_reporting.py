@@ -112,8 +112,8 @@ def fail_unforeseen(run: Invocation | None, error: BaseException, arguments: Seq
     if refused := _refused_by_system(error):
         return fail(run, refused, arguments)
     bug = MeshdemoError(f"{type(error).__name__}: {error}", hint=hint)
-    code = fail(run, bug, arguments)
-    return code if code == ExitCode.BUG else ExitCode.BUG
+    fail(run, bug, arguments)
+    return ExitCode.BUG
 
 
 def _refused_by_system(error: BaseException) -> EnvironmentFailed | None:

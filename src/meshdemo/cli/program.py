@@ -33,7 +33,6 @@ from meshdemo.errors import (
     ExitCode,
     Interrupted,
     MeshdemoError,
-    Sigterm,
     UsageError,
 )
 from meshdemo.settings import Settings
@@ -107,8 +106,8 @@ def run(arguments: list[str], invocation: Invocation) -> int:
             invocation.progress.err.line(error.message.rstrip("\n"))
             return ExitCode.BAD_INPUT
         failure: MeshdemoError = usage.refused(error)
-    except (KeyboardInterrupt, Sigterm, typer.Abort) as signalled:
-        failure = signals.stopped(signalled) or Interrupted("interrupted")
+    except typer.Abort as aborted:
+        failure = signals.stopped(aborted) or Interrupted("interrupted")
     except MeshdemoError as error:
         failure = signals.stopped(error) or error
     if isinstance(failure, UsageError) and not failure.hint:

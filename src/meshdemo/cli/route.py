@@ -51,16 +51,16 @@ def route(
         meshdemo route --clear  # without rules again
     """
     from meshdemo.report import reports
-    from meshdemo.walkthrough import route as walk
+    from meshdemo.walkthrough import route
 
     if bool(split) + bool(files) + clear != 1:
         hint = "As in meshdemo route v1=90 v2=10"
         raise UsageError("say one of: a split, -f FILE, --clear", hint=hint)
     if host and not split:
         raise UsageError("--host is about a split", hint="As in meshdemo route --host app v2")
-    asked = walk.Asked.read(split or (), files or (), host)
+    asked = route.Asked.read(split or (), files or (), host)
     engine = engine_for(ctx, chosen(ctx, force_conflicts=force_conflicts))
     progress = ctx.obj.progress
     progress.explains = explain
-    story = walk.route(engine, asked, ctx.obj.settings, strict=strict)
+    story = route.route(engine, asked, ctx.obj.settings, strict=strict)
     return reports.routed(progress.follow(story), progress.remarks)

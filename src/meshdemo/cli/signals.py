@@ -50,11 +50,11 @@ def raised() -> Iterator[None]:
 
 def stopped(error: BaseException | None) -> MeshdemoError | None:
     """Give what to report if a signal caused an error, or came before it; else None."""
-    numbers = _came[:1] or list(_that_caused(error))
-    for number in numbers:
-        _, kind, message = ENDINGS[number]
-        return kind(message)
-    return None
+    number = _came[0] if _came else next(_that_caused(error), None)
+    if number is None:
+        return None
+    _, kind, message = ENDINGS[number]
+    return kind(message)
 
 
 def _come(number: int, _frame: FrameType | None) -> None:

@@ -64,11 +64,10 @@ def verify(
     from meshdemo.report import junit as xml
     from meshdemo.report import verdict_report
     from meshdemo.verdict import expectation
-    from meshdemo.walkthrough import steps
-    from meshdemo.walkthrough import verify as walk
+    from meshdemo.walkthrough import steps, verify
     from meshdemo.walkthrough.plan import Plan
 
-    question = walk.Question(
+    question = verify.Question(
         expectation=expectation.parse(expect) if expect else None,
         request=values.request(url, method, header or ()),
         requests=values.positive(requests, "--requests"),
@@ -80,13 +79,13 @@ def verify(
     engine = engine_for(ctx, changes=False)
     progress = ctx.obj.progress
     if explain:
-        question = walk.addressed(engine, question)
+        question = verify.addressed(engine, question)
         plan = steps.proving(
             Plan(ctx.obj.settings, request=question.request, requests=question.requests),
-            walk.expected(engine, question),
+            verify.expected(engine, question),
         )
         progress.explain(steps.verify_commands(plan))
-    measured = progress.follow(walk.measure(engine, question))
+    measured = progress.follow(verify.measure(engine, question))
     if junit:
         xml.write_junit(Path(junit), measured)
     return verdict_report.verified(measured, **progress.remarks)

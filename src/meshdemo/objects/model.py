@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from meshdemo.objects.documents import FieldPath
 
 CLUSTER_SCOPED = frozenset({"Namespace"})
-
 RULE_KINDS = ("DestinationRule", "VirtualService")
 """The kinds that are rules, in the order in which they are applied (the reverse to delete)."""
 SERVER_METADATA = frozenset(
@@ -33,7 +32,6 @@ SERVER_METADATA = frozenset(
     }
 )
 """What a server writes into metadata: it is not the user's to change."""
-
 POD_TEMPLATES: Mapping[str, FieldPath] = {
     "Pod": (),
     "Deployment": ("spec", "template"),
@@ -45,8 +43,6 @@ POD_TEMPLATES: Mapping[str, FieldPath] = {
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
 }
 """Where each kind that makes pods describes them; an engine says by name which it does not know."""
-
-
 WORKLOAD_KINDS = frozenset(POD_TEMPLATES)
 
 

@@ -1,1 +1,1 @@
-"""The machine underneath: programs, files, locks, time, the web."""
+"""The machine underneath: programs, files, locks, time, the web, numbers in words."""

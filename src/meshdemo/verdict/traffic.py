@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 DEFAULT_URL = "http://app/env/version"
-DEFAULT_PORT = 80
-"""The port of http:// where a URL names none."""
 TIME_LIMIT = 10
 """Seconds that one request may take, from connecting to the end of the answer."""
 CONNECTION_REFUSED = "connection refused"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.test_client import CLIENT, find_client, is_client
-from meshdemo.objects import model, reading
+from meshdemo.objects import reading
 from meshdemo.walkthrough import bundled
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def joining(objects: Sequence[Object], namespace: str) -> tuple[Object, ...]:
     """Give what joins the objects so that the namespace has a test client; nothing if it has."""
     for item in objects:
         labels = (item.pod_template.get("metadata") or {}).get("labels") or {}
-        here = item.kind in model.WORKLOAD_KINDS and item.namespace == namespace
+        here = item.makes_pods and item.namespace == namespace
         if here and is_client(labels, item.name):
             return ()
     taken = {item.key for item in objects}

@@ -14,7 +14,7 @@ from meshdemo.objects import model
 from meshdemo.walkthrough import pod_selection, sidecars, steps, strict_check
 from meshdemo.walkthrough.events import Accepted, Checked, Finished
 from meshdemo.walkthrough.plan import with_sidecar_label
-from meshdemo.walkthrough.readiness_recheck import of_workloads, recheck
+from meshdemo.walkthrough.readiness_recheck import recheck
 from meshdemo.walkthrough.splits import HOST
 
 if TYPE_CHECKING:
@@ -91,14 +91,12 @@ def inject(engine: Engine, plan: Plan, step: Step) -> Story[Injected]:
     plan = plan.of_revision(engine)
     namespace = engine.where.namespace
     workloads = [
-        item
-        for item in engine.objects()
-        if item.kind in model.WORKLOAD_KINDS and item.namespace == namespace
+        item for item in engine.objects() if item.makes_pods and item.namespace == namespace
     ]
     if not workloads:
         message = f"nothing is deployed in namespace {namespace}"
         raise EnvironmentFailed(message, hint="Type: meshdemo deploy")
-    before = of_workloads(engine.pods(), workloads)
+    before = pod_selection.of_workloads(engine.pods(), workloads)
     started = step.started(plan)
     if plan.injection is Injection.AUTO:
         # As when they are deployed: by themselves the walkthrough's pods ask for no sidecar.
@@ -193,7 +191,7 @@ def next_command(result: Deployed, objects: Sequence[Object]) -> str:
         return "meshdemo verify (proves what the rules promise)"
     for service in pod_selection.apps(result.pods[0].namespace, objects):
         selected = pod_selection.selected(service, result.pods)
-        versions = sorted({pod.labels["version"] for pod in selected if "version" in pod.labels})
+        versions = pod_selection.versions(selected)
         if len(versions) > 1:
             host = "" if service.name == HOST else f"--host {service.name} "
             return f"meshdemo route {host}{versions[-1]} (sends all traffic to {versions[-1]})"

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.errors import InputError
-from meshdemo.objects.model import WORKLOAD_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +32,7 @@ class ImageChoice:
     def replaced(self, objects: Sequence[Object]) -> tuple[Object, ...]:
         """Give the objects with these images. Raises InputError for a name that none has."""
         names = {name for item in objects for name in _names(item)}
-        workloads = any(item.kind in WORKLOAD_KINDS for item in objects)
+        workloads = any(item.makes_pods for item in objects)
         if workloads and (unknown := sorted(self.chosen.keys() - names)):
             raise InputError(
                 f"--image: no container or app is named {', '.join(unknown)}",
@@ -81,7 +80,7 @@ def needed(engine: Engine, plan: Plan) -> tuple[str, ...]:
 
 
 def _containers(item: Object) -> list[dict[str, Any]]:
-    if item.kind not in WORKLOAD_KINDS:
+    if not item.makes_pods:
         return []
     pod = item.pod_template.get("spec") or {}
     return [container for part in CONTAINER_LISTS for container in pod.get(part) or ()]

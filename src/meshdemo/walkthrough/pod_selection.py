@@ -9,10 +9,9 @@ from urllib.parse import urlsplit
 from meshdemo.engines.test_client import find_client, is_client, no_client
 from meshdemo.errors import EnvironmentFailed, InputError
 from meshdemo.objects.labels import RUN_LABEL
-from meshdemo.objects.model import WORKLOAD_KINDS
 from meshdemo.rules import hosts
 from meshdemo.rules.protocols import protocol_of
-from meshdemo.verdict.traffic import DEFAULT_PORT, DEFAULT_URL, Request
+from meshdemo.verdict.traffic import DEFAULT_URL, Request
 from meshdemo.walkthrough.events import Note
 
 if TYPE_CHECKING:
@@ -43,13 +42,18 @@ def require_client(engine: Engine) -> Pod:
     raise no_client(engine.pods(), engine.where.namespace)
 
 
+def of_workloads(pods: Iterable[Pod], objects: Iterable[Object]) -> list[Pod]:
+    """Pick the pods of these workloads."""
+    owners = {(o.namespace, o.name) for o in objects if o.makes_pods}
+    return [pod for pod in pods if (pod.namespace, pod.workload or pod.name) in owners]
+
+
 def of_others(pods: Sequence[Pod], objects: Iterable[Object]) -> frozenset[str]:
     """Name the pods that meshdemo did not make; none where it made none at all.
 
     Then the mesh is somebody else's, and every pod of it matters.
     """
-    made = {(item.namespace, item.name) for item in objects if item.kind in WORKLOAD_KINDS}
-    ours = {pod.name for pod in pods if (pod.namespace, pod.workload or pod.name) in made}
+    ours = {pod.name for pod in of_workloads(pods, objects)}
     return frozenset(pod.name for pod in pods) - ours if ours else frozenset()
 
 
@@ -97,8 +101,8 @@ def _url(service: Object, namespace: str) -> str:
     near = service.namespace == namespace
     host = service.name if near else f"{service.name}.{service.namespace}"
     ports = [p["port"] for p in service.spec["ports"] if protocol_of(p).takes_http_rules]
-    port = DEFAULT_PORT if DEFAULT_PORT in ports else ports[0]
-    return f"http://{host}/" if port == DEFAULT_PORT else f"http://{host}:{port}/"
+    port = hosts.HTTP_PORT if hosts.HTTP_PORT in ports else ports[0]
+    return f"http://{host}/" if port == hosts.HTTP_PORT else f"http://{host}:{port}/"
 
 
 def versions_of(
@@ -107,7 +111,12 @@ def versions_of(
     """Give the versions that can answer a URL: the ``version`` labels of its Service's pods."""
     service = service_of(urlsplit(url).hostname or "", namespace, objects)
     own = pods if service is None else selected(service, pods)
-    return sorted({pod.labels["version"] for pod in own if pod.labels.get("version")})
+    return versions(own)
+
+
+def versions(pods: Iterable[Pod]) -> list[str]:
+    """Give the versions of pods, by their ``version`` labels."""
+    return sorted({pod.labels["version"] for pod in pods if pod.labels.get("version")})
 
 
 def selected(service: Object, pods: Iterable[Pod]) -> list[Pod]:

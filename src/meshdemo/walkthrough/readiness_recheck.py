@@ -41,8 +41,9 @@ def recheck(engine: Engine, objects: Sequence[Object], timeout: float) -> Story[
 
     def look() -> bool:
         pods = _pods(engine, objects)
-        own[:] = of_workloads(pods, objects)
-        lasting = of_workloads(pods, [item for item in objects if item.kind not in BUSY])
+        own[:] = pod_selection.of_workloads(pods, objects)
+        steady = [item for item in objects if item.kind not in BUSY]
+        lasting = pod_selection.of_workloads(pods, steady)
         concerned = [*lasting, *_by_rules(engine, model.traffic_rules(objects), pods)]
         unwell[:] = [pod for pod in concerned if not pod.is_ready and pod.phase not in OVER]
         return not unwell
@@ -62,16 +63,10 @@ def recheck(engine: Engine, objects: Sequence[Object], timeout: float) -> Story[
 
 def _pods(engine: Engine, objects: Sequence[Object]) -> list[Pod]:
     """Give the pods of the namespace, and of others that workloads among the objects name."""
-    others = {o.namespace for o in objects if o.kind in model.WORKLOAD_KINDS and o.namespace}
+    others = {o.namespace for o in objects if o.makes_pods and o.namespace}
     spaces = ["", *sorted(others - {engine.where.namespace})]
     found = {(pod.namespace, pod.name): pod for each in spaces for pod in engine.pods(each)}
     return list(found.values())
-
-
-def of_workloads(pods: Sequence[Pod], objects: Sequence[Object]) -> list[Pod]:
-    """Pick the pods of these workloads."""
-    owners = {(o.namespace, o.name) for o in objects if o.kind in model.WORKLOAD_KINDS}
-    return [pod for pod in pods if (pod.namespace, pod.workload or pod.name) in owners]
 
 
 def _by_rules(engine: Engine, rules: Sequence[Object], pods: Sequence[Pod]) -> Iterator[Pod]:

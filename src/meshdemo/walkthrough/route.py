@@ -225,7 +225,7 @@ def require_versions(engine: Engine, service: Object, versions: Sequence[str]) -
     """Give the versions there are; refuse one that no pod has: all of its traffic would fail."""
     pods = pod_selection.require_pods(engine)
     selected = pod_selection.selected(service, pods)
-    known = sorted({pod.labels["version"] for pod in selected if pod.labels.get("version")})
+    known = pod_selection.versions(selected)
     if not known:
         message = f"no pod of {service.title} has a label version"
         raise EnvironmentFailed(message, hint="Type: meshdemo deploy")

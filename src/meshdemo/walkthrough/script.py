@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.errors import InputError
 from meshdemo.objects import model, reading
+from meshdemo.objects.labels import REVISION_LABEL
 from meshdemo.verdict.traffic import Request
 from meshdemo.walkthrough import bundled, pod_selection, strict_check
 from meshdemo.walkthrough.events import Accepted
@@ -77,7 +78,8 @@ def _own(plan: Plan, objects: Sequence[Object]) -> Plan:
 
 def _unless_there(plan: Plan) -> tuple[str, ...]:
     """Install Istio where there is none; one that is there is used as it is."""
-    labels = "app=istiod" + (f",istio.io/rev={plan.mesh.revision}" if plan.mesh.revision else "")
+    revision = plan.mesh.revision
+    labels = "app=istiod" + (f",{REVISION_LABEL}={revision}" if revision else "")
     look = ["kubectl", *cluster_flags(plan), "get", "deployments", "-A", "-l", labels, "-o", "name"]
     return tuple(f"{shlex.join(look)} | grep . || {line}" for line in install_commands(plan))
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from meshdemo.engines.options import Injection
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects.labels import INJECT_LABEL, REVISION_LABEL
-from meshdemo.objects.model import WORKLOAD_KINDS
 from meshdemo.walkthrough.events import Note
 
 if TYPE_CHECKING:
@@ -40,9 +39,7 @@ def _lacking(
     objects: Sequence[Object], pods: Sequence[Pod], injection: Injection
 ) -> dict[str, str]:
     templates = {
-        (item.namespace, item.name): item.pod_template
-        for item in objects
-        if item.kind in WORKLOAD_KINDS
+        (item.namespace, item.name): item.pod_template for item in objects if item.makes_pods
     }
     found = {}
     for pod in pods:

@@ -14,7 +14,7 @@ from meshdemo.objects.kinds import NETWORKING_API
 from meshdemo.objects.labels import RUN_LABEL
 from meshdemo.objects.model import Object
 from meshdemo.rules import virtual_services
-from meshdemo.rules.hosts import resolve, service_host
+from meshdemo.rules.hosts import full_name, service_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -122,7 +122,7 @@ class Splitting:
     def _is_host(self, host: str) -> bool:
         """Tell whether a rule's host is the Service, as Istio reads it in this namespace."""
         own = service_host(self.service, self.namespace)
-        return resolve(host, self.namespace).lower() == own
+        return full_name(host, self.namespace) == own
 
     def _is_ours(self, rule: Object) -> bool:
         return RUN_LABEL in rule.labels or not self.on_cluster

@@ -66,7 +66,7 @@ def up(engine: Engine, plan: Plan) -> Story[Up]:
     plan = plan.of_revision(engine)
     objects = plan.read(engine)
     plan = plan.joined(objects)
-    rules = [item for item in model.in_apply_order(objects) if item.kind in model.RULE_KINDS]
+    rules = model.traffic_rules(model.in_apply_order(objects))
     others = [item for item in objects if item.kind not in model.RULE_KINDS]
     strict_check.require_no_warnings(engine, plan, objects)
     checked = engine.apply(model.in_apply_order(objects), dry_run=True)
@@ -109,7 +109,7 @@ def _deploy(engine: Engine, plan: Plan, objects: Sequence[Object]) -> Story[tupl
     yield steps.INJECT.started(plan)
     began = time.monotonic()
     injected = engine.inject(objects, plan.injection or Injection.KUBE_INJECT, plan.mesh.revision)
-    count = sum(item.kind in model.WORKLOAD_KINDS for item in injected)
+    count = sum(item.makes_pods for item in injected)
     yield Finished(
         "inject",
         f"{plan.injection.value if plan.injection else ''}, {counted(count, 'workload')}",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from meshdemo.engines.local.store import now
 from meshdemo.engines.results import Change
 from meshdemo.objects.labels import COMMAND, DIRECTORY
-from meshdemo.objects.model import SERVER_METADATA, WORKLOAD_KINDS, Object, in_apply_order
+from meshdemo.objects.model import SERVER_METADATA, Object, in_apply_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,9 +51,8 @@ def merge(
     ``directory`` is where the commands of new pods run.
     """
     merged = {item.key: item for item in stored}
-    moment = (
-        now()
-    )  # of one apply: which of two new rules takes precedence is not for the clock to say
+    # One for a whole apply: which of two new rules takes precedence is not for the clock to say.
+    moment = now()
     changes = []
     for item in in_apply_order(given):
         old = merged.get(item.key)
@@ -74,7 +73,7 @@ def _as_stored(item: Object, old: Object | None, directory: str, moment: str) ->
         "generation": _generation(item, old),
     }
     annotations = (item.pod_template.get("metadata") or {}).get("annotations") or {}
-    if item.kind in WORKLOAD_KINDS and COMMAND in annotations:
+    if item.makes_pods and COMMAND in annotations:
         metadata["annotations"] = {**item.annotations, DIRECTORY: directory}
     # What is stored stands by itself: the file may be another one tomorrow.
     return Object({**item.data, "metadata": metadata})

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from meshdemo.engines.options import Injection
 from meshdemo.objects.labels import INJECT_LABEL, INJECTION_CHOICE, INJECTION_LABEL, REVISION_LABEL
-from meshdemo.objects.model import WORKLOAD_KINDS, Object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from meshdemo.objects.model import Object
 
 IGNORED_NAMESPACES = frozenset(
     {"kube-system", "kube-public", "kube-node-lease", "local-path-storage"}
@@ -38,7 +39,7 @@ def inject(
             return _label(item, "false", ours=True)
         return item
 
-    return tuple(settle(item) if item.kind in WORKLOAD_KINDS else item for item in objects)
+    return tuple(settle(item) if item.makes_pods else item for item in objects)
 
 
 def keep(objects: Sequence[Object], stored: Iterable[Object]) -> tuple[Object, ...]:
@@ -61,7 +62,7 @@ def keep(objects: Sequence[Object], stored: Iterable[Object]) -> tuple[Object, .
             return _label(item, "true")
         return item
 
-    return tuple(settle(item) if item.kind in WORKLOAD_KINDS else item for item in objects)
+    return tuple(settle(item) if item.makes_pods else item for item in objects)
 
 
 def is_injected(template: Mapping[str, Any]) -> bool:

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 from meshdemo.engines.local import programs
 from meshdemo.engines.local.injection import is_injected
 from meshdemo.engines.local.model import PlannedPod, PodPort
-from meshdemo.objects import labels
-from meshdemo.objects.labels import TEMPLATE_HASH_LABEL
+from meshdemo.objects.labels import COMMAND, TEMPLATE_HASH_LABEL
 from meshdemo.rules.hosts import selects
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ def command_problems(given: Sequence[Object], stored: Iterable[Object]) -> Itera
     for item in given:
         own = (pod for pod in pods if owner(pod) == (item.kind, item.namespace, item.name))
         pod = next(own, None)
-        path = (*item.template_path, "metadata", "annotations", labels.COMMAND)
+        path = (*item.template_path, "metadata", "annotations", COMMAND)
         for placeholder in programs.unknown_placeholders(item.pod_template):
             yield item.problem(f"{placeholder} is not a placeholder", *path, hint=PLACEHOLDERS)
         for placeholder in programs.unresolved(pod, selecting(pod, services)) if pod else ():

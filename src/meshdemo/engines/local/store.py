@@ -1,6 +1,6 @@
 """The state directory: which run it is, which objects are applied, which pods were planned.
 
-    run.json            the run: its id, when it began, where its sockets are (see record.py)
+    run.json            the run: its id, when it began, where its sockets are (see run_record.py)
     objects.yaml        the applied objects
     pods.json           the pods as they were last planned, with their ports, and for which
                         objects the Envoys were last brought up to date
@@ -68,7 +68,7 @@ class Store:
             raise EnvironmentFailed(f"{folder} is not text", hint=hint) from error
 
     def run(self) -> Run | None:
-        """Give the run that is recorded, or None. Raises record.Damaged."""
+        """Give the run that is recorded, or None. Raises run_record.Damaged."""
         found = run_record.read(self.folder)
         if found is None:
             if self._has_objects():
@@ -145,7 +145,7 @@ class Store:
         return [path for folder in folders if folder.exists() for path in folder.iterdir()]
 
     def objects(self) -> tuple[Object, ...]:
-        """Give the applied objects, sorted by kind, namespace and name. Raises record.Damaged."""
+        """Give the applied objects by kind, namespace and name. Raises run_record.Damaged."""
         file = self.folder / OBJECTS
         if (text := run_record.read_text(file)) is None:
             # The plan is removed before the objects, so a plan alone means that they were lost.
@@ -169,7 +169,7 @@ class Store:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def plan(self) -> dict[str, Any]:
-        """Give what was last written by ``save_plan``; empty at first. Raises record.Damaged."""
+        """Give what ``save_plan`` wrote last; empty at first. Raises run_record.Damaged."""
         file = self.folder / PODS
         if (text := run_record.read_text(file)) is None:
             return {}

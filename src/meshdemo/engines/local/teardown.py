@@ -17,7 +17,7 @@ from meshdemo.engines.local.runs import IDENTITY
 from meshdemo.engines.local.store import PODS
 from meshdemo.engines.results import Check
 from meshdemo.errors import EnvironmentFailed
-from meshdemo.objects import labels
+from meshdemo.objects.labels import COMMAND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,7 @@ def _take_down(store: Store, deadline: float) -> _Found:
 def _why_unseen(store: Store, family: orphans.Family) -> str:
     """Say why a process of a user's command may get lost; the built-in apps start none."""
     try:
-        with_commands = labels.COMMAND in (run_record.read_text(store.folder / PODS) or "")
+        with_commands = COMMAND in (run_record.read_text(store.folder / PODS) or "")
     except EnvironmentFailed:
         with_commands = True
     if not with_commands:

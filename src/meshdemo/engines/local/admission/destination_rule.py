@@ -14,6 +14,7 @@ from meshdemo.engines.local.admission.references import (
     label_problems,
     subset_name_problems,
 )
+from meshdemo.engines.local.fields.destination_rule import LARGEST_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,9 +143,11 @@ def _is_prime(number: int) -> bool:
     """Tell as Envoy does, for which 1 is prime."""
     if number in {1, 2, 3}:
         return True
-    # 5,000,011 is the largest table that Envoy's API takes; what is larger is not worth factoring.
-    factors = range(3, int(min(max(number, 0), 5_000_010) ** 0.5) + 1, 2)
-    return number > 0 and number % 2 != 0 and all(number % factor for factor in factors)
+    if number <= 0 or number % 2 == 0:
+        return False
+    # What is larger is refused anyway, and not worth factoring.
+    factors = range(3, int(min(number, LARGEST_TABLE) ** 0.5) + 1, 2)
+    return all(number % factor for factor in factors)
 
 
 def _tls_problems(tls: Place) -> Iterator[Problem]:

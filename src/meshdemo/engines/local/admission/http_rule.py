@@ -16,9 +16,8 @@ from meshdemo.engines.local.admission.references import (
     header_problems,
     weight_problems,
 )
-from meshdemo.engines.local.fields.virtual_service import LARGEST_BODY
 from meshdemo.objects import durations
-from meshdemo.rules.virtual_services import ANSWERS
+from meshdemo.rules.virtual_services import ANSWERS, LARGEST_BODY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.admission import names
 from meshdemo.engines.local.admission.references import label_problems
+from meshdemo.objects.kinds import NETWORKING_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ def problems(whole: Place) -> Iterator[Problem]:
     if namespace.text and (wrong := names.dns_label(namespace.text)):
         yield namespace.problem(wrong)
     yield from tag_problems(metadata)
-    if whole.item.group == "networking.istio.io":
+    if whole.item.group == NETWORKING_GROUP:
         for key in REFUSED_BY_ISTIO:
             if key in metadata["annotations"]:
                 yield metadata["annotations"][key].problem("Istio refuses this annotation here")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.admission import header_values, names
+from meshdemo.rules.visibility import EVERYWHERE, HERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from meshdemo.objects.place import Place
 
 AUTHORITY_HEADERS = frozenset({":authority", "host"})
-EVERY_NAMESPACE = "*"
-THIS_NAMESPACE = "."
 
 
 def destination_problems(destination: Place) -> Iterator[Problem]:
@@ -102,13 +101,13 @@ def export_problems(spec: Place, namespace: str) -> Iterator[Problem]:
     entries = [target for target in spec["exportTo"].items if target.is_text]
     seen: set[str] = set()
     for entry in entries:
-        target = namespace if entry.text == THIS_NAMESPACE else entry.text
+        target = namespace if entry.text == HERE else entry.text
         if target in seen:
             yield entry.problem(f'duplicate entry in exportTo: the namespace "{target}"')
-        elif target != EVERY_NAMESPACE and not names.is_istio_label(target):
+        elif target != EVERYWHERE and not names.is_istio_label(target):
             yield entry.problem(f'"{entry.text}" is neither ".", nor "*", nor a namespace')
         seen.add(target)
-    if EVERY_NAMESPACE in seen and len(entries) > 1:
+    if EVERYWHERE in seen and len(entries) > 1:
         yield spec["exportTo"].problem('exportTo holds "*", so that nothing may stand beside it')
 
 

@@ -13,7 +13,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.apps import server
-from meshdemo.verdict import traffic
 
 if TYPE_CHECKING:
     from meshdemo.engines.local.apps.server import Request, Response
@@ -42,7 +41,7 @@ def _fetch(url: str, proxy: str) -> Response:
     # Only this path needs a client, and an app shall start quickly.
     from meshdemo.engines.local import requests  # noqa: PLC0415
     from meshdemo.errors import BrokenOff, InputError  # noqa: PLC0415
-    from meshdemo.verdict.traffic import Reply  # noqa: PLC0415
+    from meshdemo.verdict.traffic import TIMED_OUT, Reply  # noqa: PLC0415
     from meshdemo.verdict.traffic import Request as Outgoing  # noqa: PLC0415
 
     if not url:
@@ -56,7 +55,7 @@ def _fetch(url: str, proxy: str) -> Response:
         return server.text(f"{error}: {why}\n", HTTPStatus.BAD_REQUEST)
     except BrokenOff as error:
         reply = Reply(error=str(error))
-    if reply.error == traffic.TIMED_OUT:
+    if reply.error == TIMED_OUT:
         return server.text(f"{url}: {reply.error}\n", HTTPStatus.GATEWAY_TIMEOUT)
     if reply.error:
         return server.text(f"{url}: {reply.error}\n", HTTPStatus.BAD_GATEWAY)

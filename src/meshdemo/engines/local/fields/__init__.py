@@ -1,9 +1,9 @@
 """The table of fields: each field of each kind is honoured, without effect here, or refused.
 
-It is the one place that says so. A row reads ``"timeout": yes(Duration())`` (honoured),
-``idle()`` (accepted without effect, and named in a note) or ``later(...)`` (the owner of the kind
+It is the one place that says so. A row reads ``"timeout": honoured(Duration())``,
+``without_effect()`` (accepted, and named in a note) or ``unsupported(...)`` (the owner of the kind
 knows it, this engine does not support it yet). A field without a row is unknown, and refused as
-well. To support one more, make its ``later`` a ``yes`` and translate it.
+well. To support one more, make its ``unsupported`` an ``honoured`` and translate it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from meshdemo.engines.local.fields import destination_rule, kubernetes, virtual_service
 from meshdemo.engines.local.fields.findings import Findings, closest
 from meshdemo.engines.local.fields.types import Record, Standing, honoured
+from meshdemo.objects.kinds import NETWORKING_GROUP
 from meshdemo.objects.place import top
 
 if TYPE_CHECKING:
@@ -23,11 +24,7 @@ if TYPE_CHECKING:
     from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
 
-ISTIO_VERSIONS = (
-    "networking.istio.io/v1",
-    "networking.istio.io/v1beta1",
-    "networking.istio.io/v1alpha3",
-)
+ISTIO_VERSIONS = tuple(f"{NETWORKING_GROUP}/{version}" for version in ("v1", "v1beta1", "v1alpha3"))
 KINDS_ELSEWHERE = [
     "ConfigMap",
     "CronJob",

@@ -25,6 +25,7 @@ COUNT = Integer(0)
 UNSIGNED = Integer(0, UINT32)
 PERCENT = Integer(0, 100)
 LARGEST_TABLE = 5_000_010
+"""Istio takes sizes of maglev tables below 5,000,011."""
 
 SIMPLE = Choice(
     ("UNSPECIFIED", "LEAST_CONN", "RANDOM", "PASSTHROUGH", "ROUND_ROBIN", "LEAST_REQUEST")

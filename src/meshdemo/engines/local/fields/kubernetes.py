@@ -23,6 +23,7 @@ from meshdemo.engines.local.fields.types import (
     unsupported,
     without_effect,
 )
+from meshdemo.objects.labels import EXPORT_TO, INJECT_LABEL
 from meshdemo.objects.model import SERVER_METADATA
 
 if TYPE_CHECKING:
@@ -31,15 +32,15 @@ if TYPE_CHECKING:
     from meshdemo.engines.local.fields.types import Row
 
 
-def _idle(names: Iterable[str]) -> dict[str, Row]:
+def _without_effect(names: Iterable[str]) -> dict[str, Row]:
     return dict.fromkeys(names, without_effect())
 
 
-def _later(names: Iterable[str]) -> dict[str, Row]:
+def _unsupported(names: Iterable[str]) -> dict[str, Row]:
     return dict.fromkeys(names, unsupported())
 
 
-HONOURED_ANNOTATIONS = frozenset({"networking.istio.io/exportTo", "sidecar.istio.io/inject"})
+HONOURED_ANNOTATIONS = frozenset({EXPORT_TO, INJECT_LABEL})
 
 METADATA = Record(
     {
@@ -47,7 +48,9 @@ METADATA = Record(
         "namespace": honoured(TEXT),
         "labels": honoured(TEXT_MAP),
         "annotations": honoured(Annotations(HONOURED_ANNOTATIONS, "traffic.sidecar.istio.io")),
-        **_idle(sorted(SERVER_METADATA | {"finalizers", "generateName", "ownerReferences"})),
+        **_without_effect(
+            sorted(SERVER_METADATA | {"finalizers", "generateName", "ownerReferences"})
+        ),
     }
 )
 
@@ -73,8 +76,8 @@ SERVICE = Record(
         # An address of its own is not to be had on loopback, and "None" would mean a service
         # without one: admission refuses it.
         "clusterIP": without_effect(),
-        **_later(("externalIPs", "sessionAffinityConfig")),
-        **_idle(
+        **_unsupported(("externalIPs", "sessionAffinityConfig")),
+        **_without_effect(
             (
                 "allocateLoadBalancerNodePorts",
                 "clusterIPs",
@@ -99,7 +102,7 @@ CONTAINER_PORT = Record(
         "containerPort": honoured(Port(), required=True),
         "name": honoured(TEXT),
         "protocol": honoured(Choice(("TCP",), unsupported=("UDP", "SCTP"))),
-        **_later(("hostIP", "hostPort")),
+        **_unsupported(("hostIP", "hostPort")),
     }
 )
 
@@ -116,7 +119,7 @@ CONTAINER = Record(
         "env": honoured(ListOf(ENV)),
         "ports": honoured(ListOf(CONTAINER_PORT)),
         "volumeMounts": without_effect(ListOf(volumes.MOUNT)),
-        **_later(
+        **_unsupported(
             (
                 "envFrom",
                 "lifecycle",
@@ -126,7 +129,7 @@ CONTAINER = Record(
                 "workingDir",
             )
         ),
-        **_idle(
+        **_without_effect(
             (
                 "imagePullPolicy",
                 "livenessProbe",
@@ -151,7 +154,7 @@ POD = Record(
         # A process that ends is started again, whatever it ended with.
         "restartPolicy": honoured(Choice(("Always",), unsupported=("OnFailure", "Never"))),
         "volumes": honoured(ListOf(volumes.VOLUME)),
-        **_later(
+        **_unsupported(
             (
                 "activeDeadlineSeconds",
                 "dnsConfig",
@@ -171,7 +174,7 @@ POD = Record(
                 "subdomain",
             )
         ),
-        **_idle(
+        **_without_effect(
             (
                 "affinity",
                 "automountServiceAccountToken",
@@ -228,13 +231,15 @@ DEPLOYMENT = Record(
             required=True,
         ),
         "paused": unsupported(),
-        **_idle(("minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit", "strategy")),
+        **_without_effect(
+            ("minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit", "strategy")
+        ),
     }
 )
 
 NAMESPACE = Record({"finalizers": without_effect()})
 
-SERVICE_ACCOUNT = _idle(("automountServiceAccountToken", "imagePullSecrets", "secrets"))
+SERVICE_ACCOUNT = _without_effect(("automountServiceAccountToken", "imagePullSecrets", "secrets"))
 """A ServiceAccount has no spec: these stand at the top."""
 
 TOP = {

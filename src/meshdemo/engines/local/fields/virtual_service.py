@@ -19,29 +19,9 @@ from meshdemo.engines.local.fields.types import (
     honoured,
     unsupported,
 )
+from meshdemo.rules.virtual_services import GRPC_STATUS
 
-LARGEST_BODY = 1024 * 1024
-"""Bytes of a direct response, as istiod allows."""
 CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE", "*")
-GRPC_STATUS = (
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-)
 
 STRING_MATCH = Record(
     {"exact": honoured(TEXT), "prefix": honoured(TEXT), "regex": honoured(TEXT)},
@@ -100,9 +80,8 @@ FAULT = Record(
                     "percentage": honoured(_PERCENTAGE),
                     "httpStatus": honoured(Integer(200, 600)),
                     "grpcStatus": honoured(Choice(GRPC_STATUS)),
-                    "http2Error": unsupported(
-                        TEXT
-                    ),  # Istio's schema knows it, its admission refuses it
+                    # Istio's schema knows it, its admission refuses it.
+                    "http2Error": unsupported(TEXT),
                 },
                 one_of=(("httpStatus", "grpcStatus", "http2Error"),),
             )

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.fields.virtual_service import GRPC_STATUS
 from meshdemo.engines.local.translate.resources import duration, typed
+from meshdemo.rules.virtual_services import GRPC_STATUS
 
 if TYPE_CHECKING:
     from meshdemo.engines.local.translate.resources import Json

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.fields.virtual_service import LARGEST_BODY
 from meshdemo.engines.local.translate import error_replies, names, tcp_passthrough
 from meshdemo.engines.local.translate.resources import typed
 from meshdemo.engines.local.translate.routes import routes_of
 from meshdemo.rules import virtual_hosts
+from meshdemo.rules.virtual_services import LARGEST_BODY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
