@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from markdown_it import MarkdownIt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = re.compile(r"[a-z]+:")
@@ -30,12 +33,17 @@ def pages(root: Path) -> list[Path]:
     return [root / "README.md", *sorted(root.glob("docs/**/*.md"))]
 
 
+@cache
+def tokens(page: Path) -> list[Token]:
+    return MarkdownIt("gfm-like", {"linkify": False}).parse(page.read_text(encoding="utf-8"))
+
+
+@cache
 def anchors(page: Path) -> set[str]:
     """Give the anchors of a page's headings, as GitHub and MyST name them."""
-    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(page.read_text(encoding="utf-8"))
     titles = [
         "".join(child.content for child in inline.children or ())
-        for heading, inline in pairwise(tokens)
+        for heading, inline in pairwise(tokens(page))
         if heading.type == "heading_open"
     ]
     found: set[str] = set()
@@ -48,8 +56,7 @@ def anchors(page: Path) -> set[str]:
 
 def links(page: Path) -> Iterator[tuple[int, str]]:
     """Give each link and image of a page with its line."""
-    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(page.read_text(encoding="utf-8"))
-    for token in tokens:
+    for token in tokens(page):
         for child in token.children or ():
             if target := child.attrGet("href") or child.attrGet("src"):
                 yield (token.map or [0])[0] + 1, str(target)

@@ -115,10 +115,7 @@ class Fields:
 
     honoured: list[tuple[str, str]] = field(default_factory=list)
     others: dict[Standing, dict[str, list[str]]] = field(
-        default_factory=lambda: {
-            Standing.IDLE: defaultdict(list),
-            Standing.UNSUPPORTED: defaultdict(list),
-        }
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
     """The names of fields by the path of what holds them."""
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 # Who runs the tests in the background of a script has SIGINT ignored, and so would every command
 # that they start.
@@ -45,14 +45,20 @@ def assert_split(document: Any, code: int) -> None:
         assert each["ok"] or (not each["exact"] and each["pValue"] > RARE), document
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _turn(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let those that must run alone wait for all others of this user, and these for them."""
-    alone = request.config.option.markexpr == "whole_machine"
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Let those that must run alone wait for all others of this user, and these for them.
+
+    They wait here, where no test's time runs. Of xdist's processes the one that hands out the
+    tests waits, and the others for it.
+    """
+    options = session.config.option
+    if options.collectonly or hasattr(session.config, "workerinput"):
+        return (yield)
     file = Path(tempfile.gettempdir(), f"meshdemo-tests-{os.getuid()}.lock")
     with file.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        yield
+        fcntl.flock(lock, fcntl.LOCK_EX if options.markexpr == "whole_machine" else fcntl.LOCK_SH)
+        return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,12 +5,16 @@ Keywords that a function does not name are fields of the object's ``spec``.
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
+from meshdemo.objects import reading
 from meshdemo.objects.model import Object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from meshdemo.errors import Problem
 
 NETWORKING, SECURITY = "networking.istio.io/v1", "security.istio.io/v1"
 VERSIONS = {
@@ -43,6 +47,14 @@ def manifest(
 def made(kind: str, name: str = "app", namespace: str = "shop", **more: Any) -> Object:
     """Give the same as one that was read from app.yaml."""
     return Object(manifest(kind, name, namespace, **more), "app.yaml")
+
+
+def parsed(text: str) -> list[Object]:
+    """Give the objects of a file my.yaml with this text."""
+    problems: list[Problem] = []
+    objects = reading.parse(textwrap.dedent(text), "my.yaml", problems)
+    assert problems == []
+    return objects
 
 
 def created(time: str) -> dict[str, str]:
@@ -84,9 +96,11 @@ def virtual_service(*http: Mapping[str, Any], name: str = "app", **more: Any) ->
     return made("VirtualService", name, **{"hosts": ["app"], "http": list(http), **more})
 
 
-def to(subset: str = "", weight: int | None = None, host: str = "app") -> dict[str, Any]:
+def to(
+    subset: str = "", weight: int | None = None, host: str = "app", **more: Any
+) -> dict[str, Any]:
     """Give one destination of a route."""
-    destination = {"host": host, **({"subset": subset} if subset else {})}
+    destination = {"host": host, **({"subset": subset} if subset else {}), **more}
     return {"destination": destination, **({} if weight is None else {"weight": weight})}
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from meshdemo.objects.model import Object
+from tests.objects import created, deployment, made, service
+
+from meshdemo.verdict.traffic import Request
+
+if TYPE_CHECKING:
+    from meshdemo.objects.model import Object
 
 Json: TypeAlias = "dict[str, Any]"
 
@@ -38,6 +43,11 @@ class World:
     query: str
     headers: dict[str, str]
 
+    @property
+    def request(self) -> Request:
+        url = f"http://{self.host}:{self.port}{self.path}{self.query}"
+        return Request(url, "GET", tuple(self.headers.items()))
+
 
 def random_world(seed: int) -> World:
     """Give the same mesh and request for the same seed."""
@@ -48,21 +58,29 @@ def random_world(seed: int) -> World:
     ]
     items = [*services, *(item for each in services for item in _deployments(rng, each))]
     namespace = rng.choice(["default", "default", "default", "shop", "b"])
-    service = rng.choice(services)
+    target = rng.choice(services)
     # Most of them are called, and most rules are about what is called: else they decide nothing.
-    called = f"{service.name}.{service.namespace}.svc.cluster.local"
+    called = f"{target.name}.{target.namespace}.svc.cluster.local"
     if not one_in(rng, 5):
         subsets = [{"name": name, "labels": {"track": name}} for name in ("v1", "v2")]
-        spec = {"host": called, "subsets": subsets}
-        items.append(thing("DestinationRule", "plain", service.namespace, rng.randint(0, 3), spec))
+        items.append(
+            made(
+                "DestinationRule",
+                "plain",
+                target.namespace,
+                metadata=second(rng.randint(0, 3)),
+                host=called,
+                subsets=subsets,
+            )
+        )
     items += [_destination_rule(rng, called) for _ in range(rng.choice([0, 0, 1, 1, 2, 3]))]
     items += [_virtual_service(rng, called) for _ in range(rng.randint(1, 3))]
     if one_in(rng, 8):
         host, port = rng.choice(CALLED), rng.choice([80, 80, 80, 8080, 9090, 7070])
     else:
-        near = service.namespace == namespace
-        host = service.name if near else f"{service.name}.{service.namespace}"
-        port = rng.choice(service.spec["ports"])["port"]
+        near = target.namespace == namespace
+        host = target.name if near else f"{target.name}.{target.namespace}"
+        port = rng.choice(target.spec["ports"])["port"]
     return World(
         objects=tuple({item.key: item for item in items}.values()),
         namespace=namespace,
@@ -102,18 +120,16 @@ def one_in(rng: Random, count: int) -> bool:
     return rng.randrange(count) == 0
 
 
-def thing(kind: str, name: str, namespace: str, age: int, spec: Json) -> Object:
-    group = {"Service": "v1", "Deployment": "apps/v1"}.get(kind, "networking.istio.io/v1")
-    created = f"2026-01-01T00:00:0{age}Z"
-    metadata = {"name": name, "namespace": namespace, "creationTimestamp": created}
-    return Object({"apiVersion": group, "kind": kind, "metadata": metadata, "spec": spec})
+def second(number: int) -> dict[str, str]:
+    """Give the metadata of what was created in that second."""
+    return created(f"2026-01-01T00:00:0{number}Z")
 
 
 def _service(rng: Random, name: str, namespace: str) -> Object:
     # Of several ports each needs a name.
     chosen = [*PORTS[:1], rng.choice(PORTS[1:-1])] if one_in(rng, 3) else [rng.choice(_ALONE)]
     ports = [{"port": number, "name": label, "targetPort": 8080} for number, label in chosen]
-    item = thing("Service", name, namespace, 0, {"selector": {"app": name}, "ports": ports})
+    item = service(*ports, name=name, namespace=namespace, metadata=second(0))
     if not one_in(rng, 8):
         return item
     to = rng.choice([".", "*", "~", "shop", "default,b"])
@@ -121,12 +137,9 @@ def _service(rng: Random, name: str, namespace: str) -> Object:
     return item.with_data({**item.data, "metadata": {**item.metadata, **annotated}})
 
 
-def _deployments(rng: Random, service: Object) -> list[Object]:
+def _deployments(rng: Random, of: Object) -> list[Object]:
     tracks = rng.sample(["v1", "v2"], rng.choice([1, 2, 2, 2]))
-    return [
-        app(service.name, service.namespace, track, rng.choice([1, 1, 1, 2, 2, 0]))
-        for track in tracks
-    ]
+    return [app(of.name, of.namespace, track, rng.choice([1, 1, 1, 2, 2, 0])) for track in tracks]
 
 
 def app(name: str, namespace: str, track: str, replicas: int = 1) -> Object:
@@ -135,11 +148,15 @@ def app(name: str, namespace: str, track: str, replicas: int = 1) -> Object:
     Subsets are told apart by the label ``track``.
     """
     own = {"app": name, "track": track}
-    labels = {**own, "version": f"{name}.{namespace}.{track}"}
-    container = {"name": "c", "image": "meshdemo/echo", "ports": [{"containerPort": 8080}]}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
-    spec = {"template": template, "replicas": replicas, "selector": {"matchLabels": own}}
-    return thing("Deployment", f"{name}-{track}", namespace, 0, spec)
+    return deployment(
+        f"{name}-{track}",
+        namespace=namespace,
+        metadata=second(0),
+        labels={**own, "version": f"{name}.{namespace}.{track}"},
+        container={"name": "c", "ports": [{"containerPort": 8080}]},
+        replicas=replicas,
+        selector={"matchLabels": own},
+    )
 
 
 def _exported(rng: Random) -> Json:
@@ -168,7 +185,8 @@ def _destination_rule(rng: Random, called: str) -> Object:
     else:
         spec |= _exported(rng)
     space = rng.choice([*NAMESPACES, "default", "default", "istio-system"])
-    return thing("DestinationRule", rng.choice(["one", "two"]), space, rng.randint(0, 3), spec)
+    name = rng.choice(["one", "two"])
+    return made("DestinationRule", name, space, metadata=second(rng.randint(0, 3)), **spec)
 
 
 def _match(rng: Random) -> Json:
@@ -231,4 +249,4 @@ def _virtual_service(rng: Random, called: str) -> Object:
     if one_in(rng, 3):
         spec["gateways"] = rng.choice([["mesh"], ["mesh"], ["edge"], ["edge", "mesh"]])
     name, space = rng.choice(["one", "two", "three"]), rng.choice([*NAMESPACES, "default"])
-    return thing("VirtualService", name, space, rng.randint(0, 2), spec)
+    return made("VirtualService", name, space, metadata=second(rng.randint(0, 2)), **spec)

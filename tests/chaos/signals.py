@@ -17,6 +17,7 @@ from tests.paths import MANIFESTS
 
 if TYPE_CHECKING:
     import subprocess
+    from pathlib import Path
 
     from tests.chaos.trial import Done, Trial
 
@@ -80,7 +81,7 @@ def run(trial: Trial) -> None:
     rng = trial.rng
     act, number = rng.choice(ACTS), rng.choice(SIGNALS)
     target, part = rng.choice((COMMAND, GROUP, *PARTS)), rng.random()
-    length, before = undisturbed(act)
+    length, before = undisturbed(act, trial.program)
     prepare(trial, act)
 
     process = begin(trial, act)
@@ -100,15 +101,18 @@ def run(trial: Trial) -> None:
 
 
 @cache
-def undisturbed(act: Act) -> tuple[float, dict[str, Any]]:
+def undisturbed(act: Act, program: Path) -> tuple[float, dict[str, Any]]:
     """Measure how long a command takes, in seconds, and give the objects that are there before."""
-    with t.Trial(f"undisturbed {act}") as trial:
+    with t.Trial(f"undisturbed {act}", program) as trial:
         prepare(trial, act)
         objects = trial.objects()
         began = time.monotonic()
-        trial.finish(begin(trial, act))
+        trial.expect(trial.finish(begin(trial, act)), [act.code])
         took = time.monotonic() - began
         trial.run("down", "-q")
+    if trial.failures:
+        # What nothing disturbed is what the others are measured by.
+        raise RuntimeError("\n".join(f"{each.kind}: {each.what}" for each in trial.failures))
     return took, objects
 
 
@@ -162,6 +166,8 @@ def judge(trial: Trial, act: Act, done: Done, hit: str, number: signal.Signals) 
         codes = [1]
     if verdict == "met" and act.code == 1:
         trial.fail(t.VERDICT, f"{done.line}\n{done.said}")
+    if done.code == 1 and verdict != "not met":
+        trial.fail(t.STATUS, f"{done.line}: 1 with nothing measured\n{done.said}")
     trial.expect(done, codes)
 
 

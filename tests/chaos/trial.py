@@ -12,7 +12,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import uuid
 from contextlib import suppress
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
-from tests.paths import MANIFESTS
+from tests.paths import MANIFESTS, PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-PROGRAM = Path(sys.executable).with_name("meshdemo")
 BOUND = 90
 """Seconds that a command may take; undisturbed none takes three, on an idle machine."""
 RECORD_BYTES = 10_000
@@ -191,11 +189,10 @@ class Trial:
         self.expect(done, codes, kind)
         return done
 
-    def expect(self, done: Done, codes: Sequence[int], kind: str = STATUS) -> bool:
+    def expect(self, done: Done, codes: Sequence[int], kind: str = STATUS) -> None:
         if done.code not in codes:
             wanted = " or ".join(map(str, codes))
             self.fail(kind, f"{done.line}: exit status {done.code}, not {wanted}\n{done.said}")
-        return done.code in codes
 
     def have_mesh(self) -> None:
         """Bring up the walkthrough, and objects beside it."""

@@ -17,8 +17,7 @@ from tests import damage
 from meshdemo.cli import main
 from meshdemo.cli.invocation import Invocation
 from meshdemo.engines.local import apply_changes
-from meshdemo.engines.local.envoy import binary as walk
-from meshdemo.engines.local.envoy import config_files
+from meshdemo.engines.local.envoy import binary, config_files
 from meshdemo.engines.local.injection import inject
 from meshdemo.engines.local.pods.runtime import Planned, Runtime
 from meshdemo.engines.local.store import DERIVED_FILES, Store
@@ -77,8 +76,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 def write_a_mesh(store: Store) -> None:
     """Write all that `up` writes, and start nothing."""
-    binary = walk.find()
-    run = store.begin(binary.path, binary.version)
+    envoy = binary.find()
+    run = store.begin(envoy.path, envoy.version)
     given = reading.read([str(bundled.folder())])
     objects, _ = apply_changes.merge(inject(given, (), Injection.KUBE_INJECT), (), "/")
     store.replace(objects)

@@ -10,7 +10,7 @@ import os
 import uuid
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.paths import MANIFESTS
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.protocol import Engine
     from meshdemo.objects.model import Object
+    from meshdemo.walkthrough.events import Story
+    from meshdemo.walkthrough.verify import Measured
 
 LOCAL, CLUSTER = "local", "cluster"
 CONTEXT = os.environ.get("MESHDEMO_E2E_CONTEXT", "")
@@ -35,6 +37,26 @@ ENGINES = (LOCAL, CLUSTER) if CONTEXT else (LOCAL,)
 SECONDS = 60
 CLUSTER_SECONDS = 120
 """A pod starts in five seconds there, three in one, and the machine may be busy."""
+
+
+def changed(item: Object, **spec: Any) -> Object:
+    return item.with_data({**item.data, "spec": {**item.spec, **spec}})
+
+
+def run_of(engine: LocalEngine) -> str:
+    run = engine.store.run()
+    assert run
+    return run.run
+
+
+def end_of(story: Story[Measured]) -> Measured:
+    """Let a story happen, and give what it comes to."""
+    while True:
+        try:
+            next(story)
+        except StopIteration as end:
+            found: Measured = end.value
+            return found
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.contract.conftest import changed
 
 from meshdemo.engines.options import Injection
 from meshdemo.errors import EnvironmentFailed, InputError
@@ -41,10 +42,6 @@ def read(engine: Engine, folder: Path, text: str) -> tuple[Object, ...]:
     file = folder / "given.yaml"
     file.write_text(text)
     return reading.read([str(file)], namespace=engine.where.namespace)
-
-
-def changed(item: Object, **spec: Any) -> Object:
-    return item.with_data({**item.data, "spec": {**item.spec, **spec}})
 
 
 def names(engine: Engine) -> list[str]:

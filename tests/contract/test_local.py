@@ -17,10 +17,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from tests.contract.conftest import changed, end_of, run_of
 
 from meshdemo.engines.local.engine import LocalEngine
 from meshdemo.engines.local.pods import ports
@@ -91,16 +92,6 @@ def web(command: str) -> tuple[Object, ...]:
 @pytest.fixture
 def engine(local: LocalEngine) -> LocalEngine:
     return local
-
-
-def changed(item: Object, **spec: Any) -> Object:
-    return item.with_data({**item.data, "spec": {**item.spec, **spec}})
-
-
-def run_of(engine: LocalEngine) -> str:
-    run = engine.store.run()
-    assert run
-    return run.run
 
 
 def processes(engine: LocalEngine, part: str) -> list[psutil.Process]:
@@ -275,13 +266,7 @@ class Midway(LocalEngine):
 def verdict_of(engine: LocalEngine, requests: int) -> Measured:
     """Verify that all answers are v2."""
     question = verify.Question(expectation.parse("v2=100%"), requests=requests)
-    story = verify.measure(engine, question)
-    while True:
-        try:
-            next(story)
-        except StopIteration as end:
-            measured: Measured = end.value
-            return measured
+    return end_of(verify.measure(engine, question))
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tests.worlds import World, admissible, app, random_world, thing
+from tests.contract.conftest import end_of
+from tests.objects import deployment
+from tests.worlds import World, admissible, app, random_world, second
 
-from meshdemo.verdict.traffic import Request
 from meshdemo.walkthrough import verify
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.local.engine import LocalEngine
     from meshdemo.objects.model import Object
-    from meshdemo.walkthrough.events import Story
     from meshdemo.walkthrough.verify import Measured
 
 SECONDS = 60
@@ -32,11 +32,14 @@ def pods() -> Iterator[Object]:
     """Give what stays while the rules change."""
     for name, namespace in [("app", "default"), ("web", "default"), ("app", "shop")]:
         yield from (app(name, namespace, track) for track in ("v1", "v2"))
-    labels = {**LABELS, "sidecar.istio.io/inject": "true"}
-    container = {"name": "c", "image": "meshdemo/echo"}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
-    spec: dict[str, Any] = {"template": template, "selector": {"matchLabels": LABELS}}
-    yield thing("Deployment", "testclient", "default", 0, spec)
+    yield deployment(
+        "testclient",
+        namespace="default",
+        metadata=second(0),
+        labels={**LABELS, "sidecar.istio.io/inject": "true"},
+        container={"name": "c"},
+        selector={"matchLabels": LABELS},
+    )
 
 
 def replace_rules(local: LocalEngine, world: World) -> None:
@@ -46,18 +49,8 @@ def replace_rules(local: LocalEngine, world: World) -> None:
 
 
 def asked(local: LocalEngine, world: World) -> Measured:
-    url = f"http://{world.host}:{world.port}{world.path}{world.query}"
-    request = Request(url, "GET", tuple(world.headers.items()))
-    return end_of(verify.measure(local, verify.Question(request=request, requests=REQUESTS)))
-
-
-def end_of(story: Story[Measured]) -> Measured:
-    try:
-        while True:
-            next(story)
-    except StopIteration as end:
-        found: Measured = end.value
-        return found
+    question = verify.Question(request=world.request, requests=REQUESTS)
+    return end_of(verify.measure(local, question))
 
 
 def test_random_rules_are_met_by_the_mesh_that_has_them(local: LocalEngine) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
+from tests.contract.conftest import run_of
 from tests.damage import OTHERS, Damage, common, of_the_record
 
 from meshdemo.engines import run_record
@@ -45,12 +46,6 @@ def client(engine: LocalEngine, workloads: Sequence[Object]) -> tuple[Object, ..
 def apply(engine: LocalEngine, objects: Sequence[Object]) -> None:
     engine.apply(objects)
     engine.wait_ready(objects, SECONDS)
-
-
-def run_of(engine: LocalEngine) -> str:
-    run = engine.store.run()
-    assert run
-    return run.run
 
 
 def in_namespace(objects: Sequence[Object], name: str) -> list[Object]:

@@ -6,19 +6,18 @@ import json
 import os
 import shlex
 import subprocess
-import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 from tests.conftest import assert_split
+from tests.paths import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-PROGRAM = Path(sys.executable).with_name("meshdemo")
 # Nobody listens there: a proxy of the user's that reached our loop would break it.
 HOSTILE = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
 LIMIT = 180

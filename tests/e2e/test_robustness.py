@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.conftest import PROGRAM
+from tests.paths import PROGRAM
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,6 @@ import json
 import os
 import shlex
 import subprocess
-import sys
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.conftest import assert_split
+from tests.paths import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +30,6 @@ CONTEXT = os.environ.get("MESHDEMO_E2E_CONTEXT", "")
 OVERLAY = os.environ.get("MESHDEMO_E2E_ISTIO_FILE", "")
 KUBECONFIG = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube/config")
 """Read here: the tests' own environment knows no kubeconfig."""
-PROGRAM = Path(sys.executable).with_name("meshdemo")
 LIMIT = 240
 """Seconds that a command may take."""
 TESTERS = """

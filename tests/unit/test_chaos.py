@@ -80,11 +80,18 @@ def test_it_sees_a_verdict_against_the_rules(
     assert kinds(made) - {trial.STATUS} == found
 
 
-@pytest.mark.parametrize("code", [1, 2, 3, 4, 70, -11])
-def test_it_sees_a_signal_that_ends_in_anything_else(made: Trial, code: int) -> None:
-    act = signals.Act("status")
-    signals.judge(made, act, Done("status", code, "", ""), signals.COMMAND, signal.SIGINT)
+@pytest.mark.parametrize(
+    ("expected", "code"), [(0, 1), (0, 2), (0, 3), (0, 4), (0, 70), (0, -11), (1, 1)]
+)
+def test_it_sees_a_signal_that_ends_in_anything_else(made: Trial, expected: int, code: int) -> None:
+    act = signals.Act("verify", code=expected)  # 1 is for a verdict, and here is none
+    signals.judge(made, act, Done("verify", code, "", ""), signals.COMMAND, signal.SIGINT)
     assert kinds(made) == {trial.STATUS}
+
+
+def test_what_nothing_disturbed_must_be_right(made: Trial) -> None:
+    with pytest.raises(RuntimeError, match="exit status: meshdemo down -q: exit status 1, not 0"):
+        signals.undisturbed(signals.Act("get", signals.NOTHING), made.program)
 
 
 def test_it_goes_on_whatever_the_record_is(made: Trial) -> None:

@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.agreement import disagreement
+from tests.objects import (
+    created,
+    deployment,
+    destination_rule,
+    route,
+    service,
+    to,
+    virtual_service,
+)
+from tests.worlds import World
 
-from meshdemo.errors import InputError
-from meshdemo.objects.model import Object
-from meshdemo.rules import destination_rules, promise
-from meshdemo.rules.client_view import Client, ClientView
-from meshdemo.verdict.traffic import Request
+from meshdemo.rules import destination_rules
+
+if TYPE_CHECKING:
+    from meshdemo.objects.model import Object
 
 HOST = "app.shop.svc.cluster.local"
 LABELS = {"app": "testclient"}
 MINE, THEIRS = {"matchLabels": LABELS}, {"matchLabels": {"app": "another"}}
 TO_V1, TO_V2 = {"version": "v1"}, {"version": "v2"}
+CONTAINER = {"ports": [{"containerPort": 80}]}
 
 
 def rule(
     name: str, labels: dict[str, str] | None = None, namespace: str = "shop", **spec: Any
 ) -> Object:
     """Make one with the subset s, the younger the later its name comes in the alphabet."""
-    metadata = {"name": name, "namespace": namespace, "creationTimestamp": f"2024-{name}"}
-    subsets = [{"name": "s", "labels": labels}] if labels else []
-    spec = {"host": HOST, "subsets": subsets, **spec}
-    return Object({"kind": "DestinationRule", "metadata": metadata, "spec": spec})
+    return destination_rule(
+        name=name,
+        namespace=namespace,
+        metadata=created(f"2024-{name}"),
+        host=HOST,
+        subsets=[{"name": "s", "labels": labels}] if labels else [],
+        **spec,
+    )
 
 
 def followed(
@@ -116,23 +131,9 @@ def test_nothing_of_a_rule_for_other_workloads_is_followed(rules: list[Object]) 
 
 @given(RULES)
 def test_what_is_promised_is_what_the_local_engine_does(rules: list[Object]) -> None:
-    ports = [{"name": "http", "port": 80}]
-    service = {"selector": {"app": "app"}, "ports": ports}
-    routes = [{"destination": {"host": "app", "subset": "s"}}]
-    objects = (_object("Service", service), _object("VirtualService", {
-        "hosts": ["app"], "http": [{"route": routes}]}), *rules)  # fmt: skip
-    client = Client("shop", LABELS, injected=True)
-    done = ClientView.of(objects, client).destination_rules.get(HOST)
-    subset = done.subset("s") if done else None
-    pods = [("shop", {"app": "app", **version}) for version in (TO_V1, TO_V2)]
-    try:
-        promised = promise.promised(objects, pods, Request(), client)
-    except InputError:
-        assert subset is None
-    else:
-        assert subset
-        assert str(promised) == f"{subset['labels']['version']}=100%"
-
-
-def _object(kind: str, spec: dict[str, Any]) -> Object:
-    return Object({"kind": kind, "metadata": {"name": "app", "namespace": "shop"}, "spec": spec})
+    apps = [
+        deployment(name, labels={"app": "app", **labels}, container=CONTAINER)
+        for name, labels in (("app-v1", TO_V1), ("app-v2", TO_V2))
+    ]
+    there = (service(), virtual_service(route(to("s"))), *apps, *rules)
+    assert disagreement(World(there, "shop", LABELS, "app", 80, "/", "", {})) == ""

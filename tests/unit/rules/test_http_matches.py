@@ -20,6 +20,11 @@ def call(
     return Call.of(request, "default", {"app": "testclient", "team": "red"})
 
 
+def rule(*matches: dict[str, Any]) -> VirtualService:
+    """Make one with an HTTP rule that has these matches."""
+    return VirtualService("app", "shop", ("app",), ({"match": list(matches)},), frozenset("*"))
+
+
 @pytest.mark.parametrize(
     ("match", "sent", "takes"),
     [
@@ -104,15 +109,13 @@ def call(
 def test_a_rule_takes_a_request_when_all_conditions_of_a_match_hold(
     match: dict[str, Any], sent: Call, *, takes: bool
 ) -> None:
-    rule = VirtualService("app", "shop", ("app",), ({"match": [match]},), frozenset("*"))
-    found = [each for _, each in rule.http_rules(sent.port, sent.namespace, sent.labels)]
+    found = [each for _, each in rule(match).http_rules(sent.port, sent.namespace, sent.labels)]
     assert any(http_matches.takes(each, sent) for each in found) is takes
 
 
 def test_one_of_several_matches_is_enough() -> None:
-    http = {"match": [{"uri": {"exact": "/a"}}, {"uri": {"exact": "/b"}}]}
-    rule = VirtualService("app", "shop", ("app",), (http,), frozenset("*"))
-    matches = [match for _, match in rule.http_rules(80, "shop", {})]
+    several = rule({"uri": {"exact": "/a"}}, {"uri": {"exact": "/b"}})
+    matches = [match for _, match in several.http_rules(80, "shop", {})]
     assert any(http_matches.takes(match, call("http://app/b")) for match in matches)
     assert not any(http_matches.takes(match, call("http://app/c")) for match in matches)
 
@@ -128,8 +131,7 @@ def test_one_of_several_matches_is_enough() -> None:
 def test_a_rule_for_other_clients_or_ports_is_none_at_all(
     match: dict[str, Any], *, concerned: bool
 ) -> None:
-    rule = VirtualService("app", "shop", ("app",), ({"match": [match]},), frozenset("*"))
-    assert any(rule.http_rules(80, "shop", {})) is concerned
+    assert any(rule(match).http_rules(80, "shop", {})) is concerned
 
 
 @pytest.mark.parametrize(

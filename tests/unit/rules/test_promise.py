@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests import objects as make
+from tests.objects import created, made, to
 
 from meshdemo.errors import InputError
-from meshdemo.objects.model import Object
 from meshdemo.rules import promise
 from meshdemo.rules.client_view import Client
 from meshdemo.rules.sending import sending
 from meshdemo.verdict.traffic import Request
+
+if TYPE_CHECKING:
+    from meshdemo.objects.model import Object
 
 SomePod = tuple[str, dict[str, str]]
 
@@ -25,33 +30,9 @@ def app(version: str, count: int = 1, namespace: str = "default") -> list[SomePo
     return [pod(namespace, app="app", version=version)] * count
 
 
-def thing(kind: str, spec: dict[str, Any], name: str = "app", **metadata: Any) -> Object:
-    return Object(
-        {"kind": kind, "metadata": {"name": name, "namespace": "default", **metadata}, "spec": spec}
-    )
-
-
-def service(*ports: dict[str, Any], name: str = "app", **metadata: str) -> Object:
-    wanted = list(ports or ({"name": "http", "port": 80},))
-    return thing("Service", {"selector": {"app": name}, "ports": wanted}, name, **metadata)
-
-
-def subsets(*versions: str, **spec: Any) -> Object:
-    named = [{"name": version, "labels": {"version": version}} for version in versions]
-    return thing("DestinationRule", {"host": "app", "subsets": named, **spec})
-
-
-def to(subset: str = "", weight: int | None = None, **destination: Any) -> dict[str, Any]:
-    goal = {"host": "app", **({"subset": subset} if subset else {}), **destination}
-    return {"destination": goal, **({} if weight is None else {"weight": weight})}
-
-
-def rule(
-    *http: dict[str, Any], name: str = "app", at: str = "2024-01-01T00:00:00Z", **spec: Any
-) -> Object:
-    wanted = {"hosts": ["app"], "http": list(http), **spec}
-    return thing("VirtualService", wanted, name, creationTimestamp=at)
-
+service = partial(make.service, namespace="default")
+subsets = partial(make.destination_rule, namespace="default")
+rule = partial(make.virtual_service, namespace="default", metadata=created("2024-01-01T00:00:00Z"))
 
 PODS = [*app("v1"), *app("v2")]
 BOTH = subsets("v1", "v2")
@@ -143,10 +124,16 @@ def test_the_first_rule_that_matches_counts(url: str, header: str, shares: str) 
     ("first", "second", "shares"),
     [
         pytest.param(
-            {"at": "2024-01-01T00:00:00Z"}, {"at": "2024-01-02T00:00:00Z"}, "v1=100%", id="older"
+            {"metadata": created("2024-01-01T00:00:00Z")},
+            {"metadata": created("2024-01-02T00:00:00Z")},
+            "v1=100%",
+            id="older",
         ),
         pytest.param(
-            {"at": "2024-01-02T00:00:00Z"}, {"at": "2024-01-01T00:00:00Z"}, "v2=100%", id="newer"
+            {"metadata": created("2024-01-02T00:00:00Z")},
+            {"metadata": created("2024-01-01T00:00:00Z")},
+            "v2=100%",
+            id="newer",
         ),
         pytest.param({"name": "b"}, {"name": "a"}, "v2=100%", id="name decides a tie"),
         pytest.param({"hosts": ["*.svc.cluster.local"]}, {"name": "z"}, "v2=100%", id="exact host"),
@@ -228,16 +215,13 @@ def test_destination_rules_of_one_host_are_merged_and_the_first_subset_of_a_name
     objects = [
         service(),
         subsets("v1"),
-        thing(
-            "DestinationRule",
-            {
-                "host": "app.default.svc.cluster.local",
-                "subsets": [
-                    {"name": "v1", "labels": {"version": "v2"}},
-                    {"name": "v2", "labels": {"version": "v2"}},
-                ],
-            },
-            "later",
+        subsets(
+            name="later",
+            host="app.default.svc.cluster.local",
+            subsets=[
+                {"name": "v1", "labels": {"version": "v2"}},
+                {"name": "v2", "labels": {"version": "v2"}},
+            ],
         ),
         rule({"route": [to("v1", 90), to("v2", 10)]}),
     ]
@@ -245,16 +229,12 @@ def test_destination_rules_of_one_host_are_merged_and_the_first_subset_of_a_name
 
 
 def test_the_clients_namespace_has_the_nearest_destination_rule() -> None:
-    near = thing(
-        "DestinationRule",
-        {
-            "host": "app.shop.svc.cluster.local",
-            "subsets": [{"name": "v1", "labels": {"version": "v2"}}],
-        },
-        "near",
+    near = subsets(
+        name="near",
+        host="app.shop.svc.cluster.local",
+        subsets=[{"name": "v1", "labels": {"version": "v2"}}],
     )
-    far = subsets("v1", "v2")
-    far = far.with_data({**far.data, "metadata": {"name": "far", "namespace": "shop"}})
+    far = subsets("v1", "v2", name="far", namespace="shop")
     shop = service(namespace="shop")
     goal = "app.shop.svc.cluster.local"
     routed = rule({"route": [to("v1", host=goal)]}, hosts=[goal])
@@ -271,9 +251,9 @@ def test_a_destination_rule_for_other_workloads_does_not_count() -> None:
 
 def test_a_destination_rule_for_this_workload_wins_over_an_older_one_for_all() -> None:
     def only(version: str, name: str, day: int, **spec: Any) -> Object:
-        made = {"creationTimestamp": f"2024-01-0{day}T00:00:00Z"}
+        when = created(f"2024-01-0{day}T00:00:00Z")
         subset = {"name": "s", "labels": {"version": version}}
-        return thing("DestinationRule", {"host": "app", "subsets": [subset], **spec}, name, **made)
+        return subsets(name=name, metadata=when, subsets=[subset], **spec)
 
     selecting = only("v1", "mine", 2, workloadSelector={"matchLabels": {"app": "testclient"}})
     objects = [service(), only("v2", "general", 1), selecting, rule({"route": [to("s")]})]
@@ -281,9 +261,8 @@ def test_a_destination_rule_for_this_workload_wins_over_an_older_one_for_all() -
 
 
 def test_the_root_namespace_is_that_of_the_clients_istio() -> None:
-    everywhere = subsets("v2", host="app.default.svc.cluster.local")
-    metadata = {"name": "all", "namespace": "mesh-root"}
-    everywhere = everywhere.with_data({**everywhere.data, "metadata": metadata})
+    host = "app.default.svc.cluster.local"
+    everywhere = subsets("v2", name="all", namespace="mesh-root", host=host)
     objects = [service(), everywhere, rule({"route": [to("v2")]})]
     client = Client("default", {}, injected=True, root_namespace="mesh-root")
     assert promised(*objects, client=client) == "v2=100%"
@@ -346,7 +325,8 @@ def test_passthrough_goes_to_all_pods_of_what_was_dialled_whatever_the_subset() 
 
 
 def private(version: str, *names: str, at: str = "2024-01-01T00:00:00Z") -> Object:
-    return rule({"route": [to(version)]}, name=f"to-{version}", at=at, exportTo=list(names))
+    name, when = f"to-{version}", created(at)
+    return rule({"route": [to(version)]}, name=name, metadata=when, exportTo=list(names))
 
 
 def balanced(top: dict[str, Any], subset: str) -> Object:
@@ -355,8 +335,7 @@ def balanced(top: dict[str, Any], subset: str) -> Object:
         {"name": "v1", "labels": {"version": "v1"}, "trafficPolicy": policy},
         {"name": "v2", "labels": {"version": "v2"}},
     ]
-    spec = {"host": "app", "subsets": named, "trafficPolicy": top}
-    return thing("DestinationRule", spec)
+    return subsets(subsets=named, trafficPolicy=top)
 
 
 def on_port(number: int, balancer: str) -> dict[str, Any]:
@@ -517,7 +496,7 @@ def test_pods_that_clients_stick_to_promise_nothing_if_versions_differ(
             id="no label",
         ),
         pytest.param(
-            [thing("Service", {"ports": [{"port": 80}]})],
+            [made("Service", namespace="default", ports=[{"port": 80}])],
             PODS,
             "http://app/",
             "no pod",

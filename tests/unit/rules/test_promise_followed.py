@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests import objects as make
+from tests.objects import created
 
-from meshdemo.objects.model import Object
 from meshdemo.rules.client_view import Client
 from meshdemo.rules.promise import followed
+
+if TYPE_CHECKING:
+    from meshdemo.objects.model import Object
 
 FQDN = "app.shop.svc.cluster.local"
 CLIENT = Client("client", {"app": "testclient"}, injected=True, root_namespace="root")
 
 
-def rule(kind: str, namespace: str, name: str = "mine", year: int = 1, **spec: Any) -> Object:
-    created = f"200{year}-01-01T00:00:00Z"
-    metadata = {"name": name, "namespace": namespace, "creationTimestamp": created}
-    return Object({"kind": kind, "metadata": metadata, "spec": spec})
-
-
 def subsets(namespace: str, name: str = "mine", **spec: Any) -> Object:
-    return rule("DestinationRule", namespace, name, host=FQDN, subsets=[{"name": "v1"}], **spec)
+    when = created("2001-01-01T00:00:00Z")
+    return make.destination_rule(
+        "v1", name=name, namespace=namespace, metadata=when, host=FQDN, **spec
+    )
 
 
 def route(namespace: str, name: str = "mine", year: int = 1, **spec: Any) -> Object:
-    http = [{"route": [{"destination": {"host": FQDN}}]}]
-    return rule("VirtualService", namespace, name, year, hosts=[FQDN], http=http, **spec)
+    when, http = created(f"200{year}-01-01T00:00:00Z"), make.route(make.to(host=FQDN))
+    return make.virtual_service(
+        http, name=name, namespace=namespace, metadata=when, hosts=[FQDN], **spec
+    )
 
 
 def selecting(app: str) -> dict[str, Any]:

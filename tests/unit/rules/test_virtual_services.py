@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.objects import created, virtual_service
 
-from meshdemo.objects.model import Object
 from meshdemo.rules import virtual_services
+
+if TYPE_CHECKING:
+    from meshdemo.objects.model import Object
 
 FULL = "app.shop.svc.cluster.local"
 
 
-def rule(name: str, created: int, namespace: str = "shop", **spec: Any) -> Object:
-    when = f"2026-01-01T00:00:0{created}Z"
-    metadata = {"name": name, "namespace": namespace, "creationTimestamp": when}
-    data = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService"}
-    return Object({**data, "metadata": metadata, "spec": {"hosts": ["app"], **spec}})
+def rule(name: str, second: int, namespace: str = "shop", **spec: Any) -> Object:
+    when = created(f"2026-01-01T00:00:0{second}Z")
+    return virtual_service(name=name, namespace=namespace, metadata=when, **spec)
 
 
 def overruling(mine: Object, *others: Object, namespace: str = "shop") -> list[str]:

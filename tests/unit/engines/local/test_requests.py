@@ -187,9 +187,11 @@ def test_a_proxy_that_goes_meanwhile_ends_it_after_the_replies_that_came() -> No
     assert list(islice(replies, 3)) == [Reply(200, "v1")] * 3
     answering.join()
     broken = r"cannot be reached: connection (refused|reset)"
+    rest: list[Reply] = []
     with held, pytest.raises(BrokenOff, match=broken):
-        # The next connection may have been made just before the server went.
-        assert [reply.error for reply in replies] == ["connection reset"]
+        rest.extend(replies)
+    # The next connection may have been made just before the server went.
+    assert rest in ([], [Reply(error="connection reset")])
 
 
 def test_too_few_open_files_are_no_fault_of_the_mesh(recorder: Recorder) -> None:

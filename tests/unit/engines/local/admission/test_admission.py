@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.objects import parsed
 
 from meshdemo.engines.local.admission import Admission, admit
-from meshdemo.objects import reading
 
 if TYPE_CHECKING:
     from meshdemo.objects.model import Object
@@ -35,13 +35,6 @@ kind: DestinationRule
 metadata: {name: app, namespace: default}
 spec: {host: app, subsets: [{name: v1, labels: {version: v1}}]}
 """
-
-
-def parsed(text: str) -> list[Object]:
-    problems: list[Any] = []
-    objects = reading.parse(textwrap.dedent(text), "my.yaml", problems)
-    assert problems == []
-    return objects
 
 
 def rule(spec: str, name: str = "mine") -> str:

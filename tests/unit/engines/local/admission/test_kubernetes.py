@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
 
 import pytest
+from tests.objects import parsed
 
 from meshdemo.engines.local.admission import admit
-from meshdemo.objects import reading
 from meshdemo.objects.model import Object
-
-
-def parsed(text: str) -> list[Object]:
-    problems: list[Any] = []
-    objects = reading.parse(textwrap.dedent(text), "my.yaml", problems)
-    assert problems == []
-    return objects
 
 
 def said(text: str) -> list[str]:

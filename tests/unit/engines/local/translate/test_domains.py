@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests import objects as make
 
-from meshdemo.objects.model import Object
 from meshdemo.rules import hosts, virtual_hosts, virtual_services
 from meshdemo.rules.client_view import Client, ClientView
 from meshdemo.rules.services import Service
@@ -77,9 +77,7 @@ def test_only_a_client_beside_the_service_may_use_its_bare_name() -> None:
 
 def test_only_port_80_may_be_left_out() -> None:
     ports = [{"port": 80, "name": "http"}, {"port": 8080, "name": "http-alt"}]
-    metadata = {"name": "app", "namespace": "shop"}
-    service = Object({"kind": "Service", "metadata": metadata, "spec": {"ports": ports}})
-    view = ClientView.of([service], Client("shop", {}, injected=True))
+    view = ClientView.of([make.service(*ports)], Client("shop", {}, injected=True))
     known = virtual_hosts.of_client(view)
     for called, port, found in [("app", 80, 80), ("APP", 80, 80), ("app", 8080, 8080)]:
         host = virtual_hosts.search(known, called, port)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.objects import created, route, service, to, virtual_service
 
 from meshdemo.engines.local import translate
 from meshdemo.engines.local.model import Mesh, PlannedPod
 from meshdemo.engines.local.translate import resources, route_actions
-from meshdemo.objects.model import Object
+
+if TYPE_CHECKING:
+    from meshdemo.objects.model import Object
 
 NAMESPACES = st.sampled_from(["default", "shop"])
 HOSTS = st.sampled_from(
@@ -28,12 +31,7 @@ HOSTS = st.sampled_from(
         "*.local",
     ]
 )
-
-
-def _object(kind: str, name: str, namespace: str, spec: dict[str, Any]) -> Object:
-    metadata = {"name": name, "namespace": namespace, "creationTimestamp": "2026-01-01T00:00:00Z"}
-    group = "v1" if kind == "Service" else "networking.istio.io/v1"
-    return Object({"apiVersion": group, "kind": kind, "metadata": metadata, "spec": spec})
+ONCE = created("2026-01-01T00:00:00Z")
 
 
 @st.composite
@@ -42,17 +40,18 @@ def _services(draw: st.DrawFn) -> Object:
     names = st.sampled_from(["http", "tcp", ""])
     ports = [{"port": number, "name": draw(names)} for number in numbers]
     name = draw(st.sampled_from(["app", "other"]))
-    return _object("Service", name, draw(NAMESPACES), {"selector": {"a": "b"}, "ports": ports})
+    space = draw(NAMESPACES)
+    return service(*ports, name=name, namespace=space, metadata=ONCE, selector={"a": "b"})
 
 
 @st.composite
 def _rules(draw: st.DrawFn) -> Object:
     hosts = draw(st.lists(HOSTS, min_size=1, unique=True))
     match = draw(st.sampled_from([[], [{"port": 80}], [{"uri": {"prefix": "/a"}}]]))
-    route = [{"destination": {"host": draw(HOSTS)}}]
-    spec = {"hosts": hosts, "http": [{"match": match, "route": route}]}
+    rule = {"match": match, **route(to(host=draw(HOSTS)))}
     name = draw(st.sampled_from(["one", "two"]))
-    return _object("VirtualService", name, draw(NAMESPACES), spec)
+    space = draw(NAMESPACES)
+    return virtual_service(rule, name=name, namespace=space, metadata=ONCE, hosts=hosts)
 
 
 def _client(namespace: str) -> PlannedPod:

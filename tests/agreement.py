@@ -1,0 +1,66 @@
+"""Whether what the rules promise is what Envoy is told.
+
+The promise reads objects, the sidecar follows its configuration; both must mean the same. The
+configuration is read by ``tests/envoy_reading.py``, which knows nothing of objects.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tests.envoy_reading import Answered, Asked, answered
+
+from meshdemo.engines.local import plan, translate
+from meshdemo.engines.local.model import Mesh, PlannedPod
+from meshdemo.errors import InputError
+from meshdemo.rules import promise
+from meshdemo.rules.client_view import Client
+
+if TYPE_CHECKING:
+    from tests.worlds import World
+
+Promised: TypeAlias = "dict[str, Fraction] | str"
+"""What the rules promise, or why they promise nothing."""
+
+
+def told(world: World) -> tuple[dict[str, Fraction], Answered]:
+    """Give the share of each version by the client's configuration."""
+    pods = plan.place(plan.blueprints(world.objects), (), lambda n: range(20_000, 20_000 + n))
+    template: dict[str, Any] = {"metadata": {}, "spec": {"containers": []}}
+    client = PlannedPod(
+        "client", world.namespace, world.labels, template, "client", injected=True, outbound=1
+    )
+    config = translate.sidecar(Mesh(world.objects, (*pods, client)), client, "FOLDER")
+    named = world.host if world.port == 80 else f"{world.host}:{world.port}"
+    query = dict([world.query[1:].split("=")] if world.query else [])
+    found = answered(config, Asked(named, world.path, query, world.headers))
+    versions = {port.entry: pod.labels["version"] for pod in pods for port in pod.ports}
+    shares: dict[str, Fraction] = {}
+    for port, share in found.ports.items():
+        shares[versions[port]] = shares.get(versions[port], Fraction(0)) + share
+    return shares, found
+
+
+def promised(world: World) -> Promised:
+    pods = [(found.pod.namespace, found.pod.labels) for found in plan.blueprints(world.objects)]
+    client = Client(world.namespace, world.labels, injected=True)
+    try:
+        return dict(promise.promised(world.objects, pods, world.request, client).shares)
+    except InputError as error:
+        return error.message
+
+
+def disagreement(world: World, said: Promised | None = None) -> str:
+    """Say how promise and configuration differ; empty if they do not.
+
+    ``said`` is what is promised, where that is known already.
+    """
+    said = promised(world) if said is None else said
+    shares, found = told(world)
+    if isinstance(said, str):
+        # Where a connection chooses the pod, a kept one would stay with it: nothing is promised.
+        right = not shares or (found.connections and len(shares) > 1)
+    else:
+        right = said == shares
+    return "" if right else f"the sidecar is told {shares or 'nothing'}, the promise is: {said}"
