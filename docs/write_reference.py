@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from meshdemo.cli.command import EXAMPLES, SHARED, examples
 from meshdemo.cli.program import build
 from meshdemo.cli.usage import PROGRAM
-from meshdemo.engines.local.fields import TABLE, kubernetes
+from meshdemo.engines.local.fields import TABLE, kubernetes, other_kinds
 from meshdemo.engines.local.fields.types import (
     INT32,
     Annotations,
@@ -34,6 +34,7 @@ from meshdemo.engines.local.fields.types import (
     Standing,
     Text,
 )
+from meshdemo.objects import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -134,6 +135,21 @@ def fields() -> Iterator[str]:
         )
         own = {name: row for name, row in known.rows.items() if name not in kubernetes.TOP}
         yield from _kind(Record(own), written, f"a {kind}")
+    yield from _other_kinds()
+
+
+def _other_kinds() -> Iterator[str]:
+    """Write what becomes of kinds that have no table of fields."""
+    idle = [kind.name for kind in kinds.LOCAL if kind.name not in TABLE]
+    refused = sorted({name for _, name in other_kinds.TRAFFIC_KINDS})
+    refused += [kind.name for kind in kinds.KINDS if not kind.local and kind.name not in refused]
+    yield from ("## Other kinds", "")
+    yield f"Accepted without effect, and named in a note: {_listed(idle)}."
+    yield "So is any kind of a group that is neither Kubernetes' own nor one of those below."
+    yield from ("", f"Warned of: kinds of {_listed(other_kinds.FILTERING_GROUPS)}.", "")
+    yield f"Refused, as they lead or refuse requests: {_listed(refused)}."
+    yield f"So is each other kind of these groups: {_listed(other_kinds.TRAFFIC_GROUPS)}."
+    yield ""
 
 
 def _kind(record: Record, written: dict[int, str], owner: str) -> Iterator[str]:

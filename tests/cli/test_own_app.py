@@ -45,6 +45,39 @@ def app(name: str) -> str:
     return "".join(parts).replace("NAME", name)
 
 
+GATEWAY = """---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: door}
+spec: WRONG
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "word"),
+    [("up --no-verify", "gw"), ("deploy", "Gateway"), ("route", "gateways.networking.istio.io")],
+)
+def test_a_kind_is_left_out_and_that_is_said(
+    cli: Cli, tmp_path: Path, command: str, word: str
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text((RULE.replace("WAY", "") if command == "route" else app("shop")) + GATEWAY)
+    assert cli(*command.split(), "-f", str(file)).code == 2
+    done = cli(*command.split(), "-f", str(file), "--skip", word)
+    assert done.code == 0
+    assert "warning: left out by --skip, so not in effect here: Gateway door" in done.err
+    assert "Gateway" not in {item.kind for item in cli.engine.objects()}
+
+
+def test_a_kind_that_nothing_is_of_and_a_file_with_nothing_else(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(GATEWAY.replace("WRONG", "{}"))
+    done = cli("deploy", "-f", str(tmp_path / "mine.yaml"), "--skip", "gw")
+    assert (done.code, "no objects" in done.err) == (2, True)
+    (tmp_path / "mine.yaml").write_text(app("shop"))
+    done = cli("deploy", "-f", str(tmp_path / "mine.yaml"), "--skip", "Gatewya")
+    assert (done.code, "nothing is of this kind" in done.err) == (0, True)
+
+
 @pytest.fixture
 def shop(cli: Cli, tmp_path: Path) -> Cli:
     """The user's own app, and nothing of the walkthrough's but its test client."""

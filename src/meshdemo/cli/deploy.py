@@ -18,6 +18,7 @@ from meshdemo.cli.options import (
     Istioctl,
     Registry,
     Revision,
+    Skip,
     Strict,
 )
 from meshdemo.cli.values import image_choice
@@ -41,6 +42,7 @@ def deploy(
     force_conflicts: ForceConflicts = False,
     revision: Revision = "",
     istioctl: Istioctl = None,
+    skip: Skip = None,
     strict: Strict = False,
     explain: Explain = False,
 ) -> Report:
@@ -57,6 +59,7 @@ def deploy(
     from meshdemo.report import reports
     from meshdemo.walkthrough import deploy, steps
     from meshdemo.walkthrough.plan import Plan
+    from meshdemo.walkthrough.skipping import Skipping
 
     engine = engine_for(
         ctx, chosen(ctx, istioctl=istioctl, adopt=adopt, force_conflicts=force_conflicts)
@@ -69,6 +72,7 @@ def deploy(
         injection=Injection(injection) if injection else None,
         mesh=MeshOptions(revision=revision),
         images=image_choice(images, registry),
+        skip=Skipping(tuple(skip or ())),
         strict=strict,
     )
     step = steps.OWN_DEPLOY if plan.is_own else steps.DEPLOY

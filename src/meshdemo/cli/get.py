@@ -29,7 +29,7 @@ def get(
             metavar="KIND [NAME]",
             show_default=False,
             help="pods (po), services (svc), deployments (deploy), virtualservices (vs), "
-            "destinationrules (dr), serviceaccounts (sa), namespaces (ns); all, istio-io. As "
+            "destinationrules (dr), configmaps (cm), namespaces (ns) and so on; all, istio-io. As "
             "with kubectl: pods,svc  vs NAME  vs/NAME dr/NAME.",
         ),
     ],

@@ -108,6 +108,14 @@ Selector = Annotated[
         help="Only those with labels, as app=shop,version!=v1.",
     ),
 ]
+Skip = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--skip",
+        metavar="KIND",
+        help="Leave the objects of this kind out of your files, as Gateway. May repeat.",
+    ),
+]
 Strict = Annotated[
     bool,
     typer.Option("--strict", help="Let a warning be exit status 2, and nothing be applied."),

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from meshdemo.cli.invocation import chosen, engine_for
-from meshdemo.cli.options import Explain, Files, ForceConflicts, Strict
+from meshdemo.cli.options import Explain, Files, ForceConflicts, Skip, Strict
 from meshdemo.errors import UsageError
 from meshdemo.report import Report
 
@@ -32,6 +32,7 @@ def route(
     clear: Annotated[
         bool, typer.Option("--clear", help="Remove the rules that meshdemo made.")
     ] = False,
+    skip: Skip = None,
     strict: Strict = False,
     force_conflicts: ForceConflicts = False,
     explain: Explain = False,
@@ -56,9 +57,11 @@ def route(
     if bool(split) + bool(files) + clear != 1:
         hint = "As in meshdemo route v1=90 v2=10"
         raise UsageError("say one of: a split, -f FILE, --clear", hint=hint)
+    if skip and not files:
+        raise UsageError("--skip is about your files", hint="As in route -f FILE --skip Gateway")
     if host and not split:
         raise UsageError("--host is about a split", hint="As in meshdemo route --host app v2")
-    asked = route.Asked.read(split or (), files or (), host)
+    asked = route.Asked.read(split or (), files or (), host, skip or ())
     engine = engine_for(ctx, chosen(ctx, force_conflicts=force_conflicts))
     progress = ctx.obj.progress
     progress.explains = explain

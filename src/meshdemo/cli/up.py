@@ -24,10 +24,12 @@ from meshdemo.cli.options import (
     Registry,
     Requests,
     Revision,
+    Skip,
     Strict,
     Wait,
 )
 from meshdemo.cli.values import image_choice, positive, seconds
+from meshdemo.errors import UsageError
 from meshdemo.report import Report
 
 
@@ -54,6 +56,7 @@ def up(
     images: Images = None,
     registry: Registry = "",
     adopt: Adopt = False,
+    skip: Skip = None,
     strict: Strict = False,
     force_conflicts: ForceConflicts = False,
     dry_run: Annotated[
@@ -81,6 +84,7 @@ def up(
     from meshdemo.report import reports, verdict_report
     from meshdemo.walkthrough import script
     from meshdemo.walkthrough.plan import Plan
+    from meshdemo.walkthrough.skipping import Skipping
     from meshdemo.walkthrough.up import up as go
 
     choice = chosen(ctx, istioctl=istioctl, adopt=adopt, force_conflicts=force_conflicts)
@@ -97,6 +101,7 @@ def up(
             namespace=istio_namespace,
         ),
         images=image_choice(images, registry),
+        skip=Skipping(tuple(skip or ())),
         strict=strict,
         verify=not no_verify,
         requests=positive(requests, "--requests"),
@@ -104,6 +109,9 @@ def up(
     )
     progress = ctx.obj.progress
     if dry_run:
+        if skip:
+            message = "--dry-run prints a script of kubectl, which cannot leave out a kind"
+            raise UsageError(message, hint="Take the objects out of your files.")
         objects = None
         if choice.engine == LOCAL:  # a cluster is not asked
             objects = progress.follow(script.judged(engine_for(ctx, choice), plan))

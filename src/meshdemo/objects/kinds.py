@@ -28,6 +28,8 @@ class Kind:
     plural: str
     short: tuple[str, ...] = ()
     namespaced: bool = True
+    local: bool = True
+    """Whether the local engine takes it, be it without effect."""
 
     @property
     def group(self) -> str:
@@ -44,6 +46,10 @@ class Kind:
         """As kubectl writes all of them: ``virtualservices.networking.istio.io``."""
         return f"{self.plural}.{self.group}".rstrip(".")
 
+    def is_kind(self, name: str, group: str) -> bool:
+        """Tell whether it is the kind that an object of this kind and group is of."""
+        return (name, group) == (self.name, self.group)
+
     def is_called(self, word: str) -> bool:
         """Tell whether kubectl takes a word for this kind; capitals make no difference."""
         name, _, group = word.lower().partition(".")
@@ -52,48 +58,89 @@ class Kind:
         return name in (self.plural, self.name.lower(), *self.short) and group in groups
 
 
+_ADMISSION_API = "admissionregistration.k8s.io/v1"
+_MONITORING_API = "monitoring.coreos.com/v1"
+
 KINDS = (
     Kind("Namespace", "v1", "namespaces", ("ns",), namespaced=False),
     Kind("Pod", "v1", "pods", ("po",)),
     Kind("Service", "v1", "services", ("svc",)),
     Kind("Deployment", "apps/v1", "deployments", ("deploy",)),
+    Kind("StatefulSet", "apps/v1", "statefulsets", ("sts",), local=False),
+    Kind("DaemonSet", "apps/v1", "daemonsets", ("ds",), local=False),
+    Kind("ReplicaSet", "apps/v1", "replicasets", ("rs",), local=False),
+    Kind("ReplicationController", "v1", "replicationcontrollers", ("rc",), local=False),
+    Kind("Job", "batch/v1", "jobs", local=False),
     Kind("ServiceAccount", "v1", "serviceaccounts", ("sa",)),
-    Kind("DestinationRule", NETWORKING_API, "destinationrules", ("dr",)),
-    Kind("VirtualService", NETWORKING_API, "virtualservices", ("vs",)),
-    # What follows is on a cluster only.
-    Kind("StatefulSet", "apps/v1", "statefulsets", ("sts",)),
-    Kind("DaemonSet", "apps/v1", "daemonsets", ("ds",)),
-    Kind("ReplicaSet", "apps/v1", "replicasets", ("rs",)),
-    Kind("ReplicationController", "v1", "replicationcontrollers", ("rc",)),
-    Kind("Job", "batch/v1", "jobs"),
-    Kind("CronJob", "batch/v1", "cronjobs", ("cj",)),
     Kind("ConfigMap", "v1", "configmaps", ("cm",)),
     Kind("Secret", "v1", "secrets"),
+    Kind("DestinationRule", NETWORKING_API, "destinationrules", ("dr",)),
+    Kind("VirtualService", NETWORKING_API, "virtualservices", ("vs",)),
+    # What follows has no effect on traffic.
+    Kind("CronJob", "batch/v1", "cronjobs", ("cj",)),
+    Kind("PersistentVolume", "v1", "persistentvolumes", ("pv",), namespaced=False),
     Kind("PersistentVolumeClaim", "v1", "persistentvolumeclaims", ("pvc",)),
-    Kind("Ingress", "networking.k8s.io/v1", "ingresses", ("ing",)),
+    Kind("LimitRange", "v1", "limitranges", ("limits",)),
+    Kind("ResourceQuota", "v1", "resourcequotas", ("quota",)),
     Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies", ("netpol",)),
+    Kind("IngressClass", "networking.k8s.io/v1", "ingressclasses", namespaced=False),
     Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers", ("hpa",)),
     Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets", ("pdb",)),
+    Kind("PriorityClass", "scheduling.k8s.io/v1", "priorityclasses", ("pc",), namespaced=False),
+    Kind("RuntimeClass", "node.k8s.io/v1", "runtimeclasses", namespaced=False),
+    Kind("StorageClass", "storage.k8s.io/v1", "storageclasses", ("sc",), namespaced=False),
+    Kind("Lease", "coordination.k8s.io/v1", "leases"),
     Kind("Role", _RBAC_API, "roles"),
     Kind("RoleBinding", _RBAC_API, "rolebindings"),
     Kind("ClusterRole", _RBAC_API, "clusterroles", namespaced=False),
     Kind("ClusterRoleBinding", _RBAC_API, "clusterrolebindings", namespaced=False),
-    Kind("Gateway", NETWORKING_API, "gateways", ("gw",)),
-    Kind("ServiceEntry", NETWORKING_API, "serviceentries", ("se",)),
-    Kind("Sidecar", NETWORKING_API, "sidecars"),
-    Kind("WorkloadEntry", NETWORKING_API, "workloadentries", ("we",)),
-    Kind("WorkloadGroup", NETWORKING_API, "workloadgroups", ("wg",)),
-    Kind("ProxyConfig", NETWORKING_API, "proxyconfigs"),
-    Kind("EnvoyFilter", FILTER_API, "envoyfilters"),
-    Kind("AuthorizationPolicy", SECURITY_API, "authorizationpolicies", ("ap",)),
-    Kind("PeerAuthentication", SECURITY_API, "peerauthentications", ("pa",)),
-    Kind("RequestAuthentication", SECURITY_API, "requestauthentications", ("ra",)),
+    Kind(
+        "CustomResourceDefinition",
+        "apiextensions.k8s.io/v1",
+        "customresourcedefinitions",
+        ("crd", "crds"),
+        namespaced=False,
+    ),
+    Kind("APIService", "apiregistration.k8s.io/v1", "apiservices", namespaced=False),
+    *(
+        Kind(name, _ADMISSION_API, f"{name.lower()}s", namespaced=False)
+        for name in (
+            "MutatingWebhookConfiguration",
+            "ValidatingWebhookConfiguration",
+            "ValidatingAdmissionPolicyBinding",
+        )
+    ),
+    Kind(
+        "ValidatingAdmissionPolicy",
+        _ADMISSION_API,
+        "validatingadmissionpolicies",
+        namespaced=False,
+    ),
+    Kind("ServiceMonitor", _MONITORING_API, "servicemonitors", ("smon",)),
+    Kind("PodMonitor", _MONITORING_API, "podmonitors", ("pmon",)),
+    Kind("PrometheusRule", _MONITORING_API, "prometheusrules", ("promrule",)),
     Kind("Telemetry", "telemetry.istio.io/v1alpha1", "telemetries", ("telemetry",)),
+    Kind("ProxyConfig", NETWORKING_API, "proxyconfigs"),
+    Kind("WorkloadGroup", NETWORKING_API, "workloadgroups", ("wg",)),
+    # What follows is on a cluster only.
+    Kind("Ingress", "networking.k8s.io/v1", "ingresses", ("ing",), local=False),
+    Kind("Gateway", NETWORKING_API, "gateways", ("gw",), local=False),
+    Kind("ServiceEntry", NETWORKING_API, "serviceentries", ("se",), local=False),
+    Kind("Sidecar", NETWORKING_API, "sidecars", local=False),
+    Kind("WorkloadEntry", NETWORKING_API, "workloadentries", ("we",), local=False),
+    Kind("EnvoyFilter", FILTER_API, "envoyfilters", local=False),
+    Kind("AuthorizationPolicy", SECURITY_API, "authorizationpolicies", ("ap",), local=False),
+    Kind("PeerAuthentication", SECURITY_API, "peerauthentications", ("pa",), local=False),
+    Kind("RequestAuthentication", SECURITY_API, "requestauthentications", ("ra",), local=False),
 )
-LOCAL = KINDS[:7]
+LOCAL = tuple(kind for kind in KINDS if kind.local)
 """The kinds that the local engine has."""
+CLUSTER_SCOPED = frozenset(kind.name for kind in KINDS if not kind.namespaced)
 CATEGORIES = {
-    "all": ("Pod", "Service", "Deployment"),
+    "all": (
+        *("Pod", "ReplicationController", "Service", "DaemonSet", "Deployment", "ReplicaSet"),
+        *("StatefulSet", "HorizontalPodAutoscaler", "CronJob", "Job"),
+    ),
     "istio-io": ("DestinationRule", "VirtualService"),
     "networking-istio-io": ("DestinationRule", "VirtualService"),
 }
@@ -103,6 +150,13 @@ CATEGORIES = {
 def find(word: str) -> Kind | None:
     """Find the kind that kubectl takes a word for; None if we know of none."""
     return next((kind for kind in KINDS if kind.is_called(word)), None)
+
+
+def of(name: str, api_version: str) -> Kind:
+    """Give the kind that an object says it is of; one that we do not know by its usual plural."""
+    group = api_version.rpartition("/")[0]
+    known = (each for each in KINDS if each.is_kind(name, group))
+    return next(known, None) or Kind(name, api_version, f"{name.lower()}s")
 
 
 def named(kind: str) -> Kind:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from meshdemo.objects.documents import FieldPath
 
-CLUSTER_SCOPED = frozenset({"Namespace"})
 RULE_KINDS = ("DestinationRule", "VirtualService")
 """The kinds that are rules, in the order in which they are applied (the reverse to delete)."""
 SERVER_METADATA = frozenset(

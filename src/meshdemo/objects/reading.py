@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from meshdemo.errors import InputError, Problem, in_order
 from meshdemo.objects import documents, shapes
-from meshdemo.objects.model import CLUSTER_SCOPED, Object
+from meshdemo.objects.kinds import CLUSTER_SCOPED
+from meshdemo.objects.model import Object
 from meshdemo.objects.sources import texts
 
 if TYPE_CHECKING:
@@ -20,20 +21,23 @@ def read(
     *,
     namespace: str = "default",
     explicit: bool = False,
+    keeps: Callable[[Object], bool] = lambda _: True,
     admit: Callable[[Sequence[Object]], object] | None = None,
 ) -> tuple[Object, ...]:
     """Read objects from files, folders and ``-`` (standard input), as ``kubectl -f`` does.
 
     An object that names no namespace gets ``namespace``; with ``explicit`` (the user said
-    ``-n``) one that names another is refused. Raises InputError with all problems: if there are
-    some, ``admit`` (which raises InputError as well) is asked what else is wrong; it must bear
-    objects of any shape.
+    ``-n``) one that names another is refused. What ``keeps`` does not want is left out. Raises
+    InputError with all problems: if there are some, ``admit`` (which raises InputError as well) is
+    asked what else is wrong; it must bear objects of any shape.
     """
     problems: list[Problem] = []
     objects: list[Object] = []
     for file, text in texts(sources, problems):
         objects += parse(text, file, problems)
-    objects = [_settle(item, namespace, problems, explicit=explicit) for item in objects]
+    objects = [
+        _settle(item, namespace, problems, explicit=explicit) for item in objects if keeps(item)
+    ]
     problems += (problem for item in objects for problem in shapes.problems(item))
     _refuse_duplicates(objects, problems)
     if not objects and not problems:

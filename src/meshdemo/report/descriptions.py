@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from meshdemo.objects import reading
@@ -25,6 +26,19 @@ Value: TypeAlias = "str | list[str]"
 """The value of a field: one line, or one below the other."""
 
 
+IN_HEAD = ("apiVersion", "kind", "metadata", "status")
+"""What of an object stands above its other parts, in words."""
+
+
+def shown(item: Object) -> dict[str, Any]:
+    """Give an object with all that may be seen: of a Secret not what it holds, as with kubectl."""
+    if item.kind != "Secret":
+        return plain(item)
+    values = item.data.get("data") or {}
+    sizes = {key: counted(len(base64.b64decode(text)), "byte") for key, text in values.items()}
+    return {**plain(item), "data": sizes}
+
+
 def described(found: Sequence[Resource]) -> Report:
     """Report objects with all that is known of them."""
 
@@ -41,7 +55,7 @@ def described(found: Sequence[Resource]) -> Report:
 
 def _document(each: Resource) -> dict[str, Any]:
     return {
-        "object": plain(each.item),
+        "object": shown(each.item),
         "pods": [pod_document(pod) for pod in each.pods],
         "summary": list(in_words(each.item)) if each.item.kind in RULE_KINDS else [],
         "overruledBy": [item.title for item in each.overruled_by],
@@ -56,10 +70,11 @@ def _lines(each: Resource) -> Iterator[str]:
         first, *rest = [value] if isinstance(value, str) else value or [NONE]
         yield f"{name}:".ljust(width) + first
         yield from (" " * width + text for text in rest)
-    if each.item.spec:
-        yield "Spec:"
-        text = reading.dump([Object(each.item.spec)]).removeprefix("---\n")
-        yield from (f"  {line}" for line in text.splitlines())
+    for name, value in shown(each.item).items():
+        if name not in IN_HEAD and value:
+            yield f"{name[0].upper()}{name[1:]}:"
+            text = reading.dump([Object(value)]).removeprefix("---\n")
+            yield from (f"  {line}" for line in text.splitlines())
 
 
 def _head(each: Resource) -> dict[str, Value]:

@@ -138,6 +138,11 @@ def _ready(each: Resource) -> str:
     return f"{status['readyReplicas']}/{status['replicas']}"
 
 
+def _entries(each: Resource, *parts: str) -> int:
+    """Count the keys of a ConfigMap or a Secret."""
+    return len({key for part in parts for key in each.item.data.get(part) or ()})
+
+
 def _pairs(labels: Mapping[str, Any] | None) -> str:
     return ",".join(f"{name}={value}" for name, value in (labels or {}).items()) or NONE
 
@@ -177,6 +182,11 @@ COLUMNS: dict[str, dict[str, Cell]] = {
         "READY": _ready,
         "UP-TO-DATE": _status("updatedReplicas"),
         "AVAILABLE": _status("availableReplicas"),
+    },
+    "ConfigMap": {"DATA": lambda each: str(_entries(each, "data", "binaryData"))},
+    "Secret": {
+        "TYPE": lambda each: str(each.item.data.get("type") or "Opaque"),
+        "DATA": lambda each: str(_entries(each, "data")),
     },
     "ServiceAccount": {"SECRETS": lambda each: str(len(each.item.data.get("secrets") or ()))},
     "DestinationRule": {"HOST": lambda each: str(each.item.spec.get("host") or "")},

@@ -70,6 +70,7 @@ def deploy(engine: Engine, plan: Plan, step: Step) -> Story[Deployed]:
     """Apply workloads and wait until they are ready; with ``-f`` whatever is in the files."""
     plan = plan.of_revision(engine) if plan.injection else plan
     objects = plan.read(engine, step.manifests)
+    yield from plan.skip.notes()
     strict_check.require_no_warnings(engine, plan, objects)
     if plan.injection is not None:
         yield steps.INJECT.started(plan)

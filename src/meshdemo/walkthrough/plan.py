@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.options import Injection, MeshOptions
@@ -12,6 +13,7 @@ from meshdemo.settings import Settings
 from meshdemo.verdict.traffic import Request
 from meshdemo.walkthrough import bundled, client
 from meshdemo.walkthrough.images import ImageChoice
+from meshdemo.walkthrough.skipping import Skipping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,6 +39,8 @@ class Plan:
     mesh: MeshOptions = field(default_factory=MeshOptions)
     images: ImageChoice = field(default_factory=ImageChoice)
     """Images in place of those in the manifests."""
+    skip: Skipping = field(default_factory=Skipping)
+    """Kinds that are left out of the user's objects."""
     strict: bool = False
     """Whether a warning keeps all from being applied."""
     verify: bool = True
@@ -66,7 +70,7 @@ class Plan:
         self, engine: Engine, names: tuple[str, ...] = bundled.MANIFESTS
     ) -> tuple[Object, ...]:
         """Read the user's objects, or those of the walkthrough that ``names`` says."""
-        return self.images.replaced(self._written(engine, names))
+        return self._prepared(self._written(engine, names))
 
     def read_alone(
         self, admit: Callable[[Sequence[Object]], object] | None = None
@@ -78,8 +82,8 @@ class Plan:
         files = self.files if self.is_own else bundled.paths(bundled.MANIFESTS)
         space = self.settings.place or "default"
         explicit = self.is_own and self.settings.namespace is not None
-        found = reading.read(files, namespace=space, explicit=explicit, admit=admit)
-        return self.images.replaced(self._completed(found, space))
+        found = self._read(files, space, admit, explicit=explicit)
+        return self._prepared(self._completed(found, space))
 
     def joined(self, objects: Sequence[Object]) -> Plan:
         """Give the plan with the test client's file among the user's, if it has joined them."""
@@ -90,11 +94,28 @@ class Plan:
     def _written(self, engine: Engine, names: tuple[str, ...]) -> tuple[Object, ...]:
         if self.is_own:
             explicit = self.settings.namespace is not None
-            found = read_files(engine, self.files, explicit=explicit)
+            admit = partial(engine.apply, dry_run=True)
+            found = self._read(self.files, engine.where.namespace, admit, explicit=explicit)
             wanted = self.completes and client.may_join(engine)
             return self._completed(found, engine.where.namespace) if wanted else found
         objects = bundled.read(names, engine.where.namespace)
         return self._asking(objects)
+
+    def _read(
+        self,
+        files: Sequence[str],
+        namespace: str,
+        admit: Callable[[Sequence[Object]], object] | None,
+        *,
+        explicit: bool,
+    ) -> tuple[Object, ...]:
+        """Read objects; if something is wrong with them, ``admit`` says what else is."""
+        keeps = self.skip.keeps
+        return reading.read(files, namespace=namespace, explicit=explicit, keeps=keeps, admit=admit)
+
+    def _prepared(self, objects: Sequence[Object]) -> tuple[Object, ...]:
+        """Give the objects with the images that were chosen."""
+        return self.images.replaced(objects)
 
     def _completed(self, objects: tuple[Object, ...], namespace: str) -> tuple[Object, ...]:
         """Give the user's objects with the test client that they lack."""
@@ -110,16 +131,6 @@ class Plan:
         if self.injection is not Injection.AUTO:
             return objects
         return tuple(with_sidecar_label(item, self.mesh.revision) for item in objects)
-
-
-def read_files(engine: Engine, files: Sequence[str], *, explicit: bool) -> tuple[Object, ...]:
-    """Read the user's objects; if something is wrong with them, say all that the engine knows."""
-    return reading.read(
-        files,
-        namespace=engine.where.namespace,
-        explicit=explicit,
-        admit=lambda objects: engine.apply(objects, dry_run=True),
-    )
 
 
 def with_sidecar_label(item: Object, revision: str = "") -> Object:

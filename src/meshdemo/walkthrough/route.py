@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.results import MeshStatus
@@ -20,6 +20,7 @@ from meshdemo.walkthrough import deploy, pod_selection, steps, strict_check
 from meshdemo.walkthrough.events import Finished, Note, Started
 from meshdemo.walkthrough.plan import Plan
 from meshdemo.walkthrough.readiness_recheck import recheck
+from meshdemo.walkthrough.skipping import Skipping
 from meshdemo.walkthrough.splits import HOST, Splitting
 
 if TYPE_CHECKING:
@@ -42,11 +43,20 @@ class Asked:
     files: tuple[str, ...] = ()
     host: str = HOST
     """The Service whose traffic is split."""
+    skip: Skipping = field(default_factory=Skipping)
+    """Kinds that are left out of the files."""
 
     @classmethod
-    def read(cls, split: Sequence[str], files: Sequence[str], host: str | None = None) -> Asked:
+    def read(
+        cls,
+        split: Sequence[str],
+        files: Sequence[str],
+        host: str | None = None,
+        skip: Sequence[str] = (),
+    ) -> Asked:
         """Read what was asked for from the command line. Raises InputError for a bad split."""
-        return cls(parse_split(split) if split else None, tuple(files), host or HOST)
+        wanted = parse_split(split) if split else None
+        return cls(wanted, tuple(files), host or HOST, Skipping(tuple(skip)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +74,12 @@ def route(
     engine: Engine, asked: Asked, settings: Settings, *, strict: bool = False
 ) -> Story[Routed]:
     """Make the traffic do what was asked, and return when the data plane has it."""
-    plan = Plan(settings, asked.files, strict=strict)
+    plan = Plan(settings, asked.files, skip=asked.skip, strict=strict)
     if asked.split:
         return (yield from split_traffic(engine, asked.host, asked.split, plan))
     if asked.files:
         rules = plan.read(engine)
+        yield from plan.skip.notes()
         yield from deploy.analyzed(engine, rules)
         return (yield from apply_rules(engine, rules, plan, steps.applied_files(plan)))
     return (yield from clear(engine, plan))

@@ -39,6 +39,7 @@ def judged(engine: Engine, plan: Plan) -> Story[tuple[Object, ...]]:
     """Read the objects, have the engine refuse what it would refuse, and change nothing."""
     engine.install(plan.mesh)  # it refuses settings at once, and does nothing before it is iterated
     objects = plan.read_alone(partial(engine.apply, dry_run=True))
+    yield from plan.skip.notes()
     strict_check.require_no_warnings(engine, plan, objects)
     yield Accepted(replace(engine.apply(model.in_apply_order(objects), dry_run=True), changes=()))
     return objects

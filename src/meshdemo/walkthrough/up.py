@@ -65,6 +65,7 @@ def up(engine: Engine, plan: Plan) -> Story[Up]:
     """Go through all steps. Again, it changes nothing and only proves that all is there."""
     plan = plan.of_revision(engine)
     objects = plan.read(engine)
+    yield from plan.skip.notes()
     plan = plan.joined(objects)
     rules = model.traffic_rules(model.in_apply_order(objects))
     others = [item for item in objects if item.kind not in model.RULE_KINDS]

@@ -22,31 +22,39 @@ DEFAULT = "default"
 
 
 def of(item: Object) -> str:
-    """Name the namespace that an object goes with; a Namespace goes with itself."""
-    return item.namespace or item.name
+    """Name the namespace that an object goes with; a Namespace goes with itself.
+
+    It is empty for what goes with none, as a ClusterRole.
+    """
+    return item.namespace or (item.name if item.kind == "Namespace" else "")
 
 
 def others(store: Store, namespace: str) -> tuple[Object, ...]:
-    """Give the objects of the other namespaces.
+    """Give the objects that stay without a namespace; none where it is the only one.
 
     Raises EnvironmentFailed where nobody can tell, because the state is damaged.
     """
     try:
-        return tuple(i for i in store.objects() if store.run() and of(i) != namespace)
+        found = store.objects() if store.run() else ()
     except run_record.Damaged as error:
         hint = "Leave out -n: what is damaged can only be removed as a whole."
         raise EnvironmentFailed(error.message, hint=hint) from error
+    staying = tuple(item for item in found if of(item) != namespace)
+    return staying if any(map(of, staying)) else ()
 
 
 def foremost(objects: Iterable[Object]) -> str:
     """Choose the namespace that commands are about which name none."""
-    return min(sorted(map(of, objects)), key=DEFAULT.__ne__, default=DEFAULT)
+    return min(sorted(filter(None, map(of, objects))), key=DEFAULT.__ne__, default=DEFAULT)
 
 
 def listed(objects: Iterable[Object]) -> str:
     """Name the namespaces of objects, each with how many objects it has."""
     spaces = Counter(map(of, objects))
-    return ", ".join(f"{name} ({counted(spaces[name], 'object')})" for name in sorted(spaces))
+    return ", ".join(
+        f"{name or 'of no namespace'} ({counted(spaces[name], 'object')})"
+        for name in sorted(spaces)
+    )
 
 
 def prove_gone(runtime: Runtime, namespace: str, removed: int) -> Iterator[Check]:

@@ -22,8 +22,9 @@ from meshdemo.engines.protocol import find_nothing
 from meshdemo.engines.results import Change
 from meshdemo.errors import EnvironmentFailed, InputError, Problem, in_order
 from meshdemo.objects import shapes
+from meshdemo.objects.kinds import CLUSTER_SCOPED
 from meshdemo.objects.labels import ADOPTED, MANAGED_BY, RUN_LABEL
-from meshdemo.objects.model import CLUSTER_SCOPED, Object, in_apply_order
+from meshdemo.objects.model import Object, in_apply_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -5,6 +5,7 @@ Pure: objects in, findings out. All problems of all objects come together, each 
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from meshdemo.engines.local.admission import (
     virtual_service,
     workload,
 )
+from meshdemo.engines.local.fields import other_kinds
 from meshdemo.engines.local.store import now
 from meshdemo.errors import in_order
 from meshdemo.objects.documents import without_nulls
@@ -57,16 +59,18 @@ def admit(objects: Sequence[Object], existing: Sequence[Object]) -> Admission:
     """Judge objects that shall be applied beside those that exist already."""
     problems: list[Problem] = []
     idle: dict[str, None] = {}
+    idle_kinds: dict[str, None] = {}
     known = []
     for item in objects:
-        if too_large := list(bounds.size_problems(item)):
+        if item.kind in fields.TABLE and (too_large := list(bounds.size_problems(item))):
             problems += too_large
             continue
         findings = fields.read(item)
+        idle_kinds |= findings.idle_kinds
         problems += [*findings.problems, *findings.unsupported]
         idle |= findings.idle
         if fields.is_known(item):
-            known.append(item.with_data(without_nulls(item.data)))
+            known.append(_as_stored(item))
             whole = top(known[-1])
             problems += metadata.problems(whole)
             if judge := _PROBLEMS_BY_KIND.get(item.kind):
@@ -78,12 +82,33 @@ def admit(objects: Sequence[Object], existing: Sequence[Object]) -> Admission:
         problems += bounds.pod_port_problems(known, existing)
     if problems:
         return Admission(problems=in_order(problems))
-    warnings = analyzer.warnings(known, Inventory.after(known, existing, now()))
+    notes = [f"{name} has no effect on the local engine" for name in idle]
+    if idle_kinds:
+        kept = "no effect on traffic, and are kept for get and delete"
+        notes.insert(0, f"these kinds have {kept}: {', '.join(sorted(idle_kinds))}")
+    return Admission(tuple(known), (), _warnings(known, existing), tuple(notes))
+
+
+def _warnings(known: Sequence[Object], existing: Sequence[Object]) -> tuple[Problem, ...]:
+    found = analyzer.warnings(known, Inventory.after(known, existing, now()))
     for item in known:
         if item.kind == "VirtualService":
-            warnings += virtual_service.gateway_warnings(top(item))
-    notes = [f"{name} has no effect on the local engine" for name in idle]
-    return Admission(tuple(known), (), tuple(warnings), tuple(notes))
+            found += virtual_service.gateway_warnings(top(item))
+        found += filter(None, [other_kinds.warning(item)])
+    return tuple(found)
+
+
+def _as_stored(item: Object) -> Object:
+    """Give an object as a server stores it: without nulls, a Secret's values all in base64."""
+    data = without_nulls(item.data)
+    before, written = data.get("data") or {}, data.get("stringData")
+    if item.kind != "Secret" or not isinstance(written, dict) or not isinstance(before, dict):
+        return item.with_data(data)
+    encoded = {
+        key: base64.b64encode(str(value).encode()).decode() for key, value in written.items()
+    }
+    rest = {name: value for name, value in data.items() if name != "stringData"}
+    return item.with_data({**rest, "data": {**before, **encoded}})
 
 
 def istio_problems(objects: Sequence[Object]) -> tuple[Problem, ...]:

@@ -19,6 +19,8 @@ REFUSED_BY_ISTIO = (
     "internal.istio.io/parents",
     "internal.istio.io/webhook-always-reject",
 )
+RBAC_GROUP = "rbac.authorization.k8s.io"
+"""The group of kinds whose names may hold a colon, as in ``system:node``."""
 SIZE_OF_ANNOTATIONS = 256 * 1024
 
 _NAMES = {
@@ -31,7 +33,8 @@ def problems(whole: Place) -> Iterator[Problem]:
     """Judge the metadata of an object."""
     metadata = whole["metadata"]
     name, namespace = metadata["name"], metadata["namespace"]
-    judge = _NAMES.get(whole.item.kind, names.subdomain)
+    of_kind = names.path_segment if whole.item.group == RBAC_GROUP else names.subdomain
+    judge = _NAMES.get(whole.item.kind, of_kind)
     if name.is_text and (wrong := judge(name.text)):
         yield name.problem(wrong)
     if namespace.text and (wrong := names.dns_label(namespace.text)):

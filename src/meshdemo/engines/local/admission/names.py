@@ -57,6 +57,13 @@ def subdomain(name: str) -> str:
     return f'"{name}" is not a valid name: {LOWER}, parts separated by dots'
 
 
+def path_segment(name: str) -> str:
+    """Judge the name of a kind that takes whatever can stand in a path."""
+    if name in (".", "..") or "/" in name or "%" in name:
+        return f'"{name}" is not a valid name: it cannot stand in a path'
+    return ""
+
+
 def port_name(name: str) -> str:
     """Judge the name of a container's port."""
     if len(name) <= LONGEST_PORT_NAME and _PORT_NAME.fullmatch(name):

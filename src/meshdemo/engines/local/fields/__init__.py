@@ -11,8 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.fields import destination_rule, kubernetes, virtual_service
-from meshdemo.engines.local.fields.findings import Findings, closest
+from meshdemo.engines.local.fields import (
+    destination_rule,
+    kubernetes,
+    other_kinds,
+    virtual_service,
+)
+from meshdemo.engines.local.fields.findings import Findings
 from meshdemo.engines.local.fields.types import Record, Standing, honoured
 from meshdemo.objects.kinds import NETWORKING_GROUP
 from meshdemo.objects.place import top
@@ -25,31 +30,6 @@ if TYPE_CHECKING:
     from meshdemo.objects.model import Object
 
 ISTIO_VERSIONS = tuple(f"{NETWORKING_GROUP}/{version}" for version in ("v1", "v1beta1", "v1alpha3"))
-KINDS_ELSEWHERE = [
-    "ConfigMap",
-    "CronJob",
-    "DaemonSet",
-    "EnvoyFilter",
-    "Gateway",
-    "HTTPRoute",
-    "HorizontalPodAutoscaler",
-    "Ingress",
-    "Job",
-    "NetworkPolicy",
-    "PersistentVolumeClaim",
-    "PodDisruptionBudget",
-    "ReplicaSet",
-    "Role",
-    "RoleBinding",
-    "Secret",
-    "ServiceEntry",
-    "Sidecar",
-    "StatefulSet",
-    "AuthorizationPolicy",
-    "PeerAuthentication",
-    "Telemetry",
-]
-"""Kinds that a cluster knows, most of those that stand beside the ones below."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +50,8 @@ TABLE: Mapping[str, KindFields] = {
     "Pod": _kind(("v1",), spec=honoured(kubernetes.POD, required=True)),
     "Namespace": _kind(("v1",), spec=honoured(kubernetes.NAMESPACE)),
     "ServiceAccount": _kind(("v1",), **kubernetes.SERVICE_ACCOUNT),
+    "ConfigMap": _kind(("v1",), **kubernetes.CONFIG_MAP),
+    "Secret": _kind(("v1",), **kubernetes.SECRET),
     "DestinationRule": _kind(
         ISTIO_VERSIONS, spec=honoured(destination_rule.DESTINATION_RULE_SPEC, required=True)
     ),
@@ -82,6 +64,9 @@ def read(item: Object) -> Findings:
     findings = Findings()
     if problem := _kind_problem(item):
         findings.problems.append(problem)
+    elif item.kind not in TABLE:
+        findings.note_kind(item)
+        kubernetes.METADATA.check(top(item)["metadata"], findings)
     else:
         Record(TABLE[item.kind].rows).check(top(item), findings)
     return findings
@@ -131,9 +116,6 @@ def _kind_problem(item: Object) -> Problem | None:
             return None
         message = f"no {kind} has the version {version}"
         return item.problem(message, "apiVersion", hint=f"write {' or '.join(known)}")
-    if kind in KINDS_ELSEWHERE:
-        message = f"the local engine does not support the kind {kind}"
-        return item.problem(message, "kind", hint="take it out, or use a cluster: --engine cluster")
-    close = closest(kind, TABLE)
-    hint = f"did you mean {close}?" if close else f"it knows {', '.join(TABLE)}"
-    return item.problem(f"the local engine does not know the kind {kind}", "kind", hint=hint)
+    if other_kinds.is_idle(item, TABLE):
+        return None
+    return other_kinds.problem(item, TABLE)

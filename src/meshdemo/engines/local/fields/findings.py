@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from meshdemo.errors import Problem
     from meshdemo.objects.documents import FieldPath
+    from meshdemo.objects.model import Object
     from meshdemo.objects.place import Place
 
 MOST_NAMES = 8
@@ -28,6 +29,8 @@ class Findings:
     """What its owner takes and this engine does not."""
     idle: dict[str, None] = field(default_factory=dict)
     """The fields without effect, as ``Deployment spec.template.spec.containers[].resources``."""
+    idle_kinds: dict[str, None] = field(default_factory=dict)
+    """The kinds that have no effect as a whole."""
     _refused: set[FieldPath] = field(default_factory=set)
     """Where the unsupported ones stand."""
 
@@ -49,6 +52,10 @@ class Findings:
         hint = "take it out, or use a cluster: --engine cluster"
         self.unsupported.append(place.problem(message, hint))
         self._refused.add(place.path)
+
+    def note_kind(self, item: Object) -> None:
+        """Remember that the whole kind has no effect here."""
+        self.idle_kinds[item.kind] = None
 
     def is_refused(self, place: Place) -> bool:
         """Tell whether something around a place is unsupported: it is not said again for a part."""

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.fields import volumes
 from meshdemo.engines.local.fields.types import (
+    BOOLEAN,
     TEXT,
     TEXT_MAP,
     TEXTS,
     Annotations,
+    Base64,
     Choice,
     Integer,
     ListOf,
+    MapOf,
     Port,
     Record,
     honoured,
@@ -241,6 +244,20 @@ NAMESPACE = Record({"finalizers": without_effect()})
 
 SERVICE_ACCOUNT = _without_effect(("automountServiceAccountToken", "imagePullSecrets", "secrets"))
 """A ServiceAccount has no spec: these stand at the top."""
+
+CONFIG_MAP = {
+    "data": honoured(TEXT_MAP),
+    "binaryData": honoured(MapOf(Base64())),
+    "immutable": without_effect(BOOLEAN),
+}
+"""A ConfigMap has no spec, nor has a Secret: these stand at the top."""
+
+SECRET = {
+    "data": honoured(MapOf(Base64())),
+    "stringData": honoured(TEXT_MAP),
+    "type": honoured(TEXT),
+    "immutable": without_effect(BOOLEAN),
+}
 
 TOP = {
     "apiVersion": honoured(TEXT),

@@ -42,6 +42,87 @@ def test_what_a_server_refuses_in_a_service_is_refused(spec: str, words: str) ->
     assert words in found
 
 
+def plain(kind: str, api_version: str, more: str = "") -> str:
+    return f"apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n{more}\n"
+
+
+def test_kinds_without_effect_on_traffic_are_accepted_and_named_in_one_note() -> None:
+    kinds = {
+        "HorizontalPodAutoscaler": "autoscaling/v2beta2",
+        "PodDisruptionBudget": "policy/v1",
+        "PersistentVolumeClaim": "v1",
+        "ClusterRole": "rbac.authorization.k8s.io/v1",
+        "CustomResourceDefinition": "apiextensions.k8s.io/v1",
+        "ServiceMonitor": "monitoring.coreos.com/v1",
+        "Telemetry": "telemetry.istio.io/v1",
+        "Gizmo": "example.org/v1alpha7",
+    }
+    text = "---\n".join(plain(kind, version, "spec: {x: [1]}") for kind, version in kinds.items())
+    found = admit(parsed(text), [])
+    assert (found.problems, found.warnings) == ((), ())
+    assert [item.kind for item in found.objects] == [*kinds]
+    (note,) = found.notes
+    assert note.endswith(", ".join(sorted(kinds)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "words"),
+    [
+        ("Gateway", "networking.istio.io/v1", "--skip Gateway"),
+        ("Gateway", "gateway.networking.k8s.io/v1", "--skip Gateway"),
+        ("HTTPRoute", "gateway.networking.k8s.io/v1", "--skip HTTPRoute"),
+        ("AuthorizationPolicy", "security.istio.io/v1", "leads or refuses requests"),
+        ("WasmPlugin", "extensions.istio.io/v1alpha1", "leads or refuses requests"),
+        ("EnvoyFilter", "networking.istio.io/v1alpha3", "leads or refuses requests"),
+        ("EndpointSlice", "discovery.k8s.io/v1", "leads or refuses requests"),
+        ("Ingress", "networking.k8s.io/v1", "leads or refuses requests"),
+        ("IngressRoute", "traefik.io/v1alpha1", "leads or refuses requests"),
+        ("Rollout", "argoproj.io/v1alpha1", "leads or refuses requests"),
+        ("VirtualServce", "networking.istio.io/v1", "did you mean VirtualService?"),
+        ("ConfigMpa", "v1", "did you mean ConfigMap?"),
+        ("Moon", "apps/v1", "does not know the kind Moon"),
+        ("Deployment", "app/v1", "write apps/v1"),
+        ("Service", "serving.knative.dev/v1", "write v1"),
+    ],
+)
+def test_a_kind_that_leads_requests_or_is_a_slip_is_refused(
+    kind: str, version: str, words: str
+) -> None:
+    (found,) = said(plain(kind, version, "spec: {}"))
+    assert words in found
+
+
+@pytest.mark.parametrize(
+    ("kind", "version"),
+    [("NetworkPolicy", "networking.k8s.io/v1"), ("CiliumNetworkPolicy", "cilium.io/v2")],
+)
+def test_a_network_policy_is_taken_and_warned_of(kind: str, version: str) -> None:
+    (warning,) = admit(parsed(plain(kind, version, "spec: {}")), []).warnings
+    assert "no network policy is enforced here" in str(warning)
+    assert warning.line == 2
+
+
+def test_a_secret_is_stored_as_a_server_does_it() -> None:
+    text = plain("Secret", "v1", "stringData: {b: 'x', c: z}\ndata: {a: aGk=, b: aGk=}")
+    (stored,) = admit(parsed(text), []).objects
+    assert stored.data["data"] == {"a": "aGk=", "b": "eA==", "c": "eg=="}
+    assert "stringData" not in stored.data
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "words"),
+    [
+        ("ConfigMap", "data: {a: 1}", 'write "1"'),
+        ("ConfigMap", "binaryData: {a: '?'}", "is not base64"),
+        ("ConfigMap", "spec: {}", "does not know this field"),
+        ("Secret", "data: {a: '?'}", "is not base64"),
+    ],
+)
+def test_what_a_server_refuses_in_a_config_map_is_refused(kind: str, more: str, words: str) -> None:
+    (found,) = said(plain(kind, "v1", more))
+    assert words in found
+
+
 def deployment(pod: str, labels: str = "{app: a}", more: str = "") -> str:
     return f"""
         apiVersion: apps/v1
