@@ -12,7 +12,7 @@ from tests import bad_input, static_envoy
 
 from meshdemo.cli import main
 from meshdemo.cli.invocation import Invocation
-from meshdemo.engines.local import injection, plan, programs, translate
+from meshdemo.engines.local import config_data, injection, plan, programs, translate
 from meshdemo.engines.local.admission import admit
 from meshdemo.engines.local.model import Mesh
 from meshdemo.engines.options import Injection
@@ -80,7 +80,10 @@ def configured(objects: Sequence[Object]) -> Iterator[Config]:
     pods = plan.place(plan.blueprints(dated), (), lambda n: range(FIRST_PORT, FIRST_PORT + n))
     services = [item for item in dated if item.kind == "Service"]
     for pod in pods:
-        for program in programs.programs(pod, plan.selecting(pod, services), proxy=1, run="x"):
+        folders = dict.fromkeys(config_data.volumes(pod.template), "/")
+        around = programs.Surroundings(volumes=folders)
+        chosen = plan.selecting(pod, services)
+        for program in programs.programs(pod, chosen, around, proxy=1, run="x"):
             words = json.dumps([program.argv, program.env], ensure_ascii=False)
             assert "\\u0000" not in words.encode().decode()
         yield translate.sidecar(Mesh(tuple(dated), pods), pod, "FOLDER")

@@ -50,19 +50,20 @@ def text(file: Path) -> str:
         return ""
 
 
-def write(file: Path, text: str, *, durable: bool = False) -> None:
+def write(file: Path, content: str | bytes, *, durable: bool = False, mode: int = 0o600) -> None:
     """Replace a file by an atomic rename. Its folder is made if need be.
 
     ``durable``: it is the old or the new one after a power cut too. Raises EnvironmentFailed.
     """
+    data = content if isinstance(content, bytes) else content.encode()
     try:
         try:
-            _replace(file, text, durable=durable)
+            _replace(file, data, durable=durable, mode=mode)
         except (FileNotFoundError, IsADirectoryError):
             make_folder(file.parent)
             if not is_file(file):
                 remove_file(file)
-            _replace(file, text, durable=durable)
+            _replace(file, data, durable=durable, mode=mode)
     except OSError as error:
         message = f"{file} cannot be written: {error.strerror}"
         raise EnvironmentFailed(message, hint=advice(error)) from error
@@ -130,25 +131,29 @@ def remove_file(path: Path) -> None:
             path.unlink()
 
 
-def sweep(folder: Path) -> None:
+def sweep(folder: Path, but: str = "") -> None:
     """Remove what we never make below a folder of ours: links, pipes, folders in a file's place.
 
-    Whoever is told to write there would write elsewhere, or wait for ever.
+    Whoever is told to write there would write elsewhere, or wait for ever. A folder in it of the
+    name ``but`` is left as it is.
     """
     for path in folder.iterdir():
+        if path.name == but and is_own_folder(path):
+            continue
         if is_own_folder(path) and not path.suffix:
             sweep(path)
         elif not is_file(path):
             remove_file(path)
 
 
-def _replace(file: Path, text: str, *, durable: bool) -> None:
+def _replace(file: Path, data: bytes, *, durable: bool, mode: int) -> None:
     new = temporary(file)
     remove_file(new)  # of a command that was killed, or put there by somebody
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with open(descriptor, "w", encoding="utf-8") as output:  # noqa: PTH123 - from a descriptor
-            output.write(text)
+        with open(descriptor, "wb") as output:  # noqa: PTH123 - from a descriptor
+            os.fchmod(descriptor, mode)  # whatever the umask is
+            output.write(data)
             if durable:
                 output.flush()
                 os.fsync(descriptor)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local import apply_changes, inotify, namespaces, plan
+from meshdemo.engines.local import apply_changes, config_data, inotify, namespaces, plan
 from meshdemo.engines.local.envoy import binary, config_files
 from meshdemo.engines.local.injection import inject, keep
 from meshdemo.engines.local.pods import status
@@ -293,7 +293,10 @@ class LocalEngine:
         written = [apply_changes.as_written(item) for item in objects if item.title not in left]
         admission = admit(written, stored)
         settled = () if admission.problems else keep(admission.objects, stored)
-        problems = admission.problems or tuple(plan.command_problems(settled, stored))
+        problems = admission.problems or (
+            *plan.command_problems(settled, stored),
+            *config_data.problems(settled, stored),
+        )
         if problems:
             raise InputError("the objects are refused, and none was applied", problems)
         notes = [f"{pod} is left to {owner}, which makes it" for pod, owner in left.items()]

@@ -29,7 +29,7 @@ ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """What Kubernetes makes generated names of: no vowels, so that no words come out."""
 HASH_LENGTH, SUFFIX_LENGTH = 10, 5
 LONGEST_POD_NAME = 63
-PLACEHOLDERS = "there are {port} and {port:NAME}; to mean braces, put a space inside them"
+PLACEHOLDERS = "there are {port}, {port:NAME}, {volume:NAME}; to mean braces, put a space inside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,9 @@ def command_problems(given: Sequence[Object], stored: Iterable[Object]) -> Itera
         for placeholder in programs.unknown_placeholders(item.pod_template):
             yield item.problem(f"{placeholder} is not a placeholder", *path, hint=PLACEHOLDERS)
         for placeholder in programs.unresolved(pod, selecting(pod, services)) if pod else ():
-            hint = "declare it in the container's ports"
-            yield item.problem(f"{placeholder} stands for no port of the pod", *path, hint=hint)
+            what = "volume" if placeholder.startswith("{volume") else "port"
+            hint = f"declare it in the {'pod' if what == 'volume' else 'container'}'s {what}s"
+            yield item.problem(f"{placeholder} stands for no {what} of the pod", *path, hint=hint)
 
 
 def selecting(pod: PlannedPod, services: Iterable[Object]) -> list[Object]:

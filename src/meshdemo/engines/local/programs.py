@@ -9,10 +9,12 @@ import shlex
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from meshdemo.engines.local import config_data
+from meshdemo.engines.local.config_data import NO_DATA, ConfigData
 from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.objects.labels import COMMAND
 
@@ -26,10 +28,9 @@ RUN_VARIABLE = "MESHDEMO_RUN"
 """In the environment of everything that we start, so that nothing of it can get lost."""
 FLASKAPP, ECHO, IDLE = "dustise/flaskapp", "meshdemo/echo", "zze326/test-tools"
 FLASKAPP_PORT = 80
-PLACEHOLDER = re.compile(r"\{port(?::([^{}]*))?\}")
-UNKNOWN = re.compile(r"(?<!\$)\{(?!port\b)\w+(?::[^{}\s]*)?\}")
+PLACEHOLDER = re.compile(r"\{(?:port(?::(?P<port>[^{}]*))?|volume:(?P<volume>[^{}]*))\}")
+UNKNOWN = re.compile(r"(?<!\$)\{(?!port\b|volume:)\w+(?::[^{}\s]*)?\}")
 """What looks like a placeholder and is none; ``${...}`` is a shell's."""
-REFERENCE = re.compile(r"\$?\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")
 IDLE_COMMANDS: tuple[list[str], ...] = ([], ["init"])
 APPS = "meshdemo.engines.local.apps"
 COMMAND_HINT = (
@@ -51,6 +52,21 @@ class Program:
     """Ports on loopback where it must listen before the container is ready."""
     annotated: bool = False
     """Whether the command is the user's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the containers of a pod find around them, beside the network."""
+
+    data: ConfigData = NO_DATA
+    """The ConfigMaps and Secrets of its namespace."""
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    """The folder of each volume."""
+
+    def environment(self, pod: PlannedPod, container: Mapping[str, Any]) -> dict[str, str]:
+        """Give what a container declares, and where its volumes are."""
+        own = config_data.environment(container, self.data, pod)
+        return {**volume_environment(container, self.volumes), **own}
 
 
 def builtin(image: str) -> str:
@@ -114,10 +130,16 @@ def unknown_placeholders(template: Mapping[str, Any]) -> list[str]:
 
 
 def unresolved(pod: PlannedPod, services: Sequence[Object]) -> list[str]:
-    """List the placeholders of a pod's command that stand for no port."""
-    command = _annotation(pod.template) or ""
-    found = PLACEHOLDER.finditer(command)
-    return [match[0] for match in found if not _port(pod, services, match[1])]
+    """List the placeholders of a pod's command that stand for no port, or no volume."""
+    known = config_data.volumes(pod.template)
+
+    def stands(match: re.Match[str]) -> bool:
+        if match["volume"] is not None:
+            return match["volume"] in known
+        return bool(_port(pod, services, match["port"]))
+
+    found = PLACEHOLDER.finditer(_annotation(pod.template) or "")
+    return [match[0] for match in found if not stands(match)]
 
 
 def annotated_container(template: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -133,16 +155,21 @@ def annotated_container(template: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def programs(
-    pod: PlannedPod, services: Sequence[Object], *, proxy: int, run: str
+    pod: PlannedPod,
+    services: Sequence[Object],
+    surroundings: Surroundings,
+    *,
+    proxy: int,
+    run: str,
 ) -> tuple[Program, ...]:
     """Say what to start for a pod; ``proxy`` is the port that takes what the pod sends."""
     annotated = annotated_container(pod.template)
     base = {**base_environment(), **proxy_environment(proxy)}
     found = []
     for container in containers(pod.template):
-        env = {**base, **environment_of(container)}
+        env = {**base, **surroundings.environment(pod, container)}
         if container is annotated:
-            program = _annotated(pod, services, container, env)
+            program = _annotated(pod, services, container, env, surroundings.volumes)
         else:
             program = _built_in(pod, container, env)
         # Last, so that no container can hide from us.
@@ -157,17 +184,16 @@ def base_environment() -> dict[str, str]:
     return {name: os.environ.get(name) or value for name, value in chosen.items()}
 
 
-def environment_of(container: Mapping[str, Any]) -> dict[str, str]:
-    """Give the environment that a container declares; ``$(NAME)`` stands for an earlier one."""
-    env: dict[str, str] = {}
+def volume_environment(container: Mapping[str, Any], volumes: Mapping[str, str]) -> dict[str, str]:
+    """Say where the volumes are that a container mounts: ``VOLUME_SCRATCH`` and the like."""
+    names = sorted(config_data.mounted(container) & volumes.keys())
+    return {f"VOLUME_{name.upper().replace('-', '_')}": volumes[name] for name in names}
 
-    def expand(match: re.Match[str]) -> str:
-        # As Kubernetes: $$(NAME) is a literal $(NAME), an unknown name stays as it is.
-        return match[0][1:] if match[0].startswith("$$") else env.get(match[1], match[0])
 
-    for item in container.get("env") or ():
-        env[item["name"]] = REFERENCE.sub(expand, str(item.get("value") or ""))
-    return env
+def mounted(template: Mapping[str, Any]) -> set[str]:
+    """Name the volumes that any container of a pod mounts, and that a folder is made for."""
+    known = config_data.volumes(template).keys()
+    return {name for each in containers(template) for name in config_data.mounted(each) & known}
 
 
 def proxy_environment(port: int) -> dict[str, str]:
@@ -196,12 +222,18 @@ def _command_findings(command: str) -> Iterator[Finding]:
 
 
 def _annotated(
-    pod: PlannedPod, services: Sequence[Object], container: dict[str, Any], env: dict[str, str]
+    pod: PlannedPod,
+    services: Sequence[Object],
+    container: dict[str, Any],
+    env: dict[str, str],
+    volumes: Mapping[str, str],
 ) -> Program:
     used: list[int] = []
 
     def substitute(match: re.Match[str]) -> str:
-        port = _port(pod, services, match[1])
+        if match["volume"] is not None:
+            return volumes[match["volume"]]
+        port = _port(pod, services, match["port"])
         used.append(port)
         return str(port)
 

@@ -45,6 +45,8 @@ OBJECTS, PODS = "objects.yaml", "pods.json"
 REPLACED = (OBJECTS, PODS, "supervisord.conf")
 DERIVED_FILES = ("supervisord.conf", "supervisord.pid", "supervisord.log", "supervisord.log.1",
            "supervisord.out")  # fmt: skip
+SCRATCH = "scratch"
+"""The folder within a pod's whose content is the pod's own business: its empty volumes."""
 FOLDERS = ("pods", "kube-proxy", runs.SOCKETS)
 OURS = (PODS, OBJECTS, *DERIVED_FILES, *FOLDERS)
 """In the order in which they are removed: pods without objects are a damage, not the reverse."""
@@ -134,7 +136,7 @@ class Store:
         """See that what is to be written comes into folders of ours, and into files."""
         runs.ensure_sockets(run)
         for path in self.inside():
-            files.sweep(path) if files.is_own_folder(path) else files.remove_file(path)
+            files.sweep(path, but=SCRATCH) if files.is_own_folder(path) else files.remove_file(path)
         for file in (self.folder / name for name in DERIVED_FILES):
             if not files.is_file(file):
                 files.remove_file(file)

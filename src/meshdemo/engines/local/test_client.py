@@ -85,7 +85,8 @@ class Caller:
         from meshdemo.engines.local.apps import curl  # noqa: PLC0415 - only exec needs it
 
         container = programs.containers(self.pod.template)[0]
-        env = requests.environment(self.url, programs.environment_of(container), pod=self.pod.name)
+        own = self.runtime.surroundings(self.pod, self.objects).environment(self.pod, container)
+        env = requests.environment(self.url, own, pod=self.pod.name)
         tools = self.runtime.layout.pod(self.pod) / "bin"
         if not files.is_own_folder(tools.parent):
             raise run_record.Damaged(tools.parent, run_record.NOT_OURS)

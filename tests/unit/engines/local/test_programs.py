@@ -23,7 +23,7 @@ def program(*containers: dict[str, Any], command: str | None = None) -> programs
     made["metadata"] |= metadata
     blueprints = plan.blueprints([Object({"apiVersion": "v1", "kind": "Pod", **made})])
     (pod,) = plan.place(blueprints, (), lambda wanted: range(20_001, 20_001 + wanted))
-    return programs.programs(pod, [], proxy=19_999, run="run")[0]
+    return programs.programs(pod, [], programs.Surroundings(), proxy=19_999, run="run")[0]
 
 
 @pytest.mark.parametrize(

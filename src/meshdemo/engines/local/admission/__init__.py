@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from meshdemo.engines.local import fields
 from meshdemo.engines.local.admission import (
     bounds,
+    config_data,
     destination_rule,
     metadata,
     service,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 _PROBLEMS_BY_KIND = {
     "Service": service.problems,
+    "ConfigMap": config_data.problems,
+    "Secret": config_data.problems,
     "Deployment": workload.problems,
     "Pod": workload.problems,
     "DestinationRule": destination_rule.problems,
@@ -86,6 +89,7 @@ def admit(objects: Sequence[Object], existing: Sequence[Object]) -> Admission:
     if idle_kinds:
         kept = "no effect on traffic, and are kept for get and delete"
         notes.insert(0, f"these kinds have {kept}: {', '.join(sorted(idle_kinds))}")
+    notes += workload.notes(known)
     return Admission(tuple(known), (), _warnings(known, existing), tuple(notes))
 
 

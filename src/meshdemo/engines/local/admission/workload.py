@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.engines.local import programs
-from meshdemo.engines.local.admission import names
+from meshdemo.engines.local.admission import config_data, names
 from meshdemo.engines.local.admission.metadata import tag_problems
 from meshdemo.engines.local.admission.references import label_problems
 from meshdemo.objects.containers import ISTIO_INIT, ISTIO_PROXY, ISTIO_VALIDATION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from meshdemo.errors import Problem
+    from meshdemo.objects.model import Object
     from meshdemo.objects.place import Place
 
 INJECTED_CONTAINERS = frozenset({ISTIO_INIT, ISTIO_PROXY, ISTIO_VALIDATION})
@@ -29,6 +30,14 @@ def problems(workload: Place) -> Iterator[Problem]:
     yield from tag_problems(template["metadata"])
     yield from _selector_problems(workload["spec"]["selector"], template["metadata"]["labels"])
     yield from _pod_problems(template)
+
+
+def notes(objects: Iterable[Object]) -> Iterator[str]:
+    """Say once what becomes of volumes."""
+    pods = [item.pod_template for item in objects if item.makes_pods]
+    if any(programs.mounted(template) for template in pods):
+        where = "the environment names each one's folder, as VOLUME_DATA that of data, and so does"
+        yield f"volumes are not at their mountPath here: {where} {{volume:data}} in a command"
 
 
 def _selector_problems(selector: Place, labels: Place) -> Iterator[Problem]:
@@ -91,6 +100,7 @@ def _container_problems(container: Place) -> Iterator[Problem]:
             yield name.problem(wrong)
         if "\0" in variable["value"].text:
             yield variable["value"].problem("no environment can hold a NUL character")
+    yield from config_data.environment_problems(container)
     seen: set[str] = set()
     for port in container["ports"].items:
         name = port["name"]
@@ -111,6 +121,7 @@ def _volume_problems(spec: Place) -> Iterator[Problem]:
         elif name.text in seen:
             yield name.problem(f'there are two volumes of the name "{name.text}"')
         seen.add(name.text)
+        yield from config_data.volume_problems(volume)
     for container in spec["containers"].items:
         for mount in container["volumeMounts"].items:
             name = mount["name"]

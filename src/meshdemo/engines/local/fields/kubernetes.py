@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.fields import volumes
+from meshdemo.engines.local.fields import environment, volumes
 from meshdemo.engines.local.fields.types import (
     BOOLEAN,
     TEXT,
@@ -109,22 +109,18 @@ CONTAINER_PORT = Record(
     }
 )
 
-ENV = Record(
-    {"name": honoured(TEXT, required=True), "value": honoured(TEXT), "valueFrom": unsupported()}
-)
-
 CONTAINER = Record(
     {
         "name": honoured(TEXT, required=True),
         "image": honoured(TEXT, required=True),
         "command": honoured(TEXTS),
         "args": honoured(TEXTS),
-        "env": honoured(ListOf(ENV)),
+        "env": honoured(ListOf(environment.ENV)),
+        "envFrom": honoured(ListOf(environment.ENV_FROM)),
         "ports": honoured(ListOf(CONTAINER_PORT)),
-        "volumeMounts": without_effect(ListOf(volumes.MOUNT)),
+        "volumeMounts": honoured(ListOf(volumes.MOUNT)),
         **_unsupported(
             (
-                "envFrom",
                 "lifecycle",
                 "restartPolicy",
                 "restartPolicyRules",

@@ -1,7 +1,8 @@
-"""The fields of a pod's volumes. No folder is made here for any of them.
+"""The fields of a pod's volumes.
 
-A scratch folder is empty at first, so to be without it changes nothing that an app finds there;
-a volume that would hold something is refused.
+A folder is made in the pod's state for those that are empty at first, or hold ConfigMaps and
+Secrets. It is not at the ``mountPath``, which is the machine's own: the environment says where.
+A volume that would hold anything else is refused.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from meshdemo.engines.local.fields.types import (
     BOOLEAN,
     TEXT,
+    Integer,
+    ListOf,
     Record,
     honoured,
     unsupported,
@@ -27,13 +30,49 @@ MOUNT = Record(
     }
 )
 
+MODE = Integer(0, 0o777)
+ITEM = Record(
+    {
+        "key": honoured(TEXT, required=True),
+        "path": honoured(TEXT, required=True),
+        "mode": honoured(MODE),
+    }
+)
+PART = {"items": honoured(ListOf(ITEM)), "optional": honoured(BOOLEAN)}
+CONFIG_MAP = {"name": honoured(TEXT, required=True), **PART}
+SECRET = {"secretName": honoured(TEXT, required=True), **PART}
+WHOLE = {"defaultMode": honoured(MODE)}
+OTHER_PARTS = (
+    "clusterTrustBundle",
+    "downwardAPI",
+    "podCertificate",
+    "serviceAccountToken",
+)
+"""What of a projected volume is not supported."""
+PROJECTED = Record(
+    {
+        "sources": honoured(
+            ListOf(
+                Record(
+                    {
+                        "configMap": honoured(Record(CONFIG_MAP)),
+                        "secret": honoured(Record(CONFIG_MAP)),
+                        **dict.fromkeys(OTHER_PARTS, unsupported()),
+                    },
+                    one_of=(("configMap", "secret", *OTHER_PARTS),),
+                )
+            )
+        ),
+        **WHOLE,
+    }
+)
+
 WITH_CONTENT = (
     "awsElasticBlockStore",
     "azureDisk",
     "azureFile",
     "cephfs",
     "cinder",
-    "configMap",
     "csi",
     "downwardAPI",
     "ephemeral",
@@ -50,23 +89,22 @@ WITH_CONTENT = (
     "persistentVolumeClaim",
     "photonPersistentDisk",
     "portworxVolume",
-    "projected",
     "quobyte",
     "rbd",
     "scaleIO",
-    "secret",
     "storageos",
     "vsphereVolume",
 )
-"""Kubernetes' sources of volumes that bring something with them."""
+"""Kubernetes' sources of volumes that bring something with them which is not here."""
 
 VOLUME = Record(
     {
         "name": honoured(TEXT, required=True),
-        "emptyDir": without_effect(
-            Record({"medium": honoured(TEXT), "sizeLimit": without_effect()})
-        ),
+        "emptyDir": honoured(Record({"medium": honoured(TEXT), "sizeLimit": without_effect()})),
+        "configMap": honoured(Record({**CONFIG_MAP, **WHOLE})),
+        "secret": honoured(Record({**SECRET, **WHOLE})),
+        "projected": honoured(PROJECTED),
         **dict.fromkeys(WITH_CONTENT, unsupported()),
     },
-    one_of=(("emptyDir", *WITH_CONTENT),),
+    one_of=(("emptyDir", "configMap", "secret", "projected", *WITH_CONTENT),),
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.envoy.config_files import Proxy
+from meshdemo.engines.local.store import SCRATCH
 from meshdemo.objects.containers import ISTIO_PROXY
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ class Layout:
     def log(self, pod: PlannedPod, container: str) -> Path:
         """Give the file that a container's output goes to."""
         return self.pod(pod) / f"{container}.log"
+
+    def volume(self, pod: PlannedPod, name: str, *, scratch: bool) -> Path:
+        """Give the folder of a volume; what is in a scratch one is the pod's own business."""
+        return self.pod(pod) / (SCRATCH if scratch else "volumes") / name
 
     def sidecar(self, pod: PlannedPod) -> Proxy:
         """Give the Envoy beside a pod."""

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from meshdemo.engines import run_record
 from meshdemo.engines.local import plan, programs, translate
+from meshdemo.engines.local.config_data import ConfigData
 from meshdemo.engines.local.envoy import config_files
 from meshdemo.engines.local.envoy.bootstrap import FLAGS, bootstrap
 from meshdemo.engines.local.envoy.unix_http import Unreachable
 from meshdemo.engines.local.model import Mesh, PlannedPod
-from meshdemo.engines.local.pods import ports
+from meshdemo.engines.local.pods import ports, volumes
 from meshdemo.engines.local.pods.layout import Layout, process_name
 from meshdemo.engines.local.pods.readiness import Outdated, PortTaken, Readiness
 from meshdemo.engines.local.processes import launch
@@ -145,8 +146,16 @@ class Runtime:
         self, pod: PlannedPod, planned: Planned, objects: Iterable[Object]
     ) -> tuple[programs.Program, ...]:
         """Say what runs in a pod."""
-        services = plan.selecting(pod, (item for item in objects if item.kind == "Service"))
-        return programs.programs(pod, services, proxy=planned.proxy(pod), run=self.run.run)
+        every = tuple(objects)
+        services = plan.selecting(pod, (item for item in every if item.kind == "Service"))
+        around = self.surroundings(pod, every)
+        proxy, run = planned.proxy(pod), self.run.run
+        return programs.programs(pod, services, around, proxy=proxy, run=run)
+
+    def surroundings(self, pod: PlannedPod, objects: Iterable[Object]) -> programs.Surroundings:
+        """Say what the processes of a pod find around them."""
+        data = ConfigData.of(objects, pod.namespace)
+        return programs.Surroundings(data, volumes.folders(self.layout, pod))
 
     def _reconcile(self, objects: Sequence[Object], lost: frozenset[int]) -> None:
         self.store.ensure_folders(self.run)
@@ -229,6 +238,7 @@ class Runtime:
         found: list[Process] = []
         for pod in planned.pods:
             directory = directories.get(plan.owner(pod), "/")
+            volumes.write(self.layout, pod, ConfigData.of(objects, pod.namespace))
             for program in self.programs_of(pod, planned, objects):
                 self._write_program(pod, program, directory)
             if pod.injected:

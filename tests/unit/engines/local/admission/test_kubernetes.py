@@ -7,6 +7,7 @@ import textwrap
 import pytest
 from tests.objects import parsed
 
+from meshdemo.engines.local import config_data, programs
 from meshdemo.engines.local.admission import admit
 from meshdemo.objects.model import Object
 
@@ -157,7 +158,18 @@ BOX = "name: a, image: meshdemo/echo"
         ),
         (
             "{containers: [{name: a, image: meshdemo/echo, env: [{name: a, valueFrom: {x: {}}}]}]}",
-            "does not support",
+            "Kubernetes does not know this field",
+        ),
+        (
+            (
+                "{containers: [{name: a, image: meshdemo/echo, env: [{name: a, value: b, "
+                "valueFrom: {fieldRef: {fieldPath: metadata.name}}}]}]}"
+            ),
+            "cannot stand beside valueFrom",
+        ),
+        (
+            "{containers: [{name: a, image: meshdemo/echo, envFrom: [{prefix: a}]}]}",
+            "needs a configMapRef or a secretRef",
         ),
         (
             "{containers: [{name: a, image: meshdemo/echo, ports: [{containerPort: 65536}]}]}",
@@ -239,18 +251,16 @@ def test_fields_about_scheduling_and_hygiene_are_accepted_and_named_once() -> No
     ]
 
 
-def test_a_scratch_volume_is_accepted_and_named() -> None:
-    """An empty folder changes nothing for what runs here, be it mounted or not."""
+def test_volumes_are_accepted_and_it_is_said_once_where_they_are() -> None:
     pod = """{
         containers: [{name: a, image: meshdemo/echo, volumeMounts: [{name: t, mountPath: /tmp}]}],
         volumes: [{name: t, emptyDir: {medium: Memory}}, {name: u, emptyDir: {}}, {name: v}]}"""
     admission = admit(parsed(deployment(pod)), [])
     assert admission.problems == ()
-    path = "Deployment spec.template.spec"
-    assert admission.notes == (
-        f"{path}.containers[].volumeMounts has no effect on the local engine",
-        f"{path}.volumes[].emptyDir has no effect on the local engine",
-    )
+    (note,) = admission.notes
+    assert note.startswith("volumes are not at their mountPath here")
+    assert programs.mounted(admission.objects[0].pod_template) == {"t"}
+    assert {*config_data.volumes(admission.objects[0].pod_template)} == {"t", "u", "v"}
 
 
 @pytest.mark.parametrize(
