@@ -24,8 +24,11 @@ Promised: TypeAlias = "dict[str, Fraction] | str"
 """What the rules promise, or why they promise nothing."""
 
 
-def told(world: World) -> tuple[dict[str, Fraction], Answered]:
-    """Give the share of each version by the client's configuration."""
+def told(world: World) -> tuple[dict[str, Fraction], Answered, bool]:
+    """Give the share of each version by the client's configuration.
+
+    Last whether copies of requests take turns with them at pods of several versions.
+    """
     pods = plan.place(plan.blueprints(world.objects), (), lambda n: range(20_000, 20_000 + n))
     template: dict[str, Any] = {"metadata": {}, "spec": {"containers": []}}
     client = PlannedPod(
@@ -34,12 +37,12 @@ def told(world: World) -> tuple[dict[str, Fraction], Answered]:
     config = translate.sidecar(Mesh(world.objects, (*pods, client)), client, "FOLDER")
     named = world.host if world.port == 80 else f"{world.host}:{world.port}"
     query = dict([world.query[1:].split("=")] if world.query else [])
-    found = answered(config, Asked(named, world.path, query, world.headers))
+    found = answered(config, Asked(named, world.path, query, world.headers, world.method))
     versions = {port.entry: pod.labels["version"] for pod in pods for port in pod.ports}
     shares: dict[str, Fraction] = {}
     for port, share in found.ports.items():
         shares[versions[port]] = shares.get(versions[port], Fraction(0)) + share
-    return shares, found
+    return shares, found, any(len({versions[port] for port in mix}) > 1 for mix in found.mixed)
 
 
 def promised(world: World) -> Promised:
@@ -57,10 +60,10 @@ def disagreement(world: World, said: Promised | None = None) -> str:
     ``said`` is what is promised, where that is known already.
     """
     said = promised(world) if said is None else said
-    shares, found = told(world)
+    shares, found, mixed = told(world)
     if isinstance(said, str):
         # Where a connection chooses the pod, a kept one would stay with it: nothing is promised.
-        right = not shares or (found.connections and len(shares) > 1)
+        right = not shares or mixed or (found.connections and len(shares) > 1)
     else:
-        right = said == shares
+        right = said == shares and not mixed
     return "" if right else f"the sidecar is told {shares or 'nothing'}, the promise is: {said}"

@@ -1,6 +1,7 @@
 """Who answers a request, read from Envoy's configuration alone: an independent reading of it.
 
-Sources: Envoy's documentation of VirtualHost (domains), RouteMatch, WeightedCluster, HeaderMatcher.
+Sources: Envoy's documentation of VirtualHost (domains), RouteMatch, WeightedCluster, HeaderMatcher,
+CorsPolicy, RequestMirrorPolicy.
 Only what the translation writes is read, and anything else is a KeyError or an AssertionError.
 """
 
@@ -31,6 +32,7 @@ class Asked:
     path: str = "/"
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "GET"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Answered:
     ports: Mapping[int, Fraction]
     connections: bool = False
     """Whether a connection, not a request, chooses the pod."""
+    mixed: tuple[frozenset[int], ...] = ()
+    """The ports among which copies of requests take turns with the requests themselves."""
 
 
 NOBODY = Answered({})
@@ -50,7 +54,7 @@ def answered(config: Config, asked: Asked) -> Answered:
     route = _route(_virtual_host(config.routes[0]["virtual_hosts"], asked.authority), asked)
     if route is None or "route" not in route:
         return NOBODY
-    if _aborts(route):
+    if _aborts(route) or _answers_preflight(route, asked):
         return NOBODY
     action = route["route"]
     if "cluster" in action:
@@ -61,8 +65,10 @@ def answered(config: Config, asked: Asked) -> Answered:
         parts = [(part["name"], Fraction(part["weight"], total)) for part in weighted]
     clusters = {cluster["name"]: cluster for cluster in config.clusters}
     listeners = {listener["name"]: listener for listener in config.listeners}
+    copied = {copies["cluster"] for copies in action.get("request_mirror_policies", ()) if
+              copies["runtime_fraction"]["default_value"]["numerator"]}  # fmt: skip
     found: Counter[int] = Counter()
-    connections = False
+    connections, mixed = False, []
     for name, share in parts:
         if name not in clusters:
             return NOBODY
@@ -73,9 +79,11 @@ def answered(config: Config, asked: Asked) -> Answered:
             places = _places(clusters[filters[0]["typed_config"]["cluster"]])
         if not places or CLOSED in places:
             return NOBODY
+        if name in copied and clusters[name].get("lb_policy") != "RANDOM":
+            mixed.append(frozenset(map(int, places)))
         for place in places:
             found[int(place)] += share / len(places)  # type: ignore[assignment]  # fractions add up
-    return Answered(dict(found), connections)  # type: ignore[arg-type]  # as above
+    return Answered(dict(found), connections, tuple(mixed))  # type: ignore[arg-type]  # as above
 
 
 def _places(cluster: Json) -> list[int] | str:
@@ -118,7 +126,7 @@ def _takes(match: Json, asked: Asked) -> bool:
         right = path.startswith(fold(match["prefix"]))
     else:
         right = re.fullmatch(match["safe_regex"]["regex"], asked.path) is not None
-    values = {":method": "GET", ":scheme": "http", ":authority": asked.authority, **asked.headers}
+    values = {":method": asked.method, ":scheme": "http", ":authority": asked.authority, **asked.headers}
     return (
         right
         and all(_holds(wanted, values) for wanted in match.get("headers", ()))
@@ -134,18 +142,33 @@ def _holds(wanted: Json, values: Mapping[str, str]) -> bool:
         value = ""
     if value is None:
         return False
+    return _fits(wanted["string_match"], value) != bool(wanted.get("invert_match"))
+
+
+def _fits(pattern: Json, value: str) -> bool:
     right: bool
-    if "exact" in wanted["string_match"]:
-        right = value == wanted["string_match"]["exact"]
-    elif "prefix" in wanted["string_match"]:
-        right = value.startswith(wanted["string_match"]["prefix"])
+    if "exact" in pattern:
+        right = value == pattern["exact"]
+    elif "prefix" in pattern:
+        right = value.startswith(pattern["prefix"])
     else:
-        regex = wanted["string_match"]["safe_regex"]["regex"]
-        right = re.fullmatch(regex, value) is not None
-    return right != bool(wanted.get("invert_match"))
+        right = re.fullmatch(pattern["safe_regex"]["regex"], value) is not None
+    return right
 
 
 def _aborts(route: Json) -> bool:
     fault = route.get("typed_per_filter_config", {}).get("envoy.filters.http.fault", {})
     share = fault.get("abort", {}).get("percentage", {}).get("numerator", 0)
     return bool(share)
+
+
+def _answers_preflight(route: Json, asked: Asked) -> bool:
+    policy = route.get("typed_per_filter_config", {}).get("envoy.filters.http.cors")
+    origin = asked.headers.get("origin")
+    is_preflight = asked.method == "OPTIONS" and "access-control-request-method" in asked.headers
+    if policy is None or origin is None or not is_preflight:
+        return False
+    allowed = policy["allow_origin_string_match"]
+    if any(_fits(pattern, text) for pattern in allowed for text in ("*", origin)):
+        return True
+    return not policy["forward_not_matching_preflights"]

@@ -26,6 +26,11 @@ CALLED = ["app", "APP", "app.shop", "app.shop.svc", "web.default",
           "app.default.svc.cluster.local", "web.b", "out.example", "deep.out.example",
           "nobody"]  # fmt: skip
 PATHS = ["/", "/public", "/publicity", "/a/b"]
+PREFLIGHTS = [
+    {"origin": "https://a", "access-control-request-method": "GET"},
+    {"origin": "https://a"},
+    {"access-control-request-method": "GET"},
+]
 EXPORTS = [["*"], ["."], ["~"], [".", "b"], [".", "~"], ["shop"], ["default"]]
 BALANCERS = [{"simple": "PASSTHROUGH"}, {"simple": "RANDOM"}, {"simple": "ROUND_ROBIN"}]
 
@@ -42,11 +47,12 @@ class World:
     path: str
     query: str
     headers: dict[str, str]
+    method: str = "GET"
 
     @property
     def request(self) -> Request:
         url = f"http://{self.host}:{self.port}{self.path}{self.query}"
-        return Request(url, "GET", tuple(self.headers.items()))
+        return Request(url, self.method, tuple(self.headers.items()))
 
 
 def random_world(seed: int) -> World:
@@ -81,6 +87,8 @@ def random_world(seed: int) -> World:
         near = target.namespace == namespace
         host = target.name if near else f"{target.name}.{target.namespace}"
         port = rng.choice(target.spec["ports"])["port"]
+    headers = rng.choice([{}, {}, {"x-user": "anna"}, {"x-user": "an"}])
+    is_preflight = one_in(rng, 6)
     return World(
         objects=tuple({item.key: item for item in items}.values()),
         namespace=namespace,
@@ -89,7 +97,8 @@ def random_world(seed: int) -> World:
         port=port,
         path=rng.choice(PATHS),
         query=rng.choice(["", "", "?q=1"]),
-        headers=rng.choice([{}, {}, {"x-user": "anna"}, {"x-user": "an"}]),
+        headers={**headers, **(rng.choice(PREFLIGHTS) if is_preflight else {})},
+        method="OPTIONS" if is_preflight else "GET",
     )
 
 
@@ -228,14 +237,42 @@ def _http_rule(rng: Random, called: str) -> Json:
         rule["match"] = [_match(rng) for _ in range(rng.randint(1, 2))]
     if one_in(rng, 20):
         return rule | {"redirect": {"uri": "/elsewhere"}}
+    if one_in(rng, 20):
+        return rule | {"directResponse": {"status": 503}, "corsPolicy": _cors(rng)}
     rule["route"] = [{"destination": _destination(rng, called)} for _ in range(rng.randint(1, 3))]
     if len(rule["route"]) > 1:
         for route in rule["route"]:
             route["weight"] = rng.randint(0, 3)
         rule["route"][0]["weight"] += 1
+    if one_in(rng, 4):
+        rule |= _mirror(rng, called)
+    if one_in(rng, 4):
+        rule["corsPolicy"] = _cors(rng)
+    if one_in(rng, 4):
+        rule["retries"] = rng.choice([{}, {"attempts": 2}, {"attempts": 1, "retryOn": "5xx,503"}])
     if one_in(rng, 8):
         rule["fault"] = {"abort": {"httpStatus": 503, "percentage": {"value": rng.choice([0, 30])}}}
     return rule
+
+
+def _mirror(rng: Random, called: str) -> Json:
+    shares: list[Json] = [{}, {}, {"percentage": {"value": 50}}, {"percentage": {"value": 0}}]
+    if one_in(rng, 2):
+        mirrors = [{"destination": _destination(rng, called), **rng.choice(shares)} for _ in (1, 2)]
+        return {"mirrors": mirrors}
+    shares = [{}, {}, {"mirrorPercentage": {}}, {"mirrorPercent": 0}, {"mirror_percent": 5}]
+    return {"mirror": _destination(rng, called), **rng.choice(shares)}
+
+
+def _cors(rng: Random) -> Json:
+    origins: list[Json] = [
+        {},
+        {"allowOrigin": ["*"]},
+        {"allowOrigins": [{"exact": "https://b"}, {"prefix": "https://a"}]},
+        {"allowOrigins": [{"regex": "https://[b-z]"}]},
+    ]
+    unmatched: list[Json] = [{}, {"unmatchedPreflights": "IGNORE"}]
+    return rng.choice(origins) | rng.choice(unmatched)
 
 
 def _virtual_service(rng: Random, called: str) -> Object:

@@ -16,7 +16,7 @@ from tests import static_envoy
 
 from meshdemo.engines.local import plan, translate
 from meshdemo.engines.local.model import Mesh
-from meshdemo.engines.local.translate import clusters, route_actions
+from meshdemo.engines.local.translate import clusters, retries
 from meshdemo.objects import reading
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ CLIENT = "testclient"
 FOLDER = "FOLDER"
 FIRST_PORT = 20001
 PLACEHOLDERS = {
-    "{default retries}": route_actions.DEFAULT_RETRIES,
+    "{default retries}": retries.DEFAULT,
     "{no limits}": clusters.LIMITS["circuit_breakers"],
 }
 SAME_IN_ALL = ("@type", "connect_timeout", "common_lb_config")
@@ -104,7 +104,8 @@ def _summary(config: Config) -> Json:
 
 
 def _refuses(host: Json) -> bool:
-    return any("direct_response" in route for route in host["routes"])
+    """Tell whether the engine refuses what it cannot lead anywhere: no rule writes a format."""
+    return any("body_format" in route.get("direct_response", ()) for route in host["routes"])
 
 
 def _is_of_pods(cluster: Json) -> bool:

@@ -125,31 +125,31 @@ def takes(match: Mapping[str, Any] | None, call: Call) -> bool:
 
 def _conditions(match: Mapping[str, Any], call: Call) -> Iterator[bool]:
     """Try one condition after the other, those last that may be impossible to decide."""
-    yield _path_holds(match, call.path)
+    yield _pathholds(match, call.path)
     for name, value in (("scheme", "http"), ("method", call.method), ("authority", call.authority)):
-        yield name not in match or _holds(match[name], value)
+        yield name not in match or holds(match[name], value)
     for name, condition in (match.get("queryParams") or {}).items():
-        yield _holds(condition, call.query.get(name))
+        yield holds(condition, call.query.get(name))
     for name, condition in (match.get("headers") or {}).items():
-        yield _holds(condition, _header(call, name))
+        yield holds(condition, _header(call, name))
     for name, condition in (match.get("withoutHeaders") or {}).items():
         # A header that is missing counts as an empty one, except where presence is asked for.
         missing = None if _is_presence(condition) else ""
         found = _header(call, name)
-        yield not _holds(condition, missing if found is None else found)
+        yield not holds(condition, missing if found is None else found)
 
 
-def _path_holds(match: Mapping[str, Any], path: str) -> bool:
+def _pathholds(match: Mapping[str, Any], path: str) -> bool:
     condition = match.get("uri")
     if not condition:
         return True
     if match.get("ignoreUriCase") and "regex" not in condition:
         condition = {kind: text.lower() for kind, text in condition.items()}
         path = path.lower()
-    return _holds(condition, path)
+    return holds(condition, path)
 
 
-def _holds(condition: Mapping[str, str] | None, value: str | None) -> bool:
+def holds(condition: Mapping[str, str] | None, value: str | None) -> bool:
     """Apply a StringMatch; None is a value that is not there."""
     if value is None or not condition or _is_presence(condition):
         return value is not None

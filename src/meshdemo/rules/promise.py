@@ -19,6 +19,8 @@ from meshdemo.rules import hosts, traffic_policies, virtual_hosts, virtual_servi
 from meshdemo.rules.client_view import Client, ClientView
 from meshdemo.rules.destinations import Target, default_target, target_of
 from meshdemo.rules.http_matches import Call, takes, undecided
+from meshdemo.rules.mirrors import mirrors_of
+from meshdemo.rules.own_answers import own_answer
 from meshdemo.verdict.expectation import Expectation
 
 if TYPE_CHECKING:
@@ -135,15 +137,34 @@ class RequestPath:
         http = next((http for http, match in known if takes(match, self.call)), None)
         if http is None:
             raise undecided(f"no rule of {rule.title} matches it, so it gets 404")
-        if reason := _other_answer(http):
+        if reason := own_answer(http, self.call):
             raise undecided(f"{rule.title} {reason}")
-        return [
-            (
-                weight,
-                self._at(target_of(destination, rule, dialled, self.view), dialled, rule.title),
-            )
-            for destination, weight in _destinations(http, rule)
-        ]
+        parts = []
+        for destination, weight in _destinations(http, rule):
+            target = target_of(destination, rule, dialled, self.view)
+            shares = self._at(target, dialled, rule.title)
+            if len(shares) > 1 and self._is_mixed_with_copies(target, http, rule, dialled):
+                reason = "sends copies of it to the same pods, whose turns they take"
+                raise undecided(f"{rule.title} {reason}")
+            parts.append((weight, shares))
+        return parts
+
+    def _is_mixed_with_copies(
+        self, target: Target, http: Mapping[str, Any], rule: VirtualService, dialled: VirtualHost
+    ) -> bool:
+        """Tell whether mirrored requests have a part in the choice of a destination's pods.
+
+        ROUND_ROBIN gives them every other turn, LEAST_REQUEST leaves what they keep busy alone.
+        """
+        if not any(
+            mirror.percent and target_of(mirror.destination, rule, dialled, self.view) == target
+            for mirror in mirrors_of(http)
+        ):
+            return False
+        followed = self.view.destination_rules.get(target.host)
+        part = followed.subset(target.subset) if followed else None
+        policy = traffic_policies.effective(followed, target.port, part)
+        return traffic_policies.simple(policy) != "RANDOM"
 
     def _by_connection(self, service: Service, dialled: VirtualHost) -> Shares:
         """Share where no HTTP is seen: each connection goes to any pod, by no HTTP rule."""
@@ -242,20 +263,6 @@ def _natural(version: str) -> list[tuple[int, str]]:
         (int(part or 0), part) if part.isdigit() else (0, part)
         for part in re.split(r"([0-9]+)", version)
     ]
-
-
-def _other_answer(http: Mapping[str, Any]) -> str:
-    """Say what an HTTP rule does in place of a split by version; empty if it does not."""
-    for name in virtual_services.ANSWERS:
-        if http.get(name):
-            return f"answers it by {name}"
-    if http.get("delegate"):
-        return "hands it to a delegate"
-    abort = (http.get("fault") or {}).get("abort") or {}
-    # Without a percentage or a status an abort does nothing.
-    share = (abort.get("percentage") or {}).get("value", 0)
-    status = abort.get("httpStatus") or abort.get("grpcStatus")
-    return f"aborts {share:g} % of the requests" if share and status else ""
 
 
 def _destinations(

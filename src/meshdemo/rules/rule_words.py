@@ -13,11 +13,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.objects.documents import field_name
+from meshdemo.rules import cors
 from meshdemo.rules.hosts import full_name
+from meshdemo.rules.mirrors import OLD_SHARES, mirrors_of
 from meshdemo.rules.virtual_services import OTHER_ACTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from meshdemo.objects.documents import FieldPath
     from meshdemo.objects.model import Object
@@ -27,6 +29,7 @@ _SUBJECTS = {"uri": "path", "authority": "host", "method": "method", "scheme": "
 _MATCHES = {"exact": "=", "prefix": "starts with", "regex": "matches"}
 _MATCHES_NOT = {"exact": "!=", "prefix": "does not start with", "regex": "does not match"}
 _HEADERS = {"set": "set", "add": "add", "remove": "remove"}
+_MIRRORING = ("mirror", "mirrors", "mirrorPercentage", *OLD_SHARES)
 _NAMES_ONLY = ("name", "statPrefix")
 """Fields of a match or a rule that only name it, in logs and statistics."""
 
@@ -67,7 +70,7 @@ def _virtual_service(rule: Object) -> Iterator[str]:
             first = "else " if conditional else "to " if http.get("route") else ""
             answer = _answer(http, rule) or "no destination"
             yield f"{before}{when or first}{answer}"
-            yield from _extras(http)
+            yield from _extras(http, rule)
             conditional = conditional or bool(when)
 
 
@@ -110,8 +113,15 @@ def _answer(http: Mapping[str, Any], rule: Object) -> str:
     names = [_destination(route, rule) for route in routes]
     if len(routes) > 1:
         names = [f"{n} {r.get('weight') or 0}" for n, r in zip(names, routes, strict=True)]
-    others = _settings({n: http[n] for n in OTHER_ACTIONS if n in http})
+    if response := http.get("directResponse"):
+        names.append(_direct_response(response))
+    others = _settings({n: http[n] for n in OTHER_ACTIONS if n in http}, ("directResponse",))
     return ", ".join([*names, *others])
+
+
+def _direct_response(response: Mapping[str, Any]) -> str:
+    body = [f"{kind} {_value(text)}" for kind, text in (response.get("body") or {}).items()]
+    return f"answers {response.get('status')} itself{_in_brackets(body)}"
 
 
 def _destination(route: Mapping[str, Any], rule: Object) -> str:
@@ -123,10 +133,10 @@ def _destination(route: Mapping[str, Any], rule: Object) -> str:
     name = host if not subset else str(subset) if own else f"{subset} of {host}"
     port = (target.get("port") or {}).get("number")
     more = [*([f"port {port}"] if port else []), *_header_changes(route)]
-    return " ".join([name, *([f"({', '.join(more)})"] if more else [])])
+    return f"{name}{_in_brackets(more)}"
 
 
-def _extras(http: Mapping[str, Any]) -> Iterator[str]:
+def _extras(http: Mapping[str, Any], rule: Object) -> Iterator[str]:
     """Say what else happens to the request on its http."""
     if timeout := http.get("timeout"):
         yield f"timeout {timeout}"
@@ -134,9 +144,39 @@ def _extras(http: Mapping[str, Any]) -> Iterator[str]:
     for name in ("delay", "abort"):
         if what := fault.get(name):
             yield _fault(name, what)
+    if (retries := http.get("retries")) is not None:
+        yield _retries(retries)
+    for mirror in mirrors_of(http):
+        to = _destination({"destination": mirror.destination}, rule)
+        yield f"mirror {mirror.percent:g} % to {to}"
+    if policy := http.get("corsPolicy"):
+        yield _cors(policy)
     yield from _header_changes(http)
-    told = ("match", "route", *OTHER_ACTIONS)
-    yield from _settings(http, (*told, "timeout", "fault", "headers", *_NAMES_ONLY))
+    told = ("match", "route", *OTHER_ACTIONS, *_MIRRORING)
+    others = ("timeout", "fault", "retries", "corsPolicy", "headers", *_NAMES_ONLY)
+    yield from _settings(http, (*told, *others))
+
+
+def _retries(retries: Mapping[str, Any]) -> str:
+    if not retries.get("attempts"):
+        return "no retries"
+    on = f" on {retries['retryOn']}" if retries.get("retryOn") else ""
+    return f"retries {retries['attempts']}{on}{_bracketed(retries, ('attempts', 'retryOn'))}"
+
+
+def _cors(policy: Mapping[str, Any]) -> str:
+    """Say for pages of which origins a sidecar answers their browsers."""
+    known = [_compared("", origin).strip().removeprefix("= ") for origin in cors.origins(policy)]
+    origins = " or ".join(known) or "no origin"
+    return f"CORS for {origins}{_bracketed(policy, ('allowOrigins', 'allowOrigin'))}"
+
+
+def _bracketed(part: Mapping[str, Any], told: tuple[str, ...]) -> str:
+    return _in_brackets(list(_settings(part, told)))
+
+
+def _in_brackets(words: Sequence[str]) -> str:
+    return f" ({', '.join(words)})" if words else ""
 
 
 def _fault(name: str, what: Mapping[str, Any]) -> str:

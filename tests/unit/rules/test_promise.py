@@ -274,7 +274,7 @@ def test_the_root_namespace_is_that_of_the_clients_istio() -> None:
     ("way", "words"),
     [
         pytest.param({"redirect": {"uri": "/x"}}, "redirect", id="redirect"),
-        pytest.param({"directResponse": {"status": 418}}, "directResponse", id="direct response"),
+        pytest.param({"directResponse": {"status": 418}}, "answers it itself, with 418", id="direct response"),
         pytest.param({"delegate": {"name": "x"}}, "delegate", id="delegate"),
         pytest.param(
             {

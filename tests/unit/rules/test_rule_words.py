@@ -74,7 +74,21 @@ def test_conditions(match: str, said: str) -> None:
         ("{route: [{destination: {host: shop}}], headers: {request: {set: {x-a: b}, remove: [c]}}}",
          "to shop; set request header x-a = b; remove request header c"),
         ("{route: [{destination: {host: shop}}], retries: {attempts: 3}}",
-         "to shop; retries.attempts 3"),
+         "to shop; retries 3"),
+        ("{route: [{destination: {host: shop}}], retries: {attempts: 0}}", "to shop; no retries"),
+        ("{route: [{destination: {host: shop}}], retries: {attempts: 2, retryOn: 5xx, backoff: 9ms}}",
+         "to shop; retries 2 on 5xx (backoff 9ms)"),
+        ("{route: [{destination: {host: shop}}], mirror: {host: shop-shadow}, mirrorPercent: 10}",
+         "to shop; mirror 10 % to shop-shadow"),
+        ("{route: [{destination: {host: shop}}], mirrors: [{destination: {host: shop, subset: v2}}]}",
+         "to shop; mirror 100 % to v2"),
+        ("{route: [{destination: {host: shop}}], corsPolicy: {allowOrigins: [{exact: a}, {prefix: b}]}}",
+         "to shop; CORS for a or starts with b"),
+        ("{route: [{destination: {host: shop}}], corsPolicy: {maxAge: 2m}}",
+         "to shop; CORS for no origin (maxAge 2m)"),
+        ("{directResponse: {status: 503}}", "answers 503 itself"),
+        ("{directResponse: {status: 418, body: {bytes: YQ==}}}",
+         "answers 418 itself (bytes YQ==)"),
         ("{}", "no destination"),
     ],
 )  # fmt: skip
@@ -100,7 +114,9 @@ def test_destination_rules() -> None:
 
 IDLE = {
     "http.name", "http.match.name", "http.match.statPrefix",  # names in logs and statistics
-    "http.fault.delay.percent",  # heeded only where there is no percentage
+    # Heeded only where their newer names are not there.
+    "http.fault.delay.percent", "http.mirrorPercent", "http.mirror_percent",
+    "http.corsPolicy.allowOrigin",
 }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ SUBSET_WITHOUT_PODS = "IST0173"
 UNKNOWN_HOST = "IST0174"
 
 ALWAYS_503 = "requests to it get 503"
+NO_COPY = "copies for it are lost, which the client does not notice"
 FEW = 5
 """So many other rules for the same host are named, those that take precedence first."""
 OLDER = "the older one or, within one second, the first by name"
@@ -53,6 +54,8 @@ def _virtual_service_warnings(
     spec = service["spec"]
     for destination in _destinations(spec):
         yield from destination_warnings(destination, inventory, told)
+    for mirror in _mirrors(spec):
+        yield from destination_warnings(mirror, inventory, told, NO_COPY)
     yield from _foreign_warnings(service)
     yield from port_warnings(service, inventory)
     yield from _conflict_warnings(service, inventory)
@@ -64,15 +67,22 @@ def _destinations(spec: Place) -> Iterator[Place]:
     for protocol in ("http", "tcp", "tls"):
         for rule in spec[protocol].items:
             yield from (route["destination"] for route in rule["route"].items)
-            yield from (mirror["destination"] for mirror in rule["mirrors"].items)
-            if "mirror" in rule:
-                yield rule["mirror"]
+
+
+def _mirrors(spec: Place) -> Iterator[Place]:
+    for rule in spec["http"].items:
+        yield from (mirror["destination"] for mirror in rule["mirrors"].items)
+        if "mirror" in rule:
+            yield rule["mirror"]
 
 
 def destination_warnings(
-    destination: Place, inventory: Inventory, told: frozenset[tuple[str, str]] = frozenset()
+    destination: Place,
+    inventory: Inventory,
+    told: frozenset[tuple[str, str]] = frozenset(),
+    otherwise: str = ALWAYS_503,
 ) -> Iterator[Problem]:
-    """Say what one destination speaks of and is not there.
+    """Say what one destination speaks of and is not there, and what becomes of requests then.
 
     Of the subsets that are ``told``, by host and name, their own DestinationRule is warned of.
     """
@@ -82,24 +92,24 @@ def destination_warnings(
     if not full:
         return
     if service is None:
-        yield from _unknown(host, full, inventory, NOT_FOUND, ALWAYS_503)
+        yield from _unknown(host, full, inventory, NOT_FOUND, otherwise)
         return
     if subset.text and not inventory.has_subset(full, subset.text):
         message = f'no DestinationRule for "{host.text}" has the subset "{subset.text}"'
-        yield subset.problem(message, ALWAYS_503, NOT_FOUND)
+        yield subset.problem(message, otherwise, NOT_FOUND)
     elif (
         subset.text
         and (full, subset.text) not in told
         and not inventory.subset_has_pod(service, full, subset.text)
     ):
         message = f'the subset "{subset.text}" of "{host.text}" selects no pod'
-        yield subset.problem(message, ALWAYS_503, SUBSET_WITHOUT_PODS)
+        yield subset.problem(message, otherwise, SUBSET_WITHOUT_PODS)
     number = destination["port"]["number"]
     known = [port["port"].number for port in service["spec"]["ports"].items]
     if number.number and number.number not in known:
         ports = ", ".join(str(port) for port in known)
         message = f'the service "{host.text}" has no port {number.value}, only {ports}'
-        yield number.problem(message, ALWAYS_503, NOT_FOUND)
+        yield number.problem(message, otherwise, NOT_FOUND)
 
 
 def _foreign_warnings(service: Place) -> Iterator[Problem]:

@@ -29,14 +29,17 @@ def port_warnings(service: Place, inventory: Inventory) -> Iterator[Problem]:
         asked = _ports_of_rule(rule, of_hosts)
         mirrors = [mirror["destination"] for mirror in rule["mirrors"].items]
         routes = [route["destination"] for route in rule["route"].items]
-        for destination in (*routes, *mirrors, rule["mirror"]):
-            if destination.there and "port" not in destination:
-                yield from _warnings(destination, asked, inventory)
+        for destination in routes:
+            yield from _warnings(destination, asked, inventory, "get 503")
+        for destination in (*mirrors, rule["mirror"]):
+            yield from _warnings(destination, asked, inventory, "are not copied")
 
 
 def _warnings(
-    destination: Place, asked: frozenset[int] | None, inventory: Inventory
+    destination: Place, asked: frozenset[int] | None, inventory: Inventory, fate: str
 ) -> Iterator[Problem]:
+    if not destination.there or "port" in destination:
+        return
     host = destination["host"]
     service = inventory.service(hosts.resolve(host.text, destination.item.namespace))
     known = _numbers(service, http=False) if service else frozenset()
@@ -49,7 +52,7 @@ def _warnings(
     lost = ", ".join(map(str, sorted(missing))) or "another port"
     yield host.problem(
         f'the service "{host.text}" {has}, and the destination names none',
-        f"requests that come on {lost} get 503; write port: {{number: {min(known)}}} beside host",
+        f"requests that come on {lost} {fate}; write port: {{number: {min(known)}}} beside host",
         PORT_WANTED if several else "",
     )
 

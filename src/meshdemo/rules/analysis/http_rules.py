@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from meshdemo.rules.mirrors import OLD_SHARES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,6 +28,7 @@ def http_rule_warnings(rules: Place) -> Iterator[Problem]:
     seen: list[_Seen] = []
     for rule in rules.items:
         yield from _fault_warnings(rule["fault"])
+        yield from _mirror_warnings(rule)
         if catch_all:
             message = f"no request reaches this rule: rule {catch_all} before it takes every one"
             yield rule.problem(message, "put the rule without match last", UNREACHABLE)
@@ -92,6 +95,18 @@ def _fault_warnings(fault: Place) -> Iterator[Problem]:
         yield abort.problem("the abort says no percentage, and so does nothing")
     if delay.there and not ("percentage" in delay or "percent" in delay):
         yield delay.problem("the delay says no percentage, and so does nothing")
+
+
+def _mirror_warnings(rule: Place) -> Iterator[Problem]:
+    """Warn of shares of copies that Istio accepts and does not look at."""
+    shares = [name for name in ("mirrorPercentage", *OLD_SHARES) if name in rule]
+    for number, name in enumerate(shares):
+        if "mirror" not in rule:
+            yield rule[name].problem("it is for mirror, which is not there, and so does nothing")
+        elif number:
+            yield rule[name].problem(f"{shares[0]} decides, so this does nothing")
+        elif name in OLD_SHARES:
+            yield rule[name].problem(f"{name} is deprecated", "write mirrorPercentage: {value: 10}")
 
 
 def _title(rule: Place) -> str:

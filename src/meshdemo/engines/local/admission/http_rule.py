@@ -49,6 +49,8 @@ KNOWN_STATUSES = frozenset(str(int(status)) for status in HTTPStatus)
 REDIRECT_STATUSES = range(300, 400)
 ENVOY_REDIRECT_CODES = (301, 302, 303, 307, 308)
 """Another one that Istio takes makes each sidecar reject all of its routes."""
+PAST_ENVOYS_STATUSES = 600
+"""The one status for an answer that Istio takes and Envoy does not, with the same effect."""
 
 
 def rule_problems(rule: Place, *, in_mesh: bool, is_delegate: bool) -> Iterator[Problem]:
@@ -69,11 +71,15 @@ def rule_problems(rule: Place, *, in_mesh: bool, is_delegate: bool) -> Iterator[
         yield from _redirect_problems(rule["redirect"], rule["match"])
 
 
-def redirect_limits(code: Place) -> Iterator[Problem]:
-    """Refuse the code of a redirect that Istio takes and Envoy does not."""
+def rule_limits(rule: Place) -> Iterator[Problem]:
+    """Refuse numbers that Istio takes and Envoy does not."""
+    code = rule["redirect"]["redirectCode"]
     if code.number in REDIRECT_STATUSES and code.number not in ENVOY_REDIRECT_CODES:
         known = ", ".join(map(str, ENVOY_REDIRECT_CODES))
         yield code.problem(f"Istio takes {code.value}, but Envoy knows only {known}")
+    for status in (rule["fault"]["abort"]["httpStatus"], rule["directResponse"]["status"]):
+        if status.number == PAST_ENVOYS_STATUSES:
+            yield status.problem(f"Istio takes {status.value}, but Envoy no status above 599")
 
 
 def _conflicts(rule: Place, *, is_delegate: bool) -> Iterator[Problem]:

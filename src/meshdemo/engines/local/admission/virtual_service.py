@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.local import fields
 from meshdemo.engines.local.admission import names
-from meshdemo.engines.local.admission.http_rule import redirect_limits, rule_problems
+from meshdemo.engines.local.admission.http_rule import rule_limits, rule_problems
 from meshdemo.engines.local.admission.references import (
     destination_problems,
     export_problems,
@@ -60,7 +60,7 @@ def limits(service: Place) -> Iterator[Problem]:
             "write the hosts that it is for",
         )
     for rule in spec["http"].items:
-        yield from redirect_limits(rule["redirect"]["redirectCode"])
+        yield from rule_limits(rule)
 
 
 def gateway_warnings(service: Place) -> Iterator[Problem]:

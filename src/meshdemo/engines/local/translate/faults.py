@@ -40,10 +40,9 @@ def _error(abort: Json) -> Json:
 
 def _percentage(injection: Json) -> Json | None:
     percentage = injection.get("percentage")
-    return None if percentage is None else parts_of_a_million(percentage)
+    return None if percentage is None else parts_of_a_million(percentage.get("value") or 0)
 
 
-def parts_of_a_million(percentage: Json) -> Json:
+def parts_of_a_million(percent: float) -> Json:
     """Translate a percentage; what is smaller than a millionth is cut off, as in istiod."""
-    numerator = int((percentage.get("value") or 0) * 10_000)
-    return {"numerator": numerator, "denominator": "MILLION"}
+    return {"numerator": int(percent * 10_000), "denominator": "MILLION"}

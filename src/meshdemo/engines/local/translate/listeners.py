@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.translate import error_replies, names, tcp_passthrough
+from meshdemo.engines.local.translate import cors, error_replies, faults, names, tcp_passthrough
 from meshdemo.engines.local.translate.endpoints import target_of
-from meshdemo.engines.local.translate.faults import FILTER as FAULT
-from meshdemo.engines.local.translate.faults import KIND as FAULT_KIND
 from meshdemo.engines.local.translate.resources import NEVER, extension, loopback, typed
 from meshdemo.rules.protocols import Protocol
 
@@ -43,8 +41,8 @@ def outbound(port: int, folder: str) -> Json:
     """Make the HTTP proxy of an injected pod."""
     filters = [
         error_replies.https_filter(),
-        extension(FAULT, FAULT_KIND),
-        extension("envoy.filters.http.cors", "envoy.extensions.filters.http.cors.v3.Cors"),
+        extension(faults.FILTER, faults.KIND),
+        extension(cors.FILTER, cors.KIND),
         _router(),
     ]
     return _proxy(port, _manager(names.ROUTES, filters, SIDECAR | _routes(folder)))

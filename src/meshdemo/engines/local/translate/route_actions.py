@@ -1,6 +1,7 @@
 """What an HTTP rule does with the requests that it matches, as Envoy's route actions.
 
-Source: ``applyHTTPRouteDestination`` and ``ApplyRedirect`` in istiod's core/route/route.go.
+Source: ``applyHTTPRouteDestination``, ``ApplyRedirect`` and ``ApplyDirectResponse`` in istiod's
+core/route/route.go.
 """
 
 from __future__ import annotations
@@ -8,26 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.translate import headers
-from meshdemo.engines.local.translate.resources import NEVER, duration, extension
+from meshdemo.engines.local.translate import headers, retries
+from meshdemo.engines.local.translate.faults import parts_of_a_million
+from meshdemo.engines.local.translate.resources import NEVER, duration
+from meshdemo.rules.mirrors import mirrors_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from meshdemo.engines.local.translate.resources import Json
-
-DEFAULT_RETRIES: Json = {
-    "num_retries": 2,
-    "retry_on": "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes",
-    "host_selection_retry_max_attempts": 5,
-    "retry_host_predicate": [
-        extension(
-            "envoy.retry_host_predicates.previous_hosts",
-            "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
-        )
-    ],
-}
-"""Istio's, for whoever asks for nothing else."""
 
 MOVED = 301
 REDIRECTS = {
@@ -50,7 +40,7 @@ class Forwarding:
 
 def send(cluster: str) -> Json:
     """Send requests to a cluster as istiod does where no rule says how."""
-    return {"cluster": cluster, "timeout": NEVER, "retry_policy": DEFAULT_RETRIES}
+    return {"cluster": cluster, "timeout": NEVER, "retry_policy": retries.DEFAULT}
 
 
 def forward(rule: Json, cluster_of: Callable[[Json], str]) -> Forwarding:
@@ -58,7 +48,11 @@ def forward(rule: Json, cluster_of: Callable[[Json], str]) -> Forwarding:
     # istiod also says max_grpc_timeout, which Envoy gives up; its successor makes Envoy ignore
     # this timeout. Without either only the header grpc-timeout has no effect.
     limit = duration(rule["timeout"]) if rule.get("timeout") else NEVER
-    action: Json = {"timeout": limit, "retry_policy": DEFAULT_RETRIES}
+    action: Json = {"timeout": limit}
+    if policy := retries.retry_policy(rule.get("retries")):
+        action["retry_policy"] = policy
+    if copies := list(_mirror_policies(rule, cluster_of)):
+        action["request_mirror_policies"] = copies
     rewrite = rule.get("rewrite") or {}
     action.update(_rewrite(rewrite))
     authority = rewrite.get("authority") or headers.authority(rule.get("headers"))
@@ -83,6 +77,17 @@ def _rewrite(rewrite: Json) -> Json:
         return {"regex_rewrite": {"pattern": pattern, "substitution": regex.get("rewrite", "")}}
     uri = rewrite.get("uri")
     return {"prefix_rewrite": uri} if uri else {}
+
+
+def _mirror_policies(rule: Json, cluster_of: Callable[[Json], str]) -> Iterator[Json]:
+    for mirror in mirrors_of(rule):
+        if mirror.percent:
+            yield {
+                "cluster": cluster_of(dict(mirror.destination)),
+                "runtime_fraction": {"default_value": parts_of_a_million(mirror.percent)},
+                "trace_sampled": False,
+                "disable_shadow_host_suffix_append": True,
+            }
 
 
 def _share(destination: Json, cluster_of: Callable[[Json], str]) -> Json:
@@ -114,4 +119,13 @@ def redirect(wanted: Json, port: int) -> Json:
     target = port if derived else wanted.get("port") or 0
     if target and target != DEFAULT_PORTS.get(scheme or "http"):
         found["port_redirect"] = target
+    return found
+
+
+def direct_response(wanted: Json) -> Json:
+    """Translate an answer that the sidecar gives itself."""
+    body, found = wanted.get("body") or {}, {"status": wanted["status"]}
+    for name in ("string", "bytes"):
+        if name in body:
+            found["body"] = {f"inline_{name}": body[name]}
     return found

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.translate import faults, headers, names, route_actions
+from meshdemo.engines.local.translate import cors, faults, headers, names, route_actions
 from meshdemo.engines.local.translate.matches import EVERYTHING, route_match
 from meshdemo.engines.local.translate.resources import origin
 from meshdemo.rules.destinations import default_target, target_of
@@ -49,6 +49,9 @@ def _route(
     if "redirect" in http:
         route["redirect"] = route_actions.redirect(http["redirect"], dialled.port)
         route.update(headers.operations(http.get("headers")))
+    elif "directResponse" in http:
+        route["direct_response"] = route_actions.direct_response(http["directResponse"])
+        route.update(headers.operations(http.get("headers")))
     else:
 
         def cluster(destination: Json) -> str:
@@ -80,4 +83,9 @@ def _names(http: Json, match: Json | None) -> Iterator[str]:
 
 def _filters(http: Json) -> Json:
     """Configure the filters before the router for one route."""
-    return {faults.FILTER: faults.http_fault(http["fault"])} if "fault" in http else {}
+    found: Json = {}
+    if "fault" in http:
+        found[faults.FILTER] = faults.http_fault(http["fault"])
+    if "corsPolicy" in http:
+        found[cors.FILTER] = cors.cors_policy(http["corsPolicy"])
+    return found

@@ -1,0 +1,40 @@
+"""What ``corsPolicy`` means: which origins are allowed, and who answers a preflight."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from meshdemo.rules.http_matches import holds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from meshdemo.rules.http_matches import Call
+
+Json: TypeAlias = "Mapping[str, Any]"
+
+
+def origins(policy: Json) -> list[Json]:
+    """Give the conditions for origins, of which one must hold; ``allowOrigin`` is the old name."""
+    old = [{"exact": origin} for origin in policy.get("allowOrigin") or ()]
+    return list(policy.get("allowOrigins") or old)
+
+
+def forwards_unmatched(policy: Json) -> bool:
+    """Tell whether preflights from other origins go on to the app, which is the default."""
+    return policy.get("unmatchedPreflights") != "IGNORE"
+
+
+def answers(policy: Json, call: Call) -> bool:
+    """Tell whether the sidecar itself answers a request, as it does preflights.
+
+    Source: ``CorsFilter::decodeHeaders`` in Envoy. Raises InputError if that cannot be decided.
+    """
+    origin = call.headers.get("origin")
+    if call.method != "OPTIONS" or not origin:
+        return False
+    if not call.headers.get("access-control-request-method"):
+        return False
+    if not forwards_unmatched(policy):
+        return True
+    return any(holds(each, "*") or holds(each, origin) for each in origins(policy))
