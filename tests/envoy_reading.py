@@ -126,7 +126,12 @@ def _takes(match: Json, asked: Asked) -> bool:
         right = path.startswith(fold(match["prefix"]))
     else:
         right = re.fullmatch(match["safe_regex"]["regex"], asked.path) is not None
-    values = {":method": asked.method, ":scheme": "http", ":authority": asked.authority, **asked.headers}
+    values = {
+        ":method": asked.method,
+        ":scheme": "http",
+        ":authority": asked.authority,
+        **asked.headers,
+    }
     return (
         right
         and all(_holds(wanted, values) for wanted in match.get("headers", ()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from meshdemo.rules.http_matches import holds
 
@@ -11,21 +11,19 @@ if TYPE_CHECKING:
 
     from meshdemo.rules.http_matches import Call
 
-Json: TypeAlias = "Mapping[str, Any]"
 
-
-def origins(policy: Json) -> list[Json]:
+def origins(policy: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Give the conditions for origins, of which one must hold; ``allowOrigin`` is the old name."""
     old = [{"exact": origin} for origin in policy.get("allowOrigin") or ()]
     return list(policy.get("allowOrigins") or old)
 
 
-def forwards_unmatched(policy: Json) -> bool:
+def forwards_unmatched(policy: Mapping[str, Any]) -> bool:
     """Tell whether preflights from other origins go on to the app, which is the default."""
     return policy.get("unmatchedPreflights") != "IGNORE"
 
 
-def answers(policy: Json, call: Call) -> bool:
+def answers(policy: Mapping[str, Any], call: Call) -> bool:
     """Tell whether the sidecar itself answers a request, as it does preflights.
 
     Source: ``CorsFilter::decodeHeaders`` in Envoy. Raises InputError if that cannot be decided.

@@ -46,8 +46,9 @@ def promised(
     pods: list[SomePod] = PODS,
     client: Client = CLIENT,
     headers: tuple[tuple[str, str], ...] = (),
+    method: str = "GET",
 ) -> str:
-    return str(promise.promised(objects, pods, Request(url, "GET", headers), client))
+    return str(promise.promised(objects, pods, Request(url, method, headers), client))
 
 
 @pytest.mark.parametrize(
@@ -274,7 +275,9 @@ def test_the_root_namespace_is_that_of_the_clients_istio() -> None:
     ("way", "words"),
     [
         pytest.param({"redirect": {"uri": "/x"}}, "redirect", id="redirect"),
-        pytest.param({"directResponse": {"status": 418}}, "answers it itself, with 418", id="direct response"),
+        pytest.param(
+            {"directResponse": {"status": 418}}, "answers it itself, with 418", id="direct response"
+        ),
         pytest.param({"delegate": {"name": "x"}}, "delegate", id="delegate"),
         pytest.param(
             {
@@ -313,6 +316,80 @@ def test_what_is_no_split_by_version_is_not_promised(way: dict[str, Any], words:
 )
 def test_a_fault_that_fails_nothing_changes_no_promise(fault: dict[str, Any]) -> None:
     assert promised(service(), BOTH, rule({"fault": fault, "route": [to("v2")]})) == "v2=100%"
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"retries": {"attempts": 3, "retryOn": "5xx", "perTryTimeout": "1s"}},
+        {"retries": {}},
+        {"mirror": {"host": "app", "subset": "v1"}},
+        {"mirror": {"host": "gone"}, "mirrorPercentage": {"value": 10}},
+        {"mirrors": [{"destination": {"host": "app", "subset": "v2"}}]},
+        {"corsPolicy": {"allowOrigins": [{"exact": "https://a"}]}},
+    ],
+    ids=str,
+)
+def test_retries_copies_and_cors_change_no_promise(field: dict[str, Any]) -> None:
+    split = rule({**field, "route": [to("v1", 90), to("v2", 10)]})
+    assert promised(service(), BOTH, split, headers=(("origin", "https://a"),)) == "v1=90%,v2=10%"
+
+
+@pytest.mark.parametrize(
+    ("balancer", "share", "mixed"),
+    [
+        ("ROUND_ROBIN", {}, True),
+        (None, {"mirrorPercentage": {"value": 1}}, True),
+        (None, {"mirrorPercentage": {"value": 0}}, False),
+        ("RANDOM", {}, False),
+    ],
+)
+def test_copies_that_take_turns_with_the_requests_leave_no_promise(
+    balancer: str | None, share: dict[str, Any], mixed: bool
+) -> None:
+    policy: dict[str, Any] = {}
+    if balancer:
+        policy["trafficPolicy"] = {"loadBalancer": {"simple": balancer}}
+    there = (service(), subsets("v1", "v2", **policy))
+    copying = rule({"mirror": {"host": "app"}, **share, "route": [to()]})
+    if not mixed:
+        assert promised(*there, copying) == "v1=50%,v2=50%"
+        return
+    with pytest.raises(InputError, match="sends copies of it to the same pods"):
+        promised(*there, copying)
+    assert promised(*there, copying, pods=app("v2", 2)) == "v2=100%"
+
+
+PREFLIGHT = (("Origin", "https://a"), ("Access-Control-Request-Method", "PUT"))
+
+
+@pytest.mark.parametrize(
+    ("policy", "method", "headers", "is_answered"),
+    [
+        ({"allowOrigins": [{"exact": "https://a"}]}, "OPTIONS", PREFLIGHT, True),
+        ({"allowOrigin": ["*"]}, "OPTIONS", PREFLIGHT, True),
+        ({"allowOrigins": [{"regex": "https?://[a-c]"}]}, "OPTIONS", PREFLIGHT, True),
+        ({"unmatchedPreflights": "IGNORE"}, "OPTIONS", PREFLIGHT, True),
+        ({"allowOrigins": [{"prefix": "https://b"}]}, "OPTIONS", PREFLIGHT, False),
+        ({"allowOrigin": ["*"], "allowOrigins": [{"exact": "b"}]}, "OPTIONS", PREFLIGHT, False),
+        ({"allowOrigin": ["*"]}, "GET", PREFLIGHT, False),
+        ({"allowOrigin": ["*"]}, "OPTIONS", PREFLIGHT[:1], False),
+        ({"allowOrigin": ["*"]}, "OPTIONS", PREFLIGHT[1:], False),
+        ({}, "OPTIONS", PREFLIGHT, False),
+    ],
+)
+def test_a_preflight_that_the_sidecar_answers_is_promised_to_no_version(
+    policy: dict[str, Any],
+    method: str,
+    headers: tuple[tuple[str, str], ...],
+    is_answered: bool,
+) -> None:
+    there = (service(), BOTH, rule({"corsPolicy": policy, "route": [to("v2")]}))
+    if is_answered:
+        with pytest.raises(InputError, match="it is a CORS preflight"):
+            promised(*there, headers=headers, method=method)
+    else:
+        assert promised(*there, headers=headers, method=method) == "v2=100%"
 
 
 def test_passthrough_goes_to_all_pods_of_what_was_dialled_whatever_the_subset() -> None:

@@ -73,18 +73,18 @@ def test_conditions(match: str, said: str) -> None:
          "to shop; delay 5 % 2s"),
         ("{route: [{destination: {host: shop}}], headers: {request: {set: {x-a: b}, remove: [c]}}}",
          "to shop; set request header x-a = b; remove request header c"),
-        ("{route: [{destination: {host: shop}}], retries: {attempts: 3}}",
+        ("{*r, retries: {attempts: 3}}",
          "to shop; retries 3"),
-        ("{route: [{destination: {host: shop}}], retries: {attempts: 0}}", "to shop; no retries"),
-        ("{route: [{destination: {host: shop}}], retries: {attempts: 2, retryOn: 5xx, backoff: 9ms}}",
+        ("{*r, retries: {attempts: 0}}", "to shop; no retries"),
+        ("{*r, retries: {attempts: 2, retryOn: 5xx, backoff: 9ms}}",
          "to shop; retries 2 on 5xx (backoff 9ms)"),
-        ("{route: [{destination: {host: shop}}], mirror: {host: shop-shadow}, mirrorPercent: 10}",
+        ("{*r, mirror: {host: shop-shadow}, mirrorPercent: 10}",
          "to shop; mirror 10 % to shop-shadow"),
-        ("{route: [{destination: {host: shop}}], mirrors: [{destination: {host: shop, subset: v2}}]}",
+        ("{*r, mirrors: [{destination: {host: shop, subset: v2}}]}",
          "to shop; mirror 100 % to v2"),
-        ("{route: [{destination: {host: shop}}], corsPolicy: {allowOrigins: [{exact: a}, {prefix: b}]}}",
+        ("{*r, corsPolicy: {allowOrigins: [{exact: a}, {prefix: b}]}}",
          "to shop; CORS for a or starts with b"),
-        ("{route: [{destination: {host: shop}}], corsPolicy: {maxAge: 2m}}",
+        ("{*r, corsPolicy: {maxAge: 2m}}",
          "to shop; CORS for no origin (maxAge 2m)"),
         ("{directResponse: {status: 503}}", "answers 503 itself"),
         ("{directResponse: {status: 418, body: {bytes: YQ==}}}",
@@ -93,6 +93,7 @@ def test_conditions(match: str, said: str) -> None:
     ],
 )  # fmt: skip
 def test_what_becomes_of_a_request(way: str, said: str) -> None:
+    way = way.replace("*r", "route: [{destination: {host: shop}}]")
     spec = {"hosts": ["shop"], "http": [yaml.safe_load(way)]}
     assert words("VirtualService", spec) == f"hosts shop; {said}"
 

@@ -46,7 +46,10 @@ TO_TWO = "route: [{destination: {host: two}}]"
             "on 8081 get 503",
         ),
         ("{hosts: [shop.example.org], http: [{route: [{destination: {host: one}}]}]}", ""),
-        (f"{{hosts: [two], http: [{{{TO_TWO}, mirror: {{host: door}}}}]}}", "80, 8081 are not copied"),
+        (
+            f"{{hosts: [two], http: [{{{TO_TWO}, mirror: {{host: door}}}}]}}",
+            "80, 8081 are not copied",
+        ),
     ],
 )
 def test_a_destination_without_a_port_is_named_where_requests_fail(spec: str, words: str) -> None:

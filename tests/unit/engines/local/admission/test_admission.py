@@ -116,6 +116,9 @@ def test_a_route_to_what_exists_gets_no_warning() -> None:
         ("{route: [{destination: {host: app, subset: a.b}}]}", "not a valid name for a subset"),
         ("{route: [{destination: {host: a_b}}]}", "not a valid domain name"),
         ("{timeout: 1s, timeOut: 1s, route: *r}", "did you mean timeout?"),
+        ("{redirect: {uri: /a, redirectCode: 304}}", "Envoy knows only 301"),
+        ("{directResponse: {status: 600}}", "Envoy no status above 599"),
+        ("{route: *r, fault: {abort: {httpStatus: 600}}}", "Envoy no status above 599"),
         ("null", "a mapping is wanted, not nothing (null)"),
     ],
 )
@@ -307,6 +310,33 @@ def test_a_match_that_an_earlier_one_covers_gets_a_warning(
     http = f"[{{match: {first}, {route}}}, {{match: {second}, {route}}}]"
     warnings = judged(rule(f"hosts: [app]\nhttp: {http}")).warnings
     assert [item.code for item in warnings] == codes
+
+
+@pytest.mark.parametrize(
+    ("copies", "words", "codes"),
+    [
+        ("mirror: {host: app}, mirrorPercentage: {value: 0}", "", []),
+        ("mirror: {host: gone}", "copies for it are lost", ["IST0101"]),
+        ("mirrors: [{destination: {host: gone}}]", "copies for it are lost", ["IST0101"]),
+        ("mirror: {host: app, subset: v9}", "copies for it are lost", ["IST0101"]),
+        ("mirror: {host: app, port: {number: 1}}", "copies for it are lost", ["IST0101"]),
+        ("mirrorPercentage: {value: 10}", "mirror, which is not there", [""]),
+        ("mirrors: [{destination: {host: app}}], mirrorPercent: 5", "which is not there", [""]),
+        ("mirror: {host: app}, mirrorPercent: 10", "mirrorPercent is deprecated", [""]),
+        (
+            "mirror: {host: app}, mirrorPercentage: {value: 1}, mirror_percent: 10",
+            "mirrorPercentage decides",
+            [""],
+        ),
+    ],
+)
+def test_a_mirror_that_is_not_there_and_a_share_that_does_nothing_get_a_warning(
+    copies: str, words: str, codes: list[str]
+) -> None:
+    http = f"{{route: [{{destination: {{host: app}}}}], {copies}}}"
+    warnings = judged(rule(f"hosts: [app]\nhttp: [{http}]")).warnings
+    assert [item.code for item in warnings] == codes
+    assert all(words in f"{item.message}; {item.hint}" for item in warnings)
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,7 @@ def test_a_supported_field_of_a_virtual_service_is_honoured(path: tuple[str, ...
 
 
 def test_an_unsupported_field_is_refused_once_and_its_value_is_judged_too() -> None:
-    found = messages(
-        rule("VirtualService", {"tcp": [{"route": [{"weight": -1, "wight": 1}]}]})
-    )
+    found = messages(rule("VirtualService", {"tcp": [{"route": [{"weight": -1, "wight": 1}]}]}))
     assert len(found) == 4
     assert "spec.tcp: Istio knows it, but the local engine does not" in found[0]
     assert "spec.tcp[0].route[0].weight: -1 is not in the range" in found[1]
