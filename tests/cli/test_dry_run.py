@@ -42,7 +42,7 @@ def run(state: Path, *argv: str) -> tuple[int, str, str]:
     ("text", "options", "said"),
     [
         (RULE.replace("MORE", "timeout: soon"), [], '"soon" is not a valid duration'),
-        (RULE.replace("MORE", "retries: {attempts: 2}"), [], "does not support it yet"),
+        (RULE.replace("MORE", "fault: {abort: {http2Error: a}}"), [], "does not support it yet"),
         (RULE.replace("VirtualService", "Gateway"), [], "does not support the kind Gateway"),
         (RULE.replace(", MORE", ""), ["--strict"], 'no service has the host "web"'),
         (SERVICE, ["-n", "blue"], "and -n says blue"),
