@@ -13,7 +13,8 @@ import os
 import random
 import shutil
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import getitem
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -83,13 +84,15 @@ def seeded(state: Path, seed: int, count: int) -> Iterator[Damage]:
     chance = random.Random(seed)  # noqa: S311 - damages are no secrets
     for _ in range(count):
         place = chance.choice(("run.json", "pods.json"))
-        path = chance.choice(list(_paths(json.loads((state / place).read_bytes()))))
+        data = json.loads((state / place).read_bytes())
+        path = chance.choice(list(_paths(data)))
         if chance.random() < 0.25:
             way = partial(_edit, path, None, removing=True)
             # A record that does not name its version is read as one of this version.
             yield Damage(place, f"{path} is missing", way, harmless=path == ("schema",))
         else:
-            value = chance.choice(HOSTILE)
+            there = reduce(getitem, path, data)  # to write the same again would be no damage
+            value = chance.choice([each for each in HOSTILE if each != there])
             yield Damage(place, f"{path} is {value!r}", partial(_edit, path, value))
 
 

@@ -182,6 +182,7 @@ class FakeEngine:
             phase="Running",
             message="it crashed" if broken else "it starts" if slow else "",
             addresses=("127.0.0.1:1",),
+            workload_kind="Deployment",
             workload=item.name,
         )
 

@@ -106,7 +106,7 @@ def test_namespaces_are_kept_apart(meshed: Cli) -> None:
         (("get",), 2, "KIND"),
         (("get", "moon"), 2, 'there is no resource type "moon"'),
         (("get", "pdos"), 2, "Did you mean pods?"),
-        (("get", "rs"), 2, "The local engine has"),
+        (("get", "ing"), 2, "The local engine has"),
         (("get", "pods", "-A", "app"), 2, "across all namespaces"),
         (("get", "pods", "app", "-l", "a=b"), 2, "together with a selector"),
         (("get", "pods", "-l", "="), 2, "not a valid label selector"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import stat
 import sys
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from meshdemo.errors import InputError
+from meshdemo.errors import EnvironmentFailed, InputError
 from meshdemo.objects import reading
 from meshdemo.system import waiting
 from meshdemo.verdict.traffic import Request
@@ -210,3 +211,97 @@ def test_what_a_pod_cannot_be_given_is_refused_before_anything_is_touched(
         engine.apply(web(**changes))
     assert words in "\n".join(str(problem) for problem in error.value.problems)
     assert engine.objects() == ()
+
+
+WORKLOAD = """
+apiVersion: VERSION
+kind: KIND
+metadata: {name: many}
+spec:
+  SPEC
+  template:
+    metadata:
+      labels: {app: many}
+      annotations: {meshdemo.dev/command: COMMAND}
+    spec:
+      containers: [{name: box, image: example.org/box:1, ports: [{containerPort: 8080}]}]
+"""
+SERVICE = """
+apiVersion: v1
+kind: Service
+metadata: {name: many}
+spec: {selector: {app: many}, ports: [{name: http, port: 80, targetPort: 8080}]}
+"""
+SELECTOR = "selector: {matchLabels: {app: many}}"
+
+
+def workload(kind: str, spec: str, command: str = "", version: str = "apps/v1") -> list[Object]:
+    serving = shlex.join([sys.executable, "-c", SERVER, "{port}"])
+    text = WORKLOAD.replace("VERSION", version).replace("KIND", kind).replace("SPEC", spec)
+    if kind == "Job":
+        text = text.replace("spec:\n      cont", "spec:\n      restartPolicy: Never\n      cont")
+    problems: list[Any] = []
+    text = text.replace("COMMAND", json.dumps(command or serving)) + "---" + SERVICE
+    found = reading.parse(text, "many.yaml", problems)
+    assert not problems
+    return [
+        item.with_data({**item.data, "metadata": {**item.metadata, "namespace": "default"}})
+        for item in found
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "names"),
+    [
+        ("StatefulSet", "replicas: 2\n  ordinals: {start: 3}", ["many-3", "many-4"]),
+        ("DaemonSet", "minReadySeconds: 0", ["many-....."]),
+        ("ReplicaSet", "replicas: 2", ["many-....."] * 2),
+    ],
+)
+def test_every_kind_of_workload_has_its_pods_and_they_answer(
+    engine: LocalEngine,
+    walkthrough: dict[str, tuple[Object, ...]],
+    kind: str,
+    spec: str,
+    names: list[str],
+) -> None:
+    apply(engine, [*client(walkthrough), *workload(kind, f"{spec}\n  {SELECTOR}")])
+    found = [pod for pod in engine.pods() if pod.workload == "many"]
+    assert {pod.workload_kind for pod in found} == {kind}
+    assert len(found) == len(names)
+    assert all(re.fullmatch(n, p.name) for n, p in zip(names, found, strict=True))
+    bodies = [reply.body for reply in engine.send(Request("http://many/"), 40, SECONDS)]
+    ports = {json.loads(body)["env"]["PORT"] for body in bodies}
+    assert len(ports) == len(names)
+
+
+@pytest.mark.parametrize(("limit", "said"), [(2, "Succeeded"), (1, "Failed")])
+def test_a_job_is_tried_again_until_it_succeeds_or_its_limit(
+    engine: LocalEngine, tmp_path: Path, limit: int, said: str
+) -> None:
+    script = f"echo x >> {tmp_path}/tries; test $(wc -l < {tmp_path}/tries) -ge 3"
+    command = shlex.join(["sh", "-c", script])
+    job = workload("Job", f"backoffLimit: {limit}", command, "batch/v1")
+    engine.apply(job)
+    waiting.until(
+        lambda: {pod.phase for pod in engine.pods()} == {said}, "its end", timeout=SECONDS
+    )
+    assert len((tmp_path / "tries").read_text().split()) == limit + 1
+    (pod,) = engine.pods()
+    assert pod.labels["job-name"] == "many"
+    if said == "Failed":
+        with pytest.raises(EnvironmentFailed, match="box has ended"):
+            engine.wait_ready(job, SECONDS)
+    else:
+        engine.wait_ready(job, SECONDS)
+    engine.apply(job)
+    assert len((tmp_path / "tries").read_text().split()) == limit + 1  # it does not begin anew
+
+
+def test_a_cron_job_has_no_pods_and_no_effect(engine: LocalEngine) -> None:
+    text = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: nightly, namespace: default}\n"
+    pod = "{containers: [{name: a, image: b}]}"
+    text += f"spec: {{schedule: '0 0 * * *', jobTemplate: {{spec: {{template: {{spec: {pod}}}}}}}}}"
+    applied = engine.apply(engine.inject(reading.parse(text, "cron.yaml", [])))
+    assert "CronJob" in applied.notes[0]
+    assert engine.pods() == ()

@@ -115,6 +115,8 @@ class Pod:
     addresses: tuple[str, ...] = ()
     workload: str = ""
     """The Deployment, or other workload, it belongs to; empty for a bare Pod."""
+    workload_kind: str = ""
+    """What kind that is; empty for a bare Pod."""
     created: str = ""
     """When, as in ``creationTimestamp``; empty if that is not known."""
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects import kinds
-from meshdemo.objects.model import WORKLOAD_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,6 +28,9 @@ class SomePod(Protocol):
 
     @property
     def workload(self) -> str: ...
+
+    @property
+    def workload_kind(self) -> str: ...
 
 
 AnyPod = TypeVar("AnyPod", bound=SomePod)
@@ -68,4 +70,4 @@ def named(pods: Iterable[AnyPod], name: str) -> list[AnyPod]:
         return []
     if kind.name == "Pod":
         return [pod for pod in pods if pod.name == rest]
-    return [pod for pod in pods if kind.name in WORKLOAD_KINDS and pod.workload == rest]
+    return [pod for pod in pods if (pod.workload_kind, pod.workload) == (kind.name, rest)]

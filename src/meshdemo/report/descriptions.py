@@ -97,7 +97,7 @@ def _more(each: Resource) -> dict[str, Value]:
         return _pod(each.pods[0])
     if kind == "Service":
         return {"Selector": _pairs(spec.get("selector")), "Endpoints": _pods(each.pods)}
-    if kind == "Deployment":
+    if each.item.makes_pods and kind != "CronJob":
         status = each.item.data["status"]
         counts = f"{status['replicas']} desired, {status['readyReplicas']} ready"
         return {"Replicas": counts, "Pods": _pods(each.pods)}
@@ -112,7 +112,7 @@ def _pod(pod: Pod) -> dict[str, Value]:
     return {
         "Status": pod_status(pod),
         **({"Message": pod.message.splitlines()} if pod.message else {}),
-        "Controlled by": f"Deployment/{pod.workload}" if pod.workload else NONE,
+        "Controlled by": f"{pod.workload_kind}/{pod.workload}" if pod.workload else NONE,
         "Addresses": list(pod.addresses),
         "Containers": [_container(container) for container in pod.containers],
     }

@@ -165,6 +165,15 @@ def _containers(field: str) -> Cell:
     return cell
 
 
+def _match_labels(each: Resource) -> str:
+    return _pairs((each.item.spec.get("selector") or {}).get("matchLabels"))
+
+
+_COUNTS: dict[str, Cell] = {
+    "DESIRED": _status("replicas"),
+    "CURRENT": _status("updatedReplicas"),
+    "READY": _status("readyReplicas"),
+}
 COLUMNS: dict[str, dict[str, Cell]] = {
     "Namespace": {"STATUS": lambda _: "Active"},
     "Pod": {
@@ -183,6 +192,14 @@ COLUMNS: dict[str, dict[str, Cell]] = {
         "UP-TO-DATE": _status("updatedReplicas"),
         "AVAILABLE": _status("availableReplicas"),
     },
+    "StatefulSet": {"READY": _ready},
+    "DaemonSet": _COUNTS,
+    "ReplicaSet": _COUNTS,
+    "ReplicationController": _COUNTS,
+    "Job": {
+        "COMPLETIONS": lambda each: f"{_status('succeeded')(each)}/{_status('replicas')(each)}"
+    },
+    "CronJob": {"SCHEDULE": lambda each: str(each.item.spec.get("schedule") or "")},
     "ConfigMap": {"DATA": lambda each: str(_entries(each, "data", "binaryData"))},
     "Secret": {
         "TYPE": lambda each: str(each.item.data.get("type") or "Opaque"),
@@ -196,10 +213,13 @@ COLUMNS: dict[str, dict[str, Cell]] = {
 WIDE_CELLS: dict[str, dict[str, Cell]] = {
     "Pod": {"ADDRESSES": lambda each: ", ".join(each.pods[0].addresses) or NONE},
     "Service": {"SELECTOR": lambda each: _pairs(each.item.spec.get("selector"))},
-    "Deployment": {
-        "CONTAINERS": _containers("name"),
-        "IMAGES": _containers("image"),
-        "SELECTOR": lambda each: _pairs((each.item.spec.get("selector") or {}).get("matchLabels")),
+    **{
+        kind: {
+            "CONTAINERS": _containers("name"),
+            "IMAGES": _containers("image"),
+            "SELECTOR": _match_labels,
+        }
+        for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")
     },
 }
 """What -o wide adds. On loopback a pod has an address for each port, and there are no nodes."""

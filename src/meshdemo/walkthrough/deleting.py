@@ -90,7 +90,7 @@ def _refuse_owned(engine: Engine, chosen: Sequence[tuple[Kind, Object]]) -> None
     for pod in engine.pods() if names else ():
         if pod.name in names and pod.namespace == engine.where.namespace and pod.workload:
             message = f"the pod {pod.name} belongs to {pod.workload}, which would make it anew"
-            hint = f"To delete both: meshdemo delete deployment {pod.workload}"
+            hint = f"To delete both: meshdemo delete {pod.workload_kind.lower()} {pod.workload}"
             raise EnvironmentFailed(message, hint=hint)
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from meshdemo.objects.kinds import Kind
     from meshdemo.objects.selectors import Selector
 
+ENDING = ("Job", "CronJob")
+"""Workloads whose pods come to an end."""
 SLASHES = "write all of them as KIND/NAME, or KIND once and then the names"
 
 
@@ -69,7 +71,7 @@ class Resource:
     kind: Kind
     item: Object
     pods: tuple[Pod, ...] = ()
-    """A Pod's own state, the pods of a Deployment, and those that a Service selects."""
+    """A Pod's own state, the pods of a workload, and those that a Service selects."""
     overruled_by: tuple[Object, ...] = ()
     """The rules that leave a VirtualService nothing."""
 
@@ -149,13 +151,18 @@ def _of_kind(
     for item in objects:
         if item.kind == "Service" == kind.name:
             yield Resource(kind, item, tuple(pod_selection.selected(item, pods)))
-        elif item.kind == "Deployment" == kind.name:
-            own = [p for p in pods if (p.namespace, p.workload) == (item.namespace, item.name)]
+        elif item.kind == kind.name and item.makes_pods:
+            own = [p for p in pods if _is_of(p, item)]
             yield Resource(kind, _with_status(item, _replicas(item, own)), tuple(own))
         elif item.kind == kind.name:
             yield Resource(
                 kind, item, (), virtual_services.overruling(item, objects, item.namespace)
             )
+
+
+def _is_of(pod: Pod, workload: Object) -> bool:
+    own = (pod.workload_kind, pod.namespace, pod.workload)
+    return own == (workload.kind, workload.namespace, workload.name)
 
 
 def _namespaces(objects: Sequence[Object], namespace: str) -> Iterator[Object]:
@@ -175,7 +182,7 @@ def _pod(pod: Pod, objects: Sequence[Object]) -> Object:
     metadata: dict[str, Any] = {"name": pod.name, "namespace": pod.namespace}
     metadata["labels"] = dict(pod.labels)
     spec: Any = {"containers": [{"name": c.name, "image": c.image} for c in pod.containers]}
-    if owner := written.get(("Deployment", pod.namespace, pod.workload)):
+    if owner := written.get((pod.workload_kind, pod.namespace, pod.workload)):
         spec = owner.pod_template.get("spec") or spec
         metadata["ownerReferences"] = [
             {
@@ -204,13 +211,15 @@ def _state(pod: Pod) -> dict[str, Any]:
 
 
 def _replicas(item: Object, pods: Sequence[Pod]) -> dict[str, int]:
-    replicas = item.spec.get("replicas")
+    """Count the pods of a workload; each kind of workload shows the counts that it has."""
+    replicas = item.spec.get("replicas", len(pods) if item.kind in ENDING else 1)
     ready = sum(pod.is_ready for pod in pods)
     return {
-        "replicas": 1 if replicas is None else replicas,
+        "replicas": replicas,
         "updatedReplicas": len(pods),
         "readyReplicas": ready,
         "availableReplicas": ready,
+        **({"succeeded": sum(pod.is_done for pod in pods)} if item.kind in ENDING else {}),
     }
 
 

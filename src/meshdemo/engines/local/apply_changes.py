@@ -27,11 +27,11 @@ def as_written(item: Object) -> Object:
 
 
 def left_to_owners(given: Sequence[Object], stored: Sequence[Object]) -> dict[str, str]:
-    """Name the pods among ``given`` that a Deployment makes, each with the Deployment.
+    """Name the pods among ``given`` that a workload makes, each with the workload.
 
     That is what ``get pods -o yaml`` shows: whoever applies it again changes nothing by it.
     """
-    makers = {(o.kind, o.namespace, o.name) for o in (*stored, *given) if o.kind == "Deployment"}
+    makers = {(o.kind, o.namespace, o.name) for o in (*stored, *given) if o.makes_pods}
     found = {}
     for item in given:
         owners = item.metadata.get("ownerReferences")

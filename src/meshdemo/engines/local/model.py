@@ -48,11 +48,20 @@ class PlannedPod:
     template: Mapping[str, object]
     """The pod's metadata and spec."""
     workload: str
-    """The Deployment it belongs to; empty for a bare Pod."""
+    """The workload it belongs to; empty for a bare Pod."""
     injected: bool
+    workload_kind: str = ""
+    """What kind that is, as ``Deployment``; empty for a bare Pod."""
+    tries: int = 0
+    """How often at most its processes are started until they succeed; 0 if they shall never end."""
     ports: tuple[PodPort, ...] = ()
     outbound: int = 0
     """Where its sidecar takes what the pod sends, as an HTTP proxy; 0 without a sidecar."""
+
+    @property
+    def is_endpoint(self) -> bool:
+        """Tell whether a Service may lead to it: a Job's pod is soon none any more."""
+        return self.workload_kind != "Job"
 
 
 @dataclass(frozen=True)

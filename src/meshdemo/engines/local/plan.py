@@ -1,22 +1,17 @@
 """Which pods shall run for the objects, and where on loopback each of their ports is.
 
-    objects -> blueprints (names, labels, port numbers) -> pods (with places)
-
-Names look like those of Kubernetes, and are derived from the template: the same objects give the
-same pods, a changed template gives other ones.
+objects -> blueprints (names, labels, port numbers) -> pods (with places)
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.engines.local import programs
+from meshdemo.engines.local import pod_names, programs
 from meshdemo.engines.local.injection import is_injected
 from meshdemo.engines.local.model import PlannedPod, PodPort
-from meshdemo.objects.labels import COMMAND, TEMPLATE_HASH_LABEL
+from meshdemo.objects.labels import COMMAND
 from meshdemo.rules.hosts import selects
 
 if TYPE_CHECKING:
@@ -25,10 +20,10 @@ if TYPE_CHECKING:
     from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
 
-ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-"""What Kubernetes makes generated names of: no vowels, so that no words come out."""
-HASH_LENGTH, SUFFIX_LENGTH = 10, 5
-LONGEST_POD_NAME = 63
+BACKOFF_LIMIT = 6
+"""A Job's own ``backoffLimit``: how often its pods are tried once more."""
+MOST_TRIES = 1_000_000
+"""Of a Pod whose ``restartPolicy`` is OnFailure: until it succeeds."""
 PLACEHOLDERS = "there are {port}, {port:NAME}, {volume:NAME}; to mean braces, put a space inside"
 
 
@@ -48,7 +43,7 @@ def blueprints(objects: Iterable[Object]) -> tuple[Blueprint, ...]:
     return tuple(
         Blueprint(pod, tuple(_port_numbers(pod, selecting(pod, services)).items()))
         for item in every
-        for pod in _pods(item)
+        for pod in (_pod(item, *named) for named in pod_names.pods_of(item))
     )
 
 
@@ -108,14 +103,15 @@ def selecting(pod: PlannedPod, services: Iterable[Object]) -> list[Object]:
     return [
         item
         for item in services
-        if item.namespace == pod.namespace and selects(item.spec.get("selector"), pod.labels)
+        if pod.is_endpoint
+        and item.namespace == pod.namespace
+        and selects(item.spec.get("selector"), pod.labels)
     ]
 
 
 def owner(pod: PlannedPod) -> tuple[str, str, str]:
     """Give kind, namespace and name of the object that a pod was made from."""
-    kind = "Deployment" if pod.workload else "Pod"
-    return kind, pod.namespace, pod.workload or pod.name
+    return pod.workload_kind or "Pod", pod.namespace, pod.workload or pod.name
 
 
 def to_record(pods: Iterable[PlannedPod]) -> list[dict[str, Any]]:
@@ -131,37 +127,8 @@ def from_record(record: Iterable[Mapping[str, Any]]) -> tuple[PlannedPod, ...]:
     )
 
 
-def digest(data: object, length: int) -> str:
-    """Give a short stable name for some data, in the letters of generated names."""
-    text = json.dumps(data, sort_keys=True, default=str)
-    number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
-    letters = ""
-    for _ in range(length):
-        number, index = divmod(number, len(ALPHABET))
-        letters += ALPHABET[index]
-    return letters
-
-
-def _pods(item: Object) -> Iterator[PlannedPod]:
-    template = item.pod_template
-    if item.kind == "Pod":
-        yield _pod(item, item.name, item.labels, workload="")
-    if item.kind != "Deployment":
-        return
-    template_hash = digest(template, HASH_LENGTH)
-    own = (template.get("metadata") or {}).get("labels") or {}
-    labels = {**own, TEMPLATE_HASH_LABEL: template_hash}
-    replicas = item.spec.get("replicas")
-    for index in range(1 if replicas is None else replicas):
-        suffix = digest([item.namespace, item.name, template_hash, index], SUFFIX_LENGTH)
-        tail = f"-{template_hash}-{suffix}"
-        # A pod's name is its host name, which is one label in DNS.
-        name = item.name[: LONGEST_POD_NAME - len(tail)] + tail
-        yield _pod(item, name, labels, workload=item.name)
-
-
-def _pod(item: Object, name: str, labels: Mapping[str, str], *, workload: str) -> PlannedPod:
-    template = item.pod_template
+def _pod(item: Object, name: str, labels: Mapping[str, str]) -> PlannedPod:
+    template, workload = item.pod_template, "" if item.kind == "Pod" else item.name
     injected = is_injected(template)
     return PlannedPod(
         name=name,
@@ -172,7 +139,18 @@ def _pod(item: Object, name: str, labels: Mapping[str, str], *, workload: str) -
         template={"metadata": template.get("metadata") or {}, "spec": template.get("spec") or {}},
         workload=workload,
         injected=injected,
+        workload_kind=item.kind if workload else "",
+        tries=_tries(item),
     )
+
+
+def _tries(item: Object) -> int:
+    """Say how often at most the processes of an object's pods are started; 0 if for ever."""
+    policy = (item.pod_template.get("spec") or {}).get("restartPolicy")
+    if item.kind == "Job":
+        limit = item.spec.get("backoffLimit")
+        return 1 + (BACKOFF_LIMIT if limit is None else int(limit))
+    return {"Never": 1, "OnFailure": MOST_TRIES}.get(policy or "", 0)
 
 
 def _sidecar_labels(labels: Mapping[str, str], name: str) -> dict[str, str]:

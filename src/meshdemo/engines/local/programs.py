@@ -9,7 +9,7 @@ import shlex
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,8 @@ class Program:
     """Ports on loopback where it must listen before the container is ready."""
     annotated: bool = False
     """Whether the command is the user's."""
+    tries: int = 0
+    """How often at most it is started until it succeeds; 0 if it shall never end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,7 @@ def programs(
             program = _built_in(pod, container, env)
         # Last, so that no container can hide from us.
         program.env[RUN_VARIABLE] = run
-        found.append(program)
+        found.append(replace(program, tries=pod.tries))
     return tuple(found)
 
 
@@ -244,6 +246,8 @@ def _annotated(
     if first:
         env = {"PORT": str(first), **env}
     listens = tuple(dict.fromkeys(used)) or ((first,) if first else ())
+    if pod.tries:  # it may have ended before anybody looks
+        listens = ()
     return Program(str(container["name"]), argv, env, listens, annotated=True)
 
 

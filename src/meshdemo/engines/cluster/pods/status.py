@@ -40,6 +40,7 @@ def pod(live: Json) -> Pod:
         message="; ".join(dict.fromkeys(troubles(live))),
         addresses=(address,) if address else (),
         workload=workload(live),
+        workload_kind=owner(live)[0],
         created=metadata.get("creationTimestamp") or "",
     )
 

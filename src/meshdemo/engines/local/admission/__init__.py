@@ -23,7 +23,7 @@ from meshdemo.engines.local.fields import other_kinds
 from meshdemo.engines.local.store import now
 from meshdemo.errors import in_order
 from meshdemo.objects.documents import without_nulls
-from meshdemo.objects.model import traffic_rules
+from meshdemo.objects.model import WORKLOAD_KINDS, traffic_rules
 from meshdemo.objects.place import top
 from meshdemo.rules.analysis import analyzer
 from meshdemo.rules.analysis.inventory import Inventory
@@ -38,8 +38,7 @@ _PROBLEMS_BY_KIND = {
     "Service": service.problems,
     "ConfigMap": config_data.problems,
     "Secret": config_data.problems,
-    "Deployment": workload.problems,
-    "Pod": workload.problems,
+    **dict.fromkeys((kind for kind in WORKLOAD_KINDS if kind in fields.TABLE), workload.problems),
     "DestinationRule": destination_rule.problems,
     "VirtualService": virtual_service.problems,
 }

@@ -9,7 +9,7 @@ from collections import Counter
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.engines.local import plan
+from meshdemo.engines.local import plan, pod_names
 from meshdemo.objects.place import Place, top
 
 if TYPE_CHECKING:
@@ -85,9 +85,10 @@ def _objects(whole: Place) -> tuple[int, Place]:
 
 def _pods(whole: Place) -> tuple[int, Place]:
     """Count the pods of an object, and say where it asks for so many."""
-    replicas = whole["spec"]["replicas"]
-    asked = replicas.value if isinstance(replicas.value, int) else 1  # else it is refused anyway
-    return (asked, replicas) if whole.item.makes_pods else (0, whole)
+    spec = whole["spec"]
+    count = pod_names.pod_count(whole.item)
+    asked = (spec[name] for name in ("replicas", "completions", "parallelism") if name in spec)
+    return count, next(asked, whole)
 
 
 def _ports(whole: Place) -> tuple[int, Place]:

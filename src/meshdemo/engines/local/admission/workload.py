@@ -1,4 +1,4 @@
-"""What a server asks of a Deployment or a Pod, and whether anything here can run it."""
+"""What a server asks of a workload or a Pod, and whether anything here can run it."""
 
 from __future__ import annotations
 
@@ -9,26 +9,34 @@ from meshdemo.engines.local.admission import config_data, names
 from meshdemo.engines.local.admission.metadata import tag_problems
 from meshdemo.engines.local.admission.references import label_problems
 from meshdemo.objects.containers import ISTIO_INIT, ISTIO_PROXY, ISTIO_VALIDATION
+from meshdemo.objects.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
-    from meshdemo.objects.place import Place
 
 INJECTED_CONTAINERS = frozenset({ISTIO_INIT, ISTIO_PROXY, ISTIO_VALIDATION})
 BY_VALUES = frozenset({"In", "NotIn"})
 
 
 def problems(workload: Place) -> Iterator[Problem]:
-    """Judge a whole Deployment or Pod."""
-    if workload.item.kind == "Pod":
+    """Judge a whole workload, or a Pod."""
+    kind = workload.item.kind
+    if kind == "Pod":
         yield from _pod_problems(workload)
         return
-    template = workload["spec"]["template"]
+    template, selector = workload["spec"]["template"], workload["spec"]["selector"]
     yield from tag_problems(template["metadata"])
-    yield from _selector_problems(workload["spec"]["selector"], template["metadata"]["labels"])
+    if kind == "ReplicationController":
+        yield from _wanted_label_problems(selector, template["metadata"]["labels"])
+    elif kind != "Job":  # whose selector Kubernetes makes itself
+        yield from _selector_problems(selector, template["metadata"]["labels"])
+    policy = template["spec"]["restartPolicy"]
+    if (kind == "Job") == (policy.text in ("", "Always")):
+        wanted = "OnFailure or Never" if kind == "Job" else "Always"
+        yield policy.problem(f"the pods of a {kind} need {wanted} here")
     yield from _pod_problems(template)
 
 
@@ -45,6 +53,12 @@ def _selector_problems(selector: Place, labels: Place) -> Iterator[Problem]:
     wanted, expressions = selector["matchLabels"], selector["matchExpressions"].items
     if selector.there and not wanted.entries and not expressions:
         yield selector.problem("the selector is empty", "write matchLabels as in the template")
+    yield from _wanted_label_problems(wanted, labels)
+    for expression in expressions:
+        yield from _expression_problems(expression, labels.texts)
+
+
+def _wanted_label_problems(wanted: Place, labels: Place) -> Iterator[Problem]:
     for key, value in wanted.entries.items():
         if value.is_text and labels[key].value != value.text:
             has = f"they have {key}={labels[key].text}" if key in labels else f"they have no {key}"
@@ -52,8 +66,6 @@ def _selector_problems(selector: Place, labels: Place) -> Iterator[Problem]:
                 f"the selector does not match the labels of the pods: {has}",
                 f"write {key}: {value.text} in spec.template.metadata.labels",
             )
-    for expression in expressions:
-        yield from _expression_problems(expression, labels.texts)
 
 
 def _expression_problems(expression: Place, labels: dict[str, str]) -> Iterator[Problem]:
@@ -113,6 +125,8 @@ def _container_problems(container: Place) -> Iterator[Problem]:
 
 def _volume_problems(spec: Place) -> Iterator[Problem]:
     """Judge the names of volumes, and whether what is mounted is there."""
+    claims = Place(spec.item, spec.item.spec)["volumeClaimTemplates"]
+    claimed = {claim["metadata"]["name"].text for claim in claims.items}
     seen: set[str] = set()
     for volume in spec["volumes"].items:
         name = volume["name"]
@@ -125,7 +139,7 @@ def _volume_problems(spec: Place) -> Iterator[Problem]:
     for container in spec["containers"].items:
         for mount in container["volumeMounts"].items:
             name = mount["name"]
-            if name.text and name.text not in seen:
+            if name.text and name.text not in seen | claimed:
                 yield name.problem(f'there is no volume "{name.text}" in the pod')
 
 

@@ -16,6 +16,7 @@ from meshdemo.engines.local.fields import (
     kubernetes,
     other_kinds,
     virtual_service,
+    workloads,
 )
 from meshdemo.engines.local.fields.findings import Findings
 from meshdemo.engines.local.fields.types import Record, Standing, honoured
@@ -47,6 +48,13 @@ def _kind(versions: tuple[str, ...], **rows: Row) -> KindFields:
 TABLE: Mapping[str, KindFields] = {
     "Service": _kind(("v1",), spec=honoured(kubernetes.SERVICE, required=True)),
     "Deployment": _kind(("apps/v1",), spec=honoured(kubernetes.DEPLOYMENT, required=True)),
+    "StatefulSet": _kind(("apps/v1",), spec=honoured(workloads.STATEFUL_SET, required=True)),
+    "DaemonSet": _kind(("apps/v1",), spec=honoured(workloads.DAEMON_SET, required=True)),
+    "ReplicaSet": _kind(("apps/v1",), spec=honoured(workloads.REPLICA_SET, required=True)),
+    "ReplicationController": _kind(
+        ("v1",), spec=honoured(workloads.REPLICATION_CONTROLLER, required=True)
+    ),
+    "Job": _kind(("batch/v1",), spec=honoured(workloads.JOB, required=True)),
     "Pod": _kind(("v1",), spec=honoured(kubernetes.POD, required=True)),
     "Namespace": _kind(("v1",), spec=honoured(kubernetes.NAMESPACE)),
     "ServiceAccount": _kind(("v1",), **kubernetes.SERVICE_ACCOUNT),

@@ -150,8 +150,7 @@ CONTAINER = Record(
 POD = Record(
     {
         "containers": honoured(ListOf(CONTAINER), required=True),
-        # A process that ends is started again, whatever it ended with.
-        "restartPolicy": honoured(Choice(("Always",), unsupported=("OnFailure", "Never"))),
+        "restartPolicy": honoured(Choice(("Always", "OnFailure", "Never"))),
         "volumes": honoured(ListOf(volumes.VOLUME)),
         **_unsupported(
             (

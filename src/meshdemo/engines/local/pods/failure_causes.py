@@ -37,8 +37,13 @@ FOOTNOTES = ("backtrace", "envoy_bug")
 """What Envoy writes below the line that says why it ends."""
 
 
-def is_given_up(state: State) -> bool:
-    """Tell whether a process will not run, however long one waits."""
+def is_given_up(state: State, tries: int = 0) -> bool:
+    """Tell whether a process will not run, however long one waits.
+
+    ``tries``: how often one was started that may end, until it succeeded; 0 if it may not.
+    """
+    if tries and state.is_over:
+        return not state.is_done
     return state.is_crashing and (
         bool(state.unstartable) or state.restarts + 1 >= CRASHES_TO_GIVE_UP
     )
@@ -88,6 +93,8 @@ def _said(name: str, state: State) -> str:
     if state.unstartable:
         return f"{name} cannot be started: {state.unstartable}"
     how = f" ({state.end.how})" if state.end else ""
+    if state.is_over:
+        return f"{name} has ended{how}"
     if state.is_up:
         return f"{name} was only just started again, after it ended{how}"
     return f"{name} ends each time it is started{how}"

@@ -128,9 +128,12 @@ def is_steady(state: State | None, program: Program | None = None) -> bool:
     That it was started again is a sign of it; and of a command that listens nowhere nothing else
     shows that it does what it shall.
     """
+    if state and state.is_done:
+        return True
     if state is None or not state.is_up:
         return False
-    doubtful = state.restarts or (program and program.annotated and not program.listens)
+    silent = program and program.annotated and not program.listens and not program.tries
+    doubtful = state.restarts or silent
     return state.is_settled or not doubtful
 
 
@@ -150,7 +153,7 @@ def pod_of(log: Path) -> str:
 
 
 def _refuse_crashing_container(program: Program, state: State | None, log: Path) -> None:
-    if state and failure_causes.is_given_up(state):
+    if state and failure_causes.is_given_up(state, program.tries):
         cause = failure_causes.of_container(program.container, state, log)
         hint = failure_causes.hint_of_container(cause)
         raise EnvironmentFailed(f"pod {pod_of(log)}: {cause}", hint=hint)

@@ -251,7 +251,8 @@ class Runtime:
 
     def _write_program(self, pod: PlannedPod, program: programs.Program, directory: str) -> None:
         where = directory if program.annotated else "/"
-        data = {"argv": program.argv, "env": program.env, "directory": where}
+        data: dict[str, Any] = {"argv": program.argv, "env": program.env}
+        data |= {"directory": where, "tries": program.tries}
         file = self.layout.program(pod, program.container)
         if files.write_if_changed(file, json.dumps(data)) and program.annotated:
             line = f"pod {pod.name} runs, in {where}: {shlex.join(program.argv)}"
@@ -273,7 +274,8 @@ class Runtime:
                 argv = (sys.executable, "-S", "-E", str(launch.__file__), str(file))
                 content = files.text(file)
                 log = self.layout.log(pod, name)
-                found.append(Process(process_name(pod, name), argv, log, content))
+                ends = bool(pod.tries)
+                found.append(Process(process_name(pod, name), argv, log, content, ends))
             if pod.injected:
                 found.append(self._envoy(process_name(pod, ISTIO_PROXY), self.layout.sidecar(pod)))
         return found

@@ -78,12 +78,21 @@ class _Look:
             labels=dict(pod.labels),
             containers=tuple(containers),
             injected=pod.injected,
-            phase="Running" if is_started else "Pending",
+            phase=self._phase(pod) if is_started else "Pending",
             message="; ".join(dict.fromkeys(filter(None, [self.trouble, *wrong]))),
             addresses=tuple(f"{port.number} at {LOOPBACK}:{port.entry}" for port in pod.ports),
             workload=pod.workload,
+            workload_kind=pod.workload_kind,
             created=self._created(pod),
         )
+
+    def _phase(self, pod: PlannedPod) -> str:
+        """Say how a pod is as a whole: of one whose processes may end, whether all have."""
+        names = [str(container["name"]) for container in programs.containers(pod.template)]
+        states = [self.states.get(process_name(pod, name)) for name in names]
+        if not pod.tries or not all(state and state.is_over for state in states):
+            return "Running"
+        return "Succeeded" if all(state and state.is_done for state in states) else "Failed"
 
     def _created(self, pod: PlannedPod) -> str:
         """Say when its first program was written down, which is once for each pod."""
@@ -99,7 +108,9 @@ class _Look:
         image = next(str(c.get("image")) for c in declared if c["name"] == program.container)
         state = self.states.get(process_name(pod, program.container))
         restarts = state.restarts if state else 0
-        return Container(program.container, image, ready, restarts, reason=_reason(state))
+        is_up = bool(state and state.is_up)
+        reason = _reason(state)
+        return Container(program.container, image, ready and is_up, restarts, reason=reason)
 
     def _sidecar(self, pod: PlannedPod, wrong: list[str]) -> Iterator[Container]:
         image = f"envoy {self.runtime.run.envoy_version}"
@@ -137,6 +148,8 @@ class _Look:
 
     def _program_problems(self, pod: PlannedPod, program: programs.Program) -> Iterator[str]:
         state = self.states.get(process_name(pod, program.container))
+        if state and state.is_done:
+            return
         if state is None or not state.is_up:
             yield self._why_down(pod, program, state)
             return
@@ -154,7 +167,7 @@ class _Look:
         if state is None:
             return f"{program.container}: not started yet; run `meshdemo up`"
         log = self.runtime.layout.log(pod, program.container)
-        if state.is_crashing:
+        if state.is_crashing or state.is_over:
             return failure_causes.of_container(program.container, state, log, LINES)
         said = failure_causes.last_lines(log, LINES)
         return f"{program.container} is {state.status.lower()}; its last lines:\n{said}"
@@ -183,4 +196,6 @@ class _Look:
 
 
 def _reason(state: State | None) -> str:
+    if state and state.is_over:
+        return "Completed" if state.is_done else "Error"
     return "CrashLoopBackOff" if state and state.is_crashing else ""

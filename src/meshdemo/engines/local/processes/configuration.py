@@ -38,6 +38,8 @@ class Process:
     log: Path
     content: str = ""
     """What the process reads when it starts; a change restarts it."""
+    ends: bool = False
+    """Whether it may end, and then is not started again."""
 
 
 def render(
@@ -76,8 +78,8 @@ def _program(process: Process) -> Sequence[str]:
         f'environment=MESHDEMO_CONTENT="{digest}"',
         "umask=022",  # as in a container; supervisord's own keeps others out
         "autostart=true",
-        "autorestart=true",
-        f"startsecs={SETTLED_SECONDS}",
+        f"autorestart={'false' if process.ends else 'true'}",
+        f"startsecs={0 if process.ends else SETTLED_SECONDS}",
         # A pod is never given up for good, as in Kubernetes; each pause is longer than the last.
         f"startretries={START_RETRIES}",
         f"stopwaitsecs={STOP_SECONDS}",

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 START_SECONDS = 20
 SUPERVISOR_STOP_SECONDS = 15
 PAUSE, LONGEST_PAUSE = 0.005, 0.02
-STARTING, RUNNING, CRASHING = "STARTING", "RUNNING", "BACKOFF"
+STARTING, RUNNING, CRASHING, EXITED = "STARTING", "RUNNING", "BACKOFF", "EXITED"
 ENDED = ("Exited too quickly", "Bad exit code")
 """What supervisord calls a spawn error though there was a process."""
 SHUTTING_DOWN = 6
@@ -55,11 +55,23 @@ class State:
     """Why it could not even be started, if so."""
     end: End | None = None
     """How it ended the last time, if it did."""
+    exit_status: int = 0
+    """The status of its last end; only of one that has ended for good."""
 
     @property
     def is_up(self) -> bool:
         """Tell whether there is a process."""
         return self.status in (STARTING, RUNNING)
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether it ended, and is not started again."""
+        return self.status == EXITED
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether it ended well, and is not started again."""
+        return self.is_over and self.exit_status == 0
 
     @property
     def is_settled(self) -> bool:
@@ -112,6 +124,7 @@ class Supervisor:
                 restarts=max(0, starts[info["name"]] - 1),
                 unstartable="" if info["spawnerr"].startswith(ENDED) else info["spawnerr"],
                 end=self._starts.ends.get(info["name"]),
+                exit_status=info["exitstatus"],
             )
             for info in found
         }

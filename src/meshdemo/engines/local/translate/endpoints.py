@@ -31,7 +31,7 @@ def entries(
     A number as targetPort leads to every pod, also to one with nothing behind that port: its
     connections are refused. A name leads only to pods that have a port of that name.
     """
-    for pod in sorted(pods, key=lambda pod: pod.name):
+    for pod in sorted((pod for pod in pods if pod.is_endpoint), key=lambda pod: pod.name):
         if not service.selects(pod.namespace, pod.labels) or not hosts.within(labels, pod.labels):
             continue
         if target := target_of(port, pod):

@@ -200,7 +200,7 @@ BOX = "name: a, image: meshdemo/echo"
             "env[0].value: no environment can hold a NUL character",
         ),
         ("{containers: [{name: a, image: meshdemo/echo}], initContainers: [{}]}", "initContainers"),
-        ("{containers: [{name: a, image: meshdemo/echo}], restartPolicy: Never}", "Never"),
+        ("{containers: [{name: a, image: meshdemo/echo}], restartPolicy: Never}", "need Always"),
         ("{containers: 5}", "a list is wanted, not the number 5"),
     ],
 )
@@ -249,6 +249,36 @@ def test_fields_about_scheduling_and_hygiene_are_accepted_and_named_once() -> No
         f"{path}.containers[].readinessProbe",
         "Deployment spec.strategy",
     ]
+
+
+def test_a_job_runs_to_its_end_and_a_pod_as_it_likes() -> None:
+    spec = "{restartPolicy: POLICY, containers: [C]}"
+    job = plain("Job", "batch/v1", f"spec: {{template: {{spec: {spec}}}}}")
+    pod = plain("Pod", "v1", f"spec: {spec}")
+    for text, taken in ((job, {"OnFailure", "Never"}), (pod, {"Always", "OnFailure", "Never"})):
+        for policy in ("Always", "OnFailure", "Never"):
+            found = said(text.replace("[C]", f"[{{{BOX}}}]").replace("POLICY", policy))
+            assert (found == []) == (policy in taken)
+
+
+@pytest.mark.parametrize("labels", ["{app: a}", "{app: b}"])
+@pytest.mark.parametrize(
+    ("kind", "selector"),
+    [
+        ("StatefulSet", "{matchLabels: {app: a}}"),
+        ("DaemonSet", "{matchLabels: {app: a}}"),
+        ("ReplicaSet", "{matchLabels: {app: a}}"),
+        ("ReplicationController", "{app: a}"),
+    ],
+)
+def test_a_workload_selects_its_own_pods(kind: str, selector: str, labels: str) -> None:
+    version = "v1" if kind == "ReplicationController" else "apps/v1"
+    template = f"{{metadata: {{labels: {labels}}}, spec: {{containers: [{{{BOX}}}]}}}}"
+    found = said(plain(kind, version, f"spec: {{selector: {selector}, template: {template}}}"))
+    assert [text for text in found if "does not match the labels" in text] == (
+        found if labels == "{app: b}" else []
+    )
+    assert len(found) == (labels == "{app: b}")
 
 
 def test_volumes_are_accepted_and_it_is_said_once_where_they_are() -> None:

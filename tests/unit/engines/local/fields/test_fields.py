@@ -161,7 +161,7 @@ def _around(kind: str, path: str, innermost: object) -> Object:
         ("networking.istio.io/v1beta1", "VirtualService", ""),
         ("networking.istio.io/v2", "VirtualService", "no VirtualService has the version"),
         ("apps/v1", "Service", "no Service has the version apps/v1; write v1"),
-        ("apps/v1", "StatefulSet", "does not support the kind StatefulSet"),
+        ("networking.k8s.io/v1", "Ingress", "does not support the kind Ingress"),
         ("apps/v1", "Deploymnet", "does not know the kind Deploymnet; did you mean Deployment?"),
         ("v1", "Nonsense", "it knows Service, Deployment"),
     ],
