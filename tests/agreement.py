@@ -18,16 +18,21 @@ from meshdemo.rules import promise
 from meshdemo.rules.client_view import Client
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.worlds import World
 
 Promised: TypeAlias = "dict[str, Fraction] | str"
 """What the rules promise, or why they promise nothing."""
 
 
-def told(world: World) -> tuple[dict[str, Fraction], Answered, bool]:
+def told(
+    world: World, endpoints: Mapping[int, str] | None = None
+) -> tuple[dict[str, Fraction], Answered, bool]:
     """Give the share of each version by the client's configuration.
 
-    Last whether copies of requests take turns with them at pods of several versions.
+    Last whether copies of requests take turns with them at pods of several versions. ``endpoints``
+    are the versions of what is reached beside pods, by port.
     """
     pods = plan.place(plan.blueprints(world.objects), (), lambda n: range(20_000, 20_000 + n))
     template: dict[str, Any] = {"metadata": {}, "spec": {"containers": []}}
@@ -39,6 +44,7 @@ def told(world: World) -> tuple[dict[str, Fraction], Answered, bool]:
     query = dict([world.query[1:].split("=")] if world.query else [])
     found = answered(config, Asked(named, world.path, query, world.headers, world.method))
     versions = {port.entry: pod.labels["version"] for pod in pods for port in pod.ports}
+    versions |= endpoints or {}
     shares: dict[str, Fraction] = {}
     for port, share in found.ports.items():
         shares[versions[port]] = shares.get(versions[port], Fraction(0)) + share
@@ -54,13 +60,15 @@ def promised(world: World) -> Promised:
         return error.message
 
 
-def disagreement(world: World, said: Promised | None = None) -> str:
+def disagreement(
+    world: World, said: Promised | None = None, endpoints: Mapping[int, str] | None = None
+) -> str:
     """Say how promise and configuration differ; empty if they do not.
 
     ``said`` is what is promised, where that is known already.
     """
     said = promised(world) if said is None else said
-    shares, found, mixed = told(world)
+    shares, found, mixed = told(world, endpoints)
     if isinstance(said, str):
         # Where a connection chooses the pod, a kept one would stay with it: nothing is promised.
         right = not shares or mixed or (found.connections and len(shares) > 1)

@@ -8,7 +8,6 @@ Only what the translation writes is read, and anything else is a KeyError or an 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -63,39 +62,61 @@ def answered(config: Config, asked: Asked) -> Answered:
         weighted = action["weighted_clusters"]["clusters"]
         total = sum(part["weight"] for part in weighted)
         parts = [(part["name"], Fraction(part["weight"], total)) for part in weighted]
-    clusters = {cluster["name"]: cluster for cluster in config.clusters}
-    listeners = {listener["name"]: listener for listener in config.listeners}
     copied = {copies["cluster"] for copies in action.get("request_mirror_policies", ()) if
               copies["runtime_fraction"]["default_value"]["numerator"]}  # fmt: skip
-    found: Counter[int] = Counter()
-    connections, mixed = False, []
+    reading = _Reading(config)
+    mixed = []
     for name, share in parts:
-        if name not in clusters:
+        if not reading.follow(name, share):
             return NOBODY
-        places = _places(clusters[name])
-        if isinstance(places, str):
-            connections = True
-            filters = listeners[places]["filter_chains"][0]["filters"]
-            places = _places(clusters[filters[0]["typed_config"]["cluster"]])
-        if not places or CLOSED in places:
-            return NOBODY
-        if name in copied and clusters[name].get("lb_policy") != "RANDOM":
-            mixed.append(frozenset(map(int, places)))
-        for place in places:
-            found[int(place)] += share / len(places)  # type: ignore[assignment]  # fractions add up
-    return Answered(dict(found), connections, tuple(mixed))  # type: ignore[arg-type]  # as above
+        if name in copied and reading.clusters[name].get("lb_policy") != "RANDOM":
+            alone = _Reading(config)
+            alone.follow(name, Fraction(1))
+            mixed.append(frozenset(alone.found))
+    return Answered(dict(reading.found), reading.connections, tuple(mixed))
 
 
-def _places(cluster: Json) -> list[int] | str:
-    """Give the ports of a cluster's endpoints, or the internal listener that it leads to."""
-    addresses = [
-        endpoint["endpoint"]["address"]
-        for locality in cluster["load_assignment"]["endpoints"]
-        for endpoint in locality["lb_endpoints"]
-    ]
-    if addresses and "envoy_internal_address" in addresses[0]:
-        return str(addresses[0]["envoy_internal_address"]["server_listener_name"])
-    return [address["socket_address"]["port_value"] for address in addresses]
+OUTSIDE = "outside"
+"""The internal listener that stands for all that is outside the mesh."""
+
+
+class _Reading:
+    """What is reached from clusters, and whether connections choose."""
+
+    def __init__(self, config: Config) -> None:
+        self.clusters = {cluster["name"]: cluster for cluster in config.clusters}
+        self.listeners = {listener["name"]: listener for listener in config.listeners}
+        self.found: dict[int, Fraction] = {}
+        self.connections = False
+
+    def follow(self, name: str, share: Fraction) -> bool:
+        """Follow a cluster's endpoints; false where one of them answers nothing."""
+        cluster = self.clusters.get(name)
+        endpoints = [
+            endpoint
+            for locality in (cluster["load_assignment"]["endpoints"] if cluster else ())
+            for endpoint in locality["lb_endpoints"]
+        ]
+        total = sum(endpoint.get("load_balancing_weight", 1) for endpoint in endpoints)
+        return bool(endpoints) and all(
+            self._reach(
+                endpoint["endpoint"]["address"],
+                share * Fraction(endpoint.get("load_balancing_weight", 1), total),
+            )
+            for endpoint in endpoints
+        )
+
+    def _reach(self, address: Json, share: Fraction) -> bool:
+        if "envoy_internal_address" in address:
+            listener = address["envoy_internal_address"]["server_listener_name"]
+            if listener == OUTSIDE:
+                return False
+            self.connections = True
+            filters = self.listeners[listener]["filter_chains"][0]["filters"]
+            return self.follow(filters[0]["typed_config"]["cluster"], share)
+        port = int(address["socket_address"]["port_value"])
+        self.found[port] = self.found.get(port, Fraction(0)) + share
+        return port != CLOSED
 
 
 def _virtual_host(hosts: Iterable[Json], authority: str) -> Json:

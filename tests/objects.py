@@ -20,7 +20,8 @@ NETWORKING, SECURITY = "networking.istio.io/v1", "security.istio.io/v1"
 VERSIONS = {
     **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"), "apps/v1"),
     **dict.fromkeys(("Job", "CronJob"), "batch/v1"),
-    **dict.fromkeys(("VirtualService", "DestinationRule", "Gateway", "Sidecar"), NETWORKING),
+    **dict.fromkeys(("VirtualService", "DestinationRule", "Gateway"), NETWORKING),
+    **dict.fromkeys(("ServiceEntry", "Sidecar"), NETWORKING),
     **dict.fromkeys(("AuthorizationPolicy", "PeerAuthentication"), SECURITY),
 }
 """The API versions of kinds; those of all others are v1."""

@@ -128,9 +128,17 @@ def _abbreviated(data: Any) -> Any:
     return [_abbreviated(item) for item in data] if isinstance(data, list) else data
 
 
-def _ports(assignment: Json) -> list[int]:
+def _ports(assignment: Json) -> list[Any]:
     return [
-        endpoint["endpoint"]["address"]["socket_address"]["port_value"]
+        _place(endpoint)
         for locality in assignment["endpoints"]
         for endpoint in locality["lb_endpoints"]
     ]
+
+
+def _place(endpoint: Json) -> Any:
+    """Give a pod's port, or else all that there is to say of an endpoint."""
+    address = endpoint["endpoint"]["address"]
+    found = address.get("socket_address", {})
+    is_pods = found.get("address") == "127.0.0.1" and found["port_value"] >= FIRST_PORT
+    return found["port_value"] if is_pods else {**endpoint, "endpoint": address}

@@ -29,8 +29,8 @@ def get(
             metavar="KIND [NAME]",
             show_default=False,
             help="pods (po), services (svc), deployments (deploy), virtualservices (vs), "
-            "destinationrules (dr), configmaps (cm), namespaces (ns) and so on; all, istio-io. As "
-            "with kubectl: pods,svc  vs NAME  vs/NAME dr/NAME.",
+            "destinationrules (dr), serviceentries (se), sidecars, configmaps (cm), namespaces "
+            "(ns) and so on; all, istio-io. As with kubectl: pods,svc  vs NAME  vs/NAME dr/NAME.",
         ),
     ],
     everywhere: Everywhere = False,

@@ -76,6 +76,8 @@ KINDS = (
     Kind("Secret", "v1", "secrets"),
     Kind("DestinationRule", NETWORKING_API, "destinationrules", ("dr",)),
     Kind("VirtualService", NETWORKING_API, "virtualservices", ("vs",)),
+    Kind("ServiceEntry", NETWORKING_API, "serviceentries", ("se",)),
+    Kind("Sidecar", NETWORKING_API, "sidecars"),
     # What follows has no effect on traffic.
     Kind("CronJob", "batch/v1", "cronjobs", ("cj",)),
     Kind("PersistentVolume", "v1", "persistentvolumes", ("pv",), namespaced=False),
@@ -125,8 +127,6 @@ KINDS = (
     # What follows is on a cluster only.
     Kind("Ingress", "networking.k8s.io/v1", "ingresses", ("ing",), local=False),
     Kind("Gateway", NETWORKING_API, "gateways", ("gw",), local=False),
-    Kind("ServiceEntry", NETWORKING_API, "serviceentries", ("se",), local=False),
-    Kind("Sidecar", NETWORKING_API, "sidecars", local=False),
     Kind("WorkloadEntry", NETWORKING_API, "workloadentries", ("we",), local=False),
     Kind("EnvoyFilter", FILTER_API, "envoyfilters", local=False),
     Kind("AuthorizationPolicy", SECURITY_API, "authorizationpolicies", ("ap",), local=False),
@@ -141,8 +141,8 @@ CATEGORIES = {
         *("Pod", "ReplicationController", "Service", "DaemonSet", "Deployment", "ReplicaSet"),
         *("StatefulSet", "HorizontalPodAutoscaler", "CronJob", "Job"),
     ),
-    "istio-io": ("DestinationRule", "VirtualService"),
-    "networking-istio-io": ("DestinationRule", "VirtualService"),
+    "istio-io": ("DestinationRule", "VirtualService", "ServiceEntry", "Sidecar"),
+    "networking-istio-io": ("DestinationRule", "VirtualService", "ServiceEntry", "Sidecar"),
 }
 """Words that stand for several kinds, as far as the local engine has them."""
 

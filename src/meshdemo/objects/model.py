@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 RULE_KINDS = ("DestinationRule", "VirtualService")
 """The kinds that are rules, in the order in which they are applied (the reverse to delete)."""
+REACH_KINDS = ("ServiceEntry", "Sidecar")
+"""The kinds that decide what a client knows of the mesh, and reaches: they stand beside rules."""
 SERVER_METADATA = frozenset(
     {
         "creationTimestamp",
@@ -167,7 +169,7 @@ def in_apply_order(objects: Iterable[Object]) -> list[Object]:
     Namespaces first, rules last, a DestinationRule before a VirtualService: the other way round
     requests get 503 in between.
     """
-    first = ("Namespace", "ServiceAccount", "Service")
+    first = ("Namespace", "ServiceAccount", "Service", *REACH_KINDS)
     order = {kind: place for place, kind in enumerate((*first, "", *RULE_KINDS))}
     return sorted(objects, key=lambda item: order.get(item.kind, order[""]))
 

@@ -6,7 +6,7 @@ import base64
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from meshdemo.objects import reading
-from meshdemo.objects.model import RULE_KINDS, Object
+from meshdemo.objects.model import REACH_KINDS, RULE_KINDS, Object
 from meshdemo.report import Report
 from meshdemo.report.documents import pod_document
 from meshdemo.report.resources import NONE, plain, pod_status
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from meshdemo.report.terminal import Terminal
     from meshdemo.walkthrough.resources import Resource
 
+IN_WORDS = (*RULE_KINDS, *REACH_KINDS)
+"""The kinds whose meaning is said in words."""
 GAP = 3
 
 Value: TypeAlias = "str | list[str]"
@@ -57,7 +59,7 @@ def _document(each: Resource) -> dict[str, Any]:
     return {
         "object": shown(each.item),
         "pods": [pod_document(pod) for pod in each.pods],
-        "summary": list(in_words(each.item)) if each.item.kind in RULE_KINDS else [],
+        "summary": list(in_words(each.item)) if each.item.kind in IN_WORDS else [],
         "overruledBy": [item.title for item in each.overruled_by],
     }
 
@@ -101,7 +103,7 @@ def _more(each: Resource) -> dict[str, Value]:
         status = each.item.data["status"]
         counts = f"{status['replicas']} desired, {status['readyReplicas']} ready"
         return {"Replicas": counts, "Pods": _pods(each.pods)}
-    if kind not in RULE_KINDS:
+    if kind not in IN_WORDS:
         return {}
     preceding = ", ".join(item.title for item in each.overruled_by)
     others = {"Not followed": f"{preceding} takes precedence"} if preceding else {}

@@ -184,7 +184,7 @@ COLUMNS: dict[str, dict[str, Cell]] = {
     "Service": {
         "TYPE": lambda each: str(each.item.spec.get("type") or "ClusterIP"),
         "CLUSTER-IP": _cluster_ip,
-        "EXTERNAL-IP": lambda _: NONE,
+        "EXTERNAL-IP": lambda each: str(each.item.spec.get("externalName") or NONE),
         "PORT(S)": _service_ports,
     },
     "Deployment": {
@@ -207,6 +207,11 @@ COLUMNS: dict[str, dict[str, Cell]] = {
     },
     "ServiceAccount": {"SECRETS": lambda each: str(len(each.item.data.get("secrets") or ()))},
     "DestinationRule": {"HOST": lambda each: str(each.item.spec.get("host") or "")},
+    "ServiceEntry": {
+        "HOSTS": _json_list("hosts"),
+        "LOCATION": lambda each: str(each.item.spec.get("location") or ""),
+        "RESOLUTION": lambda each: str(each.item.spec.get("resolution") or ""),
+    },
     "VirtualService": {"GATEWAYS": _json_list("gateways"), "HOSTS": _json_list("hosts")},
 }
 """kubectl's columns between the name and the age."""

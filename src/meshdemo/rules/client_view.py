@@ -6,13 +6,15 @@ configuration, what rules promise, and the warnings read it from one place.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from meshdemo.rules import destination_rules, traffic_policies, visibility
+from meshdemo.rules import destination_rules, sidecars, traffic_policies, visibility
 from meshdemo.rules.destination_rules import ROOT_NAMESPACE
-from meshdemo.rules.services import read_services
+from meshdemo.rules.service_entries import read_services
+from meshdemo.rules.services import Resolution
+from meshdemo.rules.sidecars import Imports
 from meshdemo.rules.virtual_services import followed_in, index_by_service, read_virtual_services
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from meshdemo.objects.model import Object
     from meshdemo.rules.destination_rules import DestinationRule, DestinationRules
     from meshdemo.rules.services import Service
+    from meshdemo.rules.sidecars import Sidecar
     from meshdemo.rules.virtual_services import VirtualService
 
 
@@ -44,6 +47,8 @@ class MeshRules:
     destination_rules: DestinationRules
     virtual_services: tuple[VirtualService, ...]
     """Those for sidecars, the oldest first."""
+    sidecars: tuple[Sidecar, ...] = ()
+    """In the order in which they take precedence."""
 
     @classmethod
     def of(cls, objects: Sequence[Object], root_namespace: str = ROOT_NAMESPACE) -> MeshRules:
@@ -52,6 +57,7 @@ class MeshRules:
             tuple(read_services(objects)),
             destination_rules.read_rules(objects, root_namespace),
             tuple(read_virtual_services(objects)),
+            tuple(sidecars.read_sidecars(objects)),
         )
 
 
@@ -68,19 +74,63 @@ class ClientView:
         return cls(MeshRules.of(objects, client.root_namespace), client)
 
     @cached_property
+    def sidecar(self) -> Sidecar | None:
+        """The Sidecar that says what it knows of the mesh; None where all of it is known."""
+        client = self.client
+        if not client.injected:
+            return None
+        return sidecars.choose(
+            self.mesh.sidecars, client.namespace, client.labels, client.root_namespace
+        )
+
+    @cached_property
     def services(self) -> dict[str, Service]:
-        """The services that it sees, by full name."""
-        return {s.host: s for s in self.mesh.services if self._sees(s)}
+        """The services that it knows, by full name: each name has its virtual hosts."""
+        found: dict[str, Service] = {}
+        for service in self.mesh.services:
+            known = self._imports.has_service(service.host, service.namespace)
+            if known and self._sees(service):
+                found[service.host] = self._nearer(found.get(service.host), service)
+        return {host: self._as_imported(service) for host, service in found.items()}
+
+    @cached_property
+    def upstreams(self) -> dict[str, Service]:
+        """The services that its requests may be sent to: also the destinations of its rules.
+
+        Source: ``collectImportedServices`` in istiod's sidecar.go.
+        """
+        found = dict(self.services)
+        for rule in self.virtual_services:
+            for host, ports in rule.destinations(self.client.namespace).items():
+                if host not in found and (service := self._destination(host)):
+                    named = tuple(p for p in service.ports if p.number in ports or 0 in ports)
+                    if named:
+                        found[host] = replace(service, ports=named)
+        return found
 
     @cached_property
     def hidden(self) -> tuple[Service, ...]:
-        """Services that are not exported to it; it can call them, and no rule holds there."""
-        return tuple(s for s in self.mesh.services if not self._sees(s))
+        """Services that it does not know; it can call them, and no rule holds there.
+
+        It cannot where its Sidecar lets it reach only what it knows. What ServiceEntries make is
+        known to sidecars only.
+        """
+        if self.reaches_only_known:
+            return ()
+        return tuple(
+            s for s in self.mesh.services if s.host not in self.services and not s.is_entry
+        )
+
+    @property
+    def reaches_only_known(self) -> bool:
+        """Tell whether what it does not know is kept from it (REGISTRY_ONLY)."""
+        return self.sidecar is not None and self.sidecar.registry_only
 
     @cached_property
     def virtual_services(self) -> tuple[VirtualService, ...]:
         """Those that it gets, in the order in which they take precedence."""
-        return tuple(followed_in(self.client.namespace, self.mesh.virtual_services))
+        exported = followed_in(self.client.namespace, self.mesh.virtual_services)
+        return tuple(r for r in exported if self._imports.has_rule(r.hosts, r.namespace))
 
     @cached_property
     def most_specific(self) -> dict[str, tuple[str, str]]:
@@ -90,7 +140,7 @@ class ClientView:
     @cached_property
     def destination_rules(self) -> dict[str, DestinationRule]:
         """The DestinationRule that it follows, by the full name of the service."""
-        found = {host: self.destination_rule(host) for host in self.services}
+        found = {host: self.destination_rule(host) for host in self.upstreams}
         return {host: rule for host, rule in found.items() if rule}
 
     def destination_rule(self, host: str) -> DestinationRule | None:
@@ -101,10 +151,19 @@ class ClientView:
         if not self.client.injected:
             return None
         client, known = self.client, self.mesh.destination_rules
-        return destination_rules.choose(known, host, client.namespace, client.labels)
+        service = self.upstreams.get(host)
+        owner = service.namespace if service else ""
+        return destination_rules.choose(known, host, client.namespace, client.labels, owner)
 
     def passes_through(self, host: str, subset: str, port: int) -> bool:
-        """Tell whether a destination means: wherever the client dialled."""
+        """Tell whether a destination means: wherever the client dialled.
+
+        A rule may say so (PASSTHROUGH); a headless service, and a ServiceEntry without resolution,
+        are never anything else.
+        """
+        service = self.upstreams.get(host)
+        if service and service.resolution is Resolution.DIALLED:
+            return service.port(port) is not None
         rule = self.destination_rules.get(host)
         if rule is None:
             return False
@@ -112,5 +171,43 @@ class ClientView:
         known = part is not None or not subset
         return known and traffic_policies.passes_through(rule, port, part)
 
+    @cached_property
+    def _imports(self) -> Imports:
+        egress = self.sidecar.egress if self.sidecar else ()
+        return Imports.of(egress, self.client.namespace)
+
     def _sees(self, service: Service) -> bool:
         return visibility.sees(service.exported_to, self.client.namespace)
+
+    def _nearer(self, one: Service | None, other: Service) -> Service:
+        """Choose between two services of one name, of which ``one`` comes first.
+
+        That of the client's namespace, else that of Kubernetes, else the first
+        (``selectServices``).
+        """
+        if one is None or other.namespace == self.client.namespace:
+            return other
+        if one.namespace == self.client.namespace:
+            return one
+        return other if one.is_entry and not other.is_entry else one
+
+    def _as_imported(self, service: Service) -> Service:
+        """Leave out the aliases that a Sidecar does not name (``matchingAliasService``)."""
+        if not service.also_called or self.sidecar is None:
+            return service
+        known = (
+            name
+            for name in service.also_called
+            if self._imports.has_service(name, service.namespace)
+        )
+        return replace(service, also_called=tuple(known))
+
+    def _destination(self, host: str) -> Service | None:
+        """Find the service that a rule sends to though no name of it is known."""
+        found: Service | None = None
+        for service in self.mesh.services:
+            if service.host == host and (
+                service.namespace == self.client.namespace or self._sees(service)
+            ):
+                found = self._nearer(found, service)
+        return found

@@ -141,14 +141,20 @@ def _merged(older: DestinationRule, newer: DestinationRule) -> DestinationRule:
 
 
 def choose(
-    rules: DestinationRules, host: str, namespace: str, labels: Mapping[str, str]
+    rules: DestinationRules,
+    host: str,
+    namespace: str,
+    labels: Mapping[str, str],
+    owner: str = "",
 ) -> DestinationRule | None:
     """Choose the rule that a client follows towards a service, which is named in full.
+
+    ``owner`` is the service's namespace, where its name does not say it.
 
     The first of these that has any for the host: the client's namespace, the service's, the root
     namespace. Among several of one host, one that selects the client, else the newest for all.
     """
-    found = _look_up(rules, host, namespace)
+    found = _look_up(rules, host, namespace, owner or hosts.namespace_of(host))
     for rule in found:
         here = rule.selector is not None and rule.namespace == namespace
         if here and hosts.within(rule.selector or {}, labels):
@@ -156,12 +162,14 @@ def choose(
     return next((rule for rule in reversed(found) if rule.selector is None), None)
 
 
-def _look_up(rules: DestinationRules, host: str, namespace: str) -> list[DestinationRule]:
+def _look_up(
+    rules: DestinationRules, host: str, namespace: str, owner: str
+) -> list[DestinationRule]:
     root = rules.root_namespace
     own = rules.root if namespace == root else rules.local.get(namespace, {})
     if found := _for_host(own, host):
         return found
-    for place in (hosts.namespace_of(host), root):
+    for place in (owner, root):
         found = [
             rule
             for rule in _for_host(rules.exported.get(place, {}), host)

@@ -43,6 +43,11 @@ def default_target(dialled: VirtualHost, view: ClientView) -> Target:
 
 
 def _target(host: str, subset: str, port: int, dialled: VirtualHost, view: ClientView) -> Target:
+    # An alias leads to the host that it names, and no further (``GetDestinationCluster``); where
+    # it does not have the port that was dialled nothing is known of it.
+    alias = view.services.get(host)
+    if alias and alias.is_alias and alias.port(dialled.port):
+        host = alias.external_name
     # Where no service was dialled there is no address to pass a connection on to: such a
     # destination has no cluster, as PASSTHROUGH replaces it.
     if dialled.service and view.passes_through(host, subset, port):

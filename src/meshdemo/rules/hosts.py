@@ -6,6 +6,7 @@ A rule and a request write the same short name with different meanings, see ``re
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 DOMAIN = "svc.cluster.local"
 HTTP_PORT = 80
 """The port of a URL that names none."""
+LOCALHOST = "localhost"
 MESH = "mesh"
 """The gateway that stands for all sidecars."""
 
@@ -75,6 +77,16 @@ def most_specific(host: str, names: Iterable[str]) -> str | None:
         return host
     fitting = [name for name in known if is_wildcard(name) and host.endswith(name[1:])]
     return min(fitting, key=lambda name: (-len(name), name), default=None)
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether an address, or a name that DNS knows, leads to this very machine."""
+    if address == LOCALHOST or address.endswith(f".{LOCALHOST}"):
+        return True
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def within(labels: Mapping[str, str], of: Mapping[str, str]) -> bool:

@@ -6,8 +6,6 @@ Where that ends in anything but a split by version, InputError says why.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from meshdemo.errors import InputError
 from meshdemo.rules import hosts, traffic_policies, virtual_hosts, virtual_services
+from meshdemo.rules.answering import behind_address, candidates, shares_of
 from meshdemo.rules.client_view import Client, ClientView
 from meshdemo.rules.destinations import Target, default_target, target_of
 from meshdemo.rules.http_matches import Call, takes, undecided
@@ -27,20 +26,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from meshdemo.objects.model import Object
+    from meshdemo.rules.answering import Pods, Shares
     from meshdemo.rules.destination_rules import DestinationRule
     from meshdemo.rules.services import Service
     from meshdemo.rules.virtual_hosts import VirtualHost
     from meshdemo.rules.virtual_services import VirtualService
     from meshdemo.verdict.traffic import Request
 
-Shares: TypeAlias = "dict[str, Fraction]"
-"""The share of each version."""
 Parts: TypeAlias = "list[tuple[Fraction, Shares]]"
 """The weight of each destination, and its pods' shares."""
-Pods: TypeAlias = "Sequence[tuple[str, Mapping[str, str]]]"
-"""The namespace and labels of each pod that can answer."""
-
-VERSION_LABEL = "version"
 KEEPS_POD = "PASSTHROUGH keeps a connection's pod"
 
 
@@ -120,8 +114,15 @@ class RequestPath:
         call, dialled = self.call, self.dialled
         if dialled is None and not self.view.client.injected:
             raise undecided(f"no Service is called {call.host}")
+        sidecar = self.view.sidecar
+        if dialled is None and sidecar and sidecar.registry_only:
+            reason = "lets its pods reach only what they know (REGISTRY_ONLY)"
+            raise undecided(f"{sidecar.title} {reason}, and not {call.host}: 502")
         if dialled is None:
             raise undecided(f"neither a Service nor a rule is for {call.host}")
+        if dialled.service and dialled.service.is_alias and not dialled.port:
+            outside = f"{dialled.service.external_name}, which is outside the mesh"
+            raise undecided(f"{dialled.service.title} is another name of {outside}")
         if dialled.service and not dialled.port:
             raise undecided(f"{dialled.service.title} has no port {call.port}")
         if dialled.rule:
@@ -169,7 +170,7 @@ class RequestPath:
     def _by_connection(self, service: Service, dialled: VirtualHost) -> Shares:
         """Share where no HTTP is seen: each connection goes to any pod, by no HTTP rule."""
         if dialled.passes_on:
-            return self._any_pod(service)
+            return self._any_pod(service, dialled.port)
         if any(
             rule.has_other_rules
             and any(hosts.overlap(host.lower(), service.host) for host in rule.hosts)
@@ -177,19 +178,21 @@ class RequestPath:
         ):
             raise undecided(f"port {dialled.port} takes no HTTP rules, and has others")
         if self.view.passes_through(service.host, "", dialled.port):
-            return self._any_pod(service)
+            return self._any_pod(service, dialled.port)
         return self._in_subset(service, dialled.port, "")
 
     def _at(self, target: Target, dialled: VirtualHost, sender: str) -> Shares:
         """Share by the pods of a destination."""
+        if target.passes_through and dialled.service and dialled.service.is_entry:
+            raise undecided(f"{dialled.service.title}: only DNS knows where {dialled.host} leads")
         if target.passes_through and dialled.service:
             # kube-proxy chooses for each connection, and a proxy's connections are kept.
-            shares = self._any_pod(dialled.service)
+            shares = self._any_pod(dialled.service, dialled.port)
             if len(shares) > 1:
                 raise undecided(f"{dialled.service.title} has several versions and {KEEPS_POD}")
             return shares
-        service = self.view.services.get(target.host)
-        if service is None:
+        service = self.view.upstreams.get(target.host)
+        if service is None or service.is_alias:
             raise undecided(f"{sender} sends it to {target.host}, which is not a Service: 503")
         if service.port(target.port) is None:
             raise undecided(f"{service.title} has no port {target.port}")
@@ -198,10 +201,10 @@ class RequestPath:
             raise undecided(f"{service.title}: {reason}")
         return self._in_subset(service, target.port, target.subset)
 
-    def _any_pod(self, service: Service) -> Shares:
+    def _any_pod(self, service: Service, port: int) -> Shares:
         """Share where the address that was dialled decides: by no subset."""
         self.reached.append((service, self.view.destination_rules.get(service.host), ""))
-        return self._behind_address(service)
+        return behind_address(service, port, self.pods)
 
     def _in_subset(self, service: Service, port: int, name: str) -> Shares:
         """Share by the pods behind a service's port and subset."""
@@ -212,35 +215,13 @@ class RequestPath:
         if subset is None and name:
             raise undecided(f"no DestinationRule has the {where}, so it gets 503")
         if service.is_headless:
-            return self._behind_address(service)
-        versions = self._shares(service, (subset or {}).get("labels") or {}, where)
+            return behind_address(service, port, self.pods)
+        labels = (subset or {}).get("labels") or {}
+        versions = shares_of(candidates(service, port, labels, self.view, self.pods), where)
         policy = traffic_policies.effective(rule, port, subset)
         if len(versions) > 1 and (reason := traffic_policies.stickiness(policy)):
             raise undecided(f"{where} has several versions and {reason}")
         return versions
-
-    def _behind_address(self, service: Service) -> Shares:
-        versions = self._shares(service, {}, service.title)
-        if service.is_headless and len(versions) > 1:
-            raise undecided(f"{service.title} is headless, so DNS chooses the pod, and no sidecar")
-        return versions
-
-    def _shares(self, service: Service, labels: Mapping[str, str], where: str) -> Shares:
-        """Give each version as much as it has pods; ``where`` is what they stand behind."""
-        pods = [
-            pod
-            for namespace, pod in self.pods
-            if service.selects(namespace, pod) and hosts.within(labels, pod)
-        ]
-        if not pods:
-            raise undecided(f"{where} has no pod that can answer")
-        counts = Counter(pod.get(VERSION_LABEL, "") for pod in pods)
-        if "" in counts:
-            raise undecided(f"{where} has a pod without the label {VERSION_LABEL}")
-        return {
-            version: Fraction(counts[version], len(pods))
-            for version in sorted(counts, key=_natural)
-        }
 
 
 def reached(
@@ -255,14 +236,6 @@ def reached(
 
 def _whole(shares: Shares) -> Parts:
     return [(Fraction(1), shares)]
-
-
-def _natural(version: str) -> list[tuple[int, str]]:
-    """Sort v10 after v9."""
-    return [
-        (int(part or 0), part) if part.isdigit() else (0, part)
-        for part in re.split(r"([0-9]+)", version)
-    ]
 
 
 def _destinations(

@@ -16,6 +16,7 @@ from meshdemo.objects.documents import field_name
 from meshdemo.rules import cors
 from meshdemo.rules.hosts import full_name
 from meshdemo.rules.mirrors import OLD_SHARES, mirrors_of
+from meshdemo.rules.sidecars import REGISTRY_ONLY
 from meshdemo.rules.virtual_services import OTHER_ACTIONS
 
 if TYPE_CHECKING:
@@ -35,9 +36,13 @@ _NAMES_ONLY = ("name", "statPrefix")
 
 
 def in_words(rule: Object) -> tuple[str, ...]:
-    """Say in a few words each what a DestinationRule or a VirtualService does."""
-    words = _destination_rule if rule.kind == "DestinationRule" else _virtual_service
-    return tuple(words(rule))
+    """Say in a few words each what a rule, a ServiceEntry or a Sidecar does."""
+    words = {
+        "DestinationRule": _destination_rule,
+        "ServiceEntry": _service_entry,
+        "Sidecar": _sidecar,
+    }
+    return tuple(words.get(rule.kind, _virtual_service)(rule))
 
 
 def _destination_rule(rule: Object) -> Iterator[str]:
@@ -72,6 +77,42 @@ def _virtual_service(rule: Object) -> Iterator[str]:
             yield f"{before}{when or first}{answer}"
             yield from _extras(http, rule)
             conditional = conditional or bool(when)
+
+
+def _service_entry(entry: Object) -> Iterator[str]:
+    spec = entry.spec
+    yield f"hosts {', '.join(map(str, spec.get('hosts') or []))}"
+    ports = [
+        f"{port.get('number')} {port.get('protocol') or 'detected'}"
+        + (f" to {port['targetPort']}" if port.get("targetPort") else "")
+        for port in spec.get("ports") or []
+    ]
+    if ports:
+        yield f"ports {', '.join(ports)}"
+    if "workloadSelector" in spec:
+        labels = _labels(spec["workloadSelector"].get("labels") or {})
+        yield f"to pods with {labels or 'any labels'}"
+    for endpoint in spec.get("endpoints") or []:
+        where = ", ".join(_settings(endpoint, ("address", "labels")))
+        labels = _labels(endpoint.get("labels") or {})
+        yield f"to {endpoint.get('address')}{f' ({labels})' if labels else ''}" + (
+            f" {where}" if where else ""
+        )
+    yield from _settings(spec, ("hosts", "ports", "workloadSelector", "endpoints"))
+
+
+def _sidecar(sidecar: Object) -> Iterator[str]:
+    spec = sidecar.spec
+    labels = _labels((spec.get("workloadSelector") or {}).get("labels") or {})
+    yield f"pods with {labels}" if labels else "all pods"
+    for listener in spec.get("egress") or []:
+        known = ", ".join(map(str, listener.get("hosts") or []))
+        yield "; ".join([f"know {known}", *_settings(listener, ("hosts",))])
+    policy = spec.get("outboundTrafficPolicy")
+    if policy is not None and (policy.get("mode") or REGISTRY_ONLY) == REGISTRY_ONLY:
+        yield f"reach nothing else ({REGISTRY_ONLY})"
+    told = ("workloadSelector", "egress", "outboundTrafficPolicy")
+    yield from _settings({**(policy or {}), **spec}, (*told, "mode"))
 
 
 def _when(http: Mapping[str, Any]) -> str:

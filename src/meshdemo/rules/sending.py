@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from meshdemo.objects.model import Object
+    from meshdemo.rules.answering import Pods
     from meshdemo.rules.client_view import Client
-    from meshdemo.rules.promise import Pods
     from meshdemo.verdict.traffic import Request
 
 
@@ -56,5 +56,7 @@ def _keeps_pod(path: RequestPath) -> bool:
     except InputError:
         return True
     if dialled and dialled.chooses_by_connection:
+        return True
+    if any(service.is_headless for service in path.view.upstreams.values()):
         return True
     return any(speaks_of(rule, PASSTHROUGH) for rule in path.view.destination_rules.values())

@@ -1,26 +1,26 @@
 """What touches a request and has no part in what the rules promise: named, so that nobody wonders.
 
-Mutual TLS and its policies, who may call whom, which services a sidecar knows at all, and filters:
-each may refuse a request that the rules lead to a version. Pure.
+Mutual TLS and its policies, who may call whom, what Sidecars say of listeners, and filters: each
+may refuse a request that the rules lead to a version. Pure.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.rules import promise
+from meshdemo.rules import promise, sidecars
 from meshdemo.rules.hosts import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from meshdemo.objects.model import Object
+    from meshdemo.rules.answering import Pods
     from meshdemo.rules.client_view import Client
     from meshdemo.rules.destination_rules import DestinationRule
-    from meshdemo.rules.promise import Pods
     from meshdemo.verdict.traffic import Request
 
-OF_CLIENT = ("Sidecar", "EnvoyFilter")
+OF_CLIENT = ("EnvoyFilter",)
 """Kinds that decide what the client's sidecar does; they select it by ``workloadSelector``."""
 OF_SERVER = ("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication", "EnvoyFilter")
 """Kinds that decide what a pod's sidecar takes; they select it by ``selector``."""
@@ -50,8 +50,10 @@ def unaccounted(
 
 
 def _touches(item: Object, behind: Pods, client: Client) -> bool:
-    at_client = item.kind in OF_CLIENT and client.injected
-    at_server = item.kind in OF_SERVER
+    is_sidecar = item.kind == sidecars.KIND
+    at_client = item.kind in OF_CLIENT or (is_sidecar and sidecars.goes_beyond(item))
+    at_client = at_client and client.injected
+    at_server = item.kind in OF_SERVER or (is_sidecar and sidecars.governs_inbound(item))
     if not (at_client or at_server):
         return False
     root = client.root_namespace

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from meshdemo.rules.hosts import HTTP_PORT
+from meshdemo.rules.hosts import HTTP_PORT, is_wildcard
 from meshdemo.rules.virtual_services import divide_hosts, governs_any
 
 if TYPE_CHECKING:
@@ -75,17 +75,27 @@ class _Domains:
         if free := self.claim(_with_port(service.aliases(self.namespace), port)):
             yield VirtualHost(free, service.host, port, service, rule, passes_on)
 
+    def passing_on(self, services: Iterable[Service]) -> Iterator[VirtualHost]:
+        """Give the virtual hosts of services whose connections go on unseen."""
+        for service in services:
+            for port in () if service.is_alias else service.ports:
+                yield from self.of_service(service, port.number, passes_on=True)
+
     def of_name(self, name: str, port: int, rule: VirtualService) -> Iterator[VirtualHost]:
         """Give the virtual host of a name that only rules know."""
         if free := self.claim(_with_port([name], port)):
             yield VirtualHost(free, name, port, None, rule)
 
     def without_port(self, services: Iterable[Service]) -> Iterator[VirtualHost]:
-        """Give what is left of each service's names: the ports that it does not have."""
-        for service in services:
+        """Give what is left of each service's names: the ports that it does not have.
+
+        Aliases come last: what leads to a service counts as its own.
+        """
+        for service in sorted(services, key=lambda service: service.is_alias):
             aliases = service.aliases(self.namespace)
-            free = self.claim([*aliases, *(f"{alias}:*" for alias in aliases)])
-            yield VirtualHost(free, service.host, 0, service)
+            whole = (alias for alias in aliases if not is_wildcard(alias))
+            if free := self.claim([*aliases, *(f"{alias}:*" for alias in whole)]):
+                yield VirtualHost(free, service.host, 0, service)
 
 
 def of_client(view: ClientView) -> list[VirtualHost]:
@@ -95,22 +105,17 @@ def of_client(view: ClientView) -> list[VirtualHost]:
     found: list[VirtualHost] = []
     for number in sorted(ports | {HTTP_PORT}):
         found += sorted(_on_port(number, view, domains), key=lambda host: host.name)
-    for service in view.hidden:
-        for port in service.ports:
-            found += domains.of_service(service, port.number, passes_on=True)
+    found += domains.passing_on(view.hidden)
+    if view.reaches_only_known:
+        return found
     return [*found, *domains.without_port([*view.services.values(), *view.hidden])]
 
 
 def of_kube_proxy(services: Sequence[Service], namespace: str) -> list[VirtualHost]:
     """List those of a client without a sidecar: no rules, and a pod for each connection."""
     domains = _Domains(namespace)
-    found = [
-        host
-        for service in services
-        for port in service.ports
-        for host in domains.of_service(service, port.number, passes_on=True)
-    ]
-    return [*found, *domains.without_port(services)]
+    known = [service for service in services if not service.is_entry]
+    return [*domains.passing_on(known), *domains.without_port(known)]
 
 
 def search(hosts: Iterable[VirtualHost], host: str, port: int) -> VirtualHost | None:
@@ -143,7 +148,7 @@ def _on_port(port: int, view: ClientView, domains: _Domains) -> Iterator[Virtual
             governed.add(service.host)
             yield from domains.of_service(service, port, rule)
     for host, service in here.items():
-        if host not in governed:
+        if host not in governed and not service.is_alias:
             yield from domains.of_service(service, port)
 
 

@@ -75,6 +75,25 @@ class VirtualService:
         """Complete a short name that stands in this rule."""
         return hosts.resolve(host, self.namespace)
 
+    def destinations(self, namespace: str) -> dict[str, set[int]]:
+        """Give the hosts that its HTTP rules send to, each with its ports; 0 stands for any.
+
+        Rules that are only for clients of another namespace do not count
+        (``virtualServiceDestinationsFilteredBySourceNamespace`` in istiod's push_context.go).
+        """
+        found: dict[str, set[int]] = {}
+        for http in self.http:
+            spaces = [(match or {}).get("sourceNamespace") for match in http.get("match") or ()]
+            given = [space for space in spaces if space]
+            if given and namespace not in given:
+                continue
+            routes = [*(http.get("route") or ()), *(http.get("mirrors") or ())]
+            targets = [route.get("destination") or {} for route in routes]
+            for target in (*targets, http.get("mirror") or {}):
+                host = self.resolve(str(target.get("host", "")))
+                found.setdefault(host, set()).add((target.get("port") or {}).get("number") or 0)
+        return found
+
     def http_rules(
         self, port: int, namespace: str, labels: Mapping[str, str]
     ) -> Iterator[tuple[Json, Json | None]]:

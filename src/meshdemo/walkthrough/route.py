@@ -189,6 +189,15 @@ def effects(
             and virtual_services.holds_for(item, hosts, namespace)
         )
     ]
+    rules += [
+        item
+        for item in objects
+        if item.kind in model.REACH_KINDS
+        and (
+            item.namespace == namespace
+            or (item.kind == "Sidecar" and item.namespace == engine.root_namespace)
+        )
+    ]
     scene = scene_of(engine, objects, pods, around)
     return [*scene.effects(rules), *scene.strangers()]
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 from tests.agreement import disagreement, promised
+from tests.reach_worlds import reach_world, versions
 from tests.worlds import World, random_world
 
-from meshdemo.objects.model import RULE_KINDS
+from meshdemo.objects.model import REACH_KINDS, RULE_KINDS
 
 BATCHES, WORLDS = 6, 500
 
@@ -17,7 +18,7 @@ def smallest(world: World) -> World:
     """Leave out what the disagreement does not need."""
     for item in world.objects:
         fewer = replace(world, objects=tuple(other for other in world.objects if other != item))
-        if disagreement(fewer):
+        if disagreement(fewer, endpoints=versions(fewer)):
             return smallest(fewer)
     return world
 
@@ -40,3 +41,25 @@ def test_the_promise_is_what_the_sidecar_is_told(batch: int) -> None:
         by_rules += said != promised(without_rules(world))
     assert decided > WORLDS // 3, "most worlds say nothing"
     assert by_rules > WORLDS // 3, "most rules decide nothing"
+
+
+def without_reach(world: World) -> World:
+    """Leave out what decides on the client's reach; headless Services stay."""
+    kept = (item for item in world.objects if item.kind not in REACH_KINDS)
+    return replace(world, objects=tuple(kept))
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_so_it_is_where_a_client_reaches_more_or_less_than_services(batch: int) -> None:
+    decided = by_reach = 0
+    for number in range(batch * WORLDS, (batch + 1) * WORLDS):
+        world = reach_world(number)
+        said = promised(world)
+        if disagreement(world, said, versions(world)):
+            least = smallest(world)
+            found = disagreement(least, endpoints=versions(least))
+            pytest.fail(f"world {number}: {found}\n{least}")
+        decided += not isinstance(said, str)
+        by_reach += said != promised(without_reach(world))
+    assert decided > WORLDS // 4, "most worlds say nothing"
+    assert by_reach > WORLDS // 10, "what is added decides nothing"

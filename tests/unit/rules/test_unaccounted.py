@@ -24,6 +24,10 @@ TLS = {"tls": {"mode": "DISABLE"}}
 
 
 APP = service()
+EGRESS = {"hosts": ["*/*"]}
+LISTENER = {**EGRESS, "port": {"number": 80, "protocol": "HTTP", "name": "http"}}
+LABELS = {"labels": {"app": "testclient"}}
+OTHERS = {"labels": {"app": "other"}}
 SUBSETS = partial(destination_rule, "v1", "v2")
 ROUTE = virtual_service(route(to("v2")))
 
@@ -31,11 +35,14 @@ ROUTE = virtual_service(route(to("v2")))
 @pytest.mark.parametrize(
     ("item", "named"),
     [
-        (made("Sidecar"), True),
-        (made("Sidecar", workloadSelector={"labels": {"app": "testclient"}}), True),
-        (made("Sidecar", workloadSelector={"labels": {"app": "other"}}), False),
-        (made("Sidecar", namespace="elsewhere"), False),
-        (made("Sidecar", namespace="istio-system"), True),
+        (made("Sidecar", egress=[EGRESS]), False),
+        (made("Sidecar", egress=[LISTENER]), True),
+        (made("Sidecar", egress=[LISTENER], workloadSelector=LABELS), True),
+        (made("Sidecar", egress=[LISTENER], workloadSelector=OTHERS), False),
+        (made("Sidecar", egress=[LISTENER], namespace="elsewhere"), False),
+        (made("Sidecar", egress=[LISTENER], namespace="istio-system"), True),
+        (made("Sidecar", ingress=[{"port": {"number": 80}}], workloadSelector=OTHERS), False),
+        (made("Sidecar", ingress=[{"port": {"number": 80}}]), True),
         (made("AuthorizationPolicy", selector={"matchLabels": {"version": "v2"}}), True),
         (made("AuthorizationPolicy", selector={"matchLabels": {"app": "testclient"}}), False),
         (made("AuthorizationPolicy", namespace="istio-system"), True),
@@ -44,7 +51,9 @@ ROUTE = virtual_service(route(to("v2")))
         (made("ConfigMap"), False),
     ],
     ids=[
-        "Sidecar", "the client's", "another's", "of another namespace", "of the root namespace",
+        "Sidecar", "its listener", "the client's", "another's", "of another namespace",
+        "of the root namespace",
+        "how others take requests", "how pods take requests",
         "of a version", "of the client", "of all", "mTLS", "mTLS elsewhere", "neither",
     ],
 )  # fmt: skip

@@ -16,7 +16,7 @@ from meshdemo.engines.test_client import find_client, no_client
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects.kinds import FILTER_API, NETWORKING_API, SECURITY_API
 from meshdemo.objects.labels import RUN_LABEL
-from meshdemo.objects.model import Object, in_apply_order
+from meshdemo.objects.model import REACH_KINDS, Object, in_apply_order
 from meshdemo.rules.client_view import Client
 from meshdemo.rules.hosts import service_host
 from meshdemo.rules.virtual_services import holds_for
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 SEEN = (("v1", "Service"), (NETWORKING_API, "DestinationRule"), (NETWORKING_API, "VirtualService"))
 """The kinds that decide where a request goes: everybody's count, not only ours."""
+ENTRY, SIDECAR = ((NETWORKING_API, kind) for kind in REACH_KINDS)
+"""The kinds that decide what a client knows of the mesh: they count as far as one may see them."""
 TOUCHING = (
     (NETWORKING_API, "Sidecar"),
     (FILTER_API, "EnvoyFilter"),
@@ -72,15 +74,26 @@ class View:
 
     def seen(self) -> tuple[Object, ...]:
         """Give everybody's services and rules that hold in this namespace."""
-        with ThreadPoolExecutor(max_workers=len(SEEN) + 1) as pool:
+        with ThreadPoolExecutor(max_workers=len(SEEN) + 2) as pool:
             root = pool.submit(lambda: self._root_rules)
+            reach = pool.submit(self._reach)
             listed = tuple(pool.map(self._everybodys, SEEN))
         found = [managed_fields.applied(live) for items in listed for live in items]
+        found += [managed_fields.applied(live) for live in reach.result()]
         found += [managed_fields.applied(live) for live in root.result()]
         # The API server's own Service is in every cluster, and nobody's app.
         own = ("Service", "default", "kubernetes")
         found = [item for item in found if (item.kind, item.namespace, item.name) != own]
         return (*found, *(self.from_elsewhere(found) or ()))
+
+    def _reach(self) -> list[Json]:
+        """Give the ServiceEntries of all namespaces, and the Sidecars that may hold here.
+
+        Who may not see other namespaces, as a student in a class, gets those of their own.
+        """
+        entries = self._allowed((*ENTRY, "")) or self._allowed((*ENTRY, self.run))
+        places = dict.fromkeys((self.run, self.root_namespace))
+        return entries + [live for place in places for live in self._allowed((*SIDECAR, place))]
 
     def _everybodys(self, kind: tuple[str, str]) -> list[Json]:
         return self.kube.list(*kind, self.run)

@@ -12,7 +12,8 @@ from meshdemo.engines.local import pod_names, programs
 from meshdemo.engines.local.injection import is_injected
 from meshdemo.engines.local.model import PlannedPod, PodPort
 from meshdemo.objects.labels import COMMAND
-from meshdemo.rules.hosts import selects
+from meshdemo.rules import service_entries
+from meshdemo.rules.hosts import selects, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,7 +40,7 @@ class Blueprint:
 def blueprints(objects: Iterable[Object]) -> tuple[Blueprint, ...]:
     """List the pods that the workloads among the objects ask for."""
     every = list(objects)
-    services = [item for item in every if item.kind == "Service"]
+    services = _services(every)
     return tuple(
         Blueprint(pod, tuple(_port_numbers(pod, selecting(pod, services)).items()))
         for item in every
@@ -85,7 +86,7 @@ def command_problems(given: Sequence[Object], stored: Iterable[Object]) -> Itera
     every = {item.key: item for item in (*stored, *given)}
     # Any numbers do here: it is only asked which placeholders stand for a port at all.
     pods = place(blueprints(every.values()), (), lambda count: range(1, count + 1))
-    services = [item for item in every.values() if item.kind == "Service"]
+    services = _services(every.values())
     for item in given:
         own = (pod for pod in pods if owner(pod) == (item.kind, item.namespace, item.name))
         pod = next(own, None)
@@ -99,19 +100,28 @@ def command_problems(given: Sequence[Object], stored: Iterable[Object]) -> Itera
 
 
 def selecting(pod: PlannedPod, services: Iterable[Object]) -> list[Object]:
-    """Give the Services that a pod belongs to."""
+    """Give the Services and ServiceEntries that a pod belongs to."""
     return [
         item
         for item in services
-        if pod.is_endpoint
-        and item.namespace == pod.namespace
-        and selects(item.spec.get("selector"), pod.labels)
+        if pod.is_endpoint and item.namespace == pod.namespace and _selects(item, pod.labels)
     ]
 
 
 def owner(pod: PlannedPod) -> tuple[str, str, str]:
     """Give kind, namespace and name of the object that a pod was made from."""
     return pod.workload_kind or "Pod", pod.namespace, pod.workload or pod.name
+
+
+def _services(objects: Iterable[Object]) -> list[Object]:
+    return [item for item in objects if item.kind in ("Service", service_entries.KIND)]
+
+
+def _selects(service: Object, labels: Mapping[str, str]) -> bool:
+    if service.kind == service_entries.KIND:
+        selector = service.spec.get("workloadSelector")
+        return selector is not None and within(selector.get("labels") or {}, labels)
+    return selects(service.spec.get("selector"), labels)
 
 
 def to_record(pods: Iterable[PlannedPod]) -> list[dict[str, Any]]:
@@ -175,7 +185,7 @@ def _port_numbers(pod: PlannedPod, services: Iterable[Object]) -> dict[int, str]
         for port in service.spec.get("ports") or ():
             # To declare a containerPort is optional in Kubernetes: a Service may lead to any
             # number.
-            target = port.get("targetPort") or port.get("port")
+            target = port.get("targetPort") or port.get("port") or port.get("number")
             wanted = by_name.get(target) if isinstance(target, str) else target
             if wanted:
                 found.setdefault(int(wanted), "")

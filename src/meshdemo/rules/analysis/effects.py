@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from meshdemo.objects.model import RULE_KINDS, Object
 from meshdemo.objects.place import top
-from meshdemo.rules import destination_rules, hosts, virtual_services
+from meshdemo.rules import (
+    destination_rules,
+    hosts,
+    service_entries,
+    sidecars,
+    virtual_services,
+    visibility,
+)
 from meshdemo.rules.analysis import analyzer
 from meshdemo.rules.analysis.inventory import Inventory
 from meshdemo.rules.protocols import any_takes_http_rules
@@ -90,7 +97,11 @@ class Scene:
 
     @cached_property
     def _inventory(self) -> Inventory:
-        ruling = [item for item in self.objects if item.kind in (*RULE_KINDS, "Service")]
+        ruling = [
+            item
+            for item in self.objects
+            if item.kind in (*RULE_KINDS, "Service", service_entries.KIND)
+        ]
         there = Inventory.after((), ruling, "")
         return replace(there, running=tuple(self.pods), namespace=self.known)
 
@@ -99,8 +110,13 @@ class Scene:
         return destination_rules.read_rules(self.objects, self.root_namespace)
 
     def _reasons(self, rule: Object, overruled_by: Sequence[Object]) -> Iterator[str]:
-        if rule.kind == "DestinationRule":
-            yield from self._destination_rule_reasons(rule)
+        others = {
+            "DestinationRule": self._destination_rule_reasons,
+            service_entries.KIND: self._service_entry_reasons,
+            sidecars.KIND: self._sidecar_object_reasons,
+        }
+        if reasons := others.get(rule.kind):
+            yield from reasons(rule)
             return
         if overruled_by:
             several = "take" if len(overruled_by) > 1 else "takes"
@@ -160,6 +176,24 @@ class Scene:
             yield f"the test client's sidecar follows {', '.join(dict.fromkeys(others))} instead"
         else:
             yield "the test client's sidecar has not got it"
+
+    def _service_entry_reasons(self, entry: Object) -> Iterator[str]:
+        names = entry.spec.get("exportTo") or ()
+        if not visibility.sees(visibility.exported_to(names, entry.namespace), self.namespace):
+            yield f"its exportTo leaves out namespace {self.namespace}"
+
+    def _sidecar_object_reasons(self, item: Object) -> Iterator[str]:
+        known = sidecars.read_sidecars(self.objects)
+        here = [labels for namespace, labels in self.pods if namespace == self.namespace]
+        senders = here if self.sender is None else [self.sender]
+        chosen = [
+            sidecars.choose(known, self.namespace, labels, self.root_namespace)
+            for labels in senders
+        ]
+        followed = {each.title for each in chosen if each}
+        if item.title not in followed:
+            instead = f"clients here follow {', '.join(sorted(followed))} instead"
+            yield instead if followed else "its workloadSelector selects no pod"
 
     def _destination_rule_reasons(self, rule: Object) -> Iterator[str]:
         warnings = analyzer.warnings([rule], self._inventory)

@@ -51,9 +51,14 @@ class Inventory:
 
     @cached_property
     def services(self) -> dict[str, Place]:
-        """The Services by their full host names."""
-        found = self.of("Service")
-        return {hosts.service_host(one.item.name, one.item.namespace): one for one in found}
+        """The services by their full host names; a ServiceEntry reads as a Service for each."""
+        own = self.of("Service")
+        found = {
+            host.text: _as_service(entry)
+            for entry in self.of("ServiceEntry")
+            for host in entry["spec"]["hosts"].items
+        }
+        return found | {hosts.service_host(one.item.name, one.item.namespace): one for one in own}
 
     @cached_property
     def subsets(self) -> frozenset[tuple[str, str]]:
@@ -130,11 +135,30 @@ class Inventory:
 
     def has_pod(self, service: Place, labels: Mapping[str, str]) -> bool:
         """Tell whether a pod behind the service has these labels too."""
+        endpoints = service["spec"]["endpoints"].items
+        if any(hosts.within(labels, endpoint["labels"].texts) for endpoint in endpoints):
+            return True
+        if service.item.kind == "ServiceEntry" and "selector" not in service["spec"]:
+            return False
         wanted = {**service["spec"]["selector"].texts, **labels}
         return any(
             namespace == service.item.namespace and hosts.within(wanted, has)
             for namespace, has in self.pods
         )
+
+
+def _as_service(entry: Place) -> Place:
+    """Give a ServiceEntry as if it were a Service of Kubernetes."""
+    spec = entry["spec"]
+    ports = [
+        {"port": port["number"].value, "appProtocol": port["protocol"].text.lower()}
+        for port in spec["ports"].items
+    ]
+    selector = spec["workloadSelector"]
+    shown = {"ports": ports, "endpoints": spec["endpoints"].value}
+    if selector.there:
+        shown["selector"] = selector["labels"].value or {}
+    return Place(entry.item, {**entry.value, "spec": shown})
 
 
 def _merged_as(rule: Place) -> str:

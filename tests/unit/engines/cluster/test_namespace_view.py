@@ -125,3 +125,23 @@ def test_a_client_that_is_still_being_created_is_told_so(kube: Any) -> None:
         View(kube, "shop").require_client()
     client["status"]["phase"] = "Running"
     assert View(kube, "shop").require_client().name == "testclient"
+
+
+def test_what_a_client_knows_is_seen_as_far_as_one_may(kube: Any) -> None:
+    kube.put(
+        manifest("ServiceEntry", "here", "shop"),
+        manifest("ServiceEntry", "far", "elsewhere"),
+        manifest("Sidecar", "own", "shop"),
+        manifest("Sidecar", "root", "istio-system"),
+        manifest("Sidecar", "far", "elsewhere"),
+    )
+    assert {item.title for item in View(kube, "shop").seen()} == {
+        "ServiceEntry shop/here", "ServiceEntry elsewhere/far",
+        "Sidecar shop/own", "Sidecar istio-system/root",
+    }  # fmt: skip
+    kube.only = "shop"
+    assert {item.title for item in View(kube, "shop").seen()} == {
+        "ServiceEntry shop/here", "Sidecar shop/own",
+    }  # fmt: skip
+    kube.forbidden = {"ServiceEntry", "Sidecar"}
+    assert not View(kube, "shop").seen()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from meshdemo.engines.local import fields
 from meshdemo.engines.local.admission import (
     bounds,
+    client_reach,
     config_data,
     destination_rule,
     metadata,
@@ -40,6 +41,8 @@ _PROBLEMS_BY_KIND = {
     "Secret": config_data.problems,
     **dict.fromkeys((kind for kind in WORKLOAD_KINDS if kind in fields.TABLE), workload.problems),
     "DestinationRule": destination_rule.problems,
+    "ServiceEntry": client_reach.entry_problems,
+    "Sidecar": client_reach.sidecar_problems,
     "VirtualService": virtual_service.problems,
 }
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from meshdemo.engines.local import plan, pod_names
 from meshdemo.objects.place import Place, top
+from meshdemo.rules import service_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -93,6 +94,8 @@ def _pods(whole: Place) -> tuple[int, Place]:
 
 def _ports(whole: Place) -> tuple[int, Place]:
     ports = whole["spec"]["ports"]
+    if whole.item.kind == service_entries.KIND:  # each host has them all
+        return len(ports.items) * len(whole["spec"]["hosts"].items), ports
     return (len(ports.items), ports) if whole.item.kind == "Service" else (0, whole)
 
 

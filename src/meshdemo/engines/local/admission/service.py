@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.admission import names
 from meshdemo.engines.local.admission.references import label_problems
-from meshdemo.rules.services import HEADLESS
+from meshdemo.rules.services import EXTERNAL_NAME, HEADLESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshdemo.errors import Problem
     from meshdemo.objects.place import Place
-
-EXTERNAL_NAME = "ExternalName"
-"""As a Service's type: it stands for a host elsewhere, and need not have ports."""
+WITH_ADDRESS = ("NodePort", "LoadBalancer")
+"""The types of Services that stand on an address in the cluster."""
 
 
 def problems(service: Place) -> Iterator[Problem]:
@@ -23,10 +22,11 @@ def problems(service: Place) -> Iterator[Problem]:
     spec = service["spec"]
     yield from label_problems(spec["selector"], names.LONGEST_LABEL)
     is_headless = spec["clusterIP"].text == HEADLESS
-    if is_headless:
-        yield spec["clusterIP"].problem(
-            "the local engine does not support a headless Service yet", "take clusterIP out"
-        )
+    kind = spec["type"].text
+    if is_headless and kind in WITH_ADDRESS:
+        yield spec["clusterIP"].problem(f"a Service of type {kind} cannot be headless")
+    if kind == EXTERNAL_NAME:
+        yield from _external_name_problems(spec)
     ports = spec["ports"]
     if ports.is_empty_list and not is_headless and spec["type"].text != EXTERNAL_NAME:
         missing = "" if ports.there else "it is missing: "
@@ -37,6 +37,18 @@ def problems(service: Place) -> Iterator[Problem]:
     for port in ports.items:
         yield from _name_problems(port, names_seen, among_several=among_several)
         yield from _number_problems(port, numbers_seen)
+
+
+def _external_name_problems(spec: Place) -> Iterator[Problem]:
+    """Judge a Service that is another name for a host."""
+    name = spec["externalName"]
+    if not name.text:
+        yield name.problem("it is missing: a Service of type ExternalName needs it")
+    elif wrong := names.subdomain(name.text.removesuffix(".")):
+        yield name.problem(wrong)
+    if spec["clusterIP"].text:
+        message = "a Service of type ExternalName has no address in the cluster"
+        yield spec["clusterIP"].problem(message)
 
 
 def _name_problems(port: Place, seen: set[str], *, among_several: bool) -> Iterator[Problem]:

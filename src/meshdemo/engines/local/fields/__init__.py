@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.fields import (
+    client_reach,
     destination_rule,
     kubernetes,
     other_kinds,
@@ -63,6 +64,10 @@ TABLE: Mapping[str, KindFields] = {
     "DestinationRule": _kind(
         ISTIO_VERSIONS, spec=honoured(destination_rule.DESTINATION_RULE_SPEC, required=True)
     ),
+    "ServiceEntry": _kind(
+        ISTIO_VERSIONS, spec=honoured(client_reach.SERVICE_ENTRY_SPEC, required=True)
+    ),
+    "Sidecar": _kind(ISTIO_VERSIONS, spec=honoured(client_reach.SIDECAR_SPEC)),
     "VirtualService": _kind(ISTIO_VERSIONS, spec=honoured(virtual_service.VIRTUAL_SERVICE_SPEC)),
 }
 

@@ -6,6 +6,7 @@ checks and hygiene is accepted without effect.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.fields import environment, volumes
@@ -28,11 +29,25 @@ from meshdemo.engines.local.fields.types import (
 )
 from meshdemo.objects.labels import EXPORT_TO, INJECT_LABEL
 from meshdemo.objects.model import SERVER_METADATA
+from meshdemo.rules.services import HEADLESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from meshdemo.engines.local.fields.findings import Findings
     from meshdemo.engines.local.fields.types import Row
+    from meshdemo.objects.place import Place
+
+
+@dataclass(frozen=True)
+class ClusterAddress:
+    """The address of a Service: only that it has none means something here."""
+
+    def check(self, place: Place, findings: Findings) -> None:
+        if not place.is_text:
+            findings.report_type(place, "text")
+        elif place.text not in ("", HEADLESS):
+            findings.note_idle(place)
 
 
 def _without_effect(names: Iterable[str]) -> dict[str, Row]:
@@ -72,19 +87,16 @@ SERVICE = Record(
     {
         "selector": honoured(TEXT_MAP),
         "ports": honoured(ListOf(SERVICE_PORT)),
-        "type": honoured(
-            Choice(("ClusterIP", "NodePort", "LoadBalancer"), unsupported=("ExternalName",))
-        ),
-        "sessionAffinity": honoured(Choice(("None",), unsupported=("ClientIP",))),
-        # An address of its own is not to be had on loopback, and "None" would mean a service
-        # without one: admission refuses it.
-        "clusterIP": without_effect(),
-        **_unsupported(("externalIPs", "sessionAffinityConfig")),
+        "type": honoured(Choice(("ClusterIP", "NodePort", "LoadBalancer", "ExternalName"))),
+        "externalName": honoured(TEXT),
+        "sessionAffinity": honoured(Choice(("None", "ClientIP"))),
+        # "None" makes it headless; an address of its own is not to be had on loopback.
+        "clusterIP": honoured(ClusterAddress()),
         **_without_effect(
             (
                 "allocateLoadBalancerNodePorts",
                 "clusterIPs",
-                "externalName",  # only for the type that is refused
+                "externalIPs",  # addresses of nodes: here a client calls a Service by its name
                 "externalTrafficPolicy",
                 "healthCheckNodePort",
                 "internalTrafficPolicy",
@@ -94,6 +106,7 @@ SERVICE = Record(
                 "loadBalancerIP",
                 "loadBalancerSourceRanges",
                 "publishNotReadyAddresses",
+                "sessionAffinityConfig",  # for how long: here it holds as long as the pod is there
                 "trafficDistribution",
             )
         ),

@@ -50,9 +50,11 @@ def sidecar(mesh: Mesh, pod: PlannedPod, folder: str) -> Config:
     """Configure the Envoy of an injected pod."""
     client = Client(pod.namespace, pod.labels, injected=True)
     view = ClientView(mesh.rules, client)
-    upstreams = clusters.Upstreams(mesh.pods)
-    clusters.of_client(view, upstreams)
     services = mesh.rules.services
+    upstreams = clusters.Upstreams(mesh.pods, services, pod.namespace)
+    clusters.of_client(view, upstreams)
+    if any(service.is_entry for service in view.upstreams.values()):
+        upstreams.listeners.append(listeners.outside())
     own = []
     for port in pod.ports:
         if port.inbound:

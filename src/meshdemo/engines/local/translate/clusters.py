@@ -5,20 +5,24 @@ Source: ``buildOutboundClusters`` and ``applyTrafficPolicy`` in istiod's network
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.translate import names, tcp_passthrough
-from meshdemo.engines.local.translate.endpoints import entries
+from meshdemo.engines.local.translate.endpoints import CLOSED, entries
 from meshdemo.engines.local.translate.resources import (
     HTTP_UPSTREAM,
+    address,
     assignment,
+    internal,
     loopback,
     origin,
     typed,
 )
-from meshdemo.rules import traffic_policies
+from meshdemo.rules import hosts, traffic_policies
 from meshdemo.rules.protocols import Protocol
+from meshdemo.rules.service_entries import service_behind
+from meshdemo.rules.services import Endpoint, Resolution
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,6 +68,10 @@ class Upstreams:
     """Clusters as they are worked out, with the internal listeners they need."""
 
     pods: tuple[PlannedPod, ...]
+    services: tuple[Service, ...] = ()
+    """All of the mesh: DNS may lead to any."""
+    namespace: str = ""
+    """Whose short names DNS completes."""
     clusters: list[Json] = field(default_factory=list)
     listeners: list[Json] = field(default_factory=list)
 
@@ -73,25 +81,56 @@ class Upstreams:
         service: Service,
         port: ServicePort,
         labels: Mapping[str, str],
+        most: int | None = None,
         **more: object,
     ) -> None:
-        """Add a cluster of the pods behind a port that have ``labels``.
+        """Add a cluster of the pods behind a port that have ``labels``, ``most`` of them.
 
         Its endpoints are part of it, where istiod's clusters fetch them by EDS: an Envoy has an
         inotify instance for each file that it watches, and Linux gives 128 of them to a user.
         """
         addresses = [loopback(entry) for entry in entries(service, port, self.pods, labels)]
+        addresses = addresses[:most]
+        weights = [1 for _ in addresses]
+        for endpoint in service.endpoints:
+            number = endpoint.ports.get(port.number)
+            if number and hosts.within(labels, endpoint.labels):
+                addresses.append(self._address(service, endpoint, number))
+                weights.append(endpoint.weight)
+        if not addresses and service.resolution is Resolution.DNS:
+            return  # as in ``buildCluster`` of istiod: requests get 503, by no cluster
         self.clusters.append(
             typed(
                 "envoy.config.cluster.v3.Cluster",
                 name=name,
                 type="STATIC",
-                load_assignment=assignment(name, addresses),
+                load_assignment=assignment(name, addresses, weights),
                 common_lb_config={"healthy_panic_threshold": {"value": 0}},
                 **LIMITS,
                 **more,
             )
         )
+
+    def _address(self, service: Service, endpoint: Endpoint, number: int) -> Json:
+        """Give the address of a ServiceEntry's endpoint; the rest of the world is one listener."""
+        if hosts.is_loopback(endpoint.address):
+            is_ip = hosts.LOCALHOST not in endpoint.address
+            return address(endpoint.address, number) if is_ip else loopback(number)
+        known = service_behind(endpoint, self.services, self.namespace)
+        if known and service.resolution is Resolution.DNS:
+            return self._behind_dns(known, number)
+        return internal(names.OUTSIDE, f"{endpoint.address}:{number}")
+
+    def _behind_dns(self, known: Service, number: int) -> Json:
+        """Give the address of a Service of the mesh, where a pod is chosen for each connection."""
+        port = known.port(number)
+        if port is None:
+            return loopback(CLOSED)
+        name = names.address(number, known.host)
+        if all(listener["name"] != name for listener in self.listeners):
+            target = self.add_kube_proxy(known, port)
+            self.listeners.append(tcp_passthrough.listener(name, target))
+        return internal(name)
 
     def add_passthrough_cluster(self, name: str, target: str) -> None:
         """Add a cluster in front of one that chooses a pod for each connection."""
@@ -99,27 +138,42 @@ class Upstreams:
         self.listeners.append(tcp_passthrough.listener(name, target))
 
     def add_kube_proxy(self, service: Service, port: ServicePort) -> str:
-        """Add the pods of a port as kube-proxy sees them, and give the cluster's name."""
+        """Add what the address of a service leads to, and give the cluster's name.
+
+        Those are its pods as kube-proxy sees them; the address of a ServiceEntry is outside.
+        """
         name = names.kube_proxy(port.number, service.host)
-        self.add(name, service, port, {}, lb_policy="RANDOM")
+        if any(cluster["name"] == name for cluster in self.clusters):
+            return name
+        service = replace(service, endpoints=())
+        if service.is_entry:
+            nowhere = Endpoint(service.host, {port.number: port.number}, {})
+            service = replace(
+                service, resolution=Resolution.STATIC, selector=None, endpoints=(nowhere,)
+            )
+        # Of one client all connections go to one pod, where the Service says so. Here all clients
+        # have one address, so it is the same for all of them.
+        most = 1 if service.keeps_client else None
+        self.add(name, service, port, {}, most, lb_policy="RANDOM")
         return name
 
 
 def of_client(view: ClientView, upstreams: Upstreams) -> None:
     """Work out the clusters that an injected pod sends to."""
-    dialled = any(_may_pass_through(view, service) for service in view.services.values())
-    for service in view.services.values():
+    known = [service for service in view.upstreams.values() if not service.is_alias]
+    dialled = any(_may_pass_through(view, service) for service in known)
+    for service in known:
         for port in service.ports:
             _add_port(view, service, port, upstreams, dialled=dialled)
     for service in view.hidden:
-        for port in service.ports:
+        for port in () if service.is_alias else service.ports:
             _add_passthrough(service, port, upstreams)
 
 
 def of_kube_proxy(services: Sequence[Service], upstreams: Upstreams) -> None:
     """Work out the clusters that pods without a sidecar reach."""
     for service in services:
-        for port in service.ports:
+        for port in () if service.is_entry or service.is_alias else service.ports:
             target = upstreams.add_kube_proxy(service, port)
             upstreams.add_passthrough_cluster(names.connection(port.number, service.host), target)
 
@@ -139,7 +193,7 @@ def of_own_port(port: PodPort, protocol: Protocol) -> Json:
 
 def _may_pass_through(view: ClientView, service: Service) -> bool:
     rule = view.destination_rules.get(service.host)
-    subsets = ("", *(subset["name"] for subset in rule.subsets)) if rule else ()
+    subsets = ("", *(subset["name"] for subset in (rule.subsets if rule else ())))
     return any(
         view.passes_through(service.host, subset, port.number)
         for subset in subsets

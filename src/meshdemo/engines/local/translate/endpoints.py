@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from meshdemo.rules import hosts
@@ -17,7 +18,7 @@ CLOSED = 1
 
 
 def target_of(port: ServicePort, pod: PlannedPod) -> PodPort | None:
-    """Find the port of a pod that a Service's port leads to."""
+    """Find the port of a pod that a service's port leads to."""
     if isinstance(port.target, str):
         return next((known for known in pod.ports if known.name == port.target), None)
     return next((known for known in pod.ports if known.number == port.target), None)
@@ -29,8 +30,11 @@ def entries(
     """Give where the pods behind a port are reached, those with ``labels`` only.
 
     A number as targetPort leads to every pod, also to one with nothing behind that port: its
-    connections are refused. A name leads only to pods that have a port of that name.
+    connections are refused. A name leads only to pods that have a port of that name. The name of a
+    headless service stands for the pods' own addresses: nothing leads to another port there.
     """
+    if service.is_headless:
+        port = replace(port, target=port.number)
     for pod in sorted((pod for pod in pods if pod.is_endpoint), key=lambda pod: pod.name):
         if not service.selects(pod.namespace, pod.labels) or not hosts.within(labels, pod.labels):
             continue

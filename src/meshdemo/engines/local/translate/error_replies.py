@@ -15,14 +15,18 @@ NOT_IMPLEMENTED = 501
 CALLED = "%REQ(:AUTHORITY)%"
 """Envoy puts the host that was called here."""
 
+LED_TO = "%DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID%"
+"""Envoy puts the endpoint here that a connection to an internal listener was meant for."""
+
+NEVER_OUTSIDE = "the local engine reaches nothing but loopback"
 ONLY_HTTP = f"meshdemo: {CALLED} was called by https or CONNECT; only http:// is supported\n"
 
 
 def unknown_host(rules: str) -> Json:
     """Refuse every host that nothing else takes; ``rules`` says what they have to do with it."""
     text = (
-        f"meshdemo: nothing is known as {CALLED}: no Service has this name, and {rules}; "
-        "a Service of another namespace is called NAME.NAMESPACE\n"
+        f"meshdemo: nothing is known as {CALLED}: no Service or ServiceEntry has this name, "
+        f"and {rules}; {NEVER_OUTSIDE}; a Service of another namespace is called NAME.NAMESPACE\n"
     )
     return _refuse("block_all", ["*"], text)
 
@@ -30,11 +34,33 @@ def unknown_host(rules: str) -> Json:
 def missing_port(service: Service, domains: list[str]) -> Json:
     """Refuse what a Service has no port for."""
     ports = ", ".join(str(port.number) for port in service.ports) or "none"
+    text = f"meshdemo: {CALLED} leads nowhere: the ports of {service.title} are {ports}\n"
+    return _refuse(f"{service.host}:*", domains, text)
+
+
+def alias(service: Service, domains: list[str]) -> Json:
+    """Refuse a name that stands for a host which nothing in the mesh has."""
     text = (
-        f"meshdemo: {CALLED} leads nowhere: "
-        f"the ports of Service {service.namespace}/{service.name} are {ports}\n"
+        f"meshdemo: {CALLED} leads out of the mesh: {service.title} is another name "
+        f"of {service.external_name}; {NEVER_OUTSIDE}\n"
     )
     return _refuse(f"{service.host}:*", domains, text)
+
+
+def block_all() -> Json:
+    """Refuse all that a client does not know, as istiod does where a Sidecar says REGISTRY_ONLY."""
+    route = {
+        "name": "block_all",
+        "match": {"prefix": "/"},
+        "direct_response": {"status": BAD_GATEWAY},
+    }
+    return {"name": "block_all", "domains": ["*"], "routes": [route]}
+
+
+def outside() -> Json:
+    """Give the routes of the internal listener that answers for what is outside the mesh."""
+    text = f"meshdemo: {CALLED} leads to {LED_TO}, which is outside the mesh; {NEVER_OUTSIDE}\n"
+    return {"name": "outside", "virtual_hosts": [_refuse("outside", ["*"], text)]}
 
 
 def _refuse(name: str, domains: list[str], text: str) -> Json:

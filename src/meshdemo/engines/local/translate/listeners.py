@@ -54,6 +54,19 @@ def kube_proxy(port: int, folder: str) -> Json:
     return _proxy(port, _manager(names.ROUTES, filters, INVISIBLE | _routes(folder)))
 
 
+def outside() -> Json:
+    """Make the internal listener that answers for what is outside the mesh."""
+    manager = _manager(
+        names.OUTSIDE, [_router()], {"route_config": error_replies.outside()} | INVISIBLE
+    )
+    return typed(
+        "envoy.config.listener.v3.Listener",
+        name=names.OUTSIDE,
+        internal_listener={},
+        filter_chains=[{"filters": [manager]}],
+    )
+
+
 def inbound(port: PodPort, protocol: Protocol, service_port: int) -> Json:
     """Make the listener of a sidecar for one port of its pod."""
     name = names.inbound(port.number)

@@ -26,6 +26,15 @@ def connection(port: int, host: str) -> str:
     return f"connection|{port}||{host}"
 
 
+OUTSIDE = "outside"
+"""The internal listener that answers for all that is outside the mesh."""
+
+
+def address(port: int, host: str) -> str:
+    """Name the internal listener that stands for a service's own address, to which DNS led."""
+    return f"address|{port}||{host}"
+
+
 def kube_proxy(port: int, host: str) -> str:
     """Name the pods of a service's port as kube-proxy sees them."""
     return f"kube-proxy|{port}||{host}"

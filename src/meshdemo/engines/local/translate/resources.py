@@ -41,9 +41,23 @@ def loopback(port: int) -> Json:
     return {"socket_address": {"address": LOOPBACK, "port_value": port}}
 
 
-def assignment(cluster: str, addresses: Sequence[Json]) -> Json:
-    """Say where the endpoints of a cluster are."""
-    reached = [{"endpoint": {"address": address}} for address in addresses]
+def address(ip: str, port: int) -> Json:
+    """Give the address of a port at an IP address."""
+    return {"socket_address": {"address": ip, "port_value": port}}
+
+
+def internal(listener: str, endpoint: str = "") -> Json:
+    """Give the address of an internal listener; ``endpoint`` is what it may tell of it."""
+    told = {"endpoint_id": endpoint} if endpoint else {}
+    return {"envoy_internal_address": {"server_listener_name": listener, **told}}
+
+
+def assignment(cluster: str, addresses: Sequence[Json], weights: Sequence[int] = ()) -> Json:
+    """Say where the endpoints of a cluster are, and which weights they have unless all have 1."""
+    reached: list[Json] = [{"endpoint": {"address": address}} for address in addresses]
+    for endpoint, weight in zip(reached, weights, strict=False):
+        if weight != 1:
+            endpoint["load_balancing_weight"] = weight
     localities = [{"lb_endpoints": reached}] if reached else []
     return {"cluster_name": cluster, "endpoints": localities}
 

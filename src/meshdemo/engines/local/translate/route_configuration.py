@@ -38,6 +38,8 @@ def route_configuration(found: list[Json]) -> Json:
 def of_client(view: ClientView) -> list[Json]:
     """Work out the virtual hosts of an injected pod."""
     found = [_virtual_host(host, view) for host in virtual_hosts.of_client(view)]
+    if view.reaches_only_known:
+        return [*found, error_replies.block_all()]
     rules = "no VirtualService names it for this client (without a Service: on port 80 only)"
     return [*found, error_replies.unknown_host(rules)]
 
@@ -80,4 +82,6 @@ def _missing_port(host: VirtualHost) -> Json | None:
     """Refuse calls to a service on a port that it does not have; None for one that it has."""
     if host.port or not host.service:
         return None
+    if host.service.is_alias:
+        return error_replies.alias(host.service, list(host.domains))
     return error_replies.missing_port(host.service, list(host.domains))

@@ -11,7 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.translate.resources import NEVER, assignment, extension, typed
+from meshdemo.engines.local.translate.resources import (
+    NEVER,
+    assignment,
+    extension,
+    internal,
+    typed,
+)
 
 if TYPE_CHECKING:
     from meshdemo.engines.local.translate.resources import Json
@@ -37,12 +43,11 @@ def unseen_route(cluster: str) -> Json:
 
 def front(name: str, limits: Json) -> Json:
     """Make the static cluster in front of the internal listener of the same name."""
-    address = {"envoy_internal_address": {"server_listener_name": name}}
     return typed(
         "envoy.config.cluster.v3.Cluster",
         name=name,
         type="STATIC",
-        load_assignment=assignment(name, [address]),
+        load_assignment=assignment(name, [internal(name)]),
         connection_pool_per_downstream_connection=True,
         **limits,
     )
