@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import dataclass, field
-from itertools import cycle, islice
+from itertools import cycle, islice, takewhile
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,7 @@ from meshdemo.verdict.traffic import Reply
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+    from threading import Event
 
     from meshdemo.engines.choice import Choice
     from meshdemo.engines.options import MeshOptions
@@ -130,13 +132,14 @@ class FakeEngine:
     def mesh_status(self) -> MeshStatus:
         return self.around
 
-    def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
+    def send(
+        self, request: Request, count: int, timeout: float, enough: Event | None = None
+    ) -> Iterator[Reply]:
         self._called("send")
         self.request, self.send_timeout = request, timeout
-        if self.replies:
-            yield from self.replies(count)
-            return
-        yield from islice(cycle(Reply(200, version) for version in self._versions()), count)
+        of_mesh = cycle(Reply(200, version) for version in self._versions())
+        replies = self.replies(count) if self.replies else islice(of_mesh, count)
+        yield from takewhile(lambda _: not (enough and enough.is_set()), replies)
 
     def exec(self, argv: Sequence[str]) -> int:
         self._called(f"exec {' '.join(argv)}".strip())
@@ -194,9 +197,10 @@ class FakeEngine:
         if not rules or _labels(client).get(LABEL) != "true":
             return ["v1", "v2"]
         route = rules[0].spec["http"][0]["route"]
-        return [
+        found = [
             way["destination"]["subset"] for way in route for _ in range(way.get("weight", 100))
         ]
+        return Random(1).sample(found, len(found))  # noqa: S311 - chance, not secrets
 
 
 def _labels(item: Object) -> dict[str, str]:

@@ -12,7 +12,8 @@ from meshdemo.report.heartbeat import Heartbeat
 from meshdemo.report.progress import Progress
 from meshdemo.report.terminal import Terminal
 from meshdemo.system import waiting
-from meshdemo.verdict.traffic import Reply, Tally
+from meshdemo.verdict.tally import Tally
+from meshdemo.verdict.traffic import Reply
 from meshdemo.walkthrough.events import Counted, Finished, Measuring, Started, Waiting
 
 if TYPE_CHECKING:

@@ -284,9 +284,8 @@ def test_explain_prints_what_a_person_would_type(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(("injection", "count"), [("auto", 459), ("none", 1000)])
-def test_what_is_explained_sends_as_many_requests_as_we_do(
+def test_what_is_explained_is_what_a_person_would_type_who_does_not_look_in_between(
     cli: Cli, injection: str, count: int
 ) -> None:
     ended = cli("up", "--explain", "--injection", injection, "-o", "json")
-    assert ended.json["requests"] == count
     assert f"seq {count}" in ended.err

@@ -28,20 +28,27 @@ def test_not_met_is_1(meshed: Cli) -> None:
     ended = meshed("verify", "--expect", "v1=100%", "-o", "json")
     assert (ended.code, ended.json["exitCode"]) == (1, 1)
     assert ended.json["verdict"] == "not met"
-    assert ended.json["tally"]["versions"] == {"v1": 0, "v2": 459}
+    assert ended.json["tally"]["versions"] == {"v1": 0, "v2": 20}, "one look is enough"
+    every = meshed("verify", "--expect", "v1=100%", "--requests", "100", "-o", "json")
+    assert (every.code, every.json["tally"]["total"]) == (1, 100)
 
 
 @pytest.mark.parametrize(
-    "argv",
-    [("--expect", "v1=50%,v2=50%"), ("--expect", "v2=100%"), (), ("--requests", "7")],
+    ("argv", "count"),
+    [
+        (("--expect", "v1=50%,v2=50%"), 1000),
+        (("--expect", "v2=100%"), 459),
+        ((), 1000),
+        (("--requests", "7"), 7),
+    ],
     ids=str,
 )
-def test_what_is_explained_sends_as_many_requests_as_we_do(
-    meshed: Cli, argv: tuple[str, ...]
+def test_what_is_explained_is_what_a_person_would_type_who_does_not_look_in_between(
+    meshed: Cli, argv: tuple[str, ...], count: int
 ) -> None:
     meshed("route", "v1=50", "v2=50")
     ended = meshed("verify", "--explain", "-o", "json", *argv)
-    assert f"seq {ended.json['requests']})" in ended.err
+    assert f"seq {count})" in ended.err
 
 
 def test_an_incomplete_sample_is_4(meshed: Cli) -> None:
@@ -78,7 +85,7 @@ def test_a_signal_leaves_the_counts_so_far(
     ended = deployed(command, "-q")
     assert ended.code == code
     title, v1, v2 = ended.out.splitlines()
-    assert title == f"7 of {1_000 if command == 'verify' else 200:,} answers until then:"
+    assert title == f"7 {'' if command == 'verify' else 'of 200 '}answers until then:"
     assert (v1.split()[0], v1.split()[-3:]) == ("v1", ["7", "100.0", "%"])
     assert (v2.split()[0], v2.split()[-3:]) == ("v2", ["0", "0.0", "%"])
     assert "expectation" not in ended.out
@@ -117,7 +124,7 @@ def test_without_an_expectation_it_is_what_the_rules_promise(meshed: Cli) -> Non
     assert meshed("route", "v1=50", "v2=50").code == 0
     document = meshed("verify", "-o", "json").json
     assert document["verdict"] == "met"
-    assert document["requests"] == 1000
+    assert document["requests"] == document["tally"]["total"] < document["rule"]["maxRequests"]
     assert document["expectation"] == {
         "text": "v1=50%,v2=50%",
         "shares": {"v1": 0.5, "v2": 0.5},
@@ -208,9 +215,8 @@ def test_rules_that_change_while_it_measures_make_it_inconclusive(
     ended = meshed("verify", "--expect", "v2=100%", "-o", "json")
     assert (ended.code, ended.json["verdict"]) == (4, "inconclusive")
     assert what in ended.json["measurement"]["disturbed"]
-    assert ended.json["evidence"] == [
-        f"459 answers came back and prove nothing: {ended.json['measurement']['disturbed']}"
-    ]
+    said = f"{ended.json['tally']['total']} answers came back and prove nothing: "
+    assert ended.json["evidence"] == [said + ended.json["measurement"]["disturbed"]]
 
 
 @pytest.mark.parametrize("then", [Reply(200, "v2"), Reply(200, "v1")], ids=str)
@@ -316,3 +322,55 @@ def test_junit_says_where_and_why(meshed: Cli, tmp_path: Path, expect: str, tag:
     assert case is not None
     assert case.get("classname") == "meshdemo.local.default"
     assert [child.tag for child in case] == [tag]
+
+
+@pytest.mark.parametrize(
+    ("argv", "name", "figures"),
+    [
+        ((), "sequential", (0.05, 0.01, 0.01, 4598)),
+        (("--margin", "10", "--error-rate", "5%"), "sequential", (0.1, 0.05, 0.01, 744)),
+        (("--max-requests", "100"), "sequential", (0.05, 0.01, 0.01, 100)),
+        (("--requests", "50", "--hidden-share", "2"), "fixed sample", (0.05, 0.01, 0.02, 50)),
+    ],
+    ids=str,
+)
+def test_the_rule_that_decides_is_as_asked_for(
+    meshed: Cli, argv: tuple[str, ...], name: str, figures: tuple[float, ...]
+) -> None:
+    found = meshed("verify", "--expect", "v1=50%,v2=50%", *argv, "-o", "json").json["rule"]
+    assert found.pop("name") == name
+    assert tuple(found[key] for key in ("margin", "errorRate", "hiddenShare", "maxRequests")) == (
+        figures
+    )
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("--margin", "60"), "--margin: '60' cannot be kept"),
+        (("--margin", "0"), "--margin: '0' cannot be kept"),
+        (("--error-rate", "x"), "--error-rate: 'x' is not a percentage"),
+        (("--hidden-share", "1e3"), "--hidden-share: '1e3' is not a percentage"),
+        (("--max-requests", "0"), "--max-requests: 0 is not 1 or more"),
+        (("--requests", "5", "--max-requests", "5"), "leave out --max-requests"),
+        (("--by", "cookie:x"), "--by: 'cookie:x' names no place"),
+        (("--method", "HEAD"), "names no version"),
+        (("--method", "HEAD", "--by", "json:version"), "names no version"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_proved_is_refused_before_anything_is_sent(
+    meshed: Cli, argv: tuple[str, ...], said: str
+) -> None:
+    ended = meshed("verify", *argv)
+    assert ended.code == 2
+    assert said in ended.err
+    assert "send" not in meshed.engine.calls[-1:]
+
+
+def test_a_version_is_read_from_a_header(meshed: Cli) -> None:
+    answer = Reply(200, "hello", headers=(("X-Version", "v2"),))
+    meshed.engine.replies = lambda count: iter([answer] * count)
+    found = meshed("verify", "--method", "HEAD", "--by", "header:x-version", "--expect", "v2=100%")
+    assert found.code == 0
+    assert meshed.engine.request.wants_headers

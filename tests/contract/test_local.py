@@ -31,7 +31,7 @@ from meshdemo.objects import model, reading
 from meshdemo.settings import Settings
 from meshdemo.system import waiting
 from meshdemo.verdict import expectation
-from meshdemo.verdict.judging import Outcome
+from meshdemo.verdict.judgement import Outcome
 from meshdemo.verdict.traffic import Reply, Request
 from meshdemo.walkthrough import route as routing
 from meshdemo.walkthrough import verify
@@ -39,6 +39,7 @@ from meshdemo.walkthrough import verify
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
+    from threading import Event
 
     from meshdemo.objects.model import Object
     from meshdemo.walkthrough.verify import Measured
@@ -256,8 +257,10 @@ class Midway(LocalEngine):
 
     act: Callable[[], object]
 
-    def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
-        for number, reply in enumerate(super().send(request, count, timeout), 1):
+    def send(
+        self, request: Request, count: int, timeout: float, enough: Event | None = None
+    ) -> Iterator[Reply]:
+        for number, reply in enumerate(super().send(request, count, timeout, enough), 1):
             yield reply
             if number == EARLY:
                 self.act()

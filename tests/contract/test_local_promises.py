@@ -66,7 +66,7 @@ def test_random_rules_are_met_by_the_mesh_that_has_them(local: LocalEngine) -> N
         assert found.sample.complete, seed
         assert not found.sample.disturbed, seed
         for each in found.verdict.judgements:
-            right = each.ok or (not each.exact and each.p_value > RARE)
+            right = each.ok or (not each.claim.exact and each.p_value > RARE)
             assert right, f"world {seed} promises {found.expectation}: {found.verdict.evidence}"
         exact += found.expectation.is_exact
     assert exact >= LEAST_EXACT, "splits by chance prove less"

@@ -25,7 +25,6 @@ from meshdemo.errors import (
 )
 from meshdemo.report import document
 from meshdemo.report.terminal import Terminal
-from meshdemo.system.plural import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,8 +86,7 @@ def fail(run: Invocation | None, error: MeshdemoError, arguments: Sequence[str])
         out.line(json.dumps(data, indent=2))
     else:
         if run and measuring:
-            said = f"{measuring.tally.total:,} of {counted(measuring.wanted, 'answer')} until then:"
-            show_tally(run.progress.out, said, measuring.tally)
+            show_tally(run.progress.out, f"{measuring.so_far} until then:", measuring.tally)
         _show(_err(run), error)
     return error.exit_code
 

@@ -128,8 +128,7 @@ Requests = Annotated[
     typer.Option(
         "--requests",
         metavar="N",
-        help="How many requests to send. Without it 459 to prove 100 % (finds a hidden 1 % share "
-        "with 99 % confidence), else 1,000.",
+        help="Send exactly so many requests. Without it as many as it takes to be sure.",
     ),
 ]
 Wait = Annotated[

@@ -10,15 +10,18 @@ from meshdemo.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from fractions import Fraction
 
     from meshdemo.verdict.traffic import Request
+    from meshdemo.verdict.version_source import VersionSource
     from meshdemo.walkthrough.images import ImageChoice
 
-BODILESS_METHODS = frozenset({"HEAD", "CONNECT"})
-"""The methods whose successful answers have no body, where a version would be read."""
 LONGEST_TIMEOUT = 168 * 3600.0
 """In seconds: more than anybody waits, and less than what a system call can be told to wait."""
 LONGEST_NAMESPACE = 63
+LEAST_SHARE = 0.0001
+"""0.01 %: to find it takes tens of thousands of answers."""
+_NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?|\.[0-9]{1,6}")
 _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
 
 
@@ -59,8 +62,25 @@ def positive(number: int | None, option: str) -> int | None:
     return number
 
 
-def request(url: str | None, method: str, headers: Sequence[str]) -> Request:
-    """Put a request together; one without a URL is about what is there. Raises InputError."""
+def share(text: str, option: str, most: int) -> Fraction:
+    """Read a part of all answers in per cent, more than 0: ``5``, ``0.5%``. Raises UsageError."""
+    from fractions import Fraction
+
+    number = text.strip().removesuffix("%").strip()
+    if not _NUMBER.fullmatch(number):
+        raise UsageError(f"{option}: {text!r} is not a percentage", hint="As in 5 or 0.5%")
+    found = Fraction(number) / 100
+    if not LEAST_SHARE <= found <= Fraction(most, 100):
+        hint = f"As in 5 or 0.5%; {100 * LEAST_SHARE:g} to {most} % make sense."
+        raise UsageError(f"{option}: {text!r} cannot be kept", hint=hint)
+    return found
+
+
+def request(url: str | None, method: str, headers: Sequence[str], source: VersionSource) -> Request:
+    """Put a request together; one without a URL is about what is there. Raises InputError.
+
+    ``source`` is where its answer is to say which version gave it.
+    """
     from meshdemo.verdict import traffic
 
     given = tuple(_header(header) for header in headers)
@@ -70,10 +90,12 @@ def request(url: str | None, method: str, headers: Sequence[str]) -> Request:
     except InputError as error:
         named = [replace(problem, field=f"--{problem.field}") for problem in error.problems]
         raise InputError(error.message, named) from None
-    if found.method in BODILESS_METHODS:
+    by_header = bool(source.header)
+    if found.method == "CONNECT" or (found.method == "HEAD" and not by_header):
         message = f"--method: an answer to {found.method} has no body, so it names no version"
-        raise UsageError(message, hint="Take a method whose answers have one, as GET or POST")
-    return replace(found, url=url or "")
+        hint = "Take a method whose answers have one, as GET or POST; or --by header:NAME"
+        raise UsageError(message, hint=hint)
+    return replace(found, url=url or "", wants_headers=by_header)
 
 
 def image_choice(images: Sequence[str] | None, registry: str) -> ImageChoice:

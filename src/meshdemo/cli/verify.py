@@ -10,6 +10,7 @@ import typer
 from meshdemo.cli import values
 from meshdemo.cli.invocation import engine_for, read_settings
 from meshdemo.cli.options import Explain, Requests, Wait
+from meshdemo.errors import UsageError
 from meshdemo.report import Report
 
 
@@ -25,6 +26,39 @@ def verify(
         ),
     ] = None,
     requests: Requests = None,
+    max_requests: Annotated[
+        int | None,
+        typer.Option(
+            "--max-requests",
+            metavar="N",
+            help="Send at most so many; then it is inconclusive. Without it as many as nearly "
+            "every verdict takes.",
+        ),
+    ] = None,
+    margin: Annotated[
+        str,
+        typer.Option(
+            "--margin", metavar="POINTS", help="How far off a share matters.", show_default=True
+        ),
+    ] = "5",
+    error_rate: Annotated[
+        str,
+        typer.Option(
+            "--error-rate",
+            metavar="PERCENT",
+            help="How often a verdict may be wrong, either way.",
+            show_default=True,
+        ),
+    ] = "1%",
+    hidden_share: Annotated[
+        str,
+        typer.Option(
+            "--hidden-share",
+            metavar="PERCENT",
+            help="What must not go unseen where nothing is expected.",
+            show_default=True,
+        ),
+    ] = "1%",
     wait: Wait = "10s",
     url: Annotated[
         str | None,
@@ -42,35 +76,61 @@ def verify(
     method: Annotated[
         str, typer.Option("--method", metavar="METHOD", help="The HTTP method.", show_default=True)
     ] = "GET",
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="PLACE",
+            help="Where an answer names its version: header:NAME, json:PATH or body. [default: the "
+            "body, or its JSON field version]",
+        ),
+    ] = None,
     junit: Annotated[
         str | None,
         typer.Option("--junit", metavar="FILE", help="Also write the verdict as JUnit's XML."),
     ] = None,
     explain: Explain = False,
 ) -> Report:
-    """Count answers, and judge them.
+    """Count answers until they decide. It starts nothing and changes nothing.
 
     Exit code 0: met; 1: not met; 4: inconclusive.
 
-    100 % and 0 % are exact: one wrong answer is not met. Other shares are decided by an exact
-    binomial test. It starts nothing and changes nothing.
+    If every real share is the expected one, "not met" comes at most 1 % of the time; if a real
+    share is off by the margin or more (for 0 and 100 %: by the hidden share), "met" comes at most
+    1 % of the time; in between either may come, and the interval that is printed says which real
+    shares fit.
+
+    An outcome is a version, a status (503=10%) or error (error=0%: all others). Errors shall not
+    come unless they are named; a version that is called 503 is version:503.
 
     Examples:
         meshdemo verify  # what the rules promise
-        meshdemo verify --expect v1=90%,v2=10% --requests 5000
+        meshdemo verify --expect v1=90%,v2=10% --margin 2
         meshdemo verify --url http://shop/ -H "x-user: anna" --expect v2=100%
         meshdemo verify --expect v2=100% --junit verdict.xml -o json  # for CI
     """
     from meshdemo.report import junit as xml
     from meshdemo.report import verdict_report
     from meshdemo.verdict import expectation
+    from meshdemo.verdict.precision import Precision
+    from meshdemo.verdict.version_source import BODY, VersionSource
     from meshdemo.walkthrough import steps, verify
     from meshdemo.walkthrough.plan import Plan
 
+    if requests is not None and max_requests is not None:
+        raise UsageError("--requests says exactly how many: leave out --max-requests")
+    source = VersionSource.parse(by) if by else BODY
     question = verify.Question(
         expectation=expectation.parse(expect) if expect else None,
-        request=values.request(url, method, header or ()),
+        request=values.request(url, method, header or (), source),
+        source=source,
+        precision=Precision(
+            values.share(margin, "--margin", most=50),
+            float(values.share(error_rate, "--error-rate", most=20)),
+            float(values.share(hidden_share, "--hidden-share", most=50)),
+        ),
         requests=values.positive(requests, "--requests"),
+        max_requests=values.positive(max_requests, "--max-requests"),
         wait=values.seconds(wait, "--wait"),
         timeout=read_settings(ctx).timeout,
     )

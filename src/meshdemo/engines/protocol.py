@@ -12,6 +12,7 @@ from meshdemo.engines.options import Injection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from threading import Event
 
     from meshdemo.engines.options import MeshOptions
     from meshdemo.engines.results import Applied, Change, Check, MeshStatus, Pod, Where
@@ -118,9 +119,14 @@ class Engine(Protocol):
     def mesh_status(self) -> MeshStatus:
         """Look at what decides on pods and rules from outside; it takes a moment."""
 
-    def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
+    def send(
+        self, request: Request, count: int, timeout: float, enough: Event | None = None
+    ) -> Iterator[Reply]:
         """Send a request ``count`` times from the test client, within ``timeout`` seconds.
 
+        The replies come in the order of the requests, or in parts that are each complete: so
+        whoever stops in between has not seen more of the quick ones. Once there is ``enough`` no
+        other request begins, and the replies to those that did are the last ones.
         A request that failed is a reply with an error. Where replies are missing, because the
         time is over or the client broke down, the iterator raises BrokenOff after the last one.
         Raises EnvironmentFailed if there is no test client.

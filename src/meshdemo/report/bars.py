@@ -8,7 +8,8 @@ from meshdemo.report.terminal import BAR_WIDTH
 
 if TYPE_CHECKING:
     from meshdemo.report.terminal import Terminal
-    from meshdemo.verdict.traffic import Tally
+    from meshdemo.verdict.tally import Tally
+
 
 LEAST = 10
 """Columns that a bar needs to show anything; with less room there is none."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from meshdemo.engines.results import Applied, Change, Check, Container, Pod
     from meshdemo.errors import MeshdemoError, Problem
-    from meshdemo.verdict.judging import Judgement
-    from meshdemo.verdict.traffic import Sample, Tally
+    from meshdemo.verdict.judgement import Judgement
+    from meshdemo.verdict.tally import Tally
+    from meshdemo.verdict.traffic import Sample
     from meshdemo.walkthrough.verify import Measured
 
 
@@ -105,16 +106,19 @@ def tally_document(tally: Tally) -> dict[str, Any]:
 
 
 def judgement_document(item: Judgement) -> dict[str, Any]:
-    """Give what is judged of one version."""
+    """Give what is judged of one outcome."""
     return {
-        "version": item.version,
-        "expected": item.expected,
-        "count": item.count,
+        "version": item.claim.name,
+        "expected": float(item.claim.share),
+        "count": item.claim.count,
+        "total": item.claim.total,
         "share": item.share,
+        "interval": list(item.interval),
         "low": item.low,
         "high": item.high,
         "pValue": item.p_value,
-        "exact": item.exact,
+        "exact": item.claim.exact,
+        "verdict": item.outcome.value,
         "ok": item.ok,
     }
 
@@ -150,6 +154,13 @@ def verdict_document(measured: Measured) -> dict[str, Any]:
         "requests": sample.wanted,
         "tally": tally_document(measured.tally),
         "judgements": [judgement_document(item) for item in verdict.judgements],
+        "rule": {
+            "name": verdict.rule.name,
+            "margin": float(verdict.rule.precision.margin),
+            "errorRate": verdict.rule.precision.error_rate,
+            "hiddenShare": verdict.rule.precision.hidden_share,
+            "maxRequests": verdict.rule.most,
+        },
         "falseAlarm": verdict.false_alarm,
         "hiddenShare": verdict.hidden_share,
         "convergence": {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from meshdemo.errors import EnvironmentFailed, UsageError
-from meshdemo.verdict.judging import Outcome
+from meshdemo.verdict.judgement import Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ def write_junit(file: Path, measured: Measured) -> None:
         ("engine", where.engine),
         ("context", where.context),
         ("namespace", where.namespace),
-        ("requests", str(measured.sample.wanted)),
+        ("requests", str(len(measured.sample.replies))),
     ):
         ET.SubElement(properties, "property", {"name": name, "value": _clean(value)})
     title = f"{measured.sample.request.url} {measured.expectation}"

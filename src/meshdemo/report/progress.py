@@ -134,17 +134,13 @@ class Progress:
 
     def _measure(self, event: Measuring) -> None:
         """Show how many answers there are; where nothing turns, only if they take their time."""
-
-        def so_far() -> str:
-            return f"{event.tally.total:,} of {counted(event.wanted, 'answer')}"
-
         self.measuring = event
         if self.quiet:
             return
-        self._spinner = self.err.spinner(so_far)
+        self._spinner = self.err.spinner(lambda: event.so_far)
         if self._spinner is None:
             self._heartbeat = Heartbeat(
-                lambda seconds: self._line(f"  {so_far()} after {seconds:.0f} s"), self.patience
+                lambda seconds: self._line(f"  {event.so_far} after {seconds:.0f} s"), self.patience
             )
 
     def _finish(self, event: Finished) -> None:

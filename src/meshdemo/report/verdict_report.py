@@ -10,7 +10,7 @@ from meshdemo.report import Report
 from meshdemo.report.bars import show_tally
 from meshdemo.report.documents import change_document, verdict_document
 from meshdemo.system.plural import counted
-from meshdemo.verdict.judging import Outcome
+from meshdemo.verdict.judgement import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +75,7 @@ def _show_verdict(terminal: Terminal, measured: Measured) -> None:
     sample = measured.sample
     show_tally(
         terminal,
-        f"{sample.request.method} {sample.request.url}, {counted(verdict.total, 'answer')} "
+        f"{sample.request.method} {sample.request.url}, {counted(measured.tally.total, 'answer')} "
         f"in {sample.seconds:.2f} s:",
         measured.tally,
     )

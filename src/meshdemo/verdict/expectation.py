@@ -1,4 +1,6 @@
-"""What to expect: a share of the answers for each version, and the split that a route asks for.
+"""What to expect: a share of the answers for each outcome, and the split that a route asks for.
+
+An outcome is a version, a status (``503``) or ``error``: any answer that nothing else names.
 
 Shares are fractions, so that three times 33.4 % is over 100 % and 33.3 + 33.3 + 33.4 is not.
 """
@@ -11,7 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, TypeVar
 
 from meshdemo.errors import InputError, Problem
-from meshdemo.verdict.traffic import VERSION_NAME
+from meshdemo.verdict.traffic import VERSION_NAME, status_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,13 +25,19 @@ SPLIT_EXAMPLE = "v2, or v1=90 v2=10, or v1=90%,v2=10%"
 MAX_WEIGHT = 1_000_000
 """Far below what Envoy can add up (32 bits), and finer than anyone can measure."""
 
+ERROR = "errors and unknown answers"
+"""The outcome ``error``; it cannot be a version's name, and neither can the kinds of answers."""
+
+_STATUS = re.compile(r"[1-5][0-9]{2}")
+_VERSION = "version:"
+"""What a version is written with that looks like another outcome."""
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12}")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,12}")
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """The share of the answers that each version shall give, in the order it was said.
+    """The share of the answers that each outcome shall have, in the order it was said.
 
     What the shares leave up to 1 may come from any known version, and never from an error.
     """
@@ -44,7 +52,14 @@ class Expectation:
     @property
     def versions(self) -> tuple[str, ...]:
         """The versions that are named."""
-        return tuple(version for version, _ in self.shares)
+        return tuple(name for name, _ in self.shares if VERSION_NAME.fullmatch(name))
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of other answers that are named, as a tally has them."""
+        return tuple(
+            name for name, _ in self.shares if name != ERROR and not VERSION_NAME.fullmatch(name)
+        )
 
     @property
     def rest(self) -> Fraction:
@@ -57,7 +72,7 @@ class Expectation:
         return all(is_exact(share) for _, share in self.shares)
 
     def __str__(self) -> str:
-        return ",".join(f"{version}={percent(share)}%" for version, share in self.shares)
+        return ",".join(f"{outcome_text(name)}={percent(share)}%" for name, share in self.shares)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +96,19 @@ class Split:
         return ",".join(f"{version}={weight}" for version, weight in self.weights)
 
 
+def outcome_text(name: str) -> str:
+    """Write an outcome as ``--expect`` reads it."""
+    if name == ERROR:
+        return "error"
+    if not VERSION_NAME.fullmatch(name):
+        return name.rpartition(" ")[2]
+    return f"{_VERSION}{name}" if _is_other(name) else name
+
+
+def _is_other(text: str) -> bool:
+    return text == "error" or bool(_STATUS.fullmatch(text))
+
+
 def is_exact(share: Fraction) -> bool:
     """Tell whether a share is all or nothing."""
     return share in (0, 1)
@@ -100,9 +128,10 @@ def percent(share: Fraction) -> str:
 def parse(text: str | Sequence[str]) -> Expectation:
     """Read ``v1=50%,v2=50%``, also in several pieces; a bare number is per cent too.
 
-    Raises InputError with all problems.
+    ``503=10%`` is about a status and ``error=0%`` about all other errors; a version that is called
+    so is written ``version:503``. Raises InputError with all problems.
     """
-    shares, problems = _read(text, _share)
+    shares, problems = _read(text, _share, _outcome)
     total = sum(shares.values(), Fraction(0))
     if total > 1:
         problems.append(Problem(f"the shares sum to {percent(total)} %, which is over 100 %"))
@@ -120,7 +149,7 @@ def parse_split(text: str | Sequence[str]) -> Split:
     parts = _parts(text)
     if len(parts) == 1 and VERSION_NAME.fullmatch(parts[0]):
         return Split(((parts[0], 100),))
-    weights, problems = _read(text, _weight)
+    weights, problems = _read(text, _weight, _version)
     if not problems:
         problems += _sum_problems(weights, [part.endswith("%") for part in parts])
     if problems:
@@ -130,7 +159,7 @@ def parse_split(text: str | Sequence[str]) -> Split:
 
 
 def _read(
-    text: str | Sequence[str], number: Callable[[str], _Number]
+    text: str | Sequence[str], number: Callable[[str], _Number], name: Callable[[str], str]
 ) -> tuple[dict[str, _Number], list[Problem]]:
     """Read what each version is given, and everything that is wrong with it."""
     values: dict[str, _Number] = {}
@@ -138,8 +167,8 @@ def _read(
     seen: set[str] = set()
     for part in _parts(text):
         try:
-            version, value = _pair(part, seen)
-            values[version] = number(value)
+            said, value = _pair(part, name, seen)
+            values[said] = number(value)
         except ValueError as error:
             problems.append(Problem(str(error), subject=f"'{part}'"))
     if not seen:
@@ -152,22 +181,33 @@ def _parts(text: str | Sequence[str]) -> list[str]:
     return [part.strip() for piece in pieces for part in piece.split(",")]
 
 
-def _pair(part: str, seen: set[str]) -> tuple[str, str]:
-    """Take a part into version and number; ValueError says what is wrong with it."""
-    version, equals, value = (piece.strip() for piece in part.partition("="))
-    if not VERSION_NAME.fullmatch(version):
+def _pair(part: str, name: Callable[[str], str], seen: set[str]) -> tuple[str, str]:
+    """Take a part into name and number; ValueError says what is wrong with it."""
+    written, equals, value = (piece.strip() for piece in part.partition("="))
+    found = name(written)
+    if found in seen:
+        raise ValueError(f"{written} is a duplicate")
+    seen.add(found)
+    if not equals or not value:
+        raise ValueError(f"it says no number for {written}")
+    if value.startswith("-"):
+        raise ValueError(f"{value} is negative")
+    return found, value
+
+
+def _outcome(text: str) -> str:
+    if text == "error":
+        return ERROR
+    return status_kind(int(text)) if _is_other(text) else _version(text.removeprefix(_VERSION))
+
+
+def _version(text: str) -> str:
+    if not VERSION_NAME.fullmatch(text):
         raise ValueError(
             "a version is 1 to 63 letters, digits, '-', '_' and '.', "
             "and begins and ends with a letter or digit"
         )
-    if version in seen:
-        raise ValueError(f"{version} is a duplicate")
-    seen.add(version)
-    if not equals or not value:
-        raise ValueError(f"it says no number for {version}")
-    if value.startswith("-"):
-        raise ValueError(f"{value} is negative")
-    return version, value
+    return text
 
 
 def _share(value: str) -> Fraction:

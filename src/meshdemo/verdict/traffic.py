@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from meshdemo.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 DEFAULT_URL = "http://app/env/version"
 TIME_LIMIT = 10
@@ -26,7 +25,7 @@ NO_SUCH_HOST = "no such host"
 VERSION_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 """What a version looks like: a label's value, as Kubernetes allows it."""
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """What a method and the name of a header are made of (RFC 9110, 5.6.2)."""
 _AUTHORITY = re.compile(r"(\[[^\[\]@]+\]|[^:\[\]@]+)(:[0-9]*)?")
 """What follows http:// is a host, with or without a port; an IPv6 address is in brackets."""
@@ -37,12 +36,6 @@ _FRAMING = ("content-length", "transfer-encoding")
 """Headers that announce a body: a request here has none."""
 _URL_HINT = "as in http://app/env/version"
 
-_MOST_KINDS = 20
-"""How many kinds of other answers are told apart; an app may answer each time something else."""
-_SHOWN = 40
-"""How many characters of an unknown answer or an error are shown."""
-_REST = "anything else"
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -51,6 +44,8 @@ class Request:
     url: str = DEFAULT_URL
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
+    wants_headers: bool = False
+    """Whether the headers of its answer are to be kept, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +55,12 @@ class Reply:
     status: int = 0
     body: str = ""
     error: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Those of the answer, where the request wants them."""
+
+    def header(self, name: str) -> str | None:
+        """Give the value of a header, by its name in any case; None if there is none."""
+        return next((v for n, v in self.headers if n.lower() == name.lower()), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Sample:
 
     request: Request
     wanted: int
-    """How many requests were to be sent."""
+    """How many requests were to be sent: as many as were, where they decided."""
     replies: tuple[Reply, ...]
     seconds: float
     """How long the requests took."""
@@ -81,49 +82,6 @@ class Sample:
     def complete(self) -> bool:
         """Tell whether each request has its reply, be it an error."""
         return len(self.replies) >= self.wanted and not self.broken_off
-
-
-@dataclass(slots=True)
-class Tally:
-    """A sample counted by answer; it may be filled while the replies come in.
-
-    Every reply counts: ``others`` holds errors and unknown answers by what they were.
-    """
-
-    versions: dict[str, int]
-    """How often each known version answered, also those that never did."""
-    others: dict[str, int] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, versions: Iterable[str]) -> Tally:
-        """Start a tally that knows these versions."""
-        return cls(dict.fromkeys(versions, 0))
-
-    @property
-    def answered(self) -> int:
-        """How many replies came from a known version."""
-        return sum(self.versions.values())
-
-    @property
-    def missed(self) -> int:
-        """How many replies did not."""
-        return sum(self.others.values())
-
-    @property
-    def total(self) -> int:
-        """How many replies there are: the denominator of every share."""
-        return self.answered + self.missed
-
-    def add(self, reply: Reply) -> None:
-        """Count one reply."""
-        version = version_of(reply)
-        if version in self.versions:
-            self.versions[version] += 1
-            return
-        kind = _kind(reply, version)
-        if kind not in self.others and len(self.others) >= _MOST_KINDS:
-            kind = _REST
-        self.others[kind] = self.others.get(kind, 0) + 1
 
 
 def check(request: Request) -> None:
@@ -171,14 +129,14 @@ def _is_ipv6(host: str) -> bool:
 
 
 def _method_problems(method: str) -> Iterator[Problem]:
-    if not _TOKEN.fullmatch(method):
+    if not TOKEN.fullmatch(method):
         yield Problem(
             f"{method!r} is not a valid HTTP method", field="method", hint="as in GET or POST"
         )
 
 
 def _header_problems(name: str, value: str) -> Iterator[Problem]:
-    if not _TOKEN.fullmatch(name):
+    if not TOKEN.fullmatch(name):
         hint = "as in 'x-user: anna'"
         yield Problem(f"no header can be called {name!r}", field="header", hint=hint)
     elif not value.replace("\t", " ").isprintable():
@@ -187,38 +145,6 @@ def _header_problems(name: str, value: str) -> Iterator[Problem]:
         yield Problem(f"{name} announces a body, and none is sent", field="header")
 
 
-def version_of(reply: Reply) -> str:
-    """Read which version a reply says it comes from; empty if it says none.
-
-    It is the whole body, or the field ``version`` of a JSON body, of an answer with status 200.
-    """
-    if reply.error or reply.status != 200:  # noqa: PLR2004 - HTTP's OK needs no other name
-        return ""
-    text = reply.body.strip()
-    if text.startswith("{"):
-        text = _version_field(text)
-    return text if VERSION_NAME.fullmatch(text) else ""
-
-
-def _version_field(text: str) -> str:
-    try:
-        version = json.loads(text).get("version")
-    except (ValueError, RecursionError):  # not JSON, or nested without end
-        return ""
-    return version if isinstance(version, str) else ""
-
-
-def _kind(reply: Reply, version: str) -> str:
-    """Name an answer that no known version gave. No name of a kind is a possible version."""
-    if reply.error:
-        return f"no answer: {_shorten(reply.error)}"
-    if reply.status != 200:  # noqa: PLR2004 - HTTP's OK needs no other name
-        return f"HTTP {reply.status}" if reply.status else "no answer"
-    return f"unknown answer '{_shorten(version or reply.body)}'"
-
-
-def _shorten(text: str) -> str:
-    # Only what may be shown is looked at: a body can be large.
-    flat = " ".join(text[: 8 * _SHOWN].split())
-    flat = "".join(character if character.isprintable() else "?" for character in flat)
-    return flat if len(flat) <= _SHOWN else f"{flat[: _SHOWN - 3]}..."
+def status_kind(status: int) -> str:
+    """Name the kind of answers that have this status."""
+    return f"HTTP {status}"

@@ -6,9 +6,12 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from meshdemo.system.plural import counted
+
 if TYPE_CHECKING:
     from meshdemo.engines.results import Applied, Check
-    from meshdemo.verdict.traffic import Tally
+    from meshdemo.verdict.tally import Tally
+
 
 T = TypeVar("T")
 
@@ -52,8 +55,15 @@ class Measuring:
     """Requests are being sent, until the next event; the tally fills as they are answered."""
 
     tally: Tally
-    wanted: int
-    """How many requests are to be sent."""
+    wanted: int | None
+    """How many requests are to be sent; None where they end when the answers decide."""
+
+    @property
+    def so_far(self) -> str:
+        """How many answers there are."""
+        if self.wanted is None:
+            return counted(self.tally.total, "answer")
+        return f"{self.tally.total:,} of {counted(self.wanted, 'answer')}"
 
 
 @dataclass(frozen=True, slots=True)

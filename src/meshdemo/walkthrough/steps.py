@@ -17,8 +17,7 @@ from meshdemo.engines.options import Injection
 from meshdemo.engines.results import ANSWERS_IN_A_ROW
 from meshdemo.errors import InputError
 from meshdemo.objects import reading, sources
-from meshdemo.verdict.expectation import parse
-from meshdemo.verdict.judging import default_requests
+from meshdemo.verdict.judging import DEFAULT_PRECISION
 from meshdemo.walkthrough import bundled, client
 from meshdemo.walkthrough.events import Started
 from meshdemo.walkthrough.plan import sidecar_label
@@ -35,7 +34,9 @@ if TYPE_CHECKING:
 
 WORKLOAD_NAMES = ("app-v1", "app-v2", "testclient")
 CLIENT_CONTAINER = "test-tools"
-PROVING = default_requests(parse("v2=100%"))
+PROVING = DEFAULT_PRECISION.revealing
+SPLIT_REQUESTS = 1_000
+"""What a person would take for a split, who does not look in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,8 @@ def verify_commands(plan: Plan) -> tuple[str, ...]:
 
 def proving(plan: Plan, expectation: Expectation) -> Plan:
     """Give the plan with as many requests as an expectation wants, where nothing else was said."""
-    return replace(plan, requests=plan.requests or default_requests(expectation))
+    usual = PROVING if expectation.is_exact else SPLIT_REQUESTS
+    return replace(plan, requests=plan.requests or usual)
 
 
 INSTALL = Step("install", "Install Istio, and verify that it is there.", install_commands)

@@ -15,21 +15,28 @@ from meshdemo.errors import BrokenOff, EnvironmentFailed, TimedOut
 from meshdemo.objects import model
 from meshdemo.rules.http_matches import undecided
 from meshdemo.verdict import judging
-from meshdemo.verdict.traffic import Request, Sample, Tally
+from meshdemo.verdict.judging import DEFAULT_PRECISION
+from meshdemo.verdict.measurement import Measurement
+from meshdemo.verdict.tally import Tally
+from meshdemo.verdict.traffic import Request, Sample
+from meshdemo.verdict.version_source import BODY
 from meshdemo.walkthrough import pod_selection
 from meshdemo.walkthrough.changes_while_measuring import Snapshot, disturbance
 from meshdemo.walkthrough.events import Measuring, Note, Waiting
 from meshdemo.walkthrough.request_context import RequestContext
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from threading import Event
 
     from meshdemo.engines.protocol import Engine
     from meshdemo.engines.results import Where
     from meshdemo.objects.model import Object
     from meshdemo.verdict.expectation import Expectation
     from meshdemo.verdict.judging import Verdict
+    from meshdemo.verdict.precision import Precision
     from meshdemo.verdict.traffic import Reply
+    from meshdemo.verdict.version_source import VersionSource
     from meshdemo.walkthrough.events import Story
 
 
@@ -41,8 +48,13 @@ class Question:
     """None means what the applied rules promise."""
     request: Request = field(default_factory=Request)
     """Without a URL it is about the walkthrough's app, or else the only Service."""
+    precision: Precision = DEFAULT_PRECISION
+    source: VersionSource = BODY
+    """Where an answer says which version gave it."""
     requests: int | None = None
-    """None means as many as a verdict on the expectation is worth."""
+    """Exactly so many; None means as many as it takes."""
+    max_requests: int | None = None
+    """At most so many; None means as many as the question is worth."""
     wait: float = 10.0
     """Seconds that the rules may take to be live."""
     timeout: float = 300.0
@@ -96,11 +108,14 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
             f"{convergence.cause}",
             warning=True,
         )
-    count = question.requests or judging.default_requests(expectation)
+    rule = judging.rule_for(
+        expectation, question.precision, requests=question.requests, most=question.max_requests
+    )
     known = pod_selection.versions_of(request.url, client.namespace, context.objects, context.pods)
-    counts = Tally.of(sorted({*expectation.versions, *known}))
-    yield Measuring(counts, count)
-    sample = take(engine, request, count, question.timeout, counts)
+    counts = Tally.of(sorted({*expectation.versions, *known}), expectation.kinds, question.source)
+    measurement = Measurement(rule, counts)
+    yield Measuring(counts, question.requests)
+    sample = take(engine, request, rule.most, question.timeout, measurement.add, measurement.enough)
     _require_sending(engine, sample)
     sample = replace(sample, disturbed=disturbance(engine, sample, before))
     return Measured(
@@ -110,8 +125,9 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
         sample=sample,
         tally=counts,
         verdict=judging.judge(
-            expectation,
+            rule,
             counts,
+            measurement.decisive,
             complete=sample.complete,
             broken_off=sample.broken_off,
             disturbed=sample.disturbed,
@@ -144,18 +160,25 @@ def expected(engine: Engine, question: Question) -> Expectation:
     ).promised()
 
 
-def take(engine: Engine, request: Request, count: int, timeout: float, counts: Tally) -> Sample:
+def take(
+    engine: Engine,
+    request: Request,
+    count: int,
+    timeout: float,
+    add: Callable[[Reply], None],
+    enough: Event | None = None,
+) -> Sample:
     """Send the requests, and keep every reply with the time that they took all together.
 
-    Each is counted in ``counts`` as it comes, for whoever watches or breaks it off.
+    Each is given to ``add`` as it comes, which may say that there is ``enough``.
     """
     began = time.monotonic()
     replies: list[Reply] = []
     broken_off = ""
     try:
-        for reply in engine.send(request, count, timeout):
+        for reply in engine.send(request, count, timeout, enough):
             replies.append(reply)
-            counts.add(reply)
+            add(reply)
     # What came before it is true and is shown, but decides nothing.
     except BrokenOff as error:
         broken_off = (
@@ -163,7 +186,8 @@ def take(engine: Engine, request: Request, count: int, timeout: float, counts: T
             if error.hint
             else error.message
         )
-    return Sample(request, count, tuple(replies), time.monotonic() - began, broken_off)
+    wanted = len(replies) if enough and enough.is_set() else count
+    return Sample(request, wanted, tuple(replies), time.monotonic() - began, broken_off)
 
 
 def _require_sending(engine: Engine, sample: Sample) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from meshdemo.report.bars import show_tally
 from meshdemo.report.terminal import Terminal
-from meshdemo.verdict.traffic import Tally
+from meshdemo.verdict.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

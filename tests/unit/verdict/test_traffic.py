@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshdemo.errors import InputError
+from meshdemo.errors import InputError, UsageError
 from meshdemo.verdict import traffic
-from meshdemo.verdict.traffic import Reply, Request, Sample, Tally
+from meshdemo.verdict.tally import Tally
+from meshdemo.verdict.traffic import Reply, Request, Sample
+from meshdemo.verdict.version_source import BODY, VersionSource
 
 REPLIES = st.builds(
     Reply,
@@ -39,7 +41,7 @@ REPLIES = st.builds(
     ],
 )
 def test_a_version_is_the_body_or_its_json_field(body: str, version: str) -> None:
-    assert traffic.version_of(Reply(200, body)) == version
+    assert BODY.read(Reply(200, body)) == version
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,7 @@ def test_a_version_is_the_body_or_its_json_field(body: str, version: str) -> Non
     [Reply(503, "v1"), Reply(404, "v1"), Reply(201, "v1"), Reply(200, "v1", "cut off"), Reply()],
 )
 def test_only_a_whole_answer_with_status_200_has_a_version(reply: Reply) -> None:
-    assert traffic.version_of(reply) == ""
+    assert BODY.read(reply) == ""
 
 
 @pytest.mark.parametrize(
@@ -183,3 +185,33 @@ def test_any_request_is_either_sendable_or_refused(
 ) -> None:
     with suppress(InputError):
         traffic.check(Request(f"http://{url}", method, ((name, value),)))
+
+
+@pytest.mark.parametrize(
+    ("by", "reply", "version"),
+    [
+        ("header:x-version", Reply(200, "v1", headers=(("X-Version", "v2"),)), "v2"),
+        ("header:x-version", Reply(200, "v1"), ""),
+        ("header:x-version", Reply(500, "", headers=(("x-version", "v2"),)), ""),
+        ("json:version", Reply(200, '{"version": "v3"}'), "v3"),
+        (
+            "json:pods[1].labels.version",
+            Reply(200, '{"pods": [0, {"labels": {"version": 4}}]}'),
+            "4",
+        ),
+        ("json:pods[1]", Reply(200, '{"pods": []}'), ""),
+        ("json:a.b", Reply(200, "[]"), ""),
+        ("json:a", Reply(200, "no JSON"), ""),
+        ("json:a", Reply(200, '{"a": true}'), ""),
+        ("body", Reply(200, " v2\n"), "v2"),
+        ("body", Reply(200, '{"version": "v2"}'), ""),
+    ],
+)
+def test_a_version_is_read_where_one_says(by: str, reply: Reply, version: str) -> None:
+    assert VersionSource.parse(by).read(reply) == version
+
+
+@pytest.mark.parametrize("text", ["", "header:", "header:a b", "json:", "json:a..b", "json:[0"])
+def test_what_names_no_place_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="names no place"):
+        VersionSource.parse(text)

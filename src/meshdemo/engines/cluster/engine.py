@@ -35,6 +35,7 @@ from meshdemo.verdict import traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from threading import Event
 
     from meshdemo.engines.cluster.api.kube import Json
     from meshdemo.engines.cluster.istio.control_plane import ControlPlane
@@ -246,7 +247,9 @@ class ClusterEngine:
 
         return mesh_status.look(self.kube, self.view)
 
-    def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
+    def send(
+        self, request: Request, count: int, timeout: float, enough: Event | None = None
+    ) -> Iterator[Reply]:
         """Send a request ``count`` times from the test client, within ``timeout`` seconds."""
         from meshdemo.engines.cluster import requests  # noqa: PLC0415 - only who sends pays for it
 
@@ -261,7 +264,8 @@ class ClusterEngine:
 
         def replies() -> Iterator[Reply]:
             try:
-                yield from requests.send(self.kube, target(pod), job, self.kube.budget.left)
+                left = self.kube.budget.left
+                yield from requests.send(self.kube, target(pod), job, left, enough)
             finally:
                 self._begin_step()
 

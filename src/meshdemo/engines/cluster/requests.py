@@ -1,4 +1,4 @@
-"""The test client's requests: one exec of ``sh`` for all of them, one record for each.
+"""The test client's requests: an exec of ``sh`` for many of them, one record for each.
 
 The loop asks nothing of the client's image but a POSIX ``sh`` and curl 7.29 or later. One curl
 process sends all requests; where they may overtake each other there are two, one writing to
@@ -12,7 +12,7 @@ import re
 import shlex
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.cluster.api import remote_exec as remote
@@ -24,6 +24,7 @@ from meshdemo.verdict.traffic import TIME_LIMIT, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from threading import Event
 
     from meshdemo.engines.cluster.api.kube import Kube
     from meshdemo.engines.cluster.api.remote_exec import Target
@@ -38,6 +39,8 @@ CURL_ERRORS = {
     **dict.fromkeys((52, 55, 56), traffic.CONNECTION_RESET),
 }
 """curl's numbers for failures, in the words that replies are counted by."""
+FIRST_PART = 120
+"""Requests of the first exec: it takes about as long as they do."""
 SAID = re.compile(rb"curl: \((\d+)\) ?([^\n]*)\n?")
 
 # -q: no curlrc of the image; -g: braces in a URL are themselves; --stderr -: in the records' order.
@@ -65,7 +68,7 @@ wait
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """All requests of one measurement."""
+    """Requests of one measurement."""
 
     request: Request
     count: int
@@ -82,6 +85,8 @@ class Job:
             options += ["-I"]
         elif self.request.method != "GET":
             options += ["-X", self.request.method]
+        if self.request.wants_headers:
+            options += ["-i"]
         for name, value in self.request.headers:
             # curl drops a header without a value, unless it ends with a semicolon.
             options += ["-H", f"{name}: {value}" if value else f"{name};"]
@@ -106,30 +111,32 @@ def job(view: View, pod: Pod, request: Request, count: int) -> Job:
     return Job(request, count, how.fresh_connections, side_by_side=how.side_by_side)
 
 
-def send(kube: Kube, target: Target, job: Job, timeout: float) -> Iterator[Reply]:
+def send(
+    kube: Kube, target: Target, job: Job, timeout: float, enough: Event | None = None
+) -> Iterator[Reply]:
     """Send the requests of a job, within ``timeout`` seconds.
 
-    A connection that is lost is tried again, once, as a whole. The iterator raises BrokenOff
-    after the last reply if there are fewer than wanted, and EnvironmentFailed where nothing can
-    be sent at all.
+    Who may have ``enough`` before gets them in parts that grow, each an exec of its own.
+    The iterator raises BrokenOff after the last reply if there are fewer than wanted, and
+    EnvironmentFailed where nothing can be sent at all. Nothing is sent again.
     """
     deadline = time.monotonic() + timeout
-    replies, end = _run(kube, target, job, deadline)
-    if isinstance(end, remote.Lost):
-        again, end = _run(kube, target, job, deadline)
-        # Where the client itself has gone, what it got before it did is all there will be.
-        replies = max(again, replies, key=len)
-    yield from replies
-    if len(replies) < job.count:
-        raise _broken_off(target, job, end, timeout, found=bool(replies))
+    sent = 0
+    while sent < job.count and not (enough and enough.is_set()):
+        part = min(job.count - sent, max(FIRST_PART, sent // 2)) if enough else job.count
+        replies, end = _run(kube, target, replace(job, count=part), deadline)
+        yield from replies
+        if len(replies) < part:
+            raise _broken_off(target, end, found=sent + len(replies))
+        sent += part
 
 
 def _broken_off(
-    target: Target, job: Job, end: remote.Ended | EnvironmentFailed, timeout: float, *, found: bool
+    target: Target, end: remote.Ended | EnvironmentFailed, *, found: int
 ) -> BrokenOff | EnvironmentFailed:
     if isinstance(end, remote.Late):
         return BrokenOff(
-            f"{job.count:,} requests took longer than {timeout:g} s",
+            "some requests had no answer when the time was over",
             hint="Allow more with --timeout, or send fewer with --requests.",
         )
     if isinstance(end, EnvironmentFailed):
@@ -144,8 +151,11 @@ def _broken_off(
     )
 
 
-def read(output: bytes, mark: str) -> list[Reply]:
-    """Take the loop's output apart; what has no end of a record is not a reply."""
+def read(output: bytes, mark: str, *, heads: bool = False) -> list[Reply]:
+    """Take the loop's output apart; what has no end of a record is not a reply.
+
+    With ``heads`` each answer begins with its status line and headers.
+    """
     pattern = re.compile(rb"\n?%s (\d{3}|done \d+)\n" % mark.encode())
     *parts, _ = pattern.split(output)
     replies: list[Reply] = []
@@ -156,7 +166,7 @@ def read(output: bytes, mark: str) -> list[Reply]:
             replies[-1] = Reply(error=_error(said))
             body = body[said.end() :]  # noqa: PLW2901 - what is left is this record's own
         if not end.startswith(b"done"):
-            replies.append(_reply(body, int(end)))
+            replies.append(_reply(body, int(end), heads=heads))
     return [reply if reply.status or reply.error else Reply(error="no answer") for reply in replies]
 
 
@@ -175,14 +185,22 @@ def _run(
         end = session.ended or remote.Ended(NOT_RUNNABLE)
     except (remote.Lost, remote.Late) as error:
         end = error
-    return [reply for output in outputs.values() for reply in read(bytes(output), mark)], end
+    heads = job.request.wants_headers
+    found = (read(bytes(output), mark, heads=heads) for output in outputs.values())
+    return [reply for replies in found for reply in replies], end
 
 
-def _reply(body: bytes, status: int) -> Reply:
+def _reply(body: bytes, status: int, *, heads: bool) -> Reply:
     failures = list(SAID.finditer(body))
     if failures and failures[-1].end() == len(body):
         return Reply(error=_error(failures[-1]))
-    return Reply(status, body.decode(errors="replace")) if status else Reply()
+    if not status:
+        return Reply()
+    head, _, rest = body.partition(b"\r\n\r\n") if heads else (b"", b"", body)
+    lines = head.decode("latin-1").split("\r\n")[1:]
+    pairs = (line.partition(":") for line in lines)
+    headers = tuple((name, value.strip()) for name, _, value in pairs)
+    return Reply(status, rest.decode(errors="replace"), headers=headers)
 
 
 def _error(said: re.Match[bytes]) -> str:

@@ -27,6 +27,7 @@ from meshdemo.settings import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from threading import Event
 
     from meshdemo.engines.local.admission import Admission
     from meshdemo.engines.local.envoy.binary import Envoy
@@ -182,9 +183,11 @@ class LocalEngine:
         mesh = (Check("Envoy is there", there, detail, hint),)
         return MeshStatus(mesh, names, gateways=frozenset())
 
-    def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
+    def send(
+        self, request: Request, count: int, timeout: float, enough: Event | None = None
+    ) -> Iterator[Reply]:
         """Send a request ``count`` times from the test client, within ``timeout`` seconds."""
-        return self._caller().send(request, count, timeout)
+        return self._caller().send(request, count, timeout, enough)
 
     def exec(self, argv: Sequence[str]) -> int:
         """Run a command of the user's as if in the test client; no command means a shell."""

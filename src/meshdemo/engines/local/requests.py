@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from meshdemo.errors import BrokenOff, EnvironmentFailed
+from meshdemo.errors import BrokenOff, EnvironmentFailed, MeshdemoError
 from meshdemo.verdict import traffic
 from meshdemo.verdict.traffic import (
     CONNECTION_REFUSED,
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 SIDE_BY_SIDE = 32
 """How many requests are under way at once. Fewer leave Envoy waiting for us and us for Envoy; many
 more would be a load test of the user's app."""
+AHEAD = 4
+"""How many requests, for each connection, may be begun before the reply to the oldest has come."""
 BODY_LIMIT = 64 * 1024
 """How many bytes of an answer's body are read."""
 
@@ -49,6 +51,8 @@ class Connections:
     """How many there are at once; with one, a request follows the answer to the one before."""
     fresh: bool = False
     """Whether each request gets a new one, or they are kept alive."""
+    time_limit: float = TIME_LIMIT
+    """Seconds that one request may take."""
 
 
 def send(
@@ -58,12 +62,13 @@ def send(
     connections: Connections = Connections(),
     *,
     timeout: float = math.inf,
-    time_limit: float = TIME_LIMIT,
+    enough: threading.Event | None = None,
 ) -> Iterator[Reply]:
-    """Send a request ``count`` times through the HTTP proxy, and give the replies as they come.
+    """Send a request ``count`` times through the HTTP proxy, and give the replies in their order.
 
     Nothing is sent twice: a request that fails is a reply with an error. Redirects are not
-    followed. Closing the iterator ends whatever is under way.
+    followed. Once there is ``enough`` no other request begins, and the replies to those that did
+    are the last ones. Closing the iterator ends whatever is under way.
     Raises InputError at once if this is not a request that can be sent, and BrokenOff from the
     iterator if not all replies are there ``timeout`` seconds after the first was asked for, or if
     a request does not even come to the proxy: that says nothing about where it would have gone.
@@ -71,7 +76,8 @@ def send(
     traffic.check(request)
     url = urllib.parse.urlsplit(proxy)
     address = url.hostname or "", url.port or http.client.HTTP_PORT
-    return _Job(_as_sent(request), count, address, connections, time_limit).run(timeout)
+    enough = enough or threading.Event()
+    return _Job(_as_sent(request), count, address, connections, enough).run(timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,35 +88,52 @@ class _Job:
     count: int
     proxy: tuple[str, int]
     connections: Connections
-    time_limit: float
-    replies: queue.SimpleQueue[Reply | Exception] = field(default_factory=queue.SimpleQueue)
+    enough: threading.Event
+    """No other request begins once it is set."""
+    replies: queue.SimpleQueue[tuple[int, Reply] | Exception] = field(
+        default_factory=queue.SimpleQueue
+    )
     stopped: threading.Event = field(default_factory=threading.Event)
+    """Nobody waits for replies any more."""
 
     def run(self, timeout: float) -> Iterator[Reply]:
+        """Give the replies in the order of the requests.
+
+        In the order in which they come, those of quick pods would be the first, and whoever stops
+        in between would see more of them.
+        """
         deadline = time.monotonic() + timeout
-        left = threading.Semaphore(self.count)
-        senders = [
-            _Sender(self, left) for _ in range(min(self.connections.side_by_side, self.count))
-        ]
+        side_by_side = min(self.connections.side_by_side, self.count)
+        ahead = threading.Semaphore(AHEAD * side_by_side)
+        turns = _Turns(self.count, self.enough)
+        senders = [_Sender(self, turns, ahead) for _ in range(side_by_side)]
+        early: dict[int, Reply] = {}
+        given = 0
         try:
             _start(senders)
-            for _ in range(self.count):
-                if (reply := self._next(senders, deadline)) is None:
-                    raise BrokenOff(
-                        f"{self.count:,} requests took longer than {timeout:g} s",
-                        hint="Allow more with --timeout, or send fewer with --requests.",
-                    )
-                yield reply
+            while turns.more_than(given):
+                try:
+                    number, reply = self._next(senders, deadline)
+                except MeshdemoError:
+                    # These came, though one before them never will.
+                    yield from (early[number] for number in sorted(early))
+                    raise
+                early[number] = reply
+                while given in early:
+                    yield early.pop(given)
+                    given += 1
+                    ahead.release()
         finally:
             self.stopped.set()
             for sender in senders:
+                ahead.release()
                 sender.cut()
             for sender in senders:
                 if sender.is_alive():
                     sender.join()
 
-    def _next(self, senders: list[_Sender], deadline: float) -> Reply | None:
-        """Wait for a reply; None if it is not there in time."""
+    def _next(self, senders: list[_Sender], deadline: float) -> tuple[int, Reply]:
+        """Wait for a reply to any request. Raises BrokenOff if none is there in time."""
         while (left := deadline - time.monotonic()) > 0:
             try:
                 reply = self.replies.get(timeout=min(_OVERDUE_PAUSE, left))
@@ -122,25 +145,57 @@ class _Job:
             if isinstance(reply, Exception):
                 raise reply
             return reply
-        return None
+        raise BrokenOff(
+            "some requests had no answer when the time was over",
+            hint="Allow more with --timeout, or send fewer with --requests.",
+        )
+
+
+class _Turns:
+    """Whose turn it is: senders take the requests one by one, while there are any."""
+
+    def __init__(self, count: int, enough: threading.Event) -> None:
+        self._count, self._enough = count, enough
+        self._lock = threading.Lock()
+        self.begun = 0
+
+    def more_than(self, given: int) -> bool:
+        """Tell whether there are replies to come beyond those that were given."""
+        with self._lock:
+            return given < self.begun or self._open()
+
+    def take(self) -> int | None:
+        """Give the number of the next request; None if none is to begin."""
+        with self._lock:
+            if not self._open():
+                return None
+            self.begun += 1
+            return self.begun - 1
+
+    def _open(self) -> bool:
+        return self.begun < self._count and not self._enough.is_set()
 
 
 class _Sender(threading.Thread):
     """One connection, which takes one request after the other while there are any left."""
 
-    def __init__(self, job: _Job, left: threading.Semaphore) -> None:
+    def __init__(self, job: _Job, turns: _Turns, ahead: threading.Semaphore) -> None:
         super().__init__(daemon=True)
-        self._job = job
-        self._left = left
-        self._connection = http.client.HTTPConnection(*job.proxy, timeout=job.time_limit)
+        self._job, self._turns, self._ahead = job, turns, ahead
+        self._connection = http.client.HTTPConnection(
+            *job.proxy, timeout=job.connections.time_limit
+        )
         self._socket: socket.socket | None = None
         self._deadline = math.inf
 
     def run(self) -> None:
         try:
-            while self._left.acquire(blocking=False) and not self._job.stopped.is_set():
-                self._deadline = time.monotonic() + self._job.time_limit
-                self._job.replies.put(self._exchange())
+            while True:
+                self._ahead.acquire()
+                if self._job.stopped.is_set() or (number := self._turns.take()) is None:
+                    break
+                self._deadline = time.monotonic() + self._job.connections.time_limit
+                self._job.replies.put((number, self._exchange()))
                 self._deadline = math.inf
         except Exception as error:  # noqa: BLE001 - raised again where the replies are read
             self._job.replies.put(error)
@@ -192,7 +247,8 @@ class _Sender(threading.Thread):
             raise TimeoutError
         if not response.isclosed():
             self._connection.close()  # the rest of a long body is still to come
-        return Reply(response.status, body.decode(errors="replace"))
+        headers = tuple(response.getheaders()) if self._job.request.wants_headers else ()
+        return Reply(response.status, body.decode(errors="replace"), headers=headers)
 
 
 def _start(senders: Sequence[_Sender]) -> None:

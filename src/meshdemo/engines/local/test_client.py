@@ -21,6 +21,7 @@ from meshdemo.system import files, shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from threading import Event
 
     from typing_extensions import Self
 
@@ -51,8 +52,10 @@ class Caller:
             raise no_client(planned.pods, namespace)
         return cls(runtime, objects, pod, f"http://{LOOPBACK}:{planned.proxy(pod)}")
 
-    def send(self, request: Request, count: int, timeout: float) -> Iterator[Reply]:
-        """Send a request ``count`` times, within ``timeout`` seconds."""
+    def send(
+        self, request: Request, count: int, timeout: float, enough: Event | None
+    ) -> Iterator[Reply]:
+        """Send a request ``count`` times, or until there is ``enough``, in ``timeout`` seconds."""
         from meshdemo.engines.local import requests  # noqa: PLC0415 - only who sends pays for it
         from meshdemo.rules.sending import sending  # noqa: PLC0415 - the same
 
@@ -66,7 +69,10 @@ class Caller:
         how = sending(self.objects, others, request, client)
         side_by_side = requests.SIDE_BY_SIDE if how.side_by_side else 1
         connections = requests.Connections(side_by_side, how.fresh_connections)
-        return self._watched(requests.send(request, count, self.url, connections, timeout=timeout))
+        replies = requests.send(
+            request, count, self.url, connections, timeout=timeout, enough=enough
+        )
+        return self._watched(replies)
 
     def _watched(self, replies: Iterator[Reply]) -> Iterator[Reply]:
         """Give the replies; what its own proxy broke by its end is not an answer of the mesh."""

@@ -1,0 +1,132 @@
+"""A verdict in sentences: what was counted, and what it proves."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import count as count_from
+from math import ceil, floor, log10
+from typing import TYPE_CHECKING
+
+from meshdemo.system.plural import counted
+from meshdemo.verdict.expectation import ERROR, outcome_text, percent
+from meshdemo.verdict.fixed import FixedSample
+from meshdemo.verdict.judgement import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meshdemo.verdict.judgement import Judgement
+    from meshdemo.verdict.judging import Rule
+    from meshdemo.verdict.tally import Tally
+
+
+_KINDS_NAMED = 3
+"""How many kinds of errors are named."""
+_STEPS = 4
+"""How many steps of its last decimal an interval spans at least when it is written out."""
+
+
+def sentences(
+    outcome: Outcome, rule: Rule, judgements: tuple[Judgement, ...], tally: Tally
+) -> Iterator[str]:
+    """Say what decided."""
+    if outcome is Outcome.MET:
+        named = dict(rule.expectation.shares)
+        yield from (_counted(item) for item in judgements if item.claim.name in named)
+        yield from _proved(rule, tally)
+    elif outcome is Outcome.NOT_MET:
+        wrong = [item for item in judgements if item.outcome is Outcome.NOT_MET]
+        yield from (_counted(item) + _kinds(item, tally) for item in wrong)
+        if not all(item.claim.exact for item in wrong):
+            often = _percent(rule.precision.error_rate)
+            yield f"a mesh that keeps its shares fails this at most {often} of the time"
+    else:
+        open_ones = [item for item in judgements if item.outcome is Outcome.INCONCLUSIVE]
+        yield from (_counted(item) for item in open_ones)
+        yield _not_enough(rule, tally)
+
+
+def undecided(total: int, broken_off: str, disturbed: str) -> str:
+    """Say why a measurement decides nothing."""
+    answers = counted(total, "answer")
+    if disturbed:
+        return f"{answers} came back and prove nothing: {disturbed}"
+    said = f"{answers} came back before the measurement broke off"
+    return f"{said}: {broken_off}" if broken_off else said
+
+
+def fitting(judgement: Judgement) -> str:
+    """Say which real shares fit the answers, as in ``45.2 to 54.9 %``; rounded outwards."""
+    low, high = (Fraction(100 * edge) for edge in judgement.interval)
+    places = _places(high - low)
+    return f"{-_up(-low, places):.{places}f} to {_up(high, places):.{places}f} %"
+
+
+def _proved(rule: Rule, tally: Tally) -> Iterator[str]:
+    precision = rule.precision
+    sure = _percent(1 - precision.error_rate)
+    if rule.expectation.is_exact:
+        share = _percent_up(precision.hidden(tally.total))
+        yield f"a hidden share of {share} would have shown with {sure} confidence"
+    elif not isinstance(rule, FixedSample):
+        margin = percent(precision.margin)
+        yield f"a share that is off by {margin} points would have shown with {sure} confidence"
+
+
+def _not_enough(rule: Rule, tally: Tally) -> str:
+    if isinstance(rule, FixedSample):
+        return "so few answers prove nothing: send more with --requests, or leave it out"
+    if rule.expectation.is_exact or tally.total < rule.precision.revealing:
+        needed = counted(rule.precision.revealing, "answer")
+        return f"{needed} are needed to rule out a hidden share: allow more with --max-requests"
+    margin = percent(rule.precision.margin)
+    return (
+        f"neither the expected shares nor shares that are off by {margin} points are ruled out: "
+        "allow more with --max-requests, or tell less apart with --margin"
+    )
+
+
+def _counted(judgement: Judgement) -> str:
+    claim = judgement.claim
+    name = claim.name if claim.name != ERROR else "errors and unknown answers"
+    answered = f"{outcome_text(name)}: {claim.count:,} of {counted(claim.total, 'answer')}"
+    shares = f"{_percent(judgement.share)} where {_percent(float(claim.share))} is expected"
+    if claim.exact:
+        return f"{answered}, {shares}"
+    return f"{answered}, {shares}; a real {fitting(judgement)} would fit"
+
+
+def _kinds(judgement: Judgement, tally: Tally) -> str:
+    """Name what the errors were, the most frequent ones first."""
+    if judgement.claim.name != ERROR:
+        return ""
+    kinds = sorted(tally.others.items(), key=lambda item: -item[1])
+    named = [f"{count:,} {kind}" for kind, count in kinds[:_KINDS_NAMED] if count]
+    more = [f"{len(kinds) - _KINDS_NAMED} more kinds"] if len(kinds) > _KINDS_NAMED else []
+    return f" ({', '.join(named + more)})"
+
+
+def _percent(share: float) -> str:
+    """Write a share so that only nothing reads as 0 % and only all as 100 %."""
+    value = 100 * share
+    text = f"{value:.3g}"
+    if 0 < share < 1 and ("e" in text or text == "100"):
+        text = f"{value:.12f}".rstrip("0")
+    return f"{text} %"
+
+
+def _percent_up(share: float) -> str:
+    """Write a bound with two digits, rounded up so that it stays one."""
+    places = 1 - floor(log10(100 * share))
+    return f"{_up(Fraction(100 * share), places):g} %"
+
+
+def _places(width: Fraction) -> int:
+    """Choose as many decimals as it takes to see where between two ends something lies."""
+    return next(places for places in count_from(0) if width * 10**places >= _STEPS)
+
+
+def _up(value: Fraction, places: int) -> float:
+    """Round up to so many decimals."""
+    unit = Fraction(10) ** places
+    return float(ceil(value * unit) / unit)

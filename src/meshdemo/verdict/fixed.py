@@ -1,0 +1,60 @@
+"""The verdict on a sample whose size was said before: exact binomial tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meshdemo.verdict.binomial import Binomial
+from meshdemo.verdict.judgement import Judgement, Outcome, claims
+from meshdemo.verdict.wald import interval
+
+if TYPE_CHECKING:
+    from meshdemo.verdict.expectation import Expectation
+    from meshdemo.verdict.judgement import Claim
+    from meshdemo.verdict.precision import Precision
+    from meshdemo.verdict.tally import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class FixedSample:
+    """Exactly so many requests, judged once.
+
+    A share that is all or nothing is decided by one contrary answer, any other by the exact
+    two-sided binomial test. The tests of one verdict share the error rate (Bonferroni: however the
+    counts depend on each other, the bound holds). It bounds "not met" for a mesh that keeps the
+    expectation; what so few answers cannot see may be "met".
+    """
+
+    expectation: Expectation
+    precision: Precision
+    most: int
+    """How many requests are sent."""
+
+    name = "fixed sample"
+
+    def enough(self, tally: Tally) -> bool:
+        """Tell whether all of them have come back."""
+        return tally.total >= self.most
+
+    def judgements(self, tally: Tally) -> tuple[Judgement, ...]:
+        """Judge each claim."""
+        found = tuple(claims(self.expectation, tally))
+        level = self.precision.error_rate / max(1, sum(not claim.exact for claim in found))
+        return tuple(_judgement(claim, level, float(self.precision.margin)) for claim in found)
+
+
+def _judgement(claim: Claim, level: float, margin: float) -> Judgement:
+    if claim.exact:
+        low = high = claim.total * int(claim.share)
+        p_value = 0.0 if claim.contrary else 1.0
+    else:
+        binomial = Binomial(claim.total, claim.share)
+        low, high = binomial.accepted(level)
+        p_value = binomial.p_value(claim.count)
+    outcome = Outcome.MET if low <= claim.count <= high else Outcome.NOT_MET
+    # A test that no count could have failed proves nothing, so it is not passed either.
+    if not claim.exact and (low, high) == (0, claim.total):
+        outcome = Outcome.INCONCLUSIVE
+    fitting = interval(claim.count, claim.total, margin, level)
+    return Judgement(claim, outcome, low, high, p_value, fitting)

@@ -1,0 +1,92 @@
+"""Answers, counted by what they were."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from meshdemo.verdict.traffic import status_kind
+from meshdemo.verdict.version_source import BODY, VersionSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from meshdemo.verdict.traffic import Reply
+
+_MOST_KINDS = 20
+"""How many kinds of other answers are told apart; an app may answer each time something else."""
+_SHOWN = 40
+"""How many characters of an unknown answer or an error are shown."""
+_REST = "anything else"
+
+
+@dataclass(slots=True)
+class Tally:
+    """A sample counted by answer; it may be filled while the replies come in.
+
+    Every reply counts: ``others`` holds errors and unknown answers by what they were.
+    """
+
+    versions: dict[str, int]
+    """How often each known version answered, also those that never did."""
+    others: dict[str, int] = field(default_factory=dict)
+    source: VersionSource = field(default=BODY, repr=False)
+    """Where an answer says which version it is from."""
+
+    @classmethod
+    def of(
+        cls,
+        versions: Iterable[str],
+        kinds: Iterable[str] = (),
+        source: VersionSource = BODY,
+    ) -> Tally:
+        """Start a tally that knows these versions, and tells these kinds of answers apart."""
+        return cls(dict.fromkeys(versions, 0), dict.fromkeys(kinds, 0), source)
+
+    def copy(self) -> Tally:
+        """Keep it as it is now."""
+        return replace(self, versions=dict(self.versions), others=dict(self.others))
+
+    @property
+    def answered(self) -> int:
+        """How many replies came from a known version."""
+        return sum(self.versions.values())
+
+    @property
+    def missed(self) -> int:
+        """How many replies did not."""
+        return sum(self.others.values())
+
+    @property
+    def total(self) -> int:
+        """How many replies there are: the denominator of every share."""
+        return self.answered + self.missed
+
+    def add(self, reply: Reply) -> None:
+        """Count one reply."""
+        version = self.source.read(reply)
+        if version in self.versions:
+            self.versions[version] += 1
+            return
+        # A status that was asked for is one, whatever the body says.
+        asked = status_kind(reply.status)
+        kind = asked if not reply.error and asked in self.others else _kind(reply, version)
+        if kind not in self.others and len(self.others) >= _MOST_KINDS:
+            kind = _REST
+        self.others[kind] = self.others.get(kind, 0) + 1
+
+
+def _kind(reply: Reply, version: str) -> str:
+    """Name an answer that no known version gave. No name of a kind is a possible version."""
+    if reply.error:
+        return f"no answer: {_shorten(reply.error)}"
+    if reply.status != 200:  # noqa: PLR2004 - HTTP's OK needs no other name
+        return status_kind(reply.status) if reply.status else "no answer"
+    return f"unknown answer '{_shorten(version or reply.body)}'"
+
+
+def _shorten(text: str) -> str:
+    # Only what may be shown is looked at: a body can be large.
+    flat = " ".join(text[: 8 * _SHOWN].split())
+    flat = "".join(character if character.isprintable() else "?" for character in flat)
+    return flat if len(flat) <= _SHOWN else f"{flat[: _SHOWN - 3]}..."
