@@ -29,7 +29,7 @@ Promised: TypeAlias = "dict[str, Fraction] | str"
 def told(
     world: World, endpoints: Mapping[int, str] | None = None
 ) -> tuple[dict[str, Fraction], Answered, bool]:
-    """Give the share of each version by the client's configuration.
+    """Give the share of each version and status by the client's configuration.
 
     Last whether copies of requests take turns with them at pods of several versions. ``endpoints``
     are the versions of what is reached beside pods, by port.
@@ -45,7 +45,7 @@ def told(
     found = answered(config, Asked(named, world.path, query, world.headers, world.method))
     versions = {port.entry: pod.labels["version"] for pod in pods for port in pod.ports}
     versions |= endpoints or {}
-    shares: dict[str, Fraction] = {}
+    shares = {f"HTTP {status}": share for status, share in found.statuses.items()}
     for port, share in found.ports.items():
         shares[versions[port]] = shares.get(versions[port], Fraction(0)) + share
     return shares, found, any(len({versions[port] for port in mix}) > 1 for mix in found.mixed)

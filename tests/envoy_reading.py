@@ -36,9 +36,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answered:
-    """By which ports on loopback a request is answered, and how often; none if by no pod."""
+    """By which ports on loopback a request is answered, and how often; none if by nobody."""
 
     ports: Mapping[int, Fraction]
+    statuses: Mapping[int, Fraction] = field(default_factory=dict)
+    """The statuses that the sidecar itself answers with, and how often."""
     connections: bool = False
     """Whether a connection, not a request, chooses the pod."""
     mixed: tuple[frozenset[int], ...] = ()
@@ -46,15 +48,24 @@ class Answered:
 
 
 NOBODY = Answered({})
+REDIRECTS = {
+    "MOVED_PERMANENTLY": 301,
+    "FOUND": 302,
+    "SEE_OTHER": 303,
+    "TEMPORARY_REDIRECT": 307,
+    "PERMANENT_REDIRECT": 308,
+}
 
 
 def answered(config: Config, asked: Asked) -> Answered:
     """Follow a request from the route configuration to the endpoints."""
     route = _route(_virtual_host(config.routes[0]["virtual_hosts"], asked.authority), asked)
-    if route is None or "route" not in route:
+    statuses = _statuses(route, asked) if route else {}
+    if route is None or statuses is None or not ("route" in route or statuses):
         return NOBODY
-    if _aborts(route) or _answers_preflight(route, asked):
-        return NOBODY
+    left = 1 - sum(statuses.values())
+    if not left:
+        return Answered({}, statuses)
     action = route["route"]
     if "cluster" in action:
         parts = [(action["cluster"], Fraction(1))]
@@ -67,13 +78,13 @@ def answered(config: Config, asked: Asked) -> Answered:
     reading = _Reading(config)
     mixed = []
     for name, share in parts:
-        if not reading.follow(name, share):
+        if not reading.follow(name, left * share):
             return NOBODY
         if name in copied and reading.clusters[name].get("lb_policy") != "RANDOM":
             alone = _Reading(config)
             alone.follow(name, Fraction(1))
             mixed.append(frozenset(alone.found))
-    return Answered(dict(reading.found), reading.connections, tuple(mixed))
+    return Answered(dict(reading.found), statuses, reading.connections, tuple(mixed))
 
 
 OUTSIDE = "outside"
@@ -182,10 +193,29 @@ def _fits(pattern: Json, value: str) -> bool:
     return right
 
 
-def _aborts(route: Json) -> bool:
+def _statuses(route: Json, asked: Asked) -> dict[int, Fraction] | None:
+    """Give what the sidecar itself answers, and how often; None where two filters want to."""
+    own, aborted = _own_status(route, asked), _aborted(route)
+    if own and aborted:
+        return None
+    return {own: Fraction(1)} if own else aborted
+
+
+def _aborted(route: Json) -> dict[int, Fraction]:
     fault = route.get("typed_per_filter_config", {}).get("envoy.filters.http.fault", {})
-    share = fault.get("abort", {}).get("percentage", {}).get("numerator", 0)
-    return bool(share)
+    abort = fault.get("abort", {})
+    parts = abort.get("percentage", {}).get("numerator", 0)
+    return {abort["http_status"]: Fraction(parts, 1_000_000)} if parts else {}
+
+
+def _own_status(route: Json, asked: Asked) -> int:
+    """Give the status of an answer that is no pod's; 0 where a pod is asked."""
+    if "redirect" in route:
+        return REDIRECTS[route["redirect"].get("response_code", "MOVED_PERMANENTLY")]
+    # Ours say what is not there; those of rules bear their origin.
+    if "direct_response" in route and "metadata" in route:
+        return int(route["direct_response"]["status"])
+    return 200 if _answers_preflight(route, asked) else 0
 
 
 def _answers_preflight(route: Json, asked: Asked) -> bool:

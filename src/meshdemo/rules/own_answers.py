@@ -2,32 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.rules import cors
+from meshdemo.rules.http_matches import undecided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from meshdemo.rules.http_matches import Call
 
+MOVED = 301
+"""The status of a redirect that names none."""
+PREFLIGHT = 200
+"""The status of an answer to a CORS preflight."""
 
-def own_answer(http: Mapping[str, Any], call: Call) -> str:
-    """Say how an http rule has the sidecar itself answer a request; empty where pods answer it.
+
+@dataclass(frozen=True, slots=True)
+class OwnAnswer:
+    """A status that the sidecar answers with, and to which part of the requests."""
+
+    status: int
+    share: Fraction = Fraction(1)
+
+
+def own_answer(http: Mapping[str, Any], call: Call) -> OwnAnswer | None:
+    """Tell how an http rule has the sidecar itself answer a request; None where pods answer all.
 
     Raises InputError if that cannot be decided.
     """
-    if http.get("redirect"):
-        return "answers it by redirect"
+    if redirect := http.get("redirect"):
+        return OwnAnswer(redirect.get("redirectCode") or MOVED)
     if response := http.get("directResponse"):
-        return f"answers it itself, with {response.get('status')}"
+        return OwnAnswer(response["status"])
     if http.get("delegate"):
-        return "hands it to a delegate"
+        raise undecided("a rule hands it to a delegate")
+    aborted = _aborted(http)
+    if cors.answers(http.get("corsPolicy") or {}, call):
+        if aborted:
+            raise undecided("it is a CORS preflight, and a rule aborts some of them")
+        return OwnAnswer(PREFLIGHT)
+    return aborted
+
+
+def _aborted(http: Mapping[str, Any]) -> OwnAnswer | None:
     abort = (http.get("fault") or {}).get("abort") or {}
     # Without a percentage or a status an abort does nothing.
-    share = (abort.get("percentage") or {}).get("value", 0)
-    if share and (abort.get("httpStatus") or abort.get("grpcStatus")):
-        return f"aborts {share:g} % of the requests"
-    if cors.answers(http.get("corsPolicy") or {}, call):
-        return "answers it itself, as it is a CORS preflight"
-    return ""
+    share = parts_of_a_million((abort.get("percentage") or {}).get("value") or 0)
+    if share and abort.get("grpcStatus"):
+        raise undecided("a rule aborts it with a status of gRPC")
+    if share and abort.get("httpStatus"):
+        return OwnAnswer(abort["httpStatus"], Fraction(share, 1_000_000))
+    return None
+
+
+def parts_of_a_million(percent: float) -> int:
+    """Give a percentage as Envoy is told it; what is smaller than a millionth is cut off."""
+    return int(percent * 10_000)

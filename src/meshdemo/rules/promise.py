@@ -21,6 +21,7 @@ from meshdemo.rules.http_matches import Call, takes, undecided
 from meshdemo.rules.mirrors import mirrors_of
 from meshdemo.rules.own_answers import own_answer
 from meshdemo.verdict.expectation import Expectation
+from meshdemo.verdict.traffic import status_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,14 +35,14 @@ if TYPE_CHECKING:
     from meshdemo.verdict.traffic import Request
 
 Parts: TypeAlias = "list[tuple[Fraction, Shares]]"
-"""The weight of each destination, and its pods' shares."""
+"""The weight of each destination, or of the sidecar's own answers, and the shares within."""
 KEEPS_POD = "PASSTHROUGH keeps a connection's pod"
 
 
 def promised(
     objects: Sequence[Object], pods: Pods, request: Request, client: Client
 ) -> Expectation:
-    """Say which share of the answers each version has; InputError if that is no split."""
+    """Say which share each outcome has, version or status; InputError if that is no split."""
     shares: Shares = {}
     for weight, part in RequestPath.of(objects, pods, request, client).parts():
         for version, share in part.items():
@@ -138,16 +139,16 @@ class RequestPath:
         http = next((http for http, match in known if takes(match, self.call)), None)
         if http is None:
             raise undecided(f"no rule of {rule.title} matches it, so it gets 404")
-        if reason := own_answer(http, self.call):
-            raise undecided(f"{rule.title} {reason}")
-        parts = []
-        for destination, weight in _destinations(http, rule):
+        own = own_answer(http, self.call)
+        parts = [(own.share, {status_kind(own.status): Fraction(1)})] if own else []
+        left = 1 - own.share if own else Fraction(1)
+        for destination, weight in _destinations(http, rule) if left else ():
             target = target_of(destination, rule, dialled, self.view)
             shares = self._at(target, dialled, rule.title)
             if len(shares) > 1 and self._is_mixed_with_copies(target, http, rule, dialled):
                 reason = "sends copies of it to the same pods, whose turns they take"
                 raise undecided(f"{rule.title} {reason}")
-            parts.append((weight, shares))
+            parts.append((left * weight, shares))
         return parts
 
     def _is_mixed_with_copies(

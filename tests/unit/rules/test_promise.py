@@ -271,21 +271,40 @@ def test_the_root_namespace_is_that_of_the_clients_istio() -> None:
         promised(*objects)
 
 
+def abort(percent: float) -> dict[str, Any]:
+    return {"fault": {"abort": {"httpStatus": 503, "percentage": {"value": percent}}}}
+
+
+@pytest.mark.parametrize(
+    ("way", "promise"),
+    [
+        ({"redirect": {"uri": "/x"}}, "301=100%"),
+        ({"redirect": {"uri": "/x", "redirectCode": 308}}, "308=100%"),
+        ({"directResponse": {"status": 418}}, "418=100%"),
+        ({**abort(10), "route": [to("v2")]}, "503=10%,v2=90%"),
+        ({**abort(12.5), "route": [to("v1", 40), to("v2", 60)]}, "503=12.5%,v1=35%,v2=52.5%"),
+        ({**abort(100), "route": [to("v9")]}, "503=100%"),
+        ({**abort(0.00001), "route": [to("v2")]}, "v2=100%"),
+    ],
+    ids=str,
+)
+def test_what_the_sidecar_answers_itself_is_promised_by_its_status(
+    way: dict[str, Any], promise: str
+) -> None:
+    assert promised(service(), subsets("v1", "v2"), rule(way)) == promise
+
+
 @pytest.mark.parametrize(
     ("way", "words"),
     [
-        pytest.param({"redirect": {"uri": "/x"}}, "redirect", id="redirect"),
-        pytest.param(
-            {"directResponse": {"status": 418}}, "answers it itself, with 418", id="direct response"
-        ),
         pytest.param({"delegate": {"name": "x"}}, "delegate", id="delegate"),
         pytest.param(
             {
-                "fault": {"abort": {"httpStatus": 503, "percentage": {"value": 10}}},
+                "fault": {"abort": {"grpcStatus": "UNAVAILABLE", "percentage": {"value": 10}}},
                 "route": [to("v2")],
             },
-            "aborts 10 %",
-            id="fault",
+            "a status of gRPC",
+            id="fault of gRPC",
         ),
         pytest.param(
             {"match": [{"uri": {"exact": "/x"}}], "route": [to("v2")]}, "404", id="no match"
@@ -378,18 +397,15 @@ PREFLIGHT = (("Origin", "https://a"), ("Access-Control-Request-Method", "PUT"))
         ({}, "OPTIONS", PREFLIGHT, False),
     ],
 )
-def test_a_preflight_that_the_sidecar_answers_is_promised_to_no_version(
+def test_a_preflight_that_the_sidecar_answers_is_promised_by_its_status(
     policy: dict[str, Any],
     method: str,
     headers: tuple[tuple[str, str], ...],
     is_answered: bool,
 ) -> None:
     there = (service(), BOTH, rule({"corsPolicy": policy, "route": [to("v2")]}))
-    if is_answered:
-        with pytest.raises(InputError, match="it is a CORS preflight"):
-            promised(*there, headers=headers, method=method)
-    else:
-        assert promised(*there, headers=headers, method=method) == "v2=100%"
+    promise = "200=100%" if is_answered else "v2=100%"
+    assert promised(*there, headers=headers, method=method) == promise
 
 
 def test_passthrough_goes_to_all_pods_of_what_was_dialled_whatever_the_subset() -> None:

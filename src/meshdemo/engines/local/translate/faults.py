@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.translate.resources import duration, typed
+from meshdemo.rules.own_answers import parts_of_a_million
 from meshdemo.rules.virtual_services import GRPC_STATUS
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ def _error(abort: Json) -> Json:
 
 def _percentage(injection: Json) -> Json | None:
     percentage = injection.get("percentage")
-    return None if percentage is None else parts_of_a_million(percentage.get("value") or 0)
+    return None if percentage is None else fractional_percent(percentage.get("value") or 0)
 
 
-def parts_of_a_million(percent: float) -> Json:
-    """Translate a percentage; what is smaller than a millionth is cut off, as in istiod."""
-    return {"numerator": int(percent * 10_000), "denominator": "MILLION"}
+def fractional_percent(percent: float) -> Json:
+    """Translate a percentage."""
+    return {"numerator": parts_of_a_million(percent), "denominator": "MILLION"}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.translate import headers, retries
-from meshdemo.engines.local.translate.faults import parts_of_a_million
+from meshdemo.engines.local.translate.faults import fractional_percent
 from meshdemo.engines.local.translate.resources import NEVER, duration
 from meshdemo.rules.mirrors import mirrors_of
 
@@ -84,7 +84,7 @@ def _mirror_policies(rule: Json, cluster_of: Callable[[Json], str]) -> Iterator[
         if mirror.percent:
             yield {
                 "cluster": cluster_of(dict(mirror.destination)),
-                "runtime_fraction": {"default_value": parts_of_a_million(mirror.percent)},
+                "runtime_fraction": {"default_value": fractional_percent(mirror.percent)},
                 "trace_sampled": False,
                 "disable_shadow_host_suffix_append": True,
             }
