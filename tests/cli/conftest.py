@@ -146,10 +146,17 @@ class FakeEngine:
         return self.exit_status
 
     def logs(
-        self, pod: str, container: str, *, follow: bool = False, tail: int = -1
+        self,
+        pod: str,
+        container: str,
+        *,
+        follow: bool = False,
+        tail: int = -1,
+        access: bool = False,
     ) -> Iterator[str]:
         self._called("logs")
-        yield f"{container} of {pod.split('-abc', maxsplit=1)[0]} {follow} {tail}"
+        what = "access log" if access else container
+        yield f"{what} of {pod.split('-abc', maxsplit=1)[0]} {follow} {tail}"
 
     def proxy_url(self) -> str:
         return "http://127.0.0.1:15001"

@@ -140,6 +140,7 @@ def test_doctor_is_3_with_a_hint(cli: Cli) -> None:
         (("app-v1-abc", "-c", "istio-proxy"), ["istio-proxy of app-v1 False -1"]),
         (("testclient", "-c", "app", "--tail", "5"), ["test-tools of testclient False 5"]),
         (("app-v2", "-f"), ["app of app-v2 True -1"]),
+        (("app-v2", "--access"), ["access log of app-v2 False -1"]),
     ],
     ids=str,
 )

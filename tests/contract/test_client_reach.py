@@ -60,11 +60,11 @@ def served(kind: type[http.server.ThreadingHTTPServer], host: str) -> Iterator[i
             server.shutdown()
 
 
-def app(version: str) -> Object:
+def app(version: str, **labels: str) -> Object:
     return deployment(
         f"app-{version}",
         namespace="default",
-        labels={"app": "app", "version": version},
+        labels={"app": "app", "version": version, **labels},
         container={"ports": [{"containerPort": 8080}]},
         selector={"matchLabels": {"app": "app", "version": version}},
     )

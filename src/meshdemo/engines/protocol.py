@@ -139,11 +139,18 @@ class Engine(Protocol):
         """
 
     def logs(
-        self, pod: str, container: str, *, follow: bool = False, tail: int = -1
+        self,
+        pod: str,
+        container: str,
+        *,
+        follow: bool = False,
+        tail: int = -1,
+        access: bool = False,
     ) -> Iterator[str]:
         """Give the lines that a container wrote, both by their exact names.
 
-        ``tail`` is how many lines at most, -1 for all. Raises EnvironmentFailed if it is not there.
+        ``tail`` is how many lines at most, -1 for all. With ``access`` those of a sidecar's access
+        log alone. Raises EnvironmentFailed if it is not there.
         """
 
     def proxy_url(self) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.test_client import named
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.objects.containers import ISTIO_PROXY
 from meshdemo.walkthrough import pod_selection
 
 if TYPE_CHECKING:
@@ -23,9 +24,13 @@ APP_CONTAINER = "app"
 
 
 def read_logs(
-    engine: Engine, name: str, container: str, *, follow: bool, tail: int
+    engine: Engine, name: str, container: str, *, follow: bool, tail: int, access: bool = False
 ) -> Iterator[str]:
-    """Give the lines of one pod, or of every pod with its name before each line."""
+    """Give the lines of one pod, or of every pod with its name before each line.
+
+    With ``access`` those of the access logs of their sidecars.
+    """
+    container = ISTIO_PROXY if access else container
     pods = pod_selection.require_pods(engine)
     chosen = named(pods, name) if name else pods
     if not chosen:
@@ -39,7 +44,8 @@ def read_logs(
         there = sorted({item.name for pod in chosen for item in pod.containers})
         message = f"no pod in namespace {engine.where.namespace} has a container {container}"
         raise EnvironmentFailed(message, hint=f"There are {', '.join(there)}.")
-    sources = [_lines(engine, pod, name, _Reading(several, follow, tail)) for pod, name in found]
+    how = _Reading(several, follow, tail, access)
+    sources = [_lines(engine, pod, name, how) for pod, name in found]
     return merged(sources) if follow and several else chain.from_iterable(sources)
 
 
@@ -89,9 +95,11 @@ class _Reading:
     prefixed: bool
     follow: bool
     tail: int
+    access: bool
 
 
 def _lines(engine: Engine, pod: Pod, container: str, how: _Reading) -> Iterator[str]:
     prefix = f"[{pod.name}] " if how.prefixed else ""
-    for line in engine.logs(pod.name, container, follow=how.follow, tail=how.tail):
+    lines = engine.logs(pod.name, container, follow=how.follow, tail=how.tail, access=how.access)
+    for line in lines:
         yield prefix + line.rstrip("\n")

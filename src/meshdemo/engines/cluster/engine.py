@@ -278,12 +278,23 @@ class ClusterEngine:
         return terminal.run(self.kube, target(self.view.require_client()), argv)
 
     def logs(
-        self, pod: str, container: str, *, follow: bool = False, tail: int = -1
+        self,
+        pod: str,
+        container: str,
+        *,
+        follow: bool = False,
+        tail: int = -1,
+        access: bool = False,
     ) -> Iterator[str]:
-        """Give the lines that a container wrote."""
-        from meshdemo.engines.cluster.pods import logs  # noqa: PLC0415 - only logs needs it
+        """Give the lines that a container wrote, or its access log."""
+        from meshdemo.engines.cluster.istio import access_log  # noqa: PLC0415 - only logs needs it
+        from meshdemo.engines.cluster.pods import logs  # noqa: PLC0415 - as above
 
         where = Target(self.run, pod, container)
+        if access:
+            access_log.require(self.kube, self.run, self.view.root_namespace)
+            found = logs.lines(self.kube, where, follow=follow, tail=tail if follow else -1)
+            return access_log.only(found, tail=-1 if follow else tail)
         return logs.lines(self.kube, where, follow=follow, tail=tail)
 
     def proxy_url(self) -> str:

@@ -194,13 +194,21 @@ class LocalEngine:
         return self._caller().run(argv)
 
     def logs(
-        self, pod: str, container: str, *, follow: bool = False, tail: int = -1
+        self,
+        pod: str,
+        container: str,
+        *,
+        follow: bool = False,
+        tail: int = -1,
+        access: bool = False,
     ) -> Iterator[str]:
-        """Give the lines that a container wrote."""
+        """Give the lines that a container wrote, or its access log."""
         from meshdemo.engines.local.pods import logs  # noqa: PLC0415 - only logs needs it
 
         runtime = self._runtime()
         found = logs.find(runtime.planned().pods, self.where.namespace, pod, container)
+        if access:
+            return logs.access_lines(runtime.layout.access_log(found), follow=follow, tail=tail)
         return logs.lines(runtime.layout.log(found, container), follow=follow, tail=tail)
 
     def proxy_url(self) -> str:

@@ -122,6 +122,16 @@ def root_namespace(planes: Sequence[ControlPlane] | None) -> str:
     return plane.namespace if plane else istioctl.DEFAULT_NAMESPACE
 
 
+def mesh_settings(kube: Kube, namespace: str) -> dict[str, Any]:
+    """Give the settings of the mesh; none where they cannot be read as any. Raises Forbidden."""
+    found = kube.get("v1", "ConfigMap", MESH_CONFIG, namespace) or {}
+    try:
+        mesh = yaml.safe_load((found.get("data") or {}).get("mesh") or "")
+    except yaml.YAMLError:
+        return {}
+    return mesh if isinstance(mesh, dict) else {}
+
+
 def default_exports(kube: Kube, namespace: str) -> dict[str, list[str]]:
     """Give, by kind, to whom rules are exported that say nothing of it; empty is everybody.
 
@@ -129,11 +139,9 @@ def default_exports(kube: Kube, namespace: str) -> dict[str, list[str]]:
     that may not be read, or of a revision's own, it is taken to be as usual.
     """
     try:
-        found = kube.get("v1", "ConfigMap", MESH_CONFIG, namespace) or {}
-        mesh = yaml.safe_load((found.get("data") or {}).get("mesh") or "")
-    except (Forbidden, yaml.YAMLError):
+        named = mesh_settings(kube, namespace)
+    except Forbidden:
         return {}
-    named = mesh if isinstance(mesh, dict) else {}
     exports = {kind: named.get(f"default{kind}ExportTo") for kind in RULE_KINDS}
     return {kind: [str(v) for v in value] for kind, value in exports.items() if value}
 

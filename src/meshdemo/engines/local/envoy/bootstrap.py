@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 EXTENSIONS = "type.googleapis.com/envoy.extensions"
+FLUSH_MILLISECONDS = 200
+"""How long a line of the access log may be kept back: Envoy's own 10 s are long for who looks."""
 FLAGS = (
     # Without hot restart it makes no shared memory, which would outlive a kill -9.
     "--disable-hot-restart",
@@ -14,6 +16,7 @@ FLAGS = (
     # Nothing waits for connections to end: whoever stops the mesh wants it stopped.
     "--drain-time-s", "1",
     "--parent-shutdown-time-s", "2",
+    "--file-flush-interval-msec", f"{FLUSH_MILLISECONDS}",
 )  # fmt: skip
 CONNECTION_LIMIT = 50_000
 """Envoy warns at each start if nothing is said; a workshop has far fewer."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.local.model import PlannedPod
 
 KUBE_PROXY = "kube-proxy"
+ACCESS_LOG = "access.log"
 LONGEST_FOLDER_NAME = 200
 """Characters of a folder's name: a Pod's name may have 253, a file's 255 with what we add."""
 
@@ -50,6 +51,10 @@ class Layout:
     def volume(self, pod: PlannedPod, name: str, *, scratch: bool) -> Path:
         """Give the folder of a volume; what is in a scratch one is the pod's own business."""
         return self.pod(pod) / (SCRATCH if scratch else "volumes") / name
+
+    def access_log(self, pod: PlannedPod) -> Path:
+        """Give the file that tells of each request that a pod's sidecar took."""
+        return self.pod(pod) / ACCESS_LOG
 
     def sidecar(self, pod: PlannedPod) -> Proxy:
         """Give the Envoy beside a pod."""

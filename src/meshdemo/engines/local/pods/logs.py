@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cache
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from meshdemo.engines import run_record
 from meshdemo.engines.local import programs
+from meshdemo.engines.local.envoy.bootstrap import FLUSH_MILLISECONDS
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects.containers import ISTIO_PROXY
 from meshdemo.system import files
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 FOLLOW_PAUSE = 0.1
 """Seconds between two looks for new lines."""
+ARRIVAL_SECONDS = 2 * FLUSH_MILLISECONDS / 1000
+"""Seconds after which a line is there: Envoy keeps it back, and the supervisor passes it on."""
 
 
 def find(pods: Iterable[PlannedPod], namespace: str, name: str, container: str) -> PlannedPod:
@@ -47,6 +51,18 @@ def lines(log: Path, *, follow: bool, tail: int) -> Iterator[str]:
         )
         if follow:
             yield from _new_lines(log, file)
+
+
+def access_lines(log: Path, *, follow: bool, tail: int) -> Iterator[str]:
+    """Give the lines of a sidecar's access log, also of the request that ended just now."""
+    _let_arrive()
+    yield from lines(log, follow=follow, tail=tail)
+
+
+@cache
+def _let_arrive() -> None:
+    """Wait until what was written before is there: once a command, whatever it reads."""
+    time.sleep(ARRIVAL_SECONDS)
 
 
 def _new_lines(log: Path, file: TextIO) -> Iterator[str]:

@@ -277,7 +277,8 @@ class Runtime:
                 ends = bool(pod.tries)
                 found.append(Process(process_name(pod, name), argv, log, content, ends))
             if pod.injected:
-                found.append(self._envoy(process_name(pod, ISTIO_PROXY), self.layout.sidecar(pod)))
+                envoy = self._envoy(process_name(pod, ISTIO_PROXY), self.layout.sidecar(pod))
+                found.append(replace(envoy, output=self.layout.access_log(pod)))
         return found
 
     def _envoy(self, name: str, proxy: config_files.Proxy) -> Process:

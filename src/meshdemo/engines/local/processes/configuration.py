@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-OPEN_FILES = 1024
-"""Enough for the logs of some 500 processes; macOS grants 256 unless one asks for more."""
+OPEN_FILES = 2048
+"""Enough for the logs of 200 pods with a sidecar; macOS grants 256 unless one asks for more."""
 SETTLED_SECONDS = 1
 """What ends sooner than this is started again after a pause that grows by a second each time."""
 START_RETRIES = 1_000_000
@@ -40,6 +40,8 @@ class Process:
     """What the process reads when it starts; a change restarts it."""
     ends: bool = False
     """Whether it may end, and then is not started again."""
+    output: Path | None = None
+    """Where its standard output goes; None for its log, where its standard error goes."""
 
 
 def render(
@@ -86,11 +88,18 @@ def _program(process: Process) -> Sequence[str]:
         # A command of the user's may be a shell: its children are to end with it.
         "stopasgroup=true",
         "killasgroup=true",
-        "redirect_stderr=true",
+        f"redirect_stderr={str(process.output is None).lower()}",
+        *_log("stdout", process.output or process.log),
+        *(_log("stderr", process.log) if process.output else ()),
+    )
+
+
+def _log(stream: str, file: Path) -> Sequence[str]:
+    return (
         # supervisord expands this one twice.
-        f"stdout_logfile={_value(_value(process.log))}",
-        f"stdout_logfile_maxbytes={LOG_BYTES}",
-        "stdout_logfile_backups=1",
+        f"{stream}_logfile={_value(_value(file))}",
+        f"{stream}_logfile_maxbytes={LOG_BYTES}",
+        f"{stream}_logfile_backups=1",
     )
 
 

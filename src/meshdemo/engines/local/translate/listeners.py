@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.translate import cors, error_replies, faults, names, tcp_passthrough
+from meshdemo.engines.local.translate.access_log import ACCESS_LOG
 from meshdemo.engines.local.translate.endpoints import target_of
 from meshdemo.engines.local.translate.resources import NEVER, extension, loopback, typed
 from meshdemo.rules.protocols import Protocol
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from meshdemo.rules.services import Service, ServicePort
 
 SIDECAR: Json = {
+    "access_log": ACCESS_LOG,
     "use_remote_address": False,
     "normalize_path": True,
     "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
@@ -71,7 +73,8 @@ def inbound(port: PodPort, protocol: Protocol, service_port: int) -> Json:
     """Make the listener of a sidecar for one port of its pod."""
     name = names.inbound(port.number)
     if protocol is Protocol.TCP:
-        return _listener(name, port.inbound, "INBOUND", tcp_passthrough.tcp_proxy(name, name))
+        proxy = tcp_passthrough.tcp_proxy(name, name, access_log=ACCESS_LOG)
+        return _listener(name, port.inbound, "INBOUND", proxy)
     action = {
         "cluster": name,
         "timeout": NEVER,

@@ -63,11 +63,12 @@ def listener(name: str, cluster: str) -> Json:
     )
 
 
-def tcp_proxy(prefix: str, cluster: str) -> Json:
+def tcp_proxy(prefix: str, cluster: str, **settings: list[Json]) -> Json:
     """Make the filter that passes a connection on to one pod."""
     return extension(
         "envoy.filters.network.tcp_proxy",
         "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
         stat_prefix=prefix,
         cluster=cluster,
+        **settings,
     )

@@ -32,6 +32,15 @@ def test_a_process_whose_file_changed_is_a_changed_process() -> None:
     assert old["environment"] != new["environment"]
 
 
+def test_every_log_is_kept_within_bounds() -> None:
+    for output in (None, FOLDER / "access.log"):
+        found = section(Process("app", ("x",), FOLDER / "log", output=output))
+        assert found["redirect_stderr"] == ("false" if output else "true")
+        for stream in ("stdout", "stderr") if output else ("stdout",):
+            assert found[f"{stream}_logfile_maxbytes"].endswith("MB")
+            assert found[f"{stream}_logfile_backups"] == "1"
+
+
 def test_a_path_that_a_line_cannot_hold_is_refused() -> None:
     with pytest.raises(EnvironmentFailed, match="characters"):
         render(Path("/a ;b"), FOLDER, [])
