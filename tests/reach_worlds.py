@@ -9,7 +9,7 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tests.objects import made
+from tests.objects import made, service
 from tests.worlds import (
     CALLED,
     EXPORTS,
@@ -17,6 +17,7 @@ from tests.worlds import (
     NAMESPACES,
     PORTS,
     World,
+    app,
     one_in,
     random_world,
     second,
@@ -46,7 +47,22 @@ def reach_world(seed: int) -> World:
     items += [_sidecar(rng, name) for name in ("one", "two") if one_in(rng, 4)]
     if one_in(rng, 2):
         world = replace(world, host=rng.choice([*CALLED, *ALIASES, "out.example"]))
+    if one_in(rng, 8):
+        items += _stateful(rng)
+        world = replace(world, host=rng.choice(["db", "db-0.db", "db-1.db", "db-2.db.default"]),
+                        port=rng.choice([8080, 8080, 9000]), namespace="default")  # fmt: skip
     return replace(world, objects=tuple({item.key: item for item in items}.values()))
+
+
+def _stateful(rng: Random) -> list[Object]:
+    """Give a StatefulSet of two pods, and the headless Service by which they are called."""
+    ports = [{"port": 8080, "name": "http"}, {"port": 9000, "name": "tcp"}]
+    headless = service(*ports, name="db", namespace="default", metadata=second(0), clusterIP="None")
+    pods = app("db", "default", "v1", 2)
+    spec = {**pods.spec, "serviceName": rng.choice(["db", "db", "other"])}
+    made_of = {**pods.data, "kind": "StatefulSet", "spec": spec}
+    made_of["metadata"] = {**pods.metadata, "name": "db"}
+    return [headless, pods.with_data(made_of)]
 
 
 def versions(world: World) -> dict[int, str]:

@@ -199,6 +199,23 @@ OTHER_NAMES = """
     ---
     apiVersion: v1
     kind: Service
+    metadata: {name: db, namespace: default}
+    spec: {clusterIP: None, selector: {app: db}, ports: [{name: http, port: 8080}]}
+    ---
+    apiVersion: apps/v1
+    kind: StatefulSet
+    metadata: {name: db, namespace: default}
+    spec:
+      serviceName: db
+      replicas: 2
+      selector: {matchLabels: {app: db}}
+      template:
+        metadata: {labels: {app: db}}
+        spec:
+          containers: [{name: db, image: meshdemo/echo, ports: [{containerPort: 8080}]}]
+    ---
+    apiVersion: v1
+    kind: Service
     metadata: {name: sticky, namespace: default}
     spec:
       sessionAffinity: ClientIP
@@ -227,6 +244,10 @@ def test_other_names_lead_where_they_do_in_istio_with_a_sidecar_and_without(
         assert set(chosen) == {"200 v1", "200 v2"}
         (refused,) = asked(local, f"http://headless{version}")
         assert refused.startswith("503")
+        for pod in ("db-0", "db-1"):
+            found = asked(local, f"http://{pod}.db:8080/", 10)
+            assert all(f'"pod": "{pod}"' in said for said in found), found
+        assert next(iter(asked(local, "http://db-2.db:8080/"))).startswith("502")
         # kube-proxy keeps a client at one pod, and a sidecar knows nothing of that.
         kept = len(asked(local, f"http://sticky{version}", 30))
         assert kept == (1 if sender is plain else 2)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias
 
+from meshdemo.objects.labels import POD_NAME_LABEL
 from meshdemo.rules import hosts
 from meshdemo.rules.http_matches import undecided
 from meshdemo.rules.service_entries import service_behind
@@ -67,10 +68,11 @@ def candidates(
         yield {VERSION_LABEL: next(iter(versions))}, endpoint.weight
 
 
-def behind_address(service: Service, port: int, pods: Pods) -> Shares:
+def behind_address(service: Service, port: int, pods: Pods, pod: str = "") -> Shares:
     """Share where no sidecar chooses: the name of a service stands for an address, or for several.
 
-    kube-proxy chooses any pod for a connection; of a headless service DNS does.
+    kube-proxy chooses any pod for a connection; of a headless service DNS does, unless the name of
+    a ``pod`` was called.
     """
     known = service.port(port)
     if known is None:
@@ -78,7 +80,9 @@ def behind_address(service: Service, port: int, pods: Pods) -> Shares:
     if service.is_headless and known.target != port:
         target = "is dialled at its pods, whatever its targetPort says"
         raise undecided(f"{service.title} is headless, so port {port} {target}")
-    versions = shares_of(_pods(service, {}, pods), service.title)
+    labels = {POD_NAME_LABEL: pod} if pod else {}
+    where = f"pod {pod} of {service.title}" if pod else service.title
+    versions = shares_of(_pods(service, labels, pods), where)
     if service.is_headless and len(versions) > 1:
         raise undecided(f"{service.title} is headless, so DNS chooses the pod, and no sidecar")
     if service.keeps_client and len(versions) > 1:

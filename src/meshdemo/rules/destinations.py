@@ -23,6 +23,8 @@ class Target:
     subset: str = ""
     passes_through: bool = False
     """The connection goes on to what was dialled, all of whose pods may get it (PASSTHROUGH)."""
+    pod: str = ""
+    """The only pod that may get it then, where that was dialled."""
 
 
 def target_of(
@@ -51,5 +53,5 @@ def _target(host: str, subset: str, port: int, dialled: VirtualHost, view: Clien
     # Where no service was dialled there is no address to pass a connection on to: such a
     # destination has no cluster, as PASSTHROUGH replaces it.
     if dialled.service and view.passes_through(host, subset, port):
-        return Target(dialled.service.host, dialled.port, passes_through=True)
+        return Target(dialled.service.host, dialled.port, passes_through=True, pod=dialled.pod)
     return Target(host, port, subset)

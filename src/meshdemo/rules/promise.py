@@ -171,7 +171,7 @@ class RequestPath:
     def _by_connection(self, service: Service, dialled: VirtualHost) -> Shares:
         """Share where no HTTP is seen: each connection goes to any pod, by no HTTP rule."""
         if dialled.passes_on:
-            return self._any_pod(service, dialled.port)
+            return self._any_pod(service, dialled)
         if any(
             rule.has_other_rules
             and any(hosts.overlap(host.lower(), service.host) for host in rule.hosts)
@@ -179,7 +179,7 @@ class RequestPath:
         ):
             raise undecided(f"port {dialled.port} takes no HTTP rules, and has others")
         if self.view.passes_through(service.host, "", dialled.port):
-            return self._any_pod(service, dialled.port)
+            return self._any_pod(service, dialled)
         return self._in_subset(service, dialled.port, "")
 
     def _at(self, target: Target, dialled: VirtualHost, sender: str) -> Shares:
@@ -188,7 +188,7 @@ class RequestPath:
             raise undecided(f"{dialled.service.title}: only DNS knows where {dialled.host} leads")
         if target.passes_through and dialled.service:
             # kube-proxy chooses for each connection, and a proxy's connections are kept.
-            shares = self._any_pod(dialled.service, dialled.port)
+            shares = self._any_pod(dialled.service, dialled)
             if len(shares) > 1:
                 raise undecided(f"{dialled.service.title} has several versions and {KEEPS_POD}")
             return shares
@@ -202,10 +202,10 @@ class RequestPath:
             raise undecided(f"{service.title}: {reason}")
         return self._in_subset(service, target.port, target.subset)
 
-    def _any_pod(self, service: Service, port: int) -> Shares:
+    def _any_pod(self, service: Service, dialled: VirtualHost) -> Shares:
         """Share where the address that was dialled decides: by no subset."""
         self.reached.append((service, self.view.destination_rules.get(service.host), ""))
-        return behind_address(service, port, self.pods)
+        return behind_address(service, dialled.port, self.pods, dialled.pod)
 
     def _in_subset(self, service: Service, port: int, name: str) -> Shares:
         """Share by the pods behind a service's port and subset."""

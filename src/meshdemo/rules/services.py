@@ -15,7 +15,7 @@ from meshdemo.rules import hosts, visibility
 from meshdemo.rules.protocols import Protocol, protocol_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from meshdemo.objects.model import Object
 
@@ -81,6 +81,8 @@ class Service:
     """Those that ServiceEntries name, beside the pods."""
     keeps_client: bool = False
     """Its address leads a client to one pod always (sessionAffinity). No sidecar knows of it."""
+    pod_names: tuple[str, ...] = ()
+    """The pods that DNS knows by names of their own: those of a StatefulSet with this service."""
     addresses: tuple[str, ...] = ()
     """The IP addresses by which a ServiceEntry lets it be called."""
 
@@ -136,6 +138,10 @@ class Service:
         every = [n for host in (self.host, *self.also_called) for n in _names(host, namespace)]
         return [*every, *(f"[{ip}]" if ":" in ip else ip for ip in self.addresses)]
 
+    def pod_aliases(self, pod: str, namespace: str) -> list[str]:
+        """List the names by which a client of a namespace may call one of its pods."""
+        return [f"{pod}.{name}" for name in _names(self.host, namespace)]
+
 
 def _names(host: str, namespace: str) -> list[str]:
     """Complete a host by the shorter names that DNS makes of it in a namespace."""
@@ -150,7 +156,26 @@ def _names(host: str, namespace: str) -> list[str]:
 
 def of_kubernetes(objects: Iterable[Object]) -> list[Service]:
     """Read Kubernetes' own Services."""
-    return [_service(item) for item in objects if item.kind == "Service" and not item.group]
+    every = list(objects)
+    sets = [item for item in every if item.kind == "StatefulSet"]
+    found = [_service(item) for item in every if item.kind == "Service" and not item.group]
+    return [
+        replace(service, pod_names=tuple(_pod_names(service, sets)))
+        if service.is_headless
+        else service
+        for service in found
+    ]
+
+
+def _pod_names(service: Service, sets: Iterable[Object]) -> Iterator[str]:
+    """Give the names of the pods of the StatefulSets that name a headless service as theirs."""
+    for item in sets:
+        labels = (item.pod_template.get("metadata") or {}).get("labels") or {}
+        if item.spec.get("serviceName") == service.name and service.selects(item.namespace, labels):
+            first = (item.spec.get("ordinals") or {}).get("start") or 0
+            replicas = item.spec.get("replicas")
+            for ordinal in range(first, first + (1 if replicas is None else replicas)):
+                yield f"{item.name}-{ordinal}"
 
 
 def with_aliases(services: Iterable[Service]) -> list[Service]:
@@ -188,21 +213,20 @@ def _end_of(host: str, next_hop: Mapping[str, str]) -> str:
 def _service(item: Object) -> Service:
     named = {part.strip() for part in item.annotations.get(EXPORT_TO, "").split(",")} - {""}
     ports = tuple(_port(port) for port in item.spec.get("ports") or ())
+    headless = item.spec.get("clusterIP") == HEADLESS
     return Service(
         name=item.name,
         namespace=item.namespace,
         ports=tuple(port for port in ports if port.protocol is not Protocol.UDP),
         selector=item.spec.get("selector") or {},
         exported_to=visibility.exported_to(named, item.namespace),
-        resolution=_resolution(item),
-        keeps_client=item.spec.get("sessionAffinity") == CLIENT_IP,
+        resolution=Resolution.DIALLED if headless else _resolution(item),
+        keeps_client=not headless and item.spec.get("sessionAffinity") == CLIENT_IP,
         external_name=str(item.spec.get("externalName") or "").rstrip("."),
     )
 
 
 def _resolution(item: Object) -> Resolution:
-    if item.spec.get("clusterIP") == HEADLESS:
-        return Resolution.DIALLED
     if item.spec.get("type") == EXTERNAL_NAME and item.spec.get("externalName"):
         return Resolution.ALIAS
     return Resolution.STATIC

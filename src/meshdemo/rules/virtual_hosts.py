@@ -37,11 +37,13 @@ class VirtualHost:
     """The VirtualService whose HTTP rules hold; None where none does."""
     passes_on: bool = False
     """Connections go on unseen: the service is not exported to the client, or it has no sidecar."""
+    pod: str = ""
+    """The only pod that is called, where its own name is."""
 
     @property
     def name(self) -> str:
         """How istiod calls it."""
-        return f"{self.host}:{self.port or '*'}"
+        return f"{f'{self.pod}.' if self.pod else ''}{self.host}:{self.port or '*'}"
 
     @property
     def chooses_by_connection(self) -> bool:
@@ -71,9 +73,13 @@ class _Domains:
         *,
         passes_on: bool = False,
     ) -> Iterator[VirtualHost]:
-        """Give the virtual host of a service's port, if a name is left for it."""
+        """Give the virtual host of a service's port, if a name is left for it, and of its pods."""
         if free := self.claim(_with_port(service.aliases(self.namespace), port)):
             yield VirtualHost(free, service.host, port, service, rule, passes_on)
+        for pod in service.pod_names:
+            names = service.pod_aliases(pod, self.namespace)
+            if free := self.claim(_with_port(names, port)):
+                yield VirtualHost(free, service.host, port, service, rule, passes_on, pod)
 
     def passing_on(self, services: Iterable[Service]) -> Iterator[VirtualHost]:
         """Give the virtual hosts of services whose connections go on unseen."""

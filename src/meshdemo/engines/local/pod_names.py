@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.objects.labels import CONTROLLER_HASH_LABEL, TEMPLATE_HASH_LABEL
+from meshdemo.objects.labels import CONTROLLER_HASH_LABEL, POD_NAME_LABEL, TEMPLATE_HASH_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,7 +87,7 @@ def _stateful_set(item: Object) -> Iterator[tuple[str, dict[str, str]]]:
             {
                 **_labels(item),
                 CONTROLLER_HASH_LABEL: f"{item.name}-{template_hash}",
-                "statefulset.kubernetes.io/pod-name": name,
+                POD_NAME_LABEL: name,
                 "apps.kubernetes.io/pod-index": str(ordinal),
             },
         )

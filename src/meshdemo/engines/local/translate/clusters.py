@@ -19,6 +19,7 @@ from meshdemo.engines.local.translate.resources import (
     origin,
     typed,
 )
+from meshdemo.objects.labels import POD_NAME_LABEL
 from meshdemo.rules import hosts, traffic_policies
 from meshdemo.rules.protocols import Protocol
 from meshdemo.rules.service_entries import service_behind
@@ -137,12 +138,12 @@ class Upstreams:
         self.clusters.append(tcp_passthrough.front(name, LIMITS))
         self.listeners.append(tcp_passthrough.listener(name, target))
 
-    def add_kube_proxy(self, service: Service, port: ServicePort) -> str:
+    def add_kube_proxy(self, service: Service, port: ServicePort, pod: str = "") -> str:
         """Add what the address of a service leads to, and give the cluster's name.
 
         Those are its pods as kube-proxy sees them; the address of a ServiceEntry is outside.
         """
-        name = names.kube_proxy(port.number, service.host)
+        name = names.kube_proxy(port.number, service.host, pod)
         if any(cluster["name"] == name for cluster in self.clusters):
             return name
         service = replace(service, endpoints=())
@@ -154,7 +155,8 @@ class Upstreams:
         # Of one client all connections go to one pod, where the Service says so. Here all clients
         # have one address, so it is the same for all of them.
         most = 1 if service.keeps_client else None
-        self.add(name, service, port, {}, most, lb_policy="RANDOM")
+        named = {POD_NAME_LABEL: pod} if pod else {}
+        self.add(name, service, port, named, most, lb_policy="RANDOM")
         return name
 
 
@@ -174,8 +176,10 @@ def of_kube_proxy(services: Sequence[Service], upstreams: Upstreams) -> None:
     """Work out the clusters that pods without a sidecar reach."""
     for service in services:
         for port in () if service.is_entry or service.is_alias else service.ports:
-            target = upstreams.add_kube_proxy(service, port)
-            upstreams.add_passthrough_cluster(names.connection(port.number, service.host), target)
+            for pod in ("", *service.pod_names):
+                target = upstreams.add_kube_proxy(service, port, pod)
+                name = names.connection(port.number, service.host, pod)
+                upstreams.add_passthrough_cluster(name, target)
 
 
 def of_own_port(port: PodPort, protocol: Protocol) -> Json:
@@ -226,11 +230,21 @@ def _add_port(
         passed = _add_passthrough(service, port, upstreams)
         if view.passes_through(service.host, "", port.number):
             target = passed
-    if not port.protocol.takes_http_rules:
-        upstreams.add_passthrough_cluster(names.connection(port.number, service.host), target)
+    if port.protocol.takes_http_rules:
+        return
+    upstreams.add_passthrough_cluster(names.connection(port.number, service.host), target)
+    for pod in service.pod_names:
+        target = upstreams.add_kube_proxy(service, port, pod)
+        name = names.connection(port.number, service.host, pod)
+        upstreams.add_passthrough_cluster(name, target)
 
 
 def _add_passthrough(service: Service, port: ServicePort, upstreams: Upstreams) -> str:
+    """Add where the address of a service leads, and those of its pods where they have names."""
+    for pod in service.pod_names:
+        target = upstreams.add_kube_proxy(service, port, pod)
+        name = names.passthrough(port.number, service.host, pod)
+        upstreams.add_passthrough_cluster(name, target)
     target = upstreams.add_kube_proxy(service, port)
     upstreams.add_passthrough_cluster(names.passthrough(port.number, service.host), target)
     return target

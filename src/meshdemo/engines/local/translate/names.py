@@ -16,14 +16,14 @@ def inbound(port: int) -> str:
     return f"inbound|{port}||"
 
 
-def passthrough(port: int, host: str) -> str:
-    """Name the cluster that leads wherever Kubernetes sends a connection to a service."""
-    return f"passthrough|{port}||{host}"
+def passthrough(port: int, host: str, pod: str = "") -> str:
+    """Name the cluster that leads wherever Kubernetes sends a connection to a service, or a pod."""
+    return f"passthrough|{port}|{pod}|{host}"
 
 
-def connection(port: int, host: str) -> str:
+def connection(port: int, host: str, pod: str = "") -> str:
     """Name the cluster of a port where each connection of the client's is one of ours."""
-    return f"connection|{port}||{host}"
+    return f"connection|{port}|{pod}|{host}"
 
 
 OUTSIDE = "outside"
@@ -35,6 +35,6 @@ def address(port: int, host: str) -> str:
     return f"address|{port}||{host}"
 
 
-def kube_proxy(port: int, host: str) -> str:
+def kube_proxy(port: int, host: str, pod: str = "") -> str:
     """Name the pods of a service's port as kube-proxy sees them."""
-    return f"kube-proxy|{port}||{host}"
+    return f"kube-proxy|{port}|{pod}|{host}"

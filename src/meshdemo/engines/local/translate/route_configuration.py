@@ -57,7 +57,7 @@ def _virtual_host(host: VirtualHost, view: ClientView) -> Json:
         return missing
     if host.passes_on:
         # A rule may have taken the full name, and with it the virtual host's.
-        cluster = names.passthrough(host.port, host.host)
+        cluster = names.passthrough(host.port, host.host, host.pod)
         return {
             "name": cluster,
             "domains": list(host.domains),
@@ -74,7 +74,7 @@ def _virtual_host(host: VirtualHost, view: ClientView) -> Json:
 
 
 def _connection(host: VirtualHost) -> Json:
-    route = tcp_passthrough.unseen_route(names.connection(host.port, host.host))
+    route = tcp_passthrough.unseen_route(names.connection(host.port, host.host, host.pod))
     return {"name": host.name, "domains": list(host.domains), "routes": [route]}
 
 

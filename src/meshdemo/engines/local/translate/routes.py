@@ -68,7 +68,7 @@ def _route(
 def _cluster(target: Target) -> str:
     """Name the cluster of a destination, whether or not there is one."""
     if target.passes_through:
-        return names.passthrough(target.port, target.host)
+        return names.passthrough(target.port, target.host, target.pod)
     return names.outbound(target.port, target.host, target.subset)
 
 
