@@ -19,7 +19,7 @@ down: $(RUN) ## stop and remove what up made
 	@.venv/bin/meshdemo down $(ARGS)
 
 test: $(DEV) ## all tests
-	@.venv/bin/pytest -n 6 -m "not whole_machine" $(ARGS)
+	@.venv/bin/pytest -n 5 --dist worksteal -m "not whole_machine" $(ARGS)
 	@.venv/bin/pytest -m whole_machine $(ARGS) || test $$? = 5  # 5: none of those that were asked for
 
 check: $(DEV) ## lint, format, types, layers, links: all of them, then fail if one failed

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import signal
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
 # that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Container images set PYTHONDONTWRITEBYTECODE: then each worker would rewrite and compile all test
+# modules anew, which takes it three seconds.
+sys.dont_write_bytecode = False
+
+# Nothing that collecting makes is garbage: to search it over and over takes a third of its time.
+gc.disable()
+
 # How fast an example is says something of the machine only. In CI a change is judged by the same
 # examples each time; elsewhere new ones are tried, and one that fails is remembered.
 settings.register_profile(
@@ -30,6 +39,8 @@ settings.register_profile(
 settings.load_profile("suite")
 
 KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "MESHDEMO_ENVOY")
+WHOLE_MACHINE = "whole_machine"
+"""The mark of tests that must run alone, and what ``make test`` calls their stage by."""
 RARE = 1e-5
 """How seldom a test may fail by chance: verify's own 1 in 100 would fail a run of all of them."""
 
@@ -45,6 +56,17 @@ def assert_split(document: Any, code: int) -> None:
         assert each["ok"] or (not each["exact"] and each["pValue"] > RARE), document
 
 
+def pytest_collection_finish() -> None:
+    gc.enable()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Of those that must run alone, import only the modules that have some."""
+    if config.option.markexpr != WHOLE_MACHINE or collection_path.is_dir():
+        return None
+    return True if WHOLE_MACHINE not in collection_path.read_text(encoding="utf-8") else None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     """Let those that must run alone wait for all others of this user, and these for them.
@@ -57,7 +79,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         return (yield)
     file = Path(tempfile.gettempdir(), f"meshdemo-tests-{os.getuid()}.lock")
     with file.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX if options.markexpr == "whole_machine" else fcntl.LOCK_SH)
+        fcntl.flock(lock, fcntl.LOCK_EX if options.markexpr == WHOLE_MACHINE else fcntl.LOCK_SH)
         return (yield)
 
 

@@ -129,6 +129,8 @@ class Mesh:
 
     def close(self) -> None:
         """Take it down, and see that nothing is left."""
+        if not self.state.exists():
+            return
         known = self.processes()
         self.run("down")
         left = alive(known)
@@ -158,7 +160,7 @@ def mesh(make_mesh: Callable[[Path], Mesh]) -> Mesh:
     return make_mesh(PROGRAM)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     """Give a mesh where the walkthrough's workloads run; each test sets the rules it needs."""
     mesh = Mesh(tmp_path_factory.mktemp("running") / "state")

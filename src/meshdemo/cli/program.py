@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -68,8 +69,9 @@ PANELS: dict[str, dict[str, Callable[..., Any]]] = {
 }
 
 
+@cache
 def build() -> Group:
-    """Put the root command together; each other one is built when it is asked for."""
+    """Put the root command together, once; each other one is built when it is asked for."""
     app = typer.Typer(
         name=PROGRAM,
         cls=Group,
