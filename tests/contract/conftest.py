@@ -170,6 +170,14 @@ def deploy(engine: Engine) -> Callable[..., None]:
 
 
 @pytest.fixture
+def client(workloads: tuple[Object, ...], deploy: Callable[..., None]) -> tuple[Object, ...]:
+    """Run a mesh of one pod without a sidecar, the test client, which is quick to make."""
+    client = tuple(item for item in workloads if item.name == "testclient")
+    deploy(*client)
+    return client
+
+
+@pytest.fixture
 def answers(engine: Engine) -> Callable[..., Counter[str]]:
     """Send requests, and count what came back: a body, or a status that is not 200."""
 

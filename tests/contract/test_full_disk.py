@@ -33,7 +33,9 @@ def on_small_disk(folder: Path, *argv: str, timeout: float) -> subprocess.Comple
 
 SCRIPT = """
 import json, pathlib, subprocess, sys, time
+from meshdemo.engines.local.engine import LocalEngine
 from meshdemo.engines.local.processes import orphans
+from meshdemo.settings import Settings
 disk = pathlib.Path(sys.argv[1])
 state, fill = disk / "state", disk / "fill"
 
@@ -63,13 +65,14 @@ def kill(part):
 
 def until_ready():
     deadline = time.monotonic() + 30
-    while meshdemo("status").returncode and time.monotonic() < deadline:
-        pass
+    mesh = LocalEngine(Settings(state_dir=state))
+    while not all(pod.is_ready for pod in mesh.pods()) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 show("up", "--no-verify")
 try:
     fill_up()
-    show("verify", "--expect", "v2=100%", "--requests", "2000")
+    show("verify", "--expect", "v2=100%", "--requests", "500")
     kill("apps.flaskapp")
     kill("bootstrap.json")
     until_ready()

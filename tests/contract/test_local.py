@@ -27,7 +27,7 @@ from meshdemo.engines.local.engine import LocalEngine
 from meshdemo.engines.local.pods import ports
 from meshdemo.engines.local.processes import orphans
 from meshdemo.errors import EnvironmentFailed, InputError, TimedOut
-from meshdemo.objects import model, reading
+from meshdemo.objects import reading
 from meshdemo.settings import Settings
 from meshdemo.system import waiting
 from meshdemo.verdict import expectation
@@ -119,22 +119,24 @@ def wait_until_ready(engine: LocalEngine) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("part", ["apps.flaskapp", "bootstrap.json"], ids=["app", "Envoy"])
 def test_what_crashes_is_started_again_with_the_rules_in_force(
-    engine: LocalEngine, up: Callable[[], None], part: str
+    engine: LocalEngine, up: Callable[[], None]
 ) -> None:
     up()
-    victims = processes(engine, part)
-    assert len(victims) >= 2
-    for victim in victims:
-        victim.kill()
-    waiting.until(lambda: not any(v.is_running() for v in victims), "their end", timeout=60)
-    wait_until_ready(engine)
-    assert sum(pod.restarts for pod in engine.pods()) == len(victims)
-    assert set(count(engine)) == {"v2"}
+    restarts = 0
+    for part in ("apps.flaskapp", "bootstrap.json"):
+        victims = processes(engine, part)
+        assert len(victims) >= 2
+        for victim in victims:
+            victim.kill()
+        waiting.until(lambda: not any(v.is_running() for v in victims), "their end", timeout=60)  # noqa: B023 - called at once
+        wait_until_ready(engine)
+        restarts += len(victims)
+        assert sum(pod.restarts for pod in engine.pods()) == restarts, part
+        assert set(count(engine)) == {"v2"}, part
 
 
-def test_after_kill_9_of_the_supervisor_status_says_so_and_up_repairs_it(
+def test_after_kill_9_of_the_supervisor_up_repairs_it_and_down_finds_every_process(
     engine: LocalEngine, up: Callable[[], None]
 ) -> None:
     up()
@@ -147,12 +149,6 @@ def test_after_kill_9_of_the_supervisor_status_says_so_and_up_repairs_it(
     assert {pod.ready for pod in engine.pods()} == {"2/2"}
     assert engine.proxy_url() == before
     assert set(count(engine)) == {"v2"}
-
-
-def test_after_kill_9_of_the_supervisor_down_still_finds_every_process(
-    engine: LocalEngine, up: Callable[[], None]
-) -> None:
-    up()
     run, held = run_of(engine), ports.PortLocks(run_of(engine), engine.store.folder).held()
     for supervisor in processes(engine, "supervisord.conf"):
         supervisor.kill()
@@ -213,18 +209,16 @@ def test_where_supervisord_was_killed_down_says_what_it_may_have_overlooked(
     assert "would not have been found: supervisord had ended before" in gone.detail
 
 
-def test_down_from_another_user_namespace_ends_all_that_is_there(
-    engine: LocalEngine, up: Callable[[], None]
-) -> None:
+@pytest.mark.usefixtures("client")
+def test_down_from_another_user_namespace_ends_all_that_is_there(engine: LocalEngine) -> None:
     argv = ["unshare", "--user", "--map-root-user"]
     if not shutil.which(argv[0]) or subprocess.run([*argv, "true"], check=False).returncode:
         pytest.skip("ATTENTION: this needs unshare and user namespaces, which are not allowed here")
-    up()
     run, state = run_of(engine), str(engine.store.folder)
     down = [sys.executable, "-m", "meshdemo", "down", "--state-dir", state]
     done = subprocess.run([*argv, *down], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "no process is left: 7 ended" in done.stdout
+    assert "no process is left: 3 ended" in done.stdout
     assert not orphans.of_run(run)
 
 
@@ -272,22 +266,10 @@ def verdict_of(engine: LocalEngine, requests: int) -> Measured:
     return end_of(verify.measure(engine, question))
 
 
-@pytest.mark.parametrize(
-    ("what", "requests"),
-    # What ends must do so before all are sent.
-    [
-        ("supervisord", 50_000),
-        ("the proxy", 50_000),
-        ("the rules", 200),
-        ("the rules, and back", 200),
-    ],
-    ids=["supervisord", "the proxy", "the rules", "the rules, and back"],
-)
 def test_what_ends_or_changes_in_the_middle_of_a_measurement_is_no_verdict(
-    engine: LocalEngine, up: Callable[[], None], settings: Settings, what: str, requests: int
+    engine: LocalEngine, up: Callable[[], None], settings: Settings, rules: Sequence[Object]
 ) -> None:
-    up()
-    measuring_one, rules = Midway(settings), model.traffic_rules(engine.objects())
+    measuring_one = Midway(settings)
 
     def end(part: str, number: int) -> None:
         victims = processes(engine, part)
@@ -300,17 +282,20 @@ def test_what_ends_or_changes_in_the_middle_of_a_measurement_is_no_verdict(
         engine.apply([elsewhere])
         engine.apply(rules)
 
-    acts: dict[str, Callable[[], object]] = {
-        "supervisord": partial(end, "supervisord.conf", signal.SIGTERM),
-        "the proxy": partial(end, "default.testclient", signal.SIGKILL),
-        "the rules": partial(engine.delete, rules),
-        "the rules, and back": change_and_change_back,
+    # What ends must do so before all are sent.
+    acts: dict[str, tuple[Callable[[], object], int]] = {
+        "the rules, and back": (change_and_change_back, 200),
+        "the rules": (partial(engine.delete, rules), 200),
+        "the proxy": (partial(end, "default.testclient", signal.SIGKILL), 50_000),
+        "supervisord": (partial(end, "supervisord.conf", signal.SIGTERM), 50_000),
     }
-    measuring_one.act = acts[what]
-    measured = verdict_of(measuring_one, requests)
-    assert measured.verdict.outcome is Outcome.INCONCLUSIVE
-    assert measured.tally.versions["v2"] >= EARLY
-    assert measured.sample.disturbed
+    for what, (act, requests) in acts.items():
+        up()
+        measuring_one.act = act
+        measured = verdict_of(measuring_one, requests)
+        assert measured.verdict.outcome is Outcome.INCONCLUSIVE, what
+        assert measured.tally.versions["v2"] >= EARLY, what
+        assert measured.sample.disturbed, what
 
 
 def test_two_meshes_side_by_side_share_no_port_and_do_not_disturb_each_other(
@@ -373,10 +358,10 @@ def test_everything_listens_on_loopback_only(engine: LocalEngine, up: Callable[[
     assert not [address for address in listening if low <= address.port <= high]
 
 
+@pytest.mark.usefixtures("client")
 def test_the_state_directory_is_closed_to_others_and_foreign_files_in_it_stay(
-    settings: Settings, up: Callable[[], None], engine: LocalEngine
+    settings: Settings, engine: LocalEngine
 ) -> None:
-    up()
     assert settings.state_dir.stat().st_mode & 0o777 == 0o700
     foreign = settings.state_dir / "mine.txt"
     foreign.write_text("precious")
@@ -399,15 +384,15 @@ def test_a_deep_state_directory_works(tmp_path: Path, workloads: Sequence[Object
     assert not Path(run.sockets).exists()
 
 
+@pytest.mark.usefixtures("client")
 def test_an_annotated_command_gets_its_words_ports_and_environment_unchanged(
-    engine: LocalEngine, tmp_path: Path, up: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    engine: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "server.py").write_text(SERVER)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SECRET_OF_THE_USER", "1")
     said: list[str] = []
     engine.notify = lambda text, **how: said.append(text) if how.get("always") else None
-    up()
     objects = engine.inject(
         web(f"{sys.executable} server.py 127.0.0.1 {{port}} 'a; b' $HOME {{port:web}}")
     )
@@ -505,8 +490,8 @@ def test_one_command_at_a_time_changes_a_mesh_and_the_other_says_who_does(
     assert f"process {os.getpid()} (meshdemo apply)" in refusal.value.message
 
 
-def test_sigterm_is_enough_to_end_everything(engine: LocalEngine, up: Callable[[], None]) -> None:
-    up()
+@pytest.mark.usefixtures("client")
+def test_sigterm_is_enough_to_end_everything(engine: LocalEngine) -> None:
     found = orphans.of_run(run_of(engine))
     for supervisor in processes(engine, "supervisord.conf"):
         supervisor.send_signal(signal.SIGTERM)
@@ -518,11 +503,11 @@ def test_sigterm_is_enough_to_end_everything(engine: LocalEngine, up: Callable[[
     )
 
 
+@pytest.mark.usefixtures("client")
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"engine": "local"}', "\0\0"], ids=repr)
 def test_a_run_with_a_damaged_record_says_what_to_type_and_can_be_taken_down(
-    engine: LocalEngine, up: Callable[[], None], text: str
+    engine: LocalEngine, text: str
 ) -> None:
-    up()
     run, (sockets,) = run_of(engine), {Path(r.sockets) for r in [engine.store.run()] if r}
     (engine.store.folder / "run.json").write_text(text)
     with pytest.raises(EnvironmentFailed) as failure:
@@ -535,11 +520,11 @@ def test_a_run_with_a_damaged_record_says_what_to_type_and_can_be_taken_down(
     assert not sockets.exists()
 
 
+@pytest.mark.usefixtures("client")
 @pytest.mark.parametrize("ports_too", [False, True], ids=["folder", "folder-and-port-locks"])
 def test_a_run_whose_folder_was_removed_by_hand_is_still_found_by_down(
-    engine: LocalEngine, up: Callable[[], None], ports_too: bool
+    engine: LocalEngine, ports_too: bool
 ) -> None:
-    up()
     run = run_of(engine)
     locks = ports.PortLocks(run, engine.store.folder)
     shutil.rmtree(engine.store.folder)
@@ -616,43 +601,43 @@ def test_where_supervisord_ends_while_new_pods_are_awaited_apply_starts_it_again
     assert set(count(engine)) == {"v1", "v2"}
 
 
-@pytest.mark.parametrize("removed", ["pods", "pods/*/envoy"])
 def test_pods_whose_folders_were_removed_are_started_again(
     engine: LocalEngine,
     deploy: Callable[..., None],
     workloads: Sequence[Object],
     rules: Sequence[Object],
-    removed: str,
 ) -> None:
     deploy(*engine.inject(workloads))
-    for folder in list(engine.store.folder.glob(removed)):
-        shutil.rmtree(folder)
-    deploy(*rules)
-    wait_until_ready(engine)
-    assert set(count(engine)) == {"v2"}
+    for removed in ("pods", "pods/*/envoy"):
+        for folder in list(engine.store.folder.glob(removed)):
+            shutil.rmtree(folder)
+        deploy(*rules)
+        wait_until_ready(engine)
+        assert set(count(engine)) == {"v2"}, removed
+        engine.delete(rules)
 
 
-@pytest.mark.parametrize("dead", ["everything", "supervisord"])
 def test_on_a_dead_mesh_nobody_waits_and_nothing_is_sent(
-    engine: LocalEngine, up: Callable[[], None], rules: Sequence[Object], dead: str
+    engine: LocalEngine, up: Callable[[], None], rules: Sequence[Object]
 ) -> None:
     up()
-    part = "supervisord.conf" if dead == "supervisord" else ""
 
-    def end() -> bool:
+    def end(part: str) -> bool:
         """Kill them until none is left: supervisord may start one again before it dies itself."""
         for victim in processes(engine, part):
             victim.kill()
         return not processes(engine, part)
 
-    waiting.until(end, "their end", timeout=60)
+    waiting.until(partial(end, "supervisord.conf"), "its end", timeout=60)
     began = time.monotonic()
     with pytest.raises(EnvironmentFailed) as failure:
         engine.wait_ready(rules, SECONDS)
     assert "meshdemo up" in failure.value.hint
-    if dead == "everything":
-        with pytest.raises(EnvironmentFailed, match="does not run"):
-            count(engine)
-    else:
-        assert set(count(engine)) == {"v2"}
+    assert set(count(engine)) == {"v2"}
+    waiting.until(partial(end, ""), "the end of all", timeout=60)
+    with pytest.raises(EnvironmentFailed) as failure:
+        engine.wait_ready(rules, SECONDS)
+    assert "meshdemo up" in failure.value.hint
+    with pytest.raises(EnvironmentFailed, match="does not run"):
+        count(engine)
     assert time.monotonic() - began < SECONDS / 3

@@ -38,6 +38,7 @@ NAMESPACE = (
 )
 """Makes a user namespace to run a program in."""
 LIMIT = "/proc/sys/user/max_inotify_instances"
+ASKED = "svc-7"
 
 
 def service(name: str) -> dict[str, Any]:
@@ -46,9 +47,9 @@ def service(name: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
 
 
-def deployment(name: str, replicas: int = 1) -> dict[str, Any]:
+def deployment(name: str, replicas: int = 1, image: str = "meshdemo/echo") -> dict[str, Any]:
     labels = {"app": name, "version": "v1"}
-    container = {"name": "app", "image": "meshdemo/echo", "ports": [{"containerPort": 8080}]}
+    container = {"name": "app", "image": image, "ports": [{"containerPort": 8080}]}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
     spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
@@ -120,7 +121,9 @@ def test_a_small_shop_comes_up_within_what_linux_grants(tmp_path: Path) -> None:
     if not may_limit_watchers():
         pytest.skip("ATTENTION: this needs unshare and user namespaces, which are not allowed here")
     names = [f"svc-{number}" for number in range(10)]
-    data = [*map(service, names), *(deployment(name, 3) for name in names)]
+    # What is limited is what Envoys need: only the pods that are asked have an app.
+    idle = [deployment(name, 3, "zze326/test-tools") for name in names if name != ASKED]
+    data = [*map(service, names), *idle, deployment(ASKED, 3)]
     rules = [
         {
             "apiVersion": "networking.istio.io/v1",
@@ -152,7 +155,7 @@ def in_namespace(folder: Path, file: Path) -> str:
     """
     argv = ["sh", "-ec", f'echo 90 > {LIMIT}; exec "$@"', "sh", sys.executable, "-c", SCRIPT]
     done = subprocess.run(
-        [*NAMESPACE, *argv, str(folder / "state"), str(file), LIMIT, str(LINUX_DEFAULT)],
+        [*NAMESPACE, *argv, str(folder / "state"), str(file), LIMIT, str(LINUX_DEFAULT), ASKED],
         capture_output=True, text=True, check=True, timeout=240,
     )  # fmt: skip
     return done.stdout
@@ -160,7 +163,7 @@ def in_namespace(folder: Path, file: Path) -> str:
 
 SCRIPT = """
 import json, pathlib, subprocess, sys
-state, file, limit, granted = sys.argv[1:]
+state, file, limit, granted, asked = sys.argv[1:]
 
 def run(*argv):
     command = [sys.executable, "-m", "meshdemo", *argv, "--state-dir", state]
@@ -174,7 +177,7 @@ pathlib.Path(limit).write_text(granted)
 try:
     run("up", "--no-verify", "-f", file, "--timeout", "120s")
     run("status", "-o", "json")
-    run("verify", "--url", "http://svc-7/", "--expect", "v1=100%")
+    run("verify", "--url", f"http://{asked}/", "--expect", "v1=100%")
 finally:
     run("down")
 """

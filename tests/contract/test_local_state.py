@@ -35,14 +35,6 @@ def engine(local: LocalEngine) -> LocalEngine:
     return local
 
 
-@pytest.fixture
-def client(engine: LocalEngine, workloads: Sequence[Object]) -> tuple[Object, ...]:
-    """Run a mesh of one pod without a sidecar: the test client."""
-    client = tuple(item for item in workloads if item.name == "testclient")
-    apply(engine, client)
-    return client
-
-
 def apply(engine: LocalEngine, objects: Sequence[Object]) -> None:
     engine.apply(objects)
     engine.wait_ready(objects, SECONDS)
@@ -55,22 +47,22 @@ def in_namespace(objects: Sequence[Object], name: str) -> list[Object]:
     ]
 
 
-@pytest.mark.parametrize("kind", ["NULs", "a pipe", "gone"])
 def test_what_can_be_derived_again_is_mended_by_the_next_up(
-    engine: LocalEngine, up: Callable[[], None], kind: str, answers: Answers, tmp_path: Path
+    engine: LocalEngine, up: Callable[[], None], answers: Answers, tmp_path: Path
 ) -> None:
     up()
-    hurts: list[Damage] = [d for d in common() if d.kind == kind and d.place in OTHERS]
-    assert len(hurts) > 5
-    for hurt in hurts:
-        hurt.do(engine.store.folder, tmp_path)
-    up()
-    assert {(pod.ready, pod.message) for pod in engine.pods()} == {("2/2", "")}
-    for process in orphans.of_run(run_of(engine)):
-        if "supervisord" not in " ".join(process.cmdline()):
-            process.kill()  # what comes back reads all of it again
-    up()
-    assert set(answers(50)) == {"v2"}
+    for kind in ("NULs", "a pipe", "gone"):
+        hurts: list[Damage] = [d for d in common() if d.kind == kind and d.place in OTHERS]
+        assert len(hurts) > 5
+        for hurt in hurts:
+            hurt.do(engine.store.folder, tmp_path)
+        up()
+        assert {(pod.ready, pod.message) for pod in engine.pods()} == {("2/2", "")}, kind
+        for process in orphans.of_run(run_of(engine)):
+            if "supervisord" not in " ".join(process.cmdline()):
+                process.kill()  # what comes back reads all of it again
+        up()
+        assert set(answers(50)) == {"v2"}, kind
 
 
 @pytest.mark.usefixtures("client")
@@ -146,7 +138,7 @@ def test_down_of_a_namespace_leaves_the_others_and_the_next_command_is_about_the
 ) -> None:
     apply(engine, engine.inject(workloads, Injection.NONE))
     demo = LocalEngine(replace(settings, namespace="demo"))
-    apply(demo, in_namespace(workloads, "demo"))
+    apply(demo, in_namespace([item for item in workloads if item.name == "testclient"], "demo"))
     assert LocalEngine(settings).where.namespace == "demo"
     said: list[str] = []
     demo.notify = lambda text, **_: said.append(text)
