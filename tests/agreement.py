@@ -34,7 +34,7 @@ def told(
     Last whether copies of requests take turns with them at pods of several versions. ``endpoints``
     are the versions of what is reached beside pods, by port.
     """
-    pods = plan.place(plan.blueprints(world.objects), (), lambda n: range(20_000, 20_000 + n))
+    pods = plan.place(world.blueprints, (), lambda n: range(20_000, 20_000 + n))
     template: dict[str, Any] = {"metadata": {}, "spec": {"containers": []}}
     client = PlannedPod(
         "client", world.namespace, world.labels, template, "client", injected=True, outbound=1
@@ -52,7 +52,7 @@ def told(
 
 
 def promised(world: World) -> Promised:
-    pods = [(found.pod.namespace, found.pod.labels) for found in plan.blueprints(world.objects)]
+    pods = [(found.pod.namespace, found.pod.labels) for found in world.blueprints]
     client = Client(world.namespace, world.labels, injected=True)
     try:
         return dict(promise.promised(world.objects, pods, world.request, client).shares)

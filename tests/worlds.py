@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tests.objects import created, deployment, made, service
 
+from meshdemo.engines.local import plan
 from meshdemo.verdict.traffic import Request
 
 if TYPE_CHECKING:
+    from meshdemo.engines.local.plan import Blueprint
     from meshdemo.objects.model import Object
 
 Json: TypeAlias = "dict[str, Any]"
@@ -48,6 +51,11 @@ class World:
     query: str
     headers: dict[str, str]
     method: str = "GET"
+
+    @cached_property
+    def blueprints(self) -> tuple[Blueprint, ...]:
+        """Give the pods that are asked for, which takes longest of all that is asked of a mesh."""
+        return plan.blueprints(self.objects)
 
     @property
     def request(self) -> Request:

@@ -38,7 +38,8 @@ def test_the_promise_is_what_the_sidecar_is_told(batch: int) -> None:
             least = smallest(world)
             pytest.fail(f"world {number}: {disagreement(least)}\n{least}")
         decided += not isinstance(said, str)
-        by_rules += said != promised(without_rules(world))
+        if by_rules <= WORLDS // 3:  # then the rules of enough worlds decide
+            by_rules += said != promised(without_rules(world))
     assert decided > WORLDS // 3, "most worlds say nothing"
     assert by_rules > WORLDS // 3, "most rules decide nothing"
 
@@ -60,6 +61,7 @@ def test_so_it_is_where_a_client_reaches_more_or_less_than_services(batch: int) 
             found = disagreement(least, endpoints=versions(least))
             pytest.fail(f"world {number}: {found}\n{least}")
         decided += not isinstance(said, str)
-        by_reach += said != promised(without_reach(world))
+        if by_reach <= WORLDS // 10:
+            by_reach += said != promised(without_reach(world))
     assert decided > WORLDS // 4, "most worlds say nothing"
     assert by_reach > WORLDS // 10, "what is added decides nothing"
