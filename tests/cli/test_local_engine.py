@@ -48,7 +48,7 @@ def test_the_steps_in_order_end_where_up_ends(meshdemo: Run) -> None:
     assert meshdemo("inject").code == 0
     assert ready(meshdemo) == {"2/2"}
     assert meshdemo("route", "v2").code == 0
-    assert meshdemo("verify", "--expect", "v2=100%").code == 0
+    assert meshdemo("verify", "--expect", "v2=100%", "--requests", "100").code == 0
 
 
 def test_what_get_shows_can_be_applied_again_and_one_rule_can_go(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.contract import killed_change
 
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects import reading
@@ -31,41 +31,20 @@ def engine(local: LocalEngine) -> LocalEngine:
     return local
 
 
-CHANGE = """
-import os, signal, sys
-from pathlib import Path
-from meshdemo.objects import reading
-from meshdemo.engines.local.engine import LocalEngine
-from meshdemo.settings import Settings
-
-do, state, phase, number, *sources = sys.argv[1:]
-left = int(number)
-
-def die_at_phase(event, arguments):
-    global left
-    if event == "os.rename" and str(arguments[1]).endswith(phase) or event == phase:
-        left -= 1
-        if not left:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-sys.addaudithook(die_at_phase)
-engine = LocalEngine(Settings(state_dir=Path(state)))
-objects = engine.inject(reading.read(sources))
-getattr(engine, do)(objects)
-engine.wait_ready(objects, 30)
-"""
-"""Applies or deletes objects, and is killed when it comes to the phase: just before a file takes
-its place, or before a process is started."""
+CLEAN = multiprocessing.get_context("forkserver")
+"""Forks from a process that has the engine loaded, and no thread and no file of the tests'."""
+CLEAN.set_forkserver_preload([killed_change.__name__])
 
 
 def kill_at(
     phase: str, number: int, engine: LocalEngine, source: Path, *, doing: str = "apply"
 ) -> None:
     """Have another process change the mesh, and be killed when it comes to a phase."""
-    state = str(engine.store.folder)
-    argv = [sys.executable, "-c", CHANGE, doing, state, phase, str(number), str(source)]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=SECONDS)
-    assert done.returncode == -signal.SIGKILL, f"it never came to {phase}\n{done.stderr}"
+    change = killed_change.Change(doing, engine.store.folder, source, phase, number)
+    process = CLEAN.Process(target=change.make)
+    process.start()
+    process.join(SECONDS)
+    assert process.exitcode == -signal.SIGKILL, f"it never came to {phase}"
 
 
 FIRST_APPLY = {

@@ -72,7 +72,7 @@ def test_an_up_that_was_cut_short_can_be_looked_at_finished_and_removed(
 ) -> None:
     for phase, signum in cuts:  # each goes on where the one before was cut
         # So many requests that the measurement is under way when the signal comes.
-        up = mesh.start("up", "--requests", "3000")
+        up = mesh.start("up", "--requests", "1000")
         until_said(up, PHASES[phase])
         up.send_signal(signum)
         _, said = up.communicate(timeout=SECONDS)
