@@ -54,7 +54,7 @@ MISTAKES = [
     (DEPLOYMENT, "  replicas: 1", "  replica: 1", "replica"),
     (DEPLOYMENT, "        - image: dustise/flaskapp", "        - image: nginx:1.27", "nginx"),
     (DEPLOYMENT, "    app: app-{n}", "    app: 7", "metadata.labels.app"),
-    (DEPLOYMENT, "kind: Deployment", "kind: StatefulSet", "StatefulSet"),
+    (DEPLOYMENT, "kind: Deployment", "kind: Deploymint", "Deploymint"),
     (DEPLOYMENT, "  name: app-{n}", "  name: Not_A_Name", "Not_A_Name"),
     (DEPLOYMENT, "  replicas: 1", "  selector: {{}}", "selector"),
     (RULE, "      timeout: 5s", "      timeout: soon", "timeout"),

@@ -11,7 +11,7 @@ from tests.worlds import World, random_world
 
 from meshdemo.objects.model import REACH_KINDS, RULE_KINDS
 
-BATCHES, WORLDS = 6, 500
+BATCHES, WORLDS = 3, 500
 
 
 def smallest(world: World) -> World:
