@@ -68,6 +68,8 @@ class Settings:
     """Take over objects that somebody else created; they are never deleted."""
     force_conflicts: bool = False
     """Set fields that others have set to other values; without it they are named, and kept."""
+    sender: str = ""
+    """The labels of the pod that sends requests; empty for the test client."""
     output: str = "table"
     quiet: bool = False
     verbose: bool = False

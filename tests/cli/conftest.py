@@ -15,6 +15,7 @@ from meshdemo.cli import main
 from meshdemo.cli.invocation import Invocation
 from meshdemo.engines.options import Injection
 from meshdemo.engines.results import Applied, Change, Check, Container, MeshStatus, Pod, Where
+from meshdemo.engines.test_client import Sender
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.report.progress import Progress
 from meshdemo.verdict.traffic import Reply
@@ -49,6 +50,7 @@ class FakeEngine:
     foreign: dict[str, str] = field(default_factory=dict)
     """Objects that are not ours, and whose they are."""
     root_namespace: str = "istio-system"
+    selector: str = ""
     exit_status: int = 0
     warns: Applied = field(default_factory=Applied)
     taken_revision: str = ""
@@ -59,6 +61,10 @@ class FakeEngine:
         self.calls.append(name)
         if name in self.fails:
             raise self.fails[name]
+
+    @property
+    def sender(self) -> Sender:
+        return Sender(self.where.namespace, self.selector)
 
     def check(self) -> Iterator[Check]:
         self._called("check")
@@ -254,6 +260,7 @@ class Cli:
 
     def open(self, choice: Choice, notify: Notify) -> Engine:
         self.choice, self.notify = choice, notify
+        self.engine.selector = choice.settings.sender
         if choice.settings.namespace:
             self.engine.where = Where(choice.engine, "", choice.settings.namespace)
         return self.engine

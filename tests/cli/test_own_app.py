@@ -78,6 +78,55 @@ def test_a_kind_that_nothing_is_of_and_a_file_with_nothing_else(cli: Cli, tmp_pa
     assert (done.code, "nothing is of this kind" in done.err) == (0, True)
 
 
+STOOD_IN = "meshdemo.dev/stand-in"
+
+
+def stood_in(cli: Cli) -> set[str]:
+    templates = [item.pod_template.get("metadata") or {} for item in cli.engine.objects()]
+    return {t["annotations"][STOOD_IN] for t in templates if STOOD_IN in t.get("annotations", {})}
+
+
+@pytest.mark.parametrize(
+    ("words", "marked"),
+    [
+        (("--stand-in",), {"all"}),
+        (("--stand-in", "--no-verify"), {"all"}),
+        (("--stand-in", "all"), {"all"}),
+        (("--stand-in", "meshdemo/echo"), {"meshdemo/echo"}),
+        (("--stand-in=echo", "--stand-in", "meshdemo/echo"), {"meshdemo/echo"}),
+        ((), set()),
+    ],
+    ids=" ".join,
+)
+def test_images_get_stand_ins_all_or_those_that_are_named(
+    cli: Cli, tmp_path: Path, words: tuple[str, ...], marked: set[str]
+) -> None:
+    (tmp_path / "mine.yaml").write_text(app("shop"))
+    before, after = (words, ()) if "--no-verify" in words else (("--no-verify",), words)
+    assert cli("up", *before, "-f", str(tmp_path / "mine.yaml"), *after).code == 0
+    assert stood_in(cli) == marked
+    client = cli.engine.applied["apps", "Deployment", "default", "testclient"]
+    assert STOOD_IN not in (client.pod_template["metadata"].get("annotations") or {})
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-f", "FILE", "--stand-in", "nginx"), "no image is called nginx"),
+        (("--stand-in",), "--stand-in is about your files"),
+        (("-f", "FILE", "--stand-in", "--engine", "cluster"), "a cluster runs the images"),
+    ],
+)
+@pytest.mark.parametrize("command", ["up", "deploy"])
+def test_a_stand_in_that_makes_no_sense_is_refused(
+    cli: Cli, tmp_path: Path, command: str, words: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "mine.yaml").write_text(app("shop"))
+    ended = cli(command, *(w.replace("FILE", str(tmp_path / "mine.yaml")) for w in words))
+    assert (ended.code, said in ended.err) == (2, True)
+    assert "apply" not in cli.engine.calls
+
+
 @pytest.fixture
 def shop(cli: Cli, tmp_path: Path) -> Cli:
     """The user's own app, and nothing of the walkthrough's but its test client."""

@@ -374,3 +374,30 @@ def test_a_version_is_read_from_a_header(meshed: Cli) -> None:
     found = meshed("verify", "--method", "HEAD", "--by", "header:x-version", "--expect", "v2=100%")
     assert found.code == 0
     assert meshed.engine.request.wants_headers
+
+
+def test_another_pod_sends_if_its_labels_are_named(meshed: Cli) -> None:
+    ended = meshed("verify", "--from", "app=app,version=v1", "--expect", "v2=100%", "--explain")
+    assert ended.code == 0
+    assert "GET http://app/env/version from app-v1-abc, 459 answers" in ended.out
+    assert "get pod -l app=app,version=v1 -o name | head -n 1" in ended.err
+    ended = meshed("verify", "--from", "version in (v2)", "--expect", "v2=100%", "-o", "json")
+    assert ended.json["request"]["from"] == "app-v2-abc"
+    assert meshed("verify", "--expect", "v2=100%", "-o", "json").json["request"]["from"] is None
+
+
+@pytest.mark.parametrize("command", ["verify", "exec", "shell", "proxy-url"])
+def test_a_sender_whose_labels_cannot_be_read_is_a_usage_error(meshed: Cli, command: str) -> None:
+    rest = ("--", "true") if command == "exec" else ()
+    ended = meshed(command, "--from", "app=a,", *rest)
+    assert (ended.code, "--from: " in ended.err) == (2, True)
+
+
+def test_a_sender_that_is_not_there_is_named_with_those_that_are(meshed: Cli) -> None:
+    ended = meshed("verify", "--from", "app=moon")
+    assert (ended.code, "There are pods with app=app, app=testclient" in ended.err) == (3, True)
+
+
+def test_an_uninjected_pod_sends_nothing_of_the_mesh(deployed: Cli) -> None:
+    ended = deployed("verify", "--from", "version=v1")
+    assert (ended.code, "the pod app-v1-abc (version=v1) has no sidecar" in ended.err) == (3, True)

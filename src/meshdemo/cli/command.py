@@ -31,6 +31,8 @@ Formatter: TypeAlias = Any
 ClickCommand: TypeAlias = Any
 Result: TypeAlias = Any
 
+OPTIONAL_VALUES = {"--stand-in": "all"}
+"""Options that may stand without a value, and what they mean then."""
 SHARED = "Options on every command"
 """The help panel of the shared options; it is also how they are known."""
 EXAMPLES = "\nExamples:\n"
@@ -53,7 +55,8 @@ class Command(TyperCommand):
         """Parse, and hand the shared options that were given to the root."""
         if ctx.obj is not None:  # None while a shell completes
             ctx.obj.command = ctx.info_name
-        rest = super().parse_args(ctx, args)
+        own = {name for param in self.params for name in param.opts} & OPTIONAL_VALUES.keys()
+        rest = super().parse_args(ctx, list(_with_values(args)) if own else args)
         root = ctx.find_root()
         for param in root.command.params:
             if not (_is_shared(param) and param.name in ctx.params):
@@ -87,6 +90,14 @@ class Command(TyperCommand):
         names = ", ".join("/".join(sorted(p.opts, key=len)) for p in params if _is_shared(p))
         with formatter.section(f"{SHARED}, see {ctx.find_root().command_path} --help"):
             formatter.write_text(names)
+
+
+def _with_values(args: Sequence[str]) -> Iterator[str]:
+    """Give the arguments with the value of an option that may stand without one: typer has none."""
+    for word, following in zip(args, [*args, "-"][1:], strict=True):
+        yield word
+        if word in OPTIONAL_VALUES and following.startswith("-"):
+            yield OPTIONAL_VALUES[word]
 
 
 class Commands(MutableMapping[str, Any]):

@@ -19,9 +19,10 @@ from meshdemo.cli.options import (
     Registry,
     Revision,
     Skip,
+    StandIn,
     Strict,
 )
-from meshdemo.cli.values import image_choice
+from meshdemo.cli.values import image_choice, stand_ins
 from meshdemo.report import Report
 
 
@@ -42,6 +43,7 @@ def deploy(
     force_conflicts: ForceConflicts = False,
     revision: Revision = "",
     istioctl: Istioctl = None,
+    stand_in: StandIn = None,
     skip: Skip = None,
     strict: Strict = False,
     explain: Explain = False,
@@ -61,9 +63,7 @@ def deploy(
     from meshdemo.walkthrough.plan import Plan
     from meshdemo.walkthrough.skipping import Skipping
 
-    engine = engine_for(
-        ctx, chosen(ctx, istioctl=istioctl, adopt=adopt, force_conflicts=force_conflicts)
-    )
+    choice = chosen(ctx, istioctl=istioctl, adopt=adopt, force_conflicts=force_conflicts)
     progress = ctx.obj.progress
     progress.explains = explain
     plan = Plan(
@@ -73,8 +73,10 @@ def deploy(
         mesh=MeshOptions(revision=revision),
         images=image_choice(images, registry),
         skip=Skipping(tuple(skip or ())),
+        stand_ins=stand_ins(stand_in, files, choice),
         strict=strict,
     )
+    engine = engine_for(ctx, choice)
     step = steps.OWN_DEPLOY if plan.is_own else steps.DEPLOY
     result = progress.follow(deploy.deploy(engine, plan, step))
     following = deploy.next_command(result, engine.objects())

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meshdemo.cli.invocation import engine_for, read_settings
+from meshdemo.cli.invocation import chosen, engine_for, read_settings
+from meshdemo.cli.options import From
 from meshdemo.errors import UsageError
 from meshdemo.report import Report
 
@@ -27,6 +28,7 @@ def exec_(
     ],
     stdin: Annotated[bool, typer.Option("--stdin", "-i", hidden=True)] = False,
     tty: Annotated[bool, typer.Option("--tty", "-t", hidden=True)] = False,
+    sender: From = None,
 ) -> Report:
     """Run a command in the test client; its exit status is ours.
 
@@ -34,6 +36,7 @@ def exec_(
 
     Examples:
         meshdemo exec -- curl -s http://app/env/version
+        meshdemo exec --from app=reviews -- curl -s http://ratings:9080/  # in another pod
         meshdemo exec -- sh -c 'for i in 1 2 3; do curl -s http://app/env/version; echo; done'
     """
     from meshdemo.cli.capture import captured_stdout
@@ -45,7 +48,7 @@ def exec_(
         raise UsageError("exec takes no -i and no -t: it has your terminal anyway", hint=_as(argv))
     if _names_client(command[0]):
         raise UsageError("exec is always in the test client: it takes no pod", hint=_as(rest))
-    engine = engine_for(ctx)
+    engine = engine_for(ctx, chosen(ctx, sender=sender))
     if command[1:2] == ["--"]:
         _refuse_pod(engine, command[0], rest)
     if ctx.obj.settings.output != "json":
@@ -70,21 +73,24 @@ def _refuse_pod(engine: Engine, word: str, rest: list[str]) -> None:
     name = word.rpartition("/")[2]
     if any(name in (pod.name, pod.workload) for pod in engine.pods()):
         message = f"exec is in the test client, not in {name}: it takes no pod"
-        raise UsageError(message, hint=f"What {name} says: meshdemo logs {name}. {_as(rest)}")
+        there = f"meshdemo exec --from LABELS -- {shlex.join(rest) or 'COMMAND'}"
+        hint = f"What {name} says: meshdemo logs {name}. In it: {there}. {_as(rest)}"
+        raise UsageError(message, hint=hint)
 
 
 def _as(argv: list[str]) -> str:
     return f"Type: meshdemo exec -- {shlex.join(argv) or 'COMMAND'}"
 
 
-def shell(ctx: typer.Context) -> Report:
+def shell(ctx: typer.Context, sender: From = None) -> Report:
     """Open a shell in the test client; its exit status is ours.
 
     Examples:
         meshdemo shell
+        meshdemo shell --from app=reviews,version=v2  # in another pod
     """
     from meshdemo.report import reports
 
     if read_settings(ctx).output == "json":
         raise UsageError("a shell has no JSON", hint="Say meshdemo exec -o json -- COMMAND")
-    return reports.only_code(engine_for(ctx).exec(()))
+    return reports.only_code(engine_for(ctx, chosen(ctx, sender=sender)).exec(()))

@@ -14,6 +14,7 @@ from meshdemo.engines.choice import NO_CLUSTER_NAMED, choose_engine, kubeconfig_
 from meshdemo.engines.protocol import CLUSTER
 from meshdemo.engines.results import Where
 from meshdemo.errors import MeshdemoError
+from meshdemo.objects import selectors
 from meshdemo.report.progress import Progress
 
 if TYPE_CHECKING:
@@ -72,14 +73,22 @@ def chosen(
     istioctl: str | None = None,
     adopt: bool = False,
     force_conflicts: bool = False,
+    sender: str | None = None,
 ) -> Choice:
     """Choose the engine that the command is for, and settle the settings; open nothing.
 
     ``changes``: whether the command changes any object; then a cluster must have been named.
+    ``sender``: the labels of the pod that sends requests.
     """
     run: Invocation = ctx.obj
+    if sender is not None:
+        selectors.read(sender, "--from")
     settings = replace(
-        read_settings(ctx), istioctl=istioctl, adopt=adopt, force_conflicts=force_conflicts
+        read_settings(ctx),
+        istioctl=istioctl,
+        adopt=adopt,
+        force_conflicts=force_conflicts,
+        sender=sender or "",
     )
     choice = choose_engine(settings, changes=changes)
     _spell(ctx, replace(settings, engine=choice.settings.engine))

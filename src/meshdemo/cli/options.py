@@ -108,6 +108,23 @@ Selector = Annotated[
         help="Only those with labels, as app=shop,version!=v1.",
     ),
 ]
+StandIn = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--stand-in",
+        metavar="[IMAGE]",
+        help="Local: run the echo app in place of each image of your files that cannot run here, "
+        "or only of these. May repeat.",
+    ),
+]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="LABELS",
+        help="Be another pod with a sidecar than the test client, as app=reviews,version=v2.",
+    ),
+]
 Skip = Annotated[
     list[str] | None,
     typer.Option(

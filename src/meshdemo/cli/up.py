@@ -25,10 +25,11 @@ from meshdemo.cli.options import (
     Requests,
     Revision,
     Skip,
+    StandIn,
     Strict,
     Wait,
 )
-from meshdemo.cli.values import image_choice, positive, seconds
+from meshdemo.cli.values import image_choice, positive, seconds, stand_ins
 from meshdemo.errors import UsageError
 from meshdemo.report import Report
 
@@ -56,6 +57,7 @@ def up(
     images: Images = None,
     registry: Registry = "",
     adopt: Adopt = False,
+    stand_in: StandIn = None,
     skip: Skip = None,
     strict: Strict = False,
     force_conflicts: ForceConflicts = False,
@@ -102,6 +104,7 @@ def up(
         ),
         images=image_choice(images, registry),
         skip=Skipping(tuple(skip or ())),
+        stand_ins=stand_ins(stand_in, files, choice),
         strict=strict,
         verify=not no_verify,
         requests=positive(requests, "--requests"),

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from fractions import Fraction
 
+    from meshdemo.engines.choice import Choice
     from meshdemo.verdict.traffic import Request
     from meshdemo.verdict.version_source import VersionSource
     from meshdemo.walkthrough.images import ImageChoice
+    from meshdemo.walkthrough.standing_in import StandIns
 
 LONGEST_TIMEOUT = 168 * 3600.0
 """In seconds: more than anybody waits, and less than what a system call can be told to wait."""
@@ -117,3 +119,16 @@ def _header(text: str) -> tuple[str, str]:
     if not colon:
         raise UsageError(f"--header: {text!r} is not a valid header", hint="As in 'x-user: anna'")
     return name.strip(" \t"), value.strip(" \t")
+
+
+def stand_ins(words: Sequence[str] | None, files: Sequence[str] | None, choice: Choice) -> StandIns:
+    """Read which images have a stand-in; a cluster has no use for one."""
+    from meshdemo.engines.protocol import CLUSTER
+    from meshdemo.walkthrough.standing_in import StandIns
+
+    found = StandIns(tuple(words or ()))
+    if found.words and choice.engine == CLUSTER:
+        hint = "Leave it out, or say --engine local."
+        raise UsageError("--stand-in: a cluster runs the images themselves", hint=hint)
+    found.refuse_without_files(files or ())
+    return found

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from meshdemo.cli import values
-from meshdemo.cli.invocation import engine_for, read_settings
-from meshdemo.cli.options import Explain, Requests, Wait
+from meshdemo.cli.invocation import chosen, engine_for, read_settings
+from meshdemo.cli.options import Explain, From, Requests, Wait
 from meshdemo.errors import UsageError
 from meshdemo.report import Report
 
@@ -89,6 +89,7 @@ def verify(
         str | None,
         typer.Option("--junit", metavar="FILE", help="Also write the verdict as JUnit's XML."),
     ] = None,
+    sender: From = None,
     explain: Explain = False,
 ) -> Report:
     """Count answers until they decide. It starts nothing and changes nothing.
@@ -107,6 +108,7 @@ def verify(
         meshdemo verify  # what the rules promise
         meshdemo verify --expect v1=90%,v2=10% --margin 2
         meshdemo verify --url http://shop/ -H "x-user: anna" --expect v2=100%
+        meshdemo verify --from app=shop --url http://cart/  # as a pod of the shop sees it
         meshdemo verify --expect v2=100% --junit verdict.xml -o json  # for CI
     """
     from meshdemo.report import junit as xml
@@ -136,7 +138,7 @@ def verify(
     )
     if junit:
         xml.require_writable(Path(junit))
-    engine = engine_for(ctx, changes=False)
+    engine = engine_for(ctx, chosen(ctx, changes=False, sender=sender))
     progress = ctx.obj.progress
     if explain:
         question = verify.addressed(engine, question)

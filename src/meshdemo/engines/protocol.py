@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.options import MeshOptions
     from meshdemo.engines.results import Applied, Change, Check, MeshStatus, Pod, Where
+    from meshdemo.engines.test_client import Sender
     from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
     from meshdemo.verdict.traffic import Reply, Request
@@ -59,6 +60,10 @@ class Engine(Protocol):
     @property
     def root_namespace(self) -> str:
         """Say in which namespace a DestinationRule holds for all of them."""
+
+    @property
+    def sender(self) -> Sender:
+        """Say which pod sends: what is said of the test client below is about this one."""
 
     def check(self) -> Iterator[Check]:
         """Look at every prerequisite, and change nothing."""

@@ -120,6 +120,14 @@ class Pod:
     created: str = ""
     """When, as in ``creationTimestamp``; empty if that is not known."""
 
+    serves: bool = True
+    """Whether Services may lead to it while it runs."""
+
+    @property
+    def is_endpoint(self) -> bool:
+        """Tell whether Services may lead to it."""
+        return self.serves and self.phase not in ("Succeeded", "Failed")
+
     @property
     def counted(self) -> tuple[Container, ...]:
         """The containers that READY counts: all but an init container that ends by itself."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from meshdemo.errors import EnvironmentFailed
-from meshdemo.objects import kinds
+from meshdemo.objects import kinds, selectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,8 +33,58 @@ class SomePod(Protocol):
     @property
     def workload_kind(self) -> str: ...
 
+    @property
+    def injected(self) -> bool: ...
+
+    @property
+    def is_endpoint(self) -> bool: ...
+
 
 AnyPod = TypeVar("AnyPod", bound=SomePod)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Which pod sends the requests: the test client, or another pod of the mesh."""
+
+    namespace: str
+    """Where it is sought first."""
+    selector: str = ""
+    """The labels of the other pod, as in ``app=reviews,version=v2``; empty for the test client."""
+
+    def find(self, pods: Iterable[AnyPod]) -> AnyPod | None:
+        """Find the pod, of several the first; one that labels choose has a sidecar."""
+        found = list(pods)
+        if not self.selector:
+            return find_client(found, self.namespace)
+        selected = [pod for pod in self._selected(found) if pod.injected]
+        near = (pod for pod in selected if pod.namespace == self.namespace)
+        return next(near, None) or next(iter(selected), None)
+
+    def missing(self, pods: Iterable[SomePod]) -> EnvironmentFailed:
+        """Make the error for a sender that is not there."""
+        found = list(pods)
+        if not self.selector:
+            return no_client(found, self.namespace)
+        if without := self._selected(found):
+            message = f"the pod {without[0].name} ({self.selector}) has no sidecar"
+            return EnvironmentFailed(message, hint="Give it one: meshdemo inject")
+        known = sorted({f"app={p.labels['app']}" for p in found if "app" in p.labels})
+        hint = f"There are pods with {', '.join(known)}." if known else "Type: meshdemo get pods"
+        return EnvironmentFailed(f"no pod has the labels {self.selector}", hint=hint)
+
+    def _selected(self, pods: Iterable[AnyPod]) -> list[AnyPod]:
+        wanted = selectors.read(self.selector)
+        return [pod for pod in pods if wanted.selects(pod.labels)]
+
+
+def answering(pods: Iterable[SomePod], sender: SomePod) -> list[tuple[str, Mapping[str, str]]]:
+    """Give namespace and labels of the pods that a Service may lead a sender to.
+
+    That may be the sender itself, but for a test client: it answers nobody.
+    """
+    silent = sender.name if is_client(sender.labels, sender.workload or sender.name) else ""
+    return [(p.namespace, p.labels) for p in pods if p.is_endpoint and p.name != silent]
 
 
 def find_client(pods: Iterable[AnyPod], namespace: str) -> AnyPod | None:

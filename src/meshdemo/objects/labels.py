@@ -38,6 +38,10 @@ LABEL_IS_OURS = "meshdemo.dev/inject-label"
 ``--injection none``."""
 COMMAND = "meshdemo.dev/command"
 """The annotation of a pod template by which the local engine starts an image that it cannot run."""
+STAND_IN = "meshdemo.dev/stand-in"
+"""The annotation of a pod template by which the local engine runs the echo app in place of images
+that it cannot run: a list of these images, with commas, or ``STAND_IN_FOR_ALL``."""
+STAND_IN_FOR_ALL = "all"
 DIRECTORY = "meshdemo.dev/directory"
 """The annotation of an object that the local engine stores: where the command that applied it was
 run, and so where the commands of its pods run."""

@@ -48,14 +48,14 @@ class Selector:
         return all(requirement.holds(labels) for requirement in self.requirements)
 
 
-def read(text: str) -> Selector:
-    """Read a selector. Raises UsageError."""
+def read(text: str, option: str = "--selector") -> Selector:
+    """Read the selector that was given to an option. Raises UsageError."""
     found, position = [], 0
     while position < len(text):
         part = _REQUIREMENT.match(text, position)
         if part is None or text.endswith(","):
             hint = "As in app=shop,version!=v1 or 'version in (v1, v2)'."
-            raise UsageError(f"--selector: {text!r} is not a valid label selector", hint=hint)
+            raise UsageError(f"{option}: {text!r} is not a valid label selector", hint=hint)
         found.append(_requirement(part))
         position = part.end()
     return Selector(tuple(found))

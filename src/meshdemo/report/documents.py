@@ -150,6 +150,7 @@ def verdict_document(measured: Measured) -> dict[str, Any]:
             "url": sample.request.url,
             "method": sample.request.method,
             "headers": [{"name": n, "value": v} for n, v in sample.request.headers],
+            "from": measured.sender or None,
         },
         "requests": sample.wanted,
         "tally": tally_document(measured.tally),

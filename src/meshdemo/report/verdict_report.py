@@ -73,9 +73,11 @@ def up_done(result: Up, watched: Mapping[str, Any]) -> Report:
 def _show_verdict(terminal: Terminal, measured: Measured) -> None:
     verdict, where = measured.verdict, measured.where
     sample = measured.sample
+    sent_from = f" from {measured.sender}" if measured.sender else ""
     show_tally(
         terminal,
-        f"{sample.request.method} {sample.request.url}, {counted(measured.tally.total, 'answer')} "
+        f"{sample.request.method} {sample.request.url}{sent_from}, "
+        f"{counted(measured.tally.total, 'answer')} "
         f"in {sample.seconds:.2f} s:",
         measured.tally,
     )

@@ -14,6 +14,7 @@ from meshdemo.verdict.traffic import Request
 from meshdemo.walkthrough import bundled, client
 from meshdemo.walkthrough.images import ImageChoice
 from meshdemo.walkthrough.skipping import Skipping
+from meshdemo.walkthrough.standing_in import StandIns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +42,8 @@ class Plan:
     """Images in place of those in the manifests."""
     skip: Skipping = field(default_factory=Skipping)
     """Kinds that are left out of the user's objects."""
+    stand_ins: StandIns = field(default_factory=StandIns)
+    """Images of the user's that the echo app stands in for."""
     strict: bool = False
     """Whether a warning keeps all from being applied."""
     verify: bool = True
@@ -111,11 +114,16 @@ class Plan:
     ) -> tuple[Object, ...]:
         """Read objects; if something is wrong with them, ``admit`` says what else is."""
         keeps = self.skip.keeps
-        return reading.read(files, namespace=namespace, explicit=explicit, keeps=keeps, admit=admit)
+        judge = admit and (lambda objects: admit(self.stand_ins.marked(objects)))
+        return reading.read(files, namespace=namespace, explicit=explicit, keeps=keeps, admit=judge)
 
     def _prepared(self, objects: Sequence[Object]) -> tuple[Object, ...]:
-        """Give the objects with the images that were chosen."""
-        return self.images.replaced(objects)
+        """Give the objects with the images that were chosen, or with stand-ins for them."""
+        replaced = self.images.replaced(objects)
+        own = client.others(replaced)
+        self.stand_ins.require_known(own)
+        marked = {item.key: item for item in self.stand_ins.marked(own)}
+        return tuple(marked.get(item.key, item) for item in replaced)
 
     def _completed(self, objects: tuple[Object, ...], namespace: str) -> tuple[Object, ...]:
         """Give the user's objects with the test client that they lack."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from meshdemo.engines.test_client import find_client, is_client, no_client
+from meshdemo.engines.test_client import is_client
 from meshdemo.errors import EnvironmentFailed, InputError
 from meshdemo.objects.labels import RUN_LABEL
 from meshdemo.rules import hosts
@@ -35,11 +35,12 @@ def require_pods(engine: Engine) -> tuple[Pod, ...]:
 
 
 def require_client(engine: Engine) -> Pod:
-    """Give the test client, or say what to type when there is none."""
-    pods = require_pods(engine)
-    if client := find_client(pods, engine.where.namespace):
+    """Give the pod that sends, or say what to type when there is none."""
+    # One that is named by its labels may be in another namespace.
+    pods = engine.pods() if engine.sender.selector else require_pods(engine)
+    if client := engine.sender.find(pods):
         return client
-    raise no_client(engine.pods(), engine.where.namespace)
+    raise engine.sender.missing(engine.pods())
 
 
 def of_workloads(pods: Iterable[Pod], objects: Iterable[Object]) -> list[Pod]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.engines.test_client import find_client
 from meshdemo.errors import EnvironmentFailed, TimedOut
 from meshdemo.objects import model
 from meshdemo.rules.hosts import resolve, service_host, within
@@ -73,7 +72,7 @@ def _by_rules(engine: Engine, rules: Sequence[Object], pods: Sequence[Pod]) -> I
     """Give the test client, which is to follow the rules, and the pods that they lead to."""
     if not rules:
         return
-    if client := find_client(pods, engine.where.namespace):
+    if client := engine.sender.find(pods):
         yield client
     objects = engine.objects()
     for rule in rules:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from meshdemo.engines.test_client import answering
 from meshdemo.errors import EnvironmentFailed, InputError
 from meshdemo.rules import hosts, promise
 from meshdemo.rules.client_view import Client
@@ -81,8 +82,7 @@ class RequestContext:
 
     @property
     def _answering(self) -> list[tuple[str, Mapping[str, str]]]:
-        sender = self.sender.name
-        return [(pod.namespace, pod.labels) for pod in self.pods if pod.name != sender]
+        return answering(self.pods, self.sender)
 
 
 def goes_to(request: Request, namespace: str) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.results import MeshStatus
-from meshdemo.engines.test_client import find_client
 from meshdemo.errors import EnvironmentFailed, InputError, Problem
 from meshdemo.objects import model
 from meshdemo.objects.labels import RUN_LABEL
@@ -115,7 +114,7 @@ def apply_rules(
 def overruled(engine: Engine, rules: Sequence[Object]) -> tuple[str, ...]:
     """Name the rules that do nothing for the test client, each with the reason."""
     pods = engine.pods()
-    client = find_client(pods, engine.where.namespace)
+    client = engine.sender.find(pods)
     scene = scene_of(engine, engine.objects(), pods)
     found = replace(scene, sender=client.labels if client else None).effects(rules)
     return tuple(f"{each.rule.title} ({each.idle})" for each in found if each.idle)
@@ -134,7 +133,7 @@ def _refuse_others(engine: Engine, objects: Sequence[Object]) -> None:
         engine.apply(model.in_apply_order(model.traffic_rules(objects)), dry_run=True)
     except InputError as error:
         problems += error.problems
-    hint = "Apply workloads and services with meshdemo deploy -f."
+    hint = "Apply workloads and services with meshdemo deploy -f, or leave them out with --skip."
     raise InputError("route takes only DestinationRules and VirtualServices", problems, hint=hint)
 
 
@@ -261,6 +260,6 @@ def require_versions(engine: Engine, service: Object, versions: Sequence[str]) -
 
 def warn_of_missing_sidecar(engine: Engine) -> Iterator[Note]:
     """Warn of an un-injected test client; a missing one needs no word here."""
-    client = find_client(engine.pods(), engine.where.namespace)
+    client = engine.sender.find(engine.pods())
     if client is not None and not client.injected:
         yield pod_selection.missing_sidecar(client)

@@ -286,6 +286,10 @@ def _loop(plan: Plan, count: int) -> str:
 
 
 def _in_client(plan: Plan, script: str) -> str:
+    if labels := plan.settings.sender:
+        pods = _kubectl(plan, "get", "pod", "-l", labels, "-o", "name")
+        run = shlex.join(["--", "sh", "-c", script])
+        return f'{_kubectl(plan, "exec")} "$({pods} | head -n 1)" {run}'
     where = ("deploy/testclient", "-c", CLIENT_CONTAINER)
     return _kubectl(plan, "exec", *where, "--", "sh", "-c", script)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.options import Injection
 from meshdemo.engines.results import Applied
-from meshdemo.engines.test_client import CLIENT, find_client
+from meshdemo.engines.test_client import CLIENT
 from meshdemo.errors import InputError
 from meshdemo.objects import model
 from meshdemo.rules.rule_words import in_words
@@ -191,7 +191,7 @@ def _look(engine: Engine, plan: Plan, step: Step | None, title: str) -> Story[No
 
 def _verify(engine: Engine, plan: Plan) -> Story[Measured]:
     """Prove 100 % v2; without sidecars, what a mesh without rules does."""
-    client = find_client(engine.pods(), engine.where.namespace)
+    client = engine.sender.find(engine.pods())
     # Where there is no client at all, the measurement says so.
     has_sidecar = client is None or client.injected
     question = verify.Question(
@@ -226,7 +226,7 @@ def _verify_own(engine: Engine, plan: Plan) -> Story[Measured | None]:
     """Prove what the rules promise, if that can be said; it is not a fault if it cannot."""
     if not plan.verify:
         return None
-    sender = find_client(engine.pods(), engine.where.namespace)
+    sender = engine.sender.find(engine.pods())
     if sender is None:
         yield Note(f"not verified: {CLIENT} has no pod")
         return None

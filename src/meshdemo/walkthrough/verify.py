@@ -86,6 +86,8 @@ class Measured:
     tally: Tally
     verdict: Verdict
     convergence: Convergence
+    sender: str = ""
+    """The pod that sent, if it was another one than the test client."""
 
 
 def measure(engine: Engine, question: Question) -> Story[Measured]:
@@ -133,6 +135,7 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
             disturbed=sample.disturbed,
         ),
         convergence=convergence,
+        sender=client.name if engine.sender.selector else "",
     )
 
 

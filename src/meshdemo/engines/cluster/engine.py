@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.cluster.sidecar.config_dump import Dump
     from meshdemo.engines.protocol import Judge, Notify
     from meshdemo.engines.results import MeshStatus
+    from meshdemo.engines.test_client import Sender
     from meshdemo.errors import Problem
     from meshdemo.settings import Settings
     from meshdemo.verdict.traffic import Reply, Request
@@ -71,7 +72,12 @@ class ClusterEngine:
     @cached_property
     def view(self) -> View:
         """What of the cluster counts for this run."""
-        return View(self.kube, self.run)
+        return View(self.kube, self.run, self.settings.sender)
+
+    @property
+    def sender(self) -> Sender:
+        """Which pod sends."""
+        return self.view.sender
 
     @cached_property
     def where(self) -> Where:

@@ -12,7 +12,7 @@ from meshdemo.engines.cluster.api.remote_exec import Target
 from meshdemo.engines.cluster.istio import control_plane
 from meshdemo.engines.cluster.objects import managed_fields
 from meshdemo.engines.cluster.pods import status
-from meshdemo.engines.test_client import find_client, no_client
+from meshdemo.engines.test_client import Sender
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects.kinds import FILTER_API, NETWORKING_API, SECURITY_API
 from meshdemo.objects.labels import RUN_LABEL
@@ -56,6 +56,8 @@ class View:
 
     kube: Kube
     run: str
+    selector: str = ""
+    """The labels of the pod that sends requests; empty for the test client."""
 
     def objects(self) -> tuple[Object, ...]:
         """Give what decides on traffic, and what else is ours; it can be applied again."""
@@ -200,18 +202,23 @@ class View:
 
     # --- the test client ---------------------------------------------------------------------
 
+    @property
+    def sender(self) -> Sender:
+        """Which pod sends requests."""
+        return Sender(self.run, self.selector)
+
     def client(self) -> Pod | None:
         """Find the test client, a ready one if there are several."""
         found = self.pods()
         # During a rollout there are two of them, and only a ready one can send.
         ready = [pod for pod in found if pod.is_ready]
-        return find_client(ready, self.run) or find_client(found, self.run)
+        return self.sender.find(ready) or self.sender.find(found)
 
     def require_client(self) -> Pod:
         """Give the test client, or say what to type where there is none."""
         pod = self.client()
         if pod is None:
-            raise no_client(self.pods(), self.run)
+            raise self.sender.missing(self.pods())
         if pod.phase == PENDING:  # none of its own containers runs
             message = f"the test client {pod.name} is being created"
             raise EnvironmentFailed(

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.cluster.api import remote_exec as remote
+from meshdemo.engines.test_client import answering
 from meshdemo.errors import BrokenOff, EnvironmentFailed
 from meshdemo.rules.sending import sending
 from meshdemo.system.shell import NO_SUCH_COMMAND, NOT_RUNNABLE
@@ -106,8 +107,7 @@ class Job:
 
 def job(view: View, pod: Pod, request: Request, count: int) -> Job:
     """Decide how a test client sends a request so that a sample of answers proves something."""
-    others = [(p.namespace, p.labels) for p in view.pods() if p.name != pod.name]
-    how = sending(view.seen(), others, request, view.follower(pod))
+    how = sending(view.seen(), answering(view.pods(), pod), request, view.follower(pod))
     return Job(request, count, how.fresh_connections, side_by_side=how.side_by_side)
 
 

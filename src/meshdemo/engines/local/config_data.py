@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from meshdemo.engines.local import images
 from meshdemo.engines.local.model import LOOPBACK
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ def environment(
 
 def volumes(template: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Give the volumes of a pod that a folder is made for, by name."""
+    if images.are_all_ours(template):
+        return {}
     found = (template.get("spec") or {}).get("volumes") or ()
     # One that names no source is empty at first, as Kubernetes makes it.
     return {each["name"]: each for each in found if len(each) == 1 or {*MADE} & each.keys()}
@@ -171,6 +174,8 @@ def problems(given: Sequence[Object], stored: Iterable[Object]) -> Iterator[Prob
             continue
         data = ConfigData.of(every.values(), item.namespace)
         for each in references(item.pod_template):
+            if images.is_spared(item, (*item.template_path, *each.path)):
+                continue
             path = (*item.template_path, *each.path)
             held = data.get(each.kind, each.name)
             if each.optional:

@@ -19,7 +19,7 @@ from meshdemo.engines.local.test_client import UP_HINT, Caller
 from meshdemo.engines.options import Injection, MeshOptions
 from meshdemo.engines.protocol import say_nothing
 from meshdemo.engines.results import Applied, Change, Check, MeshStatus, Where
-from meshdemo.engines.test_client import find_client
+from meshdemo.engines.test_client import Sender
 from meshdemo.errors import EnvironmentFailed, InputError, TimedOut
 from meshdemo.objects.model import Object, in_apply_order, traffic_rules
 from meshdemo.rules.destination_rules import ROOT_NAMESPACE
@@ -51,6 +51,7 @@ class LocalEngine:
         self._search = binary.Search()
         namespace = settings.namespace or self.store.namespace() or "default"
         self.where = Where(engine="local", context=str(self.store.folder), namespace=namespace)
+        self.sender = Sender(namespace, settings.sender)
 
     def check(self) -> Iterator[Check]:
         """Look at every prerequisite, and change nothing."""
@@ -338,7 +339,7 @@ class LocalEngine:
     def _concerned(self, objects: Sequence[Object], pods: Sequence[PlannedPod]) -> list[PlannedPod]:
         """Pick the pods of the workloads among the objects; for rules, the test client's too."""
         given = {(item.kind, item.namespace, item.name) for item in objects}
-        client = find_client(pods, self.where.namespace) if traffic_rules(objects) else None
+        client = self.sender.find(pods) if traffic_rules(objects) else None
         return [pod for pod in pods if plan.owner(pod) in given or pod == client]
 
     def _late(self, error: TimedOut, pods: Sequence[PlannedPod]) -> TimedOut:
@@ -352,4 +353,4 @@ class LocalEngine:
         return TimedOut("\n".join([error.message, *wrong]), hint=error.hint)
 
     def _caller(self) -> Caller:
-        return Caller.of(self._runtime(), self.store.objects(), self.where.namespace)
+        return Caller.of(self._runtime(), self.store.objects(), self.sender)

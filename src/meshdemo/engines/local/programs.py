@@ -1,4 +1,4 @@
-"""What runs for a container: images that are built in, else the command of an annotation."""
+"""The process of each container: argument list, environment, and where it listens."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.engines.local import config_data
+from meshdemo.engines.local import config_data, images
 from meshdemo.engines.local.config_data import NO_DATA, ConfigData
+from meshdemo.engines.local.images import ECHO, FLASKAPP, IDLE
 from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.objects.labels import COMMAND
 
@@ -26,15 +27,14 @@ if TYPE_CHECKING:
 
 RUN_VARIABLE = "MESHDEMO_RUN"
 """In the environment of everything that we start, so that nothing of it can get lost."""
-FLASKAPP, ECHO, IDLE = "dustise/flaskapp", "meshdemo/echo", "zze326/test-tools"
 FLASKAPP_PORT = 80
 PLACEHOLDER = re.compile(r"\{(?:port(?::(?P<port>[^{}]*))?|volume:(?P<volume>[^{}]*))\}")
 UNKNOWN = re.compile(r"(?<!\$)\{(?!port\b|volume:)\w+(?::[^{}\s]*)?\}")
 """What looks like a placeholder and is none; ``${...}`` is a shell's."""
-IDLE_COMMANDS: tuple[list[str], ...] = ([], ["init"])
 APPS = "meshdemo.engines.local.apps"
 COMMAND_HINT = (
     f'say in the pod template what to run: annotation {COMMAND}: "python server.py --port {{port}}"'
+    ", or let the echo app stand in for it: --stand-in"
 )
 
 Finding = tuple[tuple["str | int", ...], str, str]
@@ -71,27 +71,11 @@ class Surroundings:
         return {**volume_environment(container, self.volumes), **own}
 
 
-def builtin(image: str) -> str:
-    """Give the built-in image that this one is, from whatever registry; else an empty string."""
-    path = image.partition("@")[0]
-    folder, slash, last = path.rpartition("/")
-    path = folder + slash + last.partition(":")[0]
-    for known in (FLASKAPP, ECHO, IDLE):
-        if path == known or path.endswith(f"/{known}"):
-            return known
-    return ""
-
-
-def containers(template: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Give the containers of a pod template."""
-    return list((template.get("spec") or {}).get("containers") or ())
-
-
 def container_ports(template: Mapping[str, Any]) -> list[tuple[int, str]]:
     """List number and name of each declared TCP port of a pod."""
     return [
         (port["containerPort"], port.get("name") or "")
-        for container in containers(template)
+        for container in images.containers(template)
         for port in container.get("ports") or ()
         if port.get("protocol", "TCP") == "TCP"
     ]
@@ -99,36 +83,36 @@ def container_ports(template: Mapping[str, Any]) -> list[tuple[int, str]]:
 
 def builtin_ports(template: Mapping[str, Any]) -> list[int]:
     """List the ports where built-in images listen whatever is declared."""
-    found = (builtin(container.get("image") or "") for container in containers(template))
-    return [FLASKAPP_PORT for image in found if image == FLASKAPP]
+    found = images.containers(template)
+    return [FLASKAPP_PORT for each in found if images.builtin(images.image_of(each)) == FLASKAPP]
 
 
 def problems_of(template: Mapping[str, Any]) -> Iterator[Finding]:
     """Find what cannot run."""
-    annotated = annotated_container(template)
-    command = _annotation(template)
+    annotated = images.annotated_container(template)
+    command = images.annotation(template, COMMAND)
     if command is not None:
         yield from _command_findings(command)
-    for index, container in enumerate(containers(template)):
-        path = ("spec", "containers", index)
-        image = str(container.get("image") or "")
-        if container is annotated:
+    for index, container in enumerate(images.containers(template)):
+        if container is annotated or images.runs_by_itself(container):
             continue
-        if not builtin(image):
+        if images.is_stand_in(template, container):
+            continue
+        path, image = ("spec", "containers", index), images.image_of(container)
+        known = images.builtin(image)
+        if not known:
             other = "; the annotation runs only one container of a pod" if annotated else ""
             yield (*path, "image"), f"nothing runs the image {image!r} here{other}", COMMAND_HINT
-            continue
-        said = [*(container.get("command") or ()), *(container.get("args") or ())]
-        if builtin(image) == IDLE and said not in IDLE_COMMANDS and said[:1] != ["sleep"]:
+        elif known == IDLE:
             yield (*path, "command"), f"{IDLE} only idles here (init, sleep)", COMMAND_HINT
-        if builtin(image) != IDLE and said:
+        else:
             field = "command" if container.get("command") else "args"
-            yield (*path, field), f"{builtin(image)} runs its own command here", COMMAND_HINT
+            yield (*path, field), f"{known} runs its own command here", COMMAND_HINT
 
 
 def unknown_placeholders(template: Mapping[str, Any]) -> list[str]:
     """List what only looks like a placeholder in a command, most likely a slip of the pen."""
-    return UNKNOWN.findall(_annotation(template) or "")
+    return UNKNOWN.findall(images.annotation(template, COMMAND) or "")
 
 
 def unresolved(pod: PlannedPod, services: Sequence[Object]) -> list[str]:
@@ -140,20 +124,8 @@ def unresolved(pod: PlannedPod, services: Sequence[Object]) -> list[str]:
             return match["volume"] in known
         return bool(_port(pod, services, match["port"]))
 
-    found = PLACEHOLDER.finditer(_annotation(pod.template) or "")
+    found = PLACEHOLDER.finditer(images.annotation(pod.template, COMMAND) or "")
     return [match[0] for match in found if not stands(match)]
-
-
-def annotated_container(template: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Give the container that the annotation's command stands for.
-
-    It is the first whose image nothing else runs; if all are built in, the first one.
-    """
-    if _annotation(template) is None:
-        return None
-    every = containers(template)
-    foreign = [item for item in every if not builtin(item.get("image") or "")]
-    return next(iter(foreign or every), None)
 
 
 def programs(
@@ -165,10 +137,10 @@ def programs(
     run: str,
 ) -> tuple[Program, ...]:
     """Say what to start for a pod; ``proxy`` is the port that takes what the pod sends."""
-    annotated = annotated_container(pod.template)
+    annotated = images.annotated_container(pod.template)
     base = {**base_environment(), **proxy_environment(proxy)}
     found = []
-    for container in containers(pod.template):
+    for container in images.containers(pod.template):
         env = {**base, **surroundings.environment(pod, container)}
         if container is annotated:
             program = _annotated(pod, services, container, env, surroundings.volumes)
@@ -195,7 +167,9 @@ def volume_environment(container: Mapping[str, Any], volumes: Mapping[str, str])
 def mounted(template: Mapping[str, Any]) -> set[str]:
     """Name the volumes that any container of a pod mounts, and that a folder is made for."""
     known = config_data.volumes(template).keys()
-    return {name for each in containers(template) for name in config_data.mounted(each) & known}
+    return {
+        name for each in images.containers(template) for name in config_data.mounted(each) & known
+    }
 
 
 def proxy_environment(port: int) -> dict[str, str]:
@@ -203,11 +177,6 @@ def proxy_environment(port: int) -> dict[str, str]:
     url = f"http://{LOOPBACK}:{port}"
     names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
     return dict.fromkeys(names, url)
-
-
-def _annotation(template: Mapping[str, Any]) -> str | None:
-    annotations = (template.get("metadata") or {}).get("annotations") or {}
-    return annotations.get(COMMAND)
 
 
 def _command_findings(command: str) -> Iterator[Finding]:
@@ -239,7 +208,7 @@ def _annotated(
         used.append(port)
         return str(port)
 
-    command = _annotation(pod.template) or ""
+    command = images.annotation(pod.template, COMMAND) or ""
     # Split first: what is put in can then never become another word.
     argv = tuple(PLACEHOLDER.sub(substitute, word) for word in shlex.split(command))
     first = _port(pod, services, None)
@@ -252,12 +221,16 @@ def _annotated(
 
 
 def _built_in(pod: PlannedPod, container: dict[str, Any], env: dict[str, str]) -> Program:
-    name, image = str(container["name"]), builtin(container["image"])
-    if image == IDLE:
+    name, image = str(container["name"]), images.builtin(images.image_of(container))
+    if images.idles(container):
         return Program(name, _idle(), env)
-    wanted = [FLASKAPP_PORT] if image == FLASKAPP else [
-        number for number, _ in container_ports({"spec": {"containers": [container]}})
-    ]  # fmt: skip
+    wanted = [number for number, _ in container_ports({"spec": {"containers": [container]}})]
+    if images.is_stand_in(pod.template, container):
+        image, wanted = ECHO, _stand_in_ports(pod, container, wanted)
+        if not wanted:
+            return Program(name, _nothing() if pod.tries else _idle(), env)
+    elif image == FLASKAPP:
+        wanted = [FLASKAPP_PORT]
     places = {port.number: port.app for port in pod.ports if port.number in wanted}
     listen = ",".join(f"{number}={LOOPBACK}:{app}" for number, app in places.items())
     env = {**env, "MESHDEMO_LISTEN": listen}
@@ -268,6 +241,27 @@ def _built_in(pod: PlannedPod, container: dict[str, Any], env: dict[str, str]) -
         env["PYTHONPATH"] = str(Path(__file__).parents[3])
     module = f"{APPS}.{'flaskapp' if image == FLASKAPP else 'echo'}"
     return Program(name, (sys.executable, "-m", module), env, tuple(places.values()))
+
+
+def _stand_in_ports(
+    pod: PlannedPod, container: Mapping[str, Any], declared: Sequence[int]
+) -> list[int]:
+    """List where a stand-in listens: on its own ports, the first one of a pod also on all others.
+
+    Those are what a Service leads to and no container declares. A Job's listens nowhere: it has to
+    come to an end.
+    """
+    if not pod.is_endpoint:
+        return []
+    others = {number for number, _ in container_ports(pod.template)}
+    is_first = images.stand_ins(pod.template)[0] == container
+    more = [port.number for port in pod.ports if is_first and port.number not in others]
+    return [*declared, *more]
+
+
+def _nothing() -> tuple[str, ...]:
+    """Give a command that succeeds at once."""
+    return (shutil.which("true") or sys.executable, *(() if shutil.which("true") else ("-c", "")))
 
 
 def _idle() -> tuple[str, ...]:

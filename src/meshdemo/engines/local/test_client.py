@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from meshdemo.engines import run_record
-from meshdemo.engines.local import programs
+from meshdemo.engines.local import images
 from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.engines.local.pods import ports
 from meshdemo.engines.local.pods.layout import process_name
-from meshdemo.engines.test_client import find_client, no_client
+from meshdemo.engines.test_client import answering
 from meshdemo.errors import BrokenOff, EnvironmentFailed
 from meshdemo.objects.containers import ISTIO_PROXY
 from meshdemo.rules.client_view import Client
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.local.model import PlannedPod
     from meshdemo.engines.local.pods.runtime import Runtime
+    from meshdemo.engines.test_client import Sender
     from meshdemo.objects.model import Object
     from meshdemo.verdict.traffic import Reply, Request
 
@@ -44,12 +45,12 @@ class Caller:
     """Of its proxy: whoever uses it is inside the test client."""
 
     @classmethod
-    def of(cls, runtime: Runtime, objects: Sequence[Object], namespace: str) -> Self:
-        """Find the test client of a namespace. Raises EnvironmentFailed if there is none."""
+    def of(cls, runtime: Runtime, objects: Sequence[Object], sender: Sender) -> Self:
+        """Find the pod that sends. Raises EnvironmentFailed if there is none."""
         planned = runtime.planned()
-        pod = find_client(planned.pods, namespace)
+        pod = sender.find(planned.pods)
         if pod is None:
-            raise no_client(planned.pods, namespace)
+            raise sender.missing(planned.pods)
         return cls(runtime, objects, pod, f"http://{LOOPBACK}:{planned.proxy(pod)}")
 
     def send(
@@ -64,7 +65,7 @@ class Caller:
             # What is sent to nobody would say nothing of the rules.
             message = f"the proxy of the test client {pod.name} does not run"
             raise EnvironmentFailed(message, hint="Type: meshdemo up")
-        others = [(p.namespace, p.labels) for p in self.runtime.planned().pods if p != pod]
+        others = answering(self.runtime.planned().pods, pod)
         client = Client(pod.namespace, pod.labels, pod.injected)
         how = sending(self.objects, others, request, client)
         side_by_side = requests.SIDE_BY_SIDE if how.side_by_side else 1
@@ -90,7 +91,7 @@ class Caller:
         from meshdemo.engines.local import requests  # noqa: PLC0415 - only who sends pays for it
         from meshdemo.engines.local.apps import curl  # noqa: PLC0415 - only exec needs it
 
-        container = programs.containers(self.pod.template)[0]
+        container = images.containers(self.pod.template)[0]
         own = self.runtime.surroundings(self.pod, self.objects).environment(self.pod, container)
         env = requests.environment(self.url, own, pod=self.pod.name)
         tools = self.runtime.layout.pod(self.pod) / "bin"

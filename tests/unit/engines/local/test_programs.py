@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from meshdemo.engines.local import plan, programs
+from meshdemo.engines.local import images, plan, programs
 from meshdemo.objects import labels
 from meshdemo.objects.model import Object
 
@@ -29,11 +29,11 @@ def program(*containers: dict[str, Any], command: str | None = None) -> programs
 @pytest.mark.parametrize(
     ("image", "known"),
     [
-        ("dustise/flaskapp", programs.FLASKAPP),
-        ("docker.io/dustise/flaskapp:latest", programs.FLASKAPP),
-        ("localhost:5000/mirror/meshdemo/echo:1.2", programs.ECHO),
-        ("zze326/test-tools@sha256:0123", programs.IDLE),
-        ("registry:5000/zze326/test-tools:v1@sha256:0123", programs.IDLE),
+        ("dustise/flaskapp", images.FLASKAPP),
+        ("docker.io/dustise/flaskapp:latest", images.FLASKAPP),
+        ("localhost:5000/mirror/meshdemo/echo:1.2", images.ECHO),
+        ("zze326/test-tools@sha256:0123", images.IDLE),
+        ("registry:5000/zze326/test-tools:v1@sha256:0123", images.IDLE),
         ("notdustise/flaskapp", ""),
         ("dustise/flaskapp2", ""),
         ("nginx", ""),
@@ -41,7 +41,7 @@ def program(*containers: dict[str, Any], command: str | None = None) -> programs
     ],
 )
 def test_a_built_in_image_is_known_by_its_name_from_any_registry(image: str, known: str) -> None:
-    assert programs.builtin(image) == known
+    assert images.builtin(image) == known
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,8 @@ def test_a_built_in_image_is_known_by_its_name_from_any_registry(image: str, kno
         pytest.param(
             template({"image": "nginx"}, {"image": "redis"}, command="a"), "image", id="two"
         ),
-        pytest.param(template({"image": programs.ECHO, "args": ["x"]}), "args", id="own-arguments"),
-        pytest.param(
-            template({"image": programs.IDLE, "command": ["sh"]}), "command", id="not-idle"
-        ),
+        pytest.param(template({"image": images.ECHO, "args": ["x"]}), "args", id="own-arguments"),
+        pytest.param(template({"image": images.IDLE, "command": ["sh"]}), "command", id="not-idle"),
     ],
 )
 def test_what_cannot_run_is_found_with_its_field(made: dict[str, Any], field: str) -> None:
@@ -68,12 +66,12 @@ def test_what_cannot_run_is_found_with_its_field(made: dict[str, Any], field: st
 @pytest.mark.parametrize(
     "made",
     [
-        pytest.param(template({"image": programs.IDLE, "command": ["init"]}), id="init"),
-        pytest.param(template({"image": programs.IDLE, "command": ["sleep", "9"]}), id="sleep"),
-        pytest.param(template({"image": programs.FLASKAPP}), id="flaskapp"),
+        pytest.param(template({"image": images.IDLE, "command": ["init"]}), id="init"),
+        pytest.param(template({"image": images.IDLE, "command": ["sleep", "9"]}), id="sleep"),
+        pytest.param(template({"image": images.FLASKAPP}), id="flaskapp"),
         pytest.param(template({"image": "nginx"}, command="serve {port}"), id="annotated"),
         pytest.param(
-            template({"image": programs.ECHO}, {"image": "nginx"}, command="x"), id="beside"
+            template({"image": images.ECHO}, {"image": "nginx"}, command="x"), id="beside"
         ),
     ],
 )
@@ -99,7 +97,7 @@ def test_a_container_gets_its_environment_and_little_else(monkeypatch: pytest.Mo
         {"name": "B", "value": "$(A)b $(LATER) $$(A)"},
         {"name": "MESHDEMO_RUN", "value": "none"},
     ]
-    found = program({"image": programs.IDLE, "env": env}).env
+    found = program({"image": images.IDLE, "env": env}).env
     assert (found["A"], found["B"]) == ("a", "ab $(LATER) $(A)")
     assert found["http_proxy"] == "http://127.0.0.1:19999"
     assert found[programs.RUN_VARIABLE] == "run"
@@ -111,3 +109,80 @@ def test_only_what_looks_like_a_placeholder_is_taken_for_one(word: str) -> None:
     assert programs.unknown_placeholders(template({}, command=f"serve '{word}' {{prt}}")) == [
         "{prt}"
     ]
+
+
+def stood_in(*containers: dict[str, Any], images_: str = "all", **spec: Any) -> dict[str, Any]:
+    made = template(*containers)
+    made["metadata"]["annotations"] = {labels.STAND_IN: images_}
+    made["spec"] |= spec
+    return made
+
+
+@pytest.mark.parametrize(
+    ("made", "names"),
+    [
+        (stood_in({"image": "nginx"}, {"image": "redis:7"}), ["nginx", "redis:7"]),
+        (stood_in({"image": "nginx"}, {"image": "redis:7"}, images_="redis:7"), ["redis:7"]),
+        (stood_in({"image": images.ECHO}), []),
+        (stood_in({"image": images.ECHO, "args": ["x"]}), [images.ECHO]),
+        (stood_in({"image": images.FLASKAPP}), []),
+        (stood_in({"image": "curl", "command": ["/bin/sleep", "infinity"]}), []),
+        (stood_in({"image": "curl", "command": ["sh", "-c", "sleep 3650d"]}), []),
+        (stood_in({"image": "curl", "args": ["sleep", "9"]}), ["curl"]),
+        (template({"image": "nginx"}), []),
+    ],
+)
+def test_the_echo_app_stands_in_for_what_cannot_run_by_itself(
+    made: dict[str, Any], names: list[str]
+) -> None:
+    assert images.names(made) == names
+    foreign = [each["image"] for each in images.containers(made) if not images.runs_by_itself(each)]
+    assert len(list(programs.problems_of(made))) == len(foreign) - len(names)
+
+
+def test_the_users_command_goes_before_a_stand_in() -> None:
+    made = stood_in({"image": "nginx"}, {"image": "redis"})
+    made["metadata"]["annotations"][labels.COMMAND] = "serve"
+    assert images.names(made) == ["redis"]
+    assert not list(programs.problems_of(made))
+
+
+def stand_in_programs(made: dict[str, Any], *targets: int | str, kind: str = "Pod") -> list[Any]:
+    metadata = {"name": "pod", "namespace": "default", "labels": {"app": "pod"}}
+    pod = {"apiVersion": "v1", "kind": kind, **made, "metadata": {**made["metadata"], **metadata}}
+    if kind == "Job":
+        pod = {"kind": kind, "metadata": metadata, "spec": {"template": made}}
+    ports = [{"port": 80 + n, "targetPort": target} for n, target in enumerate(targets)]
+    spec = {"selector": {"app": "pod"}, "ports": ports}
+    service = Object({"kind": "Service", "metadata": {"namespace": "default"}, "spec": spec})
+    blueprints = plan.blueprints([Object(pod), service])
+    (planned,) = plan.place(blueprints, (), lambda wanted: range(1, 1 + wanted))
+    numbers = {port.app: port.number for port in planned.ports}
+    around = programs.Surroundings()
+    found = programs.programs(planned, [service], around, proxy=9, run="run")
+    return [sorted(numbers[port] for port in program.listens) for program in found]
+
+
+WEB = {"image": "nginx", "ports": [{"containerPort": 8080, "name": "web"}, {"containerPort": 9}]}
+
+
+def test_a_stand_in_listens_on_its_ports_and_where_services_lead_to() -> None:
+    side = {"image": "side", "ports": [{"containerPort": 15, "protocol": "UDP"}]}
+    assert stand_in_programs(stood_in(WEB, side), "web", 7000, 9) == [[9, 7000, 8080], []]
+    assert stand_in_programs(stood_in(side), 7000) == [[7000]]
+    assert stand_in_programs(stood_in(side)) == [[]]
+
+
+def test_a_stand_in_of_what_comes_to_an_end_ends_unless_it_has_something_to_serve() -> None:
+    never = {"restartPolicy": "Never"}
+    assert stand_in_programs(stood_in(WEB, **never), 9) == [[9, 8080]]
+    assert stand_in_programs(stood_in(WEB, **never), 9, kind="Job") == [[]]
+    assert program_of(stood_in({"image": "nginx"}, **never)).argv[0].endswith("true")
+    assert not program_of(stood_in({"image": "nginx"})).argv[0].endswith("true")
+
+
+def program_of(made: dict[str, Any]) -> programs.Program:
+    metadata = {**made["metadata"], "name": "pod", "namespace": "default"}
+    blueprints = plan.blueprints([Object({"kind": "Pod", **made, "metadata": metadata})])
+    (pod,) = plan.place(blueprints, (), lambda wanted: range(1, 1 + wanted))
+    return programs.programs(pod, [], programs.Surroundings(), proxy=9, run="run")[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.engines.local import programs
+from meshdemo.engines.local import images, programs
 from meshdemo.engines.local.admission import config_data, names
 from meshdemo.engines.local.admission.metadata import tag_problems
 from meshdemo.engines.local.admission.references import label_problems
@@ -43,7 +43,9 @@ def problems(workload: Place) -> Iterator[Problem]:
 def notes(objects: Iterable[Object]) -> Iterator[str]:
     """Say once what becomes of volumes."""
     pods = [item.pod_template for item in objects if item.makes_pods]
-    if any(programs.mounted(template) for template in pods):
+    if stood_in := dict.fromkeys(name for each in pods for name in images.names(each)):
+        yield f"the echo app stands in for {', '.join(stood_in)}"
+    if any(programs.mounted(each) for each in pods if not images.are_all_ours(each)):
         where = "the environment names each one's folder, as VOLUME_DATA that of data, and so does"
         yield f"volumes are not at their mountPath here: {where} {{volume:data}} in a command"
 

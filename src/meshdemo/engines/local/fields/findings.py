@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from meshdemo.engines.local import images
 from meshdemo.objects.shapes import mismatch
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Findings:
         self.report(place, f"{owner(place)} does not know this field", hint)
 
     def report_unsupported(self, place: Place, what: str = "it") -> None:
+        if images.is_spared(place.item, place.path):
+            return  # it is about the inside of a container that has a stand-in
         message = f"{owner(place)} knows {what}, but the local engine does not support it yet"
         hint = "take it out, or use a cluster: --engine cluster"
         self.unsupported.append(place.problem(message, hint))

@@ -9,7 +9,7 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from meshdemo.engines import run_record
-from meshdemo.engines.local import programs
+from meshdemo.engines.local import images
 from meshdemo.engines.local.envoy.bootstrap import FLUSH_MILLISECONDS
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects.containers import ISTIO_PROXY
@@ -33,7 +33,7 @@ def find(pods: Iterable[PlannedPod], namespace: str, name: str, container: str) 
     pod = next((p for p in pods if (p.namespace, p.name) == (namespace, name)), None)
     if pod is None:
         raise EnvironmentFailed(f"there is no pod {name} in namespace {namespace}")
-    own = [str(item["name"]) for item in programs.containers(pod.template)]
+    own = [str(item["name"]) for item in images.containers(pod.template)]
     known = [*own, ISTIO_PROXY] if pod.injected else own
     if container not in known:
         message = f"the pod {name} has no container {container}"

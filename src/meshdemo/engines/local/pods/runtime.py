@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.engines import run_record
-from meshdemo.engines.local import plan, programs, translate
+from meshdemo.engines.local import images, plan, programs, translate
 from meshdemo.engines.local.config_data import ConfigData
 from meshdemo.engines.local.envoy import config_files
 from meshdemo.engines.local.envoy.bootstrap import FLAGS, bootstrap
@@ -266,7 +266,7 @@ class Runtime:
         """List the processes of pods from what is written for them."""
         found = []
         for pod in pods:
-            for container in programs.containers(pod.template):
+            for container in images.containers(pod.template):
                 name = str(container["name"])
                 file = self.layout.program(pod, name)
                 # Without site-packages and the user's PYTHON variables: it only reads a file and

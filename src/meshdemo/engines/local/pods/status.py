@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local import programs
+from meshdemo.engines.local import images, programs
 from meshdemo.engines.local.envoy import config_files
 from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.engines.local.pods import failure_causes, ports
@@ -83,12 +83,13 @@ class _Look:
             addresses=tuple(f"{port.number} at {LOOPBACK}:{port.entry}" for port in pod.ports),
             workload=pod.workload,
             workload_kind=pod.workload_kind,
+            serves=pod.is_endpoint,
             created=self._created(pod),
         )
 
     def _phase(self, pod: PlannedPod) -> str:
         """Say how a pod is as a whole: of one whose processes may end, whether all have."""
-        names = [str(container["name"]) for container in programs.containers(pod.template)]
+        names = [str(container["name"]) for container in images.containers(pod.template)]
         states = [self.states.get(process_name(pod, name)) for name in names]
         if not pod.tries or not all(state and state.is_over for state in states):
             return "Running"
@@ -96,7 +97,7 @@ class _Look:
 
     def _created(self, pod: PlannedPod) -> str:
         """Say when its first program was written down, which is once for each pod."""
-        declared = programs.containers(pod.template)
+        declared = images.containers(pod.template)
         try:
             written = self.runtime.layout.program(pod, str(declared[0]["name"])).stat().st_mtime
         except OSError:
@@ -104,8 +105,11 @@ class _Look:
         return timestamp(written)
 
     def _container(self, pod: PlannedPod, program: programs.Program, *, ready: bool) -> Container:
-        declared = programs.containers(pod.template)
-        image = next(str(c.get("image")) for c in declared if c["name"] == program.container)
+        declared = images.containers(pod.template)
+        own = next(each for each in declared if each["name"] == program.container)
+        image = images.image_of(own)
+        if images.is_stand_in(pod.template, own):
+            image = f"{images.ECHO} for {image}"
         state = self.states.get(process_name(pod, program.container))
         restarts = state.restarts if state else 0
         is_up = bool(state and state.is_up)

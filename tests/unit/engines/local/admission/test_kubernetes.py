@@ -377,3 +377,59 @@ def test_annotations_for_istio_are_honoured_or_named_or_refused() -> None:
     redirect = {"traffic.sidecar.istio.io/excludeOutboundPorts": "80"}
     refused = admit([Object({**head, "metadata": {**names, "annotations": redirect}})], [])
     assert len(refused.problems) == 1
+
+
+INSIDE = """{
+    hostNetwork: true,
+    hostAliases: [{ip: 127.0.0.1}],
+    initContainers: [{name: first, image: busybox, command: [sh, -c, ls]}],
+    containers: [
+      {name: a, image: nginx, workingDir: /srv, lifecycle: {preStop: {}}, command: [nginx],
+       ports: [{containerPort: 80, hostPort: 80}, {containerPort: 53, protocol: UDP}],
+       env: [{name: CPU, valueFrom: {resourceFieldRef: {resource: limits.cpu}}},
+             {name: KEY, valueFrom: {secretKeyRef: {name: nowhere, key: key}}}],
+       envFrom: [{configMapRef: {name: nowhere}}],
+       volumeMounts: [{name: host, mountPath: /h}, {name: config, mountPath: /c}]}],
+    volumes: [{name: host, hostPath: {path: /}}, {name: config, configMap: {name: nowhere}}]}"""
+
+
+def stood_in(text: str, annotation: str = "all") -> str:
+    return deployment(text, f"{{app: a}}, annotations: {{meshdemo.dev/stand-in: {annotation}}}")
+
+
+def every_problem(text: str) -> list[str]:
+    found = parsed(text)
+    return said(text) + [str(each) for each in config_data.problems(found, [])]
+
+
+def test_what_is_only_about_the_inside_of_a_container_means_nothing_to_a_stand_in() -> None:
+    assert len(every_problem(deployment(INSIDE))) == 13
+    assert every_problem(stood_in(INSIDE)) == []
+    (note,) = [each for each in admit(parsed(stood_in(INSIDE)), []).notes if "stands in" in each]
+    assert note == "the echo app stands in for nginx"
+
+
+def test_beside_a_stand_in_what_another_container_needs_is_asked_for() -> None:
+    other = "{name: b, image: example/b, workingDir: /b},"
+    both = INSIDE.replace("    containers: [", f"    containers: [{other}", 1)
+    found = every_problem(stood_in(both, "nginx"))
+    for words in ("'example/b'", "containers[0].workingDir", "initContainers", "hostNetwork"):
+        assert [text for text in found if words in text], words
+    assert not [text for text in found if "containers[1]" in text]
+
+
+def test_a_slip_in_a_stand_ins_container_is_refused_all_the_same() -> None:
+    (found,) = every_problem(stood_in("{containers: [{name: a, image: nginx, volumMounts: []}]}"))
+    assert "did you mean volumeMounts?" in found
+
+
+def test_claims_of_a_stateful_set_mean_nothing_to_a_stand_in() -> None:
+    pod = "{containers: [{name: a, image: redis, volumeMounts: [{name: data, mountPath: /d}]}]}"
+    claims = "volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [x]}}]"
+    plain_set = deployment(pod, more=claims).replace("Deployment", "StatefulSet")
+    assert [text for text in said(plain_set) if "spec.volumeClaimTemplates: Kubernetes" in text]
+    marked = plain_set.replace(
+        "{app: a}}\n            spec",
+        "{app: a}, annotations: {meshdemo.dev/stand-in: all}}\n            spec",
+    )
+    assert said(marked) == []

@@ -1,0 +1,214 @@
+"""Anybody's manifests on the local engine, and requests from any of their pods.
+
+The input is of the kinds that a chart prints, in own words: two versions of an app, its client in
+another namespace, a database with claims, a hook, and what stands beside them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.contract.conftest import end_of
+
+from meshdemo.engines.local.engine import LocalEngine
+from meshdemo.errors import EnvironmentFailed
+from meshdemo.objects import reading
+from meshdemo.verdict.judging import Outcome
+from meshdemo.verdict.traffic import Request
+from meshdemo.walkthrough import verify
+from meshdemo.walkthrough.standing_in import StandIns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from meshdemo.objects.model import Object
+    from meshdemo.settings import Settings
+
+SECONDS = 60
+VERSION = """
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: letters-VERSION}
+spec:
+  selector: {matchLabels: {app: letters, version: VERSION}}
+  template:
+    metadata: {labels: {app: letters, version: VERSION}}
+    spec:
+      initContainers: [{name: migrate, image: example.org/migrate:1}]
+      containers:
+      - name: letters
+        image: example.org/letters:VERSION
+        args: [--port=8080]
+        resources: {limits: {memory: 1Gi}}
+        env: [{name: GOMEMLIMIT, valueFrom: {resourceFieldRef: {resource: limits.memory}}}]
+        livenessProbe: {httpGet: {path: /alive, port: 8080}}
+        lifecycle: {preStop: {exec: {command: [sleep, "5"]}}}
+        volumeMounts: [{name: keys, mountPath: /keys}]
+      volumes: [{name: keys, secret: {secretName: made-by-somebody-else}}]
+"""
+REST = """
+---
+apiVersion: v1
+kind: Service
+metadata: {name: letters}
+spec: {selector: {app: letters}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: store}
+spec: {selector: {app: store}, ports: [{name: tcp, port: 5432}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: store}
+spec:
+  serviceName: store
+  selector: {matchLabels: {app: store}}
+  template:
+    metadata: {labels: {app: store}}
+    spec:
+      containers:
+      - {name: db, image: example.org/db:9, volumeMounts: [{name: data, mountPath: /data}]}
+  volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce]}}]
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: hook}
+spec:
+  template:
+    metadata: {labels: {app: letters, version: v1}}
+    spec:
+      restartPolicy: Never
+      containers: [{name: hook, image: example.org/hook:1, ports: [{containerPort: 8080}]}]
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: letters}
+spec: {maxReplicas: 9}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: office}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: clerk, namespace: office}
+spec:
+  selector: {matchLabels: {app: clerk}}
+  template:
+    metadata: {labels: {app: clerk, desk: front}}
+    spec: {containers: [{name: clerk, image: example.org/clerk:1}]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: letters}
+spec:
+  host: letters
+  subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: letters}
+spec:
+  hosts: [letters]
+  http:
+  - match: [{sourceLabels: {desk: front}, sourceNamespace: office}]
+    route: [{destination: {host: letters, subset: v2}}]
+  - match: [{sourceLabels: {app: store}}]
+    route:
+    - {destination: {host: letters, subset: v1}, weight: 30}
+    - {destination: {host: letters, subset: v2}, weight: 70}
+  - route: [{destination: {host: letters, subset: v1}}]
+"""
+
+
+@pytest.fixture
+def letters(
+    local: LocalEngine, tmp_path: Path, walkthrough_client: Sequence[Object]
+) -> LocalEngine:
+    (tmp_path / "letters.yaml").write_text(
+        "".join(VERSION.replace("VERSION", version) for version in ("v1", "v2")) + REST
+    )
+    marked = StandIns(("all",)).marked(reading.read([str(tmp_path / "letters.yaml")]))
+    objects = local.inject([*marked, *walkthrough_client])
+    local.apply(objects)
+    local.wait_ready(objects, SECONDS)
+    return local
+
+
+@pytest.fixture
+def walkthrough_client(local: LocalEngine) -> Sequence[Object]:
+    from meshdemo.walkthrough import client  # noqa: PLC0415 - only here
+
+    return client.joining([], local.where.namespace)
+
+
+def as_pod(settings: Settings, labels: str) -> LocalEngine:
+    return LocalEngine(replace(settings, sender=labels))
+
+
+def test_a_whole_chart_runs_with_stand_ins(letters: LocalEngine, settings: Settings) -> None:
+    pods = {pod.workload: pod for pod in letters.pods()}
+    assert pods.keys() == {"letters-v1", "letters-v2", "store", "hook", "clerk", "testclient"}
+    assert pods["store"].name == "store-0"
+    assert pods["hook"].is_done
+    assert all(pod.is_ready or pod.is_done for pod in pods.values())
+    images = [c.image for c in pods["letters-v1"].containers if not c.sidecar and not c.init]
+    assert images == ["meshdemo/echo for example.org/letters:v1"]
+    (reply,) = letters.send(Request("http://letters/"), 1, SECONDS)
+    said = json.loads(reply.body)
+    assert (said["service"], said["version"]) == ("letters", "v1")
+    assert said["pod"] == pods["letters-v1"].name
+    # The hook's pod has the labels of v1, and is no endpoint: all of v1 is one pod.
+    replies = as_pod(settings, "app=clerk").send(Request("http://letters.default/"), 50, SECONDS)
+    assert Counter(json.loads(each.body)["pod"] for each in replies) == {
+        pods["letters-v2"].name: 50
+    }
+
+
+@pytest.mark.parametrize(
+    ("labels", "url", "promise"),
+    [
+        ("", "http://letters/", "v1=100%"),
+        ("app=store", "http://letters/", "v1=30%,v2=70%"),
+        ("app=clerk,desk=front", "http://letters.default/", "v2=100%"),
+        ("app=letters,version=v1", "http://letters/", "v1=100%"),  # which is itself alone
+        ("app in (letters),version!=v1", "http://letters/", "v1=100%"),
+    ],
+)
+def test_the_promise_is_that_of_the_pod_that_sends_and_holds(
+    letters: LocalEngine, settings: Settings, labels: str, url: str, promise: str
+) -> None:
+    engine = as_pod(settings, labels)
+    measured = end_of(verify.measure(engine, verify.Question(request=Request(url))))
+    assert str(measured.expectation) == promise
+    assert measured.verdict.outcome is Outcome.MET
+    assert (measured.sender in {pod.name for pod in letters.pods()}) == bool(labels)
+
+
+def test_a_command_is_in_the_pod_that_is_named(
+    letters: LocalEngine, settings: Settings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert letters.pods()
+    code = as_pod(settings, "app=clerk").exec(["curl", "-s", "http://letters.default/"])
+    said = json.loads(capfd.readouterr().out)
+    assert (code, said["version"]) == (0, "v2")
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [("app=nobody", "no pod has the labels app=nobody"), ("app=hook", "no pod has the labels")],
+)
+def test_a_sender_that_is_not_there_is_named_with_those_that_are(
+    letters: LocalEngine, settings: Settings, labels: str, words: str
+) -> None:
+    assert letters.pods()
+    with pytest.raises(EnvironmentFailed, match=words) as error:
+        as_pod(settings, labels).proxy_url()
+    assert "app=clerk" in error.value.hint
