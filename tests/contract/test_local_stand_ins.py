@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.contract.conftest import end_of
 
+from meshdemo.cli import main
 from meshdemo.engines.local.engine import LocalEngine
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects import reading
@@ -91,6 +92,19 @@ apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
 metadata: {name: letters}
 spec: {maxReplicas: 9}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: stamps.example.org}
+spec:
+  group: example.org
+  scope: Cluster
+  names: {kind: Stamp, plural: stampen, shortNames: [st]}
+---
+apiVersion: example.org/v1
+kind: Stamp
+metadata: {name: blue}
+spec: {price: 3}
 ---
 apiVersion: v1
 kind: Namespace
@@ -212,3 +226,23 @@ def test_a_sender_that_is_not_there_is_named_with_those_that_are(
     with pytest.raises(EnvironmentFailed, match=words) as error:
         as_pod(settings, labels).proxy_url()
     assert "app=clerk" in error.value.hint
+
+
+def test_get_describe_and_delete_know_every_kind(
+    letters: LocalEngine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    place = ("--state-dir", str(letters.store.folder))
+
+    def said(*words: str) -> str:
+        assert main([*words, *place]) == 0
+        return " ".join(capfd.readouterr().out.split())
+
+    assert "statefulset.apps/store 1/1" in said("get", "sts,hpa,jobs,cm")
+    assert "job.batch/hook 1/1" in said("get", "all")
+    assert "clerk 1 1 1" in said("get", "ds", "-n", "office")
+    assert "Controlled by: StatefulSet/store" in said("describe", "pod", "store")
+    assert "blue" in said("get", "st")
+    assert "price: 3" in said("describe", "stampen", "blue")
+    assert said("delete", "st", "blue") == 'stamp.example.org "blue" deleted'
+    assert said("delete", "hpa/letters") == 'horizontalpodautoscaler.autoscaling "letters" deleted'
+    assert said("logs", "sts/store") == ""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from meshdemo.cli.invocation import engine_for, read_settings
 from meshdemo.cli.options import Selector
 from meshdemo.report import Report
+
+if TYPE_CHECKING:
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.objects.kinds import Kind
 
 
 def delete(
@@ -35,8 +40,16 @@ def delete(
     from meshdemo.walkthrough import deleting, resources
 
     settings = read_settings(ctx)
-    wanted = resources.Wanted.read(words, selector=selector)
-    deleting.refuse_unnamed(wanted, selector)
     engine = engine_for(ctx)
+    more = partial(_custom_kinds, engine)
+    wanted = resources.Wanted.read(words, selector=selector, more=more)
+    deleting.refuse_unnamed(wanted, selector)
     result = ctx.obj.progress.follow(deleting.delete(engine, wanted, settings.timeout))
     return reports.deleted(result)
+
+
+def _custom_kinds(engine: Engine) -> tuple[Kind, ...]:
+    """Give the kinds of what is applied that nobody but its author knows."""
+    from meshdemo.objects import kinds
+
+    return kinds.custom(engine.objects())

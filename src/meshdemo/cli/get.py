@@ -14,6 +14,7 @@ from meshdemo.report import Report
 
 if TYPE_CHECKING:
     from meshdemo.engines.choice import Choice
+    from meshdemo.engines.protocol import Engine
     from meshdemo.walkthrough.resources import Resource, Wanted
 
 Everywhere = Annotated[
@@ -46,16 +47,13 @@ def get(
         meshdemo get vs,dr -o yaml
         meshdemo get pods -A -l app=app -o wide
     """
-    from meshdemo.objects import kinds
     from meshdemo.report import resources as report
-    from meshdemo.walkthrough import resources
 
     choice = chosen(ctx, changes=False)
     _leave_to_kubectl(choice, "get", words, selector, everywhere=everywhere)
-    wanted = resources.Wanted.read(
-        words, selector=selector, everywhere=everywhere, among=kinds.LOCAL
-    )
-    found = _look(ctx, choice, wanted)
+    engine = engine_for(ctx, choice)
+    wanted = _wanted(engine, words, selector, everywhere=everywhere)
+    found = _look(ctx, engine, wanted)
     output = choice.settings.output
     return report.got(found, output, one=wanted.is_one, everywhere=everywhere)
 
@@ -81,24 +79,33 @@ def describe(
         meshdemo describe vs app-default-v2
         meshdemo describe pod app-v1  # a name may be cut short
     """
-    from meshdemo.objects import kinds
     from meshdemo.report import descriptions
-    from meshdemo.walkthrough import resources
 
     choice = chosen(ctx, changes=False)
     _leave_to_kubectl(choice, "describe", words, selector, everywhere=everywhere)
-    wanted = resources.Wanted.read(
-        words, selector=selector, everywhere=everywhere, among=kinds.LOCAL
+    engine = engine_for(ctx, choice)
+    wanted = _wanted(engine, words, selector, everywhere=everywhere)
+    return descriptions.described(_look(ctx, engine, wanted, begun=True))
+
+
+def _wanted(engine: Engine, words: list[str], selector: str | None, *, everywhere: bool) -> Wanted:
+    from meshdemo.objects import kinds
+    from meshdemo.walkthrough import resources
+
+    return resources.Wanted.read(
+        words,
+        selector=selector,
+        everywhere=everywhere,
+        among=kinds.LOCAL,
+        more=lambda: kinds.custom(engine.objects()),
     )
-    return descriptions.described(_look(ctx, choice, wanted, begun=True))
 
 
 def _look(
-    ctx: typer.Context, choice: Choice, wanted: Wanted, *, begun: bool = False
+    ctx: typer.Context, engine: Engine, wanted: Wanted, *, begun: bool = False
 ) -> tuple[Resource, ...]:
     from meshdemo.walkthrough import resources
 
-    engine = engine_for(ctx, choice)
     found = resources.look(engine, wanted, begun=begun)
     if not found:
         place = "" if wanted.everywhere else f" in {engine.where.namespace} namespace"

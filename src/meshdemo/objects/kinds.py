@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from meshdemo.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from meshdemo.objects.model import Object
 
 NETWORKING_GROUP = "networking.istio.io"
 """The API group of Istio's traffic rules: every Istio has it."""
@@ -59,6 +65,7 @@ class Kind:
 
 
 _ADMISSION_API = "admissionregistration.k8s.io/v1"
+_FLOW_API = "flowcontrol.apiserver.k8s.io/v1"
 _MONITORING_API = "monitoring.coreos.com/v1"
 
 KINDS = (
@@ -92,6 +99,15 @@ KINDS = (
     Kind("RuntimeClass", "node.k8s.io/v1", "runtimeclasses", namespaced=False),
     Kind("StorageClass", "storage.k8s.io/v1", "storageclasses", ("sc",), namespaced=False),
     Kind("Lease", "coordination.k8s.io/v1", "leases"),
+    Kind("PodTemplate", "v1", "podtemplates"),
+    Kind("ControllerRevision", "apps/v1", "controllerrevisions"),
+    Kind("CSIDriver", "storage.k8s.io/v1", "csidrivers", namespaced=False),
+    Kind("DeviceClass", "resource.k8s.io/v1", "deviceclasses", namespaced=False),
+    Kind("ResourceClaim", "resource.k8s.io/v1", "resourceclaims"),
+    Kind("ResourceClaimTemplate", "resource.k8s.io/v1", "resourceclaimtemplates"),
+    Kind("FlowSchema", _FLOW_API, "flowschemas", namespaced=False),
+    Kind("PriorityLevelConfiguration", _FLOW_API, "prioritylevelconfigurations", namespaced=False),
+    Kind("PodSecurityPolicy", "policy/v1beta1", "podsecuritypolicies", ("psp",), namespaced=False),
     Kind("Role", _RBAC_API, "roles"),
     Kind("RoleBinding", _RBAC_API, "rolebindings"),
     Kind("ClusterRole", _RBAC_API, "clusterroles", namespaced=False),
@@ -164,12 +180,43 @@ def named(kind: str) -> Kind:
     return next(each for each in KINDS if each.name == kind)
 
 
-def read(words: str, among: tuple[Kind, ...] = KINDS) -> tuple[Kind, ...]:
-    """Read kinds as kubectl takes them: ``vs``, ``pods,svc``, ``all``. Raises UsageError."""
+def custom(objects: Iterable[Object]) -> tuple[Kind, ...]:
+    """Give the kinds of objects that are not among those above, called as their definition says."""
+    every = list(objects)
+    defined = {}
+    for item in every:
+        names = item.spec.get("names") if item.kind == "CustomResourceDefinition" else None
+        if isinstance(names, dict):
+            defined[str(item.spec.get("group")), str(names.get("kind"))] = names, item.spec
+    found: dict[tuple[str, str], Kind] = {}
+    for item in every:
+        kind = of(item.kind, str(item.data.get("apiVersion")))
+        names, spec = defined.get((kind.group, kind.name), ({}, {}))
+        if kind not in KINDS:
+            found[kind.group, kind.name] = replace(
+                kind,
+                plural=str(names.get("plural") or kind.plural),
+                short=tuple(map(str, names.get("shortNames") or ())),
+                namespaced=spec.get("scope") != "Cluster",
+            )
+    return tuple(found.values())
+
+
+def read(
+    words: str,
+    among: tuple[Kind, ...] = KINDS,
+    more: Callable[[], tuple[Kind, ...]] = tuple,
+) -> tuple[Kind, ...]:
+    """Read kinds as kubectl takes them: ``vs``, ``pods,svc``, ``all``. Raises UsageError.
+
+    ``more`` is asked for others where a word is none of those.
+    """
     found: dict[str, Kind] = {}
     for word in words.split(","):
         kinds = [named(name) for name in CATEGORIES.get(word.lower(), ())]
         kind = next((each for each in among if each.is_called(word)), None)
+        if not kind and not kinds:
+            kind = next((each for each in more() if each.is_called(word)), None)
         if not kind and not kinds:
             raise _unknown(word, among)
         found |= {each.name: each for each in ([kind] if kind else kinds)}
@@ -180,7 +227,7 @@ def _unknown(word: str, among: tuple[Kind, ...]) -> UsageError:
     names = {name: kind.plural for kind in among for name in (kind.plural, kind.name.lower())}
     close = difflib.get_close_matches(word.lower(), names, n=1)
     hint = f"Did you mean {names[close[0]]}?" if close else f"There are {_list(among)}."
-    if find(word) and among == LOCAL:
+    if find(word):  # it is known, and not among these
         hint = f"The local engine has {_list(among)}."
     return UsageError(f'there is no resource type "{word}"', hint=hint)
 

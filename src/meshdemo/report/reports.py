@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.errors import ExitCode
-from meshdemo.objects import kinds, reading
+from meshdemo.objects import reading
 from meshdemo.report import Report
 from meshdemo.report.documents import (
     change_document,
@@ -56,12 +56,13 @@ def deleted(result: Deleted) -> Report:
     """Report what was deleted, in kubectl's words; what was named and stays is exit code 3."""
     gone = [change for change in result.changes if change.action == "deleted"]
     kept = [change for change in result.changes if change.action == "kept"]
+    singular = {kind.name: kind.singular for kind in result.kinds}
 
     def show(terminal: Terminal) -> None:
         for change in gone:
-            terminal.line(f'{kinds.named(change.kind).singular} "{change.name}" deleted')
+            terminal.line(f'{singular[change.kind]} "{change.name}" deleted')
         for change in kept:
-            name = f'{kinds.named(change.kind).singular} "{change.name}"'
+            name = f'{singular[change.kind]} "{change.name}"'
             terminal.line(f"{terminal.mark(ok=False)} {name} is not ours: {change.reason}")
         for kind, name in result.missing:
             terminal.line(f'{terminal.mark(ok=False)} {kind.resource} "{name}" not found')

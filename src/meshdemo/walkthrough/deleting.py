@@ -29,6 +29,8 @@ class Deleted:
     changes: tuple[Change, ...]
     missing: tuple[tuple[Kind, str], ...]
     seconds: float
+    kinds: tuple[Kind, ...] = ()
+    """The kinds of all that was named."""
 
 
 def delete(engine: Engine, wanted: Wanted, timeout: float) -> Story[Deleted]:
@@ -48,7 +50,8 @@ def delete(engine: Engine, wanted: Wanted, timeout: float) -> Story[Deleted]:
     missing = [(kind, item.name) for kind, item in chosen if (kind.name, item.name) not in met]
     if not deleted and wanted.named:
         raise _nothing(engine, wanted, changes, missing)
-    return Deleted(changes, tuple(missing), time.monotonic() - began)
+    kinds = tuple(kind for kind, _ in chosen)
+    return Deleted(changes, tuple(missing), time.monotonic() - began, kinds)
 
 
 def refuse_unnamed(wanted: Wanted, selector: str | None) -> None:

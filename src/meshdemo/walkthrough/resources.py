@@ -13,7 +13,7 @@ from meshdemo.rules import virtual_services
 from meshdemo.walkthrough import pod_selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from meshdemo.engines.protocol import Engine
     from meshdemo.engines.results import Pod
@@ -44,13 +44,17 @@ class Wanted:
         selector: str | None = None,
         everywhere: bool = False,
         among: tuple[Kind, ...] = kinds.KINDS,
+        more: Callable[[], tuple[Kind, ...]] = tuple,
     ) -> Wanted:
-        """Read ``KIND[,KIND...] [NAME...]`` or ``KIND/NAME...``. Raises UsageError."""
+        """Read ``KIND[,KIND...] [NAME...]`` or ``KIND/NAME...``. Raises UsageError.
+
+        ``more`` is asked for kinds where a word is not among the others.
+        """
         if any("/" in word for word in words):
-            named = tuple(_slashed(word, among) for word in words)
+            named = tuple(_slashed(word, among, more) for word in words)
             found = tuple({kind.name: kind for kind, _ in named}.values())
         else:
-            found = kinds.read(words[0], among)
+            found = kinds.read(words[0], among, more)
             named = tuple((kind, name) for name in words[1:] for kind in found)
         if named and selector:
             raise UsageError("a name cannot be given together with a selector (-l)")
@@ -92,9 +96,11 @@ def look(engine: Engine, wanted: Wanted, *, begun: bool = False) -> tuple[Resour
     return tuple(each for each in found if wanted.selector.selects(each.item.labels))
 
 
-def _slashed(word: str, among: tuple[Kind, ...]) -> tuple[Kind, str]:
+def _slashed(
+    word: str, among: tuple[Kind, ...], more: Callable[[], tuple[Kind, ...]]
+) -> tuple[Kind, str]:
     kind, slash, name = word.partition("/")
-    found = kinds.read(kind, among)
+    found = kinds.read(kind, among, more)
     if not slash or not name or "/" in name or len(found) > 1:
         raise UsageError(f"{word!r} is not KIND/NAME", hint=SLASHES)
     return found[0], name
