@@ -121,12 +121,14 @@ def versions(pods: Iterable[Pod]) -> list[str]:
 
 
 def selected(service: Object, pods: Iterable[Pod]) -> list[Pod]:
-    """Give the pods that a Service selects."""
+    """Give the pods that a Service leads to."""
     selector = service.spec.get("selector")
     return [
         pod
         for pod in pods
-        if pod.namespace == service.namespace and hosts.selects(selector, pod.labels)
+        if pod.is_endpoint
+        and pod.namespace == service.namespace
+        and hosts.selects(selector, pod.labels)
     ]
 
 

@@ -102,7 +102,9 @@ class Inventory:
         templates = [
             maker["spec"]["template"]
             for maker in map(top, self.objects)
-            if "template" in maker["spec"] and maker["spec"]["replicas"].value != 0
+            if "template" in maker["spec"]
+            and maker["spec"]["replicas"].value != 0
+            and maker.item.kind != "Job"  # whose pods are soon gone
         ]
         described = (*self.of("Pod"), *templates)
         made = [(pod.item.namespace, pod["metadata"]["labels"].texts) for pod in described]
