@@ -115,8 +115,16 @@ def test_an_inject_that_gives_no_pod_a_sidecar_fails_with_the_reason(
     assert 'sidecar.istio.io/inject: "true"' in ended.err
 
 
-def test_who_wants_no_sidecar_is_left_alone(cli: Cli, tmp_path: Path) -> None:
-    wanted = own(tmp_path, 'sidecar.istio.io/inject: "false"')
+@pytest.mark.parametrize(
+    "wish",
+    [
+        'sidecar.istio.io/inject: "false"',
+        'a: b}, annotations: {sidecar.istio.io/inject: "false"',
+    ],
+    ids=["label", "annotation"],
+)
+def test_who_wants_no_sidecar_is_left_alone(cli: Cli, tmp_path: Path, wish: str) -> None:
+    wanted = own(tmp_path, wish)
     assert cli("deploy", "-f", wanted).code == 0
     ended = cli("inject", "--injection", "auto")
     assert ended.code == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from meshdemo.engines.options import Injection
 from meshdemo.errors import EnvironmentFailed
@@ -44,10 +44,16 @@ def _lacking(
     found = {}
     for pod in pods:
         owner = pod.workload or pod.name
-        if not pod.injected and pod.labels.get(INJECT_LABEL) != "false":
-            template = templates.get((pod.namespace, owner), {})
+        template = templates.get((pod.namespace, owner), {})
+        if not (pod.injected or _wants_none(template, pod.labels)):
             found[owner] = _reason(template, pod.labels, injection)
     return found
+
+
+def _wants_none(template: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Tell whether its author wants no sidecar; Istio also takes the annotation of that name."""
+    annotations = (template.get("metadata") or {}).get("annotations") or {}
+    return "false" in (labels.get(INJECT_LABEL), annotations.get(INJECT_LABEL))
 
 
 def _reason(template: Mapping[str, object], labels: Mapping[str, str], mode: Injection) -> str:
