@@ -58,7 +58,9 @@ REST = """
 apiVersion: v1
 kind: Service
 metadata: {name: letters}
-spec: {selector: {app: letters}, ports: [{name: http, port: 80, targetPort: 8080}]}
+spec:
+  selector: {app: letters}
+  ports: [{name: http, port: 80, targetPort: 8080}, {name: grpc, port: 90, targetPort: 9090}]
 ---
 apiVersion: v1
 kind: Service
@@ -179,6 +181,8 @@ def test_a_whole_chart_runs_with_stand_ins(letters: LocalEngine, settings: Setti
     said = json.loads(reply.body)
     assert (said["service"], said["version"]) == ("letters", "v1")
     assert said["pod"] == pods["letters-v1"].name
+    (reply,) = letters.send(Request("http://letters:90/"), 1, SECONDS)
+    assert json.loads(reply.body)["service"] == "letters"  # also where HTTP/2 is spoken
     # The hook's pod has the labels of v1, and is no endpoint: all of v1 is one pod.
     replies = as_pod(settings, "app=clerk").send(Request("http://letters.default/"), 50, SECONDS)
     assert Counter(json.loads(each.body)["pod"] for each in replies) == {

@@ -25,8 +25,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from meshdemo.engines.local import images
 from meshdemo.engines.local.translate import clusters, listeners, route_configuration
 from meshdemo.rules.client_view import Client, ClientView
+from meshdemo.rules.protocols import Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,9 +62,15 @@ def sidecar(mesh: Mesh, pod: PlannedPod, folder: str) -> Config:
         if port.inbound:
             known = listeners.served(pod, port, services)
             own.append(listeners.inbound(port, known.protocol, known.number))
-            upstreams.clusters.append(clusters.of_own_port(port, known.protocol))
+            upstreams.clusters.append(clusters.of_own_port(port, _spoken(pod, known.protocol)))
     outbound = [listeners.outbound(pod.outbound, folder)] if pod.outbound else []
     return _config(upstreams, [*outbound, *own], route_configuration.of_client(view))
+
+
+def _spoken(pod: PlannedPod, protocol: Protocol) -> Protocol:
+    """Say what a pod's own process speaks: a stand-in HTTP/1.1, whatever its image does."""
+    is_http = protocol.takes_http_rules and images.are_all_ours(pod.template)
+    return Protocol.HTTP if is_http else protocol
 
 
 def kube_proxy(mesh: Mesh, port: int, folder: str, namespace: str = "default") -> Config:
