@@ -18,7 +18,7 @@ from meshdemo.cli import main
 from meshdemo.engines.local.engine import LocalEngine
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects import reading
-from meshdemo.verdict.judging import Outcome
+from meshdemo.verdict.judgement import Outcome
 from meshdemo.verdict.traffic import Request
 from meshdemo.walkthrough import verify
 from meshdemo.walkthrough.standing_in import StandIns
