@@ -146,7 +146,7 @@ def _broken_off(
         return BrokenOff(f"the test client {target.pod} broke down: {why}", hint="Try again.")
     why = end.message or "it has no curl"
     return EnvironmentFailed(
-        f"the test client's container {target.container} cannot send requests: {why}",
+        f"the container {target.container} of {target.pod} cannot send requests: {why}",
         hint="It needs sh and curl 7.29 or later.",
     )
 

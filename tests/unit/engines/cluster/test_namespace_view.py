@@ -127,6 +127,29 @@ def test_a_client_that_is_still_being_created_is_told_so(kube: Any) -> None:
     assert View(kube, "shop").require_client().name == "testclient"
 
 
+def test_another_pod_is_the_client_if_its_labels_say_so(kube: Any) -> None:
+    def pod(name: str, *, ready: bool, proxy: bool = True, **labels: str) -> dict[str, Any]:
+        names = ["app", *(["istio-proxy"] if proxy else [])]
+        found = manifest("Pod", name, "shop", containers=[{"name": each} for each in names])
+        found["metadata"]["labels"] = labels
+        states = [{"name": each, "state": {"running": {}}, "ready": ready} for each in names]
+        found["status"] = {"phase": "Running", "containerStatuses": states}
+        return found
+
+    kube.put(
+        pod("a-going", ready=False, app="reviews"),
+        pod("b-ready", ready=True, app="reviews"),
+        pod("c-plain", ready=True, proxy=False, app="plain"),
+        pod("testclient", ready=True, app="testclient"),
+    )
+    assert View(kube, "shop").require_client().name == "testclient"
+    assert View(kube, "shop", "app in (reviews)").require_client().name == "b-ready"
+    with pytest.raises(EnvironmentFailed, match=r"the pod c-plain .* has no sidecar"):
+        View(kube, "shop", "app=plain").require_client()
+    with pytest.raises(EnvironmentFailed, match="no pod has the labels app=moon"):
+        View(kube, "shop", "app=moon").require_client()
+
+
 def test_what_a_client_knows_is_seen_as_far_as_one_may(kube: Any) -> None:
     kube.put(
         manifest("ServiceEntry", "here", "shop"),
