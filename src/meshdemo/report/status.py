@@ -134,6 +134,8 @@ def _service_row(service: Object, pods: Sequence[Pod]) -> tuple[str, ...]:
         " ".join(str(port[name]) for name in ("name", "port") if port.get(name))
         for port in service.spec.get("ports") or ()
     ]
+    if other := service.spec.get("externalName"):
+        return service.name, f"another name of {other}", "-", "-"
     versions = Counter(pod.labels["version"] for pod in pods if pod.labels.get("version"))
     ready = sum(pod.is_ready for pod in pods)
     count = f"{ready:,}" if ready == len(pods) else f"{ready:,} of {len(pods):,} ready"

@@ -84,7 +84,7 @@ def is_loopback(address: str) -> bool:
     if address == LOCALHOST or address.endswith(f".{LOCALHOST}"):
         return True
     try:
-        return ipaddress.ip_address(address).is_loopback
+        return "%" not in address and ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
 

@@ -34,7 +34,7 @@ def read_services(objects: Iterable[Object]) -> list[Service]:
     every = list(objects)
     entries = sorted((item for item in every if item.kind == KIND), key=_age)
     own = services.of_kubernetes(every)
-    joined = _joined([*own, *(each for item in entries for each in _services(item))])
+    joined = _joined([*own, *(each for item in entries for each in entry_services(item))])
     return sorted(services.with_aliases(joined), key=lambda service: service.host)
 
 
@@ -42,7 +42,7 @@ def _age(item: Object) -> tuple[str, str, str]:
     return str(item.metadata.get("creationTimestamp") or ""), item.name, item.namespace
 
 
-def _services(item: Object) -> Iterator[Service]:
+def entry_services(item: Object) -> Iterator[Service]:
     """Make a service of each host of a ServiceEntry."""
     spec = item.spec
     ports = list(map(_port, spec.get("ports") or ()))

@@ -74,14 +74,32 @@ def _deciding(request: Request, client: Pod, objects: Sequence[Object]) -> Itera
         rule for rule in rules if rule.kind == "VirtualService" and _may_take(rule, named, client)
     ]
     led_to = named.union(*map(_destinations, virtual))
+    led_to |= {
+        str(item.spec["externalName"])
+        for item in objects
+        if item.spec.get("externalName") and _host_of(item) in led_to
+    }
     yield from virtual
+    yield from _reach(led_to, client, objects)
     for rule in rules:
         if rule.kind == "DestinationRule" and virtual_services.holds_for(
             rule, tuple(led_to), client.namespace
         ):
             yield rule
     for item in objects:
-        if item.kind == "Service" and hosts.service_host(item.name, item.namespace) in led_to:
+        if item.kind == "Service" and _host_of(item) in led_to:
+            yield item
+
+
+def _host_of(service: Object) -> str:
+    return hosts.service_host(service.name, service.namespace)
+
+
+def _reach(led_to: frozenset[str], client: Pod, objects: Sequence[Object]) -> Iterator[Object]:
+    """Give the Sidecars and ServiceEntries that may decide where a request goes."""
+    for item in objects if client.injected else ():
+        named = map(str, item.spec.get("hosts") or ()) if item.kind == "ServiceEntry" else ()
+        if item.kind == "Sidecar" or any(hosts.overlap(h, to) for h in named for to in led_to):
             yield item
 
 

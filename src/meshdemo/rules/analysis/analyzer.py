@@ -13,6 +13,7 @@ from meshdemo.objects.place import Place, top
 from meshdemo.rules import hosts, virtual_services, visibility
 from meshdemo.rules.analysis.destination_ports import port_warnings
 from meshdemo.rules.analysis.http_rules import http_rule_warnings
+from meshdemo.rules.analysis.sidecars import sidecar_warnings
 from meshdemo.rules.protocols import any_takes_http_rules, protocol_of
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def warnings(objects: Sequence[Object], inventory: Inventory) -> list[Problem]:
         elif item.kind == "DestinationRule":
             found += _destination_rule_warnings(top(item), inventory)
             found += _merge_warnings(top(item), inventory)
+        elif item.kind == "Sidecar":
+            found += sidecar_warnings(top(item), inventory)
     return found
 
 

@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.admission import names
 from meshdemo.engines.local.admission.references import export_problems, label_problems
+from meshdemo.engines.local.fields.types import UINT32
 from meshdemo.rules import hosts
 from meshdemo.rules.protocols import WORDS
+from meshdemo.rules.service_entries import KIND, entry_services, service_behind
+from meshdemo.rules.services import of_kubernetes
 from meshdemo.rules.sidecars import EXCLUDED
 from meshdemo.rules.visibility import EVERYWHERE, HERE, NOWHERE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from meshdemo.errors import Problem
+    from meshdemo.objects.model import Object
     from meshdemo.objects.place import Place
 
 NONE, STATIC, ROUND_ROBIN = "NONE", "STATIC", "DNS_ROUND_ROBIN"
@@ -47,7 +51,31 @@ def entry_problems(entry: Place) -> Iterator[Problem]:
     yield from _resolution_problems(spec, resolution)
     for endpoint in spec["endpoints"].items:
         yield from _endpoint_problems(endpoint, spec, resolution)
+    if sum(endpoint["weight"].number for endpoint in spec["endpoints"].items) > UINT32:
+        message = f"all weights together are more than Envoy takes: {UINT32:,}"
+        yield spec["endpoints"].problem(message)
     yield from _export_problems(spec, entry.item.namespace)
+
+
+def outside_notes(objects: Iterable[Object]) -> Iterator[str]:
+    """Name the ServiceEntries that lead out of the mesh: what they lead to is never reached."""
+    objects = list(objects)
+    known = of_kubernetes(objects)
+    for item in objects:
+        if item.kind != KIND:
+            continue
+        places = {
+            endpoint.address
+            for service in entry_services(item)
+            for endpoint in service.endpoints
+            if not hosts.is_loopback(endpoint.address)
+            and service_behind(endpoint, known, item.namespace) is None
+        }
+        if (item.spec.get("resolution") or NONE) == NONE:
+            places = set(map(str, item.spec["hosts"]))
+        if places:
+            listed = ", ".join(sorted(places))
+            yield f"{item.title} leads out of the mesh, to {listed}: requests there get 502 here"
 
 
 def _address_problems(spec: Place, resolution: str) -> Iterator[Problem]:

@@ -75,6 +75,8 @@ class Upstreams:
     """Whose short names DNS completes."""
     clusters: list[Json] = field(default_factory=list)
     listeners: list[Json] = field(default_factory=list)
+    _kube_proxies: set[str] = field(default_factory=set)
+    """The names of the clusters of what addresses lead to: one may be asked for again."""
 
     def add(
         self,
@@ -144,8 +146,9 @@ class Upstreams:
         Those are its pods as kube-proxy sees them; the address of a ServiceEntry is outside.
         """
         name = names.kube_proxy(port.number, service.host, pod)
-        if any(cluster["name"] == name for cluster in self.clusters):
+        if name in self._kube_proxies:
             return name
+        self._kube_proxies.add(name)
         service = replace(service, endpoints=())
         if service.is_entry:
             nowhere = Endpoint(service.host, {port.number: port.number}, {})

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.objects import made
+from tests.objects import made, service
 
 from meshdemo.engines.local.admission import admit
 
@@ -157,3 +157,24 @@ def test_what_istio_takes_and_this_engine_cannot_do_is_refused_by_name(
     kind: str, spec: dict[str, Any]
 ) -> None:
     assert "does not support" in judged(kind, spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "place"),
+    [
+        (entry(), ""),
+        (entry("endpoints", workloadSelector={"labels": {"app": "a"}}), ""),
+        (entry(resolution="DNS", endpoints=[{"address": "localhost"}]), ""),
+        (entry(resolution="DNS", endpoints=[{"address": "app.shop"}]), ""),
+        (entry(endpoints=[LOCAL, {"address": "10.1.2.3"}]), "10.1.2.3"),
+        (entry("endpoints", resolution="DNS"), "a.example.com"),
+        (entry("endpoints", resolution="NONE", hosts=["*.example.com"]), "*.example.com"),
+    ],
+    ids=["loopback", "pods", "localhost", "a Service", "an address", "by DNS", "as dialled"],
+)
+def test_what_leads_out_of_the_mesh_is_named_as_it_is_applied(
+    spec: dict[str, Any], place: str
+) -> None:
+    notes = admit([made("ServiceEntry", **spec)], [service()]).notes
+    said = f"ServiceEntry shop/app leads out of the mesh, to {place}: requests there get 502 here"
+    assert notes == ((said,) if place else ())
