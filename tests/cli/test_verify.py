@@ -219,6 +219,23 @@ def test_rules_that_change_while_it_measures_make_it_inconclusive(
     assert ended.json["evidence"] == [said + ended.json["measurement"]["disturbed"]]
 
 
+ENTRY = "{hosts: [app.default.svc.cluster.local], resolution: NONE}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"), [("Sidecar", '{egress: [{hosts: ["./*"]}]}'), ("ServiceEntry", ENTRY)]
+)
+def test_so_does_what_decides_on_the_clients_reach(
+    meshed: Cli, tmp_path: Path, kind: str, spec: str
+) -> None:
+    head = f"apiVersion: networking.istio.io/v1\nkind: {kind}\nmetadata: {{name: new}}\n"
+    (tmp_path / "new.yaml").write_text(f"{head}spec: {spec}\n")
+    midway(meshed.engine, lambda: meshed("deploy", "-f", str(tmp_path / "new.yaml")), Reply())
+    ended = meshed("verify", "--expect", "v2=100%", "-o", "json")
+    assert (ended.code, ended.json["verdict"]) == (4, "inconclusive")
+    assert f"{kind} default/new was " in ended.json["measurement"]["disturbed"]
+
+
 @pytest.mark.parametrize("then", [Reply(200, "v2"), Reply(200, "v1")], ids=str)
 def test_rules_for_other_requests_and_pods_may_change_meanwhile(
     meshed: Cli, tmp_path: Path, then: Reply

@@ -59,6 +59,8 @@ class _Domains:
 
     namespace: str
     taken: set[str] = field(default_factory=set)
+    services: Mapping[str, Service] = field(default_factory=dict)
+    """By their full names: none of these is a short name of another one, on ports that it has."""
 
     def claim(self, wanted: Iterable[str]) -> tuple[str, ...]:
         free = tuple(domain for domain in wanted if domain.lower() not in self.taken)
@@ -74,12 +76,21 @@ class _Domains:
         passes_on: bool = False,
     ) -> Iterator[VirtualHost]:
         """Give the virtual host of a service's port, if a name is left for it, and of its pods."""
-        if free := self.claim(_with_port(service.aliases(self.namespace), port)):
+        names = [
+            name
+            for name in service.aliases(self.namespace)
+            if name in (service.host, *service.also_called) or not self._is_full_name(name, port)
+        ]
+        if free := self.claim(_with_port(names, port)):
             yield VirtualHost(free, service.host, port, service, rule, passes_on)
         for pod in service.pod_names:
             names = service.pod_aliases(pod, self.namespace)
             if free := self.claim(_with_port(names, port)):
                 yield VirtualHost(free, service.host, port, service, rule, passes_on, pod)
+
+    def _is_full_name(self, name: str, port: int) -> bool:
+        known = self.services.get(name)
+        return known is not None and known.port(port) is not None
 
     def passing_on(self, services: Iterable[Service]) -> Iterator[VirtualHost]:
         """Give the virtual hosts of services whose connections go on unseen."""
@@ -106,7 +117,7 @@ class _Domains:
 
 def of_client(view: ClientView) -> list[VirtualHost]:
     """List the virtual hosts of a client with a sidecar."""
-    domains = _Domains(view.client.namespace)
+    domains = _Domains(view.client.namespace, services=view.services)
     ports = {port.number for service in view.services.values() for port in service.ports}
     found: list[VirtualHost] = []
     for number in sorted(ports | {HTTP_PORT}):

@@ -89,6 +89,24 @@ def test_only_port_80_may_be_left_out() -> None:
     assert virtual_hosts.search(known, "web", 80) is None
 
 
+def test_the_full_name_of_a_service_is_no_short_name_of_another_one() -> None:
+    ports = [{"number": 80, "name": "http", "protocol": "HTTP"}]
+    entry = make.made("ServiceEntry", hosts=["app.shop"], ports=ports, resolution="DNS")
+    own = make.service({"port": 80, "name": "http"}, {"port": 81, "name": "http-b"})
+    view = ClientView.of([own, entry, make.virtual_service(make.route(make.to()))],
+                         Client("shop", {}, injected=True))  # fmt: skip
+    known = virtual_hosts.of_client(view)
+    for called, port, title in [
+        ("app", 80, "Service shop/app"),
+        ("app.shop", 80, "ServiceEntry shop/app"),
+        ("app.shop", 81, "Service shop/app"),
+    ]:
+        found = virtual_hosts.search(known, called, port)
+        assert found
+        assert found.service
+        assert found.service.title == title
+
+
 def _rule(name: str, host: str) -> VirtualService:
     return VirtualService(name, "default", (host,), (), frozenset({"*"}))
 
