@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from meshdemo.engines.results import Applied
+from meshdemo.errors import Problem
 from meshdemo.report.heartbeat import Heartbeat
 from meshdemo.report.progress import Progress
 from meshdemo.report.terminal import Terminal
 from meshdemo.system import waiting
 from meshdemo.verdict.tally import Tally
 from meshdemo.verdict.traffic import Reply
-from meshdemo.walkthrough.events import Counted, Finished, Measuring, Started, Waiting
+from meshdemo.walkthrough.events import Accepted, Counted, Finished, Measuring, Started, Waiting
 
 if TYPE_CHECKING:
     from meshdemo.walkthrough.events import Story
@@ -120,3 +122,21 @@ def test_a_sentence_is_a_line_where_nothing_turns(kind: str) -> None:
     watcher, screen = progress(kind)
     watcher.notify("stopping the processes")
     assert screen.getvalue() == "  stopping the processes\n"
+
+
+@pytest.mark.parametrize("verbose", [False, True], ids=["", "verbose"])
+def test_of_many_warnings_with_one_code_the_first_are_shown(*, verbose: bool) -> None:
+    watcher, screen = progress("a pipe")
+    watcher.configure(quiet=True, verbose=verbose, json=False)
+    many = [Problem(f"subset {n} selects no pod", code="IST0173") for n in range(300)]
+    other = [Problem("it is odd", code="IST0112"), *(Problem(f"own {n}") for n in range(9))]
+
+    def story() -> Story[None]:
+        yield Accepted(Applied((), (*many, *other)))
+        yield Accepted(Applied((), tuple(many)))  # the same ones again are none
+
+    watcher.follow(story())
+    lines = screen.getvalue().splitlines()
+    assert len(lines) == (310 if verbose else 5 + 10 + 1)
+    assert any("295 more of IST0173: -v shows them" in line for line in lines) is not verbose
+    assert len(watcher.data["warnings"]) == 310

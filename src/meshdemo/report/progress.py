@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -22,14 +23,17 @@ from meshdemo.walkthrough.events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
+    from meshdemo.errors import Problem
     from meshdemo.report.commands import Commands
     from meshdemo.report.spinner import Spinner
     from meshdemo.walkthrough.events import Event, Story
 
 T = TypeVar("T")
 STEP_WIDTH = 8
+ALIKE = 5
+"""How many warnings with one code are shown."""
 
 
 class Progress:
@@ -45,6 +49,7 @@ class Progress:
         self._said: set[str] = set()
         self.measuring: Measuring | None = None
         """The measurement that is under way, or was when the story broke off."""
+        self._warnings: set[str] = set()
         self._spinner: Spinner | None = None
         self._heartbeat: Heartbeat | None = None
 
@@ -165,10 +170,24 @@ class Progress:
         applied = event.applied
         for name, found in applied_document(applied).items():
             self.data[name] += [item for item in found if item not in self.data[name]]
-        for warning in applied.warnings:
-            self.warn(str(warning))
+        self._warn_of(applied.warnings)
         for note in applied.notes:
             self._line(f"note: {note}")
+
+    def _warn_of(self, found: Sequence[Problem]) -> None:
+        """Say each warning, but of those with one code only the first ones."""
+        fresh = [warning for warning in found if str(warning) not in self._warnings]
+        self._warnings.update(map(str, fresh))
+        left_out: Counter[str] = Counter()
+        alike: Counter[str] = Counter()
+        for warning in fresh:
+            alike[warning.code] += 1
+            if warning.code and alike[warning.code] > ALIKE and not self.verbose:
+                left_out[warning.code] += 1
+            else:
+                self.warn(str(warning))
+        for code, count in left_out.items():
+            self.warn(f"{count:,} more of {code}: -v shows them")
 
     def _check(self, event: Checked) -> None:
         check = event.check
