@@ -78,8 +78,9 @@ def test_what_touches_the_request_beside_the_rules_is_named(
     ended = cluster.meshdemo("verify", "-n", namespace, "--wait", "20s", "-o", "json", code=1)
     said = ended.err
     assert "the promise does not account for what touches the request: " in said
-    for kind in ("AuthorizationPolicy", "PeerAuthentication", "Sidecar"):
+    for kind in ("AuthorizationPolicy", "PeerAuthentication"):
         assert f"{kind} {namespace}/" in said
+    assert f"Sidecar {namespace}/" not in said, "what it lets the client know is accounted for"
     assert ended.json["tally"]["others"]
 
 
