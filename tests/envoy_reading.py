@@ -61,7 +61,7 @@ def answered(config: Config, asked: Asked) -> Answered:
     """Follow a request from the route configuration to the endpoints."""
     route = _route(_virtual_host(config.routes[0]["virtual_hosts"], asked.authority), asked)
     statuses = _statuses(route, asked) if route else {}
-    if route is None or statuses is None or not ("route" in route or statuses):
+    if route is None or not ("route" in route or statuses):
         return NOBODY
     left = 1 - sum(statuses.values())
     if not left:
@@ -193,12 +193,13 @@ def _fits(pattern: Json, value: str) -> bool:
     return right
 
 
-def _statuses(route: Json, asked: Asked) -> dict[int, Fraction] | None:
-    """Give what the sidecar itself answers, and how often; None where two filters want to."""
-    own, aborted = _own_status(route, asked), _aborted(route)
-    if own and aborted:
-        return None
-    return {own: Fraction(1)} if own else aborted
+def _statuses(route: Json, asked: Asked) -> dict[int, Fraction]:
+    """Give what the sidecar itself answers, and how often: its filter for faults is the first."""
+    own, found = _own_status(route, asked), _aborted(route)
+    if own:
+        left = 1 - sum(found.values())
+        found[own] = found.get(own, Fraction(0)) + left
+    return found
 
 
 def _aborted(route: Json) -> dict[int, Fraction]:

@@ -89,6 +89,7 @@ def random_world(seed: int) -> World:
         )
     items += [_destination_rule(rng, called) for _ in range(rng.choice([0, 0, 1, 1, 2, 3]))]
     items += [_virtual_service(rng, called) for _ in range(rng.randint(1, 3))]
+    items += [_delegate(rng, called) for _ in range(rng.randint(0, 2))]
     if one_in(rng, 8):
         host, port = rng.choice(CALLED), rng.choice([80, 80, 80, 8080, 9090, 7070])
     else:
@@ -239,12 +240,15 @@ def _destination(rng: Random, called: str) -> Json:
     return found
 
 
-def _http_rule(rng: Random, called: str) -> Json:
+def _http_rule(rng: Random, called: str, *, in_delegate: bool = False) -> Json:
     rule: Json = {}
     if not one_in(rng, 3):
         rule["match"] = [_match(rng) for _ in range(rng.randint(1, 2))]
     if one_in(rng, 20):
         return rule | {"redirect": {"uri": "/elsewhere"}}
+    if one_in(rng, 8) and not in_delegate:
+        space: Json = {"namespace": rng.choice(NAMESPACES)} if one_in(rng, 2) else {}
+        return rule | {"delegate": {"name": "team", **space}} | _extras(rng, called)
     if one_in(rng, 20):
         return rule | {"directResponse": {"status": 503}, "corsPolicy": _cors(rng)}
     rule["route"] = [{"destination": _destination(rng, called)} for _ in range(rng.randint(1, 3))]
@@ -252,8 +256,11 @@ def _http_rule(rng: Random, called: str) -> Json:
         for route in rule["route"]:
             route["weight"] = rng.randint(0, 3)
         rule["route"][0]["weight"] += 1
-    if one_in(rng, 4):
-        rule |= _mirror(rng, called)
+    return rule | _extras(rng, called)
+
+
+def _extras(rng: Random, called: str) -> Json:
+    rule: Json = _mirror(rng, called) if one_in(rng, 4) else {}
     if one_in(rng, 4):
         rule["corsPolicy"] = _cors(rng)
     if one_in(rng, 4):
@@ -261,6 +268,12 @@ def _http_rule(rng: Random, called: str) -> Json:
     if one_in(rng, 8):
         rule["fault"] = {"abort": {"httpStatus": 503, "percentage": {"value": rng.choice([0, 30])}}}
     return rule
+
+
+def _delegate(rng: Random, called: str) -> Object:
+    rules = [_http_rule(rng, called, in_delegate=True) for _ in range(rng.randint(1, 2))]
+    space, when = rng.choice([*NAMESPACES, "default"]), second(0)
+    return made("VirtualService", "team", space, metadata=when, http=rules, **_exported(rng))
 
 
 def _mirror(rng: Random, called: str) -> Json:

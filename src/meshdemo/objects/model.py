@@ -167,11 +167,18 @@ def in_apply_order(objects: Iterable[Object]) -> list[Object]:
     """Sort so that nothing refers to what is not there yet.
 
     Namespaces first, rules last, a DestinationRule before a VirtualService: the other way round
-    requests get 503 in between.
+    requests get 503 in between. A VirtualService without hosts, a delegate, comes before those that
+    hand requests to it.
     """
     first = ("Namespace", "ServiceAccount", "Service", *REACH_KINDS)
     order = {kind: place for place, kind in enumerate((*first, "", *RULE_KINDS))}
-    return sorted(objects, key=lambda item: order.get(item.kind, order[""]))
+    return sorted(
+        objects,
+        key=lambda item: (
+            order.get(item.kind, order[""]),
+            item.kind == "VirtualService" and bool(item.spec.get("hosts")),
+        ),
+    )
 
 
 def traffic_rules(objects: Iterable[Object]) -> list[Object]:

@@ -92,7 +92,7 @@ def _show_rules(terminal: Terminal, rules: Sequence[Effect]) -> None:
     terminal.line()
     terminal.line("rules in force:" if acting else "rules in force: none")
     for each in acting:
-        said = [*in_words(each.rule), *(() if each.is_seen else (FOREIGN_RULE,))]
+        said = [*in_words(each.followed), *(() if each.is_seen else (FOREIGN_RULE,))]
         terminal.advise(f"  {each.rule.title}   {'; '.join(said)}")
         for remark in each.remarks:
             terminal.advise(f"    {terminal.mark(ok=False)} {remark}")
@@ -110,7 +110,7 @@ def rule_document(effect: Effect) -> dict[str, Any]:
         "kind": rule.kind,
         "namespace": rule.namespace,
         "name": rule.name,
-        "summary": list(in_words(rule)),
+        "summary": list(in_words(effect.followed)),
         "inForce": not effect.idle,
         "why": effect.idle or None,
         "remarks": list(effect.remarks),

@@ -28,23 +28,27 @@ class OwnAnswer:
     share: Fraction = Fraction(1)
 
 
-def own_answer(http: Mapping[str, Any], call: Call) -> OwnAnswer | None:
-    """Tell how an http rule has the sidecar itself answer a request; None where pods answer all.
+def own_answers(http: Mapping[str, Any], call: Call) -> tuple[OwnAnswer, ...]:
+    """Tell how an http rule has the sidecar itself answer a request; nothing where pods answer all.
 
-    Raises InputError if that cannot be decided.
+    In the order of its filters: first what it aborts, then of the rest what never leaves it. Raises
+    InputError if that cannot be decided.
     """
+    aborted, status = _aborted(http), _status(http, call)
+    found = [aborted] if aborted else []
+    left = 1 - sum(each.share for each in found)
+    if status and left:
+        found.append(OwnAnswer(status, Fraction(left)))
+    return tuple(found)
+
+
+def _status(http: Mapping[str, Any], call: Call) -> int:
+    """Give the status of an answer in the place of any pod's; 0 for none."""
     if redirect := http.get("redirect"):
-        return OwnAnswer(redirect.get("redirectCode") or MOVED)
+        return redirect.get("redirectCode") or MOVED
     if response := http.get("directResponse"):
-        return OwnAnswer(response["status"])
-    if http.get("delegate"):
-        raise undecided("a rule hands it to a delegate")
-    aborted = _aborted(http)
-    if cors.answers(http.get("corsPolicy") or {}, call):
-        if aborted:
-            raise undecided("it is a CORS preflight, and a rule aborts some of them")
-        return OwnAnswer(PREFLIGHT)
-    return aborted
+        return int(response["status"])
+    return PREFLIGHT if cors.answers(http.get("corsPolicy") or {}, call) else 0
 
 
 def _aborted(http: Mapping[str, Any]) -> OwnAnswer | None:

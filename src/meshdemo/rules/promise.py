@@ -16,10 +16,11 @@ from meshdemo.errors import InputError
 from meshdemo.rules import hosts, traffic_policies, virtual_hosts, virtual_services
 from meshdemo.rules.answering import behind_address, candidates, shares_of
 from meshdemo.rules.client_view import Client, ClientView
+from meshdemo.rules.delegates import Delegates, is_delegate
 from meshdemo.rules.destinations import Target, default_target, target_of
 from meshdemo.rules.http_matches import Call, takes, undecided
 from meshdemo.rules.mirrors import mirrors_of
-from meshdemo.rules.own_answers import own_answer
+from meshdemo.rules.own_answers import own_answers
 from meshdemo.verdict.expectation import Expectation
 from meshdemo.verdict.traffic import status_kind
 
@@ -53,9 +54,18 @@ def promised(
 def followed(
     rules: Iterable[Object], existing: Iterable[Object], client: Client
 ) -> tuple[Object, ...]:
-    """Pick the rules that a client's sidecar follows: it gets nothing of the others."""
-    asked = tuple(rules)
-    known = tuple({item.key: item for item in (*asked, *existing)}.values())
+    """Pick the rules that a client's sidecar follows: it gets nothing of the others.
+
+    They come with the rules of their delegates; in place of a delegate come those that hand
+    requests to it.
+    """
+    named = tuple(rules)
+    known = tuple({item.key: item for item in (*named, *existing)}.values())
+    delegates = Delegates.among(known)
+    asked: dict[object, Object] = {}
+    for rule in named:
+        handing = [root for root, _ in delegates.handing_to(rule)] if is_delegate(rule) else [rule]
+        asked |= {each.key: each for each in handing}
     view = ClientView.of(known, client)
     deciding = {host.rule.key for host in virtual_hosts.of_client(view) if host.rule}
     # Rules for TCP and TLS have no virtual host.
@@ -71,7 +81,7 @@ def followed(
             return key in deciding
         return not virtual_services.overruling(rule, known, client.namespace)
 
-    return tuple(filter(is_followed, asked))
+    return tuple(delegates.whole(rule) for rule in asked.values() if is_followed(rule))
 
 
 @dataclass(frozen=True)
@@ -139,9 +149,9 @@ class RequestPath:
         http = next((http for http, match in known if takes(match, self.call)), None)
         if http is None:
             raise undecided(f"no rule of {rule.title} matches it, so it gets 404")
-        own = own_answer(http, self.call)
-        parts = [(own.share, {status_kind(own.status): Fraction(1)})] if own else []
-        left = 1 - own.share if own else Fraction(1)
+        own = own_answers(http, self.call)
+        parts = [(each.share, {status_kind(each.status): Fraction(1)}) for each in own]
+        left = 1 - sum(each.share for each in own)
         for destination, weight in _destinations(http, rule) if left else ():
             target = target_of(destination, rule, dialled, self.view)
             shares = self._at(target, dialled, rule.title)

@@ -65,7 +65,8 @@ def _subset(subset: Mapping[str, Any]) -> str:
 
 def _virtual_service(rule: Object) -> Iterator[str]:
     spec = rule.spec
-    yield f"hosts {', '.join(map(str, spec.get('hosts') or []))}"
+    hosts = ", ".join(map(str, spec.get("hosts") or []))
+    yield f"hosts {hosts}" if hosts else "a delegate, for other rules"
     yield from _settings(spec, ("hosts", "http", "tcp", "tls"))
     for protocol in ("http", "tls", "tcp"):
         before = "" if protocol == "http" else f"{protocol} "
@@ -156,8 +157,10 @@ def _answer(http: Mapping[str, Any], rule: Object) -> str:
         names = [f"{n} {r.get('weight') or 0}" for n, r in zip(names, routes, strict=True)]
     if response := http.get("directResponse"):
         names.append(_direct_response(response))
-    others = _settings({n: http[n] for n in OTHER_ACTIONS if n in http}, ("directResponse",))
-    return ", ".join([*names, *others])
+    if delegate := http.get("delegate"):
+        path = (delegate.get("namespace"), delegate.get("name"))
+        names.append(f"delegate {'/'.join(map(str, filter(None, path)))}")
+    return ", ".join([*names, *_settings({"redirect": http.get("redirect")})])
 
 
 def _direct_response(response: Mapping[str, Any]) -> str:

@@ -1,5 +1,7 @@
 """VirtualServices: which of them a client follows, in which order, and for which hosts.
 
+They are read whole, with the rules of their delegates (see ``delegates``).
+
 For one host Istio never merges them: the first one that a client's sidecar gets has it alone.
 They are read as they were written, whatever that is: what is no list of names reads as none.
 """
@@ -10,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from meshdemo.rules import hosts, visibility
+from meshdemo.rules.delegates import Delegates
 from meshdemo.rules.hosts import MESH
 from meshdemo.rules.http_matches import is_for_client, reachable, with_matches
 
@@ -120,7 +123,9 @@ class Followed:
 def read_virtual_services(objects: Iterable[Object]) -> list[VirtualService]:
     """Read those that govern sidecars, the oldest first."""
     found = [item for item in objects if item.kind == "VirtualService" and is_for_mesh(item)]
-    return [_virtual_service(item) for item in sorted(found, key=_age) if item.spec.get("hosts")]
+    delegates = Delegates.among(found)
+    roots = sorted((item for item in found if item.spec.get("hosts")), key=_age)
+    return [_virtual_service(delegates.whole(item)) for item in roots]
 
 
 def _virtual_service(item: Object) -> VirtualService:

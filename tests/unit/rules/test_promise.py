@@ -284,6 +284,8 @@ def abort(percent: float) -> dict[str, Any]:
         ({**abort(10), "route": [to("v2")]}, "503=10%,v2=90%"),
         ({**abort(12.5), "route": [to("v1", 40), to("v2", 60)]}, "503=12.5%,v1=35%,v2=52.5%"),
         ({**abort(100), "route": [to("v9")]}, "503=100%"),
+        ({**abort(10), "delegate": {"name": "closed"}}, "503=10%,418=90%"),
+        ({**abort(100), "delegate": {"name": "closed"}}, "503=100%"),
         ({**abort(0.00001), "route": [to("v2")]}, "v2=100%"),
     ],
     ids=str,
@@ -291,13 +293,13 @@ def abort(percent: float) -> dict[str, Any]:
 def test_what_the_sidecar_answers_itself_is_promised_by_its_status(
     way: dict[str, Any], promise: str
 ) -> None:
-    assert promised(service(), subsets("v1", "v2"), rule(way)) == promise
+    closed = made("VirtualService", "closed", "default", http=[{"directResponse": {"status": 418}}])
+    assert promised(service(), subsets("v1", "v2"), rule(way), closed) == promise
 
 
 @pytest.mark.parametrize(
     ("way", "words"),
     [
-        pytest.param({"delegate": {"name": "x"}}, "delegate", id="delegate"),
         pytest.param(
             {
                 "fault": {"abort": {"grpcStatus": "UNAVAILABLE", "percentage": {"value": 10}}},
@@ -321,6 +323,19 @@ def test_what_is_no_split_by_version_is_not_promised(way: dict[str, Any], words:
     with pytest.raises(InputError, match=words) as error:
         promised(service(), subsets("v1", "v2", "v3"), rule(way))
     assert "--expect" in error.value.hint
+
+
+def test_a_delegate_decides_in_the_place_of_the_rule_that_names_it() -> None:
+    canary = {"match": [{"uri": {"prefix": "/env"}}], "route": [to("v2")]}
+    team = made("VirtualService", "team", "default", http=[canary])
+    root = rule({"delegate": {"name": "team"}}, {"route": [to("v1")]})
+    assert promised(service(), BOTH, root, team) == "v2=100%"
+    assert promised(service(), BOTH, root, team, url="http://app/") == "v1=100%"
+    assert promised(service(), BOTH, root) == "v1=100%"
+    alone = rule({"match": [{"uri": {"prefix": "/env"}}], "delegate": {"name": "team"}})
+    assert promised(service(), BOTH, alone) == "v1=50%,v2=50%"  # it keeps its normal routing
+    with pytest.raises(InputError, match="404"):
+        promised(service(), BOTH, alone, team, url="http://app/")
 
 
 @pytest.mark.parametrize(

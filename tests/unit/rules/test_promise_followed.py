@@ -82,3 +82,15 @@ def test_a_virtual_service_is_heeded_if_the_client_gets_it(
     mine: Object, existing: list[Object], *, heeds: bool
 ) -> None:
     assert followed([mine], [mine, *existing], CLIENT) == ((mine,) if heeds else ())
+
+
+def test_in_the_place_of_a_delegate_those_are_heeded_that_hand_requests_to_it() -> None:
+    team = make.made("VirtualService", "team", "shop", http=[make.route(make.to(host=FQDN))])
+    root = make.virtual_service(
+        {"delegate": {"name": "team"}}, namespace="shop", metadata=created("2001"), hosts=[FQDN]
+    )
+    for asked in ([team], [root], [root, team]):
+        (heeded,) = followed(asked, [root, team], CLIENT)
+        assert heeded.key == root.key
+        assert "delegate" not in heeded.spec["http"][0]
+    assert followed([team], [route("shop")], CLIENT) == ()

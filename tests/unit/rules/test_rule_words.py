@@ -87,6 +87,8 @@ def test_conditions(match: str, said: str) -> None:
         ("{*r, corsPolicy: {maxAge: 2m}}",
          "to shop; CORS for no origin (maxAge 2m)"),
         ("{directResponse: {status: 503}}", "answers 503 itself"),
+        ("{delegate: {name: team}, match: [{port: 80}]}", "port 80: delegate team"),
+        ("{delegate: {name: team, namespace: blue}}", "delegate blue/team"),
         ("{directResponse: {status: 418, body: {bytes: YQ==}}}",
          "answers 418 itself (bytes YQ==)"),
         ("{}", "no destination"),
@@ -96,6 +98,11 @@ def test_what_becomes_of_a_request(way: str, said: str) -> None:
     way = way.replace("*r", "route: [{destination: {host: shop}}]")
     spec = {"hosts": ["shop"], "http": [yaml.safe_load(way)]}
     assert words("VirtualService", spec) == f"hosts shop; {said}"
+
+
+def test_a_delegate() -> None:
+    http = [{"route": [{"destination": {"host": "shop"}}]}]
+    assert words("VirtualService", {"http": http}) == "a delegate, for other rules; to shop"
 
 
 def test_destination_rules() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.objects.place import Place, top
 from meshdemo.rules import hosts, virtual_services, visibility
+from meshdemo.rules.analysis.delegations import delegate_warnings
 from meshdemo.rules.analysis.destination_ports import port_warnings
 from meshdemo.rules.analysis.http_rules import http_rule_warnings
 from meshdemo.rules.analysis.sidecars import sidecar_warnings
@@ -63,6 +64,7 @@ def _virtual_service_warnings(
     yield from port_warnings(service, inventory)
     yield from _conflict_warnings(service, inventory)
     yield from _protocol_warnings(service, inventory)
+    yield from delegate_warnings(service, inventory)
     yield from http_rule_warnings(spec["http"])
 
 

@@ -17,7 +17,9 @@ from meshdemo.rules import (
     visibility,
 )
 from meshdemo.rules.analysis import analyzer
+from meshdemo.rules.analysis.delegations import delegate_warnings
 from meshdemo.rules.analysis.inventory import Inventory
+from meshdemo.rules.delegates import is_delegate
 from meshdemo.rules.protocols import any_takes_http_rules
 
 if TYPE_CHECKING:
@@ -44,6 +46,13 @@ class Effect:
     """What goes wrong although it acts."""
     is_seen: bool = True
     """Whether it may be read; of others only the name is known, by a sidecar that follows them."""
+    whole: Object | None = None
+    """The rule with those of its delegates, where it has any."""
+
+    @property
+    def followed(self) -> Object:
+        """The rule as a sidecar follows it."""
+        return self.whole or self.rule
 
 
 @dataclass(frozen=True)
@@ -70,9 +79,10 @@ class Scene:
         found = []
         for rule in rules:
             overruled_by = virtual_services.overruling(rule, self.objects, self.namespace)
-            idle = next(self._reasons(rule, overruled_by), "")
+            whole = self._inventory.delegates.whole(rule)
+            idle = next(self._reasons(whole, overruled_by), "")
             remarks = () if idle else tuple(self._remarks(rule))
-            found.append(Effect(rule, idle, overruled_by, remarks))
+            found.append(Effect(rule, idle, overruled_by, remarks, whole=whole))
         return found
 
     def strangers(self) -> list[Effect]:
@@ -118,6 +128,9 @@ class Scene:
         if reasons := others.get(rule.kind):
             yield from reasons(rule)
             return
+        if is_delegate(rule):
+            yield from self._delegate_reasons(rule)
+            return
         if overruled_by:
             several = "take" if len(overruled_by) > 1 else "takes"
             yield f"{', '.join(item.title for item in overruled_by)} {several} precedence"
@@ -127,9 +140,18 @@ class Scene:
             return
         if not virtual_services.is_seen(rule, self.namespace):
             yield f"its exportTo leaves out namespace {self.namespace}"
+        if not any(rule.spec.get(protocol) for protocol in ("http", "tcp", "tls")):
+            yield "its delegates leave no rule of it"
         yield from self._protocol_reasons(rule)
         yield from self._broken_rules(rule)
         yield from self._sidecar_reasons(rule)
+
+    def _delegate_reasons(self, rule: Object) -> Iterator[str]:
+        handing = list(self._inventory.delegates.handing_to(rule))
+        if not handing:
+            yield "no VirtualService delegates to it"
+        elif not any(handed.rules for _, handed in handing):
+            yield "; ".join(f"{root.title}: {handed.lost}" for root, handed in handing)
 
     def _missing_gateways(self, rule: Object) -> list[str]:
         """Name its gateways, if none of them is there as far as one knows."""
@@ -152,7 +174,7 @@ class Scene:
         """Say so where every destination of every http rule gets 503."""
         inventory, broken = self._inventory, list[str]()
         for http in top(rule)["spec"]["http"].items:
-            if not http["route"].items:
+            if not http["route"].items or "directResponse" in http:
                 return
             for destination in _weighted(http):
                 problems = analyzer.destination_warnings(destination, inventory)
@@ -220,6 +242,8 @@ class Scene:
         for problem in analyzer.warnings([rule], self._inventory):
             if problem.code in TOLD:
                 yield _text(problem)
+        for problem in delegate_warnings(top(rule), self._inventory):
+            yield _text(problem)
 
 
 def _text(problem: Problem) -> str:

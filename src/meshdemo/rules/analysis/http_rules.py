@@ -33,6 +33,8 @@ def http_rule_warnings(rules: Place) -> Iterator[Problem]:
             message = f"no request reaches this rule: rule {catch_all} before it takes every one"
             yield rule.problem(message, "put the rule without match last", UNREACHABLE)
             continue
+        if "delegate" in rule:
+            continue  # of what it matches, its delegate may leave some to the rules after it
         matches = [_Seen.of(match, _title(rule)) for match in rule["match"].items]
         if not matches:
             catch_all = _title(rule)
@@ -102,6 +104,8 @@ def _mirror_warnings(rule: Place) -> Iterator[Problem]:
     shares = [name for name in ("mirrorPercentage", *OLD_SHARES) if name in rule]
     for number, name in enumerate(shares):
         if "mirror" not in rule:
+            if "delegate" in rule or not rule.item.spec.get("hosts"):
+                return  # with what it is merged with it may have one
             yield rule[name].problem("it is for mirror, which is not there, and so does nothing")
         elif number:
             yield rule[name].problem(f"{shares[0]} decides, so this does nothing")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.objects.place import Place, top
 from meshdemo.rules import hosts, virtual_services
+from meshdemo.rules.delegates import Delegates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -81,6 +82,11 @@ class Inventory:
                 for host in virtual_services.hosts_of(item):
                     found.setdefault(host, []).append(item)
         return found
+
+    @cached_property
+    def delegates(self) -> Delegates:
+        """The VirtualServices, among which those of other rules' delegates are."""
+        return Delegates.among(self.objects)
 
     def merged_with(self, rule: Place) -> list[Place]:
         """Give the other DestinationRules that Istio merges with one, the oldest first."""

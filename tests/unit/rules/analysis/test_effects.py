@@ -69,6 +69,38 @@ def test_a_rule_acts_or_it_is_said_why_not(item: Object, beside: list[Object], w
     assert (found.startswith(why) and bool(found)) is bool(why), found
 
 
+TEAM = made("VirtualService", "team", "shop", http=[TO_V2])
+HANDING = {"delegate": {"name": "team"}}
+
+
+@pytest.mark.parametrize(
+    ("item", "beside", "why"),
+    [
+        (TEAM, [APP, SUBSET_V2, rule(HANDING)], ""),
+        (TEAM, [APP, SUBSET_V2, rule()], "no VirtualService delegates to it"),
+        (made("VirtualService", "team", "shop", http=[TO_V2], exportTo=["far"]),
+         [APP, rule(HANDING)], "VirtualService shop/app: VirtualService shop/team is not exported"),
+        (rule(HANDING), [APP, SUBSET_V2, TEAM], ""),
+        (rule(HANDING), [APP, TEAM], "all of its requests get 503: no DestinationRule for"),
+        (rule(HANDING), [APP, SUBSET_V2], "its delegates leave no rule of it"),
+    ],
+    ids=["taken in", "by nobody", "not exported", "hands over", "to nowhere", "to nobody"],
+)  # fmt: skip
+def test_a_delegate_acts_through_whoever_takes_it_in(
+    item: Object, beside: list[Object], why: str
+) -> None:
+    found = idle(item, *beside)
+    assert (found.startswith(why) and bool(found)) is bool(why), found
+
+
+def test_a_rule_that_hands_over_is_told_whole_and_what_it_loses() -> None:
+    lost = {"match": [{"port": 1}], "delegate": {"name": "gone"}}
+    (found,) = scene(handing := rule(lost, HANDING), APP, SUBSET_V2, TEAM).effects([handing])
+    assert found.followed.spec["http"] == [{**TO_V2, "match": []}]
+    (remark,) = found.remarks
+    assert remark.startswith("VirtualService shop/gone is not there: Istio leaves this rule out")
+
+
 def test_of_a_gateway_that_may_not_be_seen_nothing_is_said() -> None:
     assert idle(rule(gateways=["gw"]), APP, gateways=None) == ""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local import fields
 from meshdemo.engines.local.admission import names
 from meshdemo.engines.local.admission.http_rule import rule_limits, rule_problems
 from meshdemo.engines.local.admission.references import (
@@ -52,13 +51,6 @@ def problems(service: Place) -> Iterator[Problem]:
 def limits(service: Place) -> Iterator[Problem]:
     """Give what Istio takes of a VirtualService, and this engine cannot do."""
     spec = service["spec"]
-    supported = fields.supports("VirtualService", "spec", "http", "delegate")
-    if spec["hosts"].is_empty_list and not supported:
-        yield spec["hosts"].problem(
-            "a VirtualService without hosts is a delegate,"
-            " which the local engine does not support yet",
-            "write the hosts that it is for",
-        )
     for rule in spec["http"].items:
         yield from rule_limits(rule)
 

@@ -186,7 +186,7 @@ HTTP_ROUTE = Record(
         "mirror_percent": honoured(Integer(0, 100)),
         "corsPolicy": honoured(CORS),
         "directResponse": honoured(DIRECT_RESPONSE),
-        "delegate": unsupported(Record({"name": honoured(TEXT), "namespace": honoured(TEXT)})),
+        "delegate": honoured(Record({"name": honoured(TEXT), "namespace": honoured(TEXT)})),
     }
 )
 

@@ -137,7 +137,8 @@ def test_what_istio_refuses_in_a_rule_is_refused(http: str, words: str) -> None:
         ("hosts: ['*']", "not allowed in the mesh"),
         ("hosts: [a.b.com, '*.b.com']", "duplicate hosts"),
         ("hosts: [app, app]", "duplicate hosts"),
-        ("hosts: []", "is a delegate"),
+        ("hosts: []\ngateways: [mesh]", "is a delegate, and must not have gateways"),
+        ("hosts: []\ntcp: [{route: [{destination: {host: app}}]}]", "must not have tcp"),
         ("hosts: [app]\nexportTo: ['.', default]", "duplicate entry in exportTo"),
         ("hosts: [app]\nexportTo: ['*', other]", "nothing may stand beside it"),
         ("hosts: [app]\nexportTo: ['~']", "neither"),
@@ -337,6 +338,33 @@ def test_a_mirror_that_is_not_there_and_a_share_that_does_nothing_get_a_warning(
     warnings = judged(rule(f"hosts: [app]\nhttp: [{http}]")).warnings
     assert [item.code for item in warnings] == codes
     assert all(words in f"{item.message}; {item.hint}" for item in warnings)
+
+
+TEAM = rule("http: [{match: [{uri: {prefix: /a}}], route: [{destination: {host: app}}]}]", "team")
+
+
+@pytest.mark.parametrize(
+    ("handing", "words", "hint"),
+    [
+        ("{delegate: {name: team}}", "", ""),
+        ("{delegate: {name: team}, mirrorPercentage: {value: 1}}", "", ""),
+        ("{delegate: {name: gone}}", "VirtualService default/gone is not there", "this rule out"),
+        ("{delegate: {name: mine}}", "has hosts of its own", "this rule out"),
+        ("{delegate: {name: team}, match: [{uri: {prefix: /b}}]}", "match no more", "this rule"),
+    ],
+)
+def test_a_delegate_that_istio_does_not_take_in_gets_a_warning(
+    handing: str, words: str, hint: str
+) -> None:
+    root = rule(f"hosts: [app]\nhttp: [{handing}, {{route: [{{destination: {{host: app}}}}]}}]")
+    found = judged(f"{root}\n---\n{TEAM}").warnings
+    assert len(found) == bool(words)
+    assert all(words in item.message and hint in item.hint for item in found)
+    assert all(item.field == "spec.http[0].delegate" for item in found)
+
+
+def test_a_delegate_that_delegates_is_refused() -> None:
+    assert "cannot contain a delegate" in said(rule("http: [{delegate: {name: team}}]"))[0]
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,6 @@ def test_every_field_of_a_rule_has_a_type(kind: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        ("http", "delegate"),
         ("tcp",),
         ("tls",),
     ],

@@ -1,0 +1,170 @@
+"""Delegates: VirtualServices without hosts, whose http rules others take in.
+
+What a sidecar gets is the whole: the rules of the one with hosts, each ``delegate`` in it replaced
+by the delegate's own rules. Everything that asks what a rule means reads that (``whole``).
+
+Source: ``mergeVirtualServices`` in istiod's model/virtualservice_controller.go, and
+``MergeHTTPRoutes`` in its model/virtualservice.go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from meshdemo.rules import hosts, visibility
+from meshdemo.rules.delegate_matches import merged_matches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from meshdemo.objects.model import Object
+
+Json: TypeAlias = "dict[str, Any]"
+Key: TypeAlias = "tuple[str, str]"
+"""The namespace and name of a VirtualService."""
+
+INHERITED = (
+    "rewrite",
+    "directResponse",
+    "timeout",
+    "retries",
+    "fault",
+    "mirror",
+    "mirrors",
+    "mirrorPercentage",
+    "mirrorPercent",
+    "mirror_percent",
+    "corsPolicy",
+    "headers",
+)
+"""What a delegate's rule takes over where it says nothing itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """What becomes of an http rule that hands its requests to a delegate."""
+
+    rules: tuple[Json, ...] = ()
+    """What a sidecar gets in its place."""
+    lost: str = ""
+    """Why it gets nothing, or not all of the delegate's rules; istiod drops them silently."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delegates:
+    """The VirtualServices that may be delegates, among others."""
+
+    known: Mapping[Key, Object]
+
+    @classmethod
+    def among(cls, objects: Iterable[Object]) -> Delegates:
+        """Look for them among objects of any kind."""
+        rules = [item for item in objects if item.kind == "VirtualService"]
+        return cls({(rule.namespace, rule.name): rule for rule in rules})
+
+    def whole(self, root: Object) -> Object:
+        """Give a VirtualService with the rules of its delegates, as a sidecar gets it."""
+        rules = root.spec.get("http") or ()
+        if not any(http.get("delegate") for http in rules):
+            return root
+        found: list[Json] = []
+        for http in rules:
+            found += self.handed_over(http, root).rules if http.get("delegate") else [http]
+        return root.with_data({**root.data, "spec": {**root.spec, "http": found}})
+
+    def handed_over(self, http: Json, root: Object) -> HandedOver:
+        """Merge an http rule of a VirtualService with the rules of the delegate that it names."""
+        key = self.named_by(http, root)
+        title = f"VirtualService {'/'.join(key)}"
+        delegate = self.known.get(key)
+        if delegate is None:
+            return HandedOver(lost=f"{title} is not there")
+        if not is_delegate(delegate):
+            return HandedOver(lost=f"{title} has hosts of its own, so it is no delegate")
+        exported = visibility.exported_to(delegate.spec.get("exportTo") or (), delegate.namespace)
+        if not visibility.sees(exported, root.namespace):
+            return HandedOver(lost=f"{title} is not exported to namespace {root.namespace}")
+        own = [_in_full(rule, key[0], root.namespace) for rule in delegate.spec.get("http") or ()]
+        handing = _gateways_in_full(http, root.namespace)
+        merged = [_merged(handing, _gateways_in_full(rule, key[0])) for rule in own]
+        kept = tuple(rule for rule in merged if rule is not None)
+        many = "none" if not kept else f"{len(kept)} of {len(merged)}"
+        conflict = f"{many} of the rules of {title} match no more than this rule does"
+        return HandedOver(kept, conflict if len(kept) < len(merged) else "")
+
+    def handing_to(self, delegate: Object) -> Iterator[tuple[Object, HandedOver]]:
+        """Give the VirtualServices that hand requests to a delegate, and what comes of it."""
+        key = delegate.namespace, delegate.name
+        for root in self.known.values():
+            for http in () if is_delegate(root) else root.spec.get("http") or ():
+                if http.get("delegate") and self.named_by(http, root) == key:
+                    yield root, self.handed_over(http, root)
+
+    @staticmethod
+    def named_by(http: Json, root: Object) -> Key:
+        """Give the key of the delegate that an http rule names; its namespace is the rule's."""
+        named = http["delegate"]
+        return str(named.get("namespace") or root.namespace), str(named.get("name", ""))
+
+
+def is_delegate(rule: Object) -> bool:
+    """Tell whether it is a VirtualService that holds only through others."""
+    return rule.kind == "VirtualService" and not rule.spec.get("hosts")
+
+
+def _in_full(http: Json, own: str, namespace: str) -> Json:
+    """Write the short names of a delegate's rule in full, unless they mean the same there."""
+    if own == namespace:
+        return http
+    found = dict(http)
+    if mirror := http.get("mirror"):
+        found["mirror"] = _destination_in_full(mirror, own)
+    for field in ("route", "mirrors"):
+        if entries := http.get(field):
+            found[field] = [
+                {**each, "destination": _destination_in_full(each.get("destination") or {}, own)}
+                for each in entries
+            ]
+    return found
+
+
+def _destination_in_full(destination: Json, namespace: str) -> Json:
+    return {**destination, "host": hosts.resolve(str(destination.get("host", "")), namespace)}
+
+
+def _gateways_in_full(http: Json, namespace: str) -> Json:
+    """Write the gateways that its matches name with their namespaces, so that they compare."""
+    if not any(match.get("gateways") for match in http.get("match") or ()):
+        return http
+    matches = [
+        {**match, "gateways": [_gateway(name, namespace) for name in match.get("gateways") or ()]}
+        for match in http["match"]
+    ]
+    return {**http, "match": matches}
+
+
+def _gateway(name: str, namespace: str) -> str:
+    return name if name == hosts.MESH or "/" in name else f"{namespace}/{name}"
+
+
+def _merged(root: Json, delegate: Json) -> Json | None:
+    """Merge one rule of a delegate with the rule that hands over; None if their matches conflict.
+
+    A redirect, a route or a further delegate of the one that hands over would not be taken over.
+    """
+    matches = merged_matches(root.get("match") or [], delegate.get("match") or [])
+    if matches is None:
+        return None
+    found = {**delegate, "match": matches}
+    if name := "-".join(filter(None, (root.get("name"), delegate.get("name")))):
+        found["name"] = name
+    for field in INHERITED:
+        if field in root and not _is_there(delegate, field):
+            found[field] = root[field]
+    return found
+
+
+def _is_there(http: Json, field: str) -> bool:
+    """Tell whether a rule says something itself; an empty list says nothing."""
+    return http.get(field) not in (None, [])
