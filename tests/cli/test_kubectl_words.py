@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from tests.objects import made
 
 from meshdemo.errors import TimedOut
 from meshdemo.report.resources import age
@@ -139,6 +140,21 @@ def test_describe_says_what_a_rule_means(meshed: Cli) -> None:
     assert lines[lines.index("Spec:") + 1 :][:2] == ["  hosts:", "  - app"]
     document = meshed("describe", "vs", "app", "-o", "json").json
     assert document["objects"][0]["summary"] == ["hosts app", "to v2"]
+
+
+def test_describe_and_status_say_what_a_rule_means_with_its_delegates(meshed: Cli) -> None:
+    http = [{"match": [{"uri": {"prefix": "/team"}}], "delegate": {"name": "team"}}]
+    own = [{"route": [{"destination": {"host": "app", "subset": "v1"}}]}]
+    root = made("VirtualService", "root", "default", hosts=["app"], http=http)
+    meshed.engine.apply([root, made("VirtualService", "team", "default", http=own)])
+    means = "path starts with /team: v1"
+    assert f" hosts app; {means}\n" in meshed("describe", "vs/root").out
+    assert " a delegate, for other rules; to v1 of app\n" in meshed("describe", "vs/team").out
+    document = meshed("describe", "vs", "root", "-o", "json").json["objects"][0]
+    assert document["summary"] == ["hosts app", means]
+    assert document["object"]["spec"]["http"] == http
+    told = {rule["name"]: rule["summary"] for rule in meshed("status", "-o", "json").json["rules"]}
+    assert told["root"] == document["summary"]
 
 
 def test_describe_shows_the_pods_of_services_and_deployments(meshed: Cli) -> None:

@@ -46,11 +46,15 @@ def pods() -> Iterator[Object]:
 
 
 def worlds(there: Sequence[Object]) -> Iterator[tuple[int, World]]:
-    """Give worlds of these pods whose rules promise a split, and another than without rules."""
+    """Give worlds of these pods whose rules promise a split, and another than without rules.
+
+    All of a world is applied at once, so nothing in it is older than the rest.
+    """
     wanted = {True: EACH, False: EACH}
     for seed in count():
         world = replace(admissible(random_world(seed)), namespace="default", labels=LABELS)
-        objects = [item for item in world.objects if item.kind != "Deployment"] + [*there]
+        rules = [_undated(item) for item in world.objects if item.kind != "Deployment"]
+        world, objects = replace(world, objects=tuple(rules)), [*rules, *there]
         said = promised(replace(world, objects=tuple(objects)))
         unruled = tuple(item for item in objects if item.kind not in RULE_KINDS)
         plain = promised(replace(world, objects=unruled))
@@ -62,6 +66,11 @@ def worlds(there: Sequence[Object]) -> Iterator[tuple[int, World]]:
             yield seed, world
         if not any(wanted.values()):
             return
+
+
+def _undated(item: Object) -> Object:
+    metadata = {k: v for k, v in item.metadata.items() if k != "creationTimestamp"}
+    return item.with_data({**item.data, "metadata": metadata})
 
 
 def replace_rules(local: LocalEngine, world: World) -> None:

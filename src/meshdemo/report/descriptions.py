@@ -59,7 +59,7 @@ def _document(each: Resource) -> dict[str, Any]:
     return {
         "object": shown(each.item),
         "pods": [pod_document(pod) for pod in each.pods],
-        "summary": list(in_words(each.item)) if each.item.kind in IN_WORDS else [],
+        "summary": list(in_words(each.followed or each.item)) if each.item.kind in IN_WORDS else [],
         "overruledBy": [item.title for item in each.overruled_by],
     }
 
@@ -107,7 +107,7 @@ def _more(each: Resource) -> dict[str, Value]:
         return {}
     preceding = ", ".join(item.title for item in each.overruled_by)
     others = {"Not followed": f"{preceding} takes precedence"} if preceding else {}
-    return {"Means": "; ".join(in_words(each.item)), **others}
+    return {"Means": "; ".join(in_words(each.followed or each.item)), **others}
 
 
 def _pod(pod: Pod) -> dict[str, Value]:

@@ -10,6 +10,7 @@ from meshdemo.errors import EnvironmentFailed, UsageError
 from meshdemo.objects import kinds, selectors
 from meshdemo.objects.model import Object
 from meshdemo.rules import virtual_services
+from meshdemo.rules.delegates import Delegates
 from meshdemo.walkthrough import pod_selection
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ class Resource:
     """A Pod's own state, the pods of a workload, and those that a Service selects."""
     overruled_by: tuple[Object, ...] = ()
     """The rules that leave a VirtualService nothing."""
+    followed: Object | None = None
+    """A rule as a sidecar follows it: with the rules of its delegates."""
 
 
 def look(engine: Engine, wanted: Wanted, *, begun: bool = False) -> tuple[Resource, ...]:
@@ -154,6 +157,7 @@ def _of_kind(
     if kind.name == "Namespace":
         yield from (Resource(kind, item) for item in _namespaces(objects, namespace))
         return
+    delegates = Delegates.among(objects)
     for item in objects:
         if item.kind == "Service" == kind.name:
             yield Resource(kind, item, tuple(pod_selection.selected(item, pods)))
@@ -161,9 +165,8 @@ def _of_kind(
             own = [p for p in pods if _is_of(p, item)]
             yield Resource(kind, _with_status(item, _replicas(item, own)), tuple(own))
         elif item.kind == kind.name:
-            yield Resource(
-                kind, item, (), virtual_services.overruling(item, objects, item.namespace)
-            )
+            overruling = virtual_services.overruling(item, objects, item.namespace)
+            yield Resource(kind, item, (), overruling, delegates.whole(item))
 
 
 def _is_of(pod: Pod, workload: Object) -> bool:
