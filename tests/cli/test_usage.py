@@ -42,7 +42,8 @@ COMMANDS = {name: command for panel in PANELS.values() for name, command in pane
         ("exec -n a -it -- sh -c ls", "no -i and no -t", "meshdemo exec -n a -- sh -c ls"),
         ("exec testclient -- curl -s 'a b'", "takes no pod", "meshdemo exec -- curl -s 'a b'"),
         ("exec deploy/testclient -c x -- ls", "takes no pod", "meshdemo exec -- ls"),
-        ("exec app-v1 -- ls", "not in app-v1", "meshdemo logs app-v1. Type: meshdemo exec -- ls"),
+        ("exec app-v1 -- ls", "not in app-v1", "meshdemo logs app-v1. In it: meshdemo exec --from"),
+        ("exec app-v1 -- ls", "not in app-v1", "app=app,version=v1 -- ls. Type: meshdemo exec -- "),
         ("route", "say one of", "meshdemo route v1=90 v2=10"),
     ],
 )

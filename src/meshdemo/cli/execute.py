@@ -71,11 +71,13 @@ def _names_client(word: str) -> bool:
 def _refuse_pod(engine: Engine, word: str, rest: list[str]) -> None:
     """Refuse a word before ``--`` that is a pod's; a program's ``--`` is its own."""
     name = word.rpartition("/")[2]
-    if any(name in (pod.name, pod.workload) for pod in engine.pods()):
-        message = f"exec is in the test client, not in {name}: it takes no pod"
-        there = f"meshdemo exec --from LABELS -- {shlex.join(rest) or 'COMMAND'}"
-        hint = f"What {name} says: meshdemo logs {name}. In it: {there}. {_as(rest)}"
-        raise UsageError(message, hint=hint)
+    for pod in engine.pods():
+        if name in (pod.name, pod.workload):
+            message = f"exec is in the test client, not in {name}: it takes no pod"
+            labels = ",".join(f"{key}={value}" for key, value in sorted(pod.labels.items()))
+            there = f"meshdemo exec --from {labels} -- {shlex.join(rest) or 'COMMAND'}"
+            hint = f"What {name} says: meshdemo logs {name}. In it: {there}. {_as(rest)}"
+            raise UsageError(message, hint=hint)
 
 
 def _as(argv: list[str]) -> str:
