@@ -56,10 +56,6 @@ def assert_split(document: Any, code: int) -> None:
         assert each["ok"] or (not each["exact"] and each["pValue"] > RARE), document
 
 
-def pytest_collection_finish() -> None:
-    gc.enable()
-
-
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Of those that must run alone, import only the modules that have some."""
     if config.option.markexpr != WHOLE_MACHINE or collection_path.is_dir():
@@ -74,6 +70,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     They wait here, where no test's time runs. Of xdist's processes the one that hands out the
     tests waits, and the others for it.
     """
+    gc.enable()  # all is collected, and the one that hands out has nothing to collect
     options = session.config.option
     if options.collectonly or hasattr(session.config, "workerinput"):
         return (yield)
