@@ -18,17 +18,14 @@ from meshdemo.cli import main
 from meshdemo.engines.local.engine import LocalEngine
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects import reading
+from meshdemo.settings import Settings
 from meshdemo.verdict.judgement import Outcome
 from meshdemo.verdict.traffic import Request
-from meshdemo.walkthrough import verify
+from meshdemo.walkthrough import client, verify
 from meshdemo.walkthrough.standing_in import StandIns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from meshdemo.objects.model import Object
-    from meshdemo.settings import Settings
+    from collections.abc import Iterator
 
 SECONDS = 60
 VERSION = """
@@ -144,25 +141,27 @@ spec:
 """
 
 
-@pytest.fixture
-def letters(
-    local: LocalEngine, tmp_path: Path, walkthrough_client: Sequence[Object]
-) -> LocalEngine:
-    (tmp_path / "letters.yaml").write_text(
-        "".join(VERSION.replace("VERSION", version) for version in ("v1", "v2")) + REST
-    )
-    marked = StandIns(("all",)).marked(reading.read([str(tmp_path / "letters.yaml")]))
-    objects = local.inject([*marked, *walkthrough_client])
-    local.apply(objects)
-    local.wait_ready(objects, SECONDS)
-    return local
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(state_dir=tmp_path_factory.mktemp("letters") / "state", timeout=SECONDS)
 
 
-@pytest.fixture
-def walkthrough_client(local: LocalEngine) -> Sequence[Object]:
-    from meshdemo.walkthrough import client  # noqa: PLC0415 - only here
-
-    return client.joining([], local.where.namespace)
+@pytest.fixture(scope="module")
+def letters(settings: Settings) -> Iterator[LocalEngine]:
+    """The mesh that the tests of this module share."""
+    engine = LocalEngine(settings)
+    text = "".join(VERSION.replace("VERSION", version) for version in ("v1", "v2")) + REST
+    file = settings.state_dir.with_name("letters.yaml")
+    file.write_text(text)
+    try:
+        marked = StandIns(("all",)).marked(reading.read([str(file)]))
+        objects = engine.inject([*marked, *client.joining([], "default")])
+        engine.apply(objects)
+        engine.wait_ready(objects, SECONDS)
+        yield engine
+    finally:
+        wrong = [check for check in engine.down() if not check.ok]
+    assert not wrong
 
 
 def as_pod(settings: Settings, labels: str) -> LocalEngine:
