@@ -62,7 +62,9 @@ spec:
 apiVersion: v1
 kind: Service
 metadata: {name: store}
-spec: {selector: {app: store}, ports: [{name: tcp, port: 5432}]}
+spec:
+  selector: {app: store}
+  ports: [{name: tcp, port: 5432}, {name: udp, port: 5432, protocol: UDP}]
 ---
 apiVersion: apps/v1
 kind: StatefulSet

@@ -182,7 +182,7 @@ def _port_numbers(pod: PlannedPod, services: Iterable[Object]) -> dict[int, str]
         found.setdefault(number, "")
     by_name = {name: number for number, name in declared if name}
     for service in services:
-        for port in service.spec.get("ports") or ():
+        for port in programs.service_ports(service):
             # To declare a containerPort is optional in Kubernetes: a Service may lead to any
             # number.
             target = port.get("targetPort") or port.get("port") or port.get("number")

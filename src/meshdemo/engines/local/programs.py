@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 RUN_VARIABLE = "MESHDEMO_RUN"
 """In the environment of everything that we start, so that nothing of it can get lost."""
 FLASKAPP_PORT = 80
+TCP = "TCP"
+"""Kubernetes' default for the protocol of a port."""
 PLACEHOLDER = re.compile(r"\{(?:port(?::(?P<port>[^{}]*))?|volume:(?P<volume>[^{}]*))\}")
 UNKNOWN = re.compile(r"(?<!\$)\{(?!port\b|volume:)\w+(?::[^{}\s]*)?\}")
 """What looks like a placeholder and is none; ``${...}`` is a shell's."""
@@ -77,8 +79,14 @@ def container_ports(template: Mapping[str, Any]) -> list[tuple[int, str]]:
         (port["containerPort"], port.get("name") or "")
         for container in images.containers(template)
         for port in container.get("ports") or ()
-        if port.get("protocol", "TCP") == "TCP"
+        if port.get("protocol", TCP) == TCP
     ]
+
+
+def service_ports(service: Object) -> list[dict[str, Any]]:
+    """Give the ports of a Service that lead to a pod here: nothing listens on UDP."""
+    ports = service.spec.get("ports") or ()
+    return [port for port in ports if port.get("protocol", TCP) == TCP]
 
 
 def builtin_ports(template: Mapping[str, Any]) -> list[int]:
@@ -278,8 +286,9 @@ def _port(pod: PlannedPod, services: Iterable[Object], name: str | None) -> int:
     by_name = {port_name: number for number, port_name in declared if port_name}
     numbers = [number for number, port_name in declared if name is None or port_name == name]
     for service in services:
-        for port in service.spec.get("ports") or ():
+        for port in service_ports(service):
             if name is None or port.get("name") == name:
                 target = port.get("targetPort") or port.get("port")
-                numbers.append(by_name.get(target, 0) if isinstance(target, str) else target)
+                number = by_name.get(target) if isinstance(target, str) else target
+                numbers.append(number or 0)
     return next((places[number] for number in numbers if number in places), 0)

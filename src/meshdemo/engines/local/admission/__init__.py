@@ -91,7 +91,7 @@ def admit(objects: Sequence[Object], existing: Sequence[Object]) -> Admission:
     if idle_kinds:
         kept = "no effect on traffic, and are kept for get and delete"
         notes.insert(0, f"these kinds have {kept}: {', '.join(sorted(idle_kinds))}")
-    notes += workload.notes(known)
+    notes += [*service.notes(known), *workload.notes(known)]
     given = {item.key for item in known}
     beside = [item for item in existing if item.kind == "Service" and item.key not in given]
     notes += client_reach.outside_notes([*known, *beside])

@@ -9,12 +9,21 @@ from meshdemo.engines.local.admission.references import label_problems
 from meshdemo.rules.services import EXTERNAL_NAME, HEADLESS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from meshdemo.errors import Problem
+    from meshdemo.objects.model import Object
     from meshdemo.objects.place import Place
 WITH_ADDRESS = ("NodePort", "LoadBalancer")
 """The types of Services that stand on an address in the cluster."""
+
+
+def notes(objects: Iterable[Object]) -> Iterator[str]:
+    """Say once what becomes of UDP."""
+    services = (item for item in objects if item.kind == "Service")
+    ports = [port for service in services for port in service.spec.get("ports") or ()]
+    if any(port.get("protocol") == "UDP" for port in ports):
+        yield "nothing listens on UDP here: Istio's sidecars leave it alone"
 
 
 def problems(service: Place) -> Iterator[Problem]:
@@ -32,7 +41,7 @@ def problems(service: Place) -> Iterator[Problem]:
         missing = "" if ports.there else "it is missing: "
         yield ports.problem(f"{missing}a Service needs at least one port")
     names_seen: set[str] = set()
-    numbers_seen: set[float] = set()
+    numbers_seen: set[tuple[float, str]] = set()
     among_several = len(ports.items) > 1
     for port in ports.items:
         yield from _name_problems(port, names_seen, among_several=among_several)
@@ -64,11 +73,12 @@ def _name_problems(port: Place, seen: set[str], *, among_several: bool) -> Itera
     seen.add(name.text)
 
 
-def _number_problems(port: Place, seen: set[float]) -> Iterator[Problem]:
+def _number_problems(port: Place, seen: set[tuple[float, str]]) -> Iterator[Problem]:
     number, target = port["port"], port["targetPort"]
-    if number.number in seen:
+    known = number.number, port["protocol"].text or "TCP"
+    if known in seen:
         yield number.problem(f"duplicate port {number.value}")
     if number.number:
-        seen.add(number.number)
+        seen.add(known)
     if target.is_text and (wrong := names.port_name(target.text)):
         yield target.problem(wrong)

@@ -78,7 +78,7 @@ SERVICE_PORT = Record(
         "port": honoured(Port(), required=True),
         "targetPort": honoured(Port(named=True)),
         "appProtocol": honoured(TEXT),
-        "protocol": honoured(Choice(("TCP",), unsupported=("UDP", "SCTP"))),
+        "protocol": honoured(Choice(("TCP", "UDP"), unsupported=("SCTP",))),
         "nodePort": without_effect(),
     }
 )
@@ -117,7 +117,7 @@ CONTAINER_PORT = Record(
     {
         "containerPort": honoured(Port(), required=True),
         "name": honoured(TEXT),
-        "protocol": honoured(Choice(("TCP",), unsupported=("UDP", "SCTP"))),
+        "protocol": honoured(Choice(("TCP", "UDP"), unsupported=("SCTP",))),
         **_unsupported(("hostIP", "hostPort")),
     }
 )

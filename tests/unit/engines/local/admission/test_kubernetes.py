@@ -7,7 +7,7 @@ import textwrap
 import pytest
 from tests.objects import parsed
 
-from meshdemo.engines.local import config_data, programs
+from meshdemo.engines.local import config_data, plan, programs
 from meshdemo.engines.local.admission import admit
 from meshdemo.objects.model import Object
 
@@ -28,7 +28,8 @@ def said(text: str) -> list[str]:
         ("{ports: [{port: 80, name: a}, {port: 80, name: b}]}", "duplicate port 80"),
         ("{ports: [{port: 80, name: A_b}]}", "not a valid name"),
         ("{ports: [{port: 80, targetPort: a_b}]}", "not a valid port name"),
-        ("{ports: [{port: 80, protocol: UDP}]}", "does not support"),
+        ("{ports: [{port: 80, protocol: SCTP}]}", "does not support"),
+        ("{ports: [&p {port: 80, name: a, protocol: UDP}, {<<: *p, name: b}]}", "duplicate port"),
         ("{ports: [{port: 80}], clusterIP: None, type: NodePort}", "cannot be headless"),
         ("{ports: [{port: 80}], type: ExternalName}", "spec.externalName: it is missing"),
         ("{type: ExternalName, externalName: A_b}", "not a valid name"),
@@ -122,6 +123,20 @@ def test_a_secret_is_stored_as_a_server_does_it() -> None:
 def test_what_a_server_refuses_in_a_config_map_is_refused(kind: str, more: str, words: str) -> None:
     (found,) = said(plain(kind, "v1", more))
     assert words in found
+
+
+def test_udp_is_taken_and_left_alone_as_istios_sidecars_do_it() -> None:
+    ports = "[{port: 53, name: a}, {port: 53, name: b, protocol: UDP, targetPort: 5353}]"
+    found = admit(
+        parsed(plain("Service", "v1", f"spec: {{selector: {{app: a}}, ports: {ports}}}")), []
+    )
+    assert found.problems == ()
+    assert found.notes == ("nothing listens on UDP here: Istio's sidecars leave it alone",)
+    pod = plain("Pod", "v1", f"spec: {{containers: [{{{BOX}}}]}}").replace(
+        "{name: a}", "{name: a, labels: {app: a}}"
+    )
+    (planned,) = plan.blueprints([*found.objects, *parsed(pod)])
+    assert planned.ports == ((53, ""),)
 
 
 def deployment(pod: str, labels: str = "{app: a}", more: str = "") -> str:
@@ -385,7 +400,7 @@ INSIDE = """{
     initContainers: [{name: first, image: busybox, command: [sh, -c, ls]}],
     containers: [
       {name: a, image: nginx, workingDir: /srv, lifecycle: {preStop: {}}, command: [nginx],
-       ports: [{containerPort: 80, hostPort: 80}, {containerPort: 53, protocol: UDP}],
+       ports: [{containerPort: 80, hostPort: 80}, {containerPort: 53, protocol: SCTP}],
        env: [{name: CPU, valueFrom: {resourceFieldRef: {resource: limits.cpu}}},
              {name: KEY, valueFrom: {secretKeyRef: {name: nowhere, key: key}}}],
        envFrom: [{configMapRef: {name: nowhere}}],
