@@ -183,6 +183,15 @@ def test_logs_of_what_is_not_there(meshed: Cli, argv: tuple[str, ...], code: int
     assert meshed("logs", *argv).code == code
 
 
+@pytest.mark.parametrize("argv", [("app-v1",), ()], ids=["one", "all"])
+def test_without_a_sidecar_there_is_no_access_log(cli: Cli, argv: tuple[str, ...]) -> None:
+    assert cli("up", "--no-verify", "--injection", "none").code == 0
+    ended = cli("logs", "--access", *argv)
+    assert ended.code == 3
+    assert "only a sidecar writes an access log" in ended.err
+    assert "meshdemo inject" in ended.err
+
+
 @pytest.mark.parametrize("status", [0, 1, 42])
 def test_exec_passes_the_commands_status_through(meshed: Cli, status: int) -> None:
     meshed.engine.exit_status = status

@@ -36,6 +36,10 @@ def read_logs(
     if not chosen:
         message = f"there is no pod {name} in namespace {engine.where.namespace}"
         raise EnvironmentFailed(message, hint=f"There are {', '.join(p.name for p in pods)}.")
+    if access and not any(pod.injected for pod in chosen):
+        whose = "these pods have no sidecar" if len(chosen) > 1 else f"{chosen[0].name} has none"
+        message = f"only a sidecar writes an access log, and {whose}"
+        raise EnvironmentFailed(message, hint="`meshdemo inject` gives sidecars.")
     several = len(chosen) > 1
     # Before the first line: a container that is not there is an error with nothing printed.
     wanted = [(pod, container_of(pod, container, strict=not several)) for pod in chosen]
