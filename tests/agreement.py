@@ -42,7 +42,8 @@ def told(
     config = translate.sidecar(Mesh(world.objects, (*pods, client)), client, "FOLDER")
     named = world.host if world.port == 80 else f"{world.host}:{world.port}"
     query = dict([world.query[1:].split("=")] if world.query else [])
-    found = answered(config, Asked(named, world.path, query, world.headers, world.method))
+    asked = Asked(named, world.path, query, world.headers, world.method)
+    found = answered(config, Asked(named, method="CONNECT") if world.by_tcp else asked)
     versions = {port.entry: pod.labels["version"] for pod in pods for port in pod.ports}
     versions |= endpoints or {}
     shares = {f"HTTP {status}": share for status, share in found.statuses.items()}

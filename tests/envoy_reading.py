@@ -123,11 +123,35 @@ class _Reading:
             if listener == OUTSIDE:
                 return False
             self.connections = True
-            filters = self.listeners[listener]["filter_chains"][0]["filters"]
-            return self.follow(filters[0]["typed_config"]["cluster"], share)
+            return all(
+                self.follow(name, share * part)
+                for name, part in _weighted(_rest(self.listeners[listener])["filters"][0])
+            )
         port = int(address["socket_address"]["port_value"])
         self.found[port] = self.found.get(port, Fraction(0)) + share
         return port != CLOSED
+
+
+def _rest(listener: Json) -> Json:
+    """Find the filter chain for a connection that begins with no TLS handshake."""
+    chains = listener["filter_chains"]
+    if "default_filter_chain" in listener:
+        assert all(chain["filter_chain_match"]["server_names"] for chain in chains)
+        chain: Json = listener["default_filter_chain"]
+        return chain
+    (only,) = chains
+    assert "filter_chain_match" not in only
+    return dict(only)
+
+
+def _weighted(tcp_proxy: Json) -> list[tuple[str, Fraction]]:
+    """Give the clusters of a tcp_proxy, each with its part."""
+    found = tcp_proxy["typed_config"]
+    if "cluster" in found:
+        return [(found["cluster"], Fraction(1))]
+    parts = found["weighted_clusters"]["clusters"]
+    total = sum(part["weight"] for part in parts)
+    return [(part["name"], Fraction(part["weight"], total)) for part in parts]
 
 
 def _virtual_host(hosts: Iterable[Json], authority: str) -> Json:
@@ -149,6 +173,8 @@ def _route(host: Json, asked: Asked) -> Json | None:
 
 
 def _takes(match: Json, asked: Asked) -> bool:
+    if asked.method == "CONNECT" or "connect_matcher" in match:
+        return asked.method == "CONNECT" and "connect_matcher" in match
     fold = str.lower if match.get("case_sensitive", True) is False else str
     right: bool
     path = fold(asked.path)

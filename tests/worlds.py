@@ -51,6 +51,8 @@ class World:
     query: str
     headers: dict[str, str]
     method: str = "GET"
+    by_tcp: bool = False
+    """Whether the request is a connection in which no HTTP is spoken."""
 
     @cached_property
     def blueprints(self) -> tuple[Blueprint, ...]:
@@ -59,6 +61,8 @@ class World:
 
     @property
     def request(self) -> Request:
+        if self.by_tcp:
+            return Request(f"tcp://{self.host}:{self.port}")
         url = f"http://{self.host}:{self.port}{self.path}{self.query}"
         return Request(url, self.method, tuple(self.headers.items()))
 

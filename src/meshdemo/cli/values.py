@@ -93,6 +93,8 @@ def request(url: str | None, method: str, headers: Sequence[str], source: Versio
         named = [replace(problem, field=f"--{problem.field}") for problem in error.problems]
         raise InputError(error.message, named) from None
     by_header = bool(source.header)
+    if found.is_tcp and by_header:
+        raise UsageError("--by header:NAME: what comes by tcp:// has no headers")
     if found.method == "CONNECT" or (found.method == "HEAD" and not by_header):
         message = f"--method: an answer to {found.method} has no body, so it names no version"
         hint = "Take a method whose answers have one, as GET or POST; or --by header:NAME"

@@ -65,8 +65,8 @@ def verify(
         typer.Option(
             "--url",
             metavar="URL",
-            help="What to ask for. [default: http://app/env/version, or the only Service of your "
-            "own]",
+            help="What to ask for, by http:// or tcp://. [default: http://app/env/version, or the "
+            "only Service of your own]",
         ),
     ] = None,
     header: Annotated[
@@ -82,7 +82,7 @@ def verify(
             "--by",
             metavar="PLACE",
             help="Where an answer names its version: header:NAME, json:PATH or body. [default: the "
-            "body, or its JSON field version]",
+            "body, or its JSON field version; by tcp:// the first word of the line]",
         ),
     ] = None,
     junit: Annotated[
@@ -107,6 +107,7 @@ def verify(
     Examples:
         meshdemo verify  # what the rules promise
         meshdemo verify --expect v1=90%,v2=10% --margin 2
+        meshdemo verify --url tcp://app:9000  # says hello on each connection, counts a line
         meshdemo verify --url http://shop/ -H "x-user: anna" --expect v2=100%
         meshdemo verify --from app=shop --url http://cart/  # as a pod of the shop sees it
         meshdemo verify --expect v2=100% --junit verdict.xml -o json  # for CI

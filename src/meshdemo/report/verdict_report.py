@@ -76,8 +76,7 @@ def _show_verdict(terminal: Terminal, measured: Measured) -> None:
     sent_from = f" from {measured.sender}" if measured.sender else ""
     show_tally(
         terminal,
-        f"{sample.request.method} {sample.request.url}{sent_from}, "
-        f"{counted(measured.tally.total, 'answer')} "
+        f"{sample.request.title}{sent_from}, {counted(measured.tally.total, 'answer')} "
         f"in {sample.seconds:.2f} s:",
         measured.tally,
     )

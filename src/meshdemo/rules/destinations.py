@@ -39,6 +39,22 @@ def target_of(
     return _target(host, destination.get("subset") or "", port, dialled, view)
 
 
+def connection_target(
+    destination: Mapping[str, Any], rule: VirtualService, dialled: VirtualHost, view: ClientView
+) -> Target:
+    """Follow a destination of a tcp or tls rule.
+
+    Without a port it is the service's only one, else the one that was dialled
+    (``GetDestinationCluster`` in istiod's core/route, which for http rules knows only services that
+    have the port that was dialled).
+    """
+    host = rule.resolve(str(destination.get("host", "")))
+    known = next((each.ports for each in view.mesh.services if each.host == host), ())
+    only = known[0].number if len(known) == 1 else dialled.port
+    port = (destination.get("port") or {}).get("number") or only
+    return _target(host, destination.get("subset") or "", port, dialled, view)
+
+
 def default_target(dialled: VirtualHost, view: ClientView) -> Target:
     """Give where requests go that no rule decides about: to the service that was dialled."""
     return _target(dialled.host, "", dialled.port, dialled, view)

@@ -53,7 +53,7 @@ class Call:
             port = url.port or HTTP_PORT
         except ValueError as error:
             raise InputError(f"{request.url} is not a valid URL: {error}") from error
-        if url.scheme != "http" or not url.hostname:
+        if url.scheme not in ("http", "tcp") or not url.hostname:
             raise InputError(f"{request.url} is not a URL of the form http://HOST/PATH")
         if {".", ".."} & set(url.path.lower().replace("%2e", ".").split("/")):
             raise undecided("its path has '.' or '..' in it, which a sidecar resolves")

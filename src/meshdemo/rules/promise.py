@@ -13,11 +13,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from meshdemo.errors import InputError
-from meshdemo.rules import hosts, traffic_policies, virtual_hosts, virtual_services
+from meshdemo.rules import connections, hosts, traffic_policies, virtual_hosts
 from meshdemo.rules.answering import behind_address, candidates, shares_of
 from meshdemo.rules.client_view import Client, ClientView
 from meshdemo.rules.delegates import Delegates, is_delegate
-from meshdemo.rules.destinations import Target, default_target, target_of
+from meshdemo.rules.destinations import Target, connection_target, default_target, target_of
 from meshdemo.rules.http_matches import Call, takes, undecided
 from meshdemo.rules.mirrors import mirrors_of
 from meshdemo.rules.own_answers import own_answers
@@ -68,18 +68,14 @@ def followed(
         asked |= {each.key: each for each in handing}
     view = ClientView.of(known, client)
     deciding = {host.rule.key for host in virtual_hosts.of_client(view) if host.rule}
-    # Rules for TCP and TLS have no virtual host.
-    others = {rule.key for rule in view.virtual_services if rule.has_other_rules}
+    deciding |= {chain.rule.key for chain in connections.of_client(view) if chain.rule}
 
     def is_followed(rule: Object) -> bool:
         if rule.kind == "DestinationRule":
             host = hosts.resolve(str(rule.spec.get("host", "")), rule.namespace)
             chosen = view.destination_rule(host)
             return chosen is not None and chosen.has(rule)
-        key = (rule.namespace, rule.name)
-        if key in deciding or key not in others:
-            return key in deciding
-        return not virtual_services.overruling(rule, known, client.namespace)
+        return (rule.namespace, rule.name) in deciding
 
     return tuple(delegates.whole(rule) for rule in asked.values() if is_followed(rule))
 
@@ -136,10 +132,12 @@ class RequestPath:
             raise undecided(f"{dialled.service.title} is another name of {outside}")
         if dialled.service and not dialled.port:
             raise undecided(f"{dialled.service.title} has no port {call.port}")
+        if self.request.is_tcp and not dialled.takes_connections:
+            raise undecided(f"port {dialled.port} of {dialled.host} takes only HTTP")
+        if dialled.service and (self.request.is_tcp or dialled.chooses_by_connection):
+            return self._by_connection(dialled.service, dialled)
         if dialled.rule:
             return self._by_rule(dialled.rule, dialled)
-        if dialled.service and dialled.chooses_by_connection:
-            return _whole(self._by_connection(dialled.service, dialled))
         return _whole(self._at(default_target(dialled, self.view), dialled, dialled.host))
 
     def _by_rule(self, rule: VirtualService, dialled: VirtualHost) -> Parts:
@@ -178,19 +176,31 @@ class RequestPath:
         policy = traffic_policies.effective(followed, target.port, part)
         return traffic_policies.simple(policy) != "RANDOM"
 
-    def _by_connection(self, service: Service, dialled: VirtualHost) -> Shares:
-        """Share where no HTTP is seen: each connection goes to any pod, by no HTTP rule."""
-        if dialled.passes_on:
+    def _by_connection(self, service: Service, dialled: VirtualHost) -> Parts:
+        """Follow a connection in which no HTTP is seen: each goes to a pod of its own."""
+        port = service.port(dialled.port)
+        if port is None or dialled.passes_on:
+            return _whole(self._any_pod(service, dialled))
+        chain = connections.unnamed(service, port, self.view)
+        if chain.passes_on and self.view.reaches_only_known:
+            raise undecided(f"no tls rule takes it, and port {port.number} takes nothing else")
+        if chain.passes_on:
+            return _whole(self._any_pod(service, dialled))
+        if chain.rule is None:
+            target = default_target(dialled, self.view)
+            return _whole(self._connected(target, dialled, dialled.host))
+        parts = []
+        for destination, weight in _destinations({"route": chain.route}, chain.rule):
+            target = connection_target(destination, chain.rule, dialled, self.view)
+            parts.append((weight, self._connected(target, dialled, chain.rule.title)))
+        return parts
+
+    def _connected(self, target: Target, dialled: VirtualHost, sender: str) -> Shares:
+        """Share by the pods of a connection's destination."""
+        service = dialled.service
+        if target.passes_through and service and not service.is_entry:
             return self._any_pod(service, dialled)
-        if any(
-            rule.has_other_rules
-            and any(hosts.overlap(host.lower(), service.host) for host in rule.hosts)
-            for rule in self.view.virtual_services
-        ):
-            raise undecided(f"port {dialled.port} takes no HTTP rules, and has others")
-        if self.view.passes_through(service.host, "", dialled.port):
-            return self._any_pod(service, dialled)
-        return self._in_subset(service, dialled.port, "")
+        return self._at(target, dialled, sender)
 
     def _at(self, target: Target, dialled: VirtualHost, sender: str) -> Shares:
         """Share by the pods of a destination."""

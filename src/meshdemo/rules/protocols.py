@@ -19,11 +19,17 @@ class Protocol(Enum):
     HTTP2 = "HTTP2"
     AUTO = "auto-detected"
     TCP = "TCP"
+    TLS = "TLS"
     UDP = "UDP"
 
     @property
     def takes_http_rules(self) -> bool:
         return self in (Protocol.HTTP, Protocol.HTTP2, Protocol.AUTO)
+
+    @property
+    def takes_connections(self) -> bool:
+        """Tell whether something else than HTTP may be spoken there."""
+        return self in (Protocol.TCP, Protocol.TLS, Protocol.AUTO)
 
 
 _BY_NAME = {
@@ -33,9 +39,10 @@ _BY_NAME = {
     "http2": Protocol.HTTP2,
     "grpc": Protocol.HTTP2,
     "kubernetes.io/h2c": Protocol.HTTP2,
-    "kubernetes.io/wss": Protocol.TCP,
+    "kubernetes.io/wss": Protocol.TLS,
     "udp": Protocol.UDP,
-    **dict.fromkeys(("tcp", "https", "tls", "mongo", "redis", "mysql"), Protocol.TCP),
+    **dict.fromkeys(("tcp", "mongo", "redis", "mysql"), Protocol.TCP),
+    **dict.fromkeys(("https", "tls"), Protocol.TLS),
 }
 
 

@@ -134,12 +134,22 @@ def _conditions(match: Mapping[str, Any]) -> Iterator[str]:
         yield _compared(name, wanted, negated=True)
     for name, wanted in (match.get("queryParams") or {}).items():
         yield _compared(f"?{name}", wanted)
+    yield from _places(match)
+    told = ("headers", "withoutHeaders", "queryParams", "ignoreUriCase", *_NAMES_ONLY)
+    places = ("sniHosts", "destinationSubnets", "sourceLabels", "sourceNamespace")
+    yield from _settings(match, (*_SUBJECTS, *told, *places))
+
+
+def _places(match: Mapping[str, Any]) -> Iterator[str]:
+    """Say where a request must come from or go to."""
+    if servers := match.get("sniHosts"):
+        yield f"server name {' or '.join(servers)}"
+    if subnets := match.get("destinationSubnets"):
+        yield f"address in {' or '.join(subnets)}"
     if labels := match.get("sourceLabels"):
         yield f"from pods with {_labels(labels)}"
     if namespace := match.get("sourceNamespace"):
         yield f"from namespace {namespace}"
-    told = ("headers", "withoutHeaders", "queryParams", "sourceLabels", "sourceNamespace")
-    yield from _settings(match, (*_SUBJECTS, *told, "ignoreUriCase", *_NAMES_ONLY))
 
 
 def _compared(subject: str, wanted: Mapping[str, Any] | None, *, negated: bool = False) -> str:

@@ -51,6 +51,8 @@ def sending(objects: Sequence[Object], pods: Pods, request: Request, client: Cli
 
 def _keeps_pod(path: RequestPath) -> bool:
     """Tell whether a connection may stay with one pod, as far as that can be seen before."""
+    if path.request.is_tcp:
+        return True
     try:
         dialled = path.dialled
     except InputError:

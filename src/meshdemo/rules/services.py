@@ -85,11 +85,18 @@ class Service:
     """The pods that DNS knows by names of their own: those of a StatefulSet with this service."""
     addresses: tuple[str, ...] = ()
     """The IP addresses by which a ServiceEntry lets it be called."""
+    cluster_ip: str = ""
+    """The address that its manifest says; what a server would choose is not known."""
 
     @property
     def host(self) -> str:
         """Its full name."""
         return self.entry_host or hosts.service_host(self.name, self.namespace)
+
+    @property
+    def address(self) -> str:
+        """The IP address that a client dials; empty where it is not known."""
+        return self.cluster_ip or next(iter(self.addresses), "")
 
     @property
     def title(self) -> str:
@@ -223,7 +230,13 @@ def _service(item: Object) -> Service:
         resolution=Resolution.DIALLED if headless else _resolution(item),
         keeps_client=not headless and item.spec.get("sessionAffinity") == CLIENT_IP,
         external_name=str(item.spec.get("externalName") or "").rstrip("."),
+        cluster_ip=_cluster_ip(item),
     )
+
+
+def _cluster_ip(item: Object) -> str:
+    address = str(item.spec.get("clusterIP") or "")
+    return "" if address == HEADLESS else address
 
 
 def _resolution(item: Object) -> Resolution:

@@ -46,6 +46,12 @@ class VirtualHost:
         return f"{f'{self.pod}.' if self.pod else ''}{self.host}:{self.port or '*'}"
 
     @property
+    def takes_connections(self) -> bool:
+        """Tell whether something else than HTTP may be sent there."""
+        port = self.service.port(self.port) if self.service else None
+        return port is not None and (self.passes_on or port.protocol.takes_connections)
+
+    @property
     def chooses_by_connection(self) -> bool:
         """Tell whether a pod is chosen for a connection, and no HTTP is seen."""
         if self.service is None or not self.port or self.rule:

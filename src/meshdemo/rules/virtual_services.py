@@ -61,8 +61,8 @@ class VirtualService:
     hosts: tuple[str, ...]
     http: tuple[Json, ...]
     exported_to: frozenset[str]
-    has_other_rules: bool = False
-    """Whether it has rules for TCP or TLS too, which hold where no HTTP rule does."""
+    tcp: tuple[Json, ...] = ()
+    tls: tuple[Json, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -79,22 +79,26 @@ class VirtualService:
         return hosts.resolve(host, self.namespace)
 
     def destinations(self, namespace: str) -> dict[str, set[int]]:
-        """Give the hosts that its HTTP rules send to, each with its ports; 0 stands for any.
+        """Give the hosts that its rules send to, each with its ports; 0 stands for any.
 
-        Rules that are only for clients of another namespace do not count
+        HTTP rules that are only for clients of another namespace do not count
         (``virtualServiceDestinationsFilteredBySourceNamespace`` in istiod's push_context.go).
         """
         found: dict[str, set[int]] = {}
+        targets: list[Json] = []
         for http in self.http:
             spaces = [(match or {}).get("sourceNamespace") for match in http.get("match") or ()]
             given = [space for space in spaces if space]
             if given and namespace not in given:
                 continue
             routes = [*(http.get("route") or ()), *(http.get("mirrors") or ())]
-            targets = [route.get("destination") or {} for route in routes]
-            for target in (*targets, http.get("mirror") or {}):
-                host = self.resolve(str(target.get("host", "")))
-                found.setdefault(host, set()).add((target.get("port") or {}).get("number") or 0)
+            targets += [route.get("destination") or {} for route in routes]
+            targets.append(http.get("mirror") or {})
+        for rule in (*self.tcp, *self.tls):
+            targets += [route.get("destination") or {} for route in rule.get("route") or ()]
+        for target in targets:
+            host = self.resolve(str(target.get("host", "")))
+            found.setdefault(host, set()).add((target.get("port") or {}).get("number") or 0)
         return found
 
     def http_rules(
@@ -135,7 +139,8 @@ def _virtual_service(item: Object) -> VirtualService:
         hosts=tuple(hosts.resolve(host, item.namespace) for host in _names(item, "hosts")),
         http=tuple(item.spec.get("http") or ()),
         exported_to=scope(item),
-        has_other_rules=bool(item.spec.get("tcp") or item.spec.get("tls")),
+        tcp=tuple(item.spec.get("tcp") or ()),
+        tls=tuple(item.spec.get("tls") or ()),
     )
 
 

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DEFAULT_URL = "http://app/env/version"
+TCP = "tcp://"
+HELLO = "hello"
+"""The line that a request to tcp:// says: Istio's own tcp-echo answers it, with its name before."""
+LINE_LIMIT = 64 * 1024
+"""How many bytes of a line are read."""
 TIME_LIMIT = 10
 """Seconds that one request may take, from connecting to the end of the answer."""
 CONNECTION_REFUSED = "connection refused"
@@ -29,17 +34,19 @@ TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """What a method and the name of a header are made of (RFC 9110, 5.6.2)."""
 _AUTHORITY = re.compile(r"(\[[^\[\]@]+\]|[^:\[\]@]+)(:[0-9]*)?")
 """What follows http:// is a host, with or without a port; an IPv6 address is in brackets."""
+_ADDRESS = re.compile(r"[^/?#]+:[0-9]+")
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\.?$){_LABEL}(\.{_LABEL})*\.?")
 """A host as DNS has it."""
 _FRAMING = ("content-length", "transfer-encoding")
 """Headers that announce a body: a request here has none."""
 _URL_HINT = "as in http://app/env/version"
+_TCP_HINT = "as in tcp://app:9000"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request, as the test client sends it."""
+    """One request, as the test client sends it: by HTTP, or to tcp:// a line that says hello."""
 
     url: str = DEFAULT_URL
     method: str = "GET"
@@ -47,14 +54,27 @@ class Request:
     wants_headers: bool = False
     """Whether the headers of its answer are to be kept, too."""
 
+    @property
+    def title(self) -> str:
+        """How reports call it."""
+        return self.url if self.is_tcp else f"{self.method} {self.url}"
+
+    @property
+    def is_tcp(self) -> bool:
+        """Tell whether it is a connection in which no HTTP is spoken."""
+        return self.url.lower().startswith(TCP)
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What one request got: an HTTP answer, or in ``error`` why there was none."""
+    """What one request got: an HTTP answer or a line, or in ``error`` why there was none."""
 
     status: int = 0
+    """200 for a line, too: it is the answer that was asked for."""
     body: str = ""
     error: str = ""
+    is_line: bool = False
+    """Whether the body is a line that came by TCP; its first word names the version."""
     headers: tuple[tuple[str, str], ...] = ()
     """Those of the answer, where the request wants them."""
 
@@ -87,7 +107,7 @@ class Sample:
 def check(request: Request) -> None:
     """Raise InputError, with all that is wrong, if this is not a request that can be sent."""
     problems = [
-        *_url_problems(request.url),
+        *(_address_problems(request) if request.is_tcp else _url_problems(request.url)),
         *_method_problems(request.method),
         *(problem for name, value in request.headers for problem in _header_problems(name, value)),
     ]
@@ -95,7 +115,21 @@ def check(request: Request) -> None:
         raise InputError("the request cannot be sent", problems)
 
 
-def _url_problems(url: str) -> Iterator[Problem]:
+def _address_problems(request: Request) -> Iterator[Problem]:
+    """Judge a URL of the form tcp://HOST:PORT, and that nothing is said that only HTTP has."""
+    address = request.url[len(TCP) :].removesuffix("/")
+    wrong = list(_url_problems(f"http://{address}", request.url, _TCP_HINT))
+    if not wrong and not _ADDRESS.fullmatch(address):
+        message = f"{request.url!r} cannot be asked for: it needs a host and a port, and no path"
+        wrong = [Problem(message, field="url", hint=_TCP_HINT)]
+    yield from wrong
+    for name, given in (("method", request.method != "GET"), ("header", bool(request.headers))):
+        if given:
+            message = f"a connection to tcp:// has no {name}"
+            yield Problem(message, field=name, hint="leave it out")
+
+
+def _url_problems(url: str, said: str = "", hint: str = _URL_HINT) -> Iterator[Problem]:
     wrong = ""
     try:
         parts = urlsplit(url)
@@ -104,7 +138,7 @@ def _url_problems(url: str) -> Iterator[Problem]:
         wrong = str(error)
     else:
         if parts.scheme != "http":
-            wrong = "it does not begin with http://"
+            wrong = "it does not begin with http:// or tcp://"
         elif not _AUTHORITY.fullmatch(parts.netloc):
             wrong = "a host, with or without a port, is to follow http://"
         elif not (_NAME.fullmatch(host) or _is_ipv6(host)):
@@ -114,7 +148,7 @@ def _url_problems(url: str) -> Iterator[Problem]:
         elif not url.isascii() or not url.isprintable() or " " in url:
             wrong = "whatever is not printable ASCII is to be written as %XX"
     if wrong:
-        yield Problem(f"{url!r} cannot be asked for: {wrong}", field="url", hint=_URL_HINT)
+        yield Problem(f"{said or url!r} cannot be asked for: {wrong}", field="url", hint=hint)
 
 
 def _is_ipv6(host: str) -> bool:

@@ -21,7 +21,7 @@ _PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+|\[\d{1,4}\])*")
 
 @dataclass(frozen=True, slots=True)
 class VersionSource:
-    """The whole body or its JSON field ``version``; or what ``--by`` names."""
+    """The body, its JSON field ``version``, or a line's first word; or what ``--by`` names."""
 
     header: str = ""
     path: tuple[str | int, ...] = ()
@@ -54,6 +54,8 @@ class VersionSource:
             found = reply.body.strip()
             if not self.only_body and str(found).startswith("{"):
                 found = _field(reply.body, (FIELD,))
+            elif not self.only_body and reply.is_line:
+                found = str(found).partition(" ")[0]
         if self.path and isinstance(found, int) and not isinstance(found, bool):
             found = str(found)
         return found if isinstance(found, str) and VERSION_NAME.fullmatch(found) else ""

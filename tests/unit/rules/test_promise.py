@@ -619,10 +619,9 @@ def test_where_no_version_answers_nothing_is_promised(
         promised(*objects, url=url, pods=pods)
 
 
-def test_tcp_rules_are_not_followed() -> None:
+def test_tcp_rules_are_followed_where_no_http_is_seen() -> None:
     routed = rule(tcp=[{"route": [to("v2")]}])
-    with pytest.raises(InputError, match="takes no HTTP rules"):
-        promised(service({"name": "tcp-web", "port": 80}), BOTH, routed)
+    assert promised(service({"name": "tcp-web", "port": 80}), BOTH, routed) == "v2=100%"
 
 
 def test_a_name_that_no_service_has_means_nothing_without_a_sidecar() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from tests.agreement import disagreement, promised
+from tests.connection_worlds import connection_world
 from tests.reach_worlds import reach_world, versions
 from tests.worlds import World, random_world
 
@@ -65,3 +66,23 @@ def test_so_it_is_where_a_client_reaches_more_or_less_than_services(batch: int) 
             by_reach += said != promised(without_reach(world))
     assert decided > WORLDS // 4, "most worlds say nothing"
     assert by_reach > WORLDS // 10, "what is added decides nothing"
+
+
+def without_connection_rules(world: World) -> World:
+    kept = (item for item in world.objects if not item.name.startswith("l4-"))
+    return replace(world, objects=tuple(kept))
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_so_it_is_for_connections(batch: int) -> None:
+    decided = by_rules = 0
+    for number in range(batch * WORLDS, (batch + 1) * WORLDS):
+        world = connection_world(number)
+        said = promised(world)
+        if disagreement(world, said):
+            least = smallest(world)
+            pytest.fail(f"world {number}: {disagreement(least)}\n{least}")
+        decided += not isinstance(said, str)
+        by_rules += said != promised(without_connection_rules(world))
+    assert decided > WORLDS // 4, "most worlds say nothing"
+    assert by_rules > WORLDS // 4, "most rules decide nothing"

@@ -22,6 +22,42 @@ REPLIES = st.builds(
 
 
 @pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("tcp://app:9000", ""),
+        ("tcp://app:9000/", ""),
+        ("tcp://app.shop:1", ""),
+        ("tcp://app", "a host and a port"),
+        ("tcp://app:9000/env", "a host and a port"),
+        ("tcp://app:0", "no port 0"),
+        ("tcp://:9000", "a host"),
+        ("ftp://app", "http:// or tcp://"),
+    ],
+)
+def test_a_connection_is_asked_for_by_host_and_port(url: str, words: str) -> None:
+    if not words:
+        traffic.check(Request(url))
+        return
+    with pytest.raises(InputError) as refused:
+        traffic.check(Request(url))
+    assert words in str(refused.value.problems[0])
+
+
+def test_a_connection_has_neither_method_nor_headers() -> None:
+    with pytest.raises(InputError) as refused:
+        traffic.check(Request("tcp://app:9000", "POST", (("x-user", "anna"),)))
+    assert [problem.field for problem in refused.value.problems] == ["method", "header"]
+
+
+@pytest.mark.parametrize(
+    ("line", "version"), [("v1", "v1"), ("one hello", "one"), ('{"version": "v2"}', "v2"), ("", "")]
+)
+def test_the_first_word_of_a_line_names_the_version(line: str, version: str) -> None:
+    assert BODY.read(Reply(200, line, is_line=True)) == version
+    assert VersionSource(only_body=True).read(Reply(200, "one two", is_line=True)) == ""
+
+
+@pytest.mark.parametrize(
     ("body", "version"),
     [
         pytest.param("v1", "v1", id="text"),

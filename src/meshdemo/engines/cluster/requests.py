@@ -15,6 +15,7 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from meshdemo.engines.cluster import tcp_requests
 from meshdemo.engines.cluster.api import remote_exec as remote
 from meshdemo.engines.test_client import answering
 from meshdemo.errors import BrokenOff, EnvironmentFailed
@@ -80,6 +81,8 @@ class Job:
     def script(self, mark: str) -> str:
         """Write the loop, or two of them: the second one writes to standard error."""
         traffic.check(self.request)
+        if self.request.is_tcp:
+            return tcp_requests.script(self.request, self.count, mark)
         second = self.count // 2 if self.side_by_side else 0
         options: list[str] = []
         if self.request.method == "HEAD":
@@ -127,12 +130,12 @@ def send(
         replies, end = _run(kube, target, replace(job, count=part), deadline)
         yield from replies
         if len(replies) < part:
-            raise _broken_off(target, end, found=sent + len(replies))
+            raise _broken_off(target, end, job.request, found=sent + len(replies))
         sent += part
 
 
 def _broken_off(
-    target: Target, end: remote.Ended | EnvironmentFailed, *, found: int
+    target: Target, end: remote.Ended | EnvironmentFailed, request: Request, *, found: int
 ) -> BrokenOff | EnvironmentFailed:
     if isinstance(end, remote.Late):
         return BrokenOff(
@@ -144,10 +147,11 @@ def _broken_off(
     if found or end.code not in (NO_SUCH_COMMAND, NOT_RUNNABLE):
         why = end.message or f"its loop ended with status {end.code}"
         return BrokenOff(f"the test client {target.pod} broke down: {why}", hint="Try again.")
-    why = end.message or "it has no curl"
+    needed = "It needs sh and curl 7.29 or later."
+    why = end.message or f"it has no {'bash' if request.is_tcp else 'curl'}"
     return EnvironmentFailed(
         f"the container {target.container} of {target.pod} cannot send requests: {why}",
-        hint="It needs sh and curl 7.29 or later.",
+        hint=tcp_requests.NEEDED if request.is_tcp else needed,
     )
 
 
@@ -187,7 +191,8 @@ def _run(
         end = error
     heads = job.request.wants_headers
     found = (read(bytes(output), mark, heads=heads) for output in outputs.values())
-    return [reply for replies in found for reply in replies], end
+    by_tcp = job.request.is_tcp
+    return [replace(reply, is_line=by_tcp) for replies in found for reply in replies], end
 
 
 def _reply(body: bytes, status: int, *, heads: bool) -> Reply:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from meshdemo.engines.local import tcp_echo
 from meshdemo.objects.image_names import is_called
 from meshdemo.objects.labels import COMMAND, STAND_IN, STAND_IN_FOR_ALL
 
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
     from meshdemo.objects.model import Object
 
 FLASKAPP, ECHO, IDLE = "dustise/flaskapp", "meshdemo/echo", "zze326/test-tools"
+BUILT_IN = (FLASKAPP, ECHO, IDLE, tcp_echo.IMAGE)
 IDLE_COMMANDS: tuple[list[str], ...] = ([], ["init"])
 
 
 def builtin(image: str) -> str:
     """Give the built-in image that this one is, from whatever registry; else an empty string."""
-    return next((known for known in (FLASKAPP, ECHO, IDLE) if is_called(image, known)), "")
+    return next((known for known in BUILT_IN if is_called(image, known)), "")
 
 
 def containers(template: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -75,9 +77,10 @@ def words(container: Mapping[str, Any]) -> list[str]:
 
 def runs_by_itself(container: Mapping[str, Any]) -> bool:
     """Tell whether a container runs without a word of the user's."""
-    return idles(container) or (
-        builtin(image_of(container)) in (FLASKAPP, ECHO) and not words(container)
-    )
+    known = builtin(image_of(container))
+    if known == tcp_echo.IMAGE:
+        return tcp_echo.runs(container)
+    return idles(container) or (known in (FLASKAPP, ECHO) and not words(container))
 
 
 def is_stand_in(template: Mapping[str, Any], container: Mapping[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.engines.local import config_data, images
+from meshdemo.engines.local import config_data, images, tcp_echo
 from meshdemo.engines.local.config_data import NO_DATA, ConfigData
 from meshdemo.engines.local.images import ECHO, FLASKAPP, IDLE
 from meshdemo.engines.local.model import LOOPBACK
@@ -91,8 +91,14 @@ def service_ports(service: Object) -> list[dict[str, Any]]:
 
 def builtin_ports(template: Mapping[str, Any]) -> list[int]:
     """List the ports where built-in images listen whatever is declared."""
-    found = images.containers(template)
-    return [FLASKAPP_PORT for each in found if images.builtin(images.image_of(each)) == FLASKAPP]
+    return [port for each in images.containers(template) for port in _own_ports(each)]
+
+
+def _own_ports(container: Mapping[str, Any]) -> list[int]:
+    image = images.builtin(images.image_of(container))
+    if image == tcp_echo.IMAGE:
+        return tcp_echo.ports(container)
+    return [FLASKAPP_PORT] if image == FLASKAPP else []
 
 
 def problems_of(template: Mapping[str, Any]) -> Iterator[Finding]:
@@ -113,6 +119,8 @@ def problems_of(template: Mapping[str, Any]) -> Iterator[Finding]:
             yield (*path, "image"), f"nothing runs the image {image!r} here{other}", COMMAND_HINT
         elif known == IDLE:
             yield (*path, "command"), f"{IDLE} only idles here (init, sleep)", COMMAND_HINT
+        elif known == tcp_echo.IMAGE:
+            yield (*path, "args"), tcp_echo.NEEDED, COMMAND_HINT
         else:
             field = "command" if container.get("command") else "args"
             yield (*path, field), f"{known} runs its own command here", COMMAND_HINT
@@ -237,12 +245,14 @@ def _built_in(pod: PlannedPod, container: dict[str, Any], env: dict[str, str]) -
         image, wanted = ECHO, _stand_in_ports(pod, container, wanted)
         if not wanted:
             return Program(name, _nothing() if pod.tries else _idle(), env)
-    elif image == FLASKAPP:
-        wanted = [FLASKAPP_PORT]
+    else:
+        wanted = _own_ports(container) or wanted
     places = {port.number: port.app for port in pod.ports if port.number in wanted}
     listen = ",".join(f"{number}={LOOPBACK}:{app}" for number, app in places.items())
     env = {**env, "MESHDEMO_LISTEN": listen}
-    if image == ECHO:
+    if image == tcp_echo.IMAGE:
+        env["MESHDEMO_ECHO_NAME"] = tcp_echo.word(container)
+    if image != FLASKAPP:
         env |= {"MESHDEMO_POD": pod.name, "MESHDEMO_LABELS": json.dumps(dict(pod.labels))}
     if "PYTHONPATH" in os.environ:
         # We were found by it, so our apps need it too.

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from meshdemo.engines.local import tcp_requests
 from meshdemo.errors import BrokenOff, EnvironmentFailed, MeshdemoError
 from meshdemo.verdict import traffic
 from meshdemo.verdict.traffic import (
@@ -219,6 +220,8 @@ class _Sender(threading.Thread):
             # Asked after the socket is known: whoever stops us cuts those that are known by then.
             if self._job.stopped.is_set():
                 raise ConnectionAbortedError
+            if self._job.request.is_tcp and self._socket:
+                return tcp_requests.converse(self._socket, self._job.request.url)
             _put(self._connection, self._job.request)
             self._connection.endheaders()
             return self._read(self._connection.getresponse())
@@ -229,7 +232,7 @@ class _Sender(threading.Thread):
 
     def _connect(self) -> None:
         """Come to the proxy. Raises BrokenOff: what fails here never was in the mesh."""
-        if self._job.connections.fresh:
+        if self._job.connections.fresh or self._job.request.is_tcp:
             self._connection.close()
         if self._connection.sock is None:
             try:
@@ -286,6 +289,8 @@ def _name(error: Exception) -> str:
 
 def _as_sent(request: Request) -> Request:
     """Write the URL as curl does: without fragment and default port."""
+    if request.is_tcp:
+        return request
     parts = urllib.parse.urlsplit(request.url)
     authority = parts.netloc.removesuffix(":")
     if parts.port == http.client.HTTP_PORT:

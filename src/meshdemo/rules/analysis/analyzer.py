@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.objects.place import Place, top
 from meshdemo.rules import hosts, virtual_services, visibility
+from meshdemo.rules.analysis.connection_rules import connection_rule_warnings
 from meshdemo.rules.analysis.delegations import delegate_warnings
 from meshdemo.rules.analysis.destination_ports import port_warnings
 from meshdemo.rules.analysis.http_rules import http_rule_warnings
@@ -30,6 +31,7 @@ SUBSET_WITHOUT_PODS = "IST0173"
 UNKNOWN_HOST = "IST0174"
 
 ALWAYS_503 = "requests to it get 503"
+CLOSED = "connections to it are closed"
 NO_COPY = "copies for it are lost, which the client does not notice"
 FEW = 5
 """So many other rules for the same host are named, those that take precedence first."""
@@ -56,8 +58,10 @@ def _virtual_service_warnings(
     service: Place, inventory: Inventory, told: frozenset[tuple[str, str]]
 ) -> Iterator[Problem]:
     spec = service["spec"]
-    for destination in _destinations(spec):
+    for destination in _destinations(spec, "http"):
         yield from destination_warnings(destination, inventory, told)
+    for destination in _destinations(spec, "tcp", "tls"):
+        yield from destination_warnings(destination, inventory, told, CLOSED)
     for mirror in _mirrors(spec):
         yield from destination_warnings(mirror, inventory, told, NO_COPY)
     yield from _foreign_warnings(service)
@@ -66,10 +70,11 @@ def _virtual_service_warnings(
     yield from _protocol_warnings(service, inventory)
     yield from delegate_warnings(service, inventory)
     yield from http_rule_warnings(spec["http"])
+    yield from connection_rule_warnings(service, inventory)
 
 
-def _destinations(spec: Place) -> Iterator[Place]:
-    for protocol in ("http", "tcp", "tls"):
+def _destinations(spec: Place, *protocols: str) -> Iterator[Place]:
+    for protocol in protocols:
         for rule in spec[protocol].items:
             yield from (route["destination"] for route in rule["route"].items)
 

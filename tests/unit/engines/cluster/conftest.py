@@ -21,9 +21,9 @@ from meshdemo.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
-    from http.server import HTTPServer
+    from socketserver import BaseServer
 
-    Serve = Callable[[HTTPServer], AbstractContextManager[None]]
+    Serve = Callable[[BaseServer], AbstractContextManager[None]]
     Dial = Callable[[int], Kube]
 
 HERE = Path(__file__).parent / "istioctl"
@@ -280,7 +280,7 @@ def serve() -> Serve:
     """Let a server answer during the block."""
 
     @contextmanager
-    def answering(server: HTTPServer) -> Iterator[None]:
+    def answering(server: BaseServer) -> Iterator[None]:
         thread = threading.Thread(target=server.serve_forever, args=(POLL,))
         thread.start()
         try:

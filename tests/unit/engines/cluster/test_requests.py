@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socketserver
 import subprocess
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -17,11 +18,12 @@ from meshdemo.engines.cluster.api.remote_exec import read_status
 from meshdemo.engines.cluster.namespace_view import View
 from meshdemo.engines.cluster.pods import status
 from meshdemo.errors import InputError
-from meshdemo.system.shell import NOT_RUNNABLE
+from meshdemo.system.shell import NO_SUCH_COMMAND, NOT_RUNNABLE
 from meshdemo.verdict.traffic import Reply, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.unit.engines.cluster.conftest import Serve
 
@@ -231,3 +233,42 @@ def test_what_cannot_be_sent_is_refused(request_: Request) -> None:
 )  # fmt: skip
 def test_the_status_of_a_command_is_read_from_its_own_frame(data: bytes, code: int) -> None:
     assert read_status(data).code == code
+
+
+class Lines(socketserver.StreamRequestHandler):
+    """Answers a line as Istio's tcp-echo does."""
+
+    def handle(self) -> None:
+        line = self.rfile.readline().decode()
+        self.wfile.write(f"v1 {line}".encode())
+        self.rfile.readline()  # stays open until the client closes
+
+
+class HangsUp(socketserver.StreamRequestHandler):
+    """Answers nothing."""
+
+    def handle(self) -> None:
+        self.rfile.readline()
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="the loop runs the image's bash")
+@pytest.mark.parametrize(
+    ("handler", "reply"),
+    [(Lines, Reply(200, "v1 hello")), (HangsUp, Reply(error="connection reset"))],
+)
+def test_each_connection_is_one_record(
+    serve: Serve, handler: type[socketserver.StreamRequestHandler], reply: Reply
+) -> None:
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler)
+    with serve(server):
+        port = server.server_address[1]
+        job = requests.Job(Request(f"tcp://127.0.0.1:{port}"), 5, fresh_connections=True)
+        assert run(job) == [reply] * 5
+    assert run(job) == [Reply(error="connection refused")] * 5
+
+
+def test_a_client_without_bash_cannot_connect(tmp_path: Path) -> None:
+    job = requests.Job(Request("tcp://app:9000"), 5, fresh_connections=True)
+    shell = shutil.which("sh") or ""
+    done = subprocess.run([shell, "-c", job.script(MARK)], env={"PATH": str(tmp_path)}, check=False)
+    assert done.returncode == NO_SUCH_COMMAND

@@ -10,6 +10,8 @@ from meshdemo.engines.local import images, plan, programs
 from meshdemo.objects import labels
 from meshdemo.objects.model import Object
 
+TCP_ECHO: dict[str, Any] = {"image": "istio/tcp-echo-server:1.3", "args": ["9000,9001", "one"]}
+
 
 def template(*containers: dict[str, Any], command: str | None = None) -> dict[str, Any]:
     named = [{"name": f"c{index}", **item} for index, item in enumerate(containers)]
@@ -54,6 +56,9 @@ def test_a_built_in_image_is_known_by_its_name_from_any_registry(image: str, kno
             template({"image": "nginx"}, {"image": "redis"}, command="a"), "image", id="two"
         ),
         pytest.param(template({"image": images.ECHO, "args": ["x"]}), "args", id="own-arguments"),
+        pytest.param(template({**TCP_ECHO, "args": ["9000"]}), "args", id="no-word"),
+        pytest.param(template({**TCP_ECHO, "args": ["0,1", "one"]}), "args", id="no-port"),
+        pytest.param(template({**TCP_ECHO, "command": ["sh"]}), "args", id="own-command"),
         pytest.param(template({"image": images.IDLE, "command": ["sh"]}), "command", id="not-idle"),
     ],
 )
@@ -69,6 +74,7 @@ def test_what_cannot_run_is_found_with_its_field(made: dict[str, Any], field: st
         pytest.param(template({"image": images.IDLE, "command": ["init"]}), id="init"),
         pytest.param(template({"image": images.IDLE, "command": ["sleep", "9"]}), id="sleep"),
         pytest.param(template({"image": images.FLASKAPP}), id="flaskapp"),
+        pytest.param(template(TCP_ECHO), id="tcp-echo"),
         pytest.param(template({"image": "nginx"}, command="serve {port}"), id="annotated"),
         pytest.param(
             template({"image": images.ECHO}, {"image": "nginx"}, command="x"), id="beside"
@@ -77,6 +83,12 @@ def test_what_cannot_run_is_found_with_its_field(made: dict[str, Any], field: st
 )
 def test_what_can_run_has_no_problem(made: dict[str, Any]) -> None:
     assert list(programs.problems_of(made)) == []
+
+
+def test_tcp_echo_listens_and_answers_as_its_arguments_say() -> None:
+    found = program(TCP_ECHO)
+    assert found.env["MESHDEMO_LISTEN"] == "9000=127.0.0.1:20001,9001=127.0.0.1:20002"
+    assert found.env["MESHDEMO_ECHO_NAME"] == "one"
 
 
 def test_a_command_is_split_before_ports_are_put_in_and_never_seen_by_a_shell() -> None:

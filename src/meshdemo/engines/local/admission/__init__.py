@@ -99,10 +99,12 @@ def admit(objects: Sequence[Object], existing: Sequence[Object]) -> Admission:
 
 
 def _warnings(known: Sequence[Object], existing: Sequence[Object]) -> tuple[Problem, ...]:
-    found = analyzer.warnings(known, Inventory.after(known, existing, now()))
+    inventory = Inventory.after(known, existing, now())
+    found = analyzer.warnings(known, inventory)
     for item in known:
         if item.kind == "VirtualService":
             found += virtual_service.gateway_warnings(top(item))
+            found += virtual_service.subnet_warnings(top(item), inventory)
         found += filter(None, [other_kinds.warning(item)])
     return tuple(found)
 

@@ -17,13 +17,14 @@ from meshdemo.engines.local.admission.references import (
     weight_problems,
 )
 from meshdemo.rules.analysis.analyzer import NOT_FOUND
-from meshdemo.rules.hosts import MESH, overlap
+from meshdemo.rules.hosts import MESH, overlap, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshdemo.errors import Problem
     from meshdemo.objects.place import Place
+    from meshdemo.rules.analysis.inventory import Inventory
 
 
 def problems(service: Place) -> Iterator[Problem]:
@@ -61,6 +62,21 @@ def gateway_warnings(service: Place) -> Iterator[Problem]:
         if gateway.text != MESH:
             message = f'there is no gateway "{gateway.text}"'
             yield gateway.problem(message, "the local engine has none", NOT_FOUND)
+
+
+def subnet_warnings(service: Place, inventory: Inventory) -> Iterator[Problem]:
+    """Warn of conditions on addresses that a Service has only on a cluster."""
+    spec = service["spec"]
+    named = [resolve(host.text, service.item.namespace) for host in spec["hosts"].items]
+    found = [inventory.service(host) for host in named]
+    without = [one.item.name for one in found if one and not one["spec"]["clusterIP"].text]
+    for rule in (*spec["tcp"].items, *spec["tls"].items) if without else ():
+        for match in rule["match"].items:
+            if not match["destinationSubnets"].is_empty_list:
+                yield match["destinationSubnets"].problem(
+                    f"the Service {', '.join(without)} has no address here, so this never matches",
+                    "write the clusterIP that it shall have",
+                )
 
 
 def _delegate_problems(spec: Place) -> Iterator[Problem]:

@@ -8,7 +8,9 @@ Request headers steer it:
     x-echo-only: v1       only pods of this version obey the three above
     x-echo-key: K         count the request under K; /echo/count?key=K says how many there were
 
-``/env/version`` answers with the bare version, as dustise/flaskapp does.
+``/env/version`` answers with the bare version, as dustise/flaskapp does. A connection in which no
+HTTP is spoken gets each of its lines back with the version before, as in ``v1 hello``; so it also
+stands in for ``istio/tcp-echo-server``, whose arguments say its ports and what stands before.
 """
 
 from __future__ import annotations
@@ -35,6 +37,9 @@ POD_VARIABLE = "MESHDEMO_POD"
 LABELS = "MESHDEMO_LABELS"
 """Names the variable with the pod's labels, as a JSON object."""
 
+NAME = "MESHDEMO_ECHO_NAME"
+"""Names the variable with what stands before lines that it answers, where that is no version."""
+
 _STATUSES = range(200, 600)
 """An answer with 1xx is none yet."""
 
@@ -56,6 +61,8 @@ class Echo:
     pod: str
     service: str
     version: str
+    name: str
+    """What stands before the lines that it answers."""
     counts: Counter[str] = field(default_factory=Counter)
     """How many requests came under each key."""
 
@@ -78,6 +85,10 @@ class Echo:
         if request.path == "/env/version":
             return Response(self.version.encode(), steering.status, headers=self._marks())
         return self._json(self._describe(request, headers), steering.status)
+
+    def answer_line(self, line: str) -> str:
+        """Answer where no HTTP is spoken, as Istio's tcp-echo-server does: with a name before."""
+        return f"{self.name} {line}"
 
     def _describe(self, request: Request, headers: Mapping[str, str]) -> dict[str, object]:
         return {
@@ -124,8 +135,10 @@ def read_steering(headers: Mapping[str, str]) -> Steering:
 def main() -> None:
     """Serve as the pod that the environment names."""
     labels = json.loads(os.environ.get(LABELS, "{}"))
-    echo = Echo(os.environ.get(POD_VARIABLE, ""), labels.get("app", ""), labels.get("version", ""))
-    server.serve(echo.answer)
+    version = labels.get("version", "")
+    name = os.environ.get(NAME, version)
+    echo = Echo(os.environ.get(POD_VARIABLE, ""), labels.get("app", ""), version, name)
+    server.serve(echo.answer, echo.answer_line)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import sys
@@ -36,6 +37,10 @@ FINISH_SECONDS = 1
 """Seconds that requests under way get to finish after SIGTERM."""
 FLUSH_PAUSE = 0.1
 """Seconds that an access line may wait for others, which costs a write for all instead of each."""
+
+LINE_LIMIT = 64 * 1024
+"""So many bytes without the end of a line are left to HTTP, which refuses them."""
+_REQUEST_LINE = re.compile(rb"[^ ]+ .* HTTP/[0-9](\.[0-9])?\r?")
 
 _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
@@ -84,13 +89,17 @@ def text(words: str, status: int = HTTPStatus.OK) -> Response:
 
 Handler = Callable[[Request], Awaitable["Response | None"]]
 """What an app is. No response means that the connection is closed without an answer."""
+Answer = Callable[[str], str]
+"""What an app answers to a line, where no HTTP is spoken."""
 
 
-def serve(handler: Handler) -> None:
+def serve(handler: Handler, answer: Answer | None = None) -> None:
     """Run an app until SIGTERM, on the addresses that the environment names.
 
+    With ``answer`` a connection whose first line is no HTTP gets an answer to each of its lines.
     Exits with a status other than 0 and one line on stderr if it cannot listen there.
     """
+    _Protocol.answers = (answer,) if answer else ()
     config = uvicorn.Config(
         _Application(handler, AccessLog()),
         http=_Protocol,
@@ -154,12 +163,35 @@ class _Protocol(HttpToolsProtocol):
     """
 
     by_client: ClassVar[dict[tuple[str, int], asyncio.Transport]] = {}
+    answers: ClassVar[tuple[Answer, ...]] = ()
+    """How a line is answered; empty where all is HTTP."""
     client_address: tuple[str, int]
+    begun: bytes | None = b""
+    """What came before the first line was whole; None as soon as HTTP is spoken."""
+    speaks_lines = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # so in uvicorn
         self.client_address = _host_and_port(transport.get_extra_info("peername"))
         self.by_client[self.client_address] = transport
         super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        if not self.answers or self.begun is None:
+            super().data_received(data)
+            return
+        self.begun += data
+        if not self.speaks_lines:
+            line, end, _ = self.begun.partition(b"\n")
+            self.speaks_lines = bool(end) and not _REQUEST_LINE.fullmatch(line)
+            if (end and not self.speaks_lines) or (not end and len(line) > LINE_LIMIT):
+                data, self.begun = self.begun, None
+                super().data_received(data)
+                return
+        if self.speaks_lines:
+            *lines, self.begun = self.begun.split(b"\n")
+            for line in lines:
+                said = self.answers[0](line.decode(errors="replace").rstrip("\r"))
+                self.transport.write(f"{said}\n".encode())
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.by_client.pop(self.client_address, None)

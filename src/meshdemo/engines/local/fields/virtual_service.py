@@ -223,7 +223,7 @@ VIRTUAL_SERVICE_SPEC = Record(
         "gateways": honoured(TEXTS),
         "exportTo": honoured(TEXTS),
         "http": honoured(ListOf(HTTP_ROUTE)),
-        "tcp": unsupported(ListOf(TCP_ROUTE)),
-        "tls": unsupported(ListOf(TLS_ROUTE)),
+        "tcp": honoured(ListOf(TCP_ROUTE)),
+        "tls": honoured(ListOf(TLS_ROUTE)),
     }
 )

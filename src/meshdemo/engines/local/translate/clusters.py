@@ -6,9 +6,10 @@ Source: ``buildOutboundClusters`` and ``applyTrafficPolicy`` in istiod's network
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.translate import names, tcp_passthrough
+from meshdemo.engines.local.translate import connections, names, tcp_passthrough
 from meshdemo.engines.local.translate.endpoints import CLOSED, entries
 from meshdemo.engines.local.translate.resources import (
     HTTP_UPSTREAM,
@@ -132,13 +133,19 @@ class Upstreams:
         name = names.address(number, known.host)
         if all(listener["name"] != name for listener in self.listeners):
             target = self.add_kube_proxy(known, port)
-            self.listeners.append(tcp_passthrough.listener(name, target))
+            passed = tcp_passthrough.tcp_proxy(name, cluster=target)
+            self.listeners.append(tcp_passthrough.listener(name, passed))
         return internal(name)
 
     def add_passthrough_cluster(self, name: str, target: str) -> None:
         """Add a cluster in front of one that chooses a pod for each connection."""
-        self.clusters.append(tcp_passthrough.front(name, LIMITS))
-        self.listeners.append(tcp_passthrough.listener(name, target))
+        passed = tcp_passthrough.tcp_proxy(name, cluster=target)
+        self.add_listener(tcp_passthrough.listener(name, passed))
+
+    def add_listener(self, listener: Json) -> None:
+        """Add an internal listener, and the cluster of its name that leads to it."""
+        self.clusters.append(tcp_passthrough.front(listener["name"], LIMITS))
+        self.listeners.append(listener)
 
     def add_kube_proxy(self, service: Service, port: ServicePort, pod: str = "") -> str:
         """Add what the address of a service leads to, and give the cluster's name.
@@ -217,7 +224,6 @@ def _add_port(
     of the service that was dialled, which need not be the service that the rule is for.
     """
     rule = view.destination_rules.get(service.host)
-    target = names.outbound(port.number, service.host)
     for subset in (None, *(rule.subsets if rule else ())):
         name = names.outbound(port.number, service.host, subset["name"] if subset else "")
         policy = traffic_policies.effective(rule, port.number, subset)
@@ -230,19 +236,13 @@ def _add_port(
         if not view.passes_through(service.host, (subset or {}).get("name", ""), port.number):
             upstreams.add(name, service, port, labels, **more)
     if dialled:
-        passed = _add_passthrough(service, port, upstreams)
-        if view.passes_through(service.host, "", port.number):
-            target = passed
-    if port.protocol.takes_http_rules:
-        return
-    upstreams.add_passthrough_cluster(names.connection(port.number, service.host), target)
-    for pod in service.pod_names:
-        target = upstreams.add_kube_proxy(service, port, pod)
-        name = names.connection(port.number, service.host, pod)
-        upstreams.add_passthrough_cluster(name, target)
+        _add_passthrough(service, port, upstreams)
+    for pod in ("", *service.pod_names) if port.protocol.takes_connections else ():
+        address = partial(upstreams.add_kube_proxy, service, port, pod)
+        upstreams.add_listener(connections.listener(service, port, pod, view, address))
 
 
-def _add_passthrough(service: Service, port: ServicePort, upstreams: Upstreams) -> str:
+def _add_passthrough(service: Service, port: ServicePort, upstreams: Upstreams) -> None:
     """Add where the address of a service leads, and those of its pods where they have names."""
     for pod in service.pod_names:
         target = upstreams.add_kube_proxy(service, port, pod)
@@ -250,7 +250,6 @@ def _add_passthrough(service: Service, port: ServicePort, upstreams: Upstreams) 
         upstreams.add_passthrough_cluster(name, target)
     target = upstreams.add_kube_proxy(service, port)
     upstreams.add_passthrough_cluster(names.passthrough(port.number, service.host), target)
-    return target
 
 
 def _protocol(protocol: Protocol) -> Json:

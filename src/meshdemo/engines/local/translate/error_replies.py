@@ -19,7 +19,13 @@ LED_TO = "%DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID%"
 """Envoy puts the endpoint here that a connection to an internal listener was meant for."""
 
 NEVER_OUTSIDE = "the local engine reaches nothing but loopback"
-ONLY_HTTP = f"meshdemo: {CALLED} was called by https or CONNECT; only http:// is supported\n"
+ONLY_HTTP = f"meshdemo: {CALLED} was called by https without CONNECT; call it by http://\n"
+NO_CONNECTIONS = (
+    f"meshdemo: {CALLED} was called by https or CONNECT, and only ports for TCP and TLS take that; "
+    "if it is HTTP, call it by http://\n"
+)
+LAST_REFUSAL = 404
+"""CONNECT is refused by 403 or 404; what comes after are failures of a connection."""
 
 
 def unknown_host(rules: str) -> Json:
@@ -71,7 +77,7 @@ def _refuse(name: str, domains: list[str], text: str) -> Json:
 
 
 def https_filter() -> Json:
-    """Make the filter that denies absolute https URLs; CONNECT Envoy refuses by itself."""
+    """Make the filter that denies absolute https URLs; CONNECT is the routes' business."""
     permission = {"header": {"name": ":scheme", "string_match": {"exact": "https"}}}
     policy = {"permissions": [permission], "principals": [{"any": True}]}
     rules = {"action": "DENY", "policies": {"https": policy}}
@@ -82,15 +88,21 @@ def https_filter() -> Json:
 
 def local_replies() -> Json:
     """Give both refusals a status and a sentence that help."""
-    wanted = ((":method", "CONNECT"), (":scheme", "https"))
-    return {"mappers": [_mapper(header, value) for header, value in wanted]}
+    status = {"default_value": LAST_REFUSAL, "runtime_key": "meshdemo.last_refusal"}
+    refused = {"status_code_filter": {"comparison": {"op": "LE", "value": status}}}
+    connect = {"and_filter": {"filters": [_called_by(":method", "CONNECT"), refused]}}
+    https = _called_by(":scheme", "https")
+    return {"mappers": [_mapper(connect, NO_CONNECTIONS), _mapper(https, ONLY_HTTP)]}
 
 
-def _mapper(header: str, value: str) -> Json:
+def _called_by(header: str, value: str) -> Json:
     match = {"name": header, "string_match": {"exact": value}}
-    text = {"text_format_source": {"inline_string": ONLY_HTTP}}
+    return {"header_filter": {"header": match}}
+
+
+def _mapper(which: Json, text: str) -> Json:
     return {
-        "filter": {"header_filter": {"header": match}},
+        "filter": which,
         "status_code": NOT_IMPLEMENTED,
-        "body_format_override": text,
+        "body_format_override": {"text_format_source": {"inline_string": text}},
     }

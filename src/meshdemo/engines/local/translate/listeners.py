@@ -72,8 +72,8 @@ def outside() -> Json:
 def inbound(port: PodPort, protocol: Protocol, service_port: int) -> Json:
     """Make the listener of a sidecar for one port of its pod."""
     name = names.inbound(port.number)
-    if protocol is Protocol.TCP:
-        proxy = tcp_passthrough.tcp_proxy(name, name, access_log=ACCESS_LOG)
+    if not protocol.takes_http_rules:
+        proxy = tcp_passthrough.tcp_proxy(name, cluster=name, access_log=ACCESS_LOG)
         return _listener(name, port.inbound, "INBOUND", proxy)
     action = {
         "cluster": name,

@@ -61,21 +61,32 @@ def _virtual_host(host: VirtualHost, view: ClientView) -> Json:
         return {
             "name": cluster,
             "domains": list(host.domains),
-            "routes": [tcp_passthrough.plain_route(cluster)],
+            "routes": [
+                tcp_passthrough.connect_route(cluster),
+                tcp_passthrough.plain_route(cluster),
+            ],
         }
     if host.chooses_by_connection:
         return _connection(host)
     return {
         "name": host.name,
         "domains": list(host.domains),
-        "routes": routes_of(host, view),
+        "routes": [*_connect(host), *routes_of(host, view)],
         "include_request_attempt_count": True,  # apps are told how often a request was tried
     }
 
 
 def _connection(host: VirtualHost) -> Json:
-    route = tcp_passthrough.unseen_route(names.connection(host.port, host.host, host.pod))
-    return {"name": host.name, "domains": list(host.domains), "routes": [route]}
+    cluster = names.connection(host.port, host.host, host.pod)
+    routes = [tcp_passthrough.connect_route(cluster), tcp_passthrough.unseen_route(cluster)]
+    return {"name": host.name, "domains": list(host.domains), "routes": routes}
+
+
+def _connect(host: VirtualHost) -> list[Json]:
+    """Take connections beside HTTP requests, where the protocol is detected."""
+    if not host.takes_connections:
+        return []
+    return [tcp_passthrough.connect_route(names.connection(host.port, host.host, host.pod))]
 
 
 def _missing_port(host: VirtualHost) -> Json | None:

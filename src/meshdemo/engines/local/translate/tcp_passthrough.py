@@ -36,6 +36,13 @@ def plain_route(cluster: str) -> Json:
     return {"name": "default", "match": {"prefix": "/"}, "route": action}
 
 
+def connect_route(cluster: str) -> Json:
+    """Send the connections that CONNECT asks for on, each of which is one of the cluster's."""
+    upgrade = {"upgrade_type": "CONNECT", "connect_config": {}}
+    action = {"cluster": cluster, "timeout": NEVER, "upgrade_configs": [upgrade]}
+    return {"name": "connect", "match": {"connect_matcher": {}}, "route": action}
+
+
 def unseen_route(cluster: str) -> Json:
     """Send everything on as if nobody knew that it is HTTP."""
     return {**plain_route(cluster), **TRACES}
@@ -53,22 +60,21 @@ def front(name: str, limits: Json) -> Json:
     )
 
 
-def listener(name: str, cluster: str) -> Json:
-    """Make the internal listener that hands each connection to one pod of ``cluster``."""
+def listener(name: str, network_filter: Json) -> Json:
+    """Make an internal listener that hands each connection to a filter."""
     return typed(
         "envoy.config.listener.v3.Listener",
         name=name,
         internal_listener={},
-        filter_chains=[{"filters": [tcp_proxy(name, cluster)]}],
+        filter_chains=[{"filters": [network_filter]}],
     )
 
 
-def tcp_proxy(prefix: str, cluster: str, **settings: list[Json]) -> Json:
-    """Make the filter that passes a connection on to one pod."""
+def tcp_proxy(prefix: str, **settings: str | Json | list[Json]) -> Json:
+    """Make the filter that passes a connection on to one pod of its cluster."""
     return extension(
         "envoy.filters.network.tcp_proxy",
         "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
         stat_prefix=prefix,
-        cluster=cluster,
         **settings,
     )

@@ -344,3 +344,18 @@ def test_an_app_loads_nothing_of_the_engine() -> None:
     assert {"yaml", "tenacity", "typer", "rich", "meshdemo.system.shell"} & set(
         done.stdout.split()
     ) == set()
+
+
+def test_echo_gives_lines_back_where_no_http_is_spoken(start: Start) -> None:
+    """As Istio's tcp-echo-server; what is HTTP on the same port is answered as before."""
+    app = start("echo", env={"MESHDEMO_LABELS": json.dumps({"version": "v1"})})
+    with closing(socket.create_connection((LOOPBACK, app.ports[0]), PATIENCE)) as connection:
+        answers = connection.makefile("rb")
+        for sent, answer in [(b"hel", b""), (b"lo\r\nyou", b"v1 hello\n"), (b"\n", b"v1 you\n")]:
+            connection.sendall(sent)
+            assert (answers.readline() if answer else b"") == answer
+    assert app.ask("/env/version")[1] == "v1"
+    renamed = start("echo", env={"MESHDEMO_ECHO_NAME": "one"})
+    with closing(socket.create_connection((LOOPBACK, renamed.ports[0]), PATIENCE)) as connection:
+        connection.sendall(b"hello\n")
+        assert connection.makefile("rb").readline() == b"one hello\n"

@@ -1,0 +1,91 @@
+"""Connections in which no HTTP is seen: what the client's sidecar does with each of them.
+
+    CONNECT, or a request to a port for TCP -> route -> the port's internal listener
+        -> a filter chain by the name of a TLS handshake -> tcp_proxy -> the pods
+
+Where istiod tells services apart by the address of a listener, each port of a service has an
+internal listener here, see ``tcp_passthrough``.
+
+Source: ``buildOutboundNetworkFilters`` and ``buildListenerFromEntry`` in istiod's networking/core.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.local.translate import names, tcp_passthrough
+from meshdemo.engines.local.translate.resources import NEVER, extension, origin
+from meshdemo.rules import connections
+from meshdemo.rules.destinations import connection_target, default_target
+from meshdemo.rules.virtual_hosts import VirtualHost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from meshdemo.engines.local.translate.resources import Json
+    from meshdemo.rules.client_view import ClientView
+    from meshdemo.rules.connections import Chain
+    from meshdemo.rules.destinations import Target
+    from meshdemo.rules.services import Service, ServicePort
+
+BLACK_HOLE = "BlackHoleCluster"
+"""No cluster has this name: what is sent there is closed, as in istiod's cluster of this name."""
+TLS_INSPECTOR = "envoy.filters.listener.tls_inspector"
+TLS_INSPECTOR_KIND = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+
+
+def listener(
+    service: Service, port: ServicePort, pod: str, view: ClientView, address: Callable[[], str]
+) -> Json:
+    """Make the internal listener of a port, or of that of the one pod that is dialled.
+
+    ``address`` names the cluster of what the address that is dialled leads to.
+    """
+    *named, rest = connections.chains(service, port, view)
+    dialled = VirtualHost((), service.host, port.number, service, pod=pod)
+    name = names.connection(port.number, service.host, pod)
+    found = tcp_passthrough.listener(name, _filter(rest, dialled, view, address))
+    if named:
+        found["listener_filters"] = [extension(TLS_INSPECTOR, TLS_INSPECTOR_KIND)]
+        found["listener_filters_timeout"] = NEVER
+        found["default_filter_chain"] = found["filter_chains"].pop()
+    for chain in named:
+        match = {"server_names": list(chain.servers)}
+        filters = [_filter(chain, dialled, view, address)]
+        found["filter_chains"].append({"filter_chain_match": match, "filters": filters})
+    for chain, written in zip(
+        (*named, rest), (*found["filter_chains"], found.get("default_filter_chain")), strict=False
+    ):
+        if chain.rule:
+            rule = chain.rule
+            written["metadata"] = origin("virtual-service", rule.namespace, rule.name)
+    return found
+
+
+def _filter(
+    chain: Chain, dialled: VirtualHost, view: ClientView, address: Callable[[], str]
+) -> Json:
+    """Make the filter that passes a connection on, to one of several clusters by their weights."""
+
+    def cluster(target: Target) -> str:
+        if target.passes_through:
+            return address()
+        return names.outbound(target.port, target.host, target.subset)
+
+    if chain.passes_on:
+        only = BLACK_HOLE if view.reaches_only_known else address()
+        return tcp_passthrough.tcp_proxy(only, cluster=only)
+    rule = chain.rule
+    if rule is None:
+        only = cluster(default_target(dialled, view))
+        return tcp_passthrough.tcp_proxy(only, cluster=only)
+    found = [
+        (cluster(connection_target(part["destination"], rule, dialled, view)), part.get("weight"))
+        for part in chain.route
+    ]
+    if len(found) == 1:
+        return tcp_passthrough.tcp_proxy(found[0][0], cluster=found[0][0])
+    weighted = [{"name": name, "weight": weight} for name, weight in found if weight]
+    return tcp_passthrough.tcp_proxy(
+        f"{rule.name}.{rule.namespace}", weighted_clusters={"clusters": weighted}
+    )
