@@ -74,7 +74,9 @@ def _refuse_pod(engine: Engine, word: str, rest: list[str]) -> None:
     for pod in engine.pods():
         if name in (pod.name, pod.workload):
             message = f"exec is in the test client, not in {name}: it takes no pod"
-            labels = ",".join(f"{key}={value}" for key, value in sorted(pod.labels.items()))
+            # Those with a slash, and hashes, are of controllers: nobody would type them.
+            own = {k: v for k, v in sorted(pod.labels.items()) if "/" not in k and "hash" not in k}
+            labels = ",".join(f"{key}={value}" for key, value in own.items()) or "LABELS"
             there = f"meshdemo exec --from {labels} -- {shlex.join(rest) or 'COMMAND'}"
             hint = f"What {name} says: meshdemo logs {name}. In it: {there}. {_as(rest)}"
             raise UsageError(message, hint=hint)
