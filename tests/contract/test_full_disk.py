@@ -32,7 +32,8 @@ def on_small_disk(folder: Path, *argv: str, timeout: float) -> subprocess.Comple
 
 
 SCRIPT = """
-import json, pathlib, subprocess, sys, time
+import contextlib, json, pathlib, subprocess, sys, time
+import psutil
 from meshdemo.engines.local.engine import LocalEngine
 from meshdemo.engines.local.processes import orphans
 from meshdemo.settings import Settings
@@ -60,8 +61,9 @@ def fill_up():
 def kill(part):
     run = json.loads((state / "run.json").read_text())["run"]
     for process in orphans.of_run(run):
-        if part in " ".join(process.cmdline()):
-            process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended just now
+            if part in " ".join(process.cmdline()):
+                process.kill()
 
 def until_ready():
     deadline = time.monotonic() + 30
