@@ -78,6 +78,8 @@ class Upstreams:
     listeners: list[Json] = field(default_factory=list)
     _kube_proxies: set[str] = field(default_factory=set)
     """The names of the clusters of what addresses lead to: one may be asked for again."""
+    _passthroughs: set[str] = field(default_factory=set)
+    """The same of the clusters in front of them."""
 
     def add(
         self,
@@ -138,7 +140,13 @@ class Upstreams:
         return internal(name)
 
     def add_passthrough_cluster(self, name: str, target: str) -> None:
-        """Add a cluster in front of one that chooses a pod for each connection."""
+        """Add a cluster in front of one that chooses a pod for each connection.
+
+        What a client does not know may still be a destination of its rules, and is there then.
+        """
+        if name in self._passthroughs:
+            return
+        self._passthroughs.add(name)
         passed = tcp_passthrough.tcp_proxy(name, cluster=target)
         self.add_listener(tcp_passthrough.listener(name, passed))
 

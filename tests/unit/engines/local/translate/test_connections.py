@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.local.translate import Config
 
-WORLDS = 40
+WORLDS = 120
 
 
 def configured(seed: int) -> Config:
