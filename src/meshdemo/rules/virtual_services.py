@@ -204,7 +204,8 @@ def followed_in(namespace: str, rules: Iterable[VirtualService]) -> list[Virtual
 def overruling(rule: Object, rules: Sequence[Object], namespace: str) -> tuple[Object, ...]:
     """Give the VirtualServices that leave it none of its hosts for the clients of a namespace.
 
-    ``rules`` are those that are applied, this one among them.
+    ``rules`` are those that are applied, this one among them. Its tcp rules hold beside those of
+    others, up to one that takes every connection.
     """
     if rule.kind != "VirtualService" or not is_for_mesh(rule):
         return ()
@@ -214,11 +215,22 @@ def overruling(rule: Object, rules: Sequence[Object], namespace: str) -> tuple[O
         for other in rules
         if other.kind == "VirtualService" and is_for_mesh(other) and is_seen(other, namespace)
         for host in hosts_of(other)
-        if other.key != rule.key and precedence(other, namespace) < precedence(own, namespace)
+        if other.key != rule.key
+        and _takes_all_of(own, other)
+        and precedence(other, namespace) < precedence(own, namespace)
     }
     taken = [first.get(host) for host in hosts_of(rule)]
     found = {other.key: other for other in taken if other}
     return tuple(found.values()) if None not in taken else ()
+
+
+def _takes_all_of(rule: Object, other: Object) -> bool:
+    """Tell whether one that takes precedence leaves nothing of each kind of another one's rules."""
+    if rule.spec.get("tls") or (rule.spec.get("http") and not other.spec.get("http")):
+        return False
+    return not rule.spec.get("tcp") or any(
+        not tcp.get("match") for tcp in other.spec.get("tcp") or ()
+    )
 
 
 def governs_any(rule: VirtualService, services: Iterable[str]) -> bool:

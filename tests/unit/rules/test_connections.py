@@ -10,7 +10,9 @@ from tests import objects as make
 from tests.objects import created, to
 
 from meshdemo.errors import InputError
-from meshdemo.rules import connections, promise
+from meshdemo.rules import connections, promise, virtual_services
+from meshdemo.rules.analysis import analyzer
+from meshdemo.rules.analysis.inventory import Inventory
 from meshdemo.rules.client_view import Client, ClientView
 from meshdemo.verdict.traffic import Request
 
@@ -173,3 +175,34 @@ def test_a_destination_without_port_is_at_its_services_only_one() -> None:
     known = [service(), other, rule(tcp=[{"route": [to(host="other")]}])]
     found = promise.promised(known, pods, Request("tcp://app:9000"), CLIENT)
     assert str(found) == "v9=100%"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "overruled"),
+    [
+        ({"http": [V1]}, {"http": [V2]}, True),
+        ({"tcp": [V1]}, {"http": [V2]}, False),
+        ({"http": [V1]}, {"tcp": [V2]}, False),
+        ({"tcp": [V1]}, {"tcp": [V2]}, True),
+        ({"tcp": [{**V1, "match": [{"port": 9000}]}]}, {"tcp": [V2]}, False),
+        ({"http": [V1]}, {"http": [V2], "tcp": [V2]}, False),
+        ({"http": [V1], "tcp": [V1]}, {"http": [V2], "tcp": [V2]}, True),
+        ({"tcp": [V1]}, {"tls": [tls(["a.example"], V2)]}, False),
+    ],
+)
+def test_a_rule_is_overruled_only_where_nothing_of_it_is_left(
+    first: dict[str, Any], second: dict[str, Any], *, overruled: bool
+) -> None:
+    rules = [rule("first", **first), rule("second", second=1, **second)]
+    assert bool(virtual_services.overruling(rules[1], rules, "default")) is overruled
+
+
+@pytest.mark.parametrize(("kind", "warned"), [("http", True), ("tcp", False)])
+def test_rules_for_one_host_conflict_only_if_they_are_not_merged(
+    kind: str, *, warned: bool
+) -> None:
+    spec: Any = {kind: [V1]}
+    rules = [rule(name, **spec) for name in ("one", "two")]
+    found = analyzer.warnings(rules, Inventory.after(rules, [service(), SUBSETS], "now"))
+    codes = [problem.code for problem in found]
+    assert (analyzer.CONFLICTING_HOSTS in codes) is warned

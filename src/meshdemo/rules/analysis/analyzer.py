@@ -173,7 +173,7 @@ def _protocol_warnings(rule: Place, inventory: Inventory) -> Iterator[Problem]:
 
 def _conflict_warnings(service: Place, inventory: Inventory) -> Iterator[Problem]:
     item = service.item
-    if not virtual_services.is_for_mesh(item):
+    if not virtual_services.is_for_mesh(item) or not item.spec.get("http"):
         return
     for other, host in islice(_rivals(item, inventory), FEW):
         first = _first(item, other, host, inventory)
@@ -203,6 +203,9 @@ def _rivals(item: Object, inventory: Inventory) -> Iterator[tuple[Object, str]]:
     found = {item.key}
     for host in virtual_services.hosts_of(item):
         for other in inventory.rules_by_host.get(host, ()):
+            # Rules for tcp and tls of several hold together.
+            if not other.spec.get("http"):
+                continue
             if other.key not in found and _meet(item, other, host):
                 found.add(other.key)
                 yield other, host
