@@ -107,7 +107,7 @@ def verify(
     Examples:
         meshdemo verify  # what the rules promise
         meshdemo verify --expect v1=90%,v2=10% --margin 2
-        meshdemo verify --url tcp://app:9000  # says hello on each connection, counts a line
+        meshdemo verify --url tcp://app:9000 --expect v1=80%,v2=20%  # counts connections
         meshdemo verify --url http://shop/ -H "x-user: anna" --expect v2=100%
         meshdemo verify --from app=shop --url http://cart/  # as a pod of the shop sees it
         meshdemo verify --expect v2=100% --junit verdict.xml -o json  # for CI
