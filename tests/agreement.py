@@ -72,7 +72,9 @@ def disagreement(
     shares, found, mixed = told(world, endpoints)
     if isinstance(said, str):
         # Where a connection chooses the pod, a kept one would stay with it: nothing is promised.
-        right = not shares or mixed or (found.connections and len(shares) > 1)
+        # Nor where something in the request chooses it.
+        several = (found.connections or found.sticky) and len(shares) > 1
+        right = not shares or mixed or several
     else:
         right = said == shares and not mixed
     return "" if right else f"the sidecar is told {shares or 'nothing'}, the promise is: {said}"

@@ -45,9 +45,12 @@ class Answered:
     """Whether a connection, not a request, chooses the pod."""
     mixed: tuple[frozenset[int], ...] = ()
     """The ports among which copies of requests take turns with the requests themselves."""
+    sticky: bool = False
+    """Whether something in the request chooses one of several pods."""
 
 
 NOBODY = Answered({})
+HASHING = ("RING_HASH", "MAGLEV")
 REDIRECTS = {
     "MOVED_PERMANENTLY": 301,
     "FOUND": 302,
@@ -84,7 +87,9 @@ def answered(config: Config, asked: Asked) -> Answered:
             alone = _Reading(config)
             alone.follow(name, Fraction(1))
             mixed.append(frozenset(alone.found))
-    return Answered(dict(reading.found), statuses, reading.connections, tuple(mixed))
+    return Answered(
+        dict(reading.found), statuses, reading.connections, tuple(mixed), reading.sticky
+    )
 
 
 OUTSIDE = "outside"
@@ -98,7 +103,7 @@ class _Reading:
         self.clusters = {cluster["name"]: cluster for cluster in config.clusters}
         self.listeners = {listener["name"]: listener for listener in config.listeners}
         self.found: dict[int, Fraction] = {}
-        self.connections = False
+        self.connections = self.sticky = False
 
     def follow(self, name: str, share: Fraction) -> bool:
         """Follow a cluster's endpoints; false where one of them answers nothing."""
@@ -106,8 +111,11 @@ class _Reading:
         endpoints = [
             endpoint
             for locality in (cluster["load_assignment"]["endpoints"] if cluster else ())
+            if not locality.get("priority")  # while all are well, the others get nothing
             for endpoint in locality["lb_endpoints"]
         ]
+        hashes = cluster is not None and cluster.get("lb_policy") in HASHING
+        self.sticky = self.sticky or (hashes and len(endpoints) > 1)
         total = sum(endpoint.get("load_balancing_weight", 1) for endpoint in endpoints)
         return bool(endpoints) and all(
             self._reach(

@@ -35,7 +35,23 @@ PREFLIGHTS = [
     {"access-control-request-method": "GET"},
 ]
 EXPORTS = [["*"], ["."], ["~"], [".", "b"], [".", "~"], ["shop"], ["default"]]
-BALANCERS = [{"simple": "PASSTHROUGH"}, {"simple": "RANDOM"}, {"simple": "ROUND_ROBIN"}]
+BALANCERS = [
+    {"simple": "PASSTHROUGH"},
+    {"simple": "RANDOM"},
+    {"simple": "ROUND_ROBIN"},
+    {"consistentHash": {"httpHeaderName": "x-user"}},
+    {"consistentHash": {"httpCookie": {"name": "c", "ttl": "1s"}, "maglev": {"tableSize": 17}}},
+    {"localityLbSetting": {"failoverPriority": ["track=v1"]}},
+    {"localityLbSetting": {"failoverPriority": ["topology.istio.io/network", "app", "track=v2"]}},
+    {"localityLbSetting": {"failoverPriority": ["track=v1"], "enabled": False}},
+    {"localityLbSetting": {"distribute": [{"from": "*", "to": {"eu/*": 100}}]}},
+    {"zoneAwareLbSetting": {"failoverPriority": ["app=web", "track=v2"], "minClusterSize": 2}},
+]
+POOLS = [
+    {"tcp": {"maxConnections": 2}, "http": {"http1MaxPendingRequests": 1}},
+    {"http": {"http2MaxRequests": 3, "maxRequestsPerConnection": 1}},
+]
+OUTLIER = {"consecutive5xxErrors": 2, "interval": "60s", "maxEjectionPercent": 100}
 
 
 @dataclass(frozen=True)
@@ -123,19 +139,22 @@ def admissible(world: World) -> World:
 def _admissible(item: Object) -> Object:
     if item.kind not in ("VirtualService", "DestinationRule"):
         return item
-    spec = _without_port_settings(item.spec)
+    spec = _with_port_settings(item.spec)
     if "exportTo" in spec:
         spec["exportTo"] = [name for name in spec["exportTo"] if name != "~"] or ["."]
     if "subsets" in spec:
-        spec["subsets"] = [_without_port_settings(subset) for subset in spec["subsets"]]
+        spec["subsets"] = [_with_port_settings(subset) for subset in spec["subsets"]]
     return item.with_data({**item.data, "spec": spec})
 
 
-def _without_port_settings(part: Json) -> Json:
-    policy = {**part.get("trafficPolicy", {})}
-    policy.pop("portLevelSettings", None)
-    rest = {name: value for name, value in part.items() if name != "trafficPolicy"}
-    return {**rest, "trafficPolicy": policy} if policy else rest
+def _with_port_settings(part: Json) -> Json:
+    """Have the settings of a port say something, as Istio wants it."""
+    if "portLevelSettings" not in part.get("trafficPolicy", {}):
+        return {**part}
+    policy = part["trafficPolicy"]
+    ports = [settings if len(settings) > 1 else {**settings, "loadBalancer": {"simple": "RANDOM"}}
+             for settings in policy["portLevelSettings"]]  # fmt: skip
+    return {**part, "trafficPolicy": {**policy, "portLevelSettings": ports}}
 
 
 def one_in(rng: Random, count: int) -> bool:
@@ -186,13 +205,23 @@ def _exported(rng: Random) -> Json:
 
 
 def _policy(rng: Random) -> Json:
-    policy: Json = {}
+    policy = _settings(rng)
     if one_in(rng, 4):
-        policy["loadBalancer"] = rng.choice(BALANCERS)
-    if one_in(rng, 4):
-        balancer = {"loadBalancer": rng.choice(BALANCERS)} if one_in(rng, 2) else {}
-        policy["portLevelSettings"] = [{"port": {"number": rng.choice(PORTS)[0]}, **balancer}]
+        policy["portLevelSettings"] = [
+            {"port": {"number": rng.choice(PORTS)[0]}, **_settings(rng, often=2)}
+        ]
     return {"trafficPolicy": policy} if policy else {}
+
+
+def _settings(rng: Random, often: int = 6) -> Json:
+    found: Json = {}
+    if one_in(rng, often):
+        found["loadBalancer"] = rng.choice(BALANCERS)
+    if one_in(rng, often):
+        found["connectionPool"] = rng.choice(POOLS)
+    if one_in(rng, often):
+        found["outlierDetection"] = OUTLIER
+    return found
 
 
 def _destination_rule(rng: Random, called: str) -> Object:

@@ -35,7 +35,7 @@ FOLDER = "FOLDER"
 FIRST_PORT = 20001
 PLACEHOLDERS = {
     "{default retries}": retries.DEFAULT,
-    "{no limits}": clusters.LIMITS["circuit_breakers"],
+    "{no limits}": clusters.PLAIN["circuit_breakers"],
 }
 SAME_IN_ALL = ("@type", "connect_timeout", "common_lb_config")
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from meshdemo.rules.destination_rules import DestinationRule, DestinationRules
     from meshdemo.rules.services import Service
     from meshdemo.rules.sidecars import Sidecar
+    from meshdemo.rules.traffic_policies import Json
     from meshdemo.rules.virtual_services import VirtualService
 
 
@@ -154,6 +155,12 @@ class ClientView:
         service = self.upstreams.get(host)
         owner = service.namespace if service else ""
         return destination_rules.choose(known, host, client.namespace, client.labels, owner)
+
+    def inbound_policy(self, host: str, port: int) -> Json:
+        """Give what holds for requests that the client itself takes, as a pod of a service."""
+        client, known = self.client, self.mesh.destination_rules
+        rule = destination_rules.choose(known, host, client.namespace, None)
+        return traffic_policies.effective(rule, port)
 
     def passes_through(self, host: str, subset: str, port: int) -> bool:
         """Tell whether a destination means: wherever the client dialled.

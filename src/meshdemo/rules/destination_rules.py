@@ -144,7 +144,7 @@ def choose(
     rules: DestinationRules,
     host: str,
     namespace: str,
-    labels: Mapping[str, str],
+    labels: Mapping[str, str] | None,
     owner: str = "",
 ) -> DestinationRule | None:
     """Choose the rule that a client follows towards a service, which is named in full.
@@ -153,11 +153,12 @@ def choose(
 
     The first of these that has any for the host: the client's namespace, the service's, the root
     namespace. Among several of one host, one that selects the client, else the newest for all.
+    Without ``labels`` none selects it: so a pod chooses what holds for what it takes itself.
     """
     found = _look_up(rules, host, namespace, owner or hosts.namespace_of(host))
     for rule in found:
         here = rule.selector is not None and rule.namespace == namespace
-        if here and hosts.within(rule.selector or {}, labels):
+        if here and labels is not None and hosts.within(rule.selector or {}, labels):
             return rule
     return next((rule for rule in reversed(found) if rule.selector is None), None)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from meshdemo.rules import traffic_policies
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -53,6 +55,16 @@ def connection_target(
     only = known[0].number if len(known) == 1 else dialled.port
     port = (destination.get("port") or {}).get("number") or only
     return _target(host, destination.get("subset") or "", port, dialled, view)
+
+
+def hash_of(
+    destination: Mapping[str, Any], rule: VirtualService, view: ClientView
+) -> dict[str, Any] | None:
+    """Give the consistentHash by which a destination of a VirtualService chooses its pod."""
+    host = rule.resolve(str(destination.get("host", "")))
+    port = (destination.get("port") or {}).get("number")
+    found = view.destination_rules.get(host)
+    return traffic_policies.hash_of_destination(found, destination.get("subset") or "", port)
 
 
 def default_target(dialled: VirtualHost, view: ClientView) -> Target:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from meshdemo.errors import InputError
-from meshdemo.rules import connections, hosts, traffic_policies, virtual_hosts
+from meshdemo.rules import connections, hosts, localities, traffic_policies, virtual_hosts
 from meshdemo.rules.answering import behind_address, candidates, shares_of
 from meshdemo.rules.client_view import Client, ClientView
 from meshdemo.rules.delegates import Delegates, is_delegate
@@ -238,8 +238,13 @@ class RequestPath:
         if service.is_headless:
             return behind_address(service, port, self.pods)
         labels = (subset or {}).get("labels") or {}
-        versions = shares_of(candidates(service, port, labels, self.view, self.pods), where)
         policy = traffic_policies.effective(rule, port, subset)
+        found = list(candidates(service, port, labels, self.view, self.pods))
+        own = self.view.client.labels
+        groups = localities.preferred(policy, own, [labels for labels, _ in found])
+        if found and not groups:
+            raise undecided(f"the distribute of {where} leaves out pods without a locality: 503")
+        versions = shares_of((found[index] for group in groups[:1] for index in group), where)
         if len(versions) > 1 and (reason := traffic_policies.stickiness(policy)):
             raise undecided(f"{where} has several versions and {reason}")
         return versions

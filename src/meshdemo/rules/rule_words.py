@@ -8,24 +8,22 @@ as its field and value.
 
 from __future__ import annotations
 
-import json
-import re
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.objects.documents import field_name
 from meshdemo.rules import cors
+from meshdemo.rules.field_words import settings as _settings
+from meshdemo.rules.field_words import value as _value
 from meshdemo.rules.hosts import full_name
 from meshdemo.rules.mirrors import OLD_SHARES, mirrors_of
+from meshdemo.rules.policy_words import policy_words
 from meshdemo.rules.sidecars import REGISTRY_ONLY
 from meshdemo.rules.virtual_services import OTHER_ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from meshdemo.objects.documents import FieldPath
     from meshdemo.objects.model import Object
 
-_PLAIN = re.compile(r"[^\s;,:\"']+")
 _SUBJECTS = {"uri": "path", "authority": "host", "method": "method", "scheme": "scheme"}
 _MATCHES = {"exact": "=", "prefix": "starts with", "regex": "matches"}
 _MATCHES_NOT = {"exact": "!=", "prefix": "does not start with", "regex": "does not match"}
@@ -52,9 +50,12 @@ def _destination_rule(rule: Object) -> Iterator[str]:
     yield f"host {spec.get('host')}" + (f", subsets {names}" if names else "")
     if labels := (spec.get("workloadSelector") or {}).get("matchLabels"):
         yield f"for pods with {_labels(labels)}"
-    yield from _settings(spec, ("host", "subsets", "workloadSelector"))
+    yield from policy_words(spec.get("trafficPolicy"))
+    yield from _settings(spec, ("host", "subsets", "workloadSelector", "trafficPolicy"))
     for subset in subsets:
-        for words in _settings(subset, ("name", "labels")):
+        for words in policy_words(subset.get("trafficPolicy")):
+            yield f"{subset.get('name')}: {words}"
+        for words in _settings(subset, ("name", "labels", "trafficPolicy")):
             yield f"{subset.get('name')}: {words}"
 
 
@@ -251,32 +252,5 @@ def _header_changes(part: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{verb} {side} header{'s' if len(named) > 1 else ''} {', '.join(named)}"
 
 
-def _settings(part: Mapping[str, Any], told: tuple[str, ...] = ()) -> Iterator[str]:
-    """Write fields that have no words here as they are: ``retries.attempts 3``."""
-    for name, value in part.items():
-        if name not in told and (leaves := list(_leaves(value, (name,)))):
-            yield ", ".join(leaves)
-
-
-def _leaves(value: Any, path: FieldPath) -> Iterator[str]:  # noqa: ANN401 - any part of an object
-    if isinstance(value, dict) and value:
-        for name, inner in value.items():
-            yield from _leaves(inner, (*path, str(name)))
-    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        for index, item in enumerate(value):
-            yield from _leaves(item, (*path, index))
-    elif isinstance(value, list):
-        yield f"{field_name(path)} {', '.join(map(_value, value))}"
-    elif value is not None:
-        yield field_name(path) if value == {} else f"{field_name(path)} {_value(value)}"
-
-
 def _labels(labels: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in labels.items())
-
-
-def _value(value: Any) -> str:  # noqa: ANN401 - any scalar
-    """Write a value, in quotes where it could be taken for something else."""
-    text = value if isinstance(value, str) else json.dumps(value)
-    is_plain = _PLAIN.fullmatch(text) and text.isprintable()
-    return text if is_plain else json.dumps(text, ensure_ascii=False)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from meshdemo.rules.client_view import Client
     from meshdemo.verdict.traffic import Request
 
+DEPENDENT = ("connectionPool", "outlierDetection", "consistentHash")
+"""Settings by which one request decides what becomes of another."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sending:
@@ -32,8 +35,9 @@ def sending(objects: Sequence[Object], pods: Pods, request: Request, client: Cli
     """Decide how a client sends this request again and again; arguments as for the promise.
 
     Side by side only where rules alone choose the version: load balancing looks at what else is
-    under way (LEAST_REQUEST, Istio's default), and a circuit breaker counts it. Without a sidecar
-    kube-proxy chooses, at random and a pod for each connection.
+    under way (LEAST_REQUEST, Istio's default), a connection pool counts it, outlier detection
+    counts errors in a row, and a hash may send all of it to one pod. Without a sidecar kube-proxy
+    chooses, at random and a pod for each connection.
     """
     if not client.injected:
         return Sending(fresh_connections=True, side_by_side=True)
@@ -45,7 +49,7 @@ def sending(objects: Sequence[Object], pods: Pods, request: Request, client: Cli
     return Sending(
         fresh_connections=_keeps_pod(path),
         side_by_side=alone
-        and not any(rule and speaks_of(rule, "connectionPool") for _, rule, _ in path.reached),
+        and not any(rule and speaks_of(rule, *DEPENDENT) for _, rule, _ in path.reached),
     )
 
 

@@ -1,6 +1,7 @@
 """Traffic policies: which of a DestinationRule's settings hold for one port and subset.
 
-Source: ``MergeSubsetTrafficPolicy`` in istiod's pilot/pkg/networking/util.
+Source: ``MergeSubsetTrafficPolicy`` in istiod's pilot/pkg/networking/util, for what hashes requests
+``hashForService`` and ``HashForHTTPDestination`` in its core/route/route.go.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ PASSTHROUGH = "PASSTHROUGH"
 """The load balancer that sends a connection on to the address that was dialled."""
 PER_PORT = ("connectionPool", "outlierDetection", "loadBalancer", "tls")
 """What portLevelSettings replace, also by nothing: a port inherits none of it."""
+OF_SUBSET = ("loadBalancer", "tunnel")
+"""What a subset may say of connections in which no HTTP is seen."""
+ORIGINATES = ("SIMPLE", "MUTUAL")
+"""The modes of tls in which a sidecar speaks TLS to servers outside of Istio's own."""
 OTHERS = ("tunnel", "proxyProtocol", "retryBudget")
 
 
@@ -62,13 +67,66 @@ def passes_through(rule: DestinationRule | None, port: int, subset: Json | None 
     return PASSTHROUGH in (simple(own), simple(effective(rule, port, subset)))
 
 
+def originated_tls(policy: Json) -> Json | None:
+    """Give the tls of a policy if it has the sidecar speak TLS with the user's certificates."""
+    tls: Json = policy.get("tls") or {}
+    return tls if tls.get("mode") in ORIGINATES else None
+
+
+def consistent_hash(policy: Json) -> Json | None:
+    """Give the consistentHash of a policy; None where it has none, which an empty one is not."""
+    found: Json | None = (policy.get("loadBalancer") or {}).get("consistentHash")
+    return found
+
+
+def hash_of_service(rule: DestinationRule | None, port: int) -> Json | None:
+    """Give what of a request is hashed where no VirtualService decides about it.
+
+    A port's settings without a hash leave that of the rule in place here, unlike for the cluster.
+    """
+    policy = (rule and rule.policy) or {}
+    own = consistent_hash(_for_port(policy, port)[0])
+    return consistent_hash(policy) if own is None else own
+
+
+def hash_of_destination(rule: DestinationRule | None, subset: str, port: int | None) -> Json | None:
+    """Give what of a request is hashed for one destination of a VirtualService.
+
+    ``port`` is the one that the destination names: the settings of a port that it does not name
+    are left out here, although they hold for its cluster, which then has nothing to go by.
+    """
+    if rule is None:
+        return None
+    policies = [((rule.subset(subset) or {}).get("trafficPolicy") or {}), rule.policy or {}]
+    for policy in policies:
+        of_port, is_own = _for_port(policy, -1 if port is None else port)
+        for each in (of_port if is_own else {}, policy):
+            if (found := consistent_hash(each)) is not None:
+                return found
+    return None
+
+
+def of_connections(rule: DestinationRule | None, subset: str) -> Json:
+    """Give what holds for connections in which no HTTP is seen, beside what their cluster says.
+
+    How long they are kept is said on top only; no port's settings count. Source:
+    ``maybeSetHashPolicy`` and ``tunnelingconfig.Apply`` in istiod's networking/core.
+    """
+    above = (rule and rule.policy) or {}
+    part = (rule.subset(subset) if rule and subset else None) or {}
+    own = part.get("trafficPolicy") or {}
+    found = {name: above[name] for name in ("connectionPool", *OF_SUBSET) if name in above}
+    return found | {name: own[name] for name in OF_SUBSET if name in own}
+
+
 def stickiness(policy: Json) -> str:
     """Say why equal requests do not spread over the pods; empty if each pod gets as much."""
-    if (policy.get("loadBalancer") or {}).get("consistentHash"):
+    if consistent_hash(policy) is not None:
         return "its consistentHash sends equal requests to one pod"
     return ""
 
 
-def speaks_of(rule: DestinationRule, word: str) -> bool:
-    """Tell whether a field or value of this name stands anywhere in a rule's policies."""
-    return word in str((rule.policy, [subset.get("trafficPolicy") for subset in rule.subsets]))
+def speaks_of(rule: DestinationRule, *words: str) -> bool:
+    """Tell whether a field or value of such a name stands anywhere in a rule's policies."""
+    said = str((rule.policy, [subset.get("trafficPolicy") for subset in rule.subsets]))
+    return any(word in said for word in words)

@@ -115,9 +115,35 @@ def test_destination_rules() -> None:
     """)
     assert words("DestinationRule", spec) == (
         "host shop, subsets v1, stable (track=main); "
-        "trafficPolicy.connectionPool.http.http1MaxPendingRequests 1; "
-        "stable: trafficPolicy.loadBalancer.simple RANDOM"
+        "at most 1 pending request; stable: load balancer RANDOM"
     )
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ("{loadBalancer: {consistentHash: {httpHeaderName: x-user}}}", "sticky by header x-user"),
+        ("{loadBalancer: {consistentHash: {httpCookie: {name: c, ttl: 0s}}}}",
+         "sticky by cookie c, trafficPolicy.loadBalancer.consistentHash.httpCookie.ttl 0s"),
+        ("{loadBalancer: {consistentHash: {useSourceIp: true}}}", "sticky by source address"),
+        ("{loadBalancer: {consistentHash: {httpQueryParameterName: q}}}",
+         "sticky by query parameter q"),
+        ("{connectionPool: {tcp: {maxConnections: 2}, http: {http2MaxRequests: 1}}}",
+         "at most 2 connections, at most 1 request under way"),
+        ("{outlierDetection: {consecutive5xxErrors: 3, baseEjectionTime: 1m}}",
+         "ejects a pod after 3 5xx, ejected for 1m"),
+        ("{outlierDetection: {consecutive5xxErrors: 0}}",
+         "trafficPolicy.outlierDetection.consecutive5xxErrors 0"),
+        ("{outlierDetection: {}}", "trafficPolicy.outlierDetection"),
+        ("{tls: {mode: SIMPLE, sni: a.b}}", "TLS SIMPLE, as a.b"),
+        ("{retryBudget: {percent: 20}}", "trafficPolicy.retryBudget.percent 20"),
+        ("{portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: RANDOM}, tls: {}}]}",
+         "port 80: load balancer RANDOM; trafficPolicy.tls"),
+    ],
+)  # fmt: skip
+def test_policies(policy: str, said: str) -> None:
+    spec = {"host": "shop", "trafficPolicy": yaml.safe_load(policy)}
+    assert words("DestinationRule", spec) == f"host shop; {said}"
 
 
 IDLE = {

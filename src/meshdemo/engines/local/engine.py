@@ -299,7 +299,8 @@ class LocalEngine:
         self, objects: Sequence[Object], stored: Sequence[Object]
     ) -> tuple[tuple[Object, ...], Admission]:
         """Judge the objects, and settle what they leave open."""
-        from meshdemo.engines.local.admission import admit  # noqa: PLC0415 - only changes need it
+        from meshdemo.engines.local import certificates  # noqa: PLC0415 - only changes need it
+        from meshdemo.engines.local.admission import admit  # noqa: PLC0415 - the same
 
         left = apply_changes.left_to_owners(objects, stored)
         written = [apply_changes.as_written(item) for item in objects if item.title not in left]
@@ -308,6 +309,7 @@ class LocalEngine:
         problems = admission.problems or (
             *plan.command_problems(settled, stored),
             *config_data.problems(settled, stored),
+            *certificates.problems(settled),
         )
         if problems:
             raise InputError("the objects are refused, and none was applied", problems)

@@ -16,6 +16,7 @@ from meshdemo.engines.local.admission import (
     config_data,
     destination_rule,
     metadata,
+    policy_limits,
     service,
     virtual_service,
     workload,
@@ -45,6 +46,12 @@ _PROBLEMS_BY_KIND = {
     "Sidecar": client_reach.sidecar_problems,
     "VirtualService": virtual_service.problems,
 }
+
+_LIMITS_BY_KIND = {
+    "DestinationRule": policy_limits.problems,
+    "VirtualService": virtual_service.limits,
+}
+"""What Istio takes and Envoy does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +87,8 @@ def admit(objects: Sequence[Object], existing: Sequence[Object]) -> Admission:
             problems += metadata.problems(whole)
             if judge := _PROBLEMS_BY_KIND.get(item.kind):
                 problems += judge(whole)
-            if item.kind == "VirtualService":
-                problems += virtual_service.limits(whole)
+            if limits := _LIMITS_BY_KIND.get(item.kind):
+                problems += limits(whole)
     problems += bounds.total_problems(known, existing)
     if not problems:  # else there may be no end of pods, or none that can be planned
         problems += bounds.pod_port_problems(known, existing)

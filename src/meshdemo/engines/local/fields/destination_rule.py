@@ -19,6 +19,7 @@ from meshdemo.engines.local.fields.types import (
     Record,
     honoured,
     unsupported,
+    without_effect,
 )
 
 COUNT = Integer(0)
@@ -100,13 +101,17 @@ BACKEND_UTILIZATION = Record(
 
 LOAD_BALANCER = Record(
     {
+        # A warm-up has no effect: a change of a service's pods replaces them all (see
+        # ``Upstreams.add``), so that none is ever newer than another.
         "simple": honoured(SIMPLE),
-        "consistentHash": unsupported(CONSISTENT_HASH),
-        "backendUtilization": unsupported(BACKEND_UTILIZATION),
-        "localityLbSetting": unsupported(LOCALITY),
-        "zoneAwareLbSetting": unsupported(ZONE_AWARE),
-        "warmup": unsupported(WARMUP),
-        "warmupDurationSecs": unsupported(Duration()),
+        "consistentHash": honoured(CONSISTENT_HASH),
+        "backendUtilization": unsupported(
+            BACKEND_UTILIZATION, because="it has no meaning to the Istio that it follows"
+        ),
+        "localityLbSetting": honoured(LOCALITY),
+        "zoneAwareLbSetting": honoured(ZONE_AWARE),
+        "warmup": without_effect(WARMUP),
+        "warmupDurationSecs": without_effect(Duration()),
     },
     one_of=(("simple", "consistentHash", "backendUtilization"),),
 )
@@ -174,12 +179,14 @@ OUTLIER_DETECTION = Record(
 
 TLS = Record(
     {
-        "mode": honoured(Choice(("DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"))),
+        "mode": honoured(
+            Choice(("DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"), idle=("ISTIO_MUTUAL",))
+        ),
         "clientCertificate": honoured(TEXT),
         "privateKey": honoured(TEXT),
         "caCertificates": honoured(TEXT),
         "caCrl": honoured(TEXT),
-        "credentialName": honoured(TEXT),
+        "credentialName": unsupported(TEXT, because="its Secret comes from istiod"),
         "subjectAltNames": honoured(TEXTS),
         "sni": honoured(TEXT),
         "insecureSkipVerify": honoured(BOOLEAN),
@@ -188,20 +195,20 @@ TLS = Record(
 
 _PORT_POLICY = {
     "loadBalancer": honoured(LOAD_BALANCER),
-    "connectionPool": unsupported(CONNECTION_POOL),
-    "outlierDetection": unsupported(OUTLIER_DETECTION),
-    "tls": unsupported(TLS),
+    "connectionPool": honoured(CONNECTION_POOL),
+    "outlierDetection": honoured(OUTLIER_DETECTION),
+    "tls": honoured(TLS),
 }
 
 TRAFFIC_POLICY = Record(
     {
         **_PORT_POLICY,
-        "portLevelSettings": unsupported(
+        "portLevelSettings": honoured(
             ListOf(
                 Record({**_PORT_POLICY, "port": honoured(Record({"number": honoured(UNSIGNED)}))})
             )
         ),
-        "tunnel": unsupported(
+        "tunnel": honoured(
             Record(
                 {
                     "protocol": honoured(TEXT),
@@ -210,8 +217,8 @@ TRAFFIC_POLICY = Record(
                 }
             )
         ),
-        "proxyProtocol": unsupported(Record({"version": honoured(Choice(("V1", "V2")))})),
-        "retryBudget": unsupported(
+        "proxyProtocol": honoured(Record({"version": honoured(Choice(("V1", "V2")))})),
+        "retryBudget": honoured(
             Record(
                 {
                     "percent": honoured(Percentage(least=0)),

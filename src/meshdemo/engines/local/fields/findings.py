@@ -48,10 +48,11 @@ class Findings:
         hint = f"did you mean {close}?" if close else listed
         self.report(place, f"{owner(place)} does not know this field", hint)
 
-    def report_unsupported(self, place: Place, what: str = "it") -> None:
+    def report_unsupported(self, place: Place, what: str = "it", because: str = "") -> None:
         if images.is_spared(place.item, place.path):
             return  # it is about the inside of a container that has a stand-in
-        message = f"{owner(place)} knows {what}, but the local engine does not support it yet"
+        reason = f": {because}" if because else " yet"
+        message = f"{owner(place)} knows {what}, but the local engine does not support it{reason}"
         hint = "take it out, or use a cluster: --engine cluster"
         self.unsupported.append(place.problem(message, hint))
         self._refused.add(place.path)
@@ -64,9 +65,9 @@ class Findings:
         """Tell whether something around a place is unsupported: it is not said again for a part."""
         return any(place.path[:length] in self._refused for length in range(len(place.path)))
 
-    def note_idle(self, place: Place) -> None:
-        """Remember that the field has no effect here."""
-        self.idle[f"{place.item.kind} {_pattern(place.path)}"] = None
+    def note_idle(self, place: Place, word: str = "") -> None:
+        """Remember that the field, or this word as its value, has no effect here."""
+        self.idle[f"{place.item.kind} {_pattern(place.path)} {word}".rstrip()] = None
 
 
 def is_istio(place: Place) -> bool:

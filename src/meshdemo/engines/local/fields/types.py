@@ -42,6 +42,8 @@ class Row:
     standing: Standing
     type: Type
     required: bool = False
+    because: str = ""
+    """Why it is not supported; empty if it only is not yet."""
 
     def check(self, place: Place, findings: Findings) -> None:
         if not place.there:
@@ -51,7 +53,7 @@ class Row:
         if self.standing is Standing.UNSUPPORTED and not findings.is_refused(place):
             if place.value == [] or (not place.value and not is_istio(place)):
                 return  # an empty list says nothing, and of Kubernetes' own no empty field does
-            findings.report_unsupported(place)
+            findings.report_unsupported(place, because=self.because)
         self.type.check(place, findings)
 
 
@@ -60,9 +62,9 @@ def honoured(kind: Type, *, required: bool = False) -> Row:
     return Row(Standing.HONOURED, kind, required=required)
 
 
-def unsupported(kind: Type | None = None) -> Row:
+def unsupported(kind: Type | None = None, because: str = "") -> Row:
     """Say that a field is refused as not supported; with its type, its value is judged too."""
-    return Row(Standing.UNSUPPORTED, kind or ANYTHING)
+    return Row(Standing.UNSUPPORTED, kind or ANYTHING, because=because)
 
 
 def without_effect(kind: Type | None = None) -> Row:
@@ -178,10 +180,14 @@ class Duration:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some words; ``unsupported`` ones are words that the local engine refuses."""
+    """One of some words; ``unsupported`` ones are words that the local engine refuses.
+
+    Those that are ``idle`` it accepts, and does nothing about.
+    """
 
     words: tuple[str, ...]
     unsupported: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
 
     def check(self, place: Place, findings: Findings) -> None:
         word = place.text
@@ -189,6 +195,8 @@ class Choice:
             findings.report_type(place, "text")
         elif word in self.unsupported:
             findings.report_unsupported(place, f'the value "{word}"')
+        elif word in self.idle:
+            findings.note_idle(place, word)
         elif word not in self.words:
             known = f"{owner(place)} knows: {', '.join((*self.words, *self.unsupported))}"
             findings.report(place, f'"{word}" is not among the values that {known}')

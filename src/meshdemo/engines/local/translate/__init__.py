@@ -53,7 +53,7 @@ def sidecar(mesh: Mesh, pod: PlannedPod, folder: str) -> Config:
     client = Client(pod.namespace, pod.labels, injected=True)
     view = ClientView(mesh.rules, client)
     services = mesh.rules.services
-    upstreams = clusters.Upstreams(mesh.pods, services, pod.namespace)
+    upstreams = clusters.Upstreams(mesh.pods, services, pod.namespace, pod.labels)
     clusters.of_client(view, upstreams)
     if any(service.is_entry for service in view.upstreams.values()):
         upstreams.listeners.append(listeners.outside())
@@ -62,7 +62,9 @@ def sidecar(mesh: Mesh, pod: PlannedPod, folder: str) -> Config:
         if port.inbound:
             known = listeners.served(pod, port, services)
             own.append(listeners.inbound(port, known.protocol, known.number))
-            upstreams.clusters.append(clusters.of_own_port(port, _spoken(pod, known.protocol)))
+            policy = view.inbound_policy(known.host, known.number) if known.host else {}
+            spoken = _spoken(pod, known.protocol)
+            upstreams.clusters.append(clusters.of_own_port(port, spoken, policy))
     outbound = [listeners.outbound(pod.outbound, folder)] if pod.outbound else []
     return _config(upstreams, [*outbound, *own], route_configuration.of_client(view))
 

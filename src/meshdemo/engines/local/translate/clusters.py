@@ -9,19 +9,19 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.translate import connections, names, tcp_passthrough
+from meshdemo.engines.local.translate import connections, names, policies, tcp_passthrough
 from meshdemo.engines.local.translate.endpoints import CLOSED, entries
 from meshdemo.engines.local.translate.resources import (
-    HTTP_UPSTREAM,
     address,
     assignment,
+    endpoint,
     internal,
     loopback,
     origin,
     typed,
 )
 from meshdemo.objects.labels import POD_NAME_LABEL
-from meshdemo.rules import hosts, traffic_policies
+from meshdemo.rules import hosts, localities, traffic_policies
 from meshdemo.rules.protocols import Protocol
 from meshdemo.rules.service_entries import service_behind
 from meshdemo.rules.services import Endpoint, Resolution
@@ -34,35 +34,9 @@ if TYPE_CHECKING:
     from meshdemo.rules.client_view import ClientView
     from meshdemo.rules.services import Service, ServicePort
 
-UNLIMITED = 2**32 - 1
-LIMITS: Json = {
-    "connect_timeout": "10s",
-    "circuit_breakers": {
-        "thresholds": [
-            {
-                "max_connections": UNLIMITED,
-                "max_pending_requests": UNLIMITED,
-                "max_requests": UNLIMITED,
-                "max_retries": UNLIMITED,
-                "track_remaining": True,
-            }
-        ]
-    },
-}
-"""Istio's for every cluster of which no rule says otherwise."""
-
-BALANCERS = {"RANDOM": "RANDOM", "ROUND_ROBIN": "ROUND_ROBIN"}
-"""By their name in a rule; all others are LEAST_REQUEST, which is the default too."""
-
-UPSTREAM: dict[Protocol, Json] = {
-    Protocol.HTTP2: {"explicit_http_config": {"http2_protocol_options": {}}},
-    Protocol.AUTO: {
-        "use_downstream_protocol_config": {
-            "http_protocol_options": {},
-            "http2_protocol_options": {},
-        }
-    },
-}
+RANDOM: Json = {"loadBalancer": {"simple": "RANDOM"}}
+PLAIN = policies.inbound({}, Protocol.HTTP)
+"""Of every cluster of which no rule says otherwise."""
 
 
 @dataclass(slots=True)
@@ -74,6 +48,8 @@ class Upstreams:
     """All of the mesh: DNS may lead to any."""
     namespace: str = ""
     """Whose short names DNS completes."""
+    client: Mapping[str, str] = field(default_factory=dict)
+    """The labels of the pod that sends."""
     clusters: list[Json] = field(default_factory=list)
     listeners: list[Json] = field(default_factory=list)
     _kube_proxies: set[str] = field(default_factory=set)
@@ -87,32 +63,35 @@ class Upstreams:
         service: Service,
         port: ServicePort,
         labels: Mapping[str, str],
+        policy: Json,
         most: int | None = None,
-        **more: object,
+        **more: Json,
     ) -> None:
         """Add a cluster of the pods behind a port that have ``labels``, ``most`` of them.
 
         Its endpoints are part of it, where istiod's clusters fetch them by EDS: an Envoy has an
         inotify instance for each file that it watches, and Linux gives 128 of them to a user.
         """
-        addresses = [loopback(entry) for entry in entries(service, port, self.pods, labels)]
-        addresses = addresses[:most]
-        weights = [1 for _ in addresses]
-        for endpoint in service.endpoints:
-            number = endpoint.ports.get(port.number)
-            if number and hosts.within(labels, endpoint.labels):
-                addresses.append(self._address(service, endpoint, number))
-                weights.append(endpoint.weight)
-        if not addresses and service.resolution is Resolution.DNS:
+        found = [
+            (pod.labels, endpoint(loopback(entry)))
+            for entry, pod in entries(service, port, self.pods, labels)
+        ][:most]
+        for each in service.endpoints:
+            number = each.ports.get(port.number)
+            if number and hosts.within(labels, each.labels):
+                place = self._address(service, each, number)
+                found.append((each.labels, endpoint(place, each.weight)))
+        if not found and service.resolution is Resolution.DNS:
             return  # as in ``buildCluster`` of istiod: requests get 503, by no cluster
+        groups = localities.preferred(policy, self.client, [labels for labels, _ in found])
+        ranked = [[found[index][1] for index in group] for group in groups]
         self.clusters.append(
             typed(
                 "envoy.config.cluster.v3.Cluster",
                 name=name,
                 type="STATIC",
-                load_assignment=assignment(name, addresses, weights),
-                common_lb_config={"healthy_panic_threshold": {"value": 0}},
-                **LIMITS,
+                load_assignment=assignment(name, *ranked),
+                **policies.outbound(policy, port.protocol),
                 **more,
             )
         )
@@ -139,7 +118,7 @@ class Upstreams:
             self.listeners.append(tcp_passthrough.listener(name, passed))
         return internal(name)
 
-    def add_passthrough_cluster(self, name: str, target: str) -> None:
+    def add_passthrough_cluster(self, name: str, target: str, settings: Json = PLAIN) -> None:
         """Add a cluster in front of one that chooses a pod for each connection.
 
         What a client does not know may still be a destination of its rules, and is there then.
@@ -148,14 +127,16 @@ class Upstreams:
             return
         self._passthroughs.add(name)
         passed = tcp_passthrough.tcp_proxy(name, cluster=target)
-        self.add_listener(tcp_passthrough.listener(name, passed))
+        self.add_listener(tcp_passthrough.listener(name, passed), settings)
 
-    def add_listener(self, listener: Json) -> None:
+    def add_listener(self, listener: Json, settings: Json = PLAIN) -> None:
         """Add an internal listener, and the cluster of its name that leads to it."""
-        self.clusters.append(tcp_passthrough.front(listener["name"], LIMITS))
+        self.clusters.append(tcp_passthrough.front(listener["name"], settings))
         self.listeners.append(listener)
 
-    def add_kube_proxy(self, service: Service, port: ServicePort, pod: str = "") -> str:
+    def add_kube_proxy(
+        self, service: Service, port: ServicePort, pod: str = "", policy: Json = RANDOM
+    ) -> str:
         """Add what the address of a service leads to, and give the cluster's name.
 
         Those are its pods as kube-proxy sees them; the address of a ServiceEntry is outside.
@@ -174,7 +155,7 @@ class Upstreams:
         # have one address, so it is the same for all of them.
         most = 1 if service.keeps_client else None
         named = {POD_NAME_LABEL: pod} if pod else {}
-        self.add(name, service, port, named, most, lb_policy="RANDOM")
+        self.add(name, service, replace(port, protocol=Protocol.TCP), named, policy, most)
         return name
 
 
@@ -200,16 +181,18 @@ def of_kube_proxy(services: Sequence[Service], upstreams: Upstreams) -> None:
                 upstreams.add_passthrough_cluster(name, target)
 
 
-def of_own_port(port: PodPort, protocol: Protocol) -> Json:
-    """Make the cluster of a pod's own process behind one of its ports."""
+def of_own_port(port: PodPort, protocol: Protocol, policy: Json) -> Json:
+    """Make the cluster of a pod's own process behind one of its ports.
+
+    Source: ``buildInboundCluster`` in istiod's core/cluster_builder.go.
+    """
     name = names.inbound(port.number)
     return typed(
         "envoy.config.cluster.v3.Cluster",
         name=name,
         type="STATIC",
-        load_assignment=assignment(name, [loopback(port.app)]),
-        **LIMITS,
-        **_protocol(protocol),
+        load_assignment=assignment(name, [endpoint(loopback(port.app))]),
+        **policies.inbound(policy, protocol),
     )
 
 
@@ -235,34 +218,35 @@ def _add_port(
     for subset in (None, *(rule.subsets if rule else ())):
         name = names.outbound(port.number, service.host, subset["name"] if subset else "")
         policy = traffic_policies.effective(rule, port.number, subset)
-        more: Json = {"lb_policy": BALANCERS.get(traffic_policies.simple(policy), "LEAST_REQUEST")}
-        more.update(_protocol(port.protocol))
+        more: Json = {}
         if rule:
             about = {"subset": subset["name"]} if subset else {}
             more["metadata"] = origin("destination-rule", rule.namespace, rule.name, **about)
         labels = (subset or {}).get("labels") or {}
         if not view.passes_through(service.host, (subset or {}).get("name", ""), port.number):
-            upstreams.add(name, service, port, labels, **more)
+            upstreams.add(name, service, port, labels, policy, **more)
     if dialled:
-        _add_passthrough(service, port, upstreams)
+        is_own = view.passes_through(service.host, "", port.number)
+        own = traffic_policies.effective(rule, port.number) if is_own else None
+        _add_passthrough(service, port, upstreams, own)
     for pod in ("", *service.pod_names) if port.protocol.takes_connections else ():
         address = partial(upstreams.add_kube_proxy, service, port, pod)
         upstreams.add_listener(connections.listener(service, port, pod, view, address))
 
 
-def _add_passthrough(service: Service, port: ServicePort, upstreams: Upstreams) -> None:
-    """Add where the address of a service leads, and those of its pods where they have names."""
-    for pod in service.pod_names:
-        target = upstreams.add_kube_proxy(service, port, pod)
+def _add_passthrough(
+    service: Service, port: ServicePort, upstreams: Upstreams, policy: Json | None = None
+) -> None:
+    """Add where the address of a service leads, and those of its pods where they have names.
+
+    Its policy holds there, but for what chooses among pods. outlierDetection does, too: to Envoy
+    there is one host, the address, and no other to call.
+    """
+    chooses = ("loadBalancer", "outlierDetection")
+    kept = {name: part for name, part in (policy or {}).items() if name not in chooses}
+    behind = RANDOM if port.protocol.takes_http_rules else {**kept, **RANDOM}
+    settings = policies.unbalanced(kept, port.protocol)
+    for pod in (*service.pod_names, ""):
+        target = upstreams.add_kube_proxy(service, port, pod, behind)
         name = names.passthrough(port.number, service.host, pod)
-        upstreams.add_passthrough_cluster(name, target)
-    target = upstreams.add_kube_proxy(service, port)
-    upstreams.add_passthrough_cluster(names.passthrough(port.number, service.host), target)
-
-
-def _protocol(protocol: Protocol) -> Json:
-    """Say what an upstream speaks; HTTP/1.1 need not be said."""
-    options = UPSTREAM.get(protocol)
-    if options is None:
-        return {}
-    return {"typed_extension_protocol_options": {HTTP_UPSTREAM: typed(HTTP_UPSTREAM, **options)}}
+        upstreams.add_passthrough_cluster(name, target, settings)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.translate import names, tcp_passthrough
 from meshdemo.engines.local.translate.resources import NEVER, extension, origin
-from meshdemo.rules import connections
+from meshdemo.rules import connections, traffic_policies
 from meshdemo.rules.destinations import connection_target, default_target
 from meshdemo.rules.virtual_hosts import VirtualHost
 
@@ -44,14 +44,14 @@ def listener(
     *named, rest = connections.chains(service, port, view)
     dialled = VirtualHost((), service.host, port.number, service, pod=pod)
     name = names.connection(port.number, service.host, pod)
-    found = tcp_passthrough.listener(name, _filter(rest, dialled, view, address))
+    found = tcp_passthrough.listener(name, *_filters(rest, dialled, view, address))
     if named:
         found["listener_filters"] = [extension(TLS_INSPECTOR, TLS_INSPECTOR_KIND)]
         found["listener_filters_timeout"] = NEVER
         found["default_filter_chain"] = found["filter_chains"].pop()
     for chain in named:
         match = {"server_names": list(chain.servers)}
-        filters = [_filter(chain, dialled, view, address)]
+        filters = _filters(chain, dialled, view, address)
         found["filter_chains"].append({"filter_chain_match": match, "filters": filters})
     for chain, written in zip(
         (*named, rest), (*found["filter_chains"], found.get("default_filter_chain")), strict=False
@@ -62,10 +62,13 @@ def listener(
     return found
 
 
-def _filter(
+def _filters(
     chain: Chain, dialled: VirtualHost, view: ClientView, address: Callable[[], str]
-) -> Json:
-    """Make the filter that passes a connection on, to one of several clusters by their weights."""
+) -> list[Json]:
+    """Make the filters that pass a connection on, to one of several clusters by their weights.
+
+    Of several, the policy of the first one's host holds, and none of a subset's.
+    """
 
     def cluster(target: Target) -> str:
         if target.passes_through:
@@ -74,18 +77,25 @@ def _filter(
 
     if chain.passes_on:
         only = BLACK_HOLE if view.reaches_only_known else address()
-        return tcp_passthrough.tcp_proxy(only, cluster=only)
+        return [tcp_passthrough.tcp_proxy(only, cluster=only)]
     rule = chain.rule
     if rule is None:
         only = cluster(default_target(dialled, view))
-        return tcp_passthrough.tcp_proxy(only, cluster=only)
-    found = [
-        (cluster(connection_target(part["destination"], rule, dialled, view)), part.get("weight"))
-        for part in chain.route
-    ]
+        followed = view.destination_rules.get(dialled.host)
+        policy = traffic_policies.of_connections(followed, "")
+        return tcp_passthrough.proxy_filters(only, policy, cluster=only)
+    destinations = [part["destination"] for part in chain.route]
+    found = [cluster(connection_target(each, rule, dialled, view)) for each in destinations]
+    followed = view.destination_rules.get(rule.resolve(destinations[0]["host"]))
     if len(found) == 1:
-        return tcp_passthrough.tcp_proxy(found[0][0], cluster=found[0][0])
-    weighted = [{"name": name, "weight": weight} for name, weight in found if weight]
-    return tcp_passthrough.tcp_proxy(
-        f"{rule.name}.{rule.namespace}", weighted_clusters={"clusters": weighted}
-    )
+        policy = traffic_policies.of_connections(followed, destinations[0].get("subset") or "")
+        return tcp_passthrough.proxy_filters(found[0], policy, cluster=found[0])
+    weights = [part.get("weight") for part in chain.route]
+    weighted = [
+        {"name": name, "weight": weight}
+        for name, weight in zip(found, weights, strict=True)
+        if weight
+    ]
+    policy = traffic_policies.of_connections(followed, "")
+    prefix = f"{rule.name}.{rule.namespace}"
+    return tcp_passthrough.proxy_filters(prefix, policy, weighted_clusters={"clusters": weighted})

@@ -26,7 +26,7 @@ def target_of(port: ServicePort, pod: PlannedPod) -> PodPort | None:
 
 def entries(
     service: Service, port: ServicePort, pods: Iterable[PlannedPod], labels: Mapping[str, str]
-) -> Iterator[int]:
+) -> Iterator[tuple[int, PlannedPod]]:
     """Give where the pods behind a port are reached, those with ``labels`` only.
 
     A number as targetPort leads to every pod, also to one with nothing behind that port: its
@@ -39,6 +39,6 @@ def entries(
         if not service.selects(pod.namespace, pod.labels) or not hosts.within(labels, pod.labels):
             continue
         if target := target_of(port, pod):
-            yield target.entry
+            yield target.entry, pod
         elif isinstance(port.target, int):
-            yield CLOSED
+            yield CLOSED, pod

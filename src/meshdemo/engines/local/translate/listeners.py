@@ -95,19 +95,22 @@ class Served:
 
     protocol: Protocol
     number: int
+    host: str = ""
+    """The full name of the Service; empty if none leads there."""
 
 
 def served(pod: PlannedPod, port: PodPort, services: Iterable[Service]) -> Served:
     """Find how the first Service that leads to a pod's port declares it; else detect HTTP."""
-    declared: Iterable[ServicePort] = (
-        known
+    declared: Iterable[tuple[Service, ServicePort]] = (
+        (service, known)
         for service in services
         if service.selects(pod.namespace, pod.labels)
         for known in service.ports
         if target_of(known, pod) == port
     )
-    first = next(iter(declared), None)
-    return Served(first.protocol, first.number) if first else Served(Protocol.AUTO, port.number)
+    for service, known in declared:
+        return Served(known.protocol, known.number, service.host)
+    return Served(Protocol.AUTO, port.number)
 
 
 def _proxy(port: int, manager: Json) -> Json:

@@ -36,6 +36,11 @@ def duration(text: str) -> str:
     return f"{float(exact):.9f}".rstrip("0").rstrip(".") + "s"
 
 
+def whole_seconds(text: str) -> int:
+    """Write one of Istio's durations where Envoy counts seconds: what is less is cut off."""
+    return int(durations.seconds(text) or 0)
+
+
 def loopback(port: int) -> Json:
     """Give the address of a port on this machine."""
     return {"socket_address": {"address": LOOPBACK, "port_value": port}}
@@ -52,13 +57,18 @@ def internal(listener: str, endpoint: str = "") -> Json:
     return {"envoy_internal_address": {"server_listener_name": listener, **told}}
 
 
-def assignment(cluster: str, addresses: Sequence[Json], weights: Sequence[int] = ()) -> Json:
-    """Say where the endpoints of a cluster are, and which weights they have unless all have 1."""
-    reached: list[Json] = [{"endpoint": {"address": address}} for address in addresses]
-    for endpoint, weight in zip(reached, weights, strict=False):
-        if weight != 1:
-            endpoint["load_balancing_weight"] = weight
-    localities = [{"lb_endpoints": reached}] if reached else []
+def endpoint(address: Json, weight: int = 1) -> Json:
+    """Say where one endpoint is, and which weight it has among the others."""
+    found: Json = {"endpoint": {"address": address}}
+    return found if weight == 1 else {**found, "load_balancing_weight": weight}
+
+
+def assignment(cluster: str, *groups: Sequence[Json]) -> Json:
+    """List a cluster's endpoints; each group is for when those before it are not healthy."""
+    localities: list[Json] = []
+    for endpoints in filter(None, groups):
+        rank = {"priority": len(localities)} if localities else {}
+        localities.append({"lb_endpoints": list(endpoints), **rank})
     return {"cluster_name": cluster, "endpoints": localities}
 
 

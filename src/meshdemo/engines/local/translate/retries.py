@@ -35,19 +35,29 @@ DEFAULT: Json = {
 BY_STATUS = "retriable-status-codes"
 
 
-def retry_policy(wanted: Json | None) -> Json | None:
-    """Translate the ``retries`` of a rule, None where it has none; None: nothing is retried."""
+STICKY = {name: value for name, value in DEFAULT.items() if name != "retry_host_predicate"}
+"""Istio's where requests are hashed: the same pod is tried again."""
+
+
+def retry_policy(wanted: Json | None, *, sticky: bool = False) -> Json | None:
+    """Translate the ``retries`` of a rule, None where it has none; None: nothing is retried.
+
+    ``sticky`` says that the only destination of a rule hashes requests.
+    """
+    usual = STICKY if sticky else DEFAULT
     if wanted is None:
-        return DEFAULT
+        return usual
     if not wanted.get("attempts"):
         return None
-    policy = {**DEFAULT, "num_retries": wanted["attempts"]}
+    policy = {**usual, "num_retries": wanted["attempts"]}
     if conditions := wanted.get("retryOn"):
         policy.update(_conditions(conditions.split(",")))
     if limit := wanted.get("perTryTimeout"):
         policy["per_try_timeout"] = duration(limit)
     if wanted.get("retryIgnorePreviousHosts") is False:
-        del policy["retry_host_predicate"]
+        policy.pop("retry_host_predicate", None)
+    if wanted.get("retryIgnorePreviousHosts") is True:
+        policy["retry_host_predicate"] = [PREVIOUS_HOSTS]
     if wanted.get("retryRemoteLocalities"):
         policy["retry_priority"] = PREVIOUS_PRIORITIES
     if pause := wanted.get("backoff"):

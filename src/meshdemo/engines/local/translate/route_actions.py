@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.translate import headers, retries
+from meshdemo.engines.local.translate import balancers, headers, retries
 from meshdemo.engines.local.translate.faults import fractional_percent
 from meshdemo.engines.local.translate.resources import NEVER, duration
 from meshdemo.rules.mirrors import mirrors_of
@@ -38,19 +38,20 @@ class Forwarding:
     operations: Json
 
 
-def send(cluster: str) -> Json:
+def send(cluster: str, hashed: Json | None) -> Json:
     """Send requests to a cluster as istiod does where no rule says how."""
-    return {"cluster": cluster, "timeout": NEVER, "retry_policy": retries.DEFAULT}
+    action = {"cluster": cluster, "timeout": NEVER, "retry_policy": retries.DEFAULT}
+    return action | balancers.hash_policies([hashed])
 
 
-def forward(rule: Json, cluster_of: Callable[[Json], str]) -> Forwarding:
-    """Translate a rule that has destinations."""
+def forward(
+    rule: Json, cluster_of: Callable[[Json], str], hash_of: Callable[[Json], Json | None]
+) -> Forwarding:
+    """Translate a rule that has destinations; ``hash_of`` says what of a request one hashes."""
     # istiod also says max_grpc_timeout, which Envoy gives up; its successor makes Envoy ignore
     # this timeout. Without either only the header grpc-timeout has no effect.
     limit = duration(rule["timeout"]) if rule.get("timeout") else NEVER
     action: Json = {"timeout": limit}
-    if policy := retries.retry_policy(rule.get("retries")):
-        action["retry_policy"] = policy
     if copies := list(_mirror_policies(rule, cluster_of)):
         action["request_mirror_policies"] = copies
     rewrite = rule.get("rewrite") or {}
@@ -61,11 +62,19 @@ def forward(rule: Json, cluster_of: Callable[[Json], str]) -> Forwarding:
     if len(destinations) == 1:
         only = destinations[0]
         action["cluster"] = cluster_of(only["destination"])
+        hashes = [hash_of(only["destination"])]
         authority = authority or headers.authority(only.get("headers"))
         operations = headers.joined(operations, headers.operations(only.get("headers")))
     else:
-        weighted = [_share(one, cluster_of) for one in destinations if one.get("weight")]
-        action["weighted_clusters"] = {"clusters": weighted}
+        weighted = [one for one in destinations if one.get("weight")]
+        shares = [_share(one, cluster_of) for one in weighted]
+        action["weighted_clusters"] = {"clusters": shares}
+        hashes = [hash_of(one["destination"]) for one in weighted]
+    action.update(balancers.hash_policies(hashes))
+    # Where an only destination hashes requests the same pod is tried again.
+    sticky = len(destinations) == 1 and hashes != [None]
+    if policy := retries.retry_policy(rule.get("retries"), sticky=sticky):
+        action["retry_policy"] = policy
     if authority:
         action["host_rewrite_literal"] = authority
     return Forwarding(action, operations)

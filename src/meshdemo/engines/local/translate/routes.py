@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from meshdemo.engines.local.translate import cors, faults, headers, names, route_actions
 from meshdemo.engines.local.translate.matches import EVERYTHING, route_match
 from meshdemo.engines.local.translate.resources import origin
-from meshdemo.rules.destinations import default_target, target_of
+from meshdemo.rules import traffic_policies
+from meshdemo.rules.destinations import default_target, hash_of, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,11 @@ def routes_of(dialled: VirtualHost, view: ClientView) -> list[Json]:
     """
     rule, client = dialled.rule, view.client
     if rule is None:
-        action = route_actions.send(_cluster(default_target(dialled, view)))
+        hashed = view.destination_rules.get(dialled.host)
+        action = route_actions.send(
+            _cluster(default_target(dialled, view)),
+            traffic_policies.hash_of_service(hashed, dialled.port),
+        )
         return [{"name": "default", "match": EVERYTHING, "route": action}]
     rules = rule.http_rules(dialled.port, client.namespace, client.labels)
     return [_route(rule, http, match, dialled, view) for http, match in rules]
@@ -57,7 +62,10 @@ def _route(
         def cluster(destination: Json) -> str:
             return _cluster(target_of(destination, rule, dialled, view))
 
-        forwarding = route_actions.forward(http, cluster)
+        def hashed(destination: Json) -> Json | None:
+            return hash_of(destination, rule, view)
+
+        forwarding = route_actions.forward(http, cluster, hashed)
         route["route"] = forwarding.action
         route.update(forwarding.operations)
     if filters := _filters(http):

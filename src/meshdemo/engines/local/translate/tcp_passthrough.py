@@ -11,17 +11,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from meshdemo.engines.local.model import LOOPBACK
+from meshdemo.engines.local.translate import pools
 from meshdemo.engines.local.translate.resources import (
     NEVER,
     assignment,
+    endpoint,
     extension,
     internal,
     typed,
 )
+from meshdemo.rules import traffic_policies
 
 if TYPE_CHECKING:
     from meshdemo.engines.local.translate.resources import Json
 
+SOURCE = "meshdemo.source"
+"""What is hashed where the source of a connection chooses its pod."""
 
 TRACES: Json = {
     "request_headers_to_remove": ["x-forwarded-proto", "x-request-id"],
@@ -54,19 +60,19 @@ def front(name: str, limits: Json) -> Json:
         "envoy.config.cluster.v3.Cluster",
         name=name,
         type="STATIC",
-        load_assignment=assignment(name, [internal(name)]),
+        load_assignment=assignment(name, [endpoint(internal(name))]),
         connection_pool_per_downstream_connection=True,
         **limits,
     )
 
 
-def listener(name: str, network_filter: Json) -> Json:
-    """Make an internal listener that hands each connection to a filter."""
+def listener(name: str, *filters: Json) -> Json:
+    """Make an internal listener that hands each connection to its filters."""
     return typed(
         "envoy.config.listener.v3.Listener",
         name=name,
         internal_listener={},
-        filter_chains=[{"filters": [network_filter]}],
+        filter_chains=[{"filters": list(filters)}],
     )
 
 
@@ -78,3 +84,43 @@ def tcp_proxy(prefix: str, **settings: str | Json | list[Json]) -> Json:
         stat_prefix=prefix,
         **settings,
     )
+
+
+def proxy_filters(prefix: str, policy: Json, **target: str | Json | list[Json]) -> list[Json]:
+    """Make the filters that pass a connection on as a policy says, to a cluster or to several.
+
+    Source: ``buildOutboundNetworkFiltersWithSingleDestination`` in istiod's core/networkfilter.go.
+    """
+    settings: Json = {**target, **pools.of_connections(policy), **_tunnel(policy)}
+    if not (traffic_policies.consistent_hash(policy) or {}).get("useSourceIp"):
+        return [tcp_proxy(prefix, **settings)]
+    settings["hash_policy"] = [{"filter_state": {"key": SOURCE}}]
+    return [_source(), tcp_proxy(prefix, **settings)]
+
+
+def _source() -> Json:
+    """Make the filter that says where a connection comes from: inside Envoy it has no address."""
+    state = {
+        "object_key": SOURCE,
+        "factory_key": "envoy.hashable_string",
+        "format_string": {"text_format_source": {"inline_string": LOOPBACK}},
+    }
+    return extension(
+        "envoy.filters.network.set_filter_state",
+        "envoy.extensions.filters.network.set_filter_state.v3.Config",
+        on_new_connection=[state],
+    )
+
+
+def _tunnel(policy: Json) -> Json:
+    """Have the pods asked to pass the connection on to another host, as HTTP proxies do.
+
+    Source: ``tunnelingconfig.Apply`` in istiod's core/tunnelingconfig.
+    """
+    tunnel = policy.get("tunnel")
+    if tunnel is None:
+        return {}
+    host = tunnel["targetHost"]
+    named = f"[{host}]" if ":" in host else host
+    post = tunnel.get("protocol") == "POST"
+    return {"tunneling_config": {"hostname": f"{named}:{tunnel['targetPort']}", "use_post": post}}

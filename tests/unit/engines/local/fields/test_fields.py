@@ -12,6 +12,8 @@ from meshdemo.objects import durations
 from meshdemo.objects.model import Object
 
 RULES = ("VirtualService", "DestinationRule")
+SAID_IN_A_NOTE = ("warmup", "warmupDurationSecs")
+"""Fields of rules that need what cannot be had on loopback: a pod that is newer than others."""
 
 
 def rule(kind: str, spec: object) -> Object:
@@ -33,7 +35,8 @@ def messages(item: Object) -> list[str]:
 @pytest.mark.parametrize("kind", RULES)
 def test_no_field_of_a_rule_is_silently_without_effect(kind: str) -> None:
     idle = [path for path, row in fields.every_row(kind) if row.standing is Standing.IDLE]
-    assert [path for path in idle if path.startswith("spec")] == []
+    silent = [path for path in idle if path.rpartition(".")[2] not in SAID_IN_A_NOTE]
+    assert [path for path in silent if path.startswith("spec")] == []
 
 
 @pytest.mark.parametrize("kind", fields.TABLE)

@@ -97,7 +97,7 @@ def test_a_port_leads_to_selected_pods_of_its_namespace(
 ) -> None:
     port = ServicePort(80, "http", Protocol.HTTP, target)
     service = Service("app", "default", (port,), {"app": "app"}, frozenset("*"))
-    assert list(endpoints.entries(service, port, PODS, labels)) == expected
+    assert [entry for entry, _ in endpoints.entries(service, port, PODS, labels)] == expected
 
 
 def test_a_service_without_selector_has_no_pods() -> None:
