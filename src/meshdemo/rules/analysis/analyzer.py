@@ -15,6 +15,7 @@ from meshdemo.rules.analysis.connection_rules import connection_rule_warnings
 from meshdemo.rules.analysis.delegations import delegate_warnings
 from meshdemo.rules.analysis.destination_ports import port_warnings
 from meshdemo.rules.analysis.http_rules import http_rule_warnings
+from meshdemo.rules.analysis.policies import policy_warnings
 from meshdemo.rules.analysis.sidecars import sidecar_warnings
 from meshdemo.rules.protocols import any_takes_http_rules, protocol_of
 
@@ -49,6 +50,7 @@ def warnings(objects: Sequence[Object], inventory: Inventory) -> list[Problem]:
         elif item.kind == "DestinationRule":
             found += _destination_rule_warnings(top(item), inventory)
             found += _merge_warnings(top(item), inventory)
+            found += policy_warnings(top(item))
         elif item.kind == "Sidecar":
             found += sidecar_warnings(top(item), inventory)
     return found
