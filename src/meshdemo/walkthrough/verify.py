@@ -117,7 +117,9 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
     counts = Tally.of(sorted({*expectation.versions, *known}), expectation.kinds, question.source)
     measurement = Measurement(rule, counts)
     yield Measuring(counts, question.requests)
-    sample = take(engine, request, rule.most, question.timeout, measurement.add, measurement.enough)
+    # Where it is said how many there shall be, they go out as one.
+    enough = measurement.enough if question.requests is None else None
+    sample = take(engine, request, rule.most, question.timeout, measurement.add, enough)
     _require_sending(engine, sample)
     sample = replace(sample, disturbed=disturbance(engine, sample, before))
     return Measured(
