@@ -226,7 +226,12 @@ def recorder() -> Iterator[Recorder]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
+    class Server(ThreadingHTTPServer):
+        # With the usual five, of many clients at once one is half connected, and its end may come
+        # after a minute.
+        request_queue_size = 128
+
+    server = Server((LOOPBACK, 0), Handler)
     told.url = f"http://{LOOPBACK}:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
