@@ -78,6 +78,16 @@ class Object:
         return _mapping(self.data.get("metadata"))
 
     @property
+    def created(self) -> str:
+        """When it was created, as Kubernetes writes it; empty if that is not known."""
+        return str(self.metadata.get("creationTimestamp") or "")
+
+    @property
+    def age(self) -> tuple[str, str, str]:
+        """What Istio sorts by: the oldest comes first, of one moment the first by its name."""
+        return self.created, self.name, self.namespace
+
+    @property
     def spec(self) -> dict[str, Any]:
         return _mapping(self.data.get("spec"))
 

@@ -115,8 +115,7 @@ def _full_name(each: Resource) -> str:
 
 
 def _age(each: Resource) -> str:
-    created = str(each.item.metadata.get("creationTimestamp") or "")
-    return age(created, datetime.now(timezone.utc))
+    return age(each.item.created, datetime.now(timezone.utc))
 
 
 def _status(name: str) -> Cell:

@@ -69,14 +69,7 @@ def read_rules(objects: Iterable[Object], root_namespace: str = ROOT_NAMESPACE) 
     """Read and merge the DestinationRules, those with a workloadSelector first, then by age."""
     rules = DestinationRules(root_namespace=root_namespace)
     found = [item for item in objects if item.kind == "DestinationRule"]
-    found.sort(
-        key=lambda item: (
-            item.spec.get("workloadSelector") is None,
-            str(item.metadata.get("creationTimestamp") or ""),
-            item.name,
-            item.namespace,
-        )
-    )
+    found.sort(key=lambda item: (item.spec.get("workloadSelector") is None, item.age))
     for rule in map(_rule, found):
         _file(rules, rule)
     return rules

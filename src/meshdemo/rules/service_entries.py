@@ -32,14 +32,10 @@ RESOLUTIONS = {
 def read_services(objects: Iterable[Object]) -> list[Service]:
     """Read all services of a mesh, sorted by their full name; of one name the oldest first."""
     every = list(objects)
-    entries = sorted((item for item in every if item.kind == KIND), key=_age)
+    entries = sorted((item for item in every if item.kind == KIND), key=lambda item: item.age)
     own = services.of_kubernetes(every)
     joined = _joined([*own, *(each for item in entries for each in entry_services(item))])
     return sorted(services.with_aliases(joined), key=lambda service: service.host)
-
-
-def _age(item: Object) -> tuple[str, str, str]:
-    return str(item.metadata.get("creationTimestamp") or ""), item.name, item.namespace
 
 
 def entry_services(item: Object) -> Iterator[Service]:

@@ -47,14 +47,7 @@ class Sidecar:
 def read_sidecars(objects: Iterable[Object]) -> list[Sidecar]:
     """Read them, those with a workloadSelector first, then by age."""
     found = [item for item in objects if item.kind == KIND]
-    found.sort(
-        key=lambda item: (
-            item.spec.get("workloadSelector") is None,
-            str(item.metadata.get("creationTimestamp") or ""),
-            item.name,
-            item.namespace,
-        )
-    )
+    found.sort(key=lambda item: (item.spec.get("workloadSelector") is None, item.age))
     return [_sidecar(item) for item in found]
 
 

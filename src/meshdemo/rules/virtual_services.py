@@ -128,7 +128,7 @@ def read_virtual_services(objects: Iterable[Object]) -> list[VirtualService]:
     """Read those that govern sidecars, the oldest first."""
     found = [item for item in objects if item.kind == "VirtualService" and is_for_mesh(item)]
     delegates = Delegates.among(found)
-    roots = sorted((item for item in found if item.spec.get("hosts")), key=_age)
+    roots = sorted((item for item in found if item.spec.get("hosts")), key=lambda item: item.age)
     return [_virtual_service(delegates.whole(item)) for item in roots]
 
 
@@ -180,16 +180,12 @@ def precedence(rule: Object, namespace: str, created: str = "") -> tuple[int, st
     it by name, then those for all (``VirtualServicesForGateway`` in istiod's push_context.go);
     within each the oldest. ``created`` is when it came to be, unless the rule says so itself.
     """
-    return (_group(scope(rule), rule.namespace, namespace), *_age(rule, created))
+    group = _group(scope(rule), rule.namespace, namespace)
+    return group, created or rule.created, rule.name, rule.namespace
 
 
 def _group(exported: frozenset[str], own: str, namespace: str) -> int:
     return 2 if visibility.EVERYWHERE in exported else int(own != namespace)
-
-
-def _age(rule: Object, created: str = "") -> tuple[str, str, str]:
-    stamp = created or str(rule.metadata.get("creationTimestamp") or "")
-    return stamp, rule.name, rule.namespace
 
 
 def followed_in(namespace: str, rules: Iterable[VirtualService]) -> list[VirtualService]:

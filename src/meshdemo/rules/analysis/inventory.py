@@ -35,7 +35,7 @@ class Inventory:
     def after(cls, objects: Sequence[Object], existing: Sequence[Object], moment: str) -> Inventory:
         """Give what will be there after ``objects`` were applied beside what exists."""
         merged = {item.key: item for item in (*existing, *objects)}
-        created = {item.key: str(item.metadata.get("creationTimestamp") or "") for item in existing}
+        created = {item.key: item.created for item in existing}
         return cls(tuple(merged.values()), moment, created)
 
     def age(self, item: Object) -> str:
