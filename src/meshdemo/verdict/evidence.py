@@ -88,8 +88,7 @@ def _not_enough(rule: Rule, tally: Tally) -> str:
 
 def _counted(judgement: Judgement) -> str:
     claim = judgement.claim
-    name = claim.name if claim.name != ERROR else "errors and unknown answers"
-    answered = f"{outcome_text(name)}: {claim.count:,} of {counted(claim.total, 'answer')}"
+    answered = f"{outcome_text(claim.name)}: {claim.count:,} of {counted(claim.total, 'answer')}"
     shares = f"{_percent(judgement.share)} where {_percent(float(claim.share))} is expected"
     if claim.exact:
         return f"{answered}, {shares}"

@@ -46,8 +46,8 @@ class FixedSample:
 
 def _judgement(claim: Claim, level: float, margin: float) -> Judgement:
     if claim.exact:
-        low = high = claim.total * int(claim.share)
-        p_value = 0.0 if claim.contrary else 1.0
+        low = high = claim.allowed
+        p_value = claim.exact_p_value
     else:
         binomial = Binomial(claim.total, claim.share)
         low, high = binomial.accepted(level)

@@ -40,9 +40,19 @@ class Claim:
         return is_exact(self.share)
 
     @property
+    def allowed(self) -> int:
+        """The only count that an exact share allows."""
+        return self.total * int(self.share)
+
+    @property
     def contrary(self) -> int:
         """How many answers an exact share does not allow."""
-        return self.total - self.count if self.share else self.count
+        return abs(self.allowed - self.count)
+
+    @property
+    def exact_p_value(self) -> float:
+        """How likely a mesh that keeps an exact share gives such answers: always, or never."""
+        return 0.0 if self.contrary else 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.verdict.expectation import is_exact
 from meshdemo.verdict.judgement import Judgement, Outcome, claims, together
-from meshdemo.verdict.wald import Alternative, interval, log_evidence
+from meshdemo.verdict.wald import divergence, interval, log_evidence, log_ratio
 
 if TYPE_CHECKING:
     from meshdemo.verdict.expectation import Expectation
@@ -56,7 +56,11 @@ class Sequential:
         if self.asked_for is not None:
             return self.asked_for
         patience = PATIENCE * log(1 / self.precision.error_rate)
-        worth = [ceil(patience / each.divergence) for each in self._all]
+        worth = [
+            ceil(patience / divergence(off, float(share)))
+            for name, share in self.expectation.shares
+            for off in self._off.get(name, ())
+        ]
         return max([self.precision.revealing, *worth])
 
     def enough(self, tally: Tally) -> bool:
@@ -71,19 +75,14 @@ class Sequential:
         return tuple(self._judgement(claim) for claim in claims(self.expectation, tally))
 
     @cached_property
-    def _off(self) -> dict[str, tuple[Alternative, ...]]:
+    def _off(self) -> dict[str, tuple[float, float]]:
         """The shares that each share must be told from, a margin off, cut at 0 and 100 %."""
-        found: dict[str, tuple[Alternative, ...]] = {}
-        for name, share in self.expectation.shares:
-            if not is_exact(share):
-                above = min(share + self.precision.margin, Fraction(1))
-                below = max(share - self.precision.margin, Fraction(0))
-                found[name] = (Alternative(share, below), Alternative(share, above))
-        return found
-
-    @cached_property
-    def _all(self) -> tuple[Alternative, ...]:
-        return tuple(each for pair in self._off.values() for each in pair)
+        margin = self.precision.margin
+        return {
+            name: (float(max(share - margin, Fraction(0))), float(min(share + margin, Fraction(1))))
+            for name, share in self.expectation.shares
+            if not is_exact(share)
+        }
 
     @cached_property
     def level(self) -> float:
@@ -100,8 +99,11 @@ class Sequential:
             return Outcome.MET if revealed else Outcome.INCONCLUSIVE
         if self._evidence(claim, claim.count) >= -log(self.level):
             return Outcome.NOT_MET
-        ratios = (each.log_ratio(claim.count, claim.total) for each in self._off[claim.name])
-        rejected = max(ratios) <= log(self.precision.error_rate)
+        expected = float(claim.share)
+        rejected = all(
+            log_ratio(claim.count, claim.total, off, expected) <= log(self.precision.error_rate)
+            for off in self._off[claim.name]
+        )
         return Outcome.MET if rejected else Outcome.INCONCLUSIVE
 
     def _evidence(self, claim: Claim, count: int) -> float:
@@ -123,7 +125,7 @@ class Sequential:
     def _p_value(self, claim: Claim) -> float:
         """Bound how likely there ever comes so much evidence against shares that are real."""
         if claim.exact:
-            return 0.0 if claim.contrary else 1.0
+            return claim.exact_p_value
         shares = self.precision.error_rate / self.level
         return min(1.0, shares * exp(-self._evidence(claim, claim.count)))
 
@@ -131,7 +133,7 @@ class Sequential:
         """Give the least and the greatest count of so many answers that are not refused."""
         total = claim.total
         if claim.exact:
-            return (total * int(claim.share),) * 2
+            return claim.allowed, claim.allowed
         middle, limit = round(total * claim.share), -log(self.level)
         below, above = range(middle + 1), range(middle, total + 1)
         low = bisect_left(below, -limit, key=lambda count: -self._evidence(claim, count))

@@ -8,58 +8,29 @@ the Law of the Iterated Logarithm", ibid. 41 (1970), for intervals from them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
 from math import exp, fsum, inf, lgamma, log, log1p
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from fractions import Fraction
 
 _HALVINGS = 60
 """Of the range of shares: to the last bit of a float."""
 
 
-@dataclass(frozen=True)
-class Alternative:
-    """A share that must be told from the expected one."""
+def log_ratio(count: float, total: float, share: float, expected: float) -> float:
+    """Give the logarithm of how much likelier answers are by a share than by the expected one.
 
-    expected: Fraction
-    """More than 0 and less than 1."""
-    share: Fraction
-    """0 to 1, and another one."""
-
-    def log_ratio(self, count: int, total: int) -> float:
-        """Give the logarithm of how much likelier the answers are by this share.
-
-        It is ever below ``-log(1/a)`` with probability a at most where this share is real (Ville's
-        inequality), or one beyond it: the ratio moves monotonously with the count.
-        """
-        told, otherwise = self._told
-        return _times(count, told) + _times(total - count, otherwise)
-
-    @cached_property
-    def divergence(self) -> float:
-        """How much one answer tells on average if this share is real (Kullback and Leibler)."""
-        told, otherwise = self._told
-        return _times(float(self.share), told) + _times(float(1 - self.share), otherwise)
-
-    @cached_property
-    def _told(self) -> tuple[float, float]:
-        """What one answer tells, for this share and against it."""
-        return (
-            _log(self.share / self.expected),
-            _log((1 - self.share) / (1 - self.expected)),
-        )
+    It is ever below ``-log(1/a)`` with probability a at most where that share is real (Ville's
+    inequality), or one beyond it: the ratio moves monotonously with the count. The expected share
+    is neither 0 nor 1.
+    """
+    return _log_likelihood(count, total, share) - _log_likelihood(count, total, expected)
 
 
-def _log(quotient: Fraction) -> float:
-    return log(quotient) if quotient else -inf
-
-
-def _times(count: float, logarithm: float) -> float:
-    return count * logarithm if count else 0.0
+def divergence(share: float, expected: float) -> float:
+    """Give how much one answer tells on average if a share is real (Kullback and Leibler)."""
+    return log_ratio(share, 1, share, expected)
 
 
 def log_evidence(count: int, total: int, share: float, margin: float) -> float:
@@ -100,11 +71,15 @@ def interval(count: int, total: int, margin: float, error_rate: float) -> tuple[
     return low, high
 
 
-def _log_likelihood(count: int, total: int, share: float) -> float:
+def _log_likelihood(count: float, total: float, share: float) -> float:
     """Give the logarithm of the probability of answers in this order."""
     return _times(count, log(share) if share else -inf) + _times(
         total - count, log1p(-share) if share < 1 else -inf
     )
+
+
+def _times(count: float, logarithm: float) -> float:
+    return count * logarithm if count else 0.0
 
 
 def _edge(fits: Callable[[float], bool], inside: float, outside: float) -> float:

@@ -19,7 +19,7 @@ from meshdemo.verdict.precision import Precision
 from meshdemo.verdict.sequential import Sequential
 from meshdemo.verdict.tally import Tally
 from meshdemo.verdict.traffic import Reply
-from meshdemo.verdict.wald import Alternative, interval, log_evidence
+from meshdemo.verdict.wald import interval, log_evidence, log_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -150,10 +150,11 @@ def test_counts_within_the_bounds_and_only_these_are_not_refused(
 
 @pytest.mark.parametrize("share", [0, Fraction(1, 4), Fraction(3, 4), 1])
 def test_the_ratio_is_that_of_the_two_likelihoods(share: Fraction) -> None:
-    half = Alternative(Fraction(1, 2), Fraction(share))
     for count in range(5):
         likelihood = float(Fraction(share) ** count * (1 - Fraction(share)) ** (4 - count))
-        assert isclose(exp(half.log_ratio(count, 4)), likelihood * 2**4, abs_tol=1e-12)
+        assert isclose(
+            exp(log_ratio(count, 4, float(share), 0.5)), likelihood * 2**4, abs_tol=1e-12
+        )
 
 
 @given(st.integers(0, 2_000), st.integers(1, 2_000))
@@ -197,11 +198,11 @@ def test_a_share_is_refused_exactly_where_it_does_not_fit(text: str) -> None:
 
 def test_the_bounds_are_kept_at_all_times() -> None:
     """At most a of the runs of a right mesh ever look so bad, at most a of a wrong one so good."""
-    random, of = Random(3), Alternative(Fraction(1, 2), Fraction(11, 20))  # noqa: S311 - chance
+    random = Random(3)  # noqa: S311 - chance
     alarms = misses = 0
     for _ in range(400):
         alarms += _ever(random, 0.5, lambda k, n: log_evidence(k, n, 0.5, 0.05) >= log(1 / 0.1))
-        misses += _ever(random, 0.55, lambda k, n: of.log_ratio(k, n) <= log(0.1))
+        misses += _ever(random, 0.55, lambda k, n: log_ratio(k, n, 0.55, 0.5) <= log(0.1))
     assert 0 < alarms <= 55  # 40 expected at most; 55 comes once in a hundred
     assert 0 < misses <= 55
 
