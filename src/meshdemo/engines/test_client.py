@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from meshdemo.errors import EnvironmentFailed
+from meshdemo.errors import BrokenOff, EnvironmentFailed
 from meshdemo.objects import kinds, selectors
 
 if TYPE_CHECKING:
@@ -109,6 +109,14 @@ def no_client(pods: Iterable[SomePod], namespace: str) -> EnvironmentFailed:
         hint = "Beside objects of your own there will be one after: meshdemo up -f FILE"
         return EnvironmentFailed(message, hint=hint)
     return EnvironmentFailed(message, hint="Start one with: meshdemo up")
+
+
+def out_of_time() -> BrokenOff:
+    """Make the error for requests of which some have no reply in time."""
+    return BrokenOff(
+        "some requests had no answer when the time was over",
+        hint="Allow more with --timeout, or send fewer with --requests.",
+    )
 
 
 def named(pods: Iterable[AnyPod], name: str) -> list[AnyPod]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.cluster import tcp_requests
 from meshdemo.engines.cluster.api import remote_exec as remote
-from meshdemo.engines.test_client import answering
+from meshdemo.engines.test_client import answering, out_of_time
 from meshdemo.errors import BrokenOff, EnvironmentFailed
 from meshdemo.rules.sending import sending
 from meshdemo.system.shell import NO_SUCH_COMMAND, NOT_RUNNABLE
@@ -138,10 +138,7 @@ def _broken_off(
     target: Target, end: remote.Ended | EnvironmentFailed, request: Request, *, found: int
 ) -> BrokenOff | EnvironmentFailed:
     if isinstance(end, remote.Late):
-        return BrokenOff(
-            "some requests had no answer when the time was over",
-            hint="Allow more with --timeout, or send fewer with --requests.",
-        )
+        return out_of_time()
     if isinstance(end, EnvironmentFailed):
         return BrokenOff(end.message, hint="Try again.")
     if found or end.code not in (NO_SUCH_COMMAND, NOT_RUNNABLE):

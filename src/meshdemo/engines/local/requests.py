@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local import tcp_requests
+from meshdemo.engines.test_client import out_of_time
 from meshdemo.errors import BrokenOff, EnvironmentFailed, MeshdemoError
 from meshdemo.verdict import traffic
 from meshdemo.verdict.traffic import (
@@ -105,14 +106,12 @@ class _Job:
         """
         deadline = time.monotonic() + timeout
         side_by_side = min(self.connections.side_by_side, self.count)
-        ahead = threading.Semaphore(AHEAD * side_by_side)
-        turns = _Turns(self.count, self.enough)
-        senders = [_Sender(self, turns, ahead) for _ in range(side_by_side)]
+        turns = _Turns(self, AHEAD * side_by_side)
+        senders = [_Sender(self, turns) for _ in range(side_by_side)]
         early: dict[int, Reply] = {}
-        given = 0
         try:
             _start(senders)
-            while turns.more_than(given):
+            while turns.more:
                 try:
                     number, reply = self._next(senders, deadline)
                 except MeshdemoError:
@@ -120,14 +119,13 @@ class _Job:
                     yield from (early[number] for number in sorted(early))
                     raise
                 early[number] = reply
-                while given in early:
-                    yield early.pop(given)
-                    given += 1
-                    ahead.release()
+                while turns.given in early:
+                    yield early.pop(turns.given)
+                    turns.give()
         finally:
             self.stopped.set()
+            turns.wake(side_by_side)
             for sender in senders:
-                ahead.release()
                 sender.cut()
             for sender in senders:
                 if sender.is_alive():
@@ -146,43 +144,56 @@ class _Job:
             if isinstance(reply, Exception):
                 raise reply
             return reply
-        raise BrokenOff(
-            "some requests had no answer when the time was over",
-            hint="Allow more with --timeout, or send fewer with --requests.",
-        )
+        raise out_of_time()
 
 
 class _Turns:
-    """Whose turn it is: senders take the requests one by one, while there are any."""
+    """Whose turn it is: senders take the requests one by one, and none too far ahead."""
 
-    def __init__(self, count: int, enough: threading.Event) -> None:
-        self._count, self._enough = count, enough
+    def __init__(self, job: _Job, ahead: int) -> None:
+        self._job = job
+        self._ahead = threading.Semaphore(ahead)
         self._lock = threading.Lock()
-        self.begun = 0
+        self._begun = 0
+        self.given = 0
+        """How many replies were given, and so the number of the next one."""
 
-    def more_than(self, given: int) -> bool:
-        """Tell whether there are replies to come beyond those that were given."""
+    @property
+    def more(self) -> bool:
+        """Whether there are replies to come beyond those that were given."""
         with self._lock:
-            return given < self.begun or self._open()
+            return self.given < self._begun or self._open()
 
     def take(self) -> int | None:
-        """Give the number of the next request; None if none is to begin."""
+        """Wait for a turn, and give the number of its request; None if none is to begin."""
+        self._ahead.acquire()
         with self._lock:
             if not self._open():
                 return None
-            self.begun += 1
-            return self.begun - 1
+            self._begun += 1
+            return self._begun - 1
+
+    def give(self) -> None:
+        """Count a reply that was given."""
+        self.given += 1
+        self.wake(1)
+
+    def wake(self, senders: int) -> None:
+        """Let so many more senders have their turn."""
+        for _ in range(senders):
+            self._ahead.release()
 
     def _open(self) -> bool:
-        return self.begun < self._count and not self._enough.is_set()
+        over = self._job.enough.is_set() or self._job.stopped.is_set()
+        return self._begun < self._job.count and not over
 
 
 class _Sender(threading.Thread):
     """One connection, which takes one request after the other while there are any left."""
 
-    def __init__(self, job: _Job, turns: _Turns, ahead: threading.Semaphore) -> None:
+    def __init__(self, job: _Job, turns: _Turns) -> None:
         super().__init__(daemon=True)
-        self._job, self._turns, self._ahead = job, turns, ahead
+        self._job, self._turns = job, turns
         self._connection = http.client.HTTPConnection(
             *job.proxy, timeout=job.connections.time_limit
         )
@@ -191,10 +202,7 @@ class _Sender(threading.Thread):
 
     def run(self) -> None:
         try:
-            while True:
-                self._ahead.acquire()
-                if self._job.stopped.is_set() or (number := self._turns.take()) is None:
-                    break
+            while (number := self._turns.take()) is not None:
                 self._deadline = time.monotonic() + self._job.connections.time_limit
                 self._job.replies.put((number, self._exchange()))
                 self._deadline = math.inf
