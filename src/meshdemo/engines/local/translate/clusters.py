@@ -52,10 +52,8 @@ class Upstreams:
     """The labels of the pod that sends."""
     clusters: list[Json] = field(default_factory=list)
     listeners: list[Json] = field(default_factory=list)
-    _kube_proxies: set[str] = field(default_factory=set)
-    """The names of the clusters of what addresses lead to: one may be asked for again."""
-    _passthroughs: set[str] = field(default_factory=set)
-    """The same of the clusters in front of them."""
+    _made: set[str] = field(default_factory=set)
+    """The names of what may be asked for again: where addresses lead, and what is in front."""
 
     def add(
         self,
@@ -106,13 +104,19 @@ class Upstreams:
             return self._behind_dns(known, number)
         return internal(names.OUTSIDE, f"{endpoint.address}:{number}")
 
+    def _is_new(self, name: str) -> bool:
+        """Tell whether nothing of this name was made yet; from now on something is."""
+        known = name in self._made
+        self._made.add(name)
+        return not known
+
     def _behind_dns(self, known: Service, number: int) -> Json:
         """Give the address of a Service of the mesh, where a pod is chosen for each connection."""
         port = known.port(number)
         if port is None:
             return loopback(CLOSED)
         name = names.address(number, known.host)
-        if all(listener["name"] != name for listener in self.listeners):
+        if self._is_new(name):
             target = self.add_kube_proxy(known, port)
             passed = tcp_passthrough.tcp_proxy(name, cluster=target)
             self.listeners.append(tcp_passthrough.listener(name, passed))
@@ -123,9 +127,8 @@ class Upstreams:
 
         What a client does not know may still be a destination of its rules, and is there then.
         """
-        if name in self._passthroughs:
+        if not self._is_new(name):
             return
-        self._passthroughs.add(name)
         passed = tcp_passthrough.tcp_proxy(name, cluster=target)
         self.add_listener(tcp_passthrough.listener(name, passed), settings)
 
@@ -142,9 +145,8 @@ class Upstreams:
         Those are its pods as kube-proxy sees them; the address of a ServiceEntry is outside.
         """
         name = names.kube_proxy(port.number, service.host, pod)
-        if name in self._kube_proxies:
+        if not self._is_new(name):
             return name
-        self._kube_proxies.add(name)
         service = replace(service, endpoints=())
         if service.is_entry:
             nowhere = Endpoint(service.host, {port.number: port.number}, {})
