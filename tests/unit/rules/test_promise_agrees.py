@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.agreement import disagreement, promised
@@ -11,6 +12,9 @@ from tests.reach_worlds import reach_world, versions
 from tests.worlds import World, random_world
 
 from meshdemo.objects.model import REACH_KINDS, RULE_KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BATCHES, WORLDS = 3, 500
 
@@ -24,6 +28,27 @@ def smallest(world: World) -> World:
     return world
 
 
+def agreed(
+    batch: int, make: Callable[[int], World], without: Callable[[World], World], enough: int
+) -> tuple[int, int]:
+    """Compare the worlds of a batch: how many promise something, and how many by what is tried.
+
+    Of the latter it is enough to find one more than ``enough``.
+    """
+    decided = by_it = 0
+    for number in range(batch * WORLDS, (batch + 1) * WORLDS):
+        world = make(number)
+        said = promised(world)
+        if disagreement(world, said, versions(world)):
+            least = smallest(world)
+            found = disagreement(least, endpoints=versions(least))
+            pytest.fail(f"world {number}: {found}\n{least}")
+        decided += not isinstance(said, str)
+        if by_it <= enough:
+            by_it += said != promised(without(world))
+    return decided, by_it
+
+
 def without_rules(world: World) -> World:
     kept = (item for item in world.objects if item.kind not in RULE_KINDS)
     return replace(world, objects=tuple(kept))
@@ -31,16 +56,7 @@ def without_rules(world: World) -> World:
 
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_the_promise_is_what_the_sidecar_is_told(batch: int) -> None:
-    decided = by_rules = 0
-    for number in range(batch * WORLDS, (batch + 1) * WORLDS):
-        world = random_world(number)
-        said = promised(world)
-        if disagreement(world, said):
-            least = smallest(world)
-            pytest.fail(f"world {number}: {disagreement(least)}\n{least}")
-        decided += not isinstance(said, str)
-        if by_rules <= WORLDS // 3:  # then the rules of enough worlds decide
-            by_rules += said != promised(without_rules(world))
+    decided, by_rules = agreed(batch, random_world, without_rules, WORLDS // 3)
     assert decided > WORLDS // 3, "most worlds say nothing"
     assert by_rules > WORLDS // 3, "most rules decide nothing"
 
@@ -53,17 +69,7 @@ def without_reach(world: World) -> World:
 
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_so_it_is_where_a_client_reaches_more_or_less_than_services(batch: int) -> None:
-    decided = by_reach = 0
-    for number in range(batch * WORLDS, (batch + 1) * WORLDS):
-        world = reach_world(number)
-        said = promised(world)
-        if disagreement(world, said, versions(world)):
-            least = smallest(world)
-            found = disagreement(least, endpoints=versions(least))
-            pytest.fail(f"world {number}: {found}\n{least}")
-        decided += not isinstance(said, str)
-        if by_reach <= WORLDS // 10:
-            by_reach += said != promised(without_reach(world))
+    decided, by_reach = agreed(batch, reach_world, without_reach, WORLDS // 10)
     assert decided > WORLDS // 4, "most worlds say nothing"
     assert by_reach > WORLDS // 10, "what is added decides nothing"
 
@@ -75,14 +81,6 @@ def without_connection_rules(world: World) -> World:
 
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_so_it_is_for_connections(batch: int) -> None:
-    decided = by_rules = 0
-    for number in range(batch * WORLDS, (batch + 1) * WORLDS):
-        world = connection_world(number)
-        said = promised(world)
-        if disagreement(world, said):
-            least = smallest(world)
-            pytest.fail(f"world {number}: {disagreement(least)}\n{least}")
-        decided += not isinstance(said, str)
-        by_rules += said != promised(without_connection_rules(world))
+    decided, by_rules = agreed(batch, connection_world, without_connection_rules, WORLDS // 4)
     assert decided > WORLDS // 4, "most worlds say nothing"
     assert by_rules > WORLDS // 4, "most rules decide nothing"
