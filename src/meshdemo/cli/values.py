@@ -78,10 +78,12 @@ def share(text: str, option: str, most: int) -> Fraction:
     return found
 
 
-def request(url: str | None, method: str, headers: Sequence[str], source: VersionSource) -> Request:
+def request(
+    url: str | None, method: str, headers: Sequence[str], source: VersionSource | None
+) -> Request:
     """Put a request together; one without a URL is about what is there. Raises InputError.
 
-    ``source`` is where its answer is to say which version gave it.
+    ``source`` is where its answer is to say which version gave it, if not where it usually does.
     """
     from meshdemo.verdict import traffic
 
@@ -92,7 +94,7 @@ def request(url: str | None, method: str, headers: Sequence[str], source: Versio
     except InputError as error:
         named = [replace(problem, field=f"--{problem.field}") for problem in error.problems]
         raise InputError(error.message, named) from None
-    by_header = bool(source.header)
+    by_header = bool(source and source.header)
     if found.is_tcp and by_header:
         raise UsageError("--by header:NAME: what comes by tcp:// has no headers")
     if found.method == "CONNECT" or (found.method == "HEAD" and not by_header):

@@ -13,82 +13,93 @@ from meshdemo.cli.options import Explain, From, Requests, Wait
 from meshdemo.errors import UsageError
 from meshdemo.report import Report
 
+Expect = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--expect",
+        metavar="SHARES",
+        show_default=False,
+        help="v2=100% or v1=50%,v2=50%. Without it: what the applied rules promise.",
+    ),
+]
+MaxRequests = Annotated[
+    int | None,
+    typer.Option(
+        "--max-requests",
+        metavar="N",
+        help="Send at most so many; then it is inconclusive. Without it as many as nearly "
+        "every verdict takes.",
+    ),
+]
+Margin = Annotated[
+    str,
+    typer.Option(
+        "--margin", metavar="POINTS", help="How far off a share matters.", show_default=True
+    ),
+]
+ErrorRate = Annotated[
+    str,
+    typer.Option(
+        "--error-rate",
+        metavar="PERCENT",
+        help="How often a verdict may be wrong, either way.",
+        show_default=True,
+    ),
+]
+HiddenShare = Annotated[
+    str,
+    typer.Option(
+        "--hidden-share",
+        metavar="PERCENT",
+        help="What must not go unseen where nothing is expected.",
+        show_default=True,
+    ),
+]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        help="What to ask for, by http:// or tcp://. [default: http://app/env/version, or the "
+        "only Service of your own]",
+    ),
+]
+Headers = Annotated[
+    list[str] | None,
+    typer.Option("--header", "-H", metavar="NAME:VALUE", help="A request header. May repeat."),
+]
+Method = Annotated[
+    str, typer.Option("--method", metavar="METHOD", help="The HTTP method.", show_default=True)
+]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="PLACE",
+        help="Where an answer names its version: header:NAME, json:PATH or body. [default: the "
+        "body, or its JSON field version; by tcp:// the first word of the line]",
+    ),
+]
+Junit = Annotated[
+    str | None,
+    typer.Option("--junit", metavar="FILE", help="Also write the verdict as JUnit's XML."),
+]
+
 
 def verify(
     ctx: typer.Context,
-    expect: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--expect",
-            metavar="SHARES",
-            show_default=False,
-            help="v2=100% or v1=50%,v2=50%. Without it: what the applied rules promise.",
-        ),
-    ] = None,
+    expect: Expect = None,
     requests: Requests = None,
-    max_requests: Annotated[
-        int | None,
-        typer.Option(
-            "--max-requests",
-            metavar="N",
-            help="Send at most so many; then it is inconclusive. Without it as many as nearly "
-            "every verdict takes.",
-        ),
-    ] = None,
-    margin: Annotated[
-        str,
-        typer.Option(
-            "--margin", metavar="POINTS", help="How far off a share matters.", show_default=True
-        ),
-    ] = "5",
-    error_rate: Annotated[
-        str,
-        typer.Option(
-            "--error-rate",
-            metavar="PERCENT",
-            help="How often a verdict may be wrong, either way.",
-            show_default=True,
-        ),
-    ] = "1%",
-    hidden_share: Annotated[
-        str,
-        typer.Option(
-            "--hidden-share",
-            metavar="PERCENT",
-            help="What must not go unseen where nothing is expected.",
-            show_default=True,
-        ),
-    ] = "1%",
+    max_requests: MaxRequests = None,
+    margin: Margin = "5",
+    error_rate: ErrorRate = "1%",
+    hidden_share: HiddenShare = "1%",
     wait: Wait = "10s",
-    url: Annotated[
-        str | None,
-        typer.Option(
-            "--url",
-            metavar="URL",
-            help="What to ask for, by http:// or tcp://. [default: http://app/env/version, or the "
-            "only Service of your own]",
-        ),
-    ] = None,
-    header: Annotated[
-        list[str] | None,
-        typer.Option("--header", "-H", metavar="NAME:VALUE", help="A request header. May repeat."),
-    ] = None,
-    method: Annotated[
-        str, typer.Option("--method", metavar="METHOD", help="The HTTP method.", show_default=True)
-    ] = "GET",
-    by: Annotated[
-        str | None,
-        typer.Option(
-            "--by",
-            metavar="PLACE",
-            help="Where an answer names its version: header:NAME, json:PATH or body. [default: the "
-            "body, or its JSON field version; by tcp:// the first word of the line]",
-        ),
-    ] = None,
-    junit: Annotated[
-        str | None,
-        typer.Option("--junit", metavar="FILE", help="Also write the verdict as JUnit's XML."),
-    ] = None,
+    url: Url = None,
+    header: Headers = None,
+    method: Method = "GET",
+    by: By = None,
+    junit: Junit = None,
     sender: From = None,
     explain: Explain = False,
 ) -> Report:
@@ -116,13 +127,13 @@ def verify(
     from meshdemo.report import verdict_report
     from meshdemo.verdict import expectation
     from meshdemo.verdict.precision import Precision
-    from meshdemo.verdict.version_source import BODY, VersionSource
+    from meshdemo.verdict.version_source import VersionSource
     from meshdemo.walkthrough import steps, verify
     from meshdemo.walkthrough.plan import Plan
 
     if requests is not None and max_requests is not None:
         raise UsageError("--requests says exactly how many: leave out --max-requests")
-    source = VersionSource.parse(by) if by else BODY
+    source = VersionSource.parse(by) if by else None
     question = verify.Question(
         expectation=expectation.parse(expect) if expect else None,
         request=values.request(url, method, header or (), source),

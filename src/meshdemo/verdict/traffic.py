@@ -73,8 +73,6 @@ class Reply:
     """200 for a line, too: it is the answer that was asked for."""
     body: str = ""
     error: str = ""
-    is_line: bool = False
-    """Whether the body is a line that came by TCP; its first word names the version."""
     headers: tuple[tuple[str, str], ...] = ()
     """Those of the answer, where the request wants them."""
 

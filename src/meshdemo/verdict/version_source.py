@@ -21,12 +21,14 @@ _PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+|\[\d{1,4}\])*")
 
 @dataclass(frozen=True, slots=True)
 class VersionSource:
-    """The body, its JSON field ``version``, or a line's first word; or what ``--by`` names."""
+    """The body or its JSON field ``version``; or what else is said."""
 
     header: str = ""
     path: tuple[str | int, ...] = ()
     """Of a field within a JSON body."""
     only_body: bool = False
+    first_word: bool = False
+    """Not the whole body, but where it is no JSON its first word."""
 
     @classmethod
     def parse(cls, text: str) -> VersionSource:
@@ -54,7 +56,7 @@ class VersionSource:
             found = reply.body.strip()
             if not self.only_body and str(found).startswith("{"):
                 found = _field(reply.body, (FIELD,))
-            elif not self.only_body and reply.is_line:
+            elif self.first_word:
                 found = str(found).partition(" ")[0]
         if self.path and isinstance(found, int) and not isinstance(found, bool):
             found = str(found)
@@ -63,6 +65,8 @@ class VersionSource:
 
 BODY = VersionSource()
 """Where a version is read if nothing else is said."""
+LINE = VersionSource(first_word=True)
+"""The same of a line that came by TCP."""
 
 
 def _field(body: str, path: tuple[str | int, ...]) -> object:

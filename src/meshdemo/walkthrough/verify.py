@@ -19,7 +19,7 @@ from meshdemo.verdict.judging import DEFAULT_PRECISION
 from meshdemo.verdict.measurement import Measurement
 from meshdemo.verdict.tally import Tally
 from meshdemo.verdict.traffic import Request, Sample
-from meshdemo.verdict.version_source import BODY
+from meshdemo.verdict.version_source import BODY, LINE
 from meshdemo.walkthrough import pod_selection
 from meshdemo.walkthrough.changes_while_measuring import Snapshot, disturbance
 from meshdemo.walkthrough.events import Measuring, Note, Waiting
@@ -49,8 +49,8 @@ class Question:
     request: Request = field(default_factory=Request)
     """Without a URL it is about the walkthrough's app, or else the only Service."""
     precision: Precision = DEFAULT_PRECISION
-    source: VersionSource = BODY
-    """Where an answer says which version gave it."""
+    source: VersionSource | None = None
+    """Where an answer says which version gave it; None means where it usually does."""
     requests: int | None = None
     """Exactly so many; None means as many as it takes."""
     max_requests: int | None = None
@@ -114,7 +114,8 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
         expectation, question.precision, requests=question.requests, most=question.max_requests
     )
     known = pod_selection.versions_of(request.url, client.namespace, context.objects, context.pods)
-    counts = Tally.of(sorted({*expectation.versions, *known}), expectation.kinds, question.source)
+    source = question.source or (LINE if request.is_tcp else BODY)
+    counts = Tally.of(sorted({*expectation.versions, *known}), expectation.kinds, source)
     measurement = Measurement(rule, counts)
     yield Measuring(counts, question.requests)
     # Where it is said how many there shall be, they go out as one.

@@ -11,7 +11,7 @@ from meshdemo.errors import InputError, UsageError
 from meshdemo.verdict import traffic
 from meshdemo.verdict.tally import Tally
 from meshdemo.verdict.traffic import Reply, Request, Sample
-from meshdemo.verdict.version_source import BODY, VersionSource
+from meshdemo.verdict.version_source import BODY, LINE, VersionSource
 
 REPLIES = st.builds(
     Reply,
@@ -53,8 +53,8 @@ def test_a_connection_has_neither_method_nor_headers() -> None:
     ("line", "version"), [("v1", "v1"), ("one hello", "one"), ('{"version": "v2"}', "v2"), ("", "")]
 )
 def test_the_first_word_of_a_line_names_the_version(line: str, version: str) -> None:
-    assert BODY.read(Reply(200, line, is_line=True)) == version
-    assert VersionSource(only_body=True).read(Reply(200, "one two", is_line=True)) == ""
+    assert LINE.read(Reply(200, line)) == version
+    assert VersionSource(only_body=True).read(Reply(200, "one two")) == ""
 
 
 @pytest.mark.parametrize(

@@ -188,8 +188,7 @@ def _run(
         end = error
     heads = job.request.wants_headers
     found = (read(bytes(output), mark, heads=heads) for output in outputs.values())
-    by_tcp = job.request.is_tcp
-    return [replace(reply, is_line=by_tcp) for replies in found for reply in replies], end
+    return [reply for replies in found for reply in replies], end
 
 
 def _reply(body: bytes, status: int, *, heads: bool) -> Reply:

@@ -34,4 +34,4 @@ def converse(connection: socket.socket, url: str) -> Reply:
     line = response.fp.readline(LINE_LIMIT)
     if not line:
         raise ConnectionResetError
-    return Reply(HTTPStatus.OK, line.decode(errors="replace").rstrip("\r\n"), is_line=True)
+    return Reply(HTTPStatus.OK, line.decode(errors="replace").rstrip("\r\n"))
