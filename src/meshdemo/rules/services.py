@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from meshdemo.objects import stateful_sets
 from meshdemo.objects.labels import EXPORT_TO
 from meshdemo.rules import hosts, visibility
 from meshdemo.rules.protocols import Protocol, protocol_of
@@ -179,10 +180,7 @@ def _pod_names(service: Service, sets: Iterable[Object]) -> Iterator[str]:
     for item in sets:
         labels = (item.pod_template.get("metadata") or {}).get("labels") or {}
         if item.spec.get("serviceName") == service.name and service.selects(item.namespace, labels):
-            first = (item.spec.get("ordinals") or {}).get("start") or 0
-            replicas = item.spec.get("replicas")
-            for ordinal in range(first, first + (1 if replicas is None else replicas)):
-                yield f"{item.name}-{ordinal}"
+            yield from stateful_sets.pod_names(item)
 
 
 def with_aliases(services: Iterable[Service]) -> list[Service]:

@@ -10,6 +10,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from meshdemo.objects import stateful_sets
 from meshdemo.objects.labels import CONTROLLER_HASH_LABEL, POD_NAME_LABEL, TEMPLATE_HASH_LABEL
 
 if TYPE_CHECKING:
@@ -79,16 +80,14 @@ def _daemon_set(item: Object) -> Iterator[tuple[str, dict[str, str]]]:
 
 def _stateful_set(item: Object) -> Iterator[tuple[str, dict[str, str]]]:
     template_hash = digest(item.pod_template, HASH_LENGTH)
-    first = (item.spec.get("ordinals") or {}).get("start") or 0
-    for ordinal in range(first, first + pod_count(item)):
-        name = f"{item.name}-{ordinal}"
+    for name in stateful_sets.pod_names(item):
         yield (
             name,
             {
                 **_labels(item),
                 CONTROLLER_HASH_LABEL: f"{item.name}-{template_hash}",
                 POD_NAME_LABEL: name,
-                "apps.kubernetes.io/pod-index": str(ordinal),
+                "apps.kubernetes.io/pod-index": name.rpartition("-")[2],
             },
         )
 

@@ -279,7 +279,8 @@ def _stand_in_ports(
 
 def _nothing() -> tuple[str, ...]:
     """Give a command that succeeds at once."""
-    return (shutil.which("true") or sys.executable, *(() if shutil.which("true") else ("-c", "")))
+    true = shutil.which("true")
+    return (true,) if true else (sys.executable, "-c", "")
 
 
 def _idle() -> tuple[str, ...]:
