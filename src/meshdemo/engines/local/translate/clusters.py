@@ -119,7 +119,7 @@ class Upstreams:
         if self._is_new(name):
             target = self.add_kube_proxy(known, port)
             passed = tcp_passthrough.tcp_proxy(name, cluster=target)
-            self.listeners.append(tcp_passthrough.listener(name, passed))
+            self.listeners.append(tcp_passthrough.listener(name, {"filters": [passed]}))
         return internal(name)
 
     def add_passthrough_cluster(self, name: str, target: str, settings: Json = PLAIN) -> None:
@@ -130,7 +130,7 @@ class Upstreams:
         if not self._is_new(name):
             return
         passed = tcp_passthrough.tcp_proxy(name, cluster=target)
-        self.add_listener(tcp_passthrough.listener(name, passed), settings)
+        self.add_listener(tcp_passthrough.listener(name, {"filters": [passed]}), settings)
 
     def add_listener(self, listener: Json, settings: Json = PLAIN) -> None:
         """Add an internal listener, and the cluster of its name that leads to it."""

@@ -43,23 +43,25 @@ def listener(
     """
     *named, rest = connections.chains(service, port, view)
     dialled = VirtualHost((), service.host, port.number, service, pod=pod)
+
+    def written(chain: Chain) -> Json:
+        found: Json = {"filters": _filters(chain, dialled, view, address)}
+        if chain.servers:
+            found["filter_chain_match"] = {"server_names": list(chain.servers)}
+        if rule := chain.rule:
+            found["metadata"] = origin("virtual-service", rule.namespace, rule.name)
+        return found
+
     name = names.connection(port.number, service.host, pod)
-    found = tcp_passthrough.listener(name, *_filters(rest, dialled, view, address))
-    if named:
-        found["listener_filters"] = [extension(TLS_INSPECTOR, TLS_INSPECTOR_KIND)]
-        found["listener_filters_timeout"] = NEVER
-        found["default_filter_chain"] = found["filter_chains"].pop()
-    for chain in named:
-        match = {"server_names": list(chain.servers)}
-        filters = _filters(chain, dialled, view, address)
-        found["filter_chains"].append({"filter_chain_match": match, "filters": filters})
-    for chain, written in zip(
-        (*named, rest), (*found["filter_chains"], found.get("default_filter_chain")), strict=False
-    ):
-        if chain.rule:
-            rule = chain.rule
-            written["metadata"] = origin("virtual-service", rule.namespace, rule.name)
-    return found
+    if not named:
+        return tcp_passthrough.listener(name, written(rest))
+    return tcp_passthrough.listener(
+        name,
+        *map(written, named),
+        listener_filters=[extension(TLS_INSPECTOR, TLS_INSPECTOR_KIND)],
+        listener_filters_timeout=NEVER,
+        default_filter_chain=written(rest),
+    )
 
 
 def _filters(

@@ -66,13 +66,14 @@ def front(name: str, limits: Json) -> Json:
     )
 
 
-def listener(name: str, *filters: Json) -> Json:
-    """Make an internal listener that hands each connection to its filters."""
+def listener(name: str, *chains: Json, **settings: object) -> Json:
+    """Make an internal listener that hands each connection to the filters of a chain."""
     return typed(
         "envoy.config.listener.v3.Listener",
         name=name,
         internal_listener={},
-        filter_chains=[{"filters": list(filters)}],
+        filter_chains=list(chains),
+        **settings,
     )
 
 
