@@ -14,7 +14,6 @@ from meshdemo.engines.choice import NO_CLUSTER_NAMED, choose_engine, kubeconfig_
 from meshdemo.engines.protocol import CLUSTER
 from meshdemo.engines.results import Where
 from meshdemo.errors import MeshdemoError
-from meshdemo.objects import selectors
 from meshdemo.report.progress import Progress
 
 if TYPE_CHECKING:
@@ -82,6 +81,8 @@ def chosen(
     """
     run: Invocation = ctx.obj
     if sender is not None:
+        from meshdemo.objects import selectors
+
         selectors.read(sender, "--from")
     settings = replace(
         read_settings(ctx),

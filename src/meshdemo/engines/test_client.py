@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from meshdemo.errors import BrokenOff, EnvironmentFailed
-from meshdemo.objects import kinds, selectors
+from meshdemo.objects import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -74,6 +74,8 @@ class Sender:
         return EnvironmentFailed(f"no pod has the labels {self.selector}", hint=hint)
 
     def _selected(self, pods: Iterable[AnyPod]) -> list[AnyPod]:
+        from meshdemo.objects import selectors  # noqa: PLC0415 - only who names labels pays for it
+
         wanted = selectors.read(self.selector)
         return [pod for pod in pods if wanted.selects(pod.labels)]
 

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Protocol
 from meshdemo.verdict import evidence
 from meshdemo.verdict.fixed import FixedSample
 from meshdemo.verdict.judgement import Outcome, claims, together
-from meshdemo.verdict.precision import Precision
+from meshdemo.verdict.precision import DEFAULT_PRECISION
 from meshdemo.verdict.sequential import Sequential
 
 if TYPE_CHECKING:
     from meshdemo.verdict.expectation import Expectation
     from meshdemo.verdict.judgement import Judgement
+    from meshdemo.verdict.precision import Precision
     from meshdemo.verdict.tally import Tally
-
-
-DEFAULT_PRECISION = Precision()
 
 
 class Rule(Protocol):

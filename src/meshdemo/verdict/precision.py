@@ -34,3 +34,7 @@ class Precision:
     def hidden(self, total: int) -> float:
         """Give the smallest share that would have come up in so many answers, but for the error."""
         return float(1 - self.error_rate ** (1 / total))
+
+
+DEFAULT_PRECISION = Precision()
+"""What a verdict promises if nothing else is said."""

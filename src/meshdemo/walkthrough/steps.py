@@ -17,7 +17,7 @@ from meshdemo.engines.options import Injection
 from meshdemo.engines.results import ANSWERS_IN_A_ROW
 from meshdemo.errors import InputError
 from meshdemo.objects import reading, sources
-from meshdemo.verdict.judging import DEFAULT_PRECISION
+from meshdemo.verdict.precision import DEFAULT_PRECISION
 from meshdemo.walkthrough import bundled, client
 from meshdemo.walkthrough.events import Started
 from meshdemo.walkthrough.plan import sidecar_label

@@ -15,8 +15,8 @@ from meshdemo.errors import BrokenOff, EnvironmentFailed, TimedOut
 from meshdemo.objects import model
 from meshdemo.rules.http_matches import undecided
 from meshdemo.verdict import judging
-from meshdemo.verdict.judging import DEFAULT_PRECISION
 from meshdemo.verdict.measurement import Measurement
+from meshdemo.verdict.precision import DEFAULT_PRECISION
 from meshdemo.verdict.tally import Tally
 from meshdemo.verdict.traffic import Request, Sample
 from meshdemo.verdict.version_source import BODY, LINE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import comb
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -13,8 +14,11 @@ from meshdemo.verdict import evidence, expectation, judging
 from meshdemo.verdict.expectation import ERROR
 from meshdemo.verdict.fixed import FixedSample
 from meshdemo.verdict.judgement import Outcome
-from meshdemo.verdict.judging import DEFAULT_PRECISION, Verdict
+from meshdemo.verdict.precision import DEFAULT_PRECISION
 from meshdemo.verdict.tally import Tally
+
+if TYPE_CHECKING:
+    from meshdemo.verdict.judging import Verdict
 
 
 def judge(
