@@ -30,7 +30,7 @@ with socket.create_server(("127.0.0.1", int(sys.argv[2]))) as server:
         connection, _ = server.accept()
         with connection:
             if connection.recv(65536):  # what is left unread would make its end a reset
-                connection.sendall(sys.argv[1].encode())
+                connection.sendall(sys.argv[1].encode() + bytes([10]))
 """
 """Answers whatever comes by its version: a handshake, too."""
 
@@ -87,7 +87,7 @@ def greeted(local: LocalEngine, server: str) -> str:
         while b"\r\n\r\n" not in answer:
             answer += connection.recv(1)
         connection.sendall(hello)
-        return connection.recv(100).decode()
+        return connection.recv(100).decode().strip()
 
 
 def sent(local: LocalEngine, url: str, count: int = 20) -> Counter[str]:

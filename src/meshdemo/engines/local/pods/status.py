@@ -137,7 +137,8 @@ class _Look:
 
     @staticmethod
     def _envoy_trouble(proxy: config_files.Proxy, name: str, state: State | None) -> str:
-        if state and state.is_crashing:
+        ended = state and (state.is_crashing or (state.restarts and not is_steady(state)))
+        if state and ended:
             return failure_causes.of_envoy(state, proxy.log, LINES)
         try:
             if not config_files.is_up_to_date(proxy):
