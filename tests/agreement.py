@@ -22,8 +22,28 @@ if TYPE_CHECKING:
 
     from tests.worlds import World
 
+    from meshdemo.engines.local.translate import Config
+
 Promised: TypeAlias = "dict[str, Fraction] | str"
 """What the rules promise, or why they promise nothing."""
+
+
+def configured(world: World) -> tuple[tuple[PlannedPod, ...], Config]:
+    """Give the pods of a world, and what its client's sidecar is told."""
+    pods = plan.place(world.blueprints, (), lambda n: range(20_000, 20_000 + n))
+    template: dict[str, Any] = {"metadata": {}, "spec": {"containers": []}}
+    client = PlannedPod(
+        "client", world.namespace, world.labels, template, "client", injected=True, outbound=1
+    )
+    mesh = Mesh(world.objects, (*pods, client))
+    return tuple(pods), translate.sidecar(mesh, client, "FOLDER")
+
+
+def asked(world: World) -> Asked:
+    """Give the request as Envoy sees it."""
+    named = world.host if world.port == 80 else f"{world.host}:{world.port}"
+    query = dict([world.query[1:].split("=")] if world.query else [])
+    return Asked(named, world.path, query, world.headers, world.method)
 
 
 def told(
@@ -34,16 +54,10 @@ def told(
     Last whether copies of requests take turns with them at pods of several versions. ``endpoints``
     are the versions of what is reached beside pods, by port.
     """
-    pods = plan.place(world.blueprints, (), lambda n: range(20_000, 20_000 + n))
-    template: dict[str, Any] = {"metadata": {}, "spec": {"containers": []}}
-    client = PlannedPod(
-        "client", world.namespace, world.labels, template, "client", injected=True, outbound=1
-    )
-    config = translate.sidecar(Mesh(world.objects, (*pods, client)), client, "FOLDER")
-    named = world.host if world.port == 80 else f"{world.host}:{world.port}"
-    query = dict([world.query[1:].split("=")] if world.query else [])
-    asked = Asked(named, world.path, query, world.headers, world.method)
-    found = answered(config, Asked(named, method="CONNECT") if world.by_tcp else asked)
+    pods, config = configured(world)
+    request = asked(world)
+    connect = Asked(request.authority, method="CONNECT")
+    found = answered(config, connect if world.by_tcp else request)
     versions = {port.entry: pod.labels["version"] for pod in pods for port in pod.ports}
     versions |= endpoints or {}
     shares = {f"HTTP {status}": share for status, share in found.statuses.items()}

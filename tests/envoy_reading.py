@@ -62,7 +62,7 @@ REDIRECTS = {
 
 def answered(config: Config, asked: Asked) -> Answered:
     """Follow a request from the route configuration to the endpoints."""
-    route = _route(_virtual_host(config.routes[0]["virtual_hosts"], asked.authority), asked)
+    route = route_for(config, asked)
     statuses = _statuses(route, asked) if route else {}
     if route is None or not ("route" in route or statuses):
         return NOBODY
@@ -90,6 +90,11 @@ def answered(config: Config, asked: Asked) -> Answered:
     return Answered(
         dict(reading.found), statuses, reading.connections, tuple(mixed), reading.sticky
     )
+
+
+def route_for(config: Config, asked: Asked) -> Json | None:
+    """Find the route that takes a request."""
+    return _route(_virtual_host(config.routes[0]["virtual_hosts"], asked.authority), asked)
 
 
 OUTSIDE = "outside"

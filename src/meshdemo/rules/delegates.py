@@ -47,8 +47,23 @@ class HandedOver:
 
     rules: tuple[Json, ...] = ()
     """What a sidecar gets in its place."""
+    numbers: tuple[int, ...] = ()
+    """Which of the delegate's rules each of them is, counted from 0."""
     lost: str = ""
     """Why it gets nothing, or not all of the delegate's rules; istiod drops them silently."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an http rule that a sidecar gets was written."""
+
+    item: Object
+    number: int
+    """Which of that object's http rules it is, counted from 0."""
+
+    @property
+    def path(self) -> tuple[str | int, ...]:
+        return ("spec", "http", self.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +80,20 @@ class Delegates:
 
     def whole(self, root: Object) -> Object:
         """Give a VirtualService with the rules of its delegates, as a sidecar gets it."""
-        rules = root.spec.get("http") or ()
-        if not any(http.get("delegate") for http in rules):
+        if not any(http.get("delegate") for http in root.spec.get("http") or ()):
             return root
-        found: list[Json] = []
-        for http in rules:
-            found += self.handed_over(http, root).rules if http.get("delegate") else [http]
+        found = [http for http, _ in self.rules_of(root)]
         return root.with_data({**root.data, "spec": {**root.spec, "http": found}})
+
+    def rules_of(self, root: Object) -> Iterator[tuple[Json, Origin]]:
+        """Give the http rules that a sidecar gets of a VirtualService, and where each stands."""
+        for number, http in enumerate(root.spec.get("http") or ()):
+            if not http.get("delegate"):
+                yield http, Origin(root, number)
+                continue
+            handed = self.handed_over(http, root)
+            for rule, own in zip(handed.rules, handed.numbers, strict=True):
+                yield rule, Origin(self.known[self.named_by(http, root)], own)
 
     def handed_over(self, http: Json, root: Object) -> HandedOver:
         """Merge an http rule of a VirtualService with the rules of the delegate that it names."""
@@ -89,9 +111,10 @@ class Delegates:
         handing = _gateways_in_full(http, root.namespace)
         merged = [_merged(handing, _gateways_in_full(rule, key[0])) for rule in own]
         kept = tuple(rule for rule in merged if rule is not None)
+        numbers = tuple(number for number, rule in enumerate(merged) if rule is not None)
         many = "none" if not kept else f"{len(kept)} of {len(merged)}"
         conflict = f"{many} of the rules of {title} match no more than this rule does"
-        return HandedOver(kept, conflict if len(kept) < len(merged) else "")
+        return HandedOver(kept, numbers, conflict if len(kept) < len(merged) else "")
 
     def handing_to(self, delegate: Object) -> Iterator[tuple[Object, HandedOver]]:
         """Give the VirtualServices that hand requests to a delegate, and what comes of it."""

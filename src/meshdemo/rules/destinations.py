@@ -28,6 +28,11 @@ class Target:
     pod: str = ""
     """The only pod that may get it then, where that was dialled."""
 
+    @property
+    def cluster(self) -> str:
+        """How istiod calls it among a sidecar's clusters."""
+        return f"outbound|{self.port}|{self.subset}|{self.host}"
+
 
 def target_of(
     destination: Mapping[str, Any], rule: VirtualService, dialled: VirtualHost, view: ClientView
@@ -55,6 +60,25 @@ def connection_target(
     only = known[0].number if len(known) == 1 else dialled.port
     port = (destination.get("port") or {}).get("number") or only
     return _target(host, destination.get("subset") or "", port, dialled, view)
+
+
+def refusal(target: Target, sender: str, view: ClientView) -> str:
+    """Say why requests that are sent to a target get 503 whatever its pods do; empty if not.
+
+    ``sender`` is what sends them there.
+    """
+    service = view.upstreams.get(target.host)
+    if service is None or service.is_alias:
+        return f"{sender} sends it to {target.host}, which is not a Service: 503"
+    if service.port(target.port) is None:
+        return f"{service.title} has no port {target.port}"
+    if view.passes_through(target.host, target.subset, target.port):
+        return f"{service.title}: PASSTHROUGH needs a Service that was called, so it gets 503"
+    rule = view.destination_rules.get(target.host)
+    if target.subset and (rule is None or rule.subset(target.subset) is None):
+        where = f"subset {target.subset} of {service.title}"
+        return f"no DestinationRule has the {where}, so it gets 503"
+    return ""
 
 
 def hash_of(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from meshdemo.errors import InputError
-from meshdemo.rules.hosts import HTTP_PORT, MESH, within
+from meshdemo.rules.hosts import HTTP_PORT, MESH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -73,22 +73,55 @@ class Call:
         )
 
 
-def undecided(reason: str) -> InputError:
+class Undecided(InputError):
+    """The rules promise no version for a request."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the rules promise no version for this request: {reason}", hint=EXPECT_HINT
+        )
+        self.reason = reason
+
+
+def undecided(reason: str) -> Undecided:
     """Make the error for a request whose answers the rules promise to no version."""
-    return InputError(f"the rules promise no version for this request: {reason}", hint=EXPECT_HINT)
+    return Undecided(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition of a match, tried on a client or a request."""
+
+    path: tuple[str, ...]
+    """Where it stands in the match, as ``("headers", "x-user")``."""
+    wanted: Any
+    """What the match says there."""
+    found: str | None
+    """What the client or the request has; None where it has nothing of the kind."""
+    holds: bool
+
+
+def client_conditions(
+    match: Mapping[str, Any], port: int, namespace: str, labels: Mapping[str, str]
+) -> Iterator[Condition]:
+    """Try what istiod decides for each sidecar and port, before any request."""
+    if wanted := match.get("port"):
+        yield Condition(("port",), wanted, str(port), wanted == port)
+    if gateways := match.get("gateways"):  # then it ignores where the request comes from
+        yield Condition(("gateways",), gateways, MESH, MESH in gateways)
+        return
+    if wanted := match.get("sourceNamespace"):
+        yield Condition(("sourceNamespace",), wanted, namespace, wanted == namespace)
+    for name, value in (match.get("sourceLabels") or {}).items():
+        found = labels.get(name)
+        yield Condition(("sourceLabels", name), value, found, found == value)
 
 
 def is_for_client(
     match: Mapping[str, Any], port: int, namespace: str, labels: Mapping[str, str]
 ) -> bool:
-    """Judge what istiod decides for each sidecar and port, before any request."""
-    if match.get("port") and match["port"] != port:
-        return False
-    if gateways := match.get("gateways"):  # then it ignores where the request comes from
-        return MESH in gateways
-    if match.get("sourceNamespace", "") not in ("", namespace):
-        return False
-    return within(match.get("sourceLabels") or {}, labels)
+    """Tell whether a client's sidecar gets a match for a port."""
+    return all(each.holds for each in client_conditions(match, port, namespace, labels))
 
 
 def takes_everything(match: Mapping[str, Any]) -> bool:
@@ -120,29 +153,32 @@ def reachable(pairs: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
 
 def takes(match: Mapping[str, Any] | None, call: Call) -> bool:
     """Tell whether a match that the client's sidecar has takes the request; None takes all."""
-    return match is None or all(_conditions(match, call))
+    return match is None or all(each.holds for each in conditions(match, call))
 
 
-def _conditions(match: Mapping[str, Any], call: Call) -> Iterator[bool]:
+def conditions(match: Mapping[str, Any], call: Call) -> Iterator[Condition]:
     """Try one condition after the other, those last that may be impossible to decide."""
-    yield _pathholds(match, call.path)
+    if wanted := match.get("uri"):
+        yield Condition(("uri",), wanted, call.path, _path_holds(match, call.path))
     for name, value in (("scheme", "http"), ("method", call.method), ("authority", call.authority)):
-        yield name not in match or holds(match[name], value)
-    for name, condition in (match.get("queryParams") or {}).items():
-        yield holds(condition, call.query.get(name))
-    for name, condition in (match.get("headers") or {}).items():
-        yield holds(condition, _header(call, name))
-    for name, condition in (match.get("withoutHeaders") or {}).items():
-        # A header that is missing counts as an empty one, except where presence is asked for.
-        missing = None if _is_presence(condition) else ""
+        if name in match:
+            yield Condition((name,), match[name], value, holds(match[name], value))
+    for name, wanted in (match.get("queryParams") or {}).items():
+        found = call.query.get(name)
+        yield Condition(("queryParams", name), wanted, found, holds(wanted, found))
+    for name, wanted in (match.get("headers") or {}).items():
         found = _header(call, name)
-        yield not holds(condition, missing if found is None else found)
+        yield Condition(("headers", name), wanted, found, holds(wanted, found))
+    for name, wanted in (match.get("withoutHeaders") or {}).items():
+        # A header that is missing counts as an empty one, except where presence is asked for.
+        missing = None if _is_presence(wanted) else ""
+        found = _header(call, name)
+        right = not holds(wanted, missing if found is None else found)
+        yield Condition(("withoutHeaders", name), wanted, found, right)
 
 
-def _pathholds(match: Mapping[str, Any], path: str) -> bool:
-    condition = match.get("uri")
-    if not condition:
-        return True
+def _path_holds(match: Mapping[str, Any], path: str) -> bool:
+    condition = match["uri"]
     if match.get("ignoreUriCase") and "regex" not in condition:
         condition = {kind: text.lower() for kind, text in condition.items()}
         path = path.lower()

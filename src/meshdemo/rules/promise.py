@@ -17,8 +17,15 @@ from meshdemo.rules import connections, hosts, localities, traffic_policies, vir
 from meshdemo.rules.answering import behind_address, candidates, shares_of
 from meshdemo.rules.client_view import Client, ClientView
 from meshdemo.rules.delegates import Delegates, is_delegate
-from meshdemo.rules.destinations import Target, connection_target, default_target, target_of
-from meshdemo.rules.http_matches import Call, takes, undecided
+from meshdemo.rules.destinations import (
+    Target,
+    connection_target,
+    default_target,
+    refusal,
+    target_of,
+)
+from meshdemo.rules.http_choice import chosen
+from meshdemo.rules.http_matches import Call, undecided
 from meshdemo.rules.mirrors import mirrors_of
 from meshdemo.rules.own_answers import own_answers
 from meshdemo.verdict.expectation import Expectation
@@ -142,15 +149,14 @@ class RequestPath:
 
     def _by_rule(self, rule: VirtualService, dialled: VirtualHost) -> Parts:
         """Follow the first of a VirtualService's HTTP rules that takes the request."""
-        client = self.view.client
-        known = rule.http_rules(dialled.port, client.namespace, client.labels)
-        http = next((http for http, match in known if takes(match, self.call)), None)
-        if http is None:
+        taking = chosen(rule, dialled.port, self.call)
+        if taking is None:
             raise undecided(f"no rule of {rule.title} matches it, so it gets 404")
+        http = taking.http
         own = own_answers(http, self.call)
         parts = [(each.share, {status_kind(each.status): Fraction(1)}) for each in own]
         left = 1 - sum(each.share for each in own)
-        for destination, weight in _destinations(http, rule) if left else ():
+        for destination, weight in weighted(http, rule) if left else ():
             target = target_of(destination, rule, dialled, self.view)
             shares = self._at(target, dialled, rule.title)
             if len(shares) > 1 and self._is_mixed_with_copies(target, http, rule, dialled):
@@ -190,7 +196,7 @@ class RequestPath:
             target = default_target(dialled, self.view)
             return _whole(self._connected(target, dialled, dialled.host))
         parts = []
-        for destination, weight in _destinations({"route": chain.route}, chain.rule):
+        for destination, weight in weighted({"route": chain.route}, chain.rule):
             target = connection_target(destination, chain.rule, dialled, self.view)
             parts.append((weight, self._connected(target, dialled, chain.rule.title)))
         return parts
@@ -213,13 +219,12 @@ class RequestPath:
                 raise undecided(f"{dialled.service.title} has several versions and {KEEPS_POD}")
             return shares
         service = self.view.upstreams.get(target.host)
-        if service is None or service.is_alias:
-            raise undecided(f"{sender} sends it to {target.host}, which is not a Service: 503")
-        if service.port(target.port) is None:
-            raise undecided(f"{service.title} has no port {target.port}")
-        if self.view.passes_through(target.host, target.subset, target.port):
-            reason = "PASSTHROUGH needs a Service that was called, so it gets 503"
-            raise undecided(f"{service.title}: {reason}")
+        if service and not service.is_alias:
+            rule = self.view.destination_rules.get(service.host)
+            self.reached.append((service, rule, target.subset))
+        reason = refusal(target, sender, self.view)
+        if service is None or reason:
+            raise undecided(reason)
         return self._in_subset(service, target.port, target.subset)
 
     def _any_pod(self, service: Service, dialled: VirtualHost) -> Shares:
@@ -230,11 +235,8 @@ class RequestPath:
     def _in_subset(self, service: Service, port: int, name: str) -> Shares:
         """Share by the pods behind a service's port and subset."""
         rule = self.view.destination_rules.get(service.host)
-        self.reached.append((service, rule, name))
         subset = rule.subset(name) if rule and name else None
         where = f"subset {name} of {service.title}" if name else service.title
-        if subset is None and name:
-            raise undecided(f"no DestinationRule has the {where}, so it gets 503")
         if service.is_headless:
             return behind_address(service, port, self.pods)
         labels = (subset or {}).get("labels") or {}
@@ -264,10 +266,13 @@ def _whole(shares: Shares) -> Parts:
     return [(Fraction(1), shares)]
 
 
-def _destinations(
+def weighted(
     http: Mapping[str, Any], rule: VirtualService
 ) -> Iterable[tuple[Mapping[str, Any], Fraction]]:
-    """Give each destination with its part; the weight of an only one does not matter."""
+    """Give each destination with its part; the weight of an only one does not matter.
+
+    Raises InputError where none has any.
+    """
     routes = http.get("route") or []
     if len(routes) == 1:
         return [(routes[0].get("destination") or {}, Fraction(1))]

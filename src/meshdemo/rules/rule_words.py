@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from meshdemo.objects.model import Object
 
-_SUBJECTS = {"uri": "path", "authority": "host", "method": "method", "scheme": "scheme"}
+SUBJECTS = {"uri": "path", "authority": "host", "method": "method", "scheme": "scheme"}
 _MATCHES = {"exact": "=", "prefix": "starts with", "regex": "matches"}
 _MATCHES_NOT = {"exact": "!=", "prefix": "does not start with", "regex": "does not match"}
 _HEADERS = {"set": "set", "add": "add", "remove": "remove"}
@@ -77,7 +77,7 @@ def _virtual_service(rule: Object) -> Iterator[str]:
             first = "else " if conditional else "to " if http.get("route") else ""
             answer = _answer(http, rule) or "no destination"
             yield f"{before}{when or first}{answer}"
-            yield from _extras(http, rule)
+            yield from actions(http, rule)
             conditional = conditional or bool(when)
 
 
@@ -124,21 +124,21 @@ def _when(http: Mapping[str, Any]) -> str:
 
 
 def _conditions(match: Mapping[str, Any]) -> Iterator[str]:
-    for field, subject in _SUBJECTS.items():
+    for field, subject in SUBJECTS.items():
         if field in match:
-            yield _compared(subject, match[field])
+            yield compared(subject, match[field])
     if match.get("ignoreUriCase"):
         yield "path in any case"
     for name, wanted in (match.get("headers") or {}).items():
-        yield _compared(name, wanted)
+        yield compared(name, wanted)
     for name, wanted in (match.get("withoutHeaders") or {}).items():
-        yield _compared(name, wanted, negated=True)
+        yield compared(name, wanted, negated=True)
     for name, wanted in (match.get("queryParams") or {}).items():
-        yield _compared(f"?{name}", wanted)
+        yield compared(f"?{name}", wanted)
     yield from _places(match)
     told = ("headers", "withoutHeaders", "queryParams", "ignoreUriCase", *_NAMES_ONLY)
     places = ("sniHosts", "destinationSubnets", "sourceLabels", "sourceNamespace")
-    yield from _settings(match, (*_SUBJECTS, *told, *places))
+    yield from _settings(match, (*SUBJECTS, *told, *places))
 
 
 def _places(match: Mapping[str, Any]) -> Iterator[str]:
@@ -153,7 +153,8 @@ def _places(match: Mapping[str, Any]) -> Iterator[str]:
         yield f"from namespace {namespace}"
 
 
-def _compared(subject: str, wanted: Mapping[str, Any] | None, *, negated: bool = False) -> str:
+def compared(subject: str, wanted: Mapping[str, Any] | None, *, negated: bool = False) -> str:
+    """Say what a StringMatch asks of something, as in ``path starts with /public``."""
     words = _MATCHES_NOT if negated else _MATCHES
     for kind, value in (wanted or {}).items():
         return f"{subject} {words.get(kind, kind)} {_value(value)}"
@@ -191,7 +192,7 @@ def _destination(route: Mapping[str, Any], rule: Object) -> str:
     return f"{name}{_in_brackets(more)}"
 
 
-def _extras(http: Mapping[str, Any], rule: Object) -> Iterator[str]:
+def actions(http: Mapping[str, Any], rule: Object) -> Iterator[str]:
     """Say what else happens to the request on its http."""
     if timeout := http.get("timeout"):
         yield f"timeout {timeout}"
@@ -221,7 +222,7 @@ def _retries(retries: Mapping[str, Any]) -> str:
 
 def _cors(policy: Mapping[str, Any]) -> str:
     """Say for pages of which origins a sidecar answers their browsers."""
-    known = [_compared("", origin).strip().removeprefix("= ") for origin in cors.origins(policy)]
+    known = [compared("", origin).strip().removeprefix("= ") for origin in cors.origins(policy)]
     origins = " or ".join(known) or "no origin"
     return f"CORS for {origins}{_bracketed(policy, ('allowOrigins', 'allowOrigin'))}"
 

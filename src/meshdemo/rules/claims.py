@@ -1,0 +1,109 @@
+"""Which VirtualServices want to decide about a host, which of them does, and why the others do not.
+
+Source: as for ``virtual_services`` and ``virtual_hosts``; here it is only said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meshdemo.rules import hosts, virtual_services
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meshdemo.objects.model import Object
+    from meshdemo.rules.client_view import ClientView
+    from meshdemo.rules.virtual_hosts import VirtualHost
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A VirtualService that is for a host, or for one that is called much the same."""
+
+    rule: Object
+    why: str
+    """Why it decides, or does not."""
+    wins: bool = False
+
+
+def claims(
+    objects: Sequence[Object], view: ClientView, dialled: VirtualHost | None, called: str
+) -> list[Claim]:
+    """Say of each VirtualService for a host what becomes of it, first of the one that decides.
+
+    ``called`` is the host's full name. Where none is for it, those come that may be meant for it.
+    """
+    rules = [o for o in objects if o.kind == "VirtualService" and o.spec.get("hosts")]
+    named = [rule for rule in rules if _host_for(rule, called)]
+    winner = dialled.rule if dialled else None
+    deciding = next((r for r in named if winner and (r.namespace, r.name) == winner.key), None)
+    others = [rule for rule in named if rule is not deciding]
+    lost = [Claim(r, next(_reasons(r, deciding, view, dialled, called))) for r in others]
+    if deciding is None:
+        return lost or list(_meant(rules, called))
+    why = f"it is for {_host_for(deciding, called)}" + ("" if lost else ", and no other one is")
+    return [Claim(deciding, why, wins=True), *lost]
+
+
+def _host_for(rule: Object, called: str) -> str:
+    """Give the host of a rule that fits a name best; empty if none does."""
+    return hosts.most_specific(called, virtual_services.hosts_of(rule)) or ""
+
+
+def _reasons(
+    rule: Object,
+    winner: Object | None,
+    view: ClientView,
+    dialled: VirtualHost | None,
+    called: str,
+) -> Iterator[str]:
+    """Say why a rule for a host does not decide about it; the first reason is enough."""
+    client = view.client
+    if not client.injected:
+        yield "the client has no sidecar, so it follows no rule"
+    if not virtual_services.is_for_mesh(rule):
+        gateways = ", ".join(map(str, rule.spec["gateways"]))
+        yield f"it is bound to {gateways} only, and not to mesh, which stands for sidecars"
+    if not virtual_services.is_seen(rule, client.namespace):
+        yield f"its exportTo leaves out namespace {client.namespace}"
+    read = next((r for r in view.virtual_services if r.key == (rule.namespace, rule.name)), None)
+    if read is None and view.sidecar:
+        yield f"{view.sidecar.title} does not name its hosts among those that are known"
+    if dialled and dialled.service and dialled.port:
+        port = dialled.service.port(dialled.port)
+        if port and not port.protocol.takes_http_rules:
+            yield f"port {port.number} of {dialled.service.title} is not HTTP for Istio"
+    if dialled and read and not any(read.http_rules(dialled.port, client.namespace, client.labels)):
+        yield f"none of its http rules is for port {dialled.port} and this client"
+    if winner:
+        yield f"{winner.title} takes precedence: {_precedence(winner, rule, view, called)}"
+    yield "rules for a name that is no Service hold on port 80 only"
+
+
+def _precedence(winner: Object, rule: Object, view: ClientView, called: str) -> str:
+    mine, other = _host_for(winner, called), _host_for(rule, called)
+    if mine != other and hosts.is_wildcard(other):
+        return f"its host {mine} is more specific than {other}"
+    namespace = view.client.namespace
+    first, second = (virtual_services.precedence(each, namespace) for each in (winner, rule))
+    if first[0] != second[0]:
+        return "its exportTo names fewer namespaces, and the closer one comes first"
+    if first[1] != second[1]:
+        return f"it is older, of {first[1] or 'no known time'} and not of {second[1]}"
+    return "they are of one age, and its name comes first"
+
+
+def _meant(rules: Sequence[Object], called: str) -> Iterator[Claim]:
+    """Give the rules whose hosts begin as the one that was called does."""
+    first = called.partition(".")[0]
+    for rule in rules:
+        for written in rule.spec["hosts"]:
+            full = hosts.full_name(str(written), rule.namespace)
+            if full.partition(".")[0] == first:
+                stands = f"its host {written}"
+                if full != written:
+                    stands += f" stands for {full}, a service of its own namespace"
+                yield Claim(rule, f"{stands}, and {called} was called")
+                break

@@ -1,0 +1,224 @@
+"""One request, followed through the rules: who takes it, which rule, and where it goes. Pure.
+
+It is the way of ``promise.RequestPath``, told and not added up: so what is said here of a request
+and what is promised for many of them cannot differ.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from meshdemo.rules import hosts, traffic_policies
+from meshdemo.rules.claims import Claim, claims
+from meshdemo.rules.delegates import Delegates
+from meshdemo.rules.destinations import default_target, refusal, target_of
+from meshdemo.rules.http_choice import Near, closest, tried
+from meshdemo.rules.http_matches import Undecided
+from meshdemo.rules.mirrors import mirrors_of
+from meshdemo.rules.own_answers import own_answers
+from meshdemo.rules.promise import RequestPath, weighted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from meshdemo.objects.model import Object
+    from meshdemo.rules.answering import Pods
+    from meshdemo.rules.client_view import Client
+    from meshdemo.rules.delegates import Origin
+    from meshdemo.rules.destination_rules import DestinationRule
+    from meshdemo.rules.destinations import Target
+    from meshdemo.rules.http_choice import Tried
+    from meshdemo.rules.own_answers import OwnAnswer
+    from meshdemo.rules.services import Service
+    from meshdemo.rules.virtual_hosts import VirtualHost
+    from meshdemo.rules.virtual_services import VirtualService
+    from meshdemo.verdict.traffic import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a request may be sent."""
+
+    target: Target
+    share: Fraction
+    """Which part of the requests; of copies, of those that are copied."""
+    route: Mapping[str, Any]
+    """The entry of the rule's ``route`` that says so; empty where no rule does."""
+    service: Service | None
+    rule: DestinationRule | None
+    """The DestinationRule that is followed towards it."""
+    refusal: str = ""
+    """Why it answers 503 whatever its pods do; empty if it does not."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Those of the subset."""
+        name = self.target.subset
+        subset = self.rule.subset(name) if self.rule and name else None
+        return (subset or {}).get("labels") or {}
+
+    @property
+    def policy(self) -> dict[str, Any]:
+        """The traffic policy that holds for it."""
+        subset = self.rule.subset(self.target.subset) if self.rule else None
+        return traffic_policies.effective(self.rule, self.target.port, subset)
+
+    def takes(self, namespace: str, labels: Mapping[str, str]) -> bool:
+        """Tell whether a pod is behind it."""
+        service = self.service
+        return (
+            service is not None
+            and not self.refusal
+            and service.selects(namespace, labels)
+            and hosts.within(self.labels, labels)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One http rule that was tried, and where it was written."""
+
+    tried: Tried
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What becomes of a request, as the rules say."""
+
+    called: str
+    """The host, completed as DNS does."""
+    port: int
+    dialled: VirtualHost | None
+    """None where no virtual host has the name."""
+    claims: tuple[Claim, ...] = ()
+    rules: int = 0
+    """How many http rules the deciding VirtualService has for a sidecar."""
+    steps: tuple[Step, ...] = ()
+    """The http rules that were tried, the one that takes the request last."""
+    closest: tuple[Near, Origin] | None = None
+    """Where no rule takes it, the one that lacks least."""
+    destinations: tuple[Destination, ...] = ()
+    mirrors: tuple[tuple[float, Destination], ...] = ()
+    """Where copies go, and how many per cent of the requests are copied."""
+    own_answers: tuple[OwnAnswer, ...] = ()
+    undecided: str = ""
+    """Why it could not be followed to its end; empty if it was."""
+    similar: tuple[str, ...] = ()
+    """Names that are known and look like the host, where it is not."""
+
+    @property
+    def chosen(self) -> Step | None:
+        """The http rule that takes the request."""
+        return self.steps[-1] if self.steps and self.steps[-1].tried.takes else None
+
+
+def trace(objects: Sequence[Object], pods: Pods, request: Request, client: Client) -> Trace:
+    """Follow a request from a client. Raises InputError for what no request can be."""
+    path = RequestPath.of(objects, pods, request, client)
+    try:
+        call, dialled = path.call, path.dialled
+    except Undecided as error:
+        return Trace(called="", port=0, dialled=None, undecided=error.reason)
+    called = dialled.host if dialled else hosts.dialled(call.host, client.namespace)
+    found = _Follower(path, objects, dialled)
+    return Trace(
+        called=called,
+        port=call.port,
+        dialled=dialled,
+        claims=tuple(claims(objects, path.view, dialled, called)),
+        similar=() if dialled else tuple(_similar(call.host, path)),
+        **found.follow(),
+    )
+
+
+def _similar(host: str, path: RequestPath) -> Iterator[str]:
+    view = path.view
+    known = {service.name or service.host for service in view.services.values()}
+    known |= {name for rule in view.virtual_services for name in rule.hosts}
+    yield from difflib.get_close_matches(host, sorted(known), n=2)
+
+
+@dataclass
+class _Follower:
+    """Follows a request beyond its virtual host, and keeps what it finds until it ends."""
+
+    path: RequestPath
+    objects: Sequence[Object]
+    dialled: VirtualHost | None
+    found: dict[str, Any] = field(default_factory=dict)
+
+    def follow(self) -> dict[str, Any]:
+        """Give the fields of a Trace."""
+        try:
+            if self.dialled and self.dialled.rule and not self.path.request.is_tcp:
+                self._by_rule(self.dialled.rule, self.dialled)
+            else:
+                self._by_default()
+        except Undecided as error:
+            self.found["undecided"] = error.reason
+        return self.found
+
+    def _by_default(self) -> None:
+        """Where no http rule decides: to the service that was called, or what keeps it from it."""
+        try:
+            self.path.parts()
+        except Undecided as error:
+            self.found["undecided"] = error.reason
+        dialled = self.dialled
+        if dialled and dialled.service and dialled.port and not self.path.request.is_tcp:
+            target = default_target(dialled, self.path.view)
+            self.found["destinations"] = (self._destination(target, Fraction(1), {}),)
+
+    def _by_rule(self, rule: VirtualService, dialled: VirtualHost) -> None:
+        view, call = self.path.view, self.path.call
+        origins = self._origins(rule)
+        self.found["rules"] = len(rule.http)
+        steps: list[Step] = []
+        try:
+            for each in tried(rule, dialled.port, call):
+                steps.append(Step(each, origins[each.number]))  # noqa: PERF401 - it may raise
+        finally:
+            self.found["steps"] = tuple(steps)
+        last = steps[-1].tried if steps else None
+        if last is None or not last.takes:
+            near = closest(rule, dialled.port, call)
+            self.found["closest"] = (near, origins[near.number]) if near else None
+            return
+        http = last.http
+        own = self.found["own_answers"] = own_answers(http, call)
+        self.found["mirrors"] = tuple(
+            (each.percent, self._destination(target_of(each.destination, rule, dialled, view)))
+            for each in mirrors_of(http)
+        )
+        if sum(each.share for each in own) < 1:
+            routes = http.get("route") or []
+            self.found["destinations"] = tuple(
+                self._destination(
+                    target_of(destination, rule, dialled, view),
+                    share,
+                    next((each for each in routes if each.get("destination") is destination), {}),
+                )
+                for destination, share in weighted(http, rule)
+            )
+
+    def _origins(self, rule: VirtualService) -> list[Origin]:
+        delegates = Delegates.among(self.objects)
+        return [origin for _, origin in delegates.rules_of(delegates.known[rule.key])]
+
+    def _destination(
+        self, target: Target, share: Fraction = Fraction(1), route: Mapping[str, Any] | None = None
+    ) -> Destination:
+        view = self.path.view
+        sender = self.dialled.rule.title if self.dialled and self.dialled.rule else "the sidecar"
+        return Destination(
+            target,
+            share,
+            route or {},
+            view.upstreams.get(target.host),
+            view.destination_rules.get(target.host),
+            "" if target.passes_through else refusal(target, sender, view),
+        )
