@@ -21,6 +21,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import cache_from_source
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ import psutil
 
 import by_hand
 import meshdemo
+import services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +39,10 @@ PROGRAM = str(Path(PYTHON).with_name("meshdemo"))
 ROUNDS = 7
 REQUESTS = 2000
 CURL_REQUESTS = 200
+FEW, MANY = 1, 100
+GROWTH = (10, 100, 1_000)
+GROWTH_ROUNDS = 3
+"""Of how many services the meshes are that show how it grows."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +86,16 @@ class Bench:
             raise SystemExit(f"bench: {' '.join(argv)}: {done.returncode}\n{done.stderr}")
         return done.stdout
 
+    def seconds_of(self, *argv: str) -> float:
+        return seconds(lambda: self.call(*argv))
+
     def json(self, *argv: str) -> Any:
         return json.loads(self.call(*argv, "-o", "json"))
 
     @contextmanager
-    def mesh(self) -> Iterator[str]:
+    def mesh(self, *argv: str) -> Iterator[str]:
         """Have a mesh, and give its proxy's URL."""
-        self.call("up", "--no-verify")
+        self.call("up", "--no-verify", *argv)
         try:
             yield self.call("proxy-url").strip()
         finally:
@@ -156,6 +165,58 @@ class Bench:
             imports.append(seconds(python("import typer")))
         yield slower("`meshdemo --help`", "`import typer`", ours, imports, 2.5)
 
+    def of_services(self, count: int) -> tuple[Bench, str]:
+        """Give a mesh of its own for so many services, and the file with them."""
+        folder = self.folder / str(count)
+        folder.mkdir()
+        file = folder / "services.yaml"
+        file.write_text(services.manifests(count))
+        return Bench(folder), str(file)
+
+    def one_more_rule(self, number: int) -> float:
+        """Give the seconds until one more rule is live."""
+        file = self.folder / f"rule-{number}.yaml"
+        file.write_text(services.one_more_rule(number))
+        return self.seconds_of("route", "-f", str(file))
+
+    def sidecar_memory(self) -> float:
+        """Give what a sidecar of the mesh takes, in MB."""
+        envoy = json.loads((self.state / "run.json").read_text())["envoy"]
+        sidecars = [p for p in by_hand.processes(self.state) if p.cmdline()[0] == envoy]
+        return by_hand.pss(sidecars) / len(sidecars)
+
+    def scale(self) -> Iterator[Row]:
+        """Compare many services, each with three subsets and a rule, with a single one."""
+        (few, few_file), (many, many_file) = self.of_services(FEW), self.of_services(MANY)
+        rules: dict[Bench, list[float]] = {few: [], many: []}
+        with few.mesh("-f", few_file), many.mesh("-f", many_file):
+            for number in range(ROUNDS):
+                for bench, found in rules.items():
+                    found.append(bench.one_more_rule(number))
+            if psutil.LINUX:
+                a, b = many.sidecar_memory(), few.sidecar_memory()
+        what = f"one more rule until it is live, {MANY} services"
+        yield slower(what, "the same with one service", rules[many], rules[few], 2)
+        if psutil.LINUX:
+            what = f"memory (PSS) of a sidecar, {MANY} services"
+            against = "the same with one service"
+            yield Row(what, against, f"{a:.0f} MB", f"{b:.0f} MB", a / b, 2.5)
+
+    def growth(self) -> Iterator[Row]:
+        """Compare ten times as many services with fewer: ten times is linear."""
+        meshes = {count: self.of_services(count) for count in GROWTH}
+        ups: dict[int, list[float]] = {count: [] for count in GROWTH}
+        rules: dict[int, list[float]] = {count: [] for count in GROWTH}
+        for number in range(GROWTH_ROUNDS):
+            for count, (bench, file) in meshes.items():
+                ups[count].append(bench.seconds_of("up", "--no-verify", "-f", file))
+                rules[count].append(bench.one_more_rule(number))
+                bench.call("down")
+        for what, found in (("`up --no-verify -f`", ups), ("one more rule", rules)):
+            for fewer, more in pairwise(GROWTH):
+                whole = f"{what}, {more:,} services"
+                yield slower(whole, f"{fewer:,} services", found[more], found[fewer], more / fewer)
+
 
 def seconds(action: Callable[[], object]) -> float:
     began = time.perf_counter()
@@ -200,7 +261,7 @@ def is_compiled(source: Path) -> bool:
 
 
 def main() -> int:
-    parts = sys.argv[1:] or ["start_up_and_memory", "route", "requests", "help"]
+    parts = sys.argv[1:] or ["start_up_and_memory", "route", "requests", "help", "scale", "growth"]
     print(f"{compiled()}\n", flush=True)
     print("| what | against | measured | reference | ratio | bar | |")
     print("|---|---|---|---|---|---|---|")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Way = Callable[[Path, Path], None]
 
-RECORDS = ("run.json", "objects.yaml", "pods.json")
+RECORDS = ("run.json", "objects.json", "pods.json")
 """What a mesh is known by; the rest can be derived from it."""
 OTHERS = (".meshdemo.lock", ".meshdemo.made", "supervisord.pid", "supervisord.conf",
           "supervisord.log", "supervisord.out", "pods/*app-v1*/app.json", "pods/*app-v1*/app.log",

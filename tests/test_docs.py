@@ -255,7 +255,8 @@ def test_what_becomes_of_a_field_is_what_the_table_says(begins: str, standing: S
 def test_the_bounds_are_those_that_hold() -> None:
     found = re.findall(r"[\d,]*\d", bullet("At most "))
     numbers = [int(number.replace(",", "")) for number in found]
-    bounded = [bounds.MOST_PODS, bounds.MOST_OBJECTS, bounds.MOST_PORTS, bounds.MOST_ITEMS]
+    bounded = [bounds.MOST_PODS, bounds.MOST_OBJECTS, bounds.MOST_PORTS, bounds.MOST_POD_PORTS]
+    bounded.append(bounds.MOST_ITEMS)
     assert numbers == bounded
 
 

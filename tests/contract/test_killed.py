@@ -50,7 +50,7 @@ def kill_at(
 FIRST_APPLY = {
     "before the folder is locked": ("fcntl.flock", 1),
     "before the run is recorded": ("run.json", 1),
-    "before the objects are stored": ("objects.yaml", 1),
+    "before the objects are stored": ("objects.json", 1),
     "before the Envoys' files": ("lds.json", 1),
     "between the Envoys' files": ("lds.json", 2),
     "before the plan": ("pods.json", 1),

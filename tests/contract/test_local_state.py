@@ -161,8 +161,8 @@ def test_down_of_a_namespace_leaves_the_others_and_the_next_command_is_about_the
 def test_a_damaged_mesh_is_not_taken_down_by_namespace(
     engine: LocalEngine, settings: Settings
 ) -> None:
-    (engine.store.folder / "objects.yaml").write_text("[")
-    with pytest.raises(EnvironmentFailed, match=r"objects\.yaml") as failure:
+    (engine.store.folder / "objects.json").write_text("[")
+    with pytest.raises(EnvironmentFailed, match=r"objects\.json") as failure:
         LocalEngine(replace(settings, namespace="demo")).down()
     assert "Leave out -n" in failure.value.hint
     assert orphans.of_run(run_of(engine))

@@ -95,7 +95,7 @@ def test_all_mistakes_are_found_at_once_and_nothing_is_touched(
         about = [text for text in said if f"{file}:{line}:" in text]
         assert any(names in text for text in about), f"line {line}, {names}: {said}"
     assert not mesh.processes()
-    assert not (mesh.state / "objects.yaml").exists()
+    assert not (mesh.state / "objects.json").exists()
 
 
 def test_mistakes_in_a_later_file_leave_a_running_mesh_alone(running: Mesh, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.rules import destination_rules, sidecars, traffic_policies, visibility
 from meshdemo.rules.destination_rules import ROOT_NAMESPACE
+from meshdemo.rules.hosts import HostIndex
 from meshdemo.rules.service_entries import read_services
 from meshdemo.rules.services import Resolution
 from meshdemo.rules.sidecars import Imports
@@ -39,7 +40,7 @@ class Client:
     """Where its Istio finds the DestinationRules that hold for all namespaces."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MeshRules:
     """Services and rules of a mesh, read once for all of its clients."""
 
@@ -60,6 +61,14 @@ class MeshRules:
             tuple(read_virtual_services(objects)),
             tuple(sidecars.read_sidecars(objects)),
         )
+
+    @cached_property
+    def services_by_host(self) -> dict[str, list[Service]]:
+        """The services by their full names: several namespaces may have one of the same name."""
+        found: dict[str, list[Service]] = {}
+        for service in self.services:
+            found.setdefault(service.host, []).append(service)
+        return found
 
 
 @dataclass(frozen=True)
@@ -132,6 +141,11 @@ class ClientView:
         """Those that it gets, in the order in which they take precedence."""
         exported = followed_in(self.client.namespace, self.mesh.virtual_services)
         return tuple(r for r in exported if self._imports.has_rule(r.hosts, r.namespace))
+
+    @cached_property
+    def virtual_services_by_host(self) -> HostIndex[VirtualService]:
+        """The same by their hosts."""
+        return HostIndex((rule.hosts, rule) for rule in self.virtual_services)
 
     @cached_property
     def most_specific(self) -> dict[str, tuple[str, str]]:
@@ -212,9 +226,7 @@ class ClientView:
     def _destination(self, host: str) -> Service | None:
         """Find the service that a rule sends to though no name of it is known."""
         found: Service | None = None
-        for service in self.mesh.services:
-            if service.host == host and (
-                service.namespace == self.client.namespace or self._sees(service)
-            ):
+        for service in self.mesh.services_by_host.get(host, ()):
+            if service.namespace == self.client.namespace or self._sees(service):
                 found = self._nearer(found, service)
         return found

@@ -57,11 +57,7 @@ def chains(service: Service, port: ServicePort, view: ClientView) -> list[Chain]
 
     The last one says no ``servers``: it takes what the others leave.
     """
-    rules = [
-        rule
-        for rule in view.virtual_services
-        if any(hosts.overlap(host, service.host) for host in rule.hosts)
-    ]
+    rules = view.virtual_services_by_host.overlapping(service.host)
     of_protocol = _tls_chains if port.protocol is Protocol.TLS else _tcp_chains
     found = list(of_protocol(rules, port.number, view.client))
     # Of several that take all only the last one stays the listener's default filter chain.

@@ -10,6 +10,7 @@ Source: ``mergeVirtualServices`` in istiod's model/virtualservice_controller.go,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from meshdemo.rules import hosts, visibility
@@ -66,7 +67,7 @@ class Origin:
         return ("spec", "http", self.number)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Delegates:
     """The VirtualServices that may be delegates, among others."""
 
@@ -118,11 +119,18 @@ class Delegates:
 
     def handing_to(self, delegate: Object) -> Iterator[tuple[Object, HandedOver]]:
         """Give the VirtualServices that hand requests to a delegate, and what comes of it."""
-        key = delegate.namespace, delegate.name
+        for root, http in self._handing.get((delegate.namespace, delegate.name), ()):
+            yield root, self.handed_over(http, root)
+
+    @cached_property
+    def _handing(self) -> dict[Key, list[tuple[Object, Json]]]:
+        """The rules that hand requests over, by the delegates that they name."""
+        found: dict[Key, list[tuple[Object, Json]]] = {}
         for root in self.known.values():
             for http in () if is_delegate(root) else root.spec.get("http") or ():
-                if http.get("delegate") and self.named_by(http, root) == key:
-                    yield root, self.handed_over(http, root)
+                if http.get("delegate"):
+                    found.setdefault(self.named_by(http, root), []).append((root, http))
+        return found
 
     @staticmethod
     def named_by(http: Json, root: Object) -> Key:

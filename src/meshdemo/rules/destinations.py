@@ -56,8 +56,9 @@ def connection_target(
     have the port that was dialled).
     """
     host = rule.resolve(str(destination.get("host", "")))
-    known = next((each.ports for each in view.mesh.services if each.host == host), ())
-    only = known[0].number if len(known) == 1 else dialled.port
+    known = view.mesh.services_by_host.get(host)
+    ports = known[0].ports if known else ()
+    only = ports[0].number if len(ports) == 1 else dialled.port
     port = (destination.get("port") or {}).get("number") or only
     return _target(host, destination.get("subset") or "", port, dialled, view)
 

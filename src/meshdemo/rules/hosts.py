@@ -7,10 +7,12 @@ A rule and a request write the same short name with different meanings, see ``re
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
+
+T = TypeVar("T")
 
 DOMAIN = "svc.cluster.local"
 HTTP_PORT = 80
@@ -70,13 +72,38 @@ def overlap(one: str, other: str) -> bool:
     return one == other
 
 
-def most_specific(host: str, names: Iterable[str]) -> str | None:
+def most_specific(host: str, names: Container[str]) -> str | None:
     """Find the name that fits a host best: the host itself, else the longest wildcard."""
-    known = set(names)
-    if host in known:
-        return host
-    fitting = [name for name in known if is_wildcard(name) and host.endswith(name[1:])]
-    return min(fitting, key=lambda name: (-len(name), name), default=None)
+    return next((name for name in _covering(host) if name in names), None)
+
+
+def _covering(host: str) -> Iterator[str]:
+    """Give all names that cover a host: itself, then the wildcards, the longest first."""
+    yield host
+    yield from (f"*{host[start:]}" for start in range(len(host) + 1))
+
+
+class HostIndex(Generic[T]):
+    """Values by the hosts that each is for, so that a search looks at those that fit only."""
+
+    def __init__(self, values: Iterable[tuple[Iterable[str], T]]) -> None:
+        self._values: list[T] = []
+        self._places: dict[str, list[int]] = {}
+        for names, value in values:
+            for name in names:
+                self._places.setdefault(name, []).append(len(self._values))
+            self._values.append(value)
+
+    def overlapping(self, *hosts: str) -> list[T]:
+        """Give the values for what has any host in common with these, in the order given."""
+        places = {place for host in hosts for place in self._overlapping(host)}
+        return [self._values[place] for place in sorted(places)]
+
+    def _overlapping(self, host: str) -> Iterator[int]:
+        every = self._places
+        narrower = [name for name in every if overlap(host, name)] if is_wildcard(host) else ()
+        for name in (*_covering(host), *narrower):
+            yield from every.get(name, ())
 
 
 def is_loopback(address: str) -> bool:

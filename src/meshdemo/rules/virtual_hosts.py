@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from meshdemo.rules.hosts import HTTP_PORT, is_wildcard
-from meshdemo.rules.virtual_services import divide_hosts, governs_any
+from meshdemo.rules.hosts import HTTP_PORT, HostIndex, is_wildcard
+from meshdemo.rules.virtual_services import divide_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -124,10 +124,17 @@ class _Domains:
 def of_client(view: ClientView) -> list[VirtualHost]:
     """List the virtual hosts of a client with a sidecar."""
     domains = _Domains(view.client.namespace, services=view.services)
-    ports = {port.number for service in view.services.values() for port in service.ports}
+    by_port: dict[int, dict[str, Service]] = {HTTP_PORT: {}}
+    for host, service in view.services.items():
+        for port in service.ports:
+            by_port.setdefault(port.number, {})[host] = service
+    # Capitals in the hosts of rules do not count here.
+    rules = HostIndex((map(str.lower, rule.hosts), rule) for rule in view.virtual_services)
     found: list[VirtualHost] = []
-    for number in sorted(ports | {HTTP_PORT}):
-        found += sorted(_on_port(number, view, domains), key=lambda host: host.name)
+    for number, here in sorted(by_port.items()):
+        # Names that are no service get routes on port 80 only.
+        known = view.virtual_services if number == HTTP_PORT else rules.overlapping(*here)
+        found += sorted(_on_port(number, here, known, view, domains), key=lambda host: host.name)
     found += domains.passing_on(view.hidden)
     if view.reaches_only_known:
         return found
@@ -156,12 +163,17 @@ def search(hosts: Iterable[VirtualHost], host: str, port: int) -> VirtualHost | 
     return by_domain.get(fitting)
 
 
-def _on_port(port: int, view: ClientView, domains: _Domains) -> Iterator[VirtualHost]:
-    """Work out what istiod writes for a listener on one port."""
-    here = {host: service for host, service in view.services.items() if service.port(port)}
+def _on_port(
+    port: int,
+    here: Mapping[str, Service],
+    rules: Iterable[VirtualService],
+    view: ClientView,
+    domains: _Domains,
+) -> Iterator[VirtualHost]:
+    """Work out what istiod writes for a listener on one port, for the services that have it."""
     client = view.client
     governed: set[str] = set()
-    for rule in view.virtual_services:
+    for rule in rules:
         names, services = _governed(rule, port, here, view)
         if not any(rule.http_rules(port, client.namespace, client.labels)):
             continue  # it says nothing about this port, so the port keeps its normal routing
@@ -182,8 +194,6 @@ def _governed(
 
     Names alone get routes on port 80 only; on others they go along with a service.
     """
-    if port != HTTP_PORT and not governs_any(rule, here):
-        return [], []
     names, services = divide_hosts(rule, here, view.most_specific)
     services = [service for service in services if service.takes_http_rules(port)]
     return (names, services) if services or port == HTTP_PORT else ([], [])

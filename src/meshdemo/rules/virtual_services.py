@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from meshdemo.rules import hosts, visibility
 from meshdemo.rules.delegates import Delegates
-from meshdemo.rules.hosts import MESH
+from meshdemo.rules.hosts import MESH, HostIndex
 from meshdemo.rules.http_matches import is_for_client, reachable, with_matches
 
 if TYPE_CHECKING:
@@ -197,11 +197,16 @@ def followed_in(namespace: str, rules: Iterable[VirtualService]) -> list[Virtual
     return sorted(seen, key=lambda rule: _group(rule.exported_to, rule.namespace, namespace))
 
 
+def by_host(objects: Iterable[Object]) -> HostIndex[Object]:
+    """File the VirtualServices among objects under the full names of their hosts."""
+    return HostIndex((hosts_of(item), item) for item in objects if item.kind == "VirtualService")
+
+
 def overruling(rule: Object, rules: Sequence[Object], namespace: str) -> tuple[Object, ...]:
     """Give the VirtualServices that leave it none of its hosts for the clients of a namespace.
 
-    ``rules`` are those that are applied, this one among them. Its tcp rules hold beside those of
-    others, up to one that takes every connection.
+    ``rules`` are those that are applied for its hosts, this one among them. Its tcp rules hold
+    beside those of others, up to one that takes every connection.
     """
     if rule.kind != "VirtualService" or not is_for_mesh(rule):
         return ()
@@ -227,12 +232,6 @@ def _takes_all_of(rule: Object, other: Object) -> bool:
     return not rule.spec.get("tcp") or any(
         not tcp.get("match") for tcp in other.spec.get("tcp") or ()
     )
-
-
-def governs_any(rule: VirtualService, services: Iterable[str]) -> bool:
-    """Tell whether one of a rule's hosts is one of these services."""
-    named = [host.lower() for host in rule.hosts]
-    return any(hosts.overlap(host, service) for service in services for host in named)
 
 
 def index_by_service(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from meshdemo.errors import EnvironmentFailed, TimedOut
 from meshdemo.objects import model
@@ -29,18 +29,25 @@ OVER = ("Succeeded", "Failed")
 
 
 def recheck(engine: Engine, objects: Sequence[Object], timeout: float) -> Story[tuple[Pod, ...]]:
-    """Give the pods of these workloads as they are now.
+    """Give the pods of these workloads as they are now; raises as ``recheck_all``."""
+    pods = yield from recheck_all(engine, objects, timeout)
+    return tuple(pod_selection.of_workloads(pods, objects))
+
+
+def recheck_all(
+    engine: Engine, objects: Sequence[Object], timeout: float
+) -> Story[tuple[Pod, ...]]:
+    """Look at the pods of these workloads once more, and give all pods as they are now.
 
     Raises EnvironmentFailed if one of them ended and is not ready again, or, where rules are among
     the objects, the test client or a pod that they lead to; also not within ``RECHECK_SECONDS``, or
     ``timeout`` if less. What is not ready and never ended may be starting: that is a warning.
     """
-    own: list[Pod] = []
+    pods: list[Pod] = []
     unwell: list[Pod] = []
 
     def look() -> bool:
-        pods = _pods(engine, objects)
-        own[:] = pod_selection.of_workloads(pods, objects)
+        pods[:] = _pods(engine, objects)
         steady = [item for item in objects if item.kind not in BUSY]
         lasting = pod_selection.of_workloads(pods, steady)
         concerned = [*lasting, *_by_rules(engine, model.traffic_rules(objects), pods)]
@@ -57,7 +64,7 @@ def recheck(engine: Engine, objects: Sequence[Object], timeout: float) -> Story[
         raise EnvironmentFailed(message, hint="More: meshdemo status, meshdemo logs")
     for trouble in said:
         yield Note(trouble, warning=True)
-    return tuple(own)
+    return tuple(pods)
 
 
 def _pods(engine: Engine, objects: Sequence[Object]) -> list[Pod]:
@@ -75,28 +82,24 @@ def _by_rules(engine: Engine, rules: Sequence[Object], pods: Sequence[Pod]) -> I
     if client := engine.sender.find(pods):
         yield client
     objects = engine.objects()
+    services = {service_host(o.name, o.namespace): o for o in objects if o.kind == "Service"}
+    subsets: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for item in objects:
+        for subset in (item.spec.get("subsets") or ()) if item.kind == "DestinationRule" else ():
+            host = resolve(str(item.spec.get("host", "")), item.namespace)
+            subsets.setdefault((host, subset.get("name")), []).append(subset.get("labels") or {})
     for rule in rules:
-        for http_rule in rule.spec.get("http") or ():
-            for route in http_rule.get("route") or ():
-                if route.get("weight") != 0:
-                    yield from _selected_by(route.get("destination") or {}, rule, objects, pods)
-
-
-def _selected_by(
-    destination: dict[str, Any], rule: Object, objects: Sequence[Object], pods: Sequence[Pod]
-) -> Iterator[Pod]:
-    """Give the pods of a destination of a VirtualService: its Service's, and of its subset."""
-    host = resolve(str(destination.get("host", "")), rule.namespace)
-    subsets = [
-        subset.get("labels") or {}
-        for item in objects
-        if item.kind == "DestinationRule"
-        and resolve(str(item.spec.get("host", "")), item.namespace) == host
-        for subset in item.spec.get("subsets") or ()
-        if subset.get("name") == destination.get("subset")
-    ]
-    for service in objects:
-        if service.kind == "Service" and service_host(service.name, service.namespace) == host:
-            for pod in pod_selection.selected(service, pods):
-                if not destination.get("subset") or any(within(s, pod.labels) for s in subsets):
+        for host, name in _destinations(rule):
+            service = services.get(host)
+            for pod in pod_selection.selected(service, pods) if service else ():
+                if not name or any(within(s, pod.labels) for s in subsets.get((host, name), ())):
                     yield pod
+
+
+def _destinations(rule: Object) -> Iterator[tuple[str, str]]:
+    """Give host and subset of each destination of a VirtualService that gets any requests."""
+    for http_rule in rule.spec.get("http") or ():
+        for route in http_rule.get("route") or ():
+            if route.get("weight") != 0:
+                to = route.get("destination") or {}
+                yield resolve(str(to.get("host", "")), rule.namespace), to.get("subset") or ""

@@ -157,7 +157,7 @@ def _of_kind(
     if kind.name == "Namespace":
         yield from (Resource(kind, item) for item in _namespaces(objects, namespace))
         return
-    delegates = Delegates.among(objects)
+    delegates, by_host = Delegates.among(objects), virtual_services.by_host(objects)
     for item in objects:
         if item.kind == "Service" == kind.name:
             yield Resource(kind, item, tuple(pod_selection.selected(item, pods)))
@@ -165,7 +165,8 @@ def _of_kind(
             own = [p for p in pods if _is_of(p, item)]
             yield Resource(kind, _with_status(item, _replicas(item, own)), tuple(own))
         elif item.kind == kind.name:
-            overruling = virtual_services.overruling(item, objects, item.namespace)
+            same = by_host.overlapping(*virtual_services.hosts_of(item))
+            overruling = virtual_services.overruling(item, same, item.namespace)
             yield Resource(kind, item, (), overruling, delegates.whole(item))
 
 

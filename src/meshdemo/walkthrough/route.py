@@ -18,12 +18,12 @@ from meshdemo.verdict.expectation import parse_split
 from meshdemo.walkthrough import deploy, pod_selection, steps, strict_check
 from meshdemo.walkthrough.events import Finished, Note, Started
 from meshdemo.walkthrough.plan import Plan
-from meshdemo.walkthrough.readiness_recheck import recheck
+from meshdemo.walkthrough.readiness_recheck import recheck_all
 from meshdemo.walkthrough.skipping import Skipping
 from meshdemo.walkthrough.splits import HOST, Splitting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from meshdemo.engines.protocol import Engine
     from meshdemo.engines.results import Change, Pod
@@ -86,9 +86,9 @@ def route(
 
 def split_traffic(engine: Engine, host: str, split: Split, plan: Plan) -> Story[Routed]:
     """Divide a Service's traffic among versions."""
-    objects = engine.objects()
+    objects, pods = engine.objects(), pod_selection.require_pods(engine)
     service = require_service(engine, host, objects, split)
-    known = require_versions(engine, service, split.versions)
+    known = require_versions(service, split.versions, pods)
     splitting = Splitting.of(engine, service.name, objects)
     splitting.refuse_rivals(splitting.route)
     rules = splitting.rules(split, known)
@@ -106,14 +106,15 @@ def apply_rules(
     began = time.monotonic()
     changes = yield from deploy.apply_in_order(engine, rules, plan.settings.timeout)
     live = time.monotonic() - began
-    yield from recheck(engine, ordered, plan.settings.timeout)
-    yield from warn_of_missing_sidecar(engine)
-    return Routed(changes, live, overruled(engine, rules))
+    pods = yield from recheck_all(engine, ordered, plan.settings.timeout)
+    client = engine.sender.find(pods)
+    if client is not None and not client.injected:  # a missing one needs no word here
+        yield pod_selection.missing_sidecar(client)
+    return Routed(changes, live, overruled(engine, rules, pods))
 
 
-def overruled(engine: Engine, rules: Sequence[Object]) -> tuple[str, ...]:
+def overruled(engine: Engine, rules: Sequence[Object], pods: Sequence[Pod]) -> tuple[str, ...]:
     """Name the rules that do nothing for the test client, each with the reason."""
-    pods = engine.pods()
     client = engine.sender.find(pods)
     scene = scene_of(engine, engine.objects(), pods)
     found = replace(scene, sender=client.labels if client else None).effects(rules)
@@ -223,7 +224,6 @@ def scene_of(
 def require_service(engine: Engine, host: str, objects: Sequence[Object], split: Split) -> Object:
     """Give the Service that is meant, or say which there are."""
     namespace = engine.where.namespace
-    pod_selection.require_pods(engine)
     service = pod_selection.service_of(host, namespace, objects)
     if service and service.namespace == namespace:
         return service
@@ -240,9 +240,8 @@ def require_service(engine: Engine, host: str, objects: Sequence[Object], split:
     raise EnvironmentFailed(f"there is no Service {host} in namespace {namespace}", hint=hint)
 
 
-def require_versions(engine: Engine, service: Object, versions: Sequence[str]) -> list[str]:
+def require_versions(service: Object, versions: Sequence[str], pods: Sequence[Pod]) -> list[str]:
     """Give the versions there are; refuse one that no pod has: all of its traffic would fail."""
-    pods = pod_selection.require_pods(engine)
     selected = pod_selection.selected(service, pods)
     known = pod_selection.versions(selected)
     if not known:
@@ -256,10 +255,3 @@ def require_versions(engine: Engine, service: Object, versions: Sequence[str]) -
     if problems:
         raise InputError("the split cannot be used", problems)
     return known
-
-
-def warn_of_missing_sidecar(engine: Engine) -> Iterator[Note]:
-    """Warn of an un-injected test client; a missing one needs no word here."""
-    client = engine.sender.find(engine.pods())
-    if client is not None and not client.injected:
-        yield pod_selection.missing_sidecar(client)

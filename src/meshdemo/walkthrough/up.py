@@ -215,7 +215,7 @@ def _apply_own_rules(
     began = time.monotonic()
     applied = deploy.made_true(engine, rules, plan.settings.timeout)
     seconds = time.monotonic() - began
-    idle = route.overruled(engine, rules)
+    idle = route.overruled(engine, rules, engine.pods())
     live = f"{counted(len(rules) - len(idle), 'rule')} live"
     yield Finished("route", "; not followed: ".join([live, *idle]), seconds)
     yield from _changed(applied.changes, rules, existing, plan)

@@ -86,10 +86,9 @@ def command_problems(given: Sequence[Object], stored: Iterable[Object]) -> Itera
     every = {item.key: item for item in (*stored, *given)}
     # Any numbers do here: it is only asked which placeholders stand for a port at all.
     pods = place(blueprints(every.values()), (), lambda count: range(1, count + 1))
-    services = _services(every.values())
+    services, first = _services(every.values()), {owner(pod): pod for pod in reversed(pods)}
     for item in given:
-        own = (pod for pod in pods if owner(pod) == (item.kind, item.namespace, item.name))
-        pod = next(own, None)
+        pod = first.get((item.kind, item.namespace, item.name))
         path = (*item.template_path, "metadata", "annotations", COMMAND)
         for placeholder in programs.unknown_placeholders(item.pod_template):
             yield item.problem(f"{placeholder} is not a placeholder", *path, hint=PLACEHOLDERS)

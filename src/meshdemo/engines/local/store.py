@@ -1,7 +1,8 @@
 """The state directory: which run it is, which objects are applied, which pods were planned.
 
     run.json            the run: its id, when it began, where its sockets are (see run_record.py)
-    objects.yaml        the applied objects
+    objects.json        the applied objects: every command reads them, for which YAML is too slow
+                        (``meshdemo get -o yaml`` shows them)
     pods.json           the pods as they were last planned, with their ports, and for which
                         objects the Envoys were last brought up to date
     pods/NAMESPACE.POD/ what one pod needs: specifications, Envoy's files, logs
@@ -24,13 +25,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from meshdemo.engines import run_record
 from meshdemo.engines.local import runs
 from meshdemo.engines.protocol import LOCAL
 from meshdemo.errors import EnvironmentFailed
-from meshdemo.objects import documents
 from meshdemo.objects.model import Object
 from meshdemo.settings import absolute, expand
 from meshdemo.system import files
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.local.runs import Run
 
-OBJECTS, PODS = "objects.yaml", "pods.json"
+OBJECTS, PODS = "objects.json", "pods.json"
 REPLACED = (OBJECTS, PODS, "supervisord.conf")
 DERIVED_FILES = ("supervisord.conf", "supervisord.pid", "supervisord.log", "supervisord.log.1",
            "supervisord.out")  # fmt: skip
@@ -50,10 +48,9 @@ SCRATCH = "scratch"
 FOLDERS = ("pods", "kube-proxy", runs.SOCKETS)
 OURS = (PODS, OBJECTS, *DERIVED_FILES, *FOLDERS)
 """In the order in which they are removed: pods without objects are a damage, not the reverse."""
-FIRST_LINE = "# {} sha256:{}; to change objects: meshdemo deploy -f, meshdemo route -f\n"
+NOTE = "to change objects: meshdemo deploy -f, meshdemo route -f"
 GONE = "it is gone"
 ALTERED = "it is not as meshdemo wrote it"
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Store:
@@ -157,12 +154,13 @@ class Store:
         first, _, body = text.partition("\n")
         if f"{first}\n" != _first_line(body):
             raise run_record.Damaged(file, ALTERED)
-        return tuple(Object(data) for data in yaml.load_all(body, Loader=_Loader))
+        return tuple(map(Object, run_record.parse(file, text)["objects"]))
 
     def replace(self, objects: Iterable[Object]) -> None:
         """Make these the applied objects, all at once. The caller holds the lock."""
         wanted = sorted(objects, key=lambda item: (item.kind, item.namespace, item.name))
-        text = documents.write(item.data for item in wanted)
+        lines = ",\n".join(json.dumps(item.data, separators=(",", ":")) for item in wanted)
+        text = f"[{lines}]}}\n"
         files.write_if_changed(self.folder / OBJECTS, _first_line(text) + text, durable=True)
 
     def digest(self) -> str:
@@ -206,7 +204,7 @@ class Store:
 
     def _has_objects(self) -> bool:
         """Tell whether there are objects that we wrote, also if their record was lost."""
-        return files.text(self.folder / OBJECTS).startswith(f"# {run_record.RECORD_SCHEMA} ")
+        return files.text(self.folder / OBJECTS).startswith(_BEGINNING)
 
 
 def now() -> str:
@@ -223,5 +221,9 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _first_line(text: str) -> str:
-    return FIRST_LINE.format(run_record.RECORD_SCHEMA, _digest(text))
+_BEGINNING = f'{{"schema": "{run_record.RECORD_SCHEMA}", "sha256": '
+
+
+def _first_line(objects: str) -> str:
+    """Give what stands before the list of objects: a digest of it, and what may be done."""
+    return f'{_BEGINNING}"{_digest(objects)}", "note": "{NOTE}", "objects":\n'

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from meshdemo.errors import Problem
     from meshdemo.objects.place import Place
     from meshdemo.rules.destination_rules import DestinationRules
+    from meshdemo.rules.hosts import HostIndex
     from meshdemo.rules.virtual_services import Followed
 
 TOLD = frozenset({analyzer.NOT_FOUND, analyzer.SUBSET_WITHOUT_PODS})
@@ -78,7 +79,8 @@ class Scene:
         """Say of each of these rules, which are applied, what becomes of it."""
         found = []
         for rule in rules:
-            overruled_by = virtual_services.overruling(rule, self.objects, self.namespace)
+            same = self._virtual_services.overlapping(*virtual_services.hosts_of(rule))
+            overruled_by = virtual_services.overruling(rule, same, self.namespace)
             whole = self._inventory.delegates.whole(rule)
             idle = next(self._reasons(whole, overruled_by), "")
             remarks = () if idle else tuple(self._remarks(rule))
@@ -97,7 +99,7 @@ class Scene:
             Effect(_virtual_service(*rule, named), is_seen=False) for rule, named in strange.items()
         ]
 
-    @property
+    @cached_property
     def _hosts_here(self) -> set[str]:
         return {
             hosts.service_host(o.name, o.namespace)
@@ -114,6 +116,10 @@ class Scene:
         ]
         there = Inventory.after((), ruling, "")
         return replace(there, running=tuple(self.pods), namespace=self.known)
+
+    @cached_property
+    def _virtual_services(self) -> HostIndex[Object]:
+        return virtual_services.by_host(self.objects)
 
     @cached_property
     def _destination_rules(self) -> DestinationRules:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from meshdemo.objects.place import Place, top
 from meshdemo.rules import hosts, virtual_services
 from meshdemo.rules.delegates import Delegates
+from meshdemo.rules.hosts import HostIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -60,11 +61,6 @@ class Inventory:
             for host in entry["spec"]["hosts"].items
         }
         return found | {hosts.service_host(one.item.name, one.item.namespace): one for one in own}
-
-    @cached_property
-    def subsets(self) -> frozenset[tuple[str, str]]:
-        """Host and name of every subset of every DestinationRule."""
-        return frozenset(self.named_subsets(self.objects))
 
     @staticmethod
     def named_subsets(objects: Iterable[Object]) -> Iterator[tuple[str, str]]:
@@ -129,16 +125,25 @@ class Inventory:
 
     def has_subset(self, host: str, subset: str) -> bool:
         """Tell whether a DestinationRule for the host has the subset."""
-        return any(name == subset and hosts.overlap(of, host) for of, name in self.subsets)
+        return any(self._subsets(host, subset))
 
     def subset_has_pod(self, service: Place, host: str, subset: str) -> bool:
         """Tell whether a subset of this name, by any DestinationRule for the host, has a pod."""
         return any(
-            self.has_pod(service, each["labels"].texts)
-            for rule in self.of("DestinationRule")
-            if hosts.overlap(hosts.resolve(rule["spec"]["host"].text, rule.item.namespace), host)
-            for each in rule["spec"]["subsets"].items
-            if each["name"].text == subset
+            self.has_pod(service, each["labels"].texts) for each in self._subsets(host, subset)
+        )
+
+    def _subsets(self, host: str, name: str) -> Iterator[Place]:
+        """Give the subsets of a name, by any DestinationRule for a host."""
+        for rule in self._destination_rules.overlapping(host):
+            yield from (each for each in rule["spec"]["subsets"].items if each["name"].text == name)
+
+    @cached_property
+    def _destination_rules(self) -> HostIndex[Place]:
+        rules = self.of("DestinationRule")
+        return HostIndex(
+            ([hosts.resolve(rule["spec"]["host"].text, rule.item.namespace)], rule)
+            for rule in rules
         )
 
     def has_pod(self, service: Place, labels: Mapping[str, str]) -> bool:

@@ -170,7 +170,7 @@ def test_what_somebody_else_wrote_into_a_file_of_ours_is_not_used(
     store = begun(tmp_path)
     store.replace([item("a")])
     store.save_plan({"pods": [1]})
-    objects, pods = tmp_path / "objects.yaml", tmp_path / "pods.json"
+    objects, pods = tmp_path / "objects.json", tmp_path / "pods.json"
     first, _, rest = objects.read_text().partition("\n")
     objects.write_text(f"{first}\n{rest}---\n{'[' * depth}{']' * depth}\n")
     pods.write_text(pods.read_text().replace("1", f"{'[' * depth}{']' * depth}"))
@@ -182,13 +182,13 @@ def test_what_somebody_else_wrote_into_a_file_of_ours_is_not_used(
 def test_files_with_our_names_that_we_did_not_make_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     folder.mkdir(mode=0o700)
-    (folder / "objects.yaml").touch()
+    (folder / "objects.json").touch()
     with pytest.raises(EnvironmentFailed, match="objects"):
         begun(folder)
-    assert (folder / "objects.yaml").exists()
+    assert (folder / "objects.json").exists()
 
 
-@pytest.mark.parametrize("name", ["run.json", "objects.yaml", "pods.json"])
+@pytest.mark.parametrize("name", ["run.json", "objects.json", "pods.json"])
 @pytest.mark.parametrize(
     "text", ["{", "[1]", "\xff", "\0\0"], ids=["torn", "list", "binary", "nul"]
 )

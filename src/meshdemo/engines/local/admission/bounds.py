@@ -24,12 +24,14 @@ MOST_ITEMS = 1_000
 """Of one list."""
 MOST_VALUES_OF_OBJECT = 20_000
 """Of one object: a cluster takes 1.5 MiB, which is about as much."""
-MOST_OBJECTS = 1_000
+MOST_OBJECTS = 5_000
+"""Of all together: a thousand services, with a rule of each kind and room to spare."""
 MOST_PODS = 200
 """Each is a process and an Envoy, with 70 MB."""
-MOST_PORTS = 1_000
-"""Of all Services, as every sidecar has a cluster for each; and of all pods, as each of theirs is
-a listener and two ports on loopback. A second goes into 150 of them."""
+MOST_PORTS = 5_000
+"""Of all Services: every sidecar has a cluster for each, and for each of its subsets."""
+MOST_POD_PORTS = 1_000
+"""Of all pods: each is a listener, and two ports on loopback."""
 
 
 def size_problems(item: Object) -> Iterator[Problem]:
@@ -68,9 +70,9 @@ def pod_port_problems(objects: Sequence[Object], existing: Sequence[Object]) -> 
     def size(item: Object) -> int:
         return sizes[item.kind, item.namespace, item.name] or len(item.spec.get("ports") or ())
 
-    if (total := sum(sizes.values())) > MOST_PORTS:
+    if (total := sum(sizes.values())) > MOST_POD_PORTS:
         message = f"in all there are {total:,} ports of pods, and the local engine takes"
-        yield max(objects, key=size).problem(f"{message} {MOST_PORTS:,}")
+        yield max(objects, key=size).problem(f"{message} {MOST_POD_PORTS:,}")
 
 
 def _values(value: Any, path: FieldPath) -> Iterator[tuple[FieldPath, Any]]:  # noqa: ANN401 - any data

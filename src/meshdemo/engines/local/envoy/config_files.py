@@ -77,6 +77,7 @@ class _Stage:
 
     file: str
     prefix: str
+    resources: Sequence[Json]
     text: str
 
     @property
@@ -86,8 +87,7 @@ class _Stage:
 
 def write_all(proxy: Proxy, config: Config) -> None:
     """Write all files for an Envoy that does not run yet, or will read them when it is back."""
-    for stage in _final(config):
-        _write(proxy.folder, stage)
+    _write_all(proxy, _final(config))
 
 
 def publish(proxy: Proxy, config: Config) -> bool:
@@ -95,15 +95,16 @@ def publish(proxy: Proxy, config: Config) -> bool:
 
     One that does not answer gets its files only. Raises Rejected.
     """
+    final = _final(config)
     try:
         stats = proxy.admin.stats(STATS)
-        if _is_live(proxy, _final(config), stats):
+        if _is_live(proxy, final.values(), stats):
             return False
-        for stage in _stages(proxy.folder, config):
+        for stage in _stages(proxy.folder, final):
             if not _is_live(proxy, [stage], stats):
                 stats = _replace(proxy, stage, stats)
     except Unreachable:
-        write_all(proxy, config)
+        _write_all(proxy, final)
     return True
 
 
@@ -122,29 +123,39 @@ def is_up_to_date(proxy: Proxy) -> bool:
     return not _is_warming(stats)
 
 
-def _stages(folder: Path, config: Config) -> Iterable[_Stage]:
-    final = {stage.file: stage for stage in _final(config)}
-    yield _union(folder, CLUSTERS, config.clusters)
-    yield _union(folder, LISTENERS, config.listeners)
+def _write_all(proxy: Proxy, final: Mapping[str, _Stage]) -> None:
+    for stage in final.values():
+        _write(proxy.folder, stage)
+
+
+def _stages(folder: Path, final: Mapping[str, _Stage]) -> Iterable[_Stage]:
+    yield _union(folder, final[CLUSTERS])
+    yield _union(folder, final[LISTENERS])
     yield final[ROUTES]
     yield final[LISTENERS]
     yield final[CLUSTERS]
 
 
-def _final(config: Config) -> list[_Stage]:
+def _final(config: Config) -> dict[str, _Stage]:
     resources = {CLUSTERS: config.clusters, ROUTES: config.routes, LISTENERS: config.listeners}
-    return [_Stage(file, PREFIXES[file], _text(found)) for file, found in resources.items()]
+    return {file: _stage(file, found) for file, found in resources.items()}
 
 
-def _union(folder: Path, file: str, wanted: Sequence[Json]) -> _Stage:
+def _stage(file: str, resources: Sequence[Json]) -> _Stage:
+    return _Stage(file, PREFIXES[file], resources, _text(resources))
+
+
+def _union(folder: Path, final: _Stage) -> _Stage:
     """Keep what goes away until nothing refers to it any more."""
-    names = {resource["name"] for resource in wanted}
+    if _recorded(folder / final.file) == final.version:
+        return final
+    names = {resource["name"] for resource in final.resources}
     try:
-        before = json.loads(files.text(folder / file))["resources"]
+        before = json.loads(files.text(folder / final.file))["resources"]
         leaving = [resource for resource in before if resource["name"] not in names]
     except (ValueError, LookupError, TypeError, RecursionError):  # none, or a broken one
         leaving = []
-    return _Stage(file, PREFIXES[file], _text([*wanted, *leaving]))
+    return _stage(final.file, [*final.resources, *leaving]) if leaving else final
 
 
 def _replace(proxy: Proxy, stage: _Stage, before: Mapping[str, str]) -> dict[str, str]:

@@ -341,8 +341,8 @@ PORTS = ", ".join(f"{{name: p{n}, port: {n}}}" for n in range(1, 601))
         (deployment(ECHO, more="replicas: 200"), []),
         (SERVICE.format(n=1, spec=f"{{ports: [{PORTS}]}}"), []),
         (
-            "---\n".join(SERVICE.format(n=n, spec=f"{{ports: [{PORTS}]}}") for n in (1, 2, 3)),
-            ["s1 spec.ports: in all there are 1,800 ports of Services, and the local engine"],
+            "---\n".join(SERVICE.format(n=n, spec=f"{{ports: [{PORTS}]}}") for n in range(1, 10)),
+            ["s1 spec.ports: in all there are 5,400 ports of Services, and the local engine"],
         ),
         (
             textwrap.dedent(deployment(ECHO, more="replicas: 2"))
@@ -355,8 +355,8 @@ PORTS = ", ".join(f"{{name: p{n}, port: {n}}}" for n in range(1, 601))
             ["spec.ports: 1,200 items are more than the local engine takes: 1,000"],
         ),
         (
-            "---\n".join(ACCOUNT.format(n=n) for n in range(1001)),
-            ["s0: in all there are 1,001 objects, and the local engine takes 1,000"],
+            "---\n".join(ACCOUNT.format(n=n) for n in range(5001)),
+            ["s0: in all there are 5,001 objects, and the local engine takes 5,000"],
         ),
         (
             SERVICE.format(n=1, spec="{selector: {" + ", ".join(f"a{n}: b" for n in range(20000)))

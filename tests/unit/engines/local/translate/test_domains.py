@@ -69,6 +69,19 @@ def test_the_most_specific_name_is_one_that_fits_and_no_other_is_longer(
         assert len(found) == max(map(len, fitting))
 
 
+@given(st.lists(HOST), st.lists(st.lists(HOST)))
+def test_the_index_finds_what_overlaps_in_its_order(
+    asked: list[str], known: list[list[str]]
+) -> None:
+    index = hosts.HostIndex((names, place) for place, names in enumerate(known))
+    expected = [
+        place
+        for place, names in enumerate(known)
+        if any(hosts.overlap(name, host) for name in names for host in asked)
+    ]
+    assert index.overlapping(*asked) == expected
+
+
 def test_only_a_client_beside_the_service_may_use_its_bare_name() -> None:
     service = Service("app", "shop", (), {}, frozenset({"*"}))
     assert "app" in service.aliases("shop")
@@ -107,6 +120,17 @@ def test_the_full_name_of_a_service_is_no_short_name_of_another_one() -> None:
         assert found.service.title == title
 
 
+def test_a_rule_in_capitals_governs_the_service_on_each_of_its_ports() -> None:
+    rule = make.virtual_service(make.route(make.to()), hosts=["APP.shop.svc.cluster.local"])
+    own = make.service({"port": 80, "name": "http"}, {"port": 8080, "name": "http-b"})
+    view = ClientView.of([own, rule], Client("shop", {}, injected=True))
+    known = virtual_hosts.of_client(view)
+    for port in (80, 8080):
+        found = virtual_hosts.search(known, "app", port)
+        assert found
+        assert found.rule
+
+
 def _rule(name: str, host: str) -> VirtualService:
     return VirtualService(name, "default", (host,), (), frozenset({"*"}))
 
@@ -121,5 +145,4 @@ def test_a_name_in_capitals_is_the_service_but_yields_to_a_wildcard() -> None:
 
     assert index == {service.host: wildcard.key}
     for rule in (shouted, wildcard):
-        assert virtual_services.governs_any(rule, known)
         assert virtual_services.divide_hosts(rule, known, index) == ([], [service])
