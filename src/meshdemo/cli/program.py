@@ -16,6 +16,7 @@ from meshdemo.cli.deploy import deploy
 from meshdemo.cli.doctor import doctor
 from meshdemo.cli.down import down
 from meshdemo.cli.execute import exec_, shell
+from meshdemo.cli.explain import explain
 from meshdemo.cli.get import describe, get
 from meshdemo.cli.images import images
 from meshdemo.cli.inject import inject
@@ -59,6 +60,7 @@ PANELS: dict[str, dict[str, Callable[..., Any]]] = {
         "status": status,
         "get": get,
         "describe": describe,
+        "explain": explain,
         "doctor": doctor,
         "logs": logs,
         "exec": exec_,

@@ -87,13 +87,7 @@ def request(
     """
     from meshdemo.verdict import traffic
 
-    given = tuple(_header(header) for header in headers)
-    found = traffic.Request(traffic.DEFAULT_URL if url is None else url, method.upper(), given)
-    try:
-        traffic.check(found)
-    except InputError as error:
-        named = [replace(problem, field=f"--{problem.field}") for problem in error.problems]
-        raise InputError(error.message, named) from None
+    found = sent(traffic.DEFAULT_URL if url is None else url, method, headers)
     by_header = bool(source and source.header)
     if found.is_tcp and by_header:
         raise UsageError("--by header:NAME: what comes by tcp:// has no headers")
@@ -102,6 +96,20 @@ def request(
         hint = "Take a method whose answers have one, as GET or POST; or --by header:NAME"
         raise UsageError(message, hint=hint)
     return replace(found, url=url or "", wants_headers=by_header)
+
+
+def sent(url: str, method: str, headers: Sequence[str]) -> Request:
+    """Put a request together that can be sent. Raises InputError."""
+    from meshdemo.verdict import traffic
+
+    given = tuple(_header(header) for header in headers)
+    found = traffic.Request(url, method.upper(), given)
+    try:
+        traffic.check(found)
+    except InputError as error:
+        named = [replace(problem, field=f"--{problem.field}") for problem in error.problems]
+        raise InputError(error.message, named) from None
+    return found
 
 
 def image_choice(images: Sequence[str] | None, registry: str) -> ImageChoice:

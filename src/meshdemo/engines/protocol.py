@@ -11,11 +11,19 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from meshdemo.engines.options import Injection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from threading import Event
 
     from meshdemo.engines.options import MeshOptions
-    from meshdemo.engines.results import Applied, Change, Check, MeshStatus, Pod, Where
+    from meshdemo.engines.results import (
+        Applied,
+        Change,
+        Check,
+        MeshStatus,
+        Observed,
+        Pod,
+        Where,
+    )
     from meshdemo.engines.test_client import Sender
     from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
@@ -136,6 +144,16 @@ class Engine(Protocol):
         time is over or the client broke down, the iterator raises BrokenOff after the last one.
         Raises EnvironmentFailed if there is no test client.
         """
+
+    def observe(self, request: Request, timeout: float) -> Observed:
+        """Send a request once from the test client, and give what its sidecar says of it.
+
+        It is found there by its header x-request-id, which the request must have. Nothing of the
+        mesh is changed for it that is not put back. Raises as ``send``.
+        """
+
+    def files(self) -> Mapping[tuple[str, str, str, str], str]:
+        """Give the file that an object was applied from, by the object's key, where it is known."""
 
     def exec(self, argv: Sequence[str]) -> int:
         """Run a command of the user's in the test client, on this terminal; its exit status.

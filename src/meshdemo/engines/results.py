@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from meshdemo.engines.access_log import Account
     from meshdemo.errors import Problem
     from meshdemo.rules.virtual_services import Followed
+    from meshdemo.verdict.traffic import Reply
 
 
 LAST_LINES = 10
@@ -153,3 +155,26 @@ class Pod:
     def restarts(self) -> int:
         """How often its containers were restarted, all together."""
         return sum(c.restarts for c in self.containers)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A pod whose sidecar took a request."""
+
+    pod: str
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What became of one request that was really sent."""
+
+    reply: Reply
+    seconds: float
+    """How long it took the client."""
+    account: Account | None = None
+    """What the client's sidecar says of it."""
+    hidden: str = ""
+    """Why that is not known; empty where it is."""
+    arrivals: tuple[Arrival, ...] | None = None
+    """The pods whose sidecars took it, in turn: copies and retries too. None if not known."""

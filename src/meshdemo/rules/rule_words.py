@@ -75,8 +75,7 @@ def _virtual_service(rule: Object) -> Iterator[str]:
         for http in spec.get(protocol) or []:
             when = _when(http)
             first = "else " if conditional else "to " if http.get("route") else ""
-            answer = _answer(http, rule) or "no destination"
-            yield f"{before}{when or first}{answer}"
+            yield f"{before}{when or first}{answer(http, rule) or 'no destination'}"
             yield from actions(http, rule)
             conditional = conditional or bool(when)
 
@@ -161,7 +160,7 @@ def compared(subject: str, wanted: Mapping[str, Any] | None, *, negated: bool = 
     return f"no {subject}" if negated else f"{subject} is there"
 
 
-def _answer(http: Mapping[str, Any], rule: Object) -> str:
+def answer(http: Mapping[str, Any], rule: Object) -> str:
     """Say who gets the request: each destination, with its weight where there are several."""
     routes = http.get("route") or []
     names = [_destination(route, rule) for route in routes]
@@ -188,7 +187,7 @@ def _destination(route: Mapping[str, Any], rule: Object) -> str:
     own = hosts == {full_name(host, rule.namespace)}
     name = host if not subset else str(subset) if own else f"{subset} of {host}"
     port = (target.get("port") or {}).get("number")
-    more = [*([f"port {port}"] if port else []), *_header_changes(route)]
+    more = [*([f"port {port}"] if port else []), *header_changes(route)]
     return f"{name}{_in_brackets(more)}"
 
 
@@ -207,7 +206,7 @@ def actions(http: Mapping[str, Any], rule: Object) -> Iterator[str]:
         yield f"mirror {mirror.percent:g} % to {to}"
     if policy := http.get("corsPolicy"):
         yield _cors(policy)
-    yield from _header_changes(http)
+    yield from header_changes(http)
     told = ("match", "route", *OTHER_ACTIONS, *_MIRRORING)
     others = ("timeout", "fault", "retries", "corsPolicy", "headers", *_NAMES_ONLY)
     yield from _settings(http, (*told, *others))
@@ -243,7 +242,8 @@ def _fault(name: str, what: Mapping[str, Any]) -> str:
     return " ".join([name, f"{share or 0:g} %", *values])
 
 
-def _header_changes(part: Mapping[str, Any]) -> Iterator[str]:
+def header_changes(part: Mapping[str, Any]) -> Iterator[str]:
+    """Say which headers a rule or one of its destinations changes."""
     for side in ("request", "response"):
         changes = ((part.get("headers") or {}).get(side)) or {}
         for field, verb in _HEADERS.items():

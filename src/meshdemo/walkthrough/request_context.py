@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.protocol import Engine
     from meshdemo.engines.results import Pod
     from meshdemo.objects.model import Object
+    from meshdemo.rules.request_trace import Trace
     from meshdemo.rules.virtual_services import Followed
     from meshdemo.verdict.expectation import Expectation
     from meshdemo.verdict.traffic import Request
@@ -63,6 +64,12 @@ class RequestContext:
             if not self.unseen:
                 raise
             raise InputError(f"{error.message}; {self.unseen}", hint=error.hint) from error
+
+    def traced(self) -> Trace:
+        """Follow the request through the rules. Raises InputError for one that nobody can send."""
+        from meshdemo.rules import request_trace  # noqa: PLC0415 - only explain pays for it
+
+        return request_trace.trace(self.objects, self._answering, self.request, self._client)
 
     def unaccounted(self) -> tuple[str, ...]:
         """Name what touches the request and has no part in that promise."""

@@ -75,8 +75,8 @@ def _as_stored(item: Object, old: Object | None, directory: str, moment: str) ->
     annotations = (item.pod_template.get("metadata") or {}).get("annotations") or {}
     if item.makes_pods and COMMAND in annotations:
         metadata["annotations"] = {**item.annotations, DIRECTORY: directory}
-    # What is stored stands by itself: the file may be another one tomorrow.
-    return Object({**item.data, "metadata": metadata})
+    # What is stored stands by itself, without lines: the file may be another one tomorrow.
+    return Object({**item.data, "metadata": metadata}, item.file)
 
 
 def _generation(item: Object, old: Object | None) -> int:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.local.model import PlannedPod
     from meshdemo.engines.local.runs import Run
     from meshdemo.engines.protocol import Notify
-    from meshdemo.engines.results import Pod
+    from meshdemo.engines.results import Observed, Pod
     from meshdemo.errors import Problem
     from meshdemo.settings import Settings
     from meshdemo.verdict.traffic import Reply, Request
@@ -189,6 +189,16 @@ class LocalEngine:
     ) -> Iterator[Reply]:
         """Send a request ``count`` times from the test client, within ``timeout`` seconds."""
         return self._caller().send(request, count, timeout, enough)
+
+    def observe(self, request: Request, timeout: float) -> Observed:
+        """Send a request once from the test client, and give what sidecars say of it."""
+        from meshdemo.engines.local import observation  # noqa: PLC0415 - only explain needs it
+
+        return observation.observe(self._caller(), request, timeout)
+
+    def files(self) -> dict[tuple[str, str, str, str], str]:
+        """Give the file that an object was applied from, by the object's key."""
+        return self.store.files()
 
     def exec(self, argv: Sequence[str]) -> int:
         """Run a command of the user's as if in the test client; no command means a shell."""

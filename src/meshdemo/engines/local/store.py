@@ -145,22 +145,35 @@ class Store:
 
     def objects(self) -> tuple[Object, ...]:
         """Give the applied objects by kind, namespace and name. Raises run_record.Damaged."""
+        return tuple(map(Object, self._applied()["objects"]))
+
+    def files(self) -> dict[tuple[str, str, str, str], str]:
+        """Give the file that each object was applied from, where it was one."""
+        applied = self._applied()
+        named = zip(map(Object, applied["objects"]), applied["files"], strict=True)
+        return {item.key: file for item, file in named if file}
+
+    def _applied(self) -> dict[str, Any]:
+        """Give the applied objects and their files. Raises run_record.Damaged."""
         file = self.folder / OBJECTS
         if (text := run_record.read_text(file)) is None:
             # The plan is removed before the objects, so a plan alone means that they were lost.
             if os.path.lexists(self.folder / PODS):
                 raise run_record.Damaged(file, GONE)
-            return ()
+            return {"objects": (), "files": ()}
         first, _, body = text.partition("\n")
         if f"{first}\n" != _first_line(body):
             raise run_record.Damaged(file, ALTERED)
-        return tuple(map(Object, run_record.parse(file, text)["objects"]))
+        found = run_record.parse(file, text)
+        return {"files": [""] * len(found["objects"]), **found}
 
     def replace(self, objects: Iterable[Object]) -> None:
         """Make these the applied objects, all at once. The caller holds the lock."""
         wanted = sorted(objects, key=lambda item: (item.kind, item.namespace, item.name))
         lines = ",\n".join(json.dumps(item.data, separators=(",", ":")) for item in wanted)
-        text = f"[{lines}]}}\n"
+        known = self.files()
+        named = json.dumps([_file(item) or known.get(item.key, "") for item in wanted])
+        text = f"[{lines}],\n\"files\": {named}}}\n"
         files.write_if_changed(self.folder / OBJECTS, _first_line(text) + text, durable=True)
 
     def digest(self) -> str:
@@ -215,6 +228,12 @@ def now() -> str:
 def timestamp(seconds: float) -> str:
     """Write a time, in seconds since 1970, as Kubernetes does."""
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _file(item: Object) -> str:
+    """Give the path of the file that an object was read from; empty if it was none."""
+    path = Path(item.file)
+    return str(path.absolute()) if item.file and path.is_file() else ""
 
 
 def _digest(text: str) -> str:

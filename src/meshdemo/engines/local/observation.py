@@ -1,0 +1,60 @@
+"""One request of the test client's, and what the sidecars on its way say of it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from meshdemo.engines import access_log
+from meshdemo.engines.local.pods import logs
+from meshdemo.engines.results import Arrival, Observed
+from meshdemo.errors import BrokenOff, EnvironmentFailed, TimedOut
+from meshdemo.system import waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meshdemo.engines.access_log import Account
+    from meshdemo.engines.local.model import PlannedPod
+    from meshdemo.engines.local.test_client import Caller
+    from meshdemo.verdict.traffic import Request
+
+LOG_SECONDS = 5
+"""How long a sidecar may take to write of a request that has ended."""
+NO_LINE = "its sidecar wrote no line of it in its access log"
+
+
+def observe(caller: Caller, request: Request, timeout: float) -> Observed:
+    """Send a request once, and read of it what sidecars wrote. Raises as ``Caller.send``."""
+    began = time.monotonic()
+    reply = next(caller.send(request, 1, timeout, None), None)
+    if reply is None:
+        raise BrokenOff("the request had no answer when the time was over", hint="Try again.")
+    seconds = time.monotonic() - began
+    named = {name.lower(): value for name, value in request.headers}["x-request-id"]
+    pod = caller.pod
+    if not pod.injected:
+        return Observed(reply, seconds, hidden="the client has no sidecar that could tell")
+    with suppress(TimedOut):
+        waiting.until(lambda: any(_of(caller, pod, named)), "its line", timeout=LOG_SECONDS)
+    account = next(iter(_of(caller, pod, named)), None)
+    if account is None:
+        return Observed(reply, seconds, hidden=NO_LINE)
+    others = [other for other in caller.runtime.planned().pods if other.injected]
+    # Those that took it wrote of it no later than the client's sidecar, but for their buffers.
+    found = [
+        Arrival(other.name, each)
+        for other in others
+        for each in _of(caller, other, named)
+        if each.cluster.startswith("inbound|")
+    ]
+    return Observed(reply, seconds, account, arrivals=tuple(found))
+
+
+def _of(caller: Caller, pod: PlannedPod, named: str) -> Iterator[Account]:
+    log = caller.runtime.layout.access_log(pod)
+    with suppress(EnvironmentFailed):
+        for line in logs.access_lines(log, follow=False, tail=-1):
+            if named in line and (found := access_log.read(line)) and found.request_id == named:
+                yield found

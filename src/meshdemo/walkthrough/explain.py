@@ -1,0 +1,229 @@
+"""explain: one request, followed through the rules, and really sent.
+
+What the rules say and what happened are told side by side; where they differ is found here.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from meshdemo.rules import rewrites
+from meshdemo.walkthrough import pod_selection, written
+from meshdemo.walkthrough.events import Waiting
+from meshdemo.walkthrough.request_context import RequestContext
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from meshdemo.engines.access_log import Account
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.engines.results import Observed, Pod, Where
+    from meshdemo.rules.request_trace import Destination, Trace
+    from meshdemo.verdict.traffic import Request
+    from meshdemo.walkthrough.events import Story
+
+REQUEST_ID = "x-request-id"
+NO_ROUTE = "NR"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What an app says of the request that it got."""
+
+    pod: str
+    version: str
+    method: str
+    path: str
+    host: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One request: what the rules say of it, and what happened."""
+
+    where: Where
+    sender: Pod
+    request: Request
+    trace: Trace
+    pods: tuple[Pod, ...]
+    unaccounted: tuple[str, ...]
+    """What touches the request beside the rules."""
+    unseen: str
+    """Why not all rules are known; empty if they are."""
+    observed: Observed
+    arrived: Arrived | None
+    """None where the answer is not of an app that says so."""
+
+    @property
+    def request_id(self) -> str:
+        return dict(self.request.headers)[REQUEST_ID]
+
+    def behind(self, destination: Destination) -> list[Pod]:
+        """Give the pods that may take a request for a destination."""
+        found = (pod for pod in self.pods if destination.takes(pod.namespace, pod.labels))
+        return [pod for pod in found if pod.is_endpoint]
+
+    @property
+    def answered_by(self) -> str:
+        """Name the pod that answered; empty where that cannot be told."""
+        if self.arrived and self.arrived.pod:
+            return self.arrived.pod
+        account = self.observed.account
+        return self.pod_at(account.endpoint) if account else ""
+
+    def pod_at(self, endpoint: str) -> str:
+        """Name the pod with an address, with or without a port."""
+        address = endpoint.rpartition(":")[0] or endpoint
+        for pod in self.pods:
+            if endpoint in pod.addresses or address.strip("[]") in pod.addresses:
+                return pod.name
+        return ""
+
+    @property
+    def attempts(self) -> int | None:
+        """How often it came to the pod that answered, or to others before; None if not known."""
+        arrivals, account = self.observed.arrivals, self.observed.account
+        if arrivals is None or account is None or self.trace.mirrors:
+            return None
+        return len(arrivals)
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """Say where what happened is not what the rules say."""
+        return tuple(_differences(self))
+
+    def expected_path(self) -> str | None:
+        """Give the path with its query that an app sees, by the rules; None if that is unknown."""
+        parts = urlsplit(self.request.url)
+        step = self.trace.chosen
+        path: str | None = parts.path or "/"
+        if step:
+            path = rewrites.path(step.tried.http, step.tried.match, parts.path or "/")
+        return path if path is None or not parts.query else f"{path}?{parts.query}"
+
+
+def explain(
+    engine: Engine, request: Request, sources: Sequence[str], timeout: float
+) -> Story[Explained]:
+    """Follow a request through the rules, then send it once. Nothing is started or changed.
+
+    Raises InputError for a request that cannot be sent, and where ``sources`` cannot be read.
+    """
+    client = pod_selection.require_client(engine)
+    if not any(name.lower() == REQUEST_ID for name, _ in request.headers):
+        request = replace(request, headers=(*request.headers, (REQUEST_ID, str(uuid.uuid4()))))
+    request = replace(request, wants_headers=True)
+    context = RequestContext.of(engine, request, client)
+    if not client.injected:
+        yield pod_selection.missing_sidecar(client)
+    objects = written.located(context.objects, engine.files(), sources, engine.where.namespace)
+    context = replace(context, objects=objects)
+    trace, unaccounted = context.traced(), context.unaccounted()
+    yield Waiting("for the answer, and for what sidecars say of it")
+    observed = engine.observe(context.request, timeout)
+    return Explained(
+        where=engine.where,
+        sender=client,
+        request=context.request,
+        trace=trace,
+        pods=context.pods,
+        unaccounted=unaccounted,
+        unseen=context.unseen,
+        observed=observed,
+        arrived=_arrived(observed.reply.body),
+    )
+
+
+def _arrived(body: str) -> Arrived | None:
+    """Read what our echo app, or another one like it, says of the request."""
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(said, dict) or not isinstance(said.get("headers"), dict):
+        return None
+
+    def text(*names: str) -> str:
+        return next((str(said[name]) for name in names if isinstance(said.get(name), str)), "")
+
+    headers = {str(name): str(value) for name, value in said["headers"].items()}
+    host = text("host") or headers.get("host", "")
+    return Arrived(
+        text("pod", "hostname"), text("version"), text("method"), text("path", "url"), host, headers
+    )
+
+
+def _differences(found: Explained) -> Iterator[str]:
+    trace, account = found.trace, found.observed.account
+    if trace.undecided and not trace.destinations:
+        return
+    if found.observed.reply.error:
+        yield f"no answer came: {found.observed.reply.error}"
+    if account and found.sender.injected:
+        yield from _by_sidecar(trace, account)
+    yield from _by_answer(found, trace)
+    if found.arrived:
+        yield from _at_app(found, found.arrived)
+
+
+def _by_sidecar(trace: Trace, account: Account) -> Iterator[str]:
+    """Compare with the route and the cluster that the client's sidecar took."""
+    if NO_ROUTE in account.flags:
+        if trace.chosen or trace.destinations:
+            yield "the sidecar has no route for it, and by the rules there is one"
+        return
+    if trace.steps and trace.chosen is None:
+        yield f"by the rules nothing takes it, and the sidecar sent it to {account.cluster or '-'}"
+        return
+    known = {each.target.cluster for each in trace.destinations}
+    passes = any(each.target.passes_through for each in trace.destinations)
+    if account.cluster and known and not passes and account.cluster not in known:
+        wanted = " or ".join(sorted(known))
+        yield f"the sidecar sent it to {account.cluster}, and by the rules it goes to {wanted}"
+    name = _route_name(trace)
+    if name and account.route and account.route != name:
+        yield f"the sidecar took the route {account.route}, and by the rules it is {name}"
+
+
+def _route_name(trace: Trace) -> str:
+    """Give what istiod calls the route of the rule that takes it; empty where it has no name."""
+    if trace.chosen is None:
+        return ""
+    tried = trace.chosen.tried
+    own, inner = tried.http.get("name") or "", (tried.match or {}).get("name")
+    return f"{own}.{inner}" if inner else str(own)
+
+
+def _by_answer(found: Explained, trace: Trace) -> Iterator[str]:
+    """Compare with who answered, and with which status."""
+    reply = found.observed.reply
+    certain = [each for each in trace.own_answers if each.share == Fraction(1)]
+    if certain and reply.status and reply.status != certain[0].status:
+        yield f"the answer is {reply.status}, and by the rules it is {certain[0].status}"
+    pod = found.answered_by
+    if certain or not pod or not trace.destinations:
+        return
+    if any(each.target.passes_through for each in trace.destinations):
+        return
+    behind = {each.name for destination in trace.destinations for each in found.behind(destination)}
+    entries = any(each.service and each.service.endpoints for each in trace.destinations)
+    if pod not in behind and not entries:
+        wanted = f"goes to {', '.join(sorted(behind))}" if behind else "reaches no pod"
+        yield f"{pod} answered, and by the rules it {wanted}"
+
+
+def _at_app(found: Explained, arrived: Arrived) -> Iterator[str]:
+    """Compare with the path that the app saw."""
+    wanted = found.expected_path()
+    if arrived.path and wanted is not None and arrived.path not in (wanted, _plain(wanted)):
+        yield f"the app saw the path {arrived.path}, and by the rules it is {wanted}"
+
+
+def _plain(path: str) -> str:
+    return path.partition("?")[0]
