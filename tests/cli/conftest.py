@@ -14,7 +14,16 @@ import pytest
 from meshdemo.cli import main
 from meshdemo.cli.invocation import Invocation
 from meshdemo.engines.options import Injection
-from meshdemo.engines.results import Applied, Change, Check, Container, MeshStatus, Pod, Where
+from meshdemo.engines.results import (
+    Applied,
+    Change,
+    Check,
+    Container,
+    MeshStatus,
+    Observed,
+    Pod,
+    Where,
+)
 from meshdemo.engines.test_client import Sender
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.report.progress import Progress
@@ -25,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from threading import Event
 
+    from meshdemo.engines.access_log import Account
     from meshdemo.engines.choice import Choice
     from meshdemo.engines.options import MeshOptions
     from meshdemo.engines.protocol import Engine, Notify
@@ -55,6 +65,8 @@ class FakeEngine:
     warns: Applied = field(default_factory=Applied)
     taken_revision: str = ""
     around: MeshStatus = field(default_factory=MeshStatus)
+    account: Account | None = None
+    """What the client's sidecar says of a request."""
     calls: list[str] = field(default_factory=list)
 
     def _called(self, name: str) -> None:
@@ -146,6 +158,13 @@ class FakeEngine:
         of_mesh = cycle(Reply(200, version) for version in self._versions())
         replies = self.replies(count) if self.replies else islice(of_mesh, count)
         yield from takewhile(lambda _: not (enough and enough.is_set()), replies)
+
+    def observe(self, request: Request, timeout: float) -> Observed:
+        reply = next(self.send(request, 1, timeout))
+        return Observed(reply, 0.002, self.account, "" if self.account else "nobody saw it")
+
+    def files(self) -> dict[tuple[str, str, str, str], str]:
+        return {item.key: item.file for item in self.applied.values() if item.file}
 
     def exec(self, argv: Sequence[str]) -> int:
         self._called(f"exec {' '.join(argv)}".strip())

@@ -80,6 +80,8 @@ class Account:
     host: str = ""
     """As the pod gets it."""
     request_id: str = ""
+    retries: int | None = None
+    """How often it was tried again; None where it does not say."""
 
 
 def read(line: str) -> Account | None:

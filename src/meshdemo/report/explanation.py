@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LABEL = 11
 """Columns of the label before each line."""
+LONGEST_LINE = 200
+"""Characters of an answer that are shown."""
 OWN_HEADERS = ("x-envoy-", "x-forwarded-", "x-request-id", "x-b3-")
 """What sidecars add to a request by themselves."""
 UNKNOWN_FLAG = "Envoy's documentation of its access log says what it means"
@@ -141,6 +143,7 @@ def _observed(found: Explained) -> dict[str, Any]:
         "error": observed.reply.error or None,
         "seconds": round(observed.seconds, 6),
         "headers": [{"name": n, "value": v} for n, v in observed.reply.headers],
+        "body": observed.reply.body,
         "pod": found.answered_by or None,
         "sidecar": {
             "flags": [{"flag": each, "inWords": FLAGS.get(each)} for each in account.flags],
@@ -155,6 +158,7 @@ def _observed(found: Explained) -> dict[str, Any]:
         if account
         else None,
         "hidden": observed.hidden or None,
+        "attempts": found.attempts,
         "arrivals": [
             {"pod": each.pod, "status": each.account.status, "duration": each.account.duration}
             for each in observed.arrivals
@@ -209,7 +213,7 @@ def _show(terminal: Terminal, found: Explained) -> None:
     if differences:
         terminal.advise("Is everything live, and is something else in the way? meshdemo status")
     elif found.trace.undecided and not found.trace.destinations:
-        _row(terminal, "", f"the rules were not followed: {found.trace.undecided}", indent=2)
+        _row(terminal, "", f"the rules lead it to no app: {found.trace.undecided}", indent=2)
     else:
         terminal.line(f"{terminal.mark(ok=True)} it went as the rules say")
 
@@ -242,8 +246,8 @@ def _rules(found: Explained, trace: Trace) -> Iterator[tuple[str, str]]:
         return
     yield from _deciding(found, trace)
     yield from _tried(trace)
-    for text in _actions(trace):
-        yield "does", text
+    for number, text in enumerate(_actions(trace)):
+        yield "" if number else "does", text
     path = found.expected_path()
     if trace.chosen and trace.chosen.tried.http.get("rewrite"):
         yield "", f"the path becomes {path}" if path else "the path becomes what its regex makes"
@@ -334,6 +338,9 @@ def _happened(found: Explained) -> Iterator[tuple[str, str]]:
     reply = observed.reply
     by = f", by {found.answered_by}" if found.answered_by else ""
     yield "answer", f"{reply.status}{by}" if reply.status else f"none: {reply.error}"
+    first = next(iter(reply.body.strip().splitlines()), "")
+    if first and found.arrived is None:
+        yield "", first if len(first) <= LONGEST_LINE else f"{first[:LONGEST_LINE]} ..."
     if account is None:
         yield "sidecar", f"not known: {observed.hidden}"
     else:
@@ -350,10 +357,10 @@ def _happened(found: Explained) -> Iterator[tuple[str, str]]:
 
 def _arrivals(found: Explained) -> Iterator[tuple[str, str]]:
     arrivals = found.observed.arrivals
-    if arrivals is None:
-        return
     if found.attempts is not None and found.attempts > 1:
         yield "attempts", f"{found.attempts}: it was retried"
+    if arrivals is None:
+        return
     for each in arrivals if len(arrivals) > 1 else ():
         yield "", f"came to {each.pod}, which answered {each.account.status}"
     if not arrivals and found.sender.injected:
@@ -365,8 +372,12 @@ def _times(found: Explained) -> Iterator[str]:
     account = found.observed.account
     if account and account.duration is not None:
         yield f"{_ms(account.duration)} in its sidecar"
-    if account and account.service_time is not None:
-        yield f"of that {_ms(account.service_time)} until the pod answered"
+    said = found.observed.reply.header("x-envoy-upstream-service-time") or ""
+    waited = account.service_time if account else None
+    if waited is None and said.isdecimal():
+        waited = int(said) / 1000
+    if waited is not None:
+        yield f"of that {_ms(waited)} until the pod answered"
     for each in found.observed.arrivals or ():
         if each.pod == found.answered_by and each.account.duration is not None:
             yield f"{_ms(each.account.duration)} at the pod"
@@ -379,7 +390,7 @@ def _ms(seconds: float) -> str:
 def _app(found: Explained) -> Iterator[tuple[str, str]]:
     app = found.arrived
     if app is None:
-        yield "app saw", "its answer does not say: the built-in echo says it in JSON"
+        yield "app saw", "its answer does not say (that of the image meshdemo/echo would)"
         return
     yield "app saw", f"{app.method} {app.path}, host {app.host}"
     sent = {name.lower(): value for name, value in found.request.headers}

@@ -12,7 +12,9 @@
     route.py                     rules applied and cleared, and which are in force
     splits.py                    a split of the traffic, as one VirtualService
     verify.py                    verify: wait for the rules, measure once, judge
-    request_context.py           what decides on the request that verify sends
+    explain.py                   explain: one request, by the rules and as it happened
+    written.py                   where applied objects were written: file and line
+    request_context.py           what decides on the request that verify and explain send
     changes_while_measuring.py   what changed during a measurement, so that it proves nothing
     pod_selection.py             which pods it is about: the test client, those of a Service
     resources.py                 get and describe

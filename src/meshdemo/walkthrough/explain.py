@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from meshdemo.walkthrough.events import Story
 
 REQUEST_ID = "x-request-id"
+ATTEMPTS = "x-envoy-attempt-count"
+"""The header in which a sidecar tells a pod which attempt it is."""
 NO_ROUTE = "NR"
 
 
@@ -75,7 +77,16 @@ class Explained:
         if self.arrived and self.arrived.pod:
             return self.arrived.pod
         account = self.observed.account
-        return self.pod_at(account.endpoint) if account else ""
+        if account is None or not account.endpoint:
+            return ""
+        sent_to = [
+            each for each in self.trace.destinations if each.target.cluster == account.cluster
+        ]
+        behind = {pod.name for each in sent_to for pod in self.behind(each)}
+        came_to = [each.pod for each in self.observed.arrivals or ()]
+        # Copies come to pods as well: the answer is of one that the request itself was sent to.
+        known = [pod for pod in came_to if pod in behind] or came_to
+        return known[-1] if known else self.pod_at(account.endpoint)
 
     def pod_at(self, endpoint: str) -> str:
         """Name the pod with an address, with or without a port."""
@@ -87,8 +98,13 @@ class Explained:
 
     @property
     def attempts(self) -> int | None:
-        """How often it came to the pod that answered, or to others before; None if not known."""
+        """How often it was sent to a pod, this one or others before; None if that is not known."""
         arrivals, account = self.observed.arrivals, self.observed.account
+        counted = self.arrived.headers.get(ATTEMPTS, "") if self.arrived else ""
+        if counted.isdecimal():
+            return int(counted)
+        if account and account.retries is not None:
+            return account.retries + 1
         if arrivals is None or account is None or self.trace.mirrors:
             return None
         return len(arrivals)

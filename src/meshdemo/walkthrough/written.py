@@ -38,7 +38,7 @@ def located(
 
 def _placed(item: Object, written: Object | None) -> Object:
     if written is None or written.spec != item.spec:
-        return item
+        return replace(item, file="", lines={})
     return replace(item, file=written.file, lines=written.lines)
 
 

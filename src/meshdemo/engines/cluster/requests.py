@@ -77,12 +77,18 @@ class Job:
     fresh_connections: bool
     side_by_side: bool = False
     """Whether two requests may be under way at a time; with more the app is the limit."""
+    within: str = ""
+    """A script that runs the loop in place of ``SCRIPT``, quoted; empty for the loop alone."""
 
     def script(self, mark: str) -> str:
         """Write the loop, or two of them: the second one writes to standard error."""
         traffic.check(self.request)
         if self.request.is_tcp:
             return tcp_requests.script(self.request, self.count, mark)
+        loop = self._loop(mark)
+        return self.within.replace("SCRIPT", shlex.quote(loop)) if self.within else loop
+
+    def _loop(self, mark: str) -> str:
         second = self.count // 2 if self.side_by_side else 0
         options: list[str] = []
         if self.request.method == "HEAD":

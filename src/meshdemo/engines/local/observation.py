@@ -36,13 +36,14 @@ def observe(caller: Caller, request: Request, timeout: float) -> Observed:
     pod = caller.pod
     if not pod.injected:
         return Observed(reply, seconds, hidden="the client has no sidecar that could tell")
+    # Envoys keep their lines back for a moment, and nothing says how many there will be.
+    time.sleep(logs.ARRIVAL_SECONDS)
     with suppress(TimedOut):
         waiting.until(lambda: any(_of(caller, pod, named)), "its line", timeout=LOG_SECONDS)
     account = next(iter(_of(caller, pod, named)), None)
     if account is None:
         return Observed(reply, seconds, hidden=NO_LINE)
     others = [other for other in caller.runtime.planned().pods if other.injected]
-    # Those that took it wrote of it no later than the client's sidecar, but for their buffers.
     found = [
         Arrival(other.name, each)
         for other in others
@@ -55,6 +56,6 @@ def observe(caller: Caller, request: Request, timeout: float) -> Observed:
 def _of(caller: Caller, pod: PlannedPod, named: str) -> Iterator[Account]:
     log = caller.runtime.layout.access_log(pod)
     with suppress(EnvironmentFailed):
-        for line in logs.access_lines(log, follow=False, tail=-1):
+        for line in logs.lines(log, follow=False, tail=-1):
             if named in line and (found := access_log.read(line)) and found.request_id == named:
                 yield found

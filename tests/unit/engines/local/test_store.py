@@ -7,6 +7,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,21 @@ def test_objects_come_back_as_they_were_stored_and_leave_when_they_are_not_given
     assert [found.data for found in store.objects()] == [given.data for given in objects]
     store.replace(objects[:1])
     assert len(store.objects()) == 1
+
+
+def test_the_file_that_an_object_was_applied_from_is_remembered(tmp_path: Path) -> None:
+    file = tmp_path / "my rules.yaml"
+    file.write_text("--- # no file\n")
+    store = begun(tmp_path / "state")
+    text = "one\n--- # /no/such/file\n---\n"
+    written = replace(item("a", text=text), file=str(file))
+    store.replace([written, replace(item("b"), file="standard input"), item("c")])
+    assert store.files() == {written.key: str(file)}
+    store.replace(store.objects())
+    assert store.files() == {written.key: str(file)}
+    assert store.objects()[0].spec["text"] == text
+    store.replace(store.objects()[1:])
+    assert store.files() == {}
 
 
 def test_only_the_owner_can_enter_what_we_make_also_below_what_was_there(tmp_path: Path) -> None:

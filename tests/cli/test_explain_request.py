@@ -1,0 +1,126 @@
+"""``meshdemo explain``: what the rules say of one request, and what happened, side by side."""
+
+from __future__ import annotations
+
+import json
+from itertools import repeat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meshdemo.engines.access_log import Account
+from meshdemo.verdict.traffic import Reply
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Cli
+
+URL = "http://app/env/version"
+TO_V2 = "outbound|80|v2|app.default.svc.cluster.local"
+TO_V1 = "outbound|80|v1|app.default.svc.cluster.local"
+RULES = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: app-default-v2}
+spec:
+  hosts: [app]
+  http:
+  - match: [{uri: {prefix: /admin}}, {headers: {x-user: {exact: anna}}}]
+    route: [{destination: {host: app, subset: v1}}]
+  - name: rest
+    route: [{destination: {host: app, subset: v2}}]
+"""
+
+
+@pytest.fixture
+def ruled(meshed: Cli, tmp_path: Path) -> Cli:
+    file = tmp_path / "rules.yaml"
+    file.write_text(RULES)
+    assert meshed("route", "-f", str(file)).code == 0
+    meshed.engine.account = Account(200, cluster=TO_V2, route="rest", details="via_upstream")
+    return meshed
+
+
+def test_it_tells_the_rule_its_place_and_why_none_before_it(ruled: Cli) -> None:
+    ended = ruled("explain", URL)
+    assert ended.code == 0, ended.err
+    assert "VirtualService default/app-default-v2" in ended.out
+    assert "rules.yaml:8): path starts with /admin; it is /env/version, or x-user = anna; " in (
+        ended.out
+    )
+    assert 'takes it "rest"' in ended.out
+    assert "rules.yaml:10)" in ended.out
+    assert f"subset v2 of {TO_V2.rpartition('|')[2]}, port 80: app-v2-abc" in ended.out
+    assert "it went as the rules say" in ended.out
+    assert "NOT AS THE RULES SAY" not in ended.out
+
+
+@pytest.mark.parametrize(
+    ("account", "reply", "said"),
+    [
+        (Account(200, cluster=TO_V1), Reply(200, "v1"), f"the sidecar sent it to {TO_V1}, and by"),
+        (Account(404, flags=("NR",)), Reply(404), "the sidecar has no route for it"),
+        (Account(200, cluster=TO_V2, route="old"), Reply(200), "the sidecar took the route old"),
+        (
+            None,
+            Reply(200, json.dumps({"pod": "app-v1-abc", "headers": {}})),
+            "app-v1-abc answered, and by the rules it goes to app-v2-abc",
+        ),
+        (
+            None,
+            Reply(200, json.dumps({"path": "/other", "headers": {}})),
+            "the app saw the path /other, and by the rules it is /env/version",
+        ),
+    ],
+)
+def test_what_is_not_as_the_rules_say_is_said_loudly(
+    ruled: Cli, account: Account | None, reply: Reply, said: str
+) -> None:
+    ruled.engine.account, ruled.engine.replies = account, lambda _: repeat(reply)
+    ended = ruled("explain", URL)
+    assert ended.code == 0
+    assert f"NOT AS THE RULES SAY: {said}" in ended.out
+    document = ruled("explain", URL, "-o", "json").json
+    assert document["agrees"] is False
+    assert any(said in each for each in document["differences"])
+
+
+def test_json_has_the_same_as_data(ruled: Cli) -> None:
+    document = ruled("explain", URL, "-H", "x-user: anna", "-o", "json").json
+    assert document["command"] == "explain"
+    (step,) = document["predicted"]["tried"]
+    assert (step["field"], step["takes"], step["line"]) == ("spec.http[0]", True, 8)
+    assert document["predicted"]["destinations"][0]["pods"] == ["app-v1-abc"]
+    sent = {each["name"]: each["value"] for each in document["request"]["headers"]}
+    assert sent["x-user"] == "anna"
+    assert sent["x-request-id"] == document["request"]["requestId"]
+    assert document["observed"]["sidecar"]["cluster"] == TO_V2
+    assert document["agrees"] is False, "the fake sidecar sends it elsewhere"
+
+
+def test_what_cannot_be_seen_is_said(ruled: Cli) -> None:
+    ruled.engine.account = None
+    assert "not known: nobody saw it" in ruled("explain", URL).out
+
+
+def test_a_file_that_has_changed_since_gives_no_lines_and_f_names_another(
+    ruled: Cli, tmp_path: Path
+) -> None:
+    (tmp_path / "rules.yaml").write_text(RULES.replace("anna", "bert"))
+    assert "rules.yaml:" not in ruled("explain", URL).out
+    other = tmp_path / "other.yaml"
+    other.write_text(RULES)
+    assert "other.yaml:10)" in ruled("explain", URL, "-f", str(other)).out
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [("ftp://app/",), (), (URL, "-H", "nothing"), (URL, "-X", "G T"), (URL, "-f", "no-such-file")],
+)
+def test_what_cannot_be_asked_for_is_refused_before_anything_is_sent(
+    ruled: Cli, argv: tuple[str, ...]
+) -> None:
+    ruled.engine.calls.clear()
+    assert ruled("explain", *argv).code == 2
+    assert "send" not in ruled.engine.calls

@@ -1,0 +1,75 @@
+"""What a sidecar's log says of a request at level debug: lines of a real Envoy 1.40."""
+
+from __future__ import annotations
+
+import pytest
+
+from meshdemo.engines.access_log import Account
+from meshdemo.engines.cluster.sidecar import debug_log
+
+ID = "4843c3c4-bd1a-421f-bfe5-2fddb8c8d252"
+CLUSTER = "outbound|80|v1|app.default.svc.cluster.local"
+OWN = "[2026-11-29 05:50:07.293][10947][debug][{logger}] [source/{logger}.cc:1] {tags} {text}"
+ISTIO = "2026-11-29T05:50:07.293Z\tdebug\tenvoy {logger} external/x.cc:1\t{tags} {text}\tthread=9"
+TAGS = '[Tags: "ConnectionId":"{n}","StreamId":"{n}"]'
+OLD_TAGS = "[C{n}][S{n}]"
+
+
+def log(form: str, tags: str, *entries: str, request_id: str = ID, stream: int = 66) -> list[str]:
+    """Write entries of one request as a sidecar does, each of them with its logger before."""
+    head = f"http request headers complete (end_stream=true):\n'x-request-id', '{request_id}'\n"
+    lines: list[str] = []
+    for entry in (head, *entries):
+        logger, _, text = entry.partition(" ")
+        filled = form.format(logger=logger, tags=tags.format(n=stream), text=text)
+        lines += filled.splitlines()
+    return lines
+
+
+SENT = f"router cluster '{CLUSTER}' match for URL '/x'"
+DONE = "http encoding headers via codec (end_stream=false):\n':status', '{}'\n'server', 'envoy'"
+
+
+@pytest.mark.parametrize(("form", "tags"), [(OWN, TAGS), (ISTIO, TAGS), (ISTIO, OLD_TAGS)])
+@pytest.mark.parametrize(
+    ("entries", "account"),
+    [
+        (
+            (SENT, "router upstream headers complete: end_stream=false", DONE.format(200)),
+            Account(200, (), "via_upstream", cluster=CLUSTER, request_id=ID, retries=0),
+        ),
+        (
+            (SENT, "router performing retry", "router performing retry", DONE.format(503)),
+            Account(503, cluster=CLUSTER, request_id=ID, retries=2),
+        ),
+        (
+            (
+                f"router unknown cluster '{CLUSTER}'",
+                "http Preparing local reply with details cluster_not_found",
+                DONE.format(503),
+            ),
+            Account(503, ("NC",), "cluster_not_found", "", CLUSTER, request_id=ID, retries=0),
+        ),
+        (
+            ("router no route match for URL '/x'", DONE.format(404)),
+            Account(404, ("NR",), request_id=ID, retries=0),
+        ),
+        (
+            (
+                SENT,
+                "http Sending local reply with details no_healthy_upstream",
+                DONE.format(503),
+            ),
+            Account(503, ("UH",), "no_healthy_upstream", "", CLUSTER, request_id=ID, retries=0),
+        ),
+    ],
+)
+def test_it_says_where_a_request_went_and_how_often(
+    form: str, tags: str, entries: tuple[str, ...], account: Account
+) -> None:
+    other = log(form, tags, DONE.format(500), request_id="other", stream=7)
+    assert debug_log.read([*other, *log(form, tags, *entries), *other], ID) == account
+
+
+def test_of_a_request_that_is_not_in_it_nothing_is_said() -> None:
+    assert debug_log.read(log(OWN, TAGS, SENT, request_id="other"), ID) is None
