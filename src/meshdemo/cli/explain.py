@@ -44,7 +44,7 @@ def explain(
         meshdemo explain http://app/env/version
         meshdemo explain http://shop/cart -X POST -H "x-user: anna"
         meshdemo explain http://cart/ --from app=shop  # as a pod of the shop sees it
-        meshdemo explain http://app/ -f rules/ -o json  # with the lines of these files
+        meshdemo explain http://app/ -f rules.yaml -o json  # with the lines of this file
     """
     from meshdemo.report import explanation
     from meshdemo.walkthrough.explain import explain as follow

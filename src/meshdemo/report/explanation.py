@@ -67,7 +67,7 @@ def _predicted(found: Explained, trace: Trace) -> dict[str, Any]:
         "service": service.title if service else None,
         "similar": list(trace.similar),
         "claims": [_claim_document(claim) for claim in trace.claims],
-        "rules": trace.rules,
+        "ruleCount": trace.rules,
         "tried": [_step_document(step) for step in trace.steps],
         "closest": {
             **_place(near[1].item, near[1].path),
