@@ -173,7 +173,7 @@ class Store:
         lines = ",\n".join(json.dumps(item.data, separators=(",", ":")) for item in wanted)
         known = self.files()
         named = json.dumps([_file(item) or known.get(item.key, "") for item in wanted])
-        text = f"[{lines}],\n\"files\": {named}}}\n"
+        text = f'[{lines}],\n"files": {named}}}\n'
         files.write_if_changed(self.folder / OBJECTS, _first_line(text) + text, durable=True)
 
     def digest(self) -> str:
