@@ -99,6 +99,13 @@ def test_json_has_the_same_as_data(ruled: Cli) -> None:
     assert document["agrees"] is False, "the fake sidecar sends it elsewhere"
 
 
+def test_what_cannot_be_followed_is_compared_with_nothing(ruled: Cli) -> None:
+    ended = ruled("explain", "http://app/a/../b")
+    assert "not followed: its path has '.' or '..' in it" in ended.out
+    assert "as the rules say" not in ended.out
+    assert ruled("explain", "http://app/a/../b", "-o", "json").json["agrees"] is None
+
+
 def test_what_cannot_be_seen_is_said(ruled: Cli) -> None:
     ruled.engine.account = None
     assert "not known: nobody saw it" in ruled("explain", URL).out
@@ -116,7 +123,14 @@ def test_a_file_that_has_changed_since_gives_no_lines_and_f_names_another(
 
 @pytest.mark.parametrize(
     "argv",
-    [("ftp://app/",), (), (URL, "-H", "nothing"), (URL, "-X", "G T"), (URL, "-f", "no-such-file")],
+    [
+        ("ftp://app/",),
+        ("tcp://app:1",),
+        (),
+        (URL, "-H", "nothing"),
+        (URL, "-X", "G T"),
+        (URL, "-f", "no-such-file"),
+    ],
 )
 def test_what_cannot_be_asked_for_is_refused_before_anything_is_sent(
     ruled: Cli, argv: tuple[str, ...]

@@ -104,6 +104,8 @@ def test_what_the_app_saw_and_how_often_it_was_tried(mesh: LocalEngine) -> None:
     assert found.arrived.headers["x-by"] == "meshdemo"
     assert found.attempts == 1
     assert told(mesh, "http://app/retried", x_echo_status="503").attempts == 3
+    slow = told(mesh, "http://app/copied", x_echo_reset="1")
+    assert (slow.differences, slow.observed.reply.status) == ((), 503)
     copied = told(mesh, "http://app/copied")
     assert {each.pod[:6] for each in copied.observed.arrivals or ()} == {"app-v1", "app-v2"}
 

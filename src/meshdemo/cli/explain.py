@@ -9,6 +9,7 @@ import typer
 from meshdemo.cli import values
 from meshdemo.cli.invocation import chosen, engine_for, read_settings
 from meshdemo.cli.options import Files, From
+from meshdemo.errors import UsageError
 from meshdemo.report import Report
 
 
@@ -50,6 +51,9 @@ def explain(
     from meshdemo.walkthrough.explain import explain as follow
 
     request = values.sent(url, method, header or ())
+    if request.is_tcp:
+        hint = f"To count connections: meshdemo verify --url {url}"
+        raise UsageError("explain is about an HTTP request, and tcp:// is none", hint=hint)
     timeout = read_settings(ctx).timeout
     engine = engine_for(ctx, chosen(ctx, changes=False, sender=sender))
     found = ctx.obj.progress.follow(follow(engine, request, files or (), timeout))

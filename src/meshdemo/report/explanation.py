@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LABEL = 11
 """Columns of the label before each line."""
+EXACT = 100
+"""Milliseconds from which on no fraction matters."""
 LONGEST_LINE = 200
 """Characters of an answer that are shown."""
 OWN_HEADERS = ("x-envoy-", "x-forwarded-", "x-request-id", "x-b3-")
@@ -50,7 +52,7 @@ def _document(found: Explained) -> dict[str, Any]:
         },
         "predicted": _predicted(found, found.trace),
         "observed": _observed(found),
-        "agrees": not found.differences,
+        "agrees": not found.differences if found.followed else None,
         "differences": list(found.differences),
         "notAccountedFor": list(found.unaccounted),
         "unseen": found.unseen or None,
@@ -212,8 +214,8 @@ def _show(terminal: Terminal, found: Explained) -> None:
         _row(terminal, "", f"{terminal.mark(ok=False)} NOT AS THE RULES SAY: {text}", indent=2)
     if differences:
         terminal.advise("Is everything live, and is something else in the way? meshdemo status")
-    elif found.trace.undecided and not found.trace.destinations:
-        _row(terminal, "", f"the rules lead it to no app: {found.trace.undecided}", indent=2)
+    elif not found.followed:
+        _row(terminal, "", f"not followed to its end: {found.trace.undecided}", indent=2)
     else:
         terminal.line(f"{terminal.mark(ok=True)} it went as the rules say")
 
@@ -276,7 +278,12 @@ def _deciding(found: Explained, trace: Trace) -> Iterator[tuple[str, str]]:
     for claim in trace.claims:
         label = "decides" if claim.wins else "not"
         yield label, f"{claim.rule.title}{_at(claim.rule)}: {claim.why}"
-    if not any(claim.wins for claim in trace.claims) and found.sender.injected and dialled:
+    if (
+        not any(claim.wins for claim in trace.claims)
+        and found.sender.injected
+        and dialled
+        and dialled.port
+    ):
         yield "decides", "no VirtualService: it goes to the service itself"
 
 
@@ -337,11 +344,15 @@ def _happened(found: Explained) -> Iterator[tuple[str, str]]:
     observed, account = found.observed, found.observed.account
     reply = observed.reply
     by = f", by {found.answered_by}" if found.answered_by else ""
+    by = ", by the client's sidecar" if found.by_sidecar else by
     yield "answer", f"{reply.status}{by}" if reply.status else f"none: {reply.error}"
     first = next(iter(reply.body.strip().splitlines()), "")
     if first and found.arrived is None:
         yield "", first if len(first) <= LONGEST_LINE else f"{first[:LONGEST_LINE]} ..."
-    if account is None:
+    dialled = found.trace.dialled
+    if account is None and dialled and dialled.chooses_by_connection:
+        yield "sidecar", "sees no HTTP on this port, and so says nothing of it"
+    elif account is None:
         yield "sidecar", f"not known: {observed.hidden}"
     else:
         for flag in account.flags:
@@ -362,7 +373,8 @@ def _arrivals(found: Explained) -> Iterator[tuple[str, str]]:
     if arrivals is None:
         return
     for each in arrivals if len(arrivals) > 1 else ():
-        yield "", f"came to {each.pod}, which answered {each.account.status}"
+        answered = f"answered {each.account.status}" if each.account.status else "did not answer"
+        yield "", f"came to {each.pod}, which {answered}"
     if not arrivals and found.sender.injected:
         yield "arrived", "at no pod with a sidecar"
 
@@ -384,7 +396,8 @@ def _times(found: Explained) -> Iterator[str]:
 
 
 def _ms(seconds: float) -> str:
-    return f"{1000 * seconds:.3g} ms"
+    milliseconds = 1000 * seconds
+    return f"{milliseconds:,.0f} ms" if milliseconds >= EXACT else f"{milliseconds:.3g} ms"
 
 
 def _app(found: Explained) -> Iterator[tuple[str, str]]:

@@ -71,7 +71,9 @@ def _reasons(
     read = next((r for r in view.virtual_services if r.key == (rule.namespace, rule.name)), None)
     if read is None and view.sidecar:
         yield f"{view.sidecar.title} does not name its hosts among those that are known"
-    if dialled and dialled.service and dialled.port:
+    if dialled and dialled.service and not dialled.port:
+        yield f"{dialled.service.title} has no such port"
+    if dialled and dialled.service:
         port = dialled.service.port(dialled.port)
         if port and not port.protocol.takes_http_rules:
             yield f"port {port.number} of {dialled.service.title} is not HTTP for Istio"

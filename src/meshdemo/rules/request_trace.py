@@ -123,7 +123,7 @@ def trace(objects: Sequence[Object], pods: Pods, request: Request, client: Clien
         call, dialled = path.call, path.dialled
     except Undecided as error:
         return Trace(called="", port=0, dialled=None, undecided=error.reason)
-    called = dialled.host if dialled else hosts.dialled(call.host, client.namespace)
+    called = dialled.host if dialled else hosts.full_name(call.host, client.namespace)
     found = _Follower(path, objects, dialled)
     return Trace(
         called=called,

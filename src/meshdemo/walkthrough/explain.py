@@ -31,6 +31,8 @@ REQUEST_ID = "x-request-id"
 ATTEMPTS = "x-envoy-attempt-count"
 """The header in which a sidecar tells a pod which attempt it is."""
 NO_ROUTE = "NR"
+VIA_UPSTREAM = "via_upstream"
+"""The details of an answer that came from where the request was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Explained:
 
     @property
     def request_id(self) -> str:
-        return dict(self.request.headers)[REQUEST_ID]
+        return {name.lower(): value for name, value in self.request.headers}[REQUEST_ID]
 
     def behind(self, destination: Destination) -> list[Pod]:
         """Give the pods that may take a request for a destination."""
@@ -77,7 +79,7 @@ class Explained:
         if self.arrived and self.arrived.pod:
             return self.arrived.pod
         account = self.observed.account
-        if account is None or not account.endpoint:
+        if account is None or not account.endpoint or self.by_sidecar:
             return ""
         sent_to = [
             each for each in self.trace.destinations if each.target.cluster == account.cluster
@@ -87,6 +89,12 @@ class Explained:
         # Copies come to pods as well: the answer is of one that the request itself was sent to.
         known = [pod for pod in came_to if pod in behind] or came_to
         return known[-1] if known else self.pod_at(account.endpoint)
+
+    @property
+    def by_sidecar(self) -> bool:
+        """Tell whether the client's sidecar gave the answer itself."""
+        account = self.observed.account
+        return account is not None and account.details not in ("", VIA_UPSTREAM)
 
     def pod_at(self, endpoint: str) -> str:
         """Name the pod with an address, with or without a port."""
@@ -114,6 +122,11 @@ class Explained:
         """Say where what happened is not what the rules say."""
         return tuple(_differences(self))
 
+    @property
+    def followed(self) -> bool:
+        """Tell whether the rules could be followed far enough to compare anything."""
+        return bool(self.trace.destinations) or not self.trace.undecided
+
     def expected_path(self) -> str | None:
         """Give the path with its query that an app sees, by the rules; None if that is unknown."""
         parts = urlsplit(self.request.url)
@@ -132,9 +145,7 @@ def explain(
     Raises InputError for a request that cannot be sent, and where ``sources`` cannot be read.
     """
     client = pod_selection.require_client(engine)
-    if not any(name.lower() == REQUEST_ID for name, _ in request.headers):
-        request = replace(request, headers=(*request.headers, (REQUEST_ID, str(uuid.uuid4()))))
-    request = replace(request, wants_headers=True)
+    request = replace(request, headers=_with_own(request.headers), wants_headers=True)
     context = RequestContext.of(engine, request, client)
     if not client.injected:
         yield pod_selection.missing_sidecar(client)
@@ -154,6 +165,13 @@ def explain(
         observed=observed,
         arrived=_arrived(observed.reply.body),
     )
+
+
+def _with_own(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Add the headers that a sender or a sidecar would add, so that rules can be tried on them."""
+    given = {name.lower() for name, _ in headers}
+    own = (("user-agent", "meshdemo"), (REQUEST_ID, str(uuid.uuid4())))
+    return (*headers, *(header for header in own if header[0] not in given))
 
 
 def _arrived(body: str) -> Arrived | None:
@@ -177,7 +195,7 @@ def _arrived(body: str) -> Arrived | None:
 
 def _differences(found: Explained) -> Iterator[str]:
     trace, account = found.trace, found.observed.account
-    if trace.undecided and not trace.destinations:
+    if not found.followed:
         return
     if found.observed.reply.error:
         yield f"no answer came: {found.observed.reply.error}"
