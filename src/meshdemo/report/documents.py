@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from meshdemo.diagnosis.cause import Cause
     from meshdemo.engines.results import Applied, Change, Check, Container, Pod
     from meshdemo.errors import MeshdemoError, Problem
     from meshdemo.verdict.judgement import Judgement
@@ -123,6 +124,24 @@ def judgement_document(item: Judgement) -> dict[str, Any]:
     }
 
 
+def cause_document(cause: Cause) -> dict[str, Any]:
+    """Give one cause of a verdict; ``place`` says where it is, if anywhere."""
+    place = cause.place
+    return {
+        "name": cause.name,
+        "message": cause.message,
+        "evidence": list(cause.evidence),
+        "place": {
+            "file": place.file or None,
+            "line": place.line or None,
+            "object": place.subject or None,
+            "field": place.field or None,
+        },
+        "fix": cause.fix,
+        "verified": cause.verified,
+    }
+
+
 def measurement_document(sample: Sample) -> dict[str, Any]:
     """Give how the requests went."""
     rate = round(len(sample.replies) / sample.seconds, 1) if sample.seconds else None
@@ -141,6 +160,7 @@ def verdict_document(measured: Measured) -> dict[str, Any]:
     return {
         "verdict": verdict.outcome.value,
         "evidence": list(verdict.evidence),
+        "causes": [cause_document(cause) for cause in measured.causes],
         "expectation": {
             "text": str(measured.expectation),
             "shares": {name: float(share) for name, share in measured.expectation.shares},

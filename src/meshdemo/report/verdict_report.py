@@ -92,3 +92,8 @@ def _show_verdict(terminal: Terminal, measured: Measured) -> None:
     )
     for sentence in verdict.evidence:
         terminal.advise(f"  {sentence}")
+    for cause in measured.causes:
+        terminal.advise(f"cause: {'' if cause.verified else '(a guess) '}{cause.place}")
+        for sentence in cause.evidence:
+            terminal.advise(f"  {sentence}")
+        terminal.advise(f"  fix: {cause.fix}")

@@ -56,10 +56,14 @@ class RequestContext:
         place = goes_to(self.request, self.sender.namespace)
         return engine.objects() if place == self.sender.namespace else _objects(engine, place)[0]
 
+    def pods_again(self, engine: Engine) -> tuple[Pod, ...]:
+        """Give the pods as they are now."""
+        return engine.pods("" if self.unseen else goes_to(self.request, self.sender.namespace))
+
     def promised(self) -> Expectation:
         """Say what the rules promise. Raises InputError if that is not a split."""
         try:
-            return promise.promised(self.objects, self._answering, self.request, self._client)
+            return promise.promised(self.objects, self._answering, self.request, self.client)
         except InputError as error:
             if not self.unseen:
                 raise
@@ -73,7 +77,7 @@ class RequestContext:
 
     def unaccounted(self) -> tuple[str, ...]:
         """Name what touches the request and has no part in that promise."""
-        return unaccounted(self.objects, self._answering, self.request, self._client)
+        return unaccounted(self.objects, self._answering, self.request, self.client)
 
     def strangers(self, followed: Sequence[Followed] | None) -> tuple[str, ...]:
         """Name the rules that a sidecar follows for this request, and that are not seen here."""
@@ -83,7 +87,8 @@ class RequestContext:
         return tuple(f"VirtualService {'/'.join(place)}" for place in places if place not in seen)
 
     @property
-    def _client(self) -> Client:
+    def client(self) -> Client:
+        """Who sends, in the terms of rules."""
         pod = self.sender
         return Client(pod.namespace, pod.labels, pod.injected, self.root_namespace)
 

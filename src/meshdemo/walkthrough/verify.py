@@ -15,6 +15,7 @@ from meshdemo.errors import BrokenOff, EnvironmentFailed, TimedOut
 from meshdemo.objects import model
 from meshdemo.rules.http_matches import undecided
 from meshdemo.verdict import judging
+from meshdemo.verdict.judgement import Outcome
 from meshdemo.verdict.measurement import Measurement
 from meshdemo.verdict.precision import DEFAULT_PRECISION
 from meshdemo.verdict.tally import Tally
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from threading import Event
 
+    from meshdemo.diagnosis.cause import Cause
     from meshdemo.engines.protocol import Engine
     from meshdemo.engines.results import Where
     from meshdemo.objects.model import Object
@@ -88,6 +90,8 @@ class Measured:
     convergence: Convergence
     sender: str = ""
     """The pod that sent, if it was another one than the test client."""
+    causes: tuple[Cause, ...] = ()
+    """Why it is not met, where that is proved."""
 
 
 def measure(engine: Engine, question: Question) -> Story[Measured]:
@@ -123,7 +127,7 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
     sample = take(engine, request, rule.most, question.timeout, measurement.add, enough)
     _require_sending(engine, sample)
     sample = replace(sample, disturbed=disturbance(engine, sample, before))
-    return Measured(
+    measured = Measured(
         where=engine.where,
         expectation=expectation,
         promised=question.expectation is None,
@@ -139,6 +143,30 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
         ),
         convergence=convergence,
         sender=client.name if engine.sender.selector else "",
+    )
+    return replace(measured, causes=_causes(engine, context, measured))
+
+
+def _causes(engine: Engine, context: RequestContext, measured: Measured) -> tuple[Cause, ...]:
+    """Look for causes, where that is called for."""
+    if measured.verdict.outcome is Outcome.MET or measured.sample.disturbed:
+        return ()
+    from meshdemo.diagnosis import diagnose  # noqa: PLC0415 - what is met pays nothing for it
+    from meshdemo.diagnosis.facts import Facts  # noqa: PLC0415 - as above
+
+    now = replace(context, pods=context.pods_again(engine))
+    return diagnose(
+        Facts(
+            measured.verdict,
+            measured.expectation,
+            measured.sample,
+            measured.tally,
+            measured.convergence.cause,
+            now.sender,
+            now.objects,
+            now.pods,
+            now.client,
+        )
     )
 
 

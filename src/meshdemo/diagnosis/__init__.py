@@ -1,0 +1,48 @@
+"""Why a verdict is not met: the most specific cause that facts prove, with evidence and a fix.
+
+No cause is better than a wrong one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from meshdemo.diagnosis import destinations, other_rules, sidecar_words, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from meshdemo.diagnosis.cause import Cause
+    from meshdemo.diagnosis.facts import Facts
+
+CHANGED: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
+    other_rules.client_without_sidecar,
+    other_rules.fault_in_force,
+    other_rules.port_is_not_http,
+    other_rules.unknown_host,
+    other_rules.out_of_reach,
+    other_rules.earlier_rule_takes_it,
+    other_rules.other_rule_wins,
+)
+"""Looked for where the rules promise something else than is expected."""
+SEEN: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
+    destinations.missing_destination,
+    destinations.without_pods,
+    destinations.pods_not_ready,
+    destinations.app_without_sidecar,
+    destinations.no_rule_matches,
+    sidecar_words.pool_is_full,
+    sidecar_words.pods_ejected,
+    sidecar_words.timed_out,
+    whole.not_live,
+    whole.answers_from_elsewhere,
+    whole.rules_say_otherwise,
+    whole.sample_cut_short,
+)
+"""Looked for always, the most specific ones first."""
+
+
+def diagnose(facts: Facts) -> tuple[Cause, ...]:
+    """Name the most specific cause; several where there are several of that kind."""
+    order = SEEN if facts.is_promised else (*CHANGED, *SEEN)
+    return next((found for look in order if (found := tuple(look(facts)))), ())

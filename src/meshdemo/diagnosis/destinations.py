@@ -1,0 +1,148 @@
+"""Causes in where the requests are sent: what is missing there, or not ready."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from meshdemo.diagnosis.cause import Cause
+from meshdemo.verdict.judgement import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meshdemo.diagnosis.facts import Facts
+    from meshdemo.errors import Problem
+    from meshdemo.objects.model import Object
+    from meshdemo.rules.request_trace import Destination
+
+UNAVAILABLE = 503
+NOT_FOUND = 404
+
+
+def missing_destination(facts: Facts) -> Iterator[Cause]:
+    """A rule sends to a subset, or a host, that is not there: Envoy's 503 NC."""
+    if not (count := facts.statuses(UNAVAILABLE)):
+        return
+    for destination in facts.trace.destinations:
+        if not destination.refusal:
+            continue
+        target = destination.target
+        if destination.service and target.subset:
+            message = f'no DestinationRule for {target.host} has the subset "{target.subset}"'
+            known = [s.get("name") for s in destination.rule.subsets] if destination.rule else []
+            named = f"its subsets are {', '.join(map(str, known))}" if known else "there is none"
+            evidence = (_count(facts, count, UNAVAILABLE), f"of the DestinationRule: {named}")
+            fix = f'add the subset "{target.subset}" to a DestinationRule for {target.host}'
+            place = _place(facts, destination, message, "subset")
+            yield Cause("subset-missing", place, evidence, fix)
+        elif destination.service is None:
+            message = f"{target.host} is sent to, and no service has that host"
+            place = _place(facts, destination, message, "host")
+            fix = f"name a service that is there, such as {facts.trace.called}"
+            yield Cause("destination-unknown", place, (_count(facts, count, UNAVAILABLE),), fix)
+
+
+def without_pods(facts: Facts) -> Iterator[Cause]:
+    """No pod is behind a subset: Envoy's 503 UH."""
+    if not (count := facts.statuses(UNAVAILABLE)):
+        return
+    for destination in facts.trace.destinations:
+        service = destination.service
+        if destination.refusal or service is None or service.endpoints or facts.behind(destination):
+            continue
+        if destination.target.passes_through:
+            continue
+        selected = [p for p in facts.pods if service.selects(p.namespace, p.labels)]
+        evidence = [_count(facts, count, UNAVAILABLE)]
+        for name, value in destination.labels.items():
+            has = sorted({pod.labels.get(name, "none") for pod in selected})
+            if selected and value not in has:
+                evidence.append(f"it wants {name}: {value}, and the pods have {', '.join(has)}")
+        title = f'subset "{destination.target.subset}"' if destination.target.subset else "selector"
+        message = f"the {title} of {destination.target.host} selects no pod"
+        fix = "correct its labels, or those of the pods"
+        yield Cause("no-pods", _subset_place(facts, destination, message), tuple(evidence), fix)
+
+
+def pods_not_ready(facts: Facts) -> Iterator[Cause]:
+    """A pod that is to answer is not ready, or crashes."""
+    failed = facts.tally.missed
+    short = {
+        item.claim.name
+        for item in facts.verdict.judgements
+        if item.outcome is Outcome.NOT_MET
+        and item.claim.count < item.claim.share * item.claim.total
+    }
+    for destination in facts.trace.destinations:
+        for pod in facts.behind(destination):
+            if pod.is_ready or not (failed or pod.labels.get("version") in short):
+                continue
+            message = f"pod {pod.name} is not ready ({pod.ready})"
+            evidence = tuple(line for line in pod.message.splitlines() if line.strip())
+            owner = next((o for o in facts.objects if _owns(o, pod.workload, pod.namespace)), None)
+            place = (owner or facts.objects[0]).problem(message)
+            fix = f"meshdemo logs {pod.name}"
+            yield Cause("pod-not-ready", place, evidence or (f"it is {pod.phase}",), fix)
+
+
+def app_without_sidecar(facts: Facts) -> Iterator[Cause]:
+    """The client's sidecar speaks mTLS to a pod that has none to understand it."""
+    if not (count := facts.statuses(UNAVAILABLE)) or not facts.saying("upstream connect error"):
+        return
+    for destination in facts.trace.destinations:
+        mode = (destination.policy.get("tls") or {}).get("mode")
+        bare = [pod.name for pod in facts.behind(destination) if not pod.injected]
+        if mode != "ISTIO_MUTUAL" or not bare:
+            continue
+        message = f"{', '.join(bare)} has no sidecar, and ISTIO_MUTUAL needs one there"
+        place = _subset_place(facts, destination, message)
+        evidence = (_count(facts, count, UNAVAILABLE),)
+        yield Cause("app-without-sidecar", place, evidence, "meshdemo inject")
+
+
+def no_rule_matches(facts: Facts) -> Iterator[Cause]:
+    """No http rule takes the request: Envoy's 404 NR."""
+    dialled, count = facts.trace.dialled, facts.statuses(NOT_FOUND)
+    near = facts.trace.closest
+    if not count or facts.trace.chosen or dialled is None or dialled.rule is None or near is None:
+        return
+    nearest, origin = near
+    differs = [f"{'.'.join(each.path)} is {each.found!r}" for each in nearest.differing]
+    message = f"no http rule of {dialled.rule.title} matches the request; closest is this one"
+    place = origin.item.problem(message, *origin.path, "match")
+    evidence = (_count(facts, count, NOT_FOUND), f"what differs: {', '.join(differs)}")
+    yield Cause("no-rule-matches", place, evidence, "correct the match, or add a rule without any")
+
+
+def _count(facts: Facts, count: int, status: int) -> str:
+    return f"{count:,} of {facts.tally.total:,} answers were {status}"
+
+
+def _owns(item: Object, workload: str, namespace: str) -> bool:
+    return item.makes_pods and (item.name, item.namespace) == (workload, namespace)
+
+
+def _place(facts: Facts, destination: Destination, message: str, field: str) -> Problem:
+    """Give the place of a destination in the rule that names it."""
+    chosen = facts.trace.chosen
+    if chosen is None:
+        return facts.objects[0].problem(message)
+    routes = chosen.tried.http.get("route") or []
+    number = next((n for n, each in enumerate(routes) if each is destination.route), 0)
+    path = (*chosen.origin.path, "route", number, "destination", field)
+    return chosen.origin.item.problem(message, *path)
+
+
+def _subset_place(facts: Facts, destination: Destination, message: str) -> Problem:
+    """Give the place of a subset in its DestinationRule, or else of the Service."""
+    rule, service = destination.rule, destination.service
+    for item in facts.objects:
+        if rule and item.kind == "DestinationRule" and rule.has(item):
+            for number, each in enumerate(item.spec.get("subsets") or ()):
+                if each.get("name") == destination.target.subset:
+                    return item.problem(message, "spec", "subsets", number)
+    for item in facts.objects:
+        key = item.namespace, item.name
+        if service and item.kind == "Service" and key == (service.namespace, service.name):
+            return item.problem(message, "spec", "selector")
+    return facts.objects[0].problem(message)

@@ -1,0 +1,115 @@
+"""All that is known once answers were counted: objects, pods, replies, and what the rules promise.
+
+It is gathered once, and only for a verdict that is not met; every cause is looked for in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.test_client import answering
+from meshdemo.errors import InputError
+from meshdemo.rules import promise, request_trace
+from meshdemo.rules.client_view import Client, ClientView
+from meshdemo.verdict.traffic import status_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from meshdemo.engines.results import Pod
+    from meshdemo.objects.model import Object
+    from meshdemo.rules.request_trace import Destination, Trace
+    from meshdemo.verdict.expectation import Expectation
+    from meshdemo.verdict.judging import Verdict
+    from meshdemo.verdict.tally import Tally
+    from meshdemo.verdict.traffic import Sample
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a diagnosis rests on."""
+
+    verdict: Verdict
+    expectation: Expectation
+    sample: Sample
+    tally: Tally
+    not_live: str
+    """Why the rules were not live when the measurement began; empty if they were."""
+    sender: Pod
+    objects: tuple[Object, ...]
+    pods: tuple[Pod, ...]
+    client: Client
+
+    @cached_property
+    def trace(self) -> Trace:
+        """What becomes of the request, as the rules say."""
+        return request_trace.trace(self.objects, self._answering, self.sample.request, self.client)
+
+    @cached_property
+    def view(self) -> ClientView:
+        """What the client sees of the mesh."""
+        return ClientView.of(self.objects, self.client)
+
+    @cached_property
+    def promise(self) -> Expectation | None:
+        """What the rules promise; None where that is no split by version."""
+        return self.promise_of(self.objects)
+
+    @property
+    def is_promised(self) -> bool:
+        """Tell whether the rules promise what is expected."""
+        return self.promise is not None and _agree(self.promise, self.expectation)
+
+    def promise_of(
+        self, objects: Sequence[Object], client: Client | None = None
+    ) -> Expectation | None:
+        """Say what other objects, or another client, would be promised."""
+        try:
+            return promise.promised(
+                objects, self._answering, self.sample.request, client or self.client
+            )
+        except InputError:
+            return None
+
+    def would_keep(self, objects: Sequence[Object], client: Client | None = None) -> bool:
+        """Tell whether with these objects the rules would promise what is expected.
+
+        That proves the difference between them to be the cause.
+        """
+        found = self.promise_of(objects, client)
+        return found is not None and _agree(found, self.expectation)
+
+    def statuses(self, *wanted: int) -> int:
+        """Count the answers with one of these statuses."""
+        return sum(self.tally.others.get(status_kind(status), 0) for status in wanted)
+
+    def saying(self, *texts: str) -> int:
+        """Count the errors whose body holds one of these texts, in Envoy's own words."""
+        return sum(
+            reply.status >= 400 and any(text in reply.body for text in texts)  # noqa: PLR2004 - HTTP's
+            for reply in self.sample.replies
+        )
+
+    def behind(self, destination: Destination) -> list[Pod]:
+        """Give the pods that a destination leads to."""
+        return [
+            pod
+            for pod in self.pods
+            if pod.is_endpoint and destination.takes(pod.namespace, pod.labels)
+        ]
+
+    @cached_property
+    def _answering(self) -> list[tuple[str, Mapping[str, str]]]:
+        return answering(self.pods, self.sender)
+
+
+def _agree(promised: Expectation, expected: Expectation) -> bool:
+    """Tell whether two expectations are of the same shares; what one leaves open may be any."""
+    ours = dict(promised.shares)
+    theirs = dict(expected.shares)
+    if any(ours.get(name, 0) != share for name, share in theirs.items()):
+        return False
+    # What is left to any version is left to no error.
+    return set(promised.kinds) <= set(theirs)

@@ -1,0 +1,210 @@
+"""Causes proved by the opposite: with one thing changed the rules promise what is expected.
+
+Nothing is changed in the mesh: the promise is worked out for objects that differ in that thing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from meshdemo.diagnosis.cause import Cause
+from meshdemo.rules import hosts, virtual_services
+from meshdemo.rules.http_matches import takes_everything
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meshdemo.diagnosis.facts import Facts
+    from meshdemo.objects.model import Object
+
+PROOF = "with that changed, the rules promise {}"
+
+
+def client_without_sidecar(facts: Facts) -> Iterator[Cause]:
+    """The test client follows no rules, and would get what is expected if it did."""
+    if facts.client.injected:
+        return
+    if not facts.would_keep(facts.objects, replace(facts.client, injected=True)):
+        return
+    name = facts.sender.name
+    owner = facts.sender.workload or name
+    found = next((item for item in facts.objects if item.makes_pods and item.name == owner), None)
+    message = f"the test client {name} has no sidecar, so no rule holds for what it sends"
+    place = (found or facts.objects[0]).problem(message, *(found.template_path if found else ()))
+    yield Cause("client-without-sidecar", place, _proof(facts), "meshdemo inject")
+
+
+def unknown_host(facts: Facts) -> Iterator[Cause]:
+    """Rules are for a host that no service has, and would hold for the one that was called."""
+    called = facts.trace.called
+    wrong: dict[str, list[Object]] = {}
+    for rule in facts.objects:
+        for host in _hosts(rule):
+            full = hosts.resolve(host, rule.namespace)
+            if full != called and full.lower() not in facts.view.services:
+                wrong.setdefault(full, []).append(rule)
+    for full, rules in wrong.items():
+        if not facts.would_keep([_with_host(item, full, called) for item in facts.objects]):
+            continue
+        first = rules[0]
+        written = next(h for h in _hosts(first) if hosts.resolve(h, first.namespace) == full)
+        means = f", which means {full}" if full != written else ""
+        message = f"{written}{means}: no service has that host, and {called} was called"
+        path = ("spec", "host") if first.kind == "DestinationRule" else ("spec", "hosts", 0)
+        fix = f"name {called} in {', '.join(dict.fromkeys(rule.title for rule in rules))}"
+        yield Cause("unknown-host", first.problem(message, *path), _proof(facts), fix)
+
+
+def other_rule_wins(facts: Facts) -> Iterator[Cause]:
+    """Another VirtualService has the host, and without it there would be what is expected."""
+    claims = facts.trace.claims
+    winner = next((claim.rule for claim in claims if claim.wins), None)
+    lost = next((claim for claim in claims if not claim.wins), None)
+    if winner is None or lost is None or not facts.would_keep(_without(facts, winner)):
+        return
+    message = f"{winner.title} decides about {facts.trace.called}, and not {lost.rule.title}"
+    fix = (
+        f"write the rules of both into one, or: meshdemo delete virtualservice {winner.name} "
+        f"-n {winner.namespace}"
+    )
+    place = winner.problem(message, "spec", "hosts")
+    yield Cause("other-rule-wins", place, (lost.why, *_proof(facts)), fix)
+
+
+def port_is_not_http(facts: Facts) -> Iterator[Cause]:
+    """The port that was called is none for http rules."""
+    dialled = facts.trace.dialled
+    if dialled is None or dialled.service is None:
+        return
+    for item in facts.objects:
+        key = item.namespace, item.name
+        if item.kind != "Service" or key != (dialled.service.namespace, dialled.service.name):
+            continue
+        for number, port in enumerate(item.spec.get("ports") or ()):
+            if port.get("port") != dialled.port:
+                continue
+            named = {**port, "appProtocol": "http"}
+            ports = [*item.spec["ports"][:number], named, *item.spec["ports"][number + 1 :]]
+            if not facts.would_keep(_exchanged(facts, item, _with_spec(item, ports=ports))):
+                continue
+            called = port.get("appProtocol") or port.get("name") or "no name"
+            message = f"port {dialled.port} ({called}) is not HTTP for Istio: no http rule holds"
+            place = item.problem(message, "spec", "ports", number)
+            fix = "name it http or http-..., or set appProtocol: http"
+            yield Cause("port-is-not-http", place, _proof(facts), fix)
+
+
+def out_of_reach(facts: Facts) -> Iterator[Cause]:
+    """A rule is kept from the client: by exportTo, by gateways, or by where it stands."""
+    place = hosts.namespace_of(facts.trace.called) or facts.client.namespace
+    for rule in facts.objects:
+        if rule.kind not in ("DestinationRule", "VirtualService"):
+            continue
+        if rule.spec.get("exportTo") and facts.would_keep(
+            _exchanged(facts, rule, _with_spec(rule, exportTo=None))
+        ):
+            message = f"its exportTo keeps it from clients in namespace {facts.client.namespace}"
+            fix = f"add {facts.client.namespace} to its exportTo, or leave that out"
+            problem = rule.problem(message, "spec", "exportTo")
+            yield Cause("rule-out-of-reach", problem, _proof(facts), fix)
+        elif not virtual_services.is_for_mesh(rule) and facts.would_keep(
+            _exchanged(facts, rule, _with_spec(rule, gateways=None))
+        ):
+            message = "it is bound to gateways only, so no sidecar follows it"
+            fix = "add mesh to its gateways, which stands for all sidecars"
+            problem = rule.problem(message, "spec", "gateways")
+            yield Cause("rule-out-of-reach", problem, _proof(facts), fix)
+        elif rule.kind == "DestinationRule" and rule.namespace != place:
+            full = hosts.resolve(str(rule.spec.get("host", "")), rule.namespace)
+            moved = _with_spec(rule, host=full)
+            metadata = {**rule.metadata, "namespace": place}
+            moved = moved.with_data({**moved.data, "metadata": metadata})
+            if facts.would_keep(_exchanged(facts, rule, moved)):
+                message = f"it does not hold from namespace {rule.namespace}"
+                problem = rule.problem(message, "metadata", "namespace")
+                yield Cause("rule-out-of-reach", problem, _proof(facts), f"move it to {place}")
+
+
+def earlier_rule_takes_it(facts: Facts) -> Iterator[Cause]:
+    """A later http rule is meant for the request, and one before it takes it."""
+    trace = facts.trace
+    if trace.chosen is None:
+        return
+    taken = trace.chosen.origin
+    rules = taken.item.spec.get("http") or []
+    for number in range(taken.number + 1, len(rules)):
+        matches = rules[number].get("match") or []
+        # What takes every request is meant for the rest of them.
+        if not matches or any(takes_everything(match or {}) for match in matches):
+            continue
+        order = [rules[number], *rules[:number], *rules[number + 1 :]]
+        if facts.would_keep(_exchanged(facts, taken.item, _with_spec(taken.item, http=order))):
+            message = f"rule #{taken.number} takes the request before rule #{number} can"
+            fix = f"put rule #{number} before rule #{taken.number}"
+            place = taken.item.problem(message, *taken.path)
+            yield Cause("earlier-rule-takes-it", place, _proof(facts), fix)
+            return
+
+
+def fault_in_force(facts: Facts) -> Iterator[Cause]:
+    """The rule that takes the request aborts some of them."""
+    chosen = facts.trace.chosen
+    if chosen is None or not (fault := chosen.tried.http.get("fault") or {}).get("abort"):
+        return
+    item, number = chosen.origin.item, chosen.origin.number
+    rules = list(item.spec.get("http") or ())
+    rules[number] = {name: value for name, value in rules[number].items() if name != "fault"}
+    status = fault["abort"].get("httpStatus") or 0
+    count = facts.statuses(status)
+    if not count or not facts.would_keep(_exchanged(facts, item, _with_spec(item, http=rules))):
+        return
+    percent = (fault["abort"].get("percentage") or {}).get("value", 0)
+    message = f"a fault is in force: {percent:g} % of the requests are answered {status}"
+    place = item.problem(message, *chosen.origin.path, "fault", "abort")
+    evidence = (f"{count:,} of {facts.tally.total:,} answers were {status}", *_proof(facts))
+    yield Cause("fault-in-force", place, evidence, "take the fault out of that rule")
+
+
+def _proof(facts: Facts) -> tuple[str, ...]:
+    return (PROOF.format(facts.expectation),)
+
+
+def _hosts(rule: Object) -> list[str]:
+    if rule.kind == "DestinationRule":
+        return [str(rule.spec.get("host", ""))]
+    return list(map(str, rule.spec.get("hosts") or ())) if rule.kind == "VirtualService" else []
+
+
+def _with_host(rule: Object, wrong: str, right: str) -> Object:
+    """Put one host in the place of another one, in all that a rule says."""
+    if rule.kind not in ("DestinationRule", "VirtualService"):
+        return rule
+
+    def mended(value: Any) -> Any:  # noqa: ANN401 - YAML is any data
+        if isinstance(value, dict):
+            return {name: put(name, each) for name, each in value.items()}
+        return [mended(each) for each in value] if isinstance(value, list) else value
+
+    def put(name: str, value: Any) -> Any:  # noqa: ANN401 - as above
+        if name == "host" and hosts.resolve(str(value), rule.namespace) == wrong:
+            return right
+        if name == "hosts" and isinstance(value, list):
+            return [right if hosts.resolve(str(h), rule.namespace) == wrong else h for h in value]
+        return mended(value)
+
+    return rule.with_data(mended(rule.data))
+
+
+def _with_spec(item: Object, **fields: Any) -> Object:  # noqa: ANN401 - YAML is any data
+    """Give the same object with other fields; None leaves one out."""
+    spec = {name: value for name, value in {**item.spec, **fields}.items() if value is not None}
+    return item.with_data({**item.data, "spec": spec})
+
+
+def _exchanged(facts: Facts, old: Object, new: Object) -> list[Object]:
+    return [new if item.key == old.key else item for item in facts.objects]
+
+
+def _without(facts: Facts, rule: Object) -> list[Object]:
+    return [item for item in facts.objects if item.key != rule.key]

@@ -1,0 +1,81 @@
+"""Causes that the client's sidecar names itself, in the answers that it gives in place of a pod."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from meshdemo.diagnosis.cause import Cause
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meshdemo.diagnosis.facts import Facts
+    from meshdemo.errors import Problem
+
+OVERFLOW = "reset reason: overflow"
+NO_HEALTHY = "no healthy upstream"
+TIMEOUT = "upstream request timeout"
+
+
+def pool_is_full(facts: Facts) -> Iterator[Cause]:
+    """A connection pool let no more requests through: Envoy's 503 UO."""
+    if count := facts.saying(OVERFLOW):
+        message = "the connection pool is full, and turns requests away"
+        place = _policy_place(facts, message, "connectionPool")
+        if place:
+            evidence = (f"{count:,} answers were 503 with '{OVERFLOW}' (UO)",)
+            fix = "raise its limits, or expect the 503s: --expect v1=...%,503=...%"
+            yield Cause("pool-is-full", place, evidence, fix)
+
+
+def pods_ejected(facts: Facts) -> Iterator[Cause]:
+    """Outlier detection left out every pod: they are there and ready, and none is healthy."""
+    if not (count := facts.saying(NO_HEALTHY)):
+        return
+    for destination in facts.trace.destinations:
+        behind = facts.behind(destination)
+        if not behind or not all(pod.is_ready for pod in behind):
+            continue
+        if not destination.policy.get("outlierDetection"):
+            continue
+        message = "outlier detection has ejected all pods that are to answer"
+        if place := _policy_place(facts, message, "outlierDetection"):
+            seen = f"{count:,} answers were 503 with '{NO_HEALTHY}' (UH)"
+            evidence = (seen, f"all {len(behind)} pods are ready")
+            fix = "mend what made the pods fail, or eject fewer: maxEjectionPercent"
+            yield Cause("pods-ejected", place, evidence, fix)
+
+
+def timed_out(facts: Facts) -> Iterator[Cause]:
+    """A rule's timeout was over before the pod had answered: Envoy's 504 UT."""
+    chosen = facts.trace.chosen
+    count = facts.saying(TIMEOUT)
+    if not count or chosen is None:
+        return
+    http, origin = chosen.tried.http, chosen.origin
+    for field in ("timeout", "retries"):
+        value = http.get(field) or {}
+        limit = value if field == "timeout" else (value or {}).get("perTryTimeout")
+        if limit:
+            message = f"the pods did not answer within {limit}"
+            retries = (http.get("retries") or {}).get("attempts") or 0
+            message += f", nor in {retries} retries" if field == "retries" and retries else ""
+            place = origin.item.problem(message, *origin.path, field)
+            evidence = (f"{count:,} answers were 504 with '{TIMEOUT}' (UT)",)
+            yield Cause("timed-out", place, evidence, "allow more time, or make the app quicker")
+            return
+
+
+def _policy_place(facts: Facts, message: str, field: str) -> Problem | None:
+    """Find the policy that says something, of the rules that are followed."""
+    followed = [each.rule for each in facts.trace.destinations if each.rule]
+    subsets = {each.target.subset for each in facts.trace.destinations}
+    for item in facts.objects:
+        if item.kind != "DestinationRule" or not any(rule.has(item) for rule in followed):
+            continue
+        for number, subset in enumerate(item.spec.get("subsets") or ()):
+            if subset.get("name") in subsets and field in (subset.get("trafficPolicy") or {}):
+                return item.problem(message, "spec", "subsets", number, "trafficPolicy", field)
+        if field in (item.spec.get("trafficPolicy") or {}):
+            return item.problem(message, "spec", "trafficPolicy", field)
+    return None

@@ -1,0 +1,85 @@
+"""Causes of the measurement as a whole: they come last, where nothing else explains it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from meshdemo.diagnosis.cause import Cause
+from meshdemo.errors import Problem
+from meshdemo.verdict import judging
+from meshdemo.verdict.judgement import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meshdemo.diagnosis.facts import Facts
+
+
+def not_live(facts: Facts) -> Iterator[Cause]:
+    """The client's sidecar did not have the rules yet, or had not accepted them."""
+    if facts.not_live:
+        message = "the test client's sidecar does not have the rules that are applied"
+        fix = "wait longer for it, with --wait; meshdemo status shows what is wrong"
+        yield Cause("configuration-not-live", Problem(message), (facts.not_live,), fix)
+
+
+def rules_say_otherwise(facts: Facts) -> Iterator[Cause]:
+    """The rules promise something else than is expected, and that is what came."""
+    promised = facts.promise
+    if promised is None or facts.is_promised or facts.verdict.outcome is not Outcome.NOT_MET:
+        return
+    total = facts.tally.total
+    rule = judging.rule_for(promised, facts.verdict.rule.precision, requests=total)
+    if judging.judge(rule, facts.tally).outcome is Outcome.NOT_MET:
+        return
+    message = f"the rules promise {promised}, and {facts.expectation} is expected"
+    chosen = facts.trace.chosen
+    if chosen:
+        place = chosen.origin.item.problem(message, *chosen.origin.path, "route")
+    else:
+        place = Problem(message)
+    split = " ".join(f"{name}={share * 100}" for name, share in facts.expectation.shares)
+    ours = all(name in promised.versions for name in facts.expectation.versions)
+    whole = not facts.expectation.kinds and not facts.expectation.rest
+    can_route = (
+        ours and whole and all((s * 100).denominator == 1 for _, s in facts.expectation.shares)
+    )
+    fix = f"meshdemo route {split}, or: " if can_route else "change the weights, or: "
+    fix += f"meshdemo verify --expect {promised}"
+    evidence = (f"the {total:,} answers fit what the rules promise",)
+    yield Cause("rules-say-otherwise", place, evidence, fix)
+
+
+def answers_from_elsewhere(facts: Facts) -> Iterator[Cause]:
+    """What answers is not the app."""
+    strange = {kind: n for kind, n in facts.tally.others.items() if kind.startswith("unknown")}
+    dialled = facts.trace.dialled
+    if not strange:
+        return
+    count = sum(strange.values())
+    evidence = (f"{count:,} of {facts.tally.total:,}: {next(iter(strange))}",)
+    if dialled is None:
+        message = f"{facts.trace.called} is no service of the mesh: something outside answers"
+        yield Cause("answers-from-elsewhere", Problem(message), evidence, "correct --url")
+        return
+    other = next(
+        (d for d in facts.trace.destinations if d.service and d.target.host != dialled.host), None
+    )
+    chosen = facts.trace.chosen
+    if other and chosen:
+        message = f"the rule sends requests for {dialled.host} to {other.target.host}"
+        place = chosen.origin.item.problem(message, *chosen.origin.path, "route")
+        yield Cause("answers-from-elsewhere", place, evidence, "correct the rule's destination")
+
+
+def sample_cut_short(facts: Facts) -> Iterator[Cause]:
+    """What came fits what is expected, and is too little to prove it."""
+    if facts.verdict.outcome is not Outcome.INCONCLUSIVE or facts.sample.disturbed:
+        return
+    judged = facts.verdict.judgements
+    if not facts.tally.total or not facts.is_promised or not all(each.ok for each in judged):
+        return
+    message = "the answers fit what is expected, and are too few to prove it"
+    evidence = (f"{facts.tally.total:,} answers came, and the rules promise {facts.promise}",)
+    more = "--timeout" if not facts.sample.complete else "--max-requests, or leave out --requests"
+    yield Cause("sample-cut-short", Problem(message), evidence, f"allow more with {more}")

@@ -1,0 +1,341 @@
+"""Broken meshes, really built and measured: each has its cause named, with its place and a fix."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.contract.conftest import end_of
+from tests.contract.test_client_reach import INJECTED, app, client
+from tests.contract.test_local_mesh import load
+from tests.objects import deployment, service, to
+from tests.objects import destination_rule as rule_for
+from tests.objects import virtual_service as routed
+
+from meshdemo.engines.local.engine import LocalEngine
+from meshdemo.objects.labels import INJECT_LABEL as LABEL
+from meshdemo.settings import Settings
+from meshdemo.verdict import expectation
+from meshdemo.verdict.judgement import Outcome
+from meshdemo.verdict.traffic import Request
+from meshdemo.walkthrough import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meshdemo.objects.model import Object
+
+SECONDS = 60
+REQUESTS = 40
+virtual_service = partial(routed, namespace="default")
+destination_rule = partial(rule_for, namespace="default")
+HTTP = {"name": "http", "port": 80, "targetPort": 8080}
+SERVICE = service(HTTP, namespace="default")
+SUBSETS = destination_rule("v1", "v2")
+BASE = (SERVICE, app("v1", **INJECTED), app("v2", **INJECTED), client())
+
+
+def route(*ways: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"route": list(ways), **more}
+
+
+TO_V2 = virtual_service(route(to("v2")))
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A mesh in which something is wrong, and the cause that must be named."""
+
+    name: str
+    objects: tuple[Object, ...]
+    field: str
+    """Where it is, in which object."""
+    subject: str
+    fix: str
+    """A part of what to do."""
+    expect: str = "v2=100%"
+    says: str = ""
+    path: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    loaded: bool = False
+    """Whether others send requests meanwhile."""
+
+
+MESHES = {
+    "right mesh, wrong expectation": Broken(
+        "rules-say-otherwise",
+        (SUBSETS, virtual_service(route(to("v1", 50), to("v2", 50)))),
+        "spec.http[0].route",
+        "VirtualService default/app",
+        "meshdemo route v2=100",
+        says="v1=50%,v2=50%",
+    ),
+    "no pod behind a subset": Broken(
+        "no-pods",
+        (
+            destination_rule(
+                subsets=[
+                    {"name": "v1", "labels": {"version": "v1"}},
+                    {"name": "v2", "labels": {"version": "v3"}},
+                ]
+            ),
+            TO_V2,
+        ),
+        "spec.subsets[1]",
+        "DestinationRule default/app",
+        "labels",
+        says="version: v3",
+    ),
+    "no such subset": Broken(
+        "subset-missing",
+        (destination_rule("v1"), TO_V2),
+        "spec.http[0].route[0].destination.subset",
+        "VirtualService default/app",
+        'add the subset "v2"',
+        says="503",
+    ),
+    "no DestinationRule": Broken(
+        "subset-missing",
+        (TO_V2,),
+        "spec.http[0].route[0].destination.subset",
+        "VirtualService default/app",
+        'add the subset "v2"',
+    ),
+    "a destination that is not there": Broken(
+        "destination-unknown",
+        (SUBSETS, virtual_service(route(to("v2", host="ap")))),
+        "spec.http[0].route[0].destination.host",
+        "VirtualService default/app",
+        "app.default.svc.cluster.local",
+    ),
+    "a typo in the host": Broken(
+        "unknown-host",
+        (SUBSETS, virtual_service(route(to("v2")), hosts=["aap"])),
+        "spec.hosts[0]",
+        "VirtualService default/app",
+        "name app.default.svc.cluster.local",
+    ),
+    "a short name in another namespace": Broken(
+        "unknown-host",
+        (SUBSETS, routed(route(to("v2")), namespace="rules")),
+        "spec.hosts[0]",
+        "VirtualService rules/app",
+        "name app.default.svc.cluster.local",
+        says="app.rules.svc.cluster.local",
+    ),
+    "another VirtualService has the host": Broken(
+        "other-rule-wins",
+        (
+            SUBSETS,
+            virtual_service(route(to("v1")), name="a-first"),
+            virtual_service(route(to("v2")), name="b-second"),
+        ),
+        "spec.hosts",
+        "VirtualService default/a-first",
+        "meshdemo delete virtualservice a-first",
+    ),
+    "the port is not HTTP": Broken(
+        "port-is-not-http",
+        (service({**HTTP, "name": "tcp"}, namespace="default"), SUBSETS, TO_V2),
+        "spec.ports[0]",
+        "Service default/app",
+        "name it http",
+    ),
+    "a rule that is exported away": Broken(
+        "rule-out-of-reach",
+        (SUBSETS, virtual_service(route(to("v2")), exportTo=["elsewhere"])),
+        "spec.exportTo",
+        "VirtualService default/app",
+        "add default",
+    ),
+    "a rule for a gateway": Broken(
+        "rule-out-of-reach",
+        (SUBSETS, virtual_service(route(to("v2")), gateways=["front"])),
+        "spec.gateways",
+        "VirtualService default/app",
+        "add mesh",
+    ),
+    "an earlier match": Broken(
+        "earlier-rule-takes-it",
+        (
+            SUBSETS,
+            virtual_service(
+                route(to("v1"), match=[{"uri": {"prefix": "/"}}]),
+                route(to("v2"), match=[{"uri": {"prefix": "/v2"}}]),
+            ),
+        ),
+        "spec.http[0]",
+        "VirtualService default/app",
+        "put rule #1 before rule #0",
+        path="v2",
+    ),
+    "no match": Broken(
+        "no-rule-matches",
+        (SUBSETS, virtual_service(route(to("v2"), match=[{"uri": {"prefix": "/v2"}}]))),
+        "spec.http[0].match",
+        "VirtualService default/app",
+        "correct the match",
+        says="uri",
+    ),
+    "a fault": Broken(
+        "fault-in-force",
+        (
+            SUBSETS,
+            virtual_service(
+                route(
+                    to("v2"),
+                    fault={"abort": {"httpStatus": 418, "percentage": {"value": 100}}},
+                )
+            ),
+        ),
+        "spec.http[0].fault.abort",
+        "VirtualService default/app",
+        "take the fault out",
+        says="40 of 40 answers were 418",
+    ),
+    "a timeout": Broken(
+        "timed-out",
+        (SUBSETS, virtual_service(route(to("v2"), timeout="0.05s"))),
+        "spec.http[0].timeout",
+        "VirtualService default/app",
+        "allow more time",
+        headers=(("x-echo-delay", "0.3"),),
+    ),
+    "retries that are used up": Broken(
+        "timed-out",
+        (
+            SUBSETS,
+            virtual_service(route(to("v2"), retries={"attempts": 1, "perTryTimeout": "0.05s"})),
+        ),
+        "spec.http[0].retries",
+        "VirtualService default/app",
+        "allow more time",
+        says="1 retries",
+        headers=(("x-echo-delay", "0.3"),),
+    ),
+    "a full pool": Broken(
+        "pool-is-full",
+        (
+            destination_rule(
+                "v1",
+                "v2",
+                trafficPolicy={
+                    "connectionPool": {
+                        "http": {"http2MaxRequests": 1},
+                    }
+                },
+            ),
+            TO_V2,
+        ),
+        "spec.trafficPolicy.connectionPool",
+        "DestinationRule default/app",
+        "raise its limits",
+        loaded=True,
+    ),
+    "ejected pods": Broken(
+        "pods-ejected",
+        (
+            destination_rule(
+                "v1",
+                "v2",
+                trafficPolicy={
+                    "outlierDetection": {
+                        "consecutive5xxErrors": 1,
+                        "interval": "1s",
+                        "baseEjectionTime": "60s",
+                        "maxEjectionPercent": 100,
+                    }
+                },
+            ),
+            TO_V2,
+        ),
+        "spec.trafficPolicy.outlierDetection",
+        "DestinationRule default/app",
+        "eject fewer",
+        headers=(("x-echo-status", "500"),),
+    ),
+    "other answers": Broken(
+        "answers-from-elsewhere",
+        (
+            SUBSETS,
+            service(HTTP, name="other", namespace="default", selector={"app": "other"}),
+            virtual_service(route(to(host="other"))),
+            deployment(
+                "other", namespace="default", container={"ports": [{"containerPort": 8080}]}
+            ),
+        ),
+        "spec.http[0].route",
+        "VirtualService default/app",
+        "correct the rule",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
+    """Start two versions of an app and a client once, for all of these meshes."""
+    folder = tmp_path_factory.mktemp("causes")
+    engine = LocalEngine(Settings(state_dir=folder / "state", timeout=SECONDS))
+    try:
+        engine.apply(BASE)
+        engine.wait_ready(BASE, SECONDS)
+        yield engine
+    finally:
+        assert [check for check in engine.down() if not check.ok] == []
+
+
+def measured(mesh: LocalEngine, broken: Broken) -> verify.Measured:
+    before = {item.key: item for item in mesh.objects()}
+    mesh.apply(broken.objects)
+    mesh.wait_ready([item for item in broken.objects if item.makes_pods], SECONDS)
+    try:
+        question = verify.Question(
+            expectation=expectation.parse(broken.expect),
+            request=Request(f"http://app/{broken.path}", headers=broken.headers),
+            requests=REQUESTS,
+        )
+        others = load(mesh.proxy_url(), "http://app/", 4, "0.2") if broken.loaded else nullcontext()
+        with others:
+            return end_of(verify.measure(mesh, question))
+    finally:
+        mesh.delete([item for item in broken.objects if item.key not in before])
+        mesh.apply([before[item.key] for item in broken.objects if item.key in before])
+
+
+@pytest.mark.parametrize("case", MESHES)
+def test_the_cause_is_named_with_its_place_and_a_fix(mesh: LocalEngine, case: str) -> None:
+    broken = MESHES[case]
+    found = measured(mesh, broken)
+    assert found.verdict.outcome is not Outcome.MET
+    assert [cause.name for cause in found.causes] == [broken.name], found
+    (cause,) = found.causes
+    assert (cause.place.subject, cause.place.field) == (broken.subject, broken.field)
+    assert broken.fix in cause.fix
+    assert broken.says in " ".join([cause.message, *cause.evidence])
+    assert cause.evidence
+    assert cause.verified
+
+
+def test_a_client_without_a_sidecar(mesh: LocalEngine) -> None:
+    bare = deployment("testclient", namespace="default", labels={LABEL: "false"})
+    broken = Broken(
+        "client-without-sidecar",
+        (SUBSETS, TO_V2, bare),
+        "spec.template",
+        "Deployment default/testclient",
+        "meshdemo inject",
+    )
+    found = measured(mesh, broken)
+    (cause,) = found.causes
+    assert (cause.name, cause.fix) == (broken.name, broken.fix)
+    assert (cause.place.subject, cause.place.field) == (broken.subject, broken.field)
+
+
+def test_what_is_met_has_no_cause(mesh: LocalEngine) -> None:
+    right = Broken("", (SUBSETS, TO_V2), "", "", "")
+    found = measured(mesh, right)
+    assert found.verdict.outcome is Outcome.MET
+    assert found.causes == ()
