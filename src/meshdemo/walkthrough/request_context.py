@@ -73,7 +73,7 @@ class RequestContext:
         """Follow the request through the rules. Raises InputError for one that nobody can send."""
         from meshdemo.rules import request_trace  # noqa: PLC0415 - only explain pays for it
 
-        return request_trace.trace(self.objects, self._answering, self.request, self._client)
+        return request_trace.trace(self.objects, self._answering, self.request, self.client)
 
     def unaccounted(self) -> tuple[str, ...]:
         """Name what touches the request and has no part in that promise."""
