@@ -350,7 +350,8 @@ def _happened(found: Explained) -> Iterator[tuple[str, str]]:
     if first and found.arrived is None:
         yield "", first if len(first) <= LONGEST_LINE else f"{first[:LONGEST_LINE]} ..."
     dialled = found.trace.dialled
-    if account is None and dialled and dialled.chooses_by_connection:
+    unseen = found.sender.injected and dialled and dialled.chooses_by_connection
+    if account is None and unseen:
         yield "sidecar", "sees no HTTP on this port, and so says nothing of it"
     elif account is None:
         yield "sidecar", f"not known: {observed.hidden}"

@@ -7,6 +7,7 @@ nothing is said of it.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -71,11 +72,21 @@ def read(lines: Iterable[str], request_id: str) -> Account | None:
 def _entries(lines: Iterable[str]) -> list[str]:
     found: list[str] = []
     for line in lines:
-        if BEGINS.match(line) or not found:
+        if line.startswith("{"):
+            found.append(_message(line))
+        elif BEGINS.match(line) or not found:
             found.append(line.rstrip("\n"))
         else:
             found[-1] += "\n" + line.rstrip("\n")
     return found
+
+
+def _message(line: str) -> str:
+    """Read an entry where Istio is told to write its logs as JSON."""
+    try:
+        return str(json.loads(line).get("msg", ""))
+    except ValueError:
+        return line
 
 
 def _stream(entry: str) -> str:

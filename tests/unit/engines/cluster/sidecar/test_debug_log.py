@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from meshdemo.engines.access_log import Account
@@ -69,6 +71,15 @@ def test_it_says_where_a_request_went_and_how_often(
 ) -> None:
     other = log(form, tags, DONE.format(500), request_id="other", stream=7)
     assert debug_log.read([*other, *log(form, tags, *entries), *other], ID) == account
+
+
+def test_a_log_in_json_is_read_as_well() -> None:
+    tags = TAGS.format(n=66)
+    said = (f"{tags} request headers complete:\n'x-request-id', '{ID}'", f"{tags} {SENT}")
+    lines = [json.dumps({"level": "debug", "scope": "envoy router", "msg": msg}) for msg in said]
+    assert debug_log.read(["plain", *lines], ID) == Account(
+        cluster=CLUSTER, request_id=ID, retries=0
+    )
 
 
 def test_of_a_request_that_is_not_in_it_nothing_is_said() -> None:
