@@ -33,6 +33,22 @@ def test_not_met_is_1(meshed: Cli) -> None:
     assert (every.code, every.json["tally"]["total"]) == (1, 100)
 
 
+def test_the_cause_has_a_line_of_its_own_and_a_key(meshed: Cli) -> None:
+    ended = meshed("verify", "--expect", "v1=100%")
+    (line,) = (line for line in ended.out.splitlines() if line.startswith("cause: "))
+    assert "the rules promise v2=100%, and v1=100% is expected" in line
+    (cause,) = meshed("verify", "--expect", "v1=100%", "-o", "json").json["causes"]
+    assert (cause["name"], cause["verified"]) == ("rules-say-otherwise", True)
+    assert cause["place"]["object"] == "VirtualService default/app-default-v2"
+    assert meshed("verify", "--expect", "v2=100%", "-o", "json").json["causes"] == []
+
+
+def test_what_nothing_proves_is_not_named(meshed: Cli) -> None:
+    meshed.engine.replies = lambda count: iter([Reply(200, "v1")] * count)
+    ended = meshed("verify", "--expect", "v2=100%", "-o", "json")
+    assert (ended.json["verdict"], ended.json["causes"]) == ("not met", [])
+
+
 @pytest.mark.parametrize(
     ("argv", "count"),
     [

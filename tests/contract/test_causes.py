@@ -16,6 +16,9 @@ from tests.objects import destination_rule as rule_for
 from tests.objects import virtual_service as routed
 
 from meshdemo.engines.local.engine import LocalEngine
+from meshdemo.errors import EnvironmentFailed
+from meshdemo.objects import reading
+from meshdemo.objects.labels import COMMAND
 from meshdemo.objects.labels import INJECT_LABEL as LABEL
 from meshdemo.settings import Settings
 from meshdemo.verdict import expectation
@@ -25,6 +28,7 @@ from meshdemo.walkthrough import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from meshdemo.objects.model import Object
 
@@ -70,7 +74,7 @@ MESHES = {
         (SUBSETS, virtual_service(route(to("v1", 50), to("v2", 50)))),
         "spec.http[0].route",
         "VirtualService default/app",
-        "meshdemo route v2=100",
+        "meshdemo verify --expect v1=50%,v2=50%",
         says="v1=50%,v2=50%",
     ),
     "no pod behind a subset": Broken(
@@ -272,6 +276,19 @@ MESHES = {
         "correct the rule",
     ),
 }
+RULES = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: app}
+spec:
+  hosts: [app]
+  http:
+  - route:
+    - destination:
+        host: app
+        subset: v2
+"""
+CRASHES = "sh -c 'echo out of coffee >&2; exit 3'"
 
 
 @pytest.fixture(scope="module")
@@ -332,6 +349,56 @@ def test_a_client_without_a_sidecar(mesh: LocalEngine) -> None:
     (cause,) = found.causes
     assert (cause.name, cause.fix) == (broken.name, broken.fix)
     assert (cause.place.subject, cause.place.field) == (broken.subject, broken.field)
+
+
+def test_the_place_is_a_line_of_the_file_that_was_applied(
+    mesh: LocalEngine, tmp_path: Path
+) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(RULES)
+    rules = reading.read([str(file)], namespace="default")
+    (cause,) = measured(mesh, Broken("", rules, "", "", "")).causes
+    assert cause.name == "subset-missing"
+    assert cause.place.file.endswith("rules.yaml")
+    assert "subset: v2" in RULES.splitlines()[cause.place.line - 1]
+
+
+def test_a_pod_that_crashes_is_named_with_its_last_words(mesh: LocalEngine) -> None:
+    (right,) = (item for item in BASE if item.name == "app-v2")
+    metadata = {**right.pod_template["metadata"], "annotations": {COMMAND: CRASHES}}
+    template = {**right.pod_template, "metadata": metadata}
+    container = {**template["spec"]["containers"][0], "image": "example.org/crashes"}
+    crashing = right.with_pod_template({**template, "spec": {"containers": [container]}})
+    mesh.apply([SUBSETS, TO_V2, crashing])
+    try:
+        with pytest.raises(EnvironmentFailed):
+            mesh.wait_ready([crashing], SECONDS)
+        question = verify.Question(
+            expectation=expectation.parse("v2=100%"), request=Request("http://app/"), requests=20
+        )
+        (cause,) = end_of(verify.measure(mesh, question)).causes
+    finally:
+        mesh.delete([SUBSETS, TO_V2])
+        mesh.apply([right])
+        mesh.wait_ready([right], SECONDS)
+    assert cause.name == "pod-not-ready"
+    assert cause.place.subject == "Deployment default/app-v2"
+    assert "out of coffee" in " ".join(cause.evidence)
+    assert cause.fix.startswith("meshdemo logs app-v2-")
+
+
+def test_a_sample_that_is_too_small_is_said_to_be_that(mesh: LocalEngine) -> None:
+    mesh.apply([SUBSETS, TO_V2])
+    try:
+        question = verify.Question(
+            expectation=expectation.parse("v2=100%"), request=Request("http://app/"), max_requests=9
+        )
+        found = end_of(verify.measure(mesh, question))
+    finally:
+        mesh.delete([SUBSETS, TO_V2])
+    assert found.verdict.outcome is Outcome.INCONCLUSIVE
+    assert [cause.name for cause in found.causes] == ["sample-cut-short"]
+    assert "--max-requests" in found.causes[0].fix
 
 
 def test_what_is_met_has_no_cause(mesh: LocalEngine) -> None:

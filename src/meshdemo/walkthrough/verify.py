@@ -153,8 +153,10 @@ def _causes(engine: Engine, context: RequestContext, measured: Measured) -> tupl
         return ()
     from meshdemo.diagnosis import diagnose  # noqa: PLC0415 - what is met pays nothing for it
     from meshdemo.diagnosis.facts import Facts  # noqa: PLC0415 - as above
+    from meshdemo.walkthrough import written  # noqa: PLC0415 - as above
 
-    now = replace(context, pods=context.pods_again(engine))
+    objects = written.located(context.objects, engine.files(), (), engine.where.namespace)
+    now = replace(context, objects=objects, pods=context.pods_again(engine))
     return diagnose(
         Facts(
             measured.verdict,
