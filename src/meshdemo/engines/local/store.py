@@ -187,14 +187,14 @@ class Store:
         if (text := run_record.read_text(file)) is None:
             return {}
         plan = run_record.parse(file, text)
-        if plan.pop("sha256", "") != _digest(json.dumps(plan, indent=1)):
+        if plan.pop("sha256", "") != _digest(json.dumps(plan)):
             raise run_record.Damaged(file, ALTERED)
         return plan
 
     def save_plan(self, plan: dict[str, Any]) -> None:
         """Record the planned pods."""
-        sealed = {"sha256": _digest(json.dumps(plan, indent=1)), **plan}
-        files.write_if_changed(self.folder / PODS, json.dumps(sealed, indent=1))
+        sealed = {"sha256": _digest(json.dumps(plan)), **plan}
+        files.write_if_changed(self.folder / PODS, json.dumps(sealed))
 
     def content(self, *known: Run) -> list[Path]:
         """List what there is of ours beside the record; ``known`` are the runs that are here."""

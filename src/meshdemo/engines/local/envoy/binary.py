@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import platform
 import re
 import threading
 from concurrent.futures import Future
@@ -131,6 +130,8 @@ def _is_binary(path: Path) -> bool:
 
 
 def _platform() -> str:
+    import platform  # noqa: PLC0415 - only who has no Envoy pays for it
+
     libc = " ".join(platform.libc_ver()).strip()
     return " ".join(part for part in (platform.system(), platform.machine(), libc) if part)
 

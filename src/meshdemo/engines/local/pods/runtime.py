@@ -190,7 +190,8 @@ class Runtime:
                 config_files.publish(proxy, config)
         self._drain(leaving)
         if leaving or not fresh:
-            self.supervisor.ensure(wanted)
+            # Of a command that was killed nobody knows whether supervisord has loaded it all.
+            self.supervisor.ensure(wanted, loaded=running and bool(before.live))
         self._tidy(planned)
         self.store.save_plan(done.to_record())
 

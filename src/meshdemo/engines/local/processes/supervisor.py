@@ -99,16 +99,22 @@ class Supervisor:
             return False
         return bool(state["statename"] == "RUNNING")
 
-    def ensure(self, processes: Sequence[Process]) -> None:
-        """Have these processes running, and no others. One that is unchanged is not touched."""
+    def ensure(self, processes: Sequence[Process], *, loaded: bool = False) -> None:
+        """Have these processes running, and no others. One that is unchanged is not touched.
+
+        ``loaded``: it runs, and by what its configuration says now. Raises Unreachable if not.
+        """
         text = configuration.render(self.folder, self.sockets, processes, _open_files())
         file = self.folder / configuration.CONFIG
-        if self.is_up():
+        if loaded and files.text(file) == text:
+            self._restart_crashing()
+        elif self.is_up():
             files.write(file, text)
             self._reload()
-            return
-        files.write(file, text)
-        self._start()
+            self._restart_crashing()
+        else:
+            files.write(file, text)
+            self._start()
 
     def states(self) -> dict[str, State]:
         """Give each process by its name; none if supervisord is not there."""
@@ -187,14 +193,18 @@ class Supervisor:
                 self._call("removeProcessGroup", name)
         for name in (*changed, *added):
             self._call("addProcessGroup", name)
-        # A new configuration may have mended what kept a program from starting: it shall not sit
-        # out its pause, which grows with each crash.
+
+    def _restart_crashing(self) -> None:
+        """Give what waits after a crash another chance at once.
+
+        What has changed may have mended what kept it from starting: it shall not sit out its
+        pause, which grows with each crash.
+        """
         for info in self._call("getAllProcessInfo"):
             if info["statename"] == CRASHING:
                 self._restart(info["name"])
 
     def _restart(self, name: str) -> None:
-        """Give what waits after a crash another chance at once."""
         try:
             self._call("stopProcess", name)
             self._call("startProcess", name, False)  # noqa: FBT003 - XML-RPC has no names
