@@ -168,7 +168,7 @@ class Bench:
     def of_services(self, count: int) -> tuple[Bench, str]:
         """Give a mesh of its own for so many services, and the file with them."""
         folder = self.folder / str(count)
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         file = folder / "services.yaml"
         file.write_text(services.manifests(count))
         return Bench(folder), str(file)
