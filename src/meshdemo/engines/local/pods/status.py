@@ -159,12 +159,13 @@ class _Look:
             yield self._why_down(pod, program, state)
             return
         silent = [port for port in program.listens if not ports.is_listening(port)]
-        if silent:
-            yield from self._silence(pod, program, silent)
-        elif state.restarts:
-            yield from self._strangers(program, state)
-        if not (silent or is_steady(state, program)):
+        if not is_steady(state, program) and (state.restarts or not silent):
+            # What was only just started again listens nowhere yet: its end says more.
             yield self._why_doubtful(pod, program, state)
+        elif silent:
+            yield from self._silence(pod, program, silent)
+        if state.restarts and not silent:
+            yield from self._strangers(program, state)
 
     def _why_down(self, pod: PlannedPod, program: programs.Program, state: State | None) -> str:
         if taken := [port for port in program.listens if not ports.is_free(port)]:
