@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.choice import Choice
     from meshdemo.engines.options import MeshOptions
     from meshdemo.engines.protocol import Engine, Notify
+    from meshdemo.engines.upstreams import Ejected
     from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
     from meshdemo.verdict.traffic import Request
@@ -165,6 +166,10 @@ class FakeEngine:
 
     def files(self) -> dict[tuple[str, str, str, str], str]:
         return {item.key: item.file for item in self.applied.values() if item.file}
+
+    def ejected(self) -> tuple[Ejected, ...]:
+        self._called("ejected")
+        return ()
 
     def exec(self, argv: Sequence[str]) -> int:
         self._called(f"exec {' '.join(argv)}".strip())

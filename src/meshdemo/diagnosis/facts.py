@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from meshdemo.engines.results import Pod
+    from meshdemo.engines.upstreams import Ejected
     from meshdemo.objects.model import Object
     from meshdemo.rules.request_trace import Destination, Trace
     from meshdemo.verdict.expectation import Expectation
@@ -41,6 +42,8 @@ class Facts:
     objects: tuple[Object, ...]
     pods: tuple[Pod, ...]
     client: Client
+    ejected: tuple[Ejected, ...] = ()
+    """What the client's sidecar leaves out; not asked for where no rule has it eject anything."""
 
     @cached_property
     def trace(self) -> Trace:

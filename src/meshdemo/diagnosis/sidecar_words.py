@@ -1,4 +1,4 @@
-"""Causes that the client's sidecar names itself, in the answers that it gives in place of a pod."""
+"""Causes that the client's sidecar names itself: in answers in place of a pod, and when asked."""
 
 from __future__ import annotations
 
@@ -29,21 +29,24 @@ def pool_is_full(facts: Facts) -> Iterator[Cause]:
 
 
 def pods_ejected(facts: Facts) -> Iterator[Cause]:
-    """Outlier detection left out every pod: they are there and ready, and none is healthy."""
-    if not (count := facts.saying(NO_HEALTHY)):
-        return
+    """Outlier detection leaves out pods that are there: with them all Envoy's 503 UH."""
     for destination in facts.trace.destinations:
-        behind = facts.behind(destination)
-        if not behind or not all(pod.is_ready for pod in behind):
+        target = destination.target
+        cluster = f"outbound|{target.port}|{target.subset}|{target.host}"
+        out = [each.address for each in facts.ejected if each.cluster == cluster]
+        if not out:
             continue
-        if not destination.policy.get("outlierDetection"):
+        message = f"outlier detection has ejected {', '.join(out)}"
+        place = _policy_place(facts, message, "outlierDetection")
+        if place is None:
             continue
-        message = "outlier detection has ejected all pods that are to answer"
-        if place := _policy_place(facts, message, "outlierDetection"):
-            seen = f"{count:,} answers were 503 with '{NO_HEALTHY}' (UH)"
-            evidence = (seen, f"all {len(behind)} pods are ready")
-            fix = "mend what made the pods fail, or eject fewer: maxEjectionPercent"
-            yield Cause("pods-ejected", place, evidence, fix)
+        part = f"the client's sidecar says so of {cluster}"
+        count = facts.saying(NO_HEALTHY)
+        evidence = (
+            (part, f"{count:,} answers were 503 with '{NO_HEALTHY}' (UH)") if count else (part,)
+        )
+        fix = "mend what made the pods fail, or eject fewer: maxEjectionPercent"
+        yield Cause("pods-ejected", place, evidence, fix)
 
 
 def timed_out(facts: Facts) -> Iterator[Cause]:

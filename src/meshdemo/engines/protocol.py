@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Where,
     )
     from meshdemo.engines.test_client import Sender
+    from meshdemo.engines.upstreams import Ejected
     from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
     from meshdemo.verdict.traffic import Reply, Request
@@ -154,6 +155,12 @@ class Engine(Protocol):
 
     def files(self) -> Mapping[tuple[str, str, str, str], str]:
         """Give the file that an object was applied from, by the object's key, where it is known."""
+
+    def ejected(self) -> tuple[Ejected, ...]:
+        """Give the endpoints that the test client's sidecar has ejected; none where it is unseen.
+
+        Outlier detection leaves them out until their time is over.
+        """
 
     def exec(self, argv: Sequence[str]) -> int:
         """Run a command of the user's in the test client, on this terminal; its exit status.

@@ -168,8 +168,14 @@ def _causes(engine: Engine, context: RequestContext, measured: Measured) -> tupl
             now.objects,
             now.pods,
             now.client,
+            engine.ejected() if _may_eject(objects) else (),
         )
     )
+
+
+def _may_eject(objects: Sequence[Object]) -> bool:
+    """Tell whether a rule has a sidecar leave out pods that fail."""
+    return any("outlierDetection" in str(o.spec) for o in objects if o.kind == "DestinationRule")
 
 
 def _promised(engine: Engine, context: RequestContext) -> Expectation:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.protocol import Judge, Notify
     from meshdemo.engines.results import MeshStatus, Observed
     from meshdemo.engines.test_client import Sender
+    from meshdemo.engines.upstreams import Ejected
     from meshdemo.errors import Problem
     from meshdemo.settings import Settings
     from meshdemo.verdict.traffic import Reply, Request
@@ -292,6 +293,13 @@ class ClusterEngine:
     def files(self) -> dict[tuple[str, str, str, str], str]:
         """Know no file: the cluster holds the objects alone."""
         return {}
+
+    def ejected(self) -> tuple[Ejected, ...]:
+        """Give the endpoints that the test client's sidecar has ejected."""
+        from meshdemo.engines import upstreams  # noqa: PLC0415 - only who looks for causes
+
+        plane = data_plane.that_follows(self.view)
+        return upstreams.ejected(plane.clusters()) if plane else ()
 
     def exec(self, argv: Sequence[str]) -> int:
         """Run a command of the user's in the test client; no command means a shell."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.local.runs import Run
     from meshdemo.engines.protocol import Notify
     from meshdemo.engines.results import Observed, Pod
+    from meshdemo.engines.upstreams import Ejected
     from meshdemo.errors import Problem
     from meshdemo.settings import Settings
     from meshdemo.verdict.traffic import Reply, Request
@@ -199,6 +200,18 @@ class LocalEngine:
     def files(self) -> dict[tuple[str, str, str, str], str]:
         """Give the file that an object was applied from, by the object's key."""
         return self.store.files()
+
+    def ejected(self) -> tuple[Ejected, ...]:
+        """Give the endpoints that the test client's sidecar has ejected."""
+        from meshdemo.engines import upstreams  # noqa: PLC0415 - only who looks for causes
+
+        caller = self._caller()
+        if not caller.pod.injected:
+            return ()
+        admin = self._runtime().layout.sidecar(caller.pod).admin
+        with suppress(EnvironmentFailed):  # an Envoy that is down has ejected nothing
+            return upstreams.ejected(admin.page("/clusters"))
+        return ()
 
     def exec(self, argv: Sequence[str]) -> int:
         """Run a command of the user's as if in the test client; no command means a shell."""

@@ -141,6 +141,14 @@ class DataPlane:
         except Unseen:
             return None
 
+    def clusters(self) -> str:
+        """Give Envoy's page of clusters and endpoints; empty if the sidecar does not show it."""
+        script = f"curl -q -g -s --noproxy '*' --max-time {LOOK_LIMIT} {CLUSTERS}"
+        with suppress(Unseen, remote.Late):
+            output = self._output(script, time.monotonic() + 2 * LOOK_LIMIT)
+            return b"".join(output).decode(errors="replace")
+        return ""
+
     def dumps(self, deadline: float) -> Iterator[Dump]:
         """Look again and again until the deadline, by one exec. Raises Unseen."""
         mark = uuid.uuid4().hex

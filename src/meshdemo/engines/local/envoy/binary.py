@@ -142,6 +142,10 @@ class Admin:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def page(self, target: str) -> str:
+        """Give one of its pages. Raises Unreachable."""
+        return unix_http.get(self.path, target)
+
     def stats(self, pattern: str) -> dict[str, str]:
         """Give the statistics whose names match a regular expression. Raises Unreachable."""
         lines = unix_http.get(self.path, f"/stats?filter={quote(pattern)}").splitlines()
