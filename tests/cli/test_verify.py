@@ -43,6 +43,14 @@ def test_the_cause_has_a_line_of_its_own_and_a_key(meshed: Cli) -> None:
     assert meshed("verify", "--expect", "v2=100%", "-o", "json").json["causes"] == []
 
 
+def test_rules_that_are_not_live_are_the_cause(meshed: Cli) -> None:
+    meshed.engine.fails["wait rules"] = TimedOut("the sidecar has not got them")
+    meshed.engine.replies = lambda count: iter([Reply(200, "v1")] * count)
+    (cause,) = meshed("verify", "--expect", "v2=100%", "-o", "json").json["causes"]
+    assert cause["name"] == "configuration-not-live"
+    assert cause["evidence"] == ["the sidecar has not got them"]
+
+
 def test_what_nothing_proves_is_not_named(meshed: Cli) -> None:
     meshed.engine.replies = lambda count: iter([Reply(200, "v1")] * count)
     ended = meshed("verify", "--expect", "v2=100%", "-o", "json")

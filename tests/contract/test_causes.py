@@ -208,6 +208,18 @@ MESHES = {
         "allow more time",
         headers=(("x-echo-delay", "0.3"),),
     ),
+    "retries of what fails": Broken(
+        "retries-used-up",
+        (
+            SUBSETS,
+            virtual_service(route(to("v2"), retries={"attempts": 2, "retryOn": "5xx"})),
+        ),
+        "spec.http[0].retries",
+        "VirtualService default/app",
+        "meshdemo logs app-v2-",
+        says="40 of 40 requests have the flag URX",
+        headers=(("x-echo-status", "500"),),
+    ),
     "retries that are used up": Broken(
         "timed-out",
         (

@@ -34,6 +34,7 @@ SEEN: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
     sidecar_words.pool_is_full,
     sidecar_words.pods_ejected,
     sidecar_words.timed_out,
+    sidecar_words.retries_used_up,
     whole.not_live,
     whole.answers_from_elsewhere,
     whole.rules_say_otherwise,

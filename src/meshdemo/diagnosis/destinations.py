@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshdemo.diagnosis.cause import Cause
+from meshdemo.errors import Problem
 from meshdemo.verdict.judgement import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshdemo.diagnosis.facts import Facts
-    from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
     from meshdemo.rules.request_trace import Destination
 
@@ -80,7 +80,7 @@ def pods_not_ready(facts: Facts) -> Iterator[Cause]:
             message = f"pod {pod.name} is not ready ({pod.ready})"
             evidence = tuple(line for line in pod.message.splitlines() if line.strip())
             owner = next((o for o in facts.objects if _owns(o, pod.workload, pod.namespace)), None)
-            place = (owner or facts.objects[0]).problem(message)
+            place = owner.problem(message) if owner else Problem(message)
             fix = f"meshdemo logs {pod.name}"
             yield Cause("pod-not-ready", place, evidence or (f"it is {pod.phase}",), fix)
 
@@ -126,7 +126,7 @@ def _place(facts: Facts, destination: Destination, message: str, field: str) -> 
     """Give the place of a destination in the rule that names it."""
     chosen = facts.trace.chosen
     if chosen is None:
-        return facts.objects[0].problem(message)
+        return Problem(message)
     routes = chosen.tried.http.get("route") or []
     number = next((n for n, each in enumerate(routes) if each is destination.route), 0)
     path = (*chosen.origin.path, "route", number, "destination", field)
@@ -145,4 +145,4 @@ def _subset_place(facts: Facts, destination: Destination, message: str) -> Probl
         key = item.namespace, item.name
         if service and item.kind == "Service" and key == (service.namespace, service.name):
             return item.problem(message, "spec", "selector")
-    return facts.objects[0].problem(message)
+    return Problem(message)

@@ -5,7 +5,7 @@ It is gathered once, and only for a verdict that is not met; every cause is look
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,9 @@ class Facts:
     client: Client
     ejected: tuple[Ejected, ...] = ()
     """What the client's sidecar leaves out; not asked for where no rule has it eject anything."""
+    flags: Mapping[str, int] = field(default_factory=dict)
+    """How many of these requests have which of Envoy's response flags, by its access log; empty
+    where there is none."""
 
     @cached_property
     def trace(self) -> Trace:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.diagnosis.cause import Cause
+from meshdemo.errors import Problem
 from meshdemo.rules import hosts, virtual_services
 from meshdemo.rules.http_matches import takes_everything
 
@@ -31,7 +32,7 @@ def client_without_sidecar(facts: Facts) -> Iterator[Cause]:
     owner = facts.sender.workload or name
     found = next((item for item in facts.objects if item.makes_pods and item.name == owner), None)
     message = f"the test client {name} has no sidecar, so no rule holds for what it sends"
-    place = (found or facts.objects[0]).problem(message, *(found.template_path if found else ()))
+    place = found.problem(message, *found.template_path) if found else Problem(message)
     yield Cause("client-without-sidecar", place, _proof(facts), "meshdemo inject")
 
 

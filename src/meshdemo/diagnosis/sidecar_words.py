@@ -69,6 +69,22 @@ def timed_out(facts: Facts) -> Iterator[Cause]:
             return
 
 
+def retries_used_up(facts: Facts) -> Iterator[Cause]:
+    """Requests failed although they were tried again: Envoy's URX."""
+    chosen = facts.trace.chosen
+    if not (count := facts.flags.get("URX", 0)) or chosen is None:
+        return
+    attempts = (chosen.tried.http.get("retries") or {}).get("attempts")
+    if not attempts:
+        return
+    message = f"requests fail although they are tried {attempts} more times"
+    place = chosen.origin.item.problem(message, *chosen.origin.path, "retries")
+    evidence = (f"{count:,} of {facts.tally.total:,} requests have the flag URX in the access log",)
+    pods = [pod.name for each in facts.trace.destinations for pod in facts.behind(each)]
+    see = f": meshdemo logs {pods[0]}" if pods else ""
+    yield Cause("retries-used-up", place, evidence, f"see why the pods fail{see}")
+
+
 def _policy_place(facts: Facts, message: str, field: str) -> Problem | None:
     """Find the policy that says something, of the rules that are followed."""
     followed = [each.rule for each in facts.trace.destinations if each.rule]

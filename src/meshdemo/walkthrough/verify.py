@@ -8,11 +8,14 @@ meanwhile, is not the fault of the mesh: then nothing is proved.
 from __future__ import annotations
 
 import time
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from meshdemo.errors import BrokenOff, EnvironmentFailed, TimedOut
+from meshdemo.errors import BrokenOff, EnvironmentFailed, MeshdemoError, TimedOut
 from meshdemo.objects import model
+from meshdemo.objects.containers import ISTIO_PROXY
 from meshdemo.rules.http_matches import undecided
 from meshdemo.verdict import judging
 from meshdemo.verdict.judgement import Outcome
@@ -27,7 +30,7 @@ from meshdemo.walkthrough.events import Measuring, Note, Waiting
 from meshdemo.walkthrough.request_context import RequestContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from threading import Event
 
     from meshdemo.diagnosis.cause import Cause
@@ -144,7 +147,10 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
         convergence=convergence,
         sender=client.name if engine.sender.selector else "",
     )
-    return replace(measured, causes=_causes(engine, context, measured))
+    # Where one cannot look any more the verdict stands as it is.
+    with suppress(MeshdemoError):
+        measured = replace(measured, causes=_causes(engine, context, measured))
+    return measured
 
 
 def _causes(engine: Engine, context: RequestContext, measured: Measured) -> tuple[Cause, ...]:
@@ -169,8 +175,22 @@ def _causes(engine: Engine, context: RequestContext, measured: Measured) -> tupl
             now.pods,
             now.client,
             engine.ejected() if _may_eject(objects) else (),
+            _flags(engine, measured) if "retries" in str([o.spec for o in objects]) else {},
         )
     )
+
+
+def _flags(engine: Engine, measured: Measured) -> Mapping[str, int]:
+    """Count Envoy's response flags of these requests, where its sidecar writes an access log."""
+    from meshdemo.engines import access_log  # noqa: PLC0415 - only who looks for causes
+
+    client, count = pod_selection.require_client(engine), len(measured.sample.replies)
+    found: Counter[str] = Counter()
+    with suppress(EnvironmentFailed):
+        for line in engine.logs(client.name, ISTIO_PROXY, tail=count, access=True):
+            if account := access_log.read(line):
+                found.update(account.flags)
+    return found
 
 
 def _may_eject(objects: Sequence[Object]) -> bool:
