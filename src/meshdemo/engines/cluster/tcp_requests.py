@@ -20,8 +20,10 @@ NEEDED = "It needs bash for tcp://, and sh."
 
 # Failures are said in curl's words and numbers, so that they are counted by the same names.
 # A line that is not ended by the time that the connection is counts too.
+# Standard error is kept open (as 4) while it is silenced: where it ends, runtimes end standard
+# input as well, and by that the script would take it that the connection is gone.
 SCRIPT = """\
-exec 2>/dev/null
+exec 4>&2 2>/dev/null
 command -v bash >/dev/null 2>&1 || exit {not_found}
 exec 3<&0
 bash -c '
