@@ -44,7 +44,9 @@ def is_below(path: str, others: set[str]) -> bool:
 def test_every_field_that_this_istio_has_is_in_the_table(cluster: Cluster, kind: str) -> None:
     rows = dict(fields.every_row(kind))
     refused = {path for path, row in rows.items() if row.standing is Standing.UNSUPPORTED}
-    crd = json.loads(cluster.kubectl("get", "crd", f"{CRDS[kind]}.{NETWORKING_GROUP}", "-o", "json"))
+    crd = json.loads(
+        cluster.kubectl("get", "crd", f"{CRDS[kind]}.{NETWORKING_GROUP}", "-o", "json")
+    )
     for version in crd["spec"]["versions"]:
         assert f"{NETWORKING_GROUP}/{version['name']}" in fields.TABLE[kind].versions
         served = set(paths(version["schema"]["openAPIV3Schema"]["properties"]["spec"], "spec"))

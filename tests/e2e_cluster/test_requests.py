@@ -1,4 +1,4 @@
-"""Requests that are not the test client's GET: from another pod, and connections that are no HTTP."""
+"""Requests other than the test client's GET: from another pod, and over plain connections."""
 
 from __future__ import annotations
 
