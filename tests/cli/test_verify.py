@@ -348,21 +348,41 @@ def test_junits_classname_names_the_mesh_and_holds_no_path(
 ) -> None:
     meshed.engine.where = where
     meshed("verify", "--expect", "v2=100%", "--junit", str(tmp_path / "junit.xml"))
-    (case,) = ET.parse(tmp_path / "junit.xml").getroot().iter("testcase")  # noqa: S314 - our own
-    assert case.get("classname") == classname
+    cases = ET.parse(tmp_path / "junit.xml").getroot().iter("testcase")  # noqa: S314 - our own
+    assert {case.get("classname") for case in cases} == {classname}
 
 
-@pytest.mark.parametrize(("expect", "tag"), [("v2=100%", "system-out"), ("v1=100%", "failure")])
-def test_junit_says_where_and_why(meshed: Cli, tmp_path: Path, expect: str, tag: str) -> None:
+@pytest.mark.parametrize(
+    ("argv", "count", "tags"),
+    [
+        (("v2=100%",), 459, {"v1=0%": "system-out", "v2=100%": "system-out"}),
+        (("v1=50%,v2=50%",), 40, {"v1=50%": "failure", "v2=50%": "failure"}),
+        (("v1=100%",), 20, {"v1=100%": "failure", "v2=0%": "failure"}),
+        (("v2=100%", "--max-requests", "9"), 9, {"v1=0%": "error", "v2=100%": "error"}),
+    ],
+    ids=str,
+)
+def test_junit_has_a_case_for_each_share_and_one_for_errors(
+    meshed: Cli, tmp_path: Path, argv: tuple[str, ...], count: int, tags: dict[str, str]
+) -> None:
     file = tmp_path / "junit.xml"
-    meshed("verify", "--expect", expect, "--junit", str(file))
+    meshed("verify", "--expect", *argv, "--junit", str(file))
     suite = ET.parse(file).getroot()  # noqa: S314 - it is our own file
     names = {item.get("name"): item.get("value") for item in suite.iter("property")}
     assert (names["engine"], names["namespace"]) == ("local", "default")
-    case = suite.find("testcase")
-    assert case is not None
-    assert case.get("classname") == "meshdemo.local.default"
-    assert [child.tag for child in case] == [tag]
+    found = {
+        (case.get("name") or "").partition(" ")[2]: [child.tag for child in case]
+        for case in suite.iter("testcase")
+    }
+    (errors,) = found.pop("error=0%")
+    # Too few answers to rule out a share of errors, where something else has decided.
+    assert errors == {459: "system-out", 9: "error"}.get(count, "skipped")
+    assert found == {name: [tag] for name, tag in tags.items()}
+    counted = [tag for each in found.values() for tag in each] + [errors]
+    assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped")] == [
+        str(len(counted)),
+        *(str(counted.count(tag)) for tag in ("failure", "error", "skipped")),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -32,17 +32,17 @@ def sentences(
     """Say what decided."""
     if outcome is Outcome.MET:
         named = dict(rule.expectation.shares)
-        yield from (_counted(item) for item in judgements if item.claim.name in named)
+        yield from (share_sentence(item) for item in judgements if item.claim.name in named)
         yield from _proved(rule, tally)
     elif outcome is Outcome.NOT_MET:
         wrong = [item for item in judgements if item.outcome is Outcome.NOT_MET]
-        yield from (_counted(item) + _kinds(item, tally) for item in wrong)
+        yield from (share_sentence(item) + _kinds(item, tally) for item in wrong)
         if not all(item.claim.exact for item in wrong):
             often = _percent(rule.precision.error_rate)
             yield f"a mesh that keeps its shares fails this at most {often} of the time"
     else:
         open_ones = [item for item in judgements if item.outcome is Outcome.INCONCLUSIVE]
-        yield from (_counted(item) for item in open_ones)
+        yield from (share_sentence(item) for item in open_ones)
         yield _not_enough(rule, tally)
 
 
@@ -86,7 +86,8 @@ def _not_enough(rule: Rule, tally: Tally) -> str:
     )
 
 
-def _counted(judgement: Judgement) -> str:
+def share_sentence(judgement: Judgement) -> str:
+    """Say how often an outcome came, and how often it should."""
     claim = judgement.claim
     answered = f"{outcome_text(claim.name)}: {claim.count:,} of {counted(claim.total, 'answer')}"
     shares = f"{_percent(judgement.share)} where {_percent(float(claim.share))} is expected"
