@@ -58,3 +58,6 @@ def test_each_sidecar_tells_what_became_of_a_request(local: LocalEngine) -> None
     }
     (inbound,) = lines("app-v1")
     assert (inbound["cluster"], inbound["host"]) == ("inbound|8080||", "app")
+    for count in (5, 6):  # also where this process has waited for such lines before
+        asked(local, "http://app/v1")
+        assert len(lines("testclient")) == count

@@ -105,5 +105,4 @@ class _Reading:
 def _lines(engine: Engine, pod: Pod, container: str, how: _Reading) -> Iterator[str]:
     prefix = f"[{pod.name}] " if how.prefixed else ""
     lines = engine.logs(pod.name, container, follow=how.follow, tail=how.tail, access=how.access)
-    for line in lines:
-        yield prefix + line.rstrip("\n")
+    return (prefix + line.rstrip("\n") for line in lines)

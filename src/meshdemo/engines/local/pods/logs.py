@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from functools import cache
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
@@ -54,15 +53,18 @@ def lines(log: Path, *, follow: bool, tail: int) -> Iterator[str]:
 
 
 def access_lines(log: Path, *, follow: bool, tail: int) -> Iterator[str]:
-    """Give the lines of a sidecar's access log, also of the request that ended just now."""
-    _let_arrive()
-    yield from lines(log, follow=follow, tail=tail)
+    """Give the lines of a sidecar's access log, also of the request that ended just now.
 
+    They are waited for from now on, also where they are read later: of several logs that are asked
+    for together only the first one takes the time.
+    """
+    there = time.monotonic() + ARRIVAL_SECONDS
 
-@cache
-def _let_arrive() -> None:
-    """Wait until what was written before is there: once a command, whatever it reads."""
-    time.sleep(ARRIVAL_SECONDS)
+    def arrived() -> Iterator[str]:
+        time.sleep(max(0.0, there - time.monotonic()))
+        yield from lines(log, follow=follow, tail=tail)
+
+    return arrived()
 
 
 def _new_lines(log: Path, file: TextIO) -> Iterator[str]:
