@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshdemo.diagnosis.facts import Facts
-    from meshdemo.objects.model import Object
     from meshdemo.rules.request_trace import Destination
 
 UNAVAILABLE = 503
@@ -31,7 +30,7 @@ def missing_destination(facts: Facts) -> Iterator[Cause]:
             message = f'no DestinationRule for {target.host} has the subset "{target.subset}"'
             known = [s.get("name") for s in destination.rule.subsets] if destination.rule else []
             named = f"its subsets are {', '.join(map(str, known))}" if known else "there is none"
-            evidence = (_count(facts, count, UNAVAILABLE), f"of the DestinationRule: {named}")
+            evidence = (facts.count(count, UNAVAILABLE), f"of the DestinationRule: {named}")
             fix = f'add the subset "{target.subset}" to a DestinationRule for {target.host}'
             place = _place(facts, destination, message, "subset")
             yield Cause("subset-missing", place, evidence, fix)
@@ -39,7 +38,7 @@ def missing_destination(facts: Facts) -> Iterator[Cause]:
             message = f"{target.host} is sent to, and no service has that host"
             place = _place(facts, destination, message, "host")
             fix = f"name a service that is there, such as {facts.trace.called}"
-            yield Cause("destination-unknown", place, (_count(facts, count, UNAVAILABLE),), fix)
+            yield Cause("destination-unknown", place, (facts.count(count, UNAVAILABLE),), fix)
 
 
 def without_pods(facts: Facts) -> Iterator[Cause]:
@@ -53,7 +52,7 @@ def without_pods(facts: Facts) -> Iterator[Cause]:
         if destination.target.passes_through:
             continue
         selected = [p for p in facts.pods if service.selects(p.namespace, p.labels)]
-        evidence = [_count(facts, count, UNAVAILABLE)]
+        evidence = [facts.count(count, UNAVAILABLE)]
         for name, value in destination.labels.items():
             has = sorted({pod.labels.get(name, "none") for pod in selected})
             if selected and value not in has:
@@ -79,7 +78,7 @@ def pods_not_ready(facts: Facts) -> Iterator[Cause]:
                 continue
             message = f"pod {pod.name} is not ready ({pod.ready})"
             evidence = tuple(line for line in pod.message.splitlines() if line.strip())
-            owner = next((o for o in facts.objects if _owns(o, pod.workload, pod.namespace)), None)
+            owner = facts.owner(pod)
             place = owner.problem(message) if owner else Problem(message)
             fix = f"meshdemo logs {pod.name}"
             yield Cause("pod-not-ready", place, evidence or (f"it is {pod.phase}",), fix)
@@ -96,7 +95,7 @@ def app_without_sidecar(facts: Facts) -> Iterator[Cause]:
             continue
         message = f"{', '.join(bare)} has no sidecar, and ISTIO_MUTUAL needs one there"
         place = _subset_place(facts, destination, message)
-        evidence = (_count(facts, count, UNAVAILABLE),)
+        evidence = (facts.count(count, UNAVAILABLE),)
         yield Cause("app-without-sidecar", place, evidence, "meshdemo inject")
 
 
@@ -110,16 +109,8 @@ def no_rule_matches(facts: Facts) -> Iterator[Cause]:
     differs = [f"{'.'.join(each.path)} is {each.found!r}" for each in nearest.differing]
     message = f"no http rule of {dialled.rule.title} matches the request; closest is this one"
     place = origin.item.problem(message, *origin.path, "match")
-    evidence = (_count(facts, count, NOT_FOUND), f"what differs: {', '.join(differs)}")
+    evidence = (facts.count(count, NOT_FOUND), f"what differs: {', '.join(differs)}")
     yield Cause("no-rule-matches", place, evidence, "correct the match, or add a rule without any")
-
-
-def _count(facts: Facts, count: int, status: int) -> str:
-    return f"{count:,} of {facts.tally.total:,} answers were {status}"
-
-
-def _owns(item: Object, workload: str, namespace: str) -> bool:
-    return item.makes_pods and (item.name, item.namespace) == (workload, namespace)
 
 
 def _place(facts: Facts, destination: Destination, message: str, field: str) -> Problem:

@@ -87,9 +87,13 @@ class Facts:
         found = self.promise_of(objects, client)
         return found is not None and _agree(found, self.expectation)
 
-    def statuses(self, *wanted: int) -> int:
-        """Count the answers with one of these statuses."""
-        return sum(self.tally.others.get(status_kind(status), 0) for status in wanted)
+    def statuses(self, status: int) -> int:
+        """Count the answers with a status."""
+        return self.tally.others.get(status_kind(status), 0)
+
+    def count(self, number: int, status: int) -> str:
+        """Say in one line of evidence how many answers had a status."""
+        return f"{number:,} of {self.tally.total:,} answers were {status}"
 
     def saying(self, *texts: str) -> int:
         """Count the errors whose body holds one of these texts, in Envoy's own words."""
@@ -100,11 +104,13 @@ class Facts:
 
     def behind(self, destination: Destination) -> list[Pod]:
         """Give the pods that a destination leads to."""
-        return [
-            pod
-            for pod in self.pods
-            if pod.is_endpoint and destination.takes(pod.namespace, pod.labels)
-        ]
+        return destination.behind(self.pods)
+
+    def owner(self, pod: Pod) -> Object | None:
+        """Give the workload that made a pod, where it is seen."""
+        place = pod.namespace, pod.workload or pod.name
+        makers = (item for item in self.objects if item.makes_pods)
+        return next((item for item in makers if (item.namespace, item.name) == place), None)
 
     @cached_property
     def _answering(self) -> list[tuple[str, Mapping[str, str]]]:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from meshdemo.diagnosis.facts import Facts
     from meshdemo.objects.model import Object
 
-PROOF = "with that changed, the rules promise {}"
-
 
 def client_without_sidecar(facts: Facts) -> Iterator[Cause]:
     """The test client follows no rules, and would get what is expected if it did."""
@@ -28,10 +26,10 @@ def client_without_sidecar(facts: Facts) -> Iterator[Cause]:
         return
     if not facts.would_keep(facts.objects, replace(facts.client, injected=True)):
         return
-    name = facts.sender.name
-    owner = facts.sender.workload or name
-    found = next((item for item in facts.objects if item.makes_pods and item.name == owner), None)
-    message = f"the test client {name} has no sidecar, so no rule holds for what it sends"
+    found = facts.owner(facts.sender)
+    message = (
+        f"the test client {facts.sender.name} has no sidecar, so no rule holds for what it sends"
+    )
     place = found.problem(message, *found.template_path) if found else Problem(message)
     yield Cause("client-without-sidecar", place, _proof(facts), "meshdemo inject")
 
@@ -163,12 +161,12 @@ def fault_in_force(facts: Facts) -> Iterator[Cause]:
     percent = (fault["abort"].get("percentage") or {}).get("value", 0)
     message = f"a fault is in force: {percent:g} % of the requests are answered {status}"
     place = item.problem(message, *chosen.origin.path, "fault", "abort")
-    evidence = (f"{count:,} of {facts.tally.total:,} answers were {status}", *_proof(facts))
+    evidence = (facts.count(count, status), *_proof(facts))
     yield Cause("fault-in-force", place, evidence, "take the fault out of that rule")
 
 
 def _proof(facts: Facts) -> tuple[str, ...]:
-    return (PROOF.format(facts.expectation),)
+    return (f"with that changed, the rules promise {facts.expectation}",)
 
 
 def _hosts(rule: Object) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from meshdemo.rules import hosts, traffic_policies
 from meshdemo.rules.claims import Claim, claims
@@ -22,7 +22,7 @@ from meshdemo.rules.own_answers import own_answers
 from meshdemo.rules.promise import RequestPath, weighted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from meshdemo.objects.model import Object
     from meshdemo.rules.answering import Pods
@@ -36,6 +36,22 @@ if TYPE_CHECKING:
     from meshdemo.rules.virtual_hosts import VirtualHost
     from meshdemo.rules.virtual_services import VirtualService
     from meshdemo.verdict.traffic import Request
+
+
+class Endpoint(Protocol):
+    """What of a pod decides whether it gets requests."""
+
+    @property
+    def namespace(self) -> str: ...
+
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+
+    @property
+    def is_endpoint(self) -> bool: ...
+
+
+AnyEndpoint = TypeVar("AnyEndpoint", bound=Endpoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +91,10 @@ class Destination:
             and service.selects(namespace, labels)
             and hosts.within(self.labels, labels)
         )
+
+    def behind(self, pods: Iterable[AnyEndpoint]) -> list[AnyEndpoint]:
+        """Give the pods that may get a request for it."""
+        return [pod for pod in pods if pod.is_endpoint and self.takes(pod.namespace, pod.labels)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,10 @@ class Request:
         """How reports call it."""
         return self.url if self.is_tcp else f"{self.method} {self.url}"
 
+    def header(self, name: str) -> str | None:
+        """Give the value of a header, by its name in any case; None if there is none."""
+        return _named(self.headers, name)
+
     @property
     def is_tcp(self) -> bool:
         """Tell whether it is a connection in which no HTTP is spoken."""
@@ -78,7 +82,7 @@ class Reply:
 
     def header(self, name: str) -> str | None:
         """Give the value of a header, by its name in any case; None if there is none."""
-        return next((v for n, v in self.headers if n.lower() == name.lower()), None)
+        return _named(self.headers, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,3 +184,7 @@ def _header_problems(name: str, value: str) -> Iterator[Problem]:
 def status_kind(status: int) -> str:
     """Name the kind of answers that have this status."""
     return f"HTTP {status}"
+
+
+def _named(headers: tuple[tuple[str, str], ...], name: str) -> str | None:
+    return next((v for n, v in headers if n.lower() == name.lower()), None)

@@ -66,12 +66,11 @@ class Explained:
 
     @property
     def request_id(self) -> str:
-        return {name.lower(): value for name, value in self.request.headers}[REQUEST_ID]
+        return self.request.header(REQUEST_ID) or ""
 
     def behind(self, destination: Destination) -> list[Pod]:
         """Give the pods that may take a request for a destination."""
-        found = (pod for pod in self.pods if destination.takes(pod.namespace, pod.labels))
-        return [pod for pod in found if pod.is_endpoint]
+        return destination.behind(self.pods)
 
     @property
     def answered_by(self) -> str:

@@ -71,7 +71,7 @@ def observe(view: View, kube: Kube, pod: Pod, request: Request, timeout: float) 
     seconds = time.monotonic() - began
     if not pod.injected:
         return Observed(reply, seconds, hidden="the client has no sidecar that could tell")
-    named = {name.lower(): value for name, value in request.headers}["x-request-id"]
+    named = request.header("x-request-id") or ""
     try:
         found = waiting.until(
             lambda: _account(kube, pod, named), "its line", timeout=LOG_SECONDS, pause=0.1

@@ -34,7 +34,7 @@ def observe(caller: Caller, request: Request, timeout: float) -> Observed:
     if reply is None:
         raise BrokenOff("the request had no answer when the time was over", hint="Try again.")
     seconds = time.monotonic() - began
-    named = {name.lower(): value for name, value in request.headers}["x-request-id"]
+    named = request.header("x-request-id") or ""
     pod = caller.pod
     if not pod.injected:
         return Observed(reply, seconds, hidden="the client has no sidecar that could tell")
