@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shlex
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,6 +99,11 @@ def test_every_example_in_help_can_be_typed(
     (tmp_path / "rules.yaml").write_text(
         f"{{apiVersion: {api}, kind: DestinationRule, {metadata}, spec: {{host: app}}}}"
     )
+    for folder in ("rules", "base"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(tmp_path / "shop.yaml", tmp_path / folder / "shop.yaml")
+    piped = io.BytesIO((tmp_path / "shop.yaml").read_bytes())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(piped))
     ended = meshed(*shlex.split(example)[1:])
     assert ended.code in {0, 1, 3}, ended.err
     assert "usage" not in ended.err.lower()

@@ -22,6 +22,7 @@ from meshdemo.cli.images import images
 from meshdemo.cli.inject import inject
 from meshdemo.cli.install import install
 from meshdemo.cli.invocation import Invocation
+from meshdemo.cli.lint import lint
 from meshdemo.cli.logs import logs
 from meshdemo.cli.manifests import manifests
 from meshdemo.cli.proxy_url import proxy_url
@@ -56,6 +57,7 @@ PANELS: dict[str, dict[str, Callable[..., Any]]] = {
         "verify": verify,
         "delete": delete,
     },
+    "Rules in files": {"lint": lint},
     "Look inside": {
         "status": status,
         "get": get,

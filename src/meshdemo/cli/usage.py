@@ -21,7 +21,7 @@ MEANT = {
     **dict.fromkeys(("attach", "bash", "sh", "ssh"), "shell"),
     **dict.fromkeys(("assert", "check", "prove"), "verify"),
     **dict.fromkeys(("shift", "split", "weight"), "route"),
-    "analyze": "doctor",
+    **dict.fromkeys(("analyze", "validate"), "lint"),
     "curl": "exec -- curl",
     "help": "--help",
     "kube-inject": "inject",

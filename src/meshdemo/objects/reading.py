@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from meshdemo.errors import InputError, Problem, in_order
 from meshdemo.objects import documents, shapes
+from meshdemo.objects.documents import Document
 from meshdemo.objects.kinds import CLUSTER_SCOPED
 from meshdemo.objects.model import Object
 from meshdemo.objects.sources import texts
@@ -35,11 +36,9 @@ def read(
     objects: list[Object] = []
     for file, text in texts(sources, problems):
         objects += parse(text, file, problems)
-    objects = [
-        _settle(item, namespace, problems, explicit=explicit) for item in objects if keeps(item)
-    ]
-    problems += (problem for item in objects for problem in shapes.problems(item))
-    _refuse_duplicates(objects, problems)
+    kept = [item for item in objects if keeps(item)]
+    objects = settled(kept, namespace, problems, explicit=explicit)
+    problems += duplicates(objects)
     if not objects and not problems:
         problems.append(Problem("no objects in it", file=", ".join(sources)))
     if problems:
@@ -60,6 +59,15 @@ def _more(
     return ()
 
 
+def settled(
+    objects: Iterable[Object], namespace: str, problems: list[Problem], *, explicit: bool = False
+) -> list[Object]:
+    """Give objects the namespaces that they live in, and judge the shape that every object has."""
+    found = [_settle(item, namespace, problems, explicit=explicit) for item in objects]
+    problems += (problem for item in found for problem in shapes.problems(item))
+    return found
+
+
 def dump(objects: Iterable[Object]) -> str:
     """Write objects as YAML documents that ``kubectl apply -f -`` takes."""
     return documents.write(item.data for item in objects)
@@ -67,34 +75,42 @@ def dump(objects: Iterable[Object]) -> str:
 
 def parse(text: str, file: str, problems: list[Problem]) -> list[Object]:
     """Read the objects of one YAML text; what is wrong goes to ``problems``."""
-    objects: list[Object] = []
+    return [
+        item
+        for document in unpacked(text, file, problems)
+        if (item := checked(document, file, problems))
+    ]
+
+
+def unpacked(text: str, file: str, problems: list[Problem]) -> Iterator[Document]:
+    """Give the documents of one YAML text, in place of a ``List`` its items."""
     for document in documents.read(text, file, problems):
-        objects += _unpack(document.data, file, document.lines, problems)
-    return objects
+        yield from _unpack(document.data, document.lines)
 
 
 def _unpack(
     data: Any,  # noqa: ANN401 - YAML is any data
-    file: str,
     lines: Mapping[FieldPath, int],
-    problems: list[Problem],
-) -> list[Object]:
-    """Check that a document is an object; a ``List`` gives its items."""
+) -> Iterator[Document]:
     if (
         isinstance(data, dict)
         and data.get("kind") == "List"
         and isinstance(data.get("items"), list)
     ):
-        found: list[Object] = []
         for index, item in enumerate(data["items"]):
             prefix = ("items", index)
             below = {path[2:]: line for path, line in lines.items() if path[:2] == prefix}
-            found += _unpack(item, file, below, problems)
-        return found
-    if wrong := list(_identity_problems(data, file, lines)):
+            yield from _unpack(item, below)
+        return
+    yield Document(data, lines)
+
+
+def checked(document: Document, file: str, problems: list[Problem]) -> Object | None:
+    """Give the object that a document is, or None; what it lacks goes to ``problems``."""
+    if wrong := list(_identity_problems(document.data, file, document.lines)):
         problems += wrong
-        return []
-    return [Object(data, file, lines)]
+        return None
+    return Object(document.data, file, document.lines)
 
 
 def _identity_problems(
@@ -132,10 +148,11 @@ def _settle(item: Object, namespace: str, problems: list[Problem], *, explicit: 
     return item
 
 
-def _refuse_duplicates(objects: Sequence[Object], problems: list[Problem]) -> None:
+def duplicates(objects: Iterable[Object]) -> Iterator[Problem]:
+    """Name each object that is there a second time, and the place of the first one."""
     seen: dict[tuple[str, str, str, str], Object] = {}
     for item in objects:
         first = seen.setdefault(item.key, item)
         if first is not item:
             where = f"{first.file}:{first.line()}"
-            problems.append(item.problem(f"duplicate object; the first one is at {where}"))
+            yield item.problem(f"duplicate object; the first one is at {where}")

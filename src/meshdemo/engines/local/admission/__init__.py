@@ -129,6 +129,40 @@ def _as_stored(item: Object) -> Object:
     return item.with_data({**rest, "data": {**before, **encoded}})
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What others than this engine have against one object."""
+
+    item: Object
+    """It as a server stores it."""
+    refused: tuple[Problem, ...] = ()
+    """What its owner refuses, Istio or Kubernetes."""
+    rejected: tuple[Problem, ...] = ()
+    """What Istio takes, and Envoy is known not to."""
+    unseen: tuple[Problem, ...] = ()
+    """The fields that this engine does not translate, so that no Envoy of ours sees them."""
+
+
+def judge(item: Object) -> Judged:
+    """Judge an object as it is judged elsewhere, also in fields that this engine does not support.
+
+    What it would take to run a workload here does not count.
+    """
+    if too_large := tuple(bounds.size_problems(item)):
+        return Judged(item, too_large)
+    findings = fields.read(item)
+    if not fields.is_known(item):
+        return Judged(item, tuple(findings.problems))
+    stored = _as_stored(item)
+    whole = top(stored)
+    refused = [*findings.problems, *metadata.problems(whole)]
+    if not item.makes_pods and item.kind in _PROBLEMS_BY_KIND:
+        refused += _PROBLEMS_BY_KIND[item.kind](whole)
+    limits = _LIMITS_BY_KIND.get(item.kind)
+    rejected = tuple(limits(whole)) if limits else ()
+    return Judged(stored, in_order(refused), rejected, tuple(findings.unsupported))
+
+
 def istio_problems(objects: Sequence[Object]) -> tuple[Problem, ...]:
     """Give what Istio itself has against rules, also in fields that this engine does not support.
 

@@ -96,13 +96,19 @@ def is_idle(item: Object, known: Collection[str]) -> bool:
     return not (group in KUBERNETES_GROUPS or "." not in group or _ends_with(group, TRAFFIC_GROUPS))
 
 
+def is_elsewhere(item: Object) -> bool:
+    """Tell whether a cluster may have a kind that this engine has not."""
+    group, kind = item.group, item.kind
+    if any(each.is_kind(kind, group) for each in kinds.KINDS):
+        return not any(each.is_kind(kind, group) for each in kinds.LOCAL)
+    return _leads(item) and group != kinds.NETWORKING_GROUP
+
+
 def problem(item: Object, known: Collection[str]) -> Problem:
     """Say why a kind is refused that has no table of fields, and is not idle."""
     group, kind = item.group, item.kind
-    leads = (group, kind) in TRAFFIC_KINDS or _ends_with(group, TRAFFIC_GROUPS)
-    is_known = any(each.is_kind(kind, group) for each in kinds.KINDS)
-    if is_known or (leads and group != kinds.NETWORKING_GROUP):
-        why = ", which leads or refuses requests" if leads else ""
+    if is_elsewhere(item):
+        why = ", which leads or refuses requests" if _leads(item) else ""
         message = f"the local engine does not support the kind {kind}{why}"
         return item.problem(message, "kind", hint=LEFT_OUT.format(kind=kind))
     if named := [each for each in kinds.LOCAL if each.name == kind]:
@@ -110,7 +116,9 @@ def problem(item: Object, known: Collection[str]) -> Problem:
         return item.problem(message, "apiVersion", hint=f"write {named[0].api_version}")
     close = closest(kind, [*known, *(each.name for each in kinds.KINDS)])
     hint = f"did you mean {close}?" if close else f"it knows {', '.join(known)}"
-    return item.problem(f"the local engine does not know the kind {kind}", "kind", hint=hint)
+    istio = group == kinds.NETWORKING_GROUP
+    who = "Istio has no kind" if istio else "the local engine does not know the kind"
+    return item.problem(f"{who} {kind}", "kind", hint=hint)
 
 
 def warning(item: Object) -> Problem | None:
@@ -120,6 +128,11 @@ def warning(item: Object) -> Problem | None:
         hint = f"to leave it out and not be told: --skip {item.kind}"
         return item.problem(NOT_ENFORCED, "kind", hint=hint)
     return None
+
+
+def _leads(item: Object) -> bool:
+    """Tell whether a kind leads requests somewhere, or refuses some."""
+    return (item.group, item.kind) in TRAFFIC_KINDS or _ends_with(item.group, TRAFFIC_GROUPS)
 
 
 def _ends_with(group: str, ends: Collection[str]) -> bool:
