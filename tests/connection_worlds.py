@@ -5,10 +5,10 @@ They are added to the meshes of ``tests.worlds``, whose Services get more ports 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from msgspec.structs import replace
 from tests.objects import made
 from tests.worlds import FULL, NAMES, NAMESPACES, World, one_in, random_world, second
 

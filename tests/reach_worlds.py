@@ -5,10 +5,10 @@ ServiceEntries, aliases, headless Services and Sidecars are added to the meshes 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from msgspec.structs import replace
 from tests.objects import made, service
 from tests.worlds import (
     CALLED,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from msgspec import Struct
+from msgspec.structs import replace
 from tests.objects import created, deployment, made, service
 
 from meshdemo.engines.local import plan
@@ -54,8 +55,7 @@ POOLS = [
 OUTLIER = {"consecutive5xxErrors": 2, "interval": "60s", "maxEjectionPercent": 100}
 
 
-@dataclass(frozen=True)
-class World:
+class World(Struct, frozen=True, dict=True):
     """A mesh, and a request from its client."""
 
     objects: tuple[Object, ...]

@@ -17,9 +17,10 @@ verdict only. Whatever else escapes is a bug of ours: exit code 70.
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,8 +43,7 @@ LONGEST_TEXT = 400
 """Characters of what is said about one place; more of them are of the input, and left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that is wrong with (or worth a word about) one place of the input."""
 
     message: str

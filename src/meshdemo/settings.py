@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from meshdemo.errors import EnvironmentFailed
 
@@ -49,8 +50,7 @@ def absolute(path: Path | str) -> Path:
         raise EnvironmentFailed(message, hint="Change to a folder that is there.") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """The shared options, as the user gave them; None where nothing was said."""
 
     engine: str | None = None

@@ -8,10 +8,11 @@ from __future__ import annotations
 import io
 import random
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 from tests import damage
 
 from meshdemo.cli import main

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import uuid
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 from tests.paths import MANIFESTS
 
 from meshdemo.engines.local.engine import LocalEngine

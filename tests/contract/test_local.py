@@ -15,13 +15,13 @@ import time
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from msgspec.structs import replace
 from tests.contract.conftest import changed, end_of, run_of
 
 from meshdemo.engines.local.engine import LocalEngine

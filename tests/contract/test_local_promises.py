@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from tests.agreement import promised
 from tests.contract.conftest import end_of
 from tests.objects import deployment

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 from tests.contract.conftest import end_of
 
 from meshdemo.cli import main

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
+from msgspec.structs import replace
 from tests.contract.conftest import run_of
 from tests.damage import OTHERS, Damage, common, of_the_record
 

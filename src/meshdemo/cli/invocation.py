@@ -6,8 +6,10 @@ import os
 import re
 import shlex
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from meshdemo.cli import command_spelling, options, streams
 from meshdemo.engines.choice import NO_CLUSTER_NAMED, choose_engine, kubeconfig_about, open_engine

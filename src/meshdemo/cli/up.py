@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from meshdemo.cli.invocation import chosen, engine_for
 from meshdemo.cli.options import (

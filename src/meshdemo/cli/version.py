@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
+from msgspec.structs import asdict
 
 from meshdemo.cli.invocation import read_settings
 from meshdemo.errors import EnvironmentFailed

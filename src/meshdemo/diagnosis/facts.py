@@ -5,9 +5,10 @@ It is gathered once, and only for a verdict that is not met; every cause is look
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from meshdemo.engines.test_client import answering
 from meshdemo.errors import InputError
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
     from meshdemo.verdict.traffic import Sample
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(Struct, frozen=True, dict=True):
     """What a diagnosis rests on."""
 
     verdict: Verdict

@@ -5,8 +5,9 @@ Nothing is changed in the mesh: the promise is worked out for objects that diffe
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from meshdemo.diagnosis.cause import Cause
 from meshdemo.errors import Problem

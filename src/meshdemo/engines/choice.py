@@ -11,9 +11,11 @@ otherwise                                  local
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.engines import run_record
 from meshdemo.engines.protocol import CLUSTER, ENGINES, LOCAL
@@ -32,8 +34,7 @@ NO_CLUSTER_NAMED = "nothing names a cluster"
 SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """The engine that a command is for, and the reason in words for the user."""
 
     engine: str

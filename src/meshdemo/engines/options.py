@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 
 class Injection(str, Enum):
@@ -17,8 +18,7 @@ class Injection(str, Enum):
     """None; a sidecar that is there is taken out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Download:
+class Download(Struct, frozen=True):
     """Which istioctl to fetch, and from where."""
 
     version: str = ""
@@ -29,8 +29,7 @@ class Download:
     """The archive's checksum, where the user knows it."""
 
 
-@dataclass(frozen=True, slots=True)
-class MeshOptions:
+class MeshOptions(Struct, frozen=True):
     """What ``istioctl install`` is asked for."""
 
     profile: str = ""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from meshdemo.engines.access_log import Account
@@ -19,8 +20,7 @@ ANSWERS_IN_A_ROW = 20
 once in a million times."""
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(Struct, frozen=True):
     """Which mesh a result is about."""
 
     engine: str
@@ -30,8 +30,7 @@ class Where:
     """The API server's URL, on a cluster."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One named fact that must hold: the name says the fact, the hint what to do without it."""
 
     name: str
@@ -44,8 +43,7 @@ class Check:
     """Whether it does not hold, and waiting does not help."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What became of one object, in kubectl's words."""
 
     action: str
@@ -57,8 +55,7 @@ class Change:
     """Whose it is, if it was kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class MeshStatus:
+class MeshStatus(Struct, frozen=True):
     """What there is besides objects and pods, to tell what becomes of them."""
 
     mesh: tuple[Check, ...] = ()
@@ -73,8 +70,7 @@ class MeshStatus:
     """What is wrong with the namespace itself: it is not there, or on its way out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """What ``apply`` did, or with ``dry_run`` would do."""
 
     changes: tuple[Change, ...] = ()
@@ -87,8 +83,7 @@ class Applied:
     judged them. Whoever installs it tries them again before anything is applied."""
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(Struct, frozen=True):
     """One container of a pod, ``init`` if it is an init container."""
 
     name: str
@@ -101,8 +96,7 @@ class Container:
     """Why it does not run, in Kubernetes' one word, as ``CrashLoopBackOff``; empty if it does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pod:
+class Pod(Struct, frozen=True):
     """One pod as it is now."""
 
     name: str
@@ -157,16 +151,14 @@ class Pod:
         return sum(c.restarts for c in self.containers)
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     """A pod whose sidecar took a request."""
 
     pod: str
     account: Account
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(Struct, frozen=True):
     """What became of one request that was really sent."""
 
     reply: Reply

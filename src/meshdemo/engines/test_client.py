@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from msgspec import Struct
 
 from meshdemo.errors import BrokenOff, EnvironmentFailed
 from meshdemo.objects import kinds
@@ -43,8 +44,7 @@ class SomePod(Protocol):
 AnyPod = TypeVar("AnyPod", bound=SomePod)
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(Struct, frozen=True):
     """Which pod sends the requests: the test client, or another pod of the mesh."""
 
     namespace: str

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 _EJECTED = "/failed_outlier_check"
 """The health flag of an endpoint that outlier detection has left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ejected:
+class Ejected(Struct, frozen=True):
     """An endpoint that gets no requests, because it failed too often."""
 
     cluster: str

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
+from msgspec import Struct
 
 from meshdemo.errors import Problem
 from meshdemo.objects import scalars
@@ -30,8 +30,7 @@ SAFE_LENGTH = 10_000
 """Characters that cannot nest deep enough to overflow libyaml's stack, which ends the process."""
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """The content of one document, and the line of each field (counted from 1)."""
 
     data: Any

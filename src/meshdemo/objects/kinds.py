@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.errors import UsageError
 
@@ -23,8 +25,7 @@ SECURITY_API = "security.istio.io/v1beta1"
 _RBAC_API = "rbac.authorization.k8s.io/v1"
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """One kind of objects."""
 
     name: str

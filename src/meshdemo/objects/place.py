@@ -6,8 +6,9 @@ which types are wrong, so rules need not ask again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from meshdemo.errors import Problem
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from meshdemo.objects.model import Object
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """A value, and where it stands."""
 
     item: Object

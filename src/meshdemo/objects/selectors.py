@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.errors import UsageError
 
@@ -22,8 +23,7 @@ _REQUIREMENT = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(Struct, frozen=True):
     """One condition on a label: it has one of these values, or with ``negated`` none of them."""
 
     key: str
@@ -37,8 +37,7 @@ class Requirement:
         return found != self.negated
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
+class Selector(Struct, frozen=True):
     """Conditions that all have to hold."""
 
     requirements: tuple[Requirement, ...] = ()

@@ -18,8 +18,9 @@ Durations are in seconds, shares are fractions of 1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from meshdemo.errors import ExitCode
 
@@ -36,8 +37,7 @@ def _show_nothing(_: Terminal) -> None:
     """Print no text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """What a command found out."""
 
     data: dict[str, Any] = field(default_factory=dict)

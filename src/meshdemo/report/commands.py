@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 JOINT, KEPT = "\x1f", "\x1e"
 """Stand for the spaces of a command in a text whose lines are yet to be broken: a line may end at
@@ -19,8 +20,7 @@ _WORD = re.compile(r"-.*|['\"].*|[A-Z]+|v\d+|.*[=/].*")
 _TAKES_VALUE = re.compile(r"-[a-z]|--")
 
 
-@dataclass(frozen=True, slots=True)
-class Commands:
+class Commands(Struct, frozen=True):
     """How this program is called here; texts say ``meshdemo NAME`` and know nothing of it."""
 
     names: tuple[str, ...] = ()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
+from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
 
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-@dataclass(frozen=True)
-class _Live:
+class _Live(Struct, frozen=True):
     """A sentence that rich asks for anew each time."""
 
     say: Callable[[], str]

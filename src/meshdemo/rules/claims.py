@@ -5,8 +5,9 @@ Source: as for ``virtual_services`` and ``virtual_hosts``; here it is only said.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.rules import hosts, virtual_services
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from meshdemo.rules.virtual_hosts import VirtualHost
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """A VirtualService that is for a host, or for one that is called much the same."""
 
     rule: Object

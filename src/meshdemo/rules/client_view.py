@@ -6,9 +6,11 @@ configuration, what rules promise, and the warnings read it from one place.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.rules import destination_rules, sidecars, traffic_policies, visibility
 from meshdemo.rules.destination_rules import ROOT_NAMESPACE
@@ -29,8 +31,7 @@ if TYPE_CHECKING:
     from meshdemo.rules.virtual_services import VirtualService
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(Struct, frozen=True):
     """The pod that sends requests."""
 
     namespace: str
@@ -40,8 +41,7 @@ class Client:
     """Where its Istio finds the DestinationRules that hold for all namespaces."""
 
 
-@dataclass(frozen=True)
-class MeshRules:
+class MeshRules(Struct, frozen=True, dict=True):
     """Services and rules of a mesh, read once for all of its clients."""
 
     services: tuple[Service, ...]
@@ -71,8 +71,7 @@ class MeshRules:
         return found
 
 
-@dataclass(frozen=True)
-class ClientView:
+class ClientView(Struct, frozen=True, dict=True):
     """What one client sees."""
 
     mesh: MeshRules

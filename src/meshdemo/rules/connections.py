@@ -11,9 +11,11 @@ documentation of FilterChainMatch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.rules import hosts
 from meshdemo.rules.hosts import MESH
@@ -32,8 +34,7 @@ ANY_SERVER = "*"
 _NOWHERE, _ANYWHERE = -1, 0
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(Struct, frozen=True):
     """What becomes of some of the connections to a port of a service: Envoy's filter chain."""
 
     servers: tuple[str, ...] = ()

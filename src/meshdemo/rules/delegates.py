@@ -9,9 +9,10 @@ Source: ``mergeVirtualServices`` in istiod's model/virtualservice_controller.go,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct
 
 from meshdemo.rules import hosts, visibility
 from meshdemo.rules.delegate_matches import merged_matches
@@ -42,8 +43,7 @@ INHERITED = (
 """What a delegate's rule takes over where it says nothing itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class HandedOver:
+class HandedOver(Struct, frozen=True):
     """What becomes of an http rule that hands its requests to a delegate."""
 
     rules: tuple[Json, ...] = ()
@@ -54,8 +54,7 @@ class HandedOver:
     """Why it gets nothing, or not all of the delegate's rules; istiod drops them silently."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Where an http rule that a sidecar gets was written."""
 
     item: Object
@@ -67,8 +66,7 @@ class Origin:
         return ("spec", "http", self.number)
 
 
-@dataclass(frozen=True)
-class Delegates:
+class Delegates(Struct, frozen=True, dict=True):
     """The VirtualServices that may be delegates, among others."""
 
     known: Mapping[Key, Object]

@@ -6,8 +6,10 @@ once for all who ask: the local engine, what the rules promise, and the wait for
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from meshdemo.rules import hosts
 from meshdemo.rules.visibility import EVERYWHERE, HERE
@@ -24,8 +26,7 @@ ROOT_NAMESPACE = "istio-system"
 has none nearer."""
 
 
-@dataclass(frozen=True, slots=True)
-class DestinationRule:
+class DestinationRule(Struct, frozen=True):
     """One DestinationRule, or several for one host merged into one."""
 
     name: str
@@ -52,8 +53,7 @@ Table = dict[str, list[DestinationRule]]
 """The rules of one namespace by their host. Several for one host could not be merged."""
 
 
-@dataclass(frozen=True, slots=True)
-class DestinationRules:
+class DestinationRules(Struct, frozen=True):
     """All DestinationRules of the mesh, in the three tables that clients look them up in."""
 
     local: dict[str, Table] = field(default_factory=dict)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from meshdemo.rules import traffic_policies
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from meshdemo.rules.virtual_services import VirtualService
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """A part of a service, whether or not there is one: without it requests get 503."""
 
     host: str

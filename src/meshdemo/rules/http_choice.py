@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from meshdemo.errors import InputError
 from meshdemo.rules.http_matches import Call, Condition, client_conditions, conditions
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from meshdemo.rules.virtual_services import VirtualService
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(Struct, frozen=True):
     """One http rule, tried on a request."""
 
     number: int
@@ -58,8 +58,7 @@ def chosen(rule: VirtualService, port: int, call: Call) -> Tried | None:
     return next((each for each in tried(rule, port, call) if each.takes), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Near:
+class Near(Struct, frozen=True):
     """A rule that does not take a request, and what is all that keeps it from it."""
 
     number: int

@@ -6,9 +6,10 @@ The meaning is Istio's (``HTTPMatchRequest``), as its sidecar's Envoy applies it
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from meshdemo.errors import InputError
 from meshdemo.rules.hosts import HTTP_PORT, MESH
@@ -29,8 +30,7 @@ _SET_BY_OTHERS = frozenset(
 _SET_BY_OTHERS_PREFIXES = (":", "x-envoy-", "x-forwarded-", "x-b3-", "@request.")
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A request and where it comes from, in the terms of a rule's conditions."""
 
     host: str
@@ -88,8 +88,7 @@ def undecided(reason: str) -> Undecided:
     return Undecided(reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """One condition of a match, tried on a client or a request."""
 
     path: tuple[str, ...]

@@ -5,8 +5,9 @@ An app sees a copy as it sees the request: Istio adds no ``-shadow`` to its host
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,8 +17,7 @@ OLD_SHARES = ("mirrorPercent", "mirror_percent")
 """The deprecated field, by both of its names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mirror:
+class Mirror(Struct, frozen=True):
     """One destination of copies."""
 
     destination: Mapping[str, Any]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from meshdemo.rules import cors
 from meshdemo.rules.http_matches import undecided
@@ -20,8 +21,7 @@ PREFLIGHT = 200
 """The status of an answer to a CORS preflight."""
 
 
-@dataclass(frozen=True, slots=True)
-class OwnAnswer:
+class OwnAnswer(Struct, frozen=True):
     """A status that the sidecar answers with, and to which part of the requests."""
 
     status: int

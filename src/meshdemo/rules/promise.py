@@ -7,10 +7,11 @@ Where that ends in anything but a split by version, InputError says why.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct, field
 
 from meshdemo.errors import InputError
 from meshdemo.rules import connections, hosts, localities, traffic_policies, virtual_hosts
@@ -87,8 +88,7 @@ def followed(
     return tuple(delegates.whole(rule) for rule in asked.values() if is_followed(rule))
 
 
-@dataclass(frozen=True)
-class RequestPath:
+class RequestPath(Struct, frozen=True, dict=True):
     """Where requests go in a mesh, from one client to the pods."""
 
     view: ClientView

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from msgspec import Struct
+
 from meshdemo.rules import hosts, traffic_policies
 from meshdemo.rules.claims import Claim, claims
 from meshdemo.rules.delegates import Delegates
@@ -54,8 +56,7 @@ class Endpoint(Protocol):
 AnyEndpoint = TypeVar("AnyEndpoint", bound=Endpoint)
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(Struct, frozen=True):
     """Where a request may be sent."""
 
     target: Target
@@ -97,16 +98,14 @@ class Destination:
         return [pod for pod in pods if pod.is_endpoint and self.takes(pod.namespace, pod.labels)]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One http rule that was tried, and where it was written."""
 
     tried: Tried
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(Struct, frozen=True):
     """What becomes of a request, as the rules say."""
 
     called: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.errors import InputError
 from meshdemo.rules.promise import RequestPath
@@ -21,8 +22,7 @@ DEPENDENT = ("connectionPool", "outlierDetection", "consistentHash")
 """Settings by which one request decides what becomes of another."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sending:
+class Sending(Struct, frozen=True):
     """What a sender has to mind."""
 
     fresh_connections: bool

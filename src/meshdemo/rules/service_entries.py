@@ -5,8 +5,9 @@ Source: ``convertServices`` and ``convertServiceEntryToInstances`` in istiod's s
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec.structs import replace
 
 from meshdemo.rules import hosts, services, visibility
 from meshdemo.rules.protocols import Protocol, named_protocol

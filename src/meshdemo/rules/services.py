@@ -6,9 +6,11 @@ a request goes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.objects import stateful_sets
 from meshdemo.objects.labels import EXPORT_TO
@@ -38,8 +40,7 @@ class Resolution(Enum):
     ALIAS = "another service, of which this is one more name"
 
 
-@dataclass(frozen=True, slots=True)
-class ServicePort:
+class ServicePort(Struct, frozen=True):
     """One port of a Service."""
 
     number: int
@@ -49,8 +50,7 @@ class ServicePort:
     """The port of the pods, by number or by the name that each pod gives it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """One endpoint that a ServiceEntry names."""
 
     address: str
@@ -61,8 +61,7 @@ class Endpoint:
     weight: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     """One service, as far as routing cares."""
 
     name: str

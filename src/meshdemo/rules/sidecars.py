@@ -5,8 +5,9 @@ Source: ``SidecarScope`` in istiod's pilot/pkg/model/sidecar.go.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct
 
 from meshdemo.rules import hosts
 from meshdemo.rules.hosts import within
@@ -25,8 +26,7 @@ EXCLUDED = "~"
 """In front of a namespace: its hosts are left out of what other entries take in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sidecar:
+class Sidecar(Struct, frozen=True):
     """One Sidecar, as far as it decides what its clients reach."""
 
     name: str
@@ -82,8 +82,7 @@ def choose(
     return next((s for s in sidecars if s.namespace == root and s.selector is None), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Imports:
+class Imports(Struct, frozen=True):
     """What of the mesh a client knows, by the hosts of its Sidecar."""
 
     taken: Mapping[str, tuple[str, ...]]

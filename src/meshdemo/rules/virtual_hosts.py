@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from meshdemo.rules.hosts import HTTP_PORT, HostIndex, is_wildcard
 from meshdemo.rules.virtual_services import divide_hosts
 
@@ -22,8 +24,7 @@ if TYPE_CHECKING:
     from meshdemo.rules.virtual_services import VirtualService
 
 
-@dataclass(frozen=True, slots=True)
-class VirtualHost:
+class VirtualHost(Struct, frozen=True):
     """What the client dials, and which rule decides about it."""
 
     domains: tuple[str, ...]

@@ -8,8 +8,9 @@ They are read as they were written, whatever that is: what is no list of names r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct
 
 from meshdemo.rules import hosts, visibility
 from meshdemo.rules.delegates import Delegates
@@ -52,8 +53,7 @@ OTHER_ACTIONS = (*ANSWERS, "delegate")
 """What an HTTP rule may do with a request in place of sending it to its destinations."""
 
 
-@dataclass(frozen=True, slots=True)
-class VirtualService:
+class VirtualService(Struct, frozen=True):
     """One VirtualService for sidecars, its hosts written in full."""
 
     name: str
@@ -116,8 +116,7 @@ class VirtualService:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
+class Followed(Struct, frozen=True):
     """What a sidecar follows for requests to one host: VirtualServices, by namespace and name."""
 
     host: str

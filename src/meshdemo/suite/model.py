@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +24,7 @@ MARGIN = Fraction(5, 100)
 """How far off a share must be to matter if nothing is said: 5 points."""
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """What a text must be; of exact, prefix and regex one is meant, as in Istio's StringMatch."""
 
     value: str
@@ -42,8 +42,7 @@ class Text:
         return self.value if self.kind == "exact" else f"{self.kind} {self.value}"
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """What a header must be: one of these, or with none of them not there."""
 
     name: str
@@ -56,8 +55,7 @@ class Header:
         return any(value.holds(found) for value in self.values)
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """Where a request comes from: a pod with labels, or a gateway."""
 
     namespace: str = ""
@@ -74,8 +72,7 @@ class Source:
         return " ".join(filter(None, (said, f"in {self.namespace}" if self.namespace else "")))
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """One request of a test."""
 
     request: Request
@@ -87,8 +84,7 @@ class Sent:
     body: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Expect:
+class Expect(Struct, frozen=True):
     """What must come back. What is empty was not said; of several values one must hold."""
 
     versions: tuple[str, ...] = ()
@@ -117,8 +113,7 @@ class Expect:
         return self.shares is not None or (self.none_of is not None and self.none_of.is_share)
 
 
-@dataclass(frozen=True, slots=True)
-class RouteTest:
+class RouteTest(Struct, frozen=True):
     """One test: requests, each of which must be answered as expected."""
 
     name: str
@@ -130,8 +125,7 @@ class RouteTest:
     line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class StandIn:
+class StandIn(Struct, frozen=True):
     """Pods that are alike, behind a host of ``standIns``."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -148,8 +142,7 @@ class StandIn:
         return self.labels.get("version", "")
 
 
-@dataclass(frozen=True, slots=True)
-class TestFile:
+class TestFile(Struct, frozen=True):
     """One document of route tests."""
 
     __test__: ClassVar[bool] = False  # pytest takes it for no class of tests
@@ -167,7 +160,7 @@ class TestFile:
     """By the host as rules write it."""
     fail_under: float | None = None
     """The least coverage, in per cent."""
-    item: Object | None = field(default=None, compare=False, repr=False)
+    item: Object | None = None
     """The document, which knows the line of each field; None where none of ours was read."""
 
     def problem(self, message: str, *path: str | int, hint: str = "") -> Problem:

@@ -11,8 +11,9 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.errors import EnvironmentFailed, ExitCode, advice
 
@@ -30,8 +31,7 @@ NO_RESOURCES = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 """Why a program cannot be started that says nothing of the program."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """What a finished program said."""
 
     argv: tuple[str, ...]

@@ -7,10 +7,11 @@ some multiples of the square root of n: a million requests are no trouble.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
 from functools import cached_property
 from math import exp, floor, lgamma, log, log1p
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -21,8 +22,7 @@ _NEGLIGIBLE = 1e-17
 """A term that is smaller than this part of its sum changes no float."""
 
 
-@dataclass(frozen=True)
-class Binomial:
+class Binomial(Struct, frozen=True, dict=True):
     """How often something with this share (0 < share < 1) comes up in ``n`` requests."""
 
     n: int

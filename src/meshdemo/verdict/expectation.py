@@ -8,9 +8,10 @@ Shares are fractions, so that three times 33.4 % is over 100 % and 33.3 + 33.3 +
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
 
 from meshdemo.errors import InputError, Problem
 from meshdemo.verdict.traffic import VERSION_NAME, status_kind
@@ -35,8 +36,7 @@ _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12}")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,12}")
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(Struct, frozen=True):
     """The share of the answers that each outcome shall have, in the order it was said.
 
     What the shares leave up to 1 may come from any known version, and never from an error.
@@ -75,8 +75,7 @@ class Expectation:
         return ",".join(f"{outcome_text(name)}={percent(share)}%" for name, share in self.shares)
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(Struct, frozen=True):
     """Weights for versions, as a VirtualService takes them."""
 
     weights: tuple[tuple[str, int], ...]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.verdict.binomial import Binomial
 from meshdemo.verdict.judgement import Judgement, Outcome, claims
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from meshdemo.verdict.tally import Tally
 
 
-@dataclass(frozen=True, slots=True)
-class FixedSample:
+class FixedSample(Struct, frozen=True):
     """Exactly so many requests, judged once.
 
     A share that is all or nothing is decided by one contrary answer, any other by the exact

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.verdict.expectation import ERROR, is_exact
 
@@ -24,8 +25,7 @@ class Outcome(str, Enum):
     INCONCLUSIVE = "inconclusive"
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """One outcome, the share that it shall have, and how often it came."""
 
     name: str
@@ -55,8 +55,7 @@ class Claim:
         return 0.0 if self.contrary else 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """A claim, and what the answers say of it."""
 
     claim: Claim

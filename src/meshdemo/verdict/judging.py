@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 from meshdemo.verdict import evidence
 from meshdemo.verdict.fixed import FixedSample
@@ -44,8 +45,7 @@ class Rule(Protocol):
         """Judge each outcome."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What the whole comes to, and the sentences that say why."""
 
     outcome: Outcome

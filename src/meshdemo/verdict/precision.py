@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, log, log1p
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Precision:
+
+class Precision(Struct, frozen=True):
     """What the verdict promises.
 
     If every real share is the expected one, "not met" comes at most with ``error_rate``. If a real

@@ -7,11 +7,12 @@ probability ratio test (see ``wald``), whenever some more answers are there.
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from math import ceil, exp, log
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.verdict.expectation import is_exact
 from meshdemo.verdict.judgement import Judgement, Outcome, claims, together
@@ -32,8 +33,7 @@ for at most. Enough for all but 1 in 100 of meshes that keep their shares, and o
 are off by the margin; `make simulate` shows it."""
 
 
-@dataclass(frozen=True)
-class Sequential:
+class Sequential(Struct, frozen=True, dict=True):
     """Requests until the answer is known.
 
     *Not met* as soon as the evidence against a share is k/a, k the number of shares and a the error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from meshdemo.verdict.traffic import status_kind
@@ -45,7 +45,7 @@ class Tally:
 
     def copy(self) -> Tally:
         """Keep it as it is now."""
-        return replace(self, versions=dict(self.versions), others=dict(self.others))
+        return Tally(dict(self.versions), dict(self.others), self.source)
 
     @property
     def answered(self) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from meshdemo.errors import InputError, Problem
 
@@ -44,8 +45,7 @@ _URL_HINT = "as in http://app/env/version"
 _TCP_HINT = "as in tcp://app:9000"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """One request, as the test client sends it: by HTTP, or to tcp:// a line that says hello."""
 
     url: str = DEFAULT_URL
@@ -69,8 +69,7 @@ class Request:
         return self.url.lower().startswith(TCP)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What one request got: an HTTP answer or a line, or in ``error`` why there was none."""
 
     status: int = 0
@@ -85,8 +84,7 @@ class Reply:
         return _named(self.headers, name)
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """What came back from the requests of one measurement, never filtered."""
 
     request: Request

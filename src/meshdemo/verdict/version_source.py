@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.errors import UsageError
 from meshdemo.verdict.traffic import TOKEN, VERSION_NAME
@@ -19,8 +20,7 @@ _STEP = re.compile(r"([^.\[\]]+)|\[(\d{1,4})\]")
 _PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+|\[\d{1,4}\])*")
 
 
-@dataclass(frozen=True, slots=True)
-class VersionSource:
+class VersionSource(Struct, frozen=True):
     """The body or its JSON field ``version``; or what else is said."""
 
     header: str = ""

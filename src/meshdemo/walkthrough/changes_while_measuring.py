@@ -5,9 +5,10 @@ Rules that decide on other requests, and pods that come and go, may change: the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from meshdemo.objects import model
 from meshdemo.rules import hosts, virtual_services
@@ -27,8 +28,7 @@ SERVER_ERROR = 500
 """An HTTP status from here on is that of a server, or of a sidecar, that has failed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """What decides on a request, and who sends it, at one moment."""
 
     context: RequestContext

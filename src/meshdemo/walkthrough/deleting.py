@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.errors import EnvironmentFailed, UsageError
 from meshdemo.objects import model
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from meshdemo.walkthrough.resources import Wanted
 
 
-@dataclass(frozen=True, slots=True)
-class Deleted:
+class Deleted(Struct, frozen=True):
     """What went, what did not, and how long until the data plane was without it."""
 
     changes: tuple[Change, ...]

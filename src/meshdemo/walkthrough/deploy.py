@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.engines.options import Injection
 from meshdemo.engines.results import Applied
@@ -29,8 +31,7 @@ if TYPE_CHECKING:
     from meshdemo.walkthrough.steps import Step
 
 
-@dataclass(frozen=True, slots=True)
-class Deployed:
+class Deployed(Struct, frozen=True):
     """What ``deploy`` changed, and its pods as they are now."""
 
     changes: tuple[Change, ...]
@@ -38,8 +39,7 @@ class Deployed:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Injected:
+class Injected(Struct, frozen=True):
     """What the sidecars added: for each pod the containers that it did not have."""
 
     changes: tuple[Change, ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
 
 from meshdemo.system.plural import counted
 
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Struct, frozen=True):
     """A step begins."""
 
     name: str
@@ -26,8 +26,7 @@ class Started:
     """What a person would type for it, with istioctl and kubectl."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True):
     """The step that began last has ended; ``ok`` says whether well."""
 
     name: str
@@ -36,22 +35,19 @@ class Finished:
     ok: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """A check was made."""
 
     check: Check
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """Something is waited for that says nothing by itself."""
 
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Measuring:
+class Measuring(Struct, frozen=True):
     """Requests are being sent, until the next event; the tally fills as they are answered."""
 
     tally: Tally
@@ -66,8 +62,7 @@ class Measuring:
         return f"{self.tally.total:,} of {counted(self.wanted, 'answer')}"
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Struct, frozen=True):
     """Answers were counted, to be looked at and not judged."""
 
     title: str
@@ -75,15 +70,13 @@ class Counted:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """Objects were taken: what changed, and what is worth a word about them."""
 
     applied: Applied
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """One sentence that the user should know; a warning says that something will surprise."""
 
     text: str

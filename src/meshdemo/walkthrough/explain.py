@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.rules import rewrites
 from meshdemo.walkthrough import pod_selection, written
@@ -35,8 +37,7 @@ VIA_UPSTREAM = "via_upstream"
 """The details of an answer that came from where the request was sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(Struct, frozen=True):
     """What an app says of the request that it got."""
 
     pod: str
@@ -47,8 +48,7 @@ class Arrived:
     headers: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
+class Explained(Struct, frozen=True):
     """One request: what the rules say of it, and what happened."""
 
     where: Where

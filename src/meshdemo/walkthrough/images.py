@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from meshdemo.errors import InputError
 
@@ -20,8 +21,7 @@ OFFICIAL_REPOSITORY = "library"
 CONTAINER_LISTS = ("initContainers", "containers")
 
 
-@dataclass(frozen=True, slots=True)
-class ImageChoice:
+class ImageChoice(Struct, frozen=True):
     """Which images to take in place of those in the manifests."""
 
     chosen: Mapping[str, str] = field(default_factory=dict)

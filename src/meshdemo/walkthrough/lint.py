@@ -7,9 +7,12 @@ analysis that ``istioctl analyze`` makes, and a real Envoy that is shown what th
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.engines.local import admission, fields
 from meshdemo.engines.local.envoy import binary, validation
@@ -38,8 +41,7 @@ GATEWAY = "Gateway"
 LAST_HOLDS = "the last one holds; where they are of different environments, lint each by itself"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that somebody has against one place."""
 
     problem: Problem

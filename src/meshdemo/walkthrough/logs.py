@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import chain
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.engines.test_client import named
 from meshdemo.errors import EnvironmentFailed
@@ -92,8 +93,7 @@ def merged(sources: Sequence[Iterator[str]]) -> Iterator[str]:
             yield line
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(Struct, frozen=True):
     """How a log is read."""
 
     prefixed: bool

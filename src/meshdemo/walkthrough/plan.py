@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from meshdemo.engines.options import Injection, MeshOptions
 from meshdemo.objects import reading
@@ -26,8 +28,7 @@ LOOK = 200
 """How many answers a demonstration counts: enough to see a half, and nothing is judged by it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """A run of the walkthrough, or of the user's own objects in its place."""
 
     settings: Settings = field(default_factory=Settings)

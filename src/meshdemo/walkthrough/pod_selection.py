@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from meshdemo.engines.test_client import is_client
 from meshdemo.errors import EnvironmentFailed, InputError

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from meshdemo.engines.test_client import answering
 from meshdemo.errors import EnvironmentFailed, InputError
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from meshdemo.verdict.traffic import Request
 
 
-@dataclass(frozen=True, slots=True)
-class RequestContext:
+class RequestContext(Struct, frozen=True):
     """What decides about a request of the test client's."""
 
     request: Request

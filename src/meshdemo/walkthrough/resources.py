@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from meshdemo.errors import EnvironmentFailed, UsageError
 from meshdemo.objects import kinds, selectors
@@ -26,14 +27,13 @@ ENDING = ("Job", "CronJob")
 SLASHES = "write all of them as KIND/NAME, or KIND once and then the names"
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """The objects that a person means, by kind, name and labels."""
 
     types: tuple[Kind, ...]
     named: tuple[tuple[Kind, str], ...] = ()
     """Single objects; none means all of the kinds."""
-    selector: Selector = selectors.Selector()  # noqa: RUF009 - it is frozen
+    selector: Selector = selectors.Selector()
     everywhere: bool = False
     """In all namespaces."""
 
@@ -69,8 +69,7 @@ class Wanted:
         return len(self.named) == 1
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(Struct, frozen=True):
     """One object, and what belongs to it."""
 
     kind: Kind

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from meshdemo.engines.results import MeshStatus
 from meshdemo.errors import EnvironmentFailed, InputError, Problem
@@ -34,8 +36,7 @@ if TYPE_CHECKING:
     from meshdemo.walkthrough.events import Story
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What the traffic shall do: a split, somebody's own rules, or neither, to clear them."""
 
     split: Split | None = None
@@ -58,8 +59,7 @@ class Asked:
         return cls(wanted, tuple(files), host or HOST, Skipping(tuple(skip)))
 
 
-@dataclass(frozen=True, slots=True)
-class Routed:
+class Routed(Struct, frozen=True):
     """What became of the rules, and how long until the data plane had them."""
 
     changes: tuple[Change, ...]

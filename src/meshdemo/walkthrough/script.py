@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from meshdemo.errors import InputError
 from meshdemo.objects import model, reading

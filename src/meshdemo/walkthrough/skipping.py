@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from meshdemo.objects import kinds
 from meshdemo.walkthrough.events import Note
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from meshdemo.objects.model import Object
 
 
-@dataclass(frozen=True, slots=True)
-class Skipping:
+class Skipping(Struct, frozen=True):
     """Which kinds are left out, and which objects that were."""
 
     words: tuple[str, ...] = ()

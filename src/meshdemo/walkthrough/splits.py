@@ -6,8 +6,9 @@ two VirtualServices for one host.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects.kinds import NETWORKING_API
@@ -28,8 +29,7 @@ ROUTE_NAME = "app-default-v2"
 """The article's VirtualService for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Splitting:
+class Splitting(Struct, frozen=True):
     """The traffic of one Service, and all that is applied."""
 
     service: str

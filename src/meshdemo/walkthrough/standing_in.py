@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.errors import InputError, UsageError
 from meshdemo.objects.image_names import is_called
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from meshdemo.objects.model import Object
 
 
-@dataclass(frozen=True, slots=True)
-class StandIns:
+class StandIns(Struct, frozen=True):
     """Which images have a stand-in, wherever they cannot run by themselves."""
 
     words: tuple[str, ...] = ()

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.engines.options import Injection
 from meshdemo.engines.results import ANSWERS_IN_A_ROW
@@ -39,8 +41,7 @@ SPLIT_REQUESTS = 1_000
 """What a person would take for a split, who does not look in between."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One stage of the walkthrough."""
 
     name: str

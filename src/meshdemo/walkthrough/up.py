@@ -7,8 +7,10 @@ before the rules, after each of them, and at last judged.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.engines.options import Injection
 from meshdemo.engines.results import Applied
@@ -51,8 +53,7 @@ EXPECTED = "v2=100%"
 VERSIONS = ("v1", "v2")
 
 
-@dataclass(frozen=True, slots=True)
-class Up:
+class Up(Struct, frozen=True):
     """Where the walkthrough ended."""
 
     changes: tuple[Change, ...]

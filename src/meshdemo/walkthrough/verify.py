@@ -10,8 +10,10 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from meshdemo.errors import BrokenOff, EnvironmentFailed, MeshdemoError, TimedOut
 from meshdemo.objects import model
@@ -45,8 +47,7 @@ if TYPE_CHECKING:
     from meshdemo.walkthrough.events import Story
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """What is to be proved."""
 
     expectation: Expectation | None = None
@@ -66,8 +67,7 @@ class Question:
     """Seconds that the requests may take all together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Convergence:
+class Convergence(Struct, frozen=True):
     """The wait for the rules before the measurement; it decides nothing."""
 
     seconds: float
@@ -79,8 +79,7 @@ class Convergence:
         return not self.cause
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """The verdict, and all that it rests on."""
 
     where: Where

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 from tests.agreement import disagreement, promised
 from tests.connection_worlds import connection_world
 from tests.reach_worlds import reach_world, versions

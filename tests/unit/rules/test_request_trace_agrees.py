@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 from tests.agreement import asked, configured
 from tests.envoy_reading import route_for
 from tests.reach_worlds import reach_world

@@ -6,8 +6,9 @@ at, goes without.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects import reading

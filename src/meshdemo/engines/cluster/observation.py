@@ -8,8 +8,9 @@ where the connection to it is lost: it goes on in the pod until its end.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from meshdemo.engines import access_log
 from meshdemo.engines.cluster import requests

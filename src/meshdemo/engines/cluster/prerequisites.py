@@ -6,9 +6,11 @@ What one is not allowed to see is said so, and is not a failure: a student in a 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec.structs import replace
 
 from meshdemo.engines.cluster import istioctl_analyze
 from meshdemo.engines.cluster.api.kube import Denied, Forbidden, Unauthenticated

@@ -12,8 +12,10 @@ import re
 import shlex
 import time
 import uuid
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.engines.cluster import tcp_requests
 from meshdemo.engines.cluster.api import remote_exec as remote
@@ -68,8 +70,7 @@ wait
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """Requests of one measurement."""
 
     request: Request

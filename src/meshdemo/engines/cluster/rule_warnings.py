@@ -6,8 +6,9 @@ cluster-wide what a student may not.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from meshdemo.objects.model import traffic_rules
 from meshdemo.rules.analysis import analyzer

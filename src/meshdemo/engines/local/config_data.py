@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from meshdemo.engines.local import images
 from meshdemo.engines.local.model import LOOPBACK
@@ -35,16 +36,14 @@ MADE = (EMPTY, "configMap", "secret", "projected")
 REFERENCE = re.compile(r"\$?\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Struct, frozen=True):
     """One file of a volume."""
 
     content: bytes
     mode: int
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigData:
+class ConfigData(Struct, frozen=True):
     """The ConfigMaps and Secrets of one namespace: what each of their keys holds."""
 
     by_name: Mapping[tuple[str, str], Mapping[str, bytes]] = field(default_factory=dict)
@@ -67,8 +66,7 @@ class ConfigData:
 NO_DATA = ConfigData()
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """One place of a pod template that takes something from a ConfigMap or a Secret."""
 
     kind: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from meshdemo.engines.local import apply_changes, config_data, inotify, namespaces, plan
 from meshdemo.engines.local.envoy import binary, config_files

@@ -6,9 +6,10 @@ no sidecar:    PodPort.entry = app
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.rules.client_view import MeshRules
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 
 
-@dataclass(frozen=True, slots=True)
-class PodPort:
+class PodPort(Struct, frozen=True):
     """One port of a pod. ``app`` and ``inbound`` are ports on loopback; 0 means there is none."""
 
     number: int
@@ -38,8 +38,7 @@ class PodPort:
         return self.inbound or self.app
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedPod:
+class PlannedPod(Struct, frozen=True):
     """One pod that shall run."""
 
     name: str
@@ -64,8 +63,7 @@ class PlannedPod:
         return self.workload_kind != "Job"
 
 
-@dataclass(frozen=True)
-class Mesh:
+class Mesh(Struct, frozen=True, dict=True):
     """All that the translation into Envoy's configuration depends on."""
 
     objects: tuple[Object, ...]

@@ -5,8 +5,11 @@ objects -> blueprints (names, labels, port numbers) -> pods (with places)
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.engines.local import pod_names, programs
 from meshdemo.engines.local.injection import is_injected
@@ -28,8 +31,7 @@ MOST_TRIES = 1_000_000
 PLACEHOLDERS = "there are {port}, {port:NAME}, {volume:NAME}; to mean braces, put a space inside"
 
 
-@dataclass(frozen=True, slots=True)
-class Blueprint:
+class Blueprint(Struct, frozen=True):
     """A pod that has no place yet."""
 
     pod: PlannedPod
@@ -125,7 +127,7 @@ def _selects(service: Object, labels: Mapping[str, str]) -> bool:
 
 def to_record(pods: Iterable[PlannedPod]) -> list[dict[str, Any]]:
     """Write pods as plain data."""
-    return [asdict(pod) for pod in pods]
+    return [msgspec.to_builtins(pod) for pod in pods]
 
 
 def from_record(record: Iterable[Mapping[str, Any]]) -> tuple[PlannedPod, ...]:

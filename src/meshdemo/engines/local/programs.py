@@ -9,9 +9,11 @@ import shlex
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from meshdemo.engines.local import config_data, images, tcp_echo
 from meshdemo.engines.local.config_data import NO_DATA, ConfigData
@@ -43,8 +45,7 @@ Finding = tuple[tuple["str | int", ...], str, str]
 """A field's path below the pod template, what is wrong with it, and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(Struct, frozen=True):
     """One process of a pod."""
 
     container: str
@@ -58,8 +59,7 @@ class Program:
     """How often at most it is started until it succeeds; 0 if it shall never end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What the containers of a pod find around them, beside the network."""
 
     data: ConfigData = NO_DATA

@@ -12,8 +12,10 @@ import threading
 import time
 import urllib.parse
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from meshdemo.engines.local import tcp_requests
 from meshdemo.engines.test_client import out_of_time
@@ -45,8 +47,7 @@ _OVERDUE_PAUSE = 0.25
 """Seconds between two looks for requests that take too long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Connections:
+class Connections(Struct, frozen=True):
     """How requests are spread over connections to the proxy."""
 
     side_by_side: int = SIDE_BY_SIDE
@@ -61,7 +62,7 @@ def send(
     request: Request,
     count: int,
     proxy: str,
-    connections: Connections = Connections(),
+    connections: Connections = Connections(),  # noqa: B008 - it is frozen
     *,
     timeout: float = math.inf,
     enough: threading.Event | None = None,
@@ -82,8 +83,7 @@ def send(
     return _Job(_as_sent(request), count, address, connections, enough).run(timeout)
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
+class _Job(Struct, frozen=True):
     """What all senders share."""
 
     request: Request

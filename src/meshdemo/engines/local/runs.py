@@ -12,9 +12,11 @@ import os
 import re
 import tempfile
 import uuid
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.engines import run_record
 from meshdemo.engines.protocol import LOCAL
@@ -34,8 +36,7 @@ IDENTITY = re.compile(r"[0-9a-f]{12}")
 """The shape of a run's name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """What is recorded of a run."""
 
     run: str
@@ -86,7 +87,7 @@ def lost(name: str, folder: Path, began_in: Path) -> Run:
 
 def read(data: Mapping[str, object], folder: Path) -> Run:
     """Read a record of the state directory. Raises run_record.Damaged if it cannot be trusted."""
-    values = {name: data.get(name) for name in Run.__dataclass_fields__}
+    values = {name: data.get(name) for name in Run.__struct_fields__}
     if wrong := [name for name, value in values.items() if not (value and isinstance(value, str))]:
         raise run_record.Damaged(folder / run_record.FILE, f"it has no {', '.join(wrong)}")
     run = Run(**{name: str(value) for name, value in values.items()})

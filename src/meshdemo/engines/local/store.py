@@ -20,10 +20,11 @@ import hashlib
 import json
 import os
 import time
-from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import asdict
 
 from meshdemo.engines import run_record
 from meshdemo.engines.local import runs

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from meshdemo.engines import run_record
 from meshdemo.engines.local import images
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
 UP_HINT = "Start one with: meshdemo up"
 
 
-@dataclass(frozen=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """The test client of a namespace, and what is applied there."""
 
     runtime: Runtime

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.objects.model import RULE_KINDS, Object
 from meshdemo.objects.place import top
@@ -35,8 +37,7 @@ TOLD = frozenset({analyzer.NOT_FOUND, analyzer.SUBSET_WITHOUT_PODS})
 """Codes of what makes requests fail although the rule acts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Struct, frozen=True):
     """What becomes of one rule."""
 
     rule: Object
@@ -56,8 +57,7 @@ class Effect:
         return self.whole or self.rule
 
 
-@dataclass(frozen=True)
-class Scene:
+class Scene(Struct, frozen=True, dict=True):
     """All that decides on whether a rule acts."""
 
     objects: Sequence[Object]

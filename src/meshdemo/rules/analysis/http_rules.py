@@ -7,8 +7,9 @@ covered that are not; here all that are found are true.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from meshdemo.rules.mirrors import OLD_SHARES
 
@@ -41,8 +42,7 @@ def http_rule_warnings(rules: Place) -> Iterator[Problem]:
         yield from _match_warnings(rule, matches, seen)
 
 
-@dataclass(frozen=True)
-class _Seen:
+class _Seen(Struct, frozen=True):
     """One match, as it is compared with others."""
 
     place: Place

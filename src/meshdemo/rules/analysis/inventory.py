@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from meshdemo.objects.place import Place, top
 from meshdemo.rules import hosts, virtual_services
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from meshdemo.objects.model import Object
 
 
-@dataclass(frozen=True)
-class Inventory:
+class Inventory(Struct, frozen=True, dict=True):
     """All that will be there, as far as it is known."""
 
     objects: tuple[Object, ...]

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from msgspec import Struct
+
 from meshdemo.engines.cluster.api.connection import (
     NOT_FOUND,
     Connection,
@@ -37,8 +39,7 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(Struct, frozen=True):
     """One kind that the server has, and where its objects are found."""
 
     base: str

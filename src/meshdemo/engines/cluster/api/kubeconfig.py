@@ -8,13 +8,13 @@ import os
 import shlex
 import threading
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from kubernetes.config.config_exception import ConfigException
 from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
+from msgspec import Struct
 
 from meshdemo.engines.cluster.api.time_budget import OutOfTime
 from meshdemo.errors import EnvironmentFailed
@@ -39,8 +39,7 @@ SHORTEST_SECRET = 4
 WHICH = "Name one with --kubeconfig and --context; kubectl config get-contexts lists them."
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(Struct, frozen=True):
     """What a kubeconfig says beside the address and the credentials."""
 
     context: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.engines.cluster.api import field_paths
 from meshdemo.engines.cluster.api.connection import Denied, NotFound
@@ -40,8 +41,7 @@ GOT = re.compile(r", got &.*$", re.DOTALL)
 UNCHANGEABLE = re.compile(r"field is immutable|updates may not change fields|updates to .* fields")
 
 
-@dataclass(frozen=True, slots=True)
-class Clash:
+class Clash(Struct, frozen=True):
     """A field of an object that others have set, to another value than is asked for."""
 
     title: str

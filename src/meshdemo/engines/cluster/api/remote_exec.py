@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import websocket
+from msgspec import Struct
 
 from meshdemo.engines.cluster.api.connection import (
     FORBIDDEN,
@@ -64,8 +65,7 @@ class Late(EnvironmentFailed):
     """The command had not ended by its deadline."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """The container that a command runs in."""
 
     namespace: str

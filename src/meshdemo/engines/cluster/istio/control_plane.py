@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from msgspec import Struct
 
 from meshdemo.engines.cluster.api.kube import Forbidden
 from meshdemo.engines.cluster.istio import istioctl
@@ -30,8 +30,7 @@ INSTALLED = "meshdemo.dev/istio=installed"
 VARIANTS = ("-distroless", "-debug")
 
 
-@dataclass(frozen=True, slots=True)
-class ControlPlane:
+class ControlPlane(Struct, frozen=True):
     """One istiod."""
 
     name: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct, field
 
 from meshdemo.engines.cluster.api.kube import Forbidden
 from meshdemo.engines.cluster.istio import control_plane, istioctl
@@ -72,8 +73,7 @@ def find_istioctl(
     )
 
 
-@dataclass(frozen=True)
-class Installation:
+class Installation(Struct, frozen=True):
     """One ``meshdemo install``: what is asked for, and where."""
 
     kube: Kube

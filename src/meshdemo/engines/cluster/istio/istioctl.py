@@ -9,11 +9,11 @@ import json
 import os
 import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from msgspec import Struct
 
 from meshdemo.engines.cluster.istio.releases import PINNED, Release, can_be_fetched, release_of
 from meshdemo.errors import EnvironmentFailed, Problem
@@ -39,8 +39,7 @@ APPLY_SECONDS = 60
 """What an install takes beside waiting: fetching nothing, it applies a few hundred objects."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """A program that says it is istioctl."""
 
     path: str
@@ -50,8 +49,7 @@ class Found:
     release: Release
 
 
-@dataclass(frozen=True, slots=True)
-class Versions:
+class Versions(Struct, frozen=True):
     """What runs in the cluster, as istiod and its proxies say."""
 
     mesh: tuple[str, ...]
@@ -148,8 +146,7 @@ def _places(chosen: str | None, environment: Mapping[str, str]) -> Iterator[tupl
         yield cached, "meshdemo's cache"
 
 
-@dataclass(frozen=True, slots=True)
-class Istioctl:
+class Istioctl(Struct, frozen=True):
     """istioctl for one cluster and one control plane."""
 
     found: Found

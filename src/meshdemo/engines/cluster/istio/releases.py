@@ -7,7 +7,8 @@ article recorded. The rest is what Istio's sources and its support table say.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 PINNED = "1.30.3"
 """The istioctl that is fetched unless another one is asked for."""
@@ -51,8 +52,7 @@ yet: its range is that of 1.31.
 """
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Release:
+class Release(Struct, frozen=True, order=True):
     """A release of Istio by its minor: ``Release(32)`` is 1.32."""
 
     minor: int

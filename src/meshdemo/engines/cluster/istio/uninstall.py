@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.engines.cluster.api.time_budget import OutOfTime
 from meshdemo.engines.cluster.istio import control_plane
@@ -39,8 +40,7 @@ CA = "istio.io/ca-root"
 """Type of the Secret with the CA that istiod makes for itself; one of the user's has another."""
 
 
-@dataclass(frozen=True)
-class Removal:
+class Removal(Struct, frozen=True):
     """One ``meshdemo down --all``, as far as Istio is concerned."""
 
     kube: Kube

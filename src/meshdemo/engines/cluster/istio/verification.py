@@ -6,8 +6,10 @@ are looked at, and the two webhooks are asked with objects that are never stored
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.engines.cluster.api.kube import Denied, Forbidden, NotFound
 from meshdemo.engines.cluster.api.time_budget import OutOfTime
@@ -42,8 +44,7 @@ WEBHOOK_HINT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(Struct, frozen=True):
     """What is needed to look at one control plane."""
 
     kube: Kube

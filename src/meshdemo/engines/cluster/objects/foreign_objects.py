@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.engines.cluster.api.connection import Denied
 from meshdemo.engines.results import Check
@@ -35,8 +36,7 @@ MOST_SHOWN = 10
 UNSEEN_HINT = "Once these can be listed, run `meshdemo down` again: kubectl get apiservices"
 
 
-@dataclass(frozen=True, slots=True)
-class Kinds:
+class Kinds(Struct, frozen=True):
     """The kinds whose objects can be listed and deleted."""
 
     known: tuple[tuple[str, Resource], ...]
@@ -45,8 +45,7 @@ class Kinds:
     """Versions of APIs of which the server does not say what kinds they have."""
 
 
-@dataclass(frozen=True, slots=True)
-class ForeignObjects:
+class ForeignObjects(Struct, frozen=True):
     """What others have in a namespace."""
 
     titles: tuple[str, ...]

@@ -8,9 +8,11 @@ lasts.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.engines.cluster.api import rejections
 from meshdemo.engines.cluster.pods import status
@@ -58,8 +60,7 @@ IMAGE_HINT = "Is the name right, and can the nodes reach the registry? --image a
 PLATFORM_HINT = "The image is for another CPU; take one for the nodes' with --image NAME=IMAGE."
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """What is wrong, what to do about it, and whose last lines say more."""
 
     message: str

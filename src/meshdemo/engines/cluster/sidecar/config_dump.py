@@ -8,8 +8,9 @@ are plain to see; of the rest only that it is there.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct, field
 
 from meshdemo.engines.cluster.sidecar import route_comparison
 from meshdemo.rules.hosts import full_name
@@ -32,8 +33,7 @@ NOT_SIMPLE = ("port", "gateways", "sourceLabels", "sourceNamespace")
 """Conditions of a match that istiod decides for each sidecar: a route may be left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dump:
+class Dump(Struct, frozen=True):
     """A sidecar's routes and clusters, as far as they come from rules."""
 
     hosts: tuple[tuple[Json, ...], ...] = ()

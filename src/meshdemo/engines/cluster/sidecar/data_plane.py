@@ -12,8 +12,9 @@ import shlex
 import time
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.engines.cluster.api import remote_exec as remote
 from meshdemo.engines.cluster.namespace_view import target
@@ -79,8 +80,7 @@ class Unseen(EnvironmentFailed):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where something must answer."""
 
     url: str
@@ -127,8 +127,7 @@ class Place:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class DataPlane:
+class DataPlane(Struct, frozen=True):
     """The data plane as the test client sees it."""
 
     kube: Kube

@@ -5,9 +5,10 @@ That a pod is ready does not say that its app listens yet.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from meshdemo.engines.cluster.namespace_view import OWN
 from meshdemo.engines.cluster.pods import status
@@ -29,8 +30,7 @@ START_UP = 30.0
 """Seconds of a container's life in which not to answer is part of its start."""
 
 
-@dataclass(frozen=True)
-class Start:
+class Start(Struct, frozen=True):
     """The pods of a namespace that are ready, but have only just begun.
 
     They are those of one look: what begins later was not asked for by whom this is made.

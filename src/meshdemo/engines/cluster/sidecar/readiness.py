@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from meshdemo.engines.cluster.api.remote_exec import Late, Lost
 from meshdemo.engines.cluster.pods.failure_causes import Cause
 from meshdemo.engines.cluster.pods.readiness import MORE_TIME, Wait
@@ -39,8 +41,7 @@ FOREIGN_RULE_HINT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Lack:
+class Lack(Struct, frozen=True):
     """What a sidecar has not got yet."""
 
     text: str

@@ -6,8 +6,9 @@ Pure: objects in, findings out. All problems of all objects come together, each 
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.engines.local import fields
 from meshdemo.engines.local.admission import (
@@ -54,8 +55,7 @@ _LIMITS_BY_KIND = {
 """What Istio takes and Envoy does not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(Struct, frozen=True):
     """What is to be said about some objects. With a problem none of them may be applied."""
 
     objects: tuple[Object, ...] = ()
@@ -129,8 +129,7 @@ def _as_stored(item: Object) -> Object:
     return item.with_data({**rest, "data": {**before, **encoded}})
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """What others than this engine have against one object."""
 
     item: Object

@@ -20,9 +20,10 @@ import json
 import math
 import os
 from collections import Counter
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from meshdemo.engines.local.apps import server
 from meshdemo.engines.local.apps.server import Response
@@ -44,8 +45,7 @@ _STATUSES = range(200, 600)
 """An answer with 1xx is none yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Steering:
+class Steering(Struct, frozen=True):
     """What a request asks this app to do."""
 
     delay: float = 0
@@ -54,8 +54,7 @@ class Steering:
     reset: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Echo:
+class Echo(Struct, frozen=True):
     """One pod's app."""
 
     pod: str

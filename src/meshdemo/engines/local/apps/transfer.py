@@ -12,6 +12,8 @@ from enum import IntEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     from typing import BinaryIO
 
@@ -50,8 +52,7 @@ class Failure(Exception):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What the command line asks of every transfer."""
 
     method: str

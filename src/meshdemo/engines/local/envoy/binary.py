@@ -7,10 +7,11 @@ import os
 import re
 import threading
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from meshdemo.engines.local.envoy import unix_http
 from meshdemo.errors import EnvironmentFailed
@@ -32,8 +33,7 @@ WAYS_OUT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Envoy:
+class Envoy(Struct, frozen=True):
     """A binary that runs."""
 
     path: str

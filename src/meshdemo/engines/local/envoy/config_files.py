@@ -17,8 +17,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from meshdemo.engines.local.envoy.binary import Admin
 from meshdemo.engines.local.envoy.unix_http import Unreachable
@@ -56,8 +57,7 @@ class Rejected(EnvironmentFailed):
         super().__init__(f"the Envoy of {name} rejects {file}: {reason}", hint=hint)
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(Struct, frozen=True):
     """One Envoy: its name for people, its folder, its admin socket and its log."""
 
     name: str
@@ -71,8 +71,7 @@ class Proxy:
         return Admin(self.socket)
 
 
-@dataclass(frozen=True, slots=True)
-class _Stage:
+class _Stage(Struct, frozen=True):
     """A file to write, and how to tell that Envoy took it over."""
 
     file: str

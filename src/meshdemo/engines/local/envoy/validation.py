@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from meshdemo.engines.local import translate
 from meshdemo.engines.local.envoy.bootstrap import bootstrap
@@ -47,8 +48,7 @@ _CONSTRAINT = re.compile(r"constraint validation failed \((.*)\)")
 _BEFORE_REASON = re.compile(r"^(\[.*\] )?(error initializing config\w* '[^']*')?[: ]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(Struct, frozen=True):
     """The smallest part that is asked about: one http rule, a DestinationRule, a ServiceEntry."""
 
     place: Place

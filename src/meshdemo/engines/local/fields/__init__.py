@@ -8,8 +8,9 @@ well. To support one more, make its ``unsupported`` an ``honoured`` and translat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.engines.local.fields import (
     client_reach,
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
 ISTIO_VERSIONS = tuple(f"{NETWORKING_GROUP}/{version}" for version in ("v1", "v1beta1", "v1alpha3"))
 
 
-@dataclass(frozen=True)
-class KindFields:
+class KindFields(Struct, frozen=True):
     """One kind of objects: its API versions and its fields."""
 
     versions: tuple[str, ...]

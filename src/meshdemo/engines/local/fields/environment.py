@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.engines.local.config_data import ADDRESS_FIELDS, TAG
 from meshdemo.engines.local.fields.types import (
@@ -28,8 +29,7 @@ UNKNOWN_PATHS = ("metadata.uid", "spec.nodeName")
 """What Kubernetes knows of a pod, and there is none of here."""
 
 
-@dataclass(frozen=True)
-class PodField:
+class PodField(Struct, frozen=True):
     """The path of a field of the pod: its name, namespace, labels, addresses."""
 
     def check(self, place: Place, findings: Findings) -> None:

@@ -6,8 +6,9 @@ checks and hygiene is accepted without effect.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.engines.local.fields import environment, volumes
 from meshdemo.engines.local.fields.types import (
@@ -39,8 +40,7 @@ if TYPE_CHECKING:
     from meshdemo.objects.place import Place
 
 
-@dataclass(frozen=True)
-class ClusterAddress:
+class ClusterAddress(Struct, frozen=True):
     """The address of a Service: only that it has none means something here."""
 
     def check(self, place: Place, findings: Findings) -> None:

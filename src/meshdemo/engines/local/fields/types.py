@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct, field
 
 from meshdemo.engines.local.fields.findings import is_istio, owner
 from meshdemo.objects import durations
@@ -35,8 +36,7 @@ class Type(Protocol):
         """Report what is wrong at a place, and inside of it."""
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True):
     """One field: what it may hold, and what becomes of it."""
 
     standing: Standing
@@ -72,16 +72,14 @@ def without_effect(kind: Type | None = None) -> Row:
     return Row(Standing.IDLE, kind or ANYTHING)
 
 
-@dataclass(frozen=True)
-class Anything:
+class Anything(Struct, frozen=True):
     """Whatever is there."""
 
     def check(self, place: Place, findings: Findings) -> None:
         """Find nothing wrong."""
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(Struct, frozen=True):
     """A string."""
 
     def check(self, place: Place, findings: Findings) -> None:
@@ -89,8 +87,7 @@ class Text:
             findings.report_type(place, "text")
 
 
-@dataclass(frozen=True)
-class Base64:
+class Base64(Struct, frozen=True):
     """Bytes, written in base64."""
 
     def check(self, place: Place, findings: Findings) -> None:
@@ -104,8 +101,7 @@ class Base64:
             findings.report(place, f'"{place.text}" is not base64')
 
 
-@dataclass(frozen=True)
-class Boolean:
+class Boolean(Struct, frozen=True):
     """A boolean."""
 
     def check(self, place: Place, findings: Findings) -> None:
@@ -113,8 +109,7 @@ class Boolean:
             findings.report_type(place, "a boolean")
 
 
-@dataclass(frozen=True)
-class Integer:
+class Integer(Struct, frozen=True):
     """A whole number within bounds."""
 
     low: int = -INT32 - 1
@@ -127,8 +122,7 @@ class Integer:
             findings.report(place, f"{place.number} is not in the range {self.low} to {self.high}")
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(Struct, frozen=True):
     """A number, whole or not."""
 
     def check(self, place: Place, findings: Findings) -> None:
@@ -136,8 +130,7 @@ class Number:
             findings.report_type(place, "a number")
 
 
-@dataclass(frozen=True)
-class Percentage:
+class Percentage(Struct, frozen=True):
     """A share in percent, 0 or at least ``least``."""
 
     least: float = 0.0001
@@ -152,8 +145,7 @@ class Percentage:
             findings.report(place, f"the percentage {share} is not in the range {wanted}")
 
 
-@dataclass(frozen=True)
-class Duration:
+class Duration(Struct, frozen=True):
     """A duration; Istio wants a millisecond at least for most, in whole milliseconds."""
 
     least: int | None = 1
@@ -178,8 +170,7 @@ class Duration:
             findings.report(place, f"{said} is finer than a millisecond")
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """One of some words; ``unsupported`` ones are words that the local engine refuses.
 
     Those that are ``idle`` it accepts, and does nothing about.
@@ -202,8 +193,7 @@ class Choice:
             findings.report(place, f'"{word}" is not among the values that {known}')
 
 
-@dataclass(frozen=True)
-class Port:
+class Port(Struct, frozen=True):
     """A port's number, or with ``named`` its name."""
 
     named: bool = False
@@ -221,8 +211,7 @@ class Port:
             findings.report(place, f"port number {number} is not in the range 1 to 65535")
 
 
-@dataclass(frozen=True)
-class ListOf:
+class ListOf(Struct, frozen=True):
     """A list of things of one type."""
 
     of: Type
@@ -234,8 +223,7 @@ class ListOf:
             self.of.check(item, findings)
 
 
-@dataclass(frozen=True)
-class MapOf:
+class MapOf(Struct, frozen=True):
     """A mapping from any name to things of one type."""
 
     of: Type
@@ -248,8 +236,7 @@ class MapOf:
                 self.of.check(entry, findings)
 
 
-@dataclass(frozen=True)
-class Annotations:
+class Annotations(Struct, frozen=True):
     """Notes for whoever reads them; those for Istio are honoured, without effect or refused."""
 
     honoured: frozenset[str]
@@ -267,8 +254,7 @@ class Annotations:
                 findings.note_idle(entry)
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(Struct, frozen=True):
     """A mapping with known fields; of each group in ``one_of`` at most one may be there."""
 
     rows: Mapping[str, Row]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.engines.local.envoy.config_files import Proxy
 from meshdemo.engines.local.store import SCRATCH
@@ -21,8 +22,7 @@ LONGEST_FOLDER_NAME = 200
 """Characters of a folder's name: a Pod's name may have 253, a file's 255 with what we add."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """The folders of one run."""
 
     state: Path

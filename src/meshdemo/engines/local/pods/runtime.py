@@ -11,9 +11,11 @@ import json
 import shlex
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.engines import run_record
 from meshdemo.engines.local import images, plan, programs, translate
@@ -52,8 +54,7 @@ ATTEMPTS = 5
 BOOTSTRAP = "bootstrap.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """The pods, and for each namespace with a pod without a sidecar the port of its proxy."""
 
     pods: tuple[PlannedPod, ...] = ()

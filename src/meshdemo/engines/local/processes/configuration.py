@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.errors import EnvironmentFailed
 
@@ -29,8 +30,7 @@ UNWRITABLE = ("\n", "\r", " ;", " #", "\t;", "\t#")
 """What a line of this configuration cannot hold: it would end there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(Struct, frozen=True):
     """One process to keep running."""
 
     name: str

@@ -6,8 +6,9 @@ import os
 import re
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.system import files
 
@@ -22,8 +23,7 @@ LINE = re.compile(
 SUPERVISOR_STARTED = "supervisord started with pid"
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """How a process ended the last time."""
 
     pid: int

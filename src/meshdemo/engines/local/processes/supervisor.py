@@ -13,9 +13,10 @@ import signal
 import sys
 import time
 import xmlrpc.client
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.parsers.expat import ExpatError
+
+from msgspec import Struct
 
 from meshdemo.engines.local import programs
 from meshdemo.engines.local.envoy import unix_http
@@ -43,8 +44,7 @@ SHUTTING_DOWN = 6
 """supervisord's fault code for whatever it is asked while it ends."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """How one process is now."""
 
     pid: int

@@ -22,8 +22,9 @@ What whoever runs the Envoys has to know:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.engines.local import images
 from meshdemo.engines.local.translate import clusters, listeners, route_configuration
@@ -39,8 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Config", "kube_proxy", "sidecar"]
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """All resources of one Envoy, each with its ``@type``, as data for JSON."""
 
     listeners: tuple[Json, ...]

@@ -5,9 +5,11 @@ Source: ``buildOutboundClusters`` and ``applyTrafficPolicy`` in istiod's network
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from meshdemo.engines.local.translate import connections, names, policies, tcp_passthrough
 from meshdemo.engines.local.translate.endpoints import CLOSED, entries

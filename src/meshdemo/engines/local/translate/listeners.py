@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.engines.local.translate import cors, error_replies, faults, names, tcp_passthrough
 from meshdemo.engines.local.translate.access_log import ACCESS_LOG
@@ -89,8 +90,7 @@ def inbound(port: PodPort, protocol: Protocol, service_port: int) -> Json:
     return _listener(name, port.inbound, "INBOUND", manager)
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(Struct, frozen=True):
     """How a port of a pod is known outside."""
 
     protocol: Protocol

@@ -6,8 +6,9 @@ core/route/route.go.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.engines.local.translate import balancers, headers, retries
 from meshdemo.engines.local.translate.faults import fractional_percent
@@ -30,8 +31,7 @@ REDIRECTS = {
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
-class Forwarding:
+class Forwarding(Struct, frozen=True):
     """A route's action that sends requests on, and the header operations that go with it."""
 
     action: Json

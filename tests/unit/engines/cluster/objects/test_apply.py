@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 from tests.objects import made, route, to, virtual_service
 
 from meshdemo.engines.cluster.objects.apply import Applier, refuse_misshapen
