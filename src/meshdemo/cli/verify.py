@@ -147,6 +147,7 @@ def verify(
         max_requests=values.positive(max_requests, "--max-requests"),
         wait=values.seconds(wait, "--wait"),
         timeout=read_settings(ctx).timeout,
+        names_rules=read_settings(ctx).output == "json",
     )
     if junit:
         xml.require_writable(Path(junit))

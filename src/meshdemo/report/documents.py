@@ -124,19 +124,23 @@ def judgement_document(item: Judgement) -> dict[str, Any]:
     }
 
 
+def place_document(place: Problem) -> dict[str, Any]:
+    """Give where something stands: object and field, and where it was written, if known."""
+    return {
+        "object": place.subject or None,
+        "field": place.field or None,
+        "file": place.file or None,
+        "line": place.line or None,
+    }
+
+
 def cause_document(cause: Cause) -> dict[str, Any]:
     """Give one cause of a verdict; ``place`` says where it is, if anywhere."""
-    place = cause.place
     return {
         "name": cause.name,
         "message": cause.message,
         "evidence": list(cause.evidence),
-        "place": {
-            "file": place.file or None,
-            "line": place.line or None,
-            "object": place.subject or None,
-            "field": place.field or None,
-        },
+        "place": place_document(cause.place),
         "fix": cause.fix,
         "verified": cause.verified,
     }
@@ -182,6 +186,7 @@ def verdict_document(measured: Measured) -> dict[str, Any]:
             "hiddenShare": verdict.rule.precision.hidden_share,
             "maxRequests": verdict.rule.most,
         },
+        "rulesInForce": [place_document(each.place) for each in measured.rules],
         "falseAlarm": verdict.false_alarm,
         "hiddenShare": verdict.hidden_share,
         "convergence": {

@@ -6,8 +6,8 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.engines.access_log import FLAGS
-from meshdemo.objects.documents import field_name
 from meshdemo.report import Report
+from meshdemo.report.documents import place_document
 from meshdemo.rules import match_words, rule_words
 from meshdemo.rules.policy_words import policy_words
 
@@ -72,7 +72,7 @@ def _predicted(found: Explained, trace: Trace) -> dict[str, Any]:
         "ruleCount": trace.rules,
         "tried": [_step_document(step) for step in trace.steps],
         "closest": {
-            **_place(near[1].item, near[1].path),
+            **place_document(near[1].item.problem("", *near[1].path)),
             "differing": [_condition_document(each) for each in near[0].differing],
         }
         if near
@@ -91,22 +91,13 @@ def _predicted(found: Explained, trace: Trace) -> dict[str, Any]:
     }
 
 
-def _place(item: Object, path: tuple[str | int, ...] = ()) -> dict[str, Any]:
-    return {
-        "object": item.title,
-        "field": field_name(path) or None,
-        "file": item.file or None,
-        "line": item.line(*path) or None,
-    }
-
-
 def _claim_document(claim: Claim) -> dict[str, Any]:
-    return {**_place(claim.rule), "wins": claim.wins, "why": claim.why}
+    return {**place_document(claim.rule.problem("")), "wins": claim.wins, "why": claim.why}
 
 
 def _step_document(step: Step) -> dict[str, Any]:
     return {
-        **_place(step.origin.item, step.origin.path),
+        **place_document(step.origin.item.problem("", *step.origin.path)),
         "name": step.tried.http.get("name"),
         "takes": step.tried.takes,
         "failed": [_condition_document(each) for each in step.tried.failed],

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.protocol import Engine
     from meshdemo.engines.results import Pod
     from meshdemo.objects.model import Object
+    from meshdemo.rules.acting import Acting
     from meshdemo.rules.request_trace import Trace
     from meshdemo.rules.virtual_services import Followed
     from meshdemo.verdict.expectation import Expectation
@@ -74,6 +75,12 @@ class RequestContext(Struct, frozen=True):
         from meshdemo.rules import request_trace  # noqa: PLC0415 - only explain pays for it
 
         return request_trace.trace(self.objects, self._answering, self.request, self.client)
+
+    def acting(self) -> tuple[Acting, ...]:
+        """Give the rules that act on the request. Raises InputError as ``traced``."""
+        from meshdemo.rules import acting  # noqa: PLC0415 - only who is asked for them pays for it
+
+        return acting.acting(self.objects, self._answering, self.request, self.client)
 
     def unaccounted(self) -> tuple[str, ...]:
         """Name what touches the request and has no part in that promise."""

@@ -200,6 +200,7 @@ def _verify(engine: Engine, plan: Plan) -> Story[Measured]:
         requests=plan.requests,
         wait=plan.wait,
         timeout=plan.settings.timeout,
+        names_rules=plan.settings.output == "json",
     )
     promise = verify.expected(engine, question)
     yield steps.VERIFY.started(steps.proving(plan, promise))
@@ -247,6 +248,7 @@ def _verify_own(engine: Engine, plan: Plan) -> Story[Measured | None]:
         requests=plan.requests,
         wait=plan.wait,
         timeout=plan.settings.timeout,
+        names_rules=plan.settings.output == "json",
     )
     return (yield from _measure(engine, question))
 

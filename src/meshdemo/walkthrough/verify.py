@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.protocol import Engine
     from meshdemo.engines.results import Where
     from meshdemo.objects.model import Object
+    from meshdemo.rules.acting import Acting
     from meshdemo.verdict.expectation import Expectation
     from meshdemo.verdict.judging import Verdict
     from meshdemo.verdict.precision import Precision
@@ -65,6 +66,8 @@ class Question(Struct, frozen=True):
     """Seconds that the rules may take to be live."""
     timeout: float = 300.0
     """Seconds that the requests may take all together."""
+    names_rules: bool = False
+    """Whether the rules in force are to be named, too; it takes a moment."""
 
 
 class Convergence(Struct, frozen=True):
@@ -92,6 +95,8 @@ class Measured(Struct, frozen=True):
     convergence: Convergence
     sender: str = ""
     """The pod that sent, if it was another one than the test client."""
+    rules: tuple[Acting, ...] = ()
+    """The rules that acted on the requests, where they were asked for."""
     causes: tuple[Cause, ...] = ()
     """Why it is not met, where that is proved."""
 
@@ -145,11 +150,20 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
         ),
         convergence=convergence,
         sender=client.name if engine.sender.selector else "",
+        rules=_located(engine, context).acting() if question.names_rules else (),
     )
     # Where one cannot look any more the verdict stands as it is.
     with suppress(MeshdemoError):
         measured = replace(measured, causes=_causes(engine, context, measured))
     return measured
+
+
+def _located(engine: Engine, context: RequestContext) -> RequestContext:
+    """Give the objects with the files and lines that they were applied from."""
+    from meshdemo.walkthrough import written  # noqa: PLC0415 - only who is asked for places
+
+    objects = written.located(context.objects, engine.files(), (), engine.where.namespace)
+    return replace(context, objects=objects)
 
 
 def _causes(engine: Engine, context: RequestContext, measured: Measured) -> tuple[Cause, ...]:
@@ -158,10 +172,8 @@ def _causes(engine: Engine, context: RequestContext, measured: Measured) -> tupl
         return ()
     from meshdemo.diagnosis import diagnose  # noqa: PLC0415 - what is met pays nothing for it
     from meshdemo.diagnosis.facts import Facts  # noqa: PLC0415 - as above
-    from meshdemo.walkthrough import written  # noqa: PLC0415 - as above
 
-    objects = written.located(context.objects, engine.files(), (), engine.where.namespace)
-    now = replace(context, objects=objects, pods=context.pods_again(engine))
+    now = replace(_located(engine, context), pods=context.pods_again(engine))
     return diagnose(
         Facts(
             measured.verdict,
@@ -173,8 +185,8 @@ def _causes(engine: Engine, context: RequestContext, measured: Measured) -> tupl
             now.objects,
             now.pods,
             now.client,
-            engine.ejected() if _may_eject(objects) else (),
-            _flags(engine, measured) if "retries" in str([o.spec for o in objects]) else {},
+            engine.ejected() if _may_eject(now.objects) else (),
+            _flags(engine, measured) if "retries" in str([o.spec for o in now.objects]) else {},
         )
     )
 
