@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 import shutil
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.paths import ROOT
+from tests.printed import hold, read, schema, validator
 
 from meshdemo import __version__
 from meshdemo.cli import main
@@ -130,6 +130,7 @@ def test_the_commands_of_each_section_work_in_their_order(
             check=False,
         )
         assert done.returncode == 0 or by_chance(done), f"{command}\n{done.stdout}\n{done.stderr}"
+        hold(done.stdout)
 
 
 def test_the_first_command_of_all_is_up() -> None:
@@ -163,6 +164,28 @@ def parts(data: Any) -> Iterator[tuple[str, set[str]]]:
                 yield from parts(item)
 
 
+def mappings(data: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Give each mapping in a document, and the keys that lead to it; Kubernetes' own form aside."""
+    if isinstance(data, dict):
+        yield place, data
+    for key, value in data.items() if isinstance(data, dict) else ():
+        for item in value if isinstance(value, list) else [value]:
+            if key not in ("spec", "object"):
+                yield from mappings(item, (*place, key))
+
+
+def assert_strict(document: Any) -> None:
+    """See that the schema takes no other key, wherever it stands, and misses each that it has."""
+    for place, each in dict(mappings(document)).items():
+        each["moon"] = {}
+        assert not validator().is_valid(document), (*place, "moon")
+        del each["moon"]
+    for key, value in list(document.items()):
+        del document[key]
+        assert not validator().is_valid(document), f"without {key}"
+        document[key] = value
+
+
 def test_the_keys_of_json_are_those_that_are_printed(
     environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +196,8 @@ def test_the_keys_of_json_are_those_that_are_printed(
     commands = {
         code(row[0])[0]: set(code(row[1])) for row in rows(JSON, "The keys of each command")
     }
+    described = schema()["else"]["properties"]["command"]["enum"]
+    assert {command.split()[0] for command in commands} == set(described)
     commands["up"] = commands["up"] - {"verify", "--no-verify"} | commands["verify"]
     commands["up -f bad.yaml"] = {"error"}
     said = {tuple(code(row[0])): set(code(row[1])) for row in rows(JSON, "The parts")}
@@ -184,8 +209,10 @@ def test_the_keys_of_json_are_those_that_are_printed(
         main(
             [name, "-o", "json", *rest, *few], invocation=Invocation(progress=Progress.on(out, err))
         )
-        document = json.loads(out.getvalue())
+        document = read(out.getvalue())
         assert set(document) == common | keys, command
+        if command != "inject -f .":
+            assert_strict(document)
         for part, found in parts(document) if command != "inject -f ." else ():
             for names in said:
                 seen[names] |= found if part in names else set()

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 from tests.paths import MANIFESTS, PROGRAM
+from tests.printed import hold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +88,7 @@ class Done:
     def document(self) -> Any:
         """Give the JSON that it printed; empty if that is none."""
         with suppress(ValueError):
-            return json.loads(self.out)
+            return json.loads(hold(self.out))
         return {}
 
 

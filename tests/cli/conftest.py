@@ -10,6 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.printed import hold
 
 from meshdemo.cli import main
 from meshdemo.cli.invocation import Invocation
@@ -280,7 +281,7 @@ class Cli:
         out, err = io.StringIO(), io.StringIO()
         run = Invocation(open_engine=self.open, progress=Progress.on(out, err))
         code = main(["--state-dir", str(self.state), *argv], invocation=run)
-        return Ended(code, out.getvalue(), err.getvalue())
+        return Ended(code, hold(out.getvalue(), argv), err.getvalue())
 
     def open(self, choice: Choice, notify: Notify) -> Engine:
         self.choice, self.notify = choice, notify

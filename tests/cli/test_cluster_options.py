@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.printed import read
 
 from meshdemo.engines.options import Download
 
@@ -158,6 +158,6 @@ def test_images_of_a_cluster_are_listed_where_there_is_none(tmp_path: Path) -> N
         capture_output=True,
         check=True,
     )
-    document = json.loads(done.stdout)
+    document = read(done.stdout)
     assert (document["engine"], document["context"]) == ("cluster", None)
     assert document["images"] == ["dustise/flaskapp", "zze326/test-tools", "istio/pilot:1.30.3"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.printed import read
 
 from meshdemo.cli.exit_reporting import wants_json
 from meshdemo.errors import EnvironmentFailed, Inconclusive, InputError, Problem, Sigterm
@@ -296,7 +297,7 @@ def test_a_broken_installation_is_70(module: str) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert done.returncode == 70
-    assert '"exitCode": 70' in done.stdout
+    assert read(done.stdout)["exitCode"] == 70
     assert "Traceback" not in done.stderr
 
 
@@ -340,7 +341,7 @@ sys.exit(main(['doctor', '-o', 'json']))
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert done.returncode == 130
-    assert '"exitCode": 130' in done.stdout
+    assert read(done.stdout)["exitCode"] == 130
     assert done.stderr == ""
 
 

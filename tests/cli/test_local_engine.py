@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 from tests.cli.conftest import Ended
 from tests.conftest import assert_split
+from tests.printed import hold
 
 from meshdemo.cli import main
 from meshdemo.cli.invocation import Invocation
@@ -29,7 +30,7 @@ def meshdemo(tmp_path: Path) -> Iterator[Run]:
         out, err = io.StringIO(), io.StringIO()
         invocation = Invocation(progress=Progress.on(out, err))
         code = main(["--state-dir", str(tmp_path / "state"), *argv], invocation=invocation)
-        return Ended(code, out.getvalue(), err.getvalue())
+        return Ended(code, hold(out.getvalue(), argv), err.getvalue())
 
     yield run
     assert run("down").code == 0

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
+import yaml
+from tests.objects import manifest, route, to
 
 from meshdemo.engines.results import Where
 from meshdemo.errors import BrokenOff, EnvironmentFailed, MeshdemoError, Sigterm, TimedOut
@@ -41,6 +43,27 @@ def test_the_cause_has_a_line_of_its_own_and_a_key(meshed: Cli) -> None:
     assert (cause["name"], cause["verified"]) == ("rules-say-otherwise", True)
     assert cause["place"]["object"] == "VirtualService default/app-default-v2"
     assert meshed("verify", "--expect", "v2=100%", "-o", "json").json["causes"] == []
+
+
+def test_the_rules_in_force_are_named_with_file_and_line(meshed: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "v1.yaml"
+    rule = {"hosts": ["app"], "http": [route(to("v1"))]}
+    file.write_text(yaml.safe_dump(manifest("VirtualService", "app-default-v2", "default", **rule)))
+    assert meshed("route", "-f", str(file)).code == 0
+    first, second = meshed("verify", "-o", "json").json["rulesInForce"]
+    assert (first["object"], first["field"]) == (
+        "VirtualService default/app-default-v2",
+        "spec.http[0]",
+    )
+    assert (first["file"], first["line"]) == (str(file), 10)
+    assert (second["object"], second["field"]) == (
+        "DestinationRule default/app",
+        "spec.subsets[0]",
+    )
+    assert second["file"].endswith(".yaml")
+    file.unlink()
+    first, _ = meshed("verify", "-o", "json").json["rulesInForce"]
+    assert (first["file"], first["line"]) == (None, None)
 
 
 def test_rules_that_are_not_live_are_the_cause(meshed: Cli) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from tests.printed import read
 
 from meshdemo.engines.local import inotify
 from meshdemo.objects import reading
@@ -142,7 +143,7 @@ def test_a_small_shop_comes_up_within_what_linux_grants(tmp_path: Path) -> None:
     assert f"sudo sysctl {inotify.SYSCTL}=512" in few["stderr"]
     assert not few["left"]
     assert up["code"] == 0, up
-    assert [pod["ready"] for pod in json.loads(status["stdout"])["pods"]] == ["2/2"] * 31
+    assert [pod["ready"] for pod in read(status["stdout"])["pods"]] == ["2/2"] * 31
     assert verify["code"] == 0, verify
     assert down["code"] == 0, down
     assert not down["left"]

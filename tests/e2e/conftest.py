@@ -13,6 +13,7 @@ import psutil
 import pytest
 from tests.conftest import assert_split
 from tests.paths import PROGRAM
+from tests.printed import hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,6 +67,7 @@ class Mesh:
             check=False,
         )
         assert done.returncode == code, f"{argv}\n{done.stdout}\n{done.stderr}"
+        hold(done.stdout, argv)
         return done
 
     def run_any(self, *argv: str) -> subprocess.CompletedProcess[str]:
@@ -84,7 +86,7 @@ class Mesh:
     def shell(self, script: str) -> subprocess.CompletedProcess[str]:
         """Run a line of bash, in which ``meshdemo`` is the command."""
         path = f"{self.program.parent}{os.pathsep}{os.environ['PATH']}"
-        return subprocess.run(
+        done = subprocess.run(
             ["bash", "-c", script],
             env={**self.env, "PATH": path},
             stdin=subprocess.DEVNULL,
@@ -93,6 +95,8 @@ class Mesh:
             timeout=LIMIT,
             check=False,
         )
+        hold(done.stdout)
+        return done
 
     def envoy(self) -> str:
         """Give the path of Envoy's binary."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.paths import PROGRAM
+from tests.printed import read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,7 +96,7 @@ def test_ctrl_c_while_python_starts_is_no_crash_and_no_verdict(tmp_path: Path) -
         check=False,
     )
     assert (done.returncode, done.stderr) == (130, b"")
-    assert json.loads(done.stdout)["exitCode"] == 130
+    assert read(done.stdout)["exitCode"] == 130
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_folder_as_standard_input_is_the_environments_and_said_as_everything_i
     assert done.stderr.startswith("error: standard input is a folder\n")
     assert "</dev/null" in done.stderr
     done = mesh.shell(f"meshdemo -o json {line} < /")
-    assert (done.returncode, json.loads(done.stdout)["exitCode"]) == (3, 3)
+    assert (done.returncode, read(done.stdout)["exitCode"]) == (3, 3)
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
@@ -128,7 +128,7 @@ def test_a_signal_during_a_measurement_is_no_verdict(running: Mesh, signum: sign
     verify.send_signal(signum)
     stdout, _ = verify.communicate(timeout=SECONDS)
     assert verify.returncode == 128 + signum
-    assert json.loads(stdout)["exitCode"] == 128 + signum
+    assert read(stdout)["exitCode"] == 128 + signum
 
 
 def test_without_a_terminal_there_is_no_colour_and_nothing_that_moves(running: Mesh) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.conftest import assert_split
 from tests.paths import PROGRAM
+from tests.printed import hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,7 +88,7 @@ class Cluster:
             check=False,
             cwd=cwd,
         )
-        return Ended(done.returncode, done.stdout, done.stderr)
+        return Ended(done.returncode, hold(done.stdout), done.stderr)
 
     def meshdemo(self, *argv: str, code: int = 0) -> Ended:
         ended = self.sh(shlex.join(["meshdemo", *argv, "--context", CONTEXT]))

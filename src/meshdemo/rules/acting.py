@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from meshdemo.rules import connections, request_trace
 from meshdemo.rules.http_matches import Undecided
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from meshdemo.verdict.traffic import Request
 
 
-@dataclass(frozen=True, slots=True)
-class Acting:
+class Acting(Struct, frozen=True):
     """A rule, and the part of it that acts."""
 
     item: Object
