@@ -47,8 +47,9 @@ def test_the_cause_has_a_line_of_its_own_and_a_key(meshed: Cli) -> None:
 
 def test_the_rules_in_force_are_named_with_file_and_line(meshed: Cli, tmp_path: Path) -> None:
     file = tmp_path / "v1.yaml"
-    rule = {"hosts": ["app"], "http": [route(to("v1"))]}
-    file.write_text(yaml.safe_dump(manifest("VirtualService", "app-default-v2", "default", **rule)))
+    http = [route(to("v1"))]
+    rule = manifest("VirtualService", "app-default-v2", "default", hosts=["app"], http=http)
+    file.write_text(yaml.safe_dump(rule))
     assert meshed("route", "-f", str(file)).code == 0
     first, second = meshed("verify", "-o", "json").json["rulesInForce"]
     assert (first["object"], first["field"]) == (
