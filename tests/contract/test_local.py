@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -27,7 +28,7 @@ from tests.contract.conftest import changed, end_of, run_of
 from meshdemo.engines.local.engine import LocalEngine
 from meshdemo.engines.local.pods import ports
 from meshdemo.engines.local.processes import orphans
-from meshdemo.errors import EnvironmentFailed, InputError, TimedOut
+from meshdemo.errors import BrokenOff, EnvironmentFailed, InputError, TimedOut
 from meshdemo.objects import reading
 from meshdemo.settings import Settings
 from meshdemo.system import waiting
@@ -297,6 +298,52 @@ def test_what_ends_or_changes_in_the_middle_of_a_measurement_is_no_verdict(
         assert measured.verdict.outcome is Outcome.INCONCLUSIVE, what
         assert measured.tally.versions["v2"] >= EARLY, what
         assert measured.sample.disturbed, what
+
+
+def test_a_proxy_that_has_just_ended_is_known_before_supervisord_has_seen_it(
+    engine: LocalEngine, up: Callable[[], None], rules: Sequence[Object]
+) -> None:
+    up()
+    slow = {"delay": {"fixedDelay": f"{SECONDS}s", "percentage": {"value": 100}}}
+    engine.apply([changed(rules[-1], http=[{"fault": slow, **rules[-1].spec["http"][0]}])])
+    (supervisor,) = processes(engine, "supervisord.conf")
+    (proxy,) = processes(engine, "default.testclient")
+
+    port = urlsplit(engine.proxy_url()).port
+
+    def sends() -> bool:
+        return any(
+            link.status == psutil.CONN_ESTABLISHED and link.laddr.port == port
+            for link in proxy.net_connections("tcp")
+        )
+
+    with ThreadPoolExecutor() as threads:
+        supervisor.suspend()
+        try:
+            asked = threads.submit(lambda: list(engine.send(Request("http://app/"), 1, SECONDS)))
+            waiting.until(sends, "the request", timeout=SECONDS)
+            proxy.kill()
+            with pytest.raises(BrokenOff, match="ended meanwhile"):
+                asked.result()
+        finally:
+            supervisor.resume()
+
+
+def test_what_pods_without_a_sidecar_opened_is_closed_soon(
+    engine: LocalEngine, workloads: Sequence[Object]
+) -> None:
+    engine.apply(workloads)
+    engine.wait_ready(workloads, SECONDS)
+    assert set(count(engine, 400)) == {"v1", "v2"}
+    (proxy,) = processes(engine, "kube-proxy")
+    # Envoy itself would keep the connections for an hour.
+    waiting.until(
+        lambda: not any(
+            link.status == psutil.CONN_ESTABLISHED for link in proxy.net_connections("tcp")
+        ),
+        "the end of the connections",
+        timeout=SECONDS,
+    )
 
 
 def test_two_meshes_side_by_side_share_no_port_and_do_not_disturb_each_other(

@@ -61,7 +61,7 @@ class Caller(Struct, frozen=True):
         from meshdemo.rules.sending import sending  # noqa: PLC0415 - the same
 
         pod = self.pod
-        if not ports.is_listening(urlsplit(self.url).port or 0):
+        if not self._proxy_listens():
             # What is sent to nobody would say nothing of the rules.
             message = f"the proxy of the test client {pod.name} does not run"
             raise EnvironmentFailed(message, hint="Type: meshdemo up")
@@ -82,9 +82,14 @@ class Caller(Struct, frozen=True):
         proxy = process_name(pod, ISTIO_PROXY) if pod.injected else outside
         before = supervisor.starts(proxy)
         yield from replies
-        if supervisor.starts(proxy) != before:
+        # Asked in this order: at its end it stops listening before it lets go of connections, and
+        # by the time that another one listens, supervisord has told of its start.
+        if not self._proxy_listens() or supervisor.starts(proxy) != before:
             message = f"the proxy of the test client {pod.name} ended meanwhile"
             raise BrokenOff(message, hint="Try again.")
+
+    def _proxy_listens(self) -> bool:
+        return ports.is_listening(urlsplit(self.url).port or 0)
 
     def run(self, argv: Sequence[str]) -> int:
         """Run a command as if in the test client, on this terminal; none means a shell."""

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from meshdemo.rules.services import Service, ServicePort
 
 RANDOM: Json = {"loadBalancer": {"simple": "RANDOM"}}
-PLAIN = policies.inbound({}, Protocol.HTTP)
-"""Of every cluster of which no rule says otherwise."""
+PLAIN = policies.inbound(tcp_passthrough.closed_soon({}), Protocol.HTTP)
+"""Of every cluster in front of which no rule says otherwise."""
 
 
 @dataclass(slots=True)
@@ -249,7 +249,7 @@ def _add_passthrough(
     chooses = ("loadBalancer", "outlierDetection")
     kept = {name: part for name, part in (policy or {}).items() if name not in chooses}
     behind = RANDOM if port.protocol.takes_http_rules else {**kept, **RANDOM}
-    settings = policies.unbalanced(kept, port.protocol)
+    settings = policies.unbalanced(tcp_passthrough.closed_soon(kept), port.protocol)
     for pod in (*service.pod_names, ""):
         target = upstreams.add_kube_proxy(service, port, pod, behind)
         name = names.passthrough(port.number, service.host, pod)

@@ -36,6 +36,13 @@ TRACES: Json = {
 """What HTTP in Envoy adds, and a connection that is only passed on would not have."""
 
 
+KEPT_IDLE = "2s"
+"""How long what is open for a connection of the client's waits for its next request, as many
+servers do (Gunicorn so long, uvicorn 5 s). Envoy keeps it for an hour, also when the client has
+hung up: a connection for each request would soon take all the files that it may open, and ends it.
+"""
+
+
 def plain_route(cluster: str) -> Json:
     """Send everything on, without timeout or retries."""
     action = {"cluster": cluster, "timeout": NEVER}
@@ -52,6 +59,15 @@ def connect_route(cluster: str) -> Json:
 def unseen_route(cluster: str) -> Json:
     """Send everything on as if nobody knew that it is HTTP."""
     return {**plain_route(cluster), **TRACES}
+
+
+def closed_soon(policy: Json) -> Json:
+    """Give a policy by which a cluster in front closes what is idle, unless it says when itself."""
+    pool = policy.get("connectionPool") or {}
+    tcp, http = pool.get("tcp") or {}, pool.get("http") or {}
+    if "idleTimeout" in {**tcp, **http}:
+        return policy
+    return {**policy, "connectionPool": {**pool, "http": {**http, "idleTimeout": KEPT_IDLE}}}
 
 
 def front(name: str, limits: Json) -> Json:
