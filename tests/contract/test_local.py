@@ -338,8 +338,8 @@ def test_what_pods_without_a_sidecar_opened_is_closed_soon(
     (proxy,) = processes(engine, "kube-proxy")
     # Envoy itself would keep the connections for an hour.
     waiting.until(
-        lambda: not any(
-            link.status == psutil.CONN_ESTABLISHED for link in proxy.net_connections("tcp")
+        lambda: (
+            not any(link.status == psutil.CONN_ESTABLISHED for link in proxy.net_connections("tcp"))
         ),
         "the end of the connections",
         timeout=SECONDS,

@@ -83,12 +83,7 @@ class WorkloadReadiness(Wait):
 
     def _lacking(self, workloads: Sequence[Object]) -> list[str]:
         """Say what each workload still lacks."""
-        live = [
-            item
-            for space, version, kind in _kinds(workloads)
-            for item in self.kube.list(version, kind, space)
-            if not item["metadata"].get("deletionTimestamp")
-        ]
+        live = self._live(workloads)
         found: list[str] = []
         for item in workloads:
             here = [each for each in live if each["metadata"]["namespace"] == item.namespace]
@@ -119,12 +114,33 @@ class WorkloadReadiness(Wait):
         yield from waits or [f"{item.name}: {why}"]
 
     def wait_for_steadiness(self, objects: Sequence[Object]) -> None:
-        """Wait until what is ready has been so for a while. Raises as ``wait_for_workloads``."""
+        """Wait until what is ready has run for a while. Raises as ``wait_for_workloads``."""
         workloads = [item for item in objects if item.kind in rollout.AWAITED]
         time.sleep(min(STEADY, self.left))
-        while self._lacking(workloads):
-            self.wait_for_workloads(objects)
+        while (lacks := self._lacking(workloads)) or (self.left and self._is_unsettled(workloads)):
+            if lacks:
+                self.wait_for_workloads(objects)
             time.sleep(min(STEADY, self.left))
+
+    def _is_unsettled(self, workloads: Sequence[Object]) -> bool:
+        """Tell whether a pod has just begun, maybe another time, or has ended unseen by others."""
+        lasting, now = [item for item in workloads if item.kind != "Job"], self.kube.now()
+        for pod in self._live(workloads):
+            if pod["kind"] == "Pod" and any(rollout.belongs(pod, item) for item in lasting):
+                found = status.pod(pod)
+                runs = [(now - moment).total_seconds() for moment in status.starts(pod)]
+                if not (found.is_ready or found.is_done) or min(runs, default=STEADY) < STEADY:
+                    return True
+        return False
+
+    def _live(self, workloads: Sequence[Object]) -> list[Json]:
+        """Give what is there of the kinds of these workloads, and the pods around them."""
+        return [
+            item
+            for space, version, kind in _kinds(workloads)
+            for item in self.kube.list(version, kind, space)
+            if not item["metadata"].get("deletionTimestamp")
+        ]
 
 
 def _kinds(workloads: Sequence[Object]) -> list[tuple[str, str, str]]:

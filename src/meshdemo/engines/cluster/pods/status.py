@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.results import Container, Pod
@@ -87,6 +88,14 @@ def container_statuses(live: Json) -> Iterator[tuple[Json, Json, bool]]:
         known = {item["name"]: item for item in status.get(key) or ()}
         for spec in live["spec"].get(field) or ():
             yield spec, known.get(spec["name"], {}), init
+
+
+def starts(live: Json) -> Iterator[datetime]:
+    """Say when each of its own containers that run was started the last time."""
+    for _, state, init in container_statuses(live):
+        running = (state.get("state") or {}).get("running") or {}
+        if not init and (moment := running.get("startedAt")):
+            yield datetime.fromisoformat(moment.replace("Z", "+00:00"))
 
 
 def troubles(live: Json) -> Iterator[str]:

@@ -5,7 +5,6 @@ That a pod is ready does not say that its app listens yet.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -20,7 +19,8 @@ from meshdemo.rules.hosts import selects, service_host
 from meshdemo.rules.protocols import Protocol, protocol_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from meshdemo.engines.cluster.api.kube import Json
     from meshdemo.engines.cluster.namespace_view import View
@@ -123,14 +123,7 @@ def _is_beginning(pod: Json, now: datetime) -> bool:
     going = pod["metadata"].get("deletionTimestamp")
     if going or _labels(pod).get("app") == CLIENT or not status.pod(pod).is_ready:
         return False
-    return any((now - moment).total_seconds() < START_UP for moment in _starts(pod))
-
-
-def _starts(pod: Json) -> Iterator[datetime]:
-    """Say when each of its app containers started to run."""
-    for item in (pod.get("status") or {}).get("containerStatuses") or ():
-        if moment := ((item.get("state") or {}).get("running") or {}).get("startedAt"):
-            yield datetime.fromisoformat(moment.replace("Z", "+00:00"))
+    return any((now - moment).total_seconds() < START_UP for moment in status.starts(pod))
 
 
 def _maker(pod: Json) -> tuple[str, str]:

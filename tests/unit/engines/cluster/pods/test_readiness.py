@@ -57,6 +57,39 @@ def refused(kube: FakeKube) -> FakeKube:
     return kube.put({**deployment, "status": {"conditions": [failure]}})
 
 
+def running(kube: FakeKube, **state: Any) -> FakeKube:
+    """Give a cluster whose pod was just started, and is ready."""
+    run = {"running": {"startedAt": kube.time.isoformat()}}
+    states = [{"name": "app", "state": run, "ready": True, "started": True, **state}]
+    ready = [{"type": "Ready", "status": "True"}]
+    found = cluster(kube, phase="Running", conditions=ready, containerStatuses=states)
+    deployment = found.objects["Deployment", "shop", "app"]
+    numbers = ("replicas", "updatedReplicas", "availableReplicas")
+    deployment["status"] = dict.fromkeys(numbers, 1)
+    return found
+
+
+class Ending:
+    """A cluster whose pod ends again and again, and was ready whenever one looked at first."""
+
+    def __init__(self, kube: FakeKube) -> None:
+        self.kube, self.looks = kube, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.kube, name)
+
+    def list(self, version: str, kind: str, namespace: str = "") -> list[dict[str, Any]]:
+        self.looks += kind == "Pod"
+        if self.looks > 1:
+            ended = {"exitCode": 9, "reason": "Error"}
+            crashing = {"waiting": {"reason": "CrashLoopBackOff"}}
+            last = {"lastState": {"terminated": ended}, "ready": False, "restartCount": 2}
+            running(self.kube, state=crashing, **last)
+            self.kube.objects["Pod", "shop", "app-1-x"]["status"]["conditions"] = []
+            self.kube.objects["Deployment", "shop", "app"]["status"]["availableReplicas"] = 0
+        return self.kube.list(version, kind, namespace)
+
+
 def waited(kube: Any, said: list[str]) -> None:
     def notify(text: str, *, lasting: bool = False, always: bool = False) -> None:
         if lasting or always:
@@ -96,3 +129,13 @@ def test_an_istiod_that_was_scaled_to_zero_does_not_come_back(
     meshed.objects["Deployment", "istio-system", "istiod"]["spec"]["replicas"] = replicas
     with pytest.raises(error, match="failed calling webhook istio"):
         waited(refused(meshed), [])
+
+
+def test_what_is_ready_and_was_only_just_started_is_looked_at_again(kube: FakeKube) -> None:
+    deadline = time.monotonic() + LONG
+    wait = WorkloadReadiness(
+        Ending(running(kube)),  # type: ignore[arg-type] # as FakeKube is no Kube either
+        lambda *_, **__: None, deadline, lambda: False,
+    )  # fmt: skip
+    with pytest.raises(TimedOut, match="app is waiting: CrashLoopBackOff"):
+        wait.wait_for_steadiness([made("Deployment")])
