@@ -162,6 +162,8 @@ class TestFile(Struct, frozen=True):
     """The least coverage, in per cent."""
     item: Object | None = None
     """The document, which knows the line of each field; None where none of ours was read."""
+    remarks: tuple[Problem, ...] = ()
+    """Of files of others: where the tests say less than those did, or something else."""
 
     def problem(self, message: str, *path: str | int, hint: str = "") -> Problem:
         """Say what is wrong with a field of the file."""

@@ -12,7 +12,7 @@ from meshdemo.errors import InputError, Problem, in_order
 from meshdemo.objects import documents, durations
 from meshdemo.objects.model import Object
 from meshdemo.objects.place import Place, top
-from meshdemo.suite import finding, shape
+from meshdemo.suite import finding, others, shape
 from meshdemo.suite.expectations import expected
 from meshdemo.suite.model import (
     DEFAULT_NAMESPACE,
@@ -53,20 +53,25 @@ def parse(
     """Read the route tests of one text; what is wrong goes to ``problems``."""
     wrong: list[Problem] = []
     ours: list[Object] = []
-    others = 0
+    beside = 0
+    remarks: dict[int, tuple[Problem, ...]] = {}
     for document in documents.read(text, file, wrong):
         if isinstance(document.data, dict) and document.data.get("kind") == KIND:
             ours.append(Object(document.data, file, document.lines))
+        elif others.is_other(document.data):
+            if written := others.write(document, file, rules, wrong):
+                remarks[len(ours)] = written.remarks
+                ours.append(written.item)
         else:
-            others += 1
+            beside += 1
     if not ours and not wrong:
         hint = f"its documents say kind: {KIND}"
         wrong.append(Problem("no route tests in it", file=file, hint=hint))
     found = []
-    for item in ours:
-        reader = _Reader(item, tuple(rules), has_rules=bool(others))
+    for number, item in enumerate(ours):
+        reader = _Reader(item, tuple(rules), has_rules=bool(beside))
         if made := reader.read():
-            found.append(made)
+            found.append(replace(made, remarks=remarks.get(number, ())))
         wrong += reader.problems
     problems += wrong
     return found
