@@ -175,16 +175,28 @@ def check(folder: Path) -> None:
 def _prepare(folder: Path) -> None:
     """Make the folder if it is not there, and note that it is ours; else leave it as it is."""
     try:
-        try:
-            files.make_folder(folder, exist_ok=False)
-        except FileExistsError:
+        if os.path.lexists(folder):
             with suppress(FileNotFoundError):  # removed just now; who wants the lock tries again
                 _ensure_safe(folder)
         else:
-            with suppress(FileNotFoundError):
-                (folder / MADE).touch(mode=0o600)
+            _make(folder)
     except OSError as error:
         raise _unusable(folder, error) from error
+
+
+def _make(folder: Path) -> None:
+    """Make the folder and its mark at once: whoever is ended in between leaves none without it."""
+    files.make_folder(folder.parent)
+    new = folder.with_name(f".meshdemo-{uuid.uuid4().hex}")
+    try:
+        files.make_folder(new)
+        (new / MADE).touch(mode=0o600)
+        new.rename(folder)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # else another command was first
+            raise
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
 
 
 def _ensure_safe(folder: Path) -> None:

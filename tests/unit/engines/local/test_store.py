@@ -97,6 +97,30 @@ def test_a_folder_that_we_made_is_removed_also_after_a_command_that_was_killed(
     assert not store.folder.exists()
 
 
+def test_a_folder_of_ours_has_its_mark_from_the_first_moment(tmp_path: Path) -> None:
+    folder, over = tmp_path / "state", threading.Event()
+    unmarked: list[set[str]] = []
+
+    def look() -> None:
+        while not over.is_set():
+            with suppress(FileNotFoundError):
+                there = {path.name for path in folder.iterdir()}
+                if run_record.MADE not in there:
+                    unmarked.append(there)
+
+    with ThreadPoolExecutor() as threads:
+        looking = threads.submit(look)
+        for number in range(200):
+            with run_record.locked(folder, "a test", 10):
+                pass
+            # Removed, it would lose its mark while it is looked at.
+            folder.rename(tmp_path / str(number))
+        over.set()
+        looking.result()
+    assert unmarked == []
+    assert len(list(tmp_path.iterdir())) == 200
+
+
 def test_two_commands_that_make_the_folder_at_once_do_not_disturb_each_other(
     tmp_path: Path,
 ) -> None:
