@@ -17,6 +17,7 @@ from meshdemo.cli.exit_reporting import wants_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 SCHEMA = ROOT / "docs" / "reference" / "meshdemo-v1.schema.json"
 
@@ -39,6 +40,15 @@ def read(text: str | bytes) -> Any:
         message = f"{wrong.json_path}: {wrong.message}\nby {list(wrong.absolute_schema_path)}"
         raise AssertionError(f"{SCHEMA.name} does not describe it: {message}\n{text!r}")
     return document
+
+
+def read_record(file: Path) -> list[Any]:
+    """Read what ``verify --record`` wrote, each line of which the schema must describe."""
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    of_a_line = validator().evolve(schema={**schema()["$defs"]["record"]})
+    for line in lines:
+        of_a_line.validate(line)
+    return lines
 
 
 def hold(text: str, argv: Sequence[str] | None = None) -> str:

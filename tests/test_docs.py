@@ -257,6 +257,11 @@ def test_the_keys_of_json_are_those_that_are_printed(
     assert seen == said
 
 
+def test_the_keys_of_a_record_are_those_of_the_schema() -> None:
+    said = {key for row in rows(JSON, "Record") for key in code(row[0])}
+    assert said == set(schema()["$defs"]["record"]["required"])
+
+
 def test_the_changelog_knows_the_version() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.search(r"^## \[(.+?)\]", changelog, re.MULTILINE)[1] == __version__  # type: ignore[index]  # None fails as well

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from itertools import cycle, islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
 from tests.objects import manifest, route, to
+from tests.printed import read_record
 
 from meshdemo.engines.results import Where
 from meshdemo.errors import BrokenOff, EnvironmentFailed, MeshdemoError, Sigterm, TimedOut
@@ -14,7 +16,6 @@ from meshdemo.verdict.traffic import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.cli.conftest import Cli, FakeEngine
 
@@ -335,7 +336,8 @@ def test_an_expectation_that_cannot_be_is_bad_input(meshed: Cli, expect: str) ->
      ("--header", "no colon"), ("--header", "x y: z"), ("--header", ": z"), ("--header", "x: \n"),
      ("--url", "http://[::1"), ("--url", "http://app:99999/"), ("--url", "http://app\u2100/"),
      ("--method", "GE T"), ("--method", "GÉT"), ("--method", "head"), ("--method", "CONNECT"),
-     ("--junit", "no/such/folder.xml"), ("--junit", ".")],
+     ("--junit", "no/such/folder.xml"), ("--junit", "."), ("--record", "no/such/folder.jsonl"),
+     ("--record", "."), ("--record", "one.file", "--junit", "one.file")],
     ids=str,
 )  # fmt: skip
 def test_options_that_make_no_sense_are_refused_before_anything_is_sent(
@@ -458,6 +460,58 @@ def test_a_version_is_read_from_a_header(meshed: Cli) -> None:
     found = meshed("verify", "--method", "HEAD", "--by", "header:x-version", "--expect", "v2=100%")
     assert found.code == 0
     assert meshed.engine.request.wants_headers
+
+
+ECHO = Reply(200, '{"version": "v1", "pod": "app-v1-abc"}', began=1764400000.25, seconds=0.0125)
+RECORDED: tuple[tuple[Reply, dict[str, object]], ...] = (
+    (
+        ECHO,
+        {
+            "began": "2025-11-29T07:06:40.250000Z",
+            "seconds": 0.0125,
+            "status": 200,
+            "version": "v1",
+            "pod": "app-v1-abc",
+        },
+    ),
+    (Reply(200, "v2"), {"status": 200, "version": "v2"}),
+    (Reply(200, "v9"), {"status": 200}),
+    (Reply(503, "no healthy upstream"), {"status": 503}),
+    (Reply(200, "{["), {"status": 200}),
+    (Reply(error="timed out", seconds=10.0), {"error": "timed out", "seconds": 10.0}),
+)
+
+
+def test_a_record_has_a_line_for_each_request(meshed: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "requests.jsonl"
+    file.write_text("an older one\n")
+    meshed.engine.replies = lambda _: (reply for reply, _ in RECORDED)
+    question = ("--expect", "v1=50%,v2=50%", "--requests", "6", "-o", "json")
+    ended = meshed("verify", *question, "--record", str(file))
+    nothing = dict.fromkeys(("began", "seconds", "status", "version", "pod", "error"))
+    assert read_record(file) == [
+        {"number": number, **nothing, **expected}
+        for number, (_, expected) in enumerate(RECORDED, 1)
+    ]
+    assert ended.json["tally"]["total"] == len(RECORDED)
+
+
+def test_a_record_keeps_what_came_before_it_broke_off(meshed: Cli, tmp_path: Path) -> None:
+    def some(_: int) -> Iterator[Reply]:
+        yield from [Reply(200, "v2")] * 7
+        raise Sigterm
+
+    meshed.engine.replies = some
+    ended = meshed("verify", "--expect", "v2=100%", "--record", str(tmp_path / "r"), "-o", "json")
+    assert (ended.code, ended.json["tally"]["total"]) == (143, 7)
+    assert len(read_record(tmp_path / "r")) == 7
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk")
+def test_a_record_that_cannot_be_written_proves_nothing(meshed: Cli) -> None:
+    ended = meshed("verify", "--expect", "v2=100%", "--record", "/dev/full")
+    assert (ended.code, ended.out) == (3, "")
+    assert "error: --record: /dev/full cannot be written: No space left" in ended.err
 
 
 def test_another_pod_sends_if_its_labels_are_named(meshed: Cli) -> None:

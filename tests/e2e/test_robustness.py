@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.paths import PROGRAM
-from tests.printed import read
+from tests.printed import read, read_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,13 +123,23 @@ def test_a_folder_as_standard_input_is_the_environments_and_said_as_everything_i
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_during_a_measurement_is_no_verdict(running: Mesh, signum: signal.Signals) -> None:
-    verify = running.start("verify", "--expect", "v2=100%", "--requests", "200000", "-o", "json")
-    until_said(verify, "engine local")
+def test_a_signal_during_a_measurement_is_no_verdict(
+    running: Mesh, signum: signal.Signals, tmp_path: Path
+) -> None:
+    question = ("--expect", "v2=100%", "--requests", "200000", "-o", "json")
+    file = tmp_path / "requests.jsonl"
+    verify = running.start("verify", *question, "--record", str(file))
+    while not (file.exists() and file.stat().st_size):
+        assert verify.poll() is None
+        time.sleep(0.01)
     verify.send_signal(signum)
     stdout, _ = verify.communicate(timeout=SECONDS)
     assert verify.returncode == 128 + signum
-    assert read(stdout)["exitCode"] == 128 + signum
+    document = read(stdout)
+    assert document["exitCode"] == 128 + signum
+    record = read_record(file)
+    assert len(record) - document["tally"]["total"] in (0, 1), "a reply is kept, then counted"
+    assert all(line["began"] and line["seconds"] for line in record)
 
 
 def test_without_a_terminal_there_is_no_colour_and_nothing_that_moves(running: Mesh) -> None:

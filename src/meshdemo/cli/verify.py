@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec.structs import replace
 
 from meshdemo.cli import values
 from meshdemo.cli.invocation import chosen, engine_for, read_settings
 from meshdemo.cli.options import Explain, From, Requests, Wait
 from meshdemo.errors import UsageError
 from meshdemo.report import Report
+
+if TYPE_CHECKING:
+    from meshdemo.walkthrough.verify import Keep
 
 Expect = Annotated[
     list[str] | None,
@@ -84,6 +89,14 @@ Junit = Annotated[
     str | None,
     typer.Option("--junit", metavar="FILE", help="Also write the verdict as JUnit's XML."),
 ]
+Record = Annotated[
+    str | None,
+    typer.Option(
+        "--record",
+        metavar="FILE",
+        help="Also write each request with its time, status and version: a line of JSON each.",
+    ),
+]
 
 
 def verify(
@@ -100,6 +113,7 @@ def verify(
     method: Method = "GET",
     by: By = None,
     junit: Junit = None,
+    record: Record = None,
     sender: From = None,
     explain: Explain = False,
 ) -> Report:
@@ -122,6 +136,7 @@ def verify(
         meshdemo verify --url http://shop/ -H "x-user: anna" --expect v2=100%
         meshdemo verify --from app=shop --url http://cart/  # as a pod of the shop sees it
         meshdemo verify --expect v2=100% --junit verdict.xml -o json  # for CI
+        meshdemo verify --record requests.jsonl  # each request, with its time
     """
     from meshdemo.report import junit as xml
     from meshdemo.report import verdict_report
@@ -149,8 +164,7 @@ def verify(
         timeout=read_settings(ctx).timeout,
         names_rules=read_settings(ctx).output == "json",
     )
-    if junit:
-        xml.require_writable(Path(junit))
+    _require_writable(junit, record)
     engine = engine_for(ctx, chosen(ctx, changes=False, sender=sender))
     progress = ctx.obj.progress
     if explain:
@@ -160,7 +174,27 @@ def verify(
             verify.expected(engine, question),
         )
         progress.explain(steps.verify_commands(plan))
-    measured = progress.follow(verify.measure(engine, question))
+    with _recording(record) as keep:
+        measured = progress.follow(verify.measure(engine, replace(question, keep=keep)))
     if junit:
         xml.write_junit(Path(junit), measured)
     return verdict_report.verified(measured, **progress.remarks)
+
+
+def _require_writable(junit: str | None, record: str | None) -> None:
+    from meshdemo.report.files import require_writable
+
+    if junit and junit == record:
+        raise UsageError("--junit and --record name one and the same file")
+    if junit:
+        require_writable("--junit", Path(junit), "verdict.xml")
+    if record:
+        require_writable("--record", Path(record), "requests.jsonl")
+
+
+def _recording(file: str | None) -> AbstractContextManager[Keep | None]:
+    if not file:
+        return nullcontext()
+    from meshdemo.report.record import recording
+
+    return recording(Path(file))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from meshdemo.errors import EnvironmentFailed, UsageError
+from meshdemo.errors import EnvironmentFailed
 from meshdemo.verdict.evidence import share_sentence
 from meshdemo.verdict.expectation import outcome_text, percent
 from meshdemo.verdict.judgement import Outcome
@@ -23,17 +21,6 @@ if TYPE_CHECKING:
 
 _NO_NAME = re.compile(r"[^A-Za-z0-9_-]+")
 _NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def require_writable(file: Path) -> None:
-    """Refuse a file that cannot be written, before anything is measured. Raises UsageError."""
-    if file.is_dir():
-        raise UsageError(f"--junit: {file} is a folder", hint=f"As in {file / 'verdict.xml'}")
-    if not file.parent.is_dir():
-        hint = f"Make it: mkdir -p {shlex.quote(str(file.parent))}"
-        raise UsageError(f"--junit: there is no folder {file.parent}", hint=hint)
-    if not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise UsageError(f"--junit: you may not write {file}", hint="Name another file.")
 
 
 def write_junit(file: Path, measured: Measured) -> None:

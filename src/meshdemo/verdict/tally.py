@@ -62,6 +62,11 @@ class Tally:
         """How many replies there are: the denominator of every share."""
         return self.answered + self.missed
 
+    def version_of(self, reply: Reply) -> str:
+        """Give the version that a reply is counted for; empty if for none."""
+        version = self.source.read(reply)
+        return version if version in self.versions else ""
+
     def add(self, reply: Reply) -> None:
         """Count one reply."""
         version = self.source.read(reply)

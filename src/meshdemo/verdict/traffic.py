@@ -78,6 +78,21 @@ class Reply(Struct, frozen=True):
     error: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     """Those of the answer, where the request wants them."""
+    began: float | None = None
+    """When the request began, in seconds since the epoch; None where that is not known."""
+    seconds: float | None = None
+    """How long it took, from connecting to the end of the answer."""
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what came, whenever it did."""
+        return isinstance(other, Reply) and self._said == other._said
+
+    def __hash__(self) -> int:
+        return hash(self._said)
+
+    @property
+    def _said(self) -> tuple[object, ...]:
+        return self.status, self.body, self.error, self.headers
 
     def header(self, name: str) -> str | None:
         """Give the value of a header, by its name in any case; None if there is none."""

@@ -34,6 +34,7 @@ from meshdemo.walkthrough.request_context import RequestContext
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from threading import Event
+    from typing import TypeAlias
 
     from meshdemo.diagnosis.cause import Cause
     from meshdemo.engines.protocol import Engine
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
     from meshdemo.verdict.traffic import Reply
     from meshdemo.verdict.version_source import VersionSource
     from meshdemo.walkthrough.events import Story
+
+    Keep: TypeAlias = Callable[[Reply, str], None]
+    """Keeps a reply, with the version that it is counted for; empty if it is for none."""
 
 
 class Question(Struct, frozen=True):
@@ -68,6 +72,8 @@ class Question(Struct, frozen=True):
     """Seconds that the requests may take all together."""
     names_rules: bool = False
     """Whether the rules in force are to be named, too; it takes a moment."""
+    keep: Keep | None = None
+    """Gets each reply of the measurement before it is counted."""
 
 
 class Convergence(Struct, frozen=True):
@@ -128,10 +134,11 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
     source = question.source or (LINE if request.is_tcp else BODY)
     counts = Tally.of(sorted({*expectation.versions, *known}), expectation.kinds, source)
     measurement = Measurement(rule, counts)
+    add = _keeping(question.keep, measurement) if question.keep else measurement.add
     yield Measuring(counts, question.requests)
     # Where it is said how many there shall be, they go out as one.
     enough = measurement.enough if question.requests is None else None
-    sample = take(engine, request, rule.most, question.timeout, measurement.add, enough)
+    sample = take(engine, request, rule.most, question.timeout, add, enough)
     _require_sending(engine, sample)
     sample = replace(sample, disturbed=disturbance(engine, sample, before))
     measured = Measured(
@@ -156,6 +163,14 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
     with suppress(MeshdemoError):
         measured = replace(measured, causes=_causes(engine, context, measured))
     return measured
+
+
+def _keeping(keep: Keep, measurement: Measurement) -> Callable[[Reply], None]:
+    def add(reply: Reply) -> None:
+        keep(reply, measurement.tally.version_of(reply))
+        measurement.add(reply)
+
+    return add
 
 
 def _located(engine: Engine, context: RequestContext) -> RequestContext:

@@ -3,7 +3,8 @@
 The loop asks nothing of the client's image but a POSIX ``sh`` and curl 7.29 or later. One curl
 process sends all requests; where they may overtake each other there are two, one writing to
 standard output, the other to standard error. After each request they write a record's end: a mark
-that no answer can hold, and the status. The last line says how many were to be sent.
+that no answer can hold, the status, and how many seconds it took. The last line says how many were
+to be sent. A request begins where the one before it ended: so it is reckoned when each did.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ exec 3<&0
 ask() {{
 i=0
 while [ "$i" -lt "$1" ]; do echo {url}; i=$((i+1)); done |
-curl -q -g -sS --stderr - --max-time {limit} -w '\\n{mark} %{{http_code}}\\n' {options} -K - &
+curl -q -g -sS --stderr - --max-time {limit} {options} \\
+-w '\\n{mark} %{{http_code}} %{{time_total}}\\n' -K - &
 {held}echo '{mark} done' "$1"
 }}
 ask {first} | $pack &
@@ -159,23 +161,33 @@ def _broken_off(
     )
 
 
-def read(output: bytes, mark: str, *, heads: bool = False) -> list[Reply]:
+def read(
+    output: bytes, mark: str, *, heads: bool = False, began: float | None = None
+) -> list[Reply]:
     """Take the loop's output apart; what has no end of a record is not a reply.
 
-    With ``heads`` each answer begins with its status line and headers.
+    With ``heads`` each answer begins with its status line and headers. ``began`` is when the loop
+    did, in seconds since the epoch.
     """
-    pattern = re.compile(rb"\n?%s (\d{3}|done \d+)\n" % mark.encode())
+    pattern = re.compile(rb"\n?%s (\d{3}(?: [\d.,]*)?|done \d+)\n" % mark.encode())
     *parts, _ = pattern.split(output)
     replies: list[Reply] = []
     for body, end in zip(parts[::2], parts[1::2], strict=True):
         said = SAID.match(body)
         # Old releases of curl write an error after its record: there it starts the next one.
         if said and replies and replies[-1] == Reply(error=""):
-            replies[-1] = Reply(error=_error(said))
+            replies[-1] = replace(replies[-1], error=_error(said))
             body = body[said.end() :]  # noqa: PLW2901 - what is left is this record's own
         if not end.startswith(b"done"):
-            replies.append(_reply(body, int(end), heads=heads))
-    return [reply if reply.status or reply.error else Reply(error="no answer") for reply in replies]
+            reply = _reply(body, int(end[:3]), heads=heads)
+            took = end[3:].strip().replace(b",", b".")  # the point is that of the image's language
+            seconds = float(took) if took else None
+            replies.append(replace(reply, began=began, seconds=seconds))
+            began = None if began is None or seconds is None else began + seconds
+    return [
+        reply if reply.status or reply.error else replace(reply, error="no answer")
+        for reply in replies
+    ]
 
 
 def _run(
@@ -185,8 +197,10 @@ def _run(
     mark = uuid.uuid4().hex
     outputs = {remote.STDOUT: bytearray(), remote.STDERR: bytearray()}
     end: remote.Ended | remote.Lost | remote.Late
+    began = None
     try:
         with remote.start(kube, target, ["sh", "-c", job.script(mark)], deadline) as session:
+            began = time.time()
             for channel, data in session.frames():
                 if channel in outputs:
                     outputs[channel] += data
@@ -194,7 +208,7 @@ def _run(
     except (remote.Lost, remote.Late) as error:
         end = error
     heads = job.request.wants_headers
-    found = (read(bytes(output), mark, heads=heads) for output in outputs.values())
+    found = (read(bytes(output), mark, heads=heads, began=began) for output in outputs.values())
     return [reply for replies in found for reply in replies], end
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NEEDED = "It needs bash for tcp://, and sh."
 
+# A bash before 5 has no EPOCHREALTIME: there it is not known how long it takes.
 # Failures are said in curl's words and numbers, so that they are counted by the same names.
 # A line that is not ended by the time that the connection is counts too.
 # Standard error is kept open (as 4) while it is silenced: where it ends, runtimes end standard
@@ -28,17 +29,21 @@ command -v bash >/dev/null 2>&1 || exit {not_found}
 exec 3<&0
 bash -c '
 for ((i = 0; i < {count}; i++)); do
+  began=${{EPOCHREALTIME//[.,]/}}
   said=$({{ {{ echo {hello} >&5; IFS= read -r -t {limit} line <&5; code=$?
     printf %s "$line"; [ -n "$line" ] && code=0; exit "$code"
   }} 5<>/dev/tcp/{host}/{port}; }} 2>&1)
   code=$?
+  took=$(( ${{EPOCHREALTIME//[.,]/}} - began ))
+  printf -v took %d.%06d $((took / 1000000)) $((took % 1000000))
+  took=${{began:+$took}}
   case "$code $said" in
-    "0 "*) printf "%s\\n{mark} 200\\n" "$said"; continue ;;
+    "0 "*) printf "%s\\n{mark} 200 %s\\n" "$said" "$took"; continue ;;
     *"onnection refused"*) number=7 ;;
     *"ot known"*|*"esolution"*|*"o address"*) number=6 ;;
     *) number=56; [ "$code" -gt 128 ] && number=28 ;;
   esac
-  printf "curl: (%s) \\n{mark} 000\\n" "$number"
+  printf "curl: (%s) \\n{mark} 000 %s\\n" "$number" "$took"
 done' &
 {held}echo '{mark} done' {count}
 """

@@ -97,6 +97,8 @@ class _Job(Struct, frozen=True):
     )
     stopped: threading.Event = field(default_factory=threading.Event)
     """Nobody waits for replies any more."""
+    epoch: float = field(default_factory=lambda: time.time() - time.monotonic())
+    """What makes the clock's monotonous time one since the epoch, all along the job."""
 
     def run(self, timeout: float) -> Iterator[Reply]:
         """Give the replies in the order of the requests.
@@ -203,9 +205,13 @@ class _Sender(threading.Thread):
     def run(self) -> None:
         try:
             while (number := self._turns.take()) is not None:
-                self._deadline = time.monotonic() + self._job.connections.time_limit
-                self._job.replies.put((number, self._exchange()))
+                began = time.monotonic()
+                self._deadline = began + self._job.connections.time_limit
+                reply = self._exchange()
                 self._deadline = math.inf
+                took = time.monotonic() - began
+                timed = replace(reply, began=self._job.epoch + began, seconds=took)
+                self._job.replies.put((number, timed))
         except Exception as error:  # noqa: BLE001 - raised again where the replies are read
             self._job.replies.put(error)
         finally:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tests.unit.engines.cluster.conftest import Serve
 
 MARK = "0123abcd"
+BEGAN = 1764400000.25
 
 
 class App(BaseHTTPRequestHandler):
@@ -75,7 +76,19 @@ def run(job: requests.Job) -> list[Reply]:
     finally:
         os.close(stdin)
         os.close(ours)
-    return [*requests.read(done.stdout, MARK), *requests.read(done.stderr, MARK)]
+    return [
+        *requests.read(done.stdout, MARK, began=BEGAN),
+        *requests.read(done.stderr, MARK, began=BEGAN),
+    ]
+
+
+def assert_timed(replies: list[Reply]) -> None:
+    """See that each took its time, and began where the one before it ended, or with the loop."""
+    ends = BEGAN
+    for reply in replies:
+        assert reply.seconds
+        assert reply.began in (ends, BEGAN)
+        ends = reply.began + reply.seconds
 
 
 pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="the loop runs the image's curl")
@@ -92,8 +105,10 @@ def test_each_request_is_one_record(
     job = requests.Job(
         Request(f"{app}/x"), count, fresh_connections=False, side_by_side=side_by_side
     )
-    assert run(job) == [Reply(200, "v1")] * count
+    replies = run(job)
+    assert replies == [Reply(200, "v1")] * count
     assert App.connections == connections
+    assert_timed(replies)
 
 
 def test_what_a_loader_says_on_standard_error_is_no_answer(
@@ -263,7 +278,9 @@ def test_each_connection_is_one_record(
     with serve(server):
         port = server.server_address[1]
         job = requests.Job(Request(f"tcp://127.0.0.1:{port}"), 5, fresh_connections=True)
-        assert run(job) == [reply] * 5
+        replies = run(job)
+        assert replies == [reply] * 5
+        assert_timed(replies)
     assert run(job) == [Reply(error="connection refused")] * 5
 
 

@@ -44,6 +44,16 @@ def test_each_request_gets_one_reply(recorder: Recorder) -> None:
     assert len(recorder.requests) == 100
 
 
+def test_each_reply_has_its_time(recorder: Recorder) -> None:
+    before = time.time()
+    replies = list(send(Request(), 20, recorder.url, Connections(side_by_side=1)))
+    began = [reply.began or 0.0 for reply in replies]
+    ended = [start + (reply.seconds or 0.0) for start, reply in zip(began, replies, strict=True)]
+    in_order = [moment for pair in zip(began, ended, strict=True) for moment in pair]
+    assert in_order == sorted(in_order), "one ends before the next one begins"
+    assert before - 0.01 < in_order[0] < in_order[-1] < time.time() + 0.01
+
+
 def test_connections_are_kept_and_shared(recorder: Recorder) -> None:
     list(send(Request(), 200, recorder.url))
     assert 1 <= recorder.connections <= SIDE_BY_SIDE
