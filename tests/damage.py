@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 RECORDS = ("run.json", "objects.json", "pods.json")
 """What a mesh is known by; the rest can be derived from it."""
 OTHERS = (".meshdemo.lock", ".meshdemo.made", "supervisord.pid", "supervisord.conf",
-          "supervisord.log", "supervisord.out", "pods/*app-v1*/app.json", "pods/*app-v1*/app.log",
+          "supervisord.log", "supervisord.out", "pods/*app-v1*/app.exec", "pods/*app-v1*/app.log",
           "pods/*app-v1*/envoy/rds.json", "pods/*app-v1*/envoy/bootstrap.json")  # fmt: skip
 FOLDERS = ("pods", "sockets", "pods/*app-v1*", "pods/*app-v1*/envoy")
 DEEP = 100_000

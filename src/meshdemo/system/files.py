@@ -69,12 +69,13 @@ def write(file: Path, content: str | bytes, *, durable: bool = False, mode: int 
         raise EnvironmentFailed(message, hint=advice(error)) from error
 
 
-def write_if_changed(file: Path, text: str, *, durable: bool = False) -> bool:
-    """Write a file unless it holds that text already; tell whether it did not."""
+def write_if_changed(file: Path, content: str | bytes, *, durable: bool = False) -> bool:
+    """Write a file unless it holds that already; tell whether it did not."""
+    data = content if isinstance(content, bytes) else content.encode()
     with suppress(OSError):  # none, or a broken one
-        if read(file) == text.encode():
+        if read(file) == data:
             return False
-    write(file, text, durable=durable)
+    write(file, data, durable=durable)
     return True
 
 

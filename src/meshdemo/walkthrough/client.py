@@ -43,9 +43,11 @@ def may_join(engine: Engine) -> bool:
 
 def has_joined(objects: Iterable[Object]) -> bool:
     """Tell whether it is among these objects."""
-    return any(item.file == file() for item in objects)
+    path = file()
+    return any(item.file == path for item in objects)
 
 
 def others(objects: Iterable[Object]) -> list[Object]:
     """Give what of these objects is the user's."""
-    return [item for item in objects if item.file != file()]
+    path = file()
+    return [item for item in objects if item.file != path]

@@ -67,7 +67,7 @@ def test_the_file_that_an_object_was_applied_from_is_remembered(tmp_path: Path) 
 
 def test_only_the_owner_can_enter_what_we_make_also_below_what_was_there(tmp_path: Path) -> None:
     store = begun(tmp_path / "above" / "state")
-    files.write(store.folder / "pods" / "one" / "app.json", "{}")
+    files.write(store.folder / "pods" / "one" / "app.exec", "{}")
     made = [store.folder.parent, store.folder, *store.folder.rglob("*")]
     assert {path.stat().st_mode & 0o777 for path in made} == {0o700, 0o600}
 
@@ -310,7 +310,7 @@ def test_whoever_comes_after_a_down_that_was_cut_short_can_go_on(tmp_path: Path)
         store = begun(tmp_path / str(step))
         store.replace([item("a")])
         store.save_plan({"pods": []})
-        files.write(store.folder / "pods" / "one" / "app.json", "{}")
+        files.write(store.folder / "pods" / "one" / "app.exec", "{}")
         for path in store.content()[:step]:  # the order in which it removes them
             files.remove(path)
         assert store.run()

@@ -20,10 +20,9 @@ import json
 import math
 import os
 from collections import Counter
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-
-from msgspec import Struct, field
 
 from meshdemo.engines.local.apps import server
 from meshdemo.engines.local.apps.server import Response
@@ -45,7 +44,8 @@ _STATUSES = range(200, 600)
 """An answer with 1xx is none yet."""
 
 
-class Steering(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Steering:
     """What a request asks this app to do."""
 
     delay: float = 0
@@ -54,7 +54,8 @@ class Steering(Struct, frozen=True):
     reset: bool = False
 
 
-class Echo(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Echo:
     """One pod's app."""
 
     pod: str

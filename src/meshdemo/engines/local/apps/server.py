@@ -15,12 +15,12 @@ import time
 import urllib.parse
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import uvicorn
-from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
 
 
-class Request(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Request:
     """One HTTP request, without its body, which no app reads."""
 
     method: str
@@ -71,7 +72,8 @@ class Request(Struct, frozen=True):
         return dict(urllib.parse.parse_qsl(self.query, keep_blank_values=True))
 
 
-class Response(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Response:
     """One HTTP answer."""
 
     body: bytes
@@ -201,7 +203,8 @@ def _host_and_port(address: Sequence[Any] | None) -> tuple[str, int]:
     return (address[0], address[1]) if address else ("", 0)
 
 
-class _Application(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class _Application:
     """A handler as an ASGI application."""
 
     handler: Handler

@@ -12,8 +12,6 @@ from enum import IntEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 if TYPE_CHECKING:
     from typing import BinaryIO
 
@@ -52,7 +50,8 @@ class Failure(Exception):
         self.status = status
 
 
-class Wish(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Wish:
     """What the command line asks of every transfer."""
 
     method: str

@@ -42,7 +42,7 @@ class Layout(Struct, frozen=True):
 
     def program(self, pod: PlannedPod, container: str) -> Path:
         """Give the file that says what a container runs."""
-        return self.pod(pod) / f"{container}.json"
+        return self.pod(pod) / f"{container}.exec"
 
     def log(self, pod: PlannedPod, container: str) -> Path:
         """Give the file that a container's output goes to."""

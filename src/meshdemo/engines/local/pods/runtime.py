@@ -253,10 +253,9 @@ class Runtime:
 
     def _write_program(self, pod: PlannedPod, program: programs.Program, directory: str) -> None:
         where = directory if program.annotated else "/"
-        data: dict[str, Any] = {"argv": program.argv, "env": program.env}
-        data |= {"directory": where, "tries": program.tries}
+        described = launch.described(program.argv, program.env, where, program.tries)
         file = self.layout.program(pod, program.container)
-        if files.write_if_changed(file, json.dumps(data)) and program.annotated:
+        if files.write_if_changed(file, described) and program.annotated:
             line = f"pod {pod.name} runs, in {where}: {shlex.join(program.argv)}"
             self.notify(line, always=True)  # nobody's command runs unseen
 
