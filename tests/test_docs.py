@@ -162,15 +162,6 @@ def test_the_commands_of_each_section_work_in_their_order(
         hold(done.stdout)
 
 
-@pytest.mark.parametrize(("count", "chance"), [(199, True), (100, False)])
-def test_a_refused_split_is_chance_only_where_it_may_well_be(count: int, chance: bool) -> None:
-    said = (
-        f"  v1: {count} of 480 answers, 41.5 % where 50 % is expected; a real 33 to 50 % would fit"
-    )
-    assert by_chance(subprocess.CompletedProcess((), 1, said)) is chance
-    assert not by_chance(subprocess.CompletedProcess((), 1, "error: no such thing"))
-
-
 def test_the_first_command_of_all_is_up() -> None:
     # make itself would first bring .venv up to date. That `up` works is seen in tests/e2e.
     recipe = ["make", "--dry-run", "--old-file=.venv/run.stamp", "up"]

@@ -10,10 +10,12 @@ import pytest
 
 from meshdemo.engines.results import Applied
 from meshdemo.errors import Problem
+from meshdemo.report.bars import live_bars
 from meshdemo.report.heartbeat import Heartbeat
 from meshdemo.report.progress import Progress
 from meshdemo.report.terminal import Terminal
 from meshdemo.system import waiting
+from meshdemo.verdict import expectation, judging
 from meshdemo.verdict.tally import Tally
 from meshdemo.verdict.traffic import Reply
 from meshdemo.walkthrough.events import Accepted, Counted, Finished, Measuring, Started, Waiting
@@ -103,6 +105,22 @@ def test_who_waits_for_answers_sees_how_many_came(kind: str, *, quiet: bool) -> 
     said = screen.getvalue()
     if kind != "colour" and not quiet:
         assert re.fullmatch(r"(  [01] of 1,000 answers after \d+ s\n)+", said)
+
+
+@pytest.mark.parametrize("columns", [80, 50, 40])
+def test_live_bars_say_which_real_shares_fit_in_the_columns_that_there_are(columns: int) -> None:
+    terminal = Terminal(Screen(tty=True), {"COLUMNS": str(columns), "NO_COLOR": "1"})
+    counts = Tally({"v1": 640, "v2": 600}, {"HTTP 503": 2})
+    rule = judging.rule_for(expectation.parse("v1=50%,v2=50%"))
+    title, *rows = live_bars(terminal, Measuring(counts, None, rule)).splitlines()
+    assert title == "1,242 answers, and the real shares that fit"
+    assert all(len(row) <= columns - 2 for row in rows), "beside them something turns"
+    cells = [re.split(r"  +", row.strip()) for row in rows]
+    fits = {80: ["(46 to 57 %)"], 50: ["(46 to 57 %)"], 40: []}[columns]
+    bar = cells[0][1:2] if columns == 80 else []
+    assert cells[0] == ["v1", *bar, "640", "51.5 %", *fits]
+    assert set("".join(bar)) <= set("#.")
+    assert cells[2][-2:] == ["2", "0.2 %"]
 
 
 def test_a_heartbeat_comes_more_and_more_seldom_and_ends() -> None:

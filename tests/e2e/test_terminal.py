@@ -17,7 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.e2e.conftest import Mesh
 
-MOVES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+TOKEN = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|(\r)|(\n)|([^\x1b\r\n]+)")
 KINDS = {
     "colour": {"TERM": "xterm-256color"},
     "no colour": {"TERM": "xterm-256color", "NO_COLOR": "1"},
@@ -54,9 +54,37 @@ def on_terminal(mesh: Mesh, columns: int, kind: str, *argv: str, interrupt: str 
     return written.decode()
 
 
-def screen(written: str) -> list[str]:
+class Screen:
+    """What a terminal of so many columns shows, as far as our output moves on it."""
+
+    def __init__(self, written: str, columns: int) -> None:
+        self.lines, self.row, self.column = [""], 0, 0
+        self.shown: list[str] = []
+        """Every text that was written over, too, as it stood in its line."""
+        for number, code, back, down, text in TOKEN.findall(written):
+            if code == "A":
+                self.row -= int(number or 1)
+            elif code == "K":
+                self.lines[self.row] = ""
+            elif back:
+                self.column = 0
+            elif down:
+                self.row += 1
+                self.lines += [""] * (self.row - len(self.lines) + 1)
+            elif text:
+                self._write(text)
+        assert all(len(line) <= columns for line in self.shown), self.shown
+
+    def _write(self, text: str) -> None:
+        line = self.lines[self.row].ljust(self.column)
+        self.lines[self.row] = line[: self.column] + text + line[self.column + len(text) :]
+        self.column += len(text)
+        self.shown.append(self.lines[self.row])
+
+
+def screen(written: str, columns: int = 80) -> list[str]:
     """Give the lines as they are shown at last: what turned is gone."""
-    return [line.rpartition("\r")[2] for line in MOVES.sub("", written).split("\r\n")]
+    return Screen(written, columns).lines
 
 
 @pytest.mark.parametrize(
@@ -67,8 +95,7 @@ def test_no_line_is_longer_than_the_terminal_and_no_word_broken(
 ) -> None:
     running.run("route", "v2", "-q")
     written = on_terminal(running, columns, kind, "up", "--requests", "20")
-    lines = screen(written)
-    assert all(len(line) <= columns for line in lines), lines
+    lines = screen(written, columns)
     assert ("\x1b[3" in written) is (kind == "colour")
     assert "expectation v2=100%: met (local engine, namespace default)" in lines
     assert sum(str(running.state) in line for line in lines) <= 1
@@ -93,3 +120,17 @@ def test_ctrl_c_in_a_measurement_shows_the_counts_so_far(running: Mesh) -> None:
     lines = screen(on_terminal(running, 80, "colour", *argv, interrupt="of 500,000 answers"))
     assert any(re.fullmatch(r"[\d,]+ of 500,000 answers until then:", line) for line in lines)
     assert "error: interrupted" in lines
+
+
+def test_while_it_measures_each_version_has_a_live_bar_with_its_interval(running: Mesh) -> None:
+    running.run("route", "v1=50", "v2=50", "-q")
+    argv = ("verify", "--expect", "v1=50%,v2=50%", "--requests", "500000")
+    written = on_terminal(running, 80, "colour", *argv, interrupt="(4")
+    seen = Screen(written, 80)
+    live = [
+        re.fullmatch(r" +v1  [█░]+ +[\d,]+ +\d+\.\d %  \(.* to .* %\) *", line)
+        for line in seen.shown
+    ]
+    assert any(live), seen.shown
+    assert not any("(4" in line for line in seen.lines), "what was live is gone"
+    assert any(re.fullmatch(r"  v1  [█░]+ +[\d,]+ +\d+\.\d %", line) for line in seen.lines)

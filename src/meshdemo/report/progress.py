@@ -6,7 +6,7 @@ from collections import Counter
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from meshdemo.report.bars import show_tally
+from meshdemo.report.bars import live_bars, show_tally
 from meshdemo.report.documents import applied_document, tally_document
 from meshdemo.report.heartbeat import FIRST_WORD_SECONDS, Heartbeat
 from meshdemo.report.terminal import Terminal
@@ -138,11 +138,11 @@ class Progress:
             self._spinner = self.err.spinner(f"waiting {event.what}")
 
     def _measure(self, event: Measuring) -> None:
-        """Show how many answers there are; where nothing turns, only if they take their time."""
+        """Show answers as they come; where nothing turns how many, if they take their time."""
         self.measuring = event
         if self.quiet:
             return
-        self._spinner = self.err.spinner(lambda: event.so_far)
+        self._spinner = self.err.spinner(lambda: live_bars(self.err, event))
         if self._spinner is None:
             self._heartbeat = Heartbeat(
                 lambda seconds: self._line(f"  {event.so_far} after {seconds:.0f} s"), self.patience

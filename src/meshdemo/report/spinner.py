@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class _Live(Struct, frozen=True):
-    """A sentence that rich asks for anew each time."""
+    """A text that rich asks for anew each time; it may have several lines, and colours."""
 
     say: Callable[[], str]
 
     def __rich__(self) -> Text:
-        return Text(self.say())
+        return Text.from_ansi(self.say())
 
 
 class Spinner:

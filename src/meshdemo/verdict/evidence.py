@@ -59,7 +59,7 @@ def fitting(judgement: Judgement) -> str:
     """Say which real shares fit the answers, as in ``45.2 to 54.9 %``; rounded outwards."""
     low, high = (Fraction(100 * edge) for edge in judgement.interval)
     places = _places(high - low)
-    return f"{-_up(-low, places):.{places}f} to {_up(high, places):.{places}f} %"
+    return f"{0 - _up(-low, places):.{places}f} to {_up(high, places):.{places}f} %"
 
 
 def _proved(rule: Rule, tally: Tally) -> Iterator[str]:

@@ -11,6 +11,7 @@ from meshdemo.system.plural import counted
 
 if TYPE_CHECKING:
     from meshdemo.engines.results import Applied, Check
+    from meshdemo.verdict.judging import Rule
     from meshdemo.verdict.tally import Tally
 
 
@@ -53,6 +54,8 @@ class Measuring(Struct, frozen=True):
     tally: Tally
     wanted: int | None
     """How many requests are to be sent; None where they end when the answers decide."""
+    rule: Rule | None = None
+    """What they are judged by; None where they are only looked at."""
 
     @property
     def so_far(self) -> str:

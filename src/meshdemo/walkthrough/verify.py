@@ -135,7 +135,7 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
     counts = Tally.of(sorted({*expectation.versions, *known}), expectation.kinds, source)
     measurement = Measurement(rule, counts)
     add = _keeping(question.keep, measurement) if question.keep else measurement.add
-    yield Measuring(counts, question.requests)
+    yield Measuring(counts, question.requests, rule)
     # Where it is said how many there shall be, they go out as one.
     enough = measurement.enough if question.requests is None else None
     sample = take(engine, request, rule.most, question.timeout, add, enough)

@@ -163,6 +163,7 @@ def test_what_is_printed_as_fitting_is_no_less_than_what_fits(
 ) -> None:
     count = data.draw(st.integers(0, total))
     found = judge("v1=50", {"v1": count, "v2": total - count}).judgements[0]
+    assert not evidence.fitting(found).startswith("-")
     low, high = (float(x) for x in evidence.fitting(found).removesuffix(" %").split(" to "))
     assert low <= 100 * found.interval[0] <= 100 * count / total <= 100 * found.interval[1] <= high
 
