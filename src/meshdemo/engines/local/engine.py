@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from threading import Event
 
-    from meshdemo.engines.local.admission import Admission
+    from meshdemo.engines.local.admission import Admission, Examiner
     from meshdemo.engines.local.envoy.binary import Envoy
     from meshdemo.engines.local.model import PlannedPod
     from meshdemo.engines.local.runs import Run
@@ -51,6 +51,7 @@ class LocalEngine:
         self.settings, self.notify = settings, notify
         self.store = Store(settings.state_dir)
         self._search = binary.Search()
+        self._examiner: Examiner | None = None
         namespace = settings.namespace or self.store.namespace() or "default"
         self.where = Where(engine="local", context=str(self.store.folder), namespace=namespace)
         self.sender = Sender(namespace, settings.sender)
@@ -324,11 +325,12 @@ class LocalEngine:
     ) -> tuple[tuple[Object, ...], Admission]:
         """Judge the objects, and settle what they leave open."""
         from meshdemo.engines.local import certificates  # noqa: PLC0415 - only changes need it
-        from meshdemo.engines.local.admission import admit  # noqa: PLC0415 - the same
+        from meshdemo.engines.local.admission import Examiner, admit  # noqa: PLC0415 - the same
 
         left = apply_changes.left_to_owners(objects, stored)
         written = [apply_changes.as_written(item) for item in objects if item.title not in left]
-        admission = admit(written, stored)
+        self._examiner = self._examiner or Examiner()
+        admission = admit(written, stored, self._examiner)
         settled = () if admission.problems else keep(admission.objects, stored)
         problems = admission.problems or (
             *plan.command_problems(settled, stored),

@@ -67,28 +67,48 @@ class Admission(Struct, frozen=True):
     """Fields without effect here, each named once."""
 
 
-def admit(objects: Sequence[Object], existing: Sequence[Object]) -> Admission:
+class Alone(Struct, frozen=True):
+    """What is to be said about one object, whatever is beside it."""
+
+    problems: tuple[Problem, ...]
+    stored: Object | None = None
+    """It as a server stores it; None if its kind is not known, or it is too large to be read."""
+    idle: tuple[str, ...] = ()
+    idle_kinds: tuple[str, ...] = ()
+
+
+class Examiner:
+    """Examines each object once, however often one command applies it."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, str, str], tuple[Object, Alone]] = {}
+
+    def examine(self, item: Object) -> Alone:
+        """Examine an object, unless it is as it was the last time."""
+        before = self._known.get(item.key)
+        if before and before[0] == item:
+            return before[1]
+        found = _examine(item)
+        self._known[item.key] = item, found
+        return found
+
+
+def admit(
+    objects: Sequence[Object], existing: Sequence[Object], examiner: Examiner | None = None
+) -> Admission:
     """Judge objects that shall be applied beside those that exist already."""
     problems: list[Problem] = []
     idle: dict[str, None] = {}
     idle_kinds: dict[str, None] = {}
     known = []
+    examiner = examiner or Examiner()
     for item in objects:
-        if item.kind in fields.TABLE and (too_large := list(bounds.size_problems(item))):
-            problems += too_large
-            continue
-        findings = fields.read(item)
-        idle_kinds |= findings.idle_kinds
-        problems += [*findings.problems, *findings.unsupported]
-        idle |= findings.idle
-        if fields.is_known(item):
-            known.append(_as_stored(item))
-            whole = top(known[-1])
-            problems += metadata.problems(whole)
-            if judge := _PROBLEMS_BY_KIND.get(item.kind):
-                problems += judge(whole)
-            if limits := _LIMITS_BY_KIND.get(item.kind):
-                problems += limits(whole)
+        found = examiner.examine(item)
+        problems += found.problems
+        idle |= dict.fromkeys(found.idle)
+        idle_kinds |= dict.fromkeys(found.idle_kinds)
+        if found.stored:
+            known.append(found.stored)
     problems += bounds.total_problems(known, existing)
     if not problems:  # else there may be no end of pods, or none that can be planned
         problems += bounds.pod_port_problems(known, existing)
@@ -103,6 +123,24 @@ def admit(objects: Sequence[Object], existing: Sequence[Object]) -> Admission:
     beside = [item for item in existing if item.kind == "Service" and item.key not in given]
     notes += client_reach.outside_notes([*known, *beside])
     return Admission(tuple(known), (), _warnings(known, existing), tuple(notes))
+
+
+def _examine(item: Object) -> Alone:
+    if item.kind in fields.TABLE and (too_large := tuple(bounds.size_problems(item))):
+        return Alone(too_large)
+    findings = fields.read(item)
+    problems = [*findings.problems, *findings.unsupported]
+    idle, idle_kinds = tuple(findings.idle), tuple(findings.idle_kinds)
+    if not fields.is_known(item):
+        return Alone(tuple(problems), None, idle, idle_kinds)
+    stored = _as_stored(item)
+    whole = top(stored)
+    problems += metadata.problems(whole)
+    if judge := _PROBLEMS_BY_KIND.get(item.kind):
+        problems += judge(whole)
+    if limits := _LIMITS_BY_KIND.get(item.kind):
+        problems += limits(whole)
+    return Alone(tuple(problems), stored, idle, idle_kinds)
 
 
 def _warnings(known: Sequence[Object], existing: Sequence[Object]) -> tuple[Problem, ...]:
