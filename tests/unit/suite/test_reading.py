@@ -152,6 +152,7 @@ def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, wrong
 def test_everything_wrong_comes_at_once_in_the_order_of_the_files(tmp_path: Path) -> None:
     for name in ("a", "b"):
         text = a_test("{status: 200, location: /x, seconds: [2, 1]}").replace("[rules]", "[gone]")
+        text += "- {name: u, expect: {statu: 1}}\n"
         (tmp_path / f"{name}.meshtest.yaml").write_text(text)
     with pytest.raises(InputError) as refused:
         reading.read([str(tmp_path)])
