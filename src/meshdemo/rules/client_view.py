@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from meshdemo.rules import destination_rules, sidecars, traffic_policies, visibility
+from meshdemo.rules import destination_rules, gateways, sidecars, traffic_policies, visibility
 from meshdemo.rules.destination_rules import ROOT_NAMESPACE
-from meshdemo.rules.hosts import HostIndex
+from meshdemo.rules.hosts import MESH, HostIndex
 from meshdemo.rules.service_entries import read_services
 from meshdemo.rules.services import Resolution
 from meshdemo.rules.sidecars import Imports
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from meshdemo.objects.model import Object
     from meshdemo.rules.destination_rules import DestinationRule, DestinationRules
+    from meshdemo.rules.gateways import Server
     from meshdemo.rules.services import Service
     from meshdemo.rules.sidecars import Sidecar
     from meshdemo.rules.traffic_policies import Json
@@ -39,6 +40,8 @@ class Client(Struct, frozen=True):
     injected: bool
     root_namespace: str = ROOT_NAMESPACE
     """Where its Istio finds the DestinationRules that hold for all namespaces."""
+    gateway: str = ""
+    """Which gateway it is, as NAMESPACE/NAME; empty for a pod."""
 
 
 class MeshRules(Struct, frozen=True, dict=True):
@@ -48,18 +51,23 @@ class MeshRules(Struct, frozen=True, dict=True):
     """Sorted by their full names."""
     destination_rules: DestinationRules
     virtual_services: tuple[VirtualService, ...]
-    """Those for sidecars, the oldest first."""
+    """Those for sidecars, or else for one gateway, the oldest first."""
     sidecars: tuple[Sidecar, ...] = ()
     """In the order in which they take precedence."""
+    servers: tuple[Server, ...] | None = None
+    """Those of the gateway; None where it is not there, and may take any host."""
 
     @classmethod
-    def of(cls, objects: Sequence[Object], root_namespace: str = ROOT_NAMESPACE) -> MeshRules:
-        """Read them from objects."""
+    def of(
+        cls, objects: Sequence[Object], root_namespace: str = ROOT_NAMESPACE, gateway: str = ""
+    ) -> MeshRules:
+        """Read them from objects; with ``gateway`` those that hold there."""
         return cls(
             tuple(read_services(objects)),
             destination_rules.read_rules(objects, root_namespace),
-            tuple(read_virtual_services(objects)),
+            tuple(read_virtual_services(objects, gateway or MESH)),
             tuple(sidecars.read_sidecars(objects)),
+            gateways.servers_among(objects, gateway) if gateway else None,
         )
 
     @cached_property
@@ -80,13 +88,13 @@ class ClientView(Struct, frozen=True, dict=True):
     @classmethod
     def of(cls, objects: Sequence[Object], client: Client) -> ClientView:
         """Look at objects with the eyes of a client."""
-        return cls(MeshRules.of(objects, client.root_namespace), client)
+        return cls(MeshRules.of(objects, client.root_namespace, client.gateway), client)
 
     @cached_property
     def sidecar(self) -> Sidecar | None:
         """The Sidecar that says what it knows of the mesh; None where all of it is known."""
         client = self.client
-        if not client.injected:
+        if not client.injected or client.gateway:
             return None
         return sidecars.choose(
             self.mesh.sidecars, client.namespace, client.labels, client.root_namespace

@@ -106,7 +106,9 @@ class Delegates(Struct, frozen=True, dict=True):
         exported = visibility.exported_to(delegate.spec.get("exportTo") or (), delegate.namespace)
         if not visibility.sees(exported, root.namespace):
             return HandedOver(lost=f"{title} is not exported to namespace {root.namespace}")
-        own = [_in_full(rule, key[0], root.namespace) for rule in delegate.spec.get("http") or ()]
+        own = list(delegate.spec.get("http") or ())
+        if key[0] != root.namespace:  # else a short name means the same there
+            own = [in_full(rule, key[0]) for rule in own]
         handing = _gateways_in_full(http, root.namespace)
         merged = [_merged(handing, _gateways_in_full(rule, key[0])) for rule in own]
         kept = tuple(rule for rule in merged if rule is not None)
@@ -142,10 +144,8 @@ def is_delegate(rule: Object) -> bool:
     return rule.kind == "VirtualService" and not rule.spec.get("hosts")
 
 
-def _in_full(http: Json, own: str, namespace: str) -> Json:
-    """Write the short names of a delegate's rule in full, unless they mean the same there."""
-    if own == namespace:
-        return http
+def in_full(http: Json, own: str) -> Json:
+    """Write the short names of an http rule in full, as its namespace ``own`` knows them."""
     found = dict(http)
     if mirror := http.get("mirror"):
         found["mirror"] = _destination_in_full(mirror, own)

@@ -23,6 +23,8 @@ ANY_VALUE = "*"
 """As a regex this is none: Istio takes it for "whatever it is, if it is there"."""
 EXPECT_HINT = "say what to expect, as in --expect v2=100%"
 
+HTTPS_PORT = 443
+
 _SET_BY_OTHERS = frozenset(
     {"accept", "accept-encoding", "connection", "host", "user-agent", "via", "x-request-id"}
 )
@@ -44,16 +46,17 @@ class Call(Struct, frozen=True):
     """The client's."""
     labels: Mapping[str, str]
     """The client's."""
+    scheme: str = "http"
 
     @classmethod
     def of(cls, request: Request, namespace: str, labels: Mapping[str, str]) -> Call:
         """Take a request apart; raises InputError for one that no rule can be tried on."""
         try:
             url = urlsplit(request.url)
-            port = url.port or HTTP_PORT
+            port = url.port or (HTTPS_PORT if url.scheme == "https" else HTTP_PORT)
         except ValueError as error:
             raise InputError(f"{request.url} is not a valid URL: {error}") from error
-        if url.scheme not in ("http", "tcp") or not url.hostname:
+        if url.scheme not in ("http", "https", "tcp") or not url.hostname:
             raise InputError(f"{request.url} is not a URL of the form http://HOST/PATH")
         if {".", ".."} & set(url.path.lower().replace("%2e", ".").split("/")):
             raise undecided("its path has '.' or '..' in it, which a sidecar resolves")
@@ -70,6 +73,7 @@ class Call(Struct, frozen=True):
             headers=headers,
             namespace=namespace,
             labels=labels,
+            scheme="https" if url.scheme == "https" else "http",
         )
 
 
@@ -159,7 +163,7 @@ def conditions(match: Mapping[str, Any], call: Call) -> Iterator[Condition]:
     """Try one condition after the other, those last that may be impossible to decide."""
     if wanted := match.get("uri"):
         yield Condition(("uri",), wanted, call.path, _path_holds(match, call.path))
-    for name, value in (("scheme", "http"), ("method", call.method), ("authority", call.authority)):
+    for name, value in (("scheme", call.scheme), ("method", call.method), ("authority", call.authority)):
         if name in match:
             yield Condition((name,), match[name], value, holds(match[name], value))
     for name, wanted in (match.get("queryParams") or {}).items():

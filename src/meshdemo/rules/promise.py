@@ -121,7 +121,9 @@ class RequestPath(Struct, frozen=True, dict=True):
             known = virtual_hosts.of_client(view)
         else:
             known = virtual_hosts.of_kube_proxy(view.mesh.services, view.client.namespace)
-        return virtual_hosts.search(known, self.call.host, self.call.port)
+        # A gateway's rules hold whatever its port is.
+        port = hosts.HTTP_PORT if view.client.gateway else self.call.port
+        return virtual_hosts.search(known, self.call.host, port)
 
     def parts(self) -> Parts:
         """Follow the request to its destinations. Raises InputError where no version answers."""

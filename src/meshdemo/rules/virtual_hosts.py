@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from meshdemo.rules import gateways
 from meshdemo.rules.hosts import HTTP_PORT, HostIndex, is_wildcard
 from meshdemo.rules.virtual_services import divide_hosts
 
@@ -40,6 +41,8 @@ class VirtualHost(Struct, frozen=True):
     """Connections go on unseen: the service is not exported to the client, or it has no sidecar."""
     pod: str = ""
     """The only pod that is called, where its own name is."""
+    to_https: bool = False
+    """A gateway sends plain HTTP on to https, whatever rules say."""
 
     @property
     def name(self) -> str:
@@ -123,7 +126,9 @@ class _Domains:
 
 
 def of_client(view: ClientView) -> list[VirtualHost]:
-    """List the virtual hosts of a client with a sidecar."""
+    """List the virtual hosts of a client with a sidecar, or of a gateway."""
+    if view.client.gateway:
+        return list(_of_gateway(view))
     domains = _Domains(view.client.namespace, services=view.services)
     by_port: dict[int, dict[str, Service]] = {HTTP_PORT: {}}
     for host, service in view.services.items():
@@ -140,6 +145,19 @@ def of_client(view: ClientView) -> list[VirtualHost]:
     if view.reaches_only_known:
         return found
     return [*found, *domains.without_port([*view.services.values(), *view.hidden])]
+
+
+def _of_gateway(view: ClientView) -> Iterator[VirtualHost]:
+    """List those of a gateway: hosts of its rules, on whichever port they are called."""
+    found: dict[str, VirtualService] = {}
+    to_https: dict[str, bool] = {}
+    for rule in view.virtual_services:
+        for host, redirects in gateways.hosts_at(rule, view.mesh.servers).items():
+            found[host] = gateways.merged(found[host], rule) if host in found else rule
+            to_https[host] = redirects
+    for host, rule in found.items():
+        ports = () if is_wildcard(host) else (f"{host}:*",)
+        yield VirtualHost((host, *ports), host, HTTP_PORT, None, rule, to_https=to_https[host])
 
 
 def of_kube_proxy(services: Sequence[Service], namespace: str) -> list[VirtualHost]:

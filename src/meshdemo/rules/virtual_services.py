@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
-from meshdemo.rules import hosts, visibility
+from meshdemo.rules import gateways, hosts, visibility
 from meshdemo.rules.delegates import Delegates
 from meshdemo.rules.hosts import MESH, HostIndex
 from meshdemo.rules.http_matches import is_for_client, reachable, with_matches
@@ -123,9 +123,17 @@ class Followed(Struct, frozen=True):
     rules: tuple[tuple[str, str], ...]
 
 
-def read_virtual_services(objects: Iterable[Object]) -> list[VirtualService]:
-    """Read those that govern sidecars, the oldest first."""
-    found = [item for item in objects if item.kind == "VirtualService" and is_for_mesh(item)]
+def read_virtual_services(objects: Iterable[Object], gateway: str = MESH) -> list[VirtualService]:
+    """Read those that govern sidecars, or else a gateway, the oldest first."""
+    every = [item for item in objects if item.kind == "VirtualService"]
+    if gateway == MESH:
+        found = [item for item in every if is_for_mesh(item)]
+    else:
+        found = [
+            gateways.as_for_sidecars(item, gateway)
+            for item in every
+            if gateway in gateways.names_of(item) or not item.spec.get("hosts")
+        ]
     delegates = Delegates.among(found)
     roots = sorted((item for item in found if item.spec.get("hosts")), key=lambda item: item.age)
     return [_virtual_service(delegates.whole(item)) for item in roots]

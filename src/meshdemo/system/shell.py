@@ -9,8 +9,9 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
 from msgspec import Struct
@@ -253,3 +254,68 @@ def spawn(argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> int:
     # It is meant to run on: without a status Python would warn about a forgotten child.
     process.returncode = 0
     return process.pid
+
+
+GUARD = (
+    # Its standard input ends when whoever started it ends, even by SIGKILL.
+    'if read -r start; then "$@" </dev/null >"$0/out" 2>&3 3>&- & exec 3>&-; read -r _; '
+    'kill -9 $!; wait $!; fi; rm -rf "$0"'
+)
+
+
+class Guarded:
+    """A program that ends with this process whatever ends that, and its folder with it.
+
+    A shell waits for the end of a pipe from us: then it ends the program and removes the folder. So
+    nothing is left even after SIGKILL.
+    """
+
+    def __init__(self, argv: Sequence[str], folder: Path) -> None:
+        """Have the folder guarded; the program is started by ``start``."""
+        self.folder = folder
+        self._said: list[str] = []
+        command = ["/bin/sh", "-c", f"exec 3>&2 2>/dev/null; {GUARD}", str(folder), *argv]
+        pipe = subprocess.PIPE
+        try:
+            self._guard = subprocess.Popen(
+                command,
+                stdin=pipe,
+                stdout=subprocess.DEVNULL,
+                stderr=pipe,
+                env={"PATH": os.environ.get("PATH") or os.defpath},
+                start_new_session=True,  # Ctrl-C is for us, who close it
+                text=True,
+                errors="replace",
+            )
+        except OSError as error:
+            raise CommandFailed.to_start(argv, error) from error
+        self._reader = threading.Thread(target=self._read, daemon=True)
+
+    def start(self) -> None:
+        """Start the program."""
+        assert self._guard.stdin  # noqa: S101 - for the type checker: it is a pipe
+        self._guard.stdin.write("start\n")
+        self._guard.stdin.flush()
+        self._reader.start()
+
+    def ended(self) -> str | None:
+        """Give what the program said on standard error if it has ended by itself, else None."""
+        return None if self._reader.is_alive() else "".join(self._said)
+
+    def lines(self) -> Iterator[str]:
+        """Give the lines that it has written to standard output so far."""
+        with suppress(OSError), (self.folder / "out").open(errors="replace") as output:
+            yield from output
+
+    def close(self) -> None:
+        """End the program, and wait until it and the folder are gone."""
+        with self._guard as guard:
+            with suppress(OSError):
+                guard.stdin and guard.stdin.close()
+            guard.wait()
+        if self._reader.ident:
+            self._reader.join()
+
+    def _read(self) -> None:
+        assert self._guard.stderr  # noqa: S101 - for the type checker: it is a pipe
+        self._said.extend(self._guard.stderr)

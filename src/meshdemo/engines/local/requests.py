@@ -80,7 +80,7 @@ def send(
     url = urllib.parse.urlsplit(proxy)
     address = url.hostname or "", url.port or http.client.HTTP_PORT
     enough = enough or threading.Event()
-    return _Job(_as_sent(request), count, address, connections, enough).run(timeout)
+    return _Job(as_sent(request), count, address, connections, enough).run(timeout)
 
 
 class _Job(Struct, frozen=True):
@@ -236,13 +236,12 @@ class _Sender(threading.Thread):
                 raise ConnectionAbortedError
             if self._job.request.is_tcp and self._socket:
                 return tcp_requests.converse(self._socket, self._job.request.url)
-            _put(self._connection, self._job.request)
-            self._connection.endheaders()
+            put(self._connection, self._job.request)
             return self._read(self._connection.getresponse())
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             late = time.monotonic() > self._deadline
-            return Reply(error=TIMED_OUT if late else _name(error))
+            return Reply(error=TIMED_OUT if late else error_name(error))
 
     def _connect(self) -> None:
         """Come to the proxy. Raises BrokenOff: what fails here never was in the mesh."""
@@ -284,10 +283,10 @@ def _not_sent(proxy: tuple[str, int], error: OSError) -> BrokenOff:
     elif error.errno == errno.EADDRNOTAVAIL:
         hint = "Send fewer with --requests: each takes a port of this machine for a minute."
     where = f"the pod's own proxy at {proxy[0]}:{proxy[1]}"
-    return BrokenOff(f"{where} cannot be reached: {_name(error)}", hint=hint)
+    return BrokenOff(f"{where} cannot be reached: {error_name(error)}", hint=hint)
 
 
-def _name(error: Exception) -> str:
+def error_name(error: Exception) -> str:
     """Name a failure in few words that never change, because replies are counted by them."""
     if isinstance(error, ConnectionRefusedError):
         return CONNECTION_REFUSED
@@ -301,7 +300,7 @@ def _name(error: Exception) -> str:
     return NOT_HTTP
 
 
-def _as_sent(request: Request) -> Request:
+def as_sent(request: Request) -> Request:
     """Write the URL as curl does: without fragment and default port."""
     if request.is_tcp:
         return request
@@ -309,22 +308,25 @@ def _as_sent(request: Request) -> Request:
     authority = parts.netloc.removesuffix(":")
     if parts.port == http.client.HTTP_PORT:
         authority = authority.rpartition(":")[0]
-    url = urllib.parse.urlunsplit(("http", authority, parts.path or "/", parts.query, ""))
+    url = urllib.parse.urlunsplit((parts.scheme, authority, parts.path or "/", parts.query, ""))
     return replace(request, url=url)
 
 
-def _put(connection: http.client.HTTPConnection, request: Request) -> None:
-    """Write a request's head, in absolute form, as to a proxy; headers are the user's alone."""
+def put(connection: http.client.HTTPConnection, request: Request, body: str = "") -> None:
+    """Write a request, in absolute form, as to a proxy; headers are the user's alone."""
     given = {name.lower() for name, _ in request.headers}
     connection.putrequest(
         request.method, request.url, skip_host="host" in given, skip_accept_encoding=True
     )
     if "user-agent" not in given:
         connection.putheader("User-Agent", "meshdemo")
-    if request.method in {"POST", "PUT", "PATCH"} and "content-length" not in given:
-        connection.putheader("Content-Length", "0")
+    content = body.encode()
+    needs_length = bool(content) or request.method in {"POST", "PUT", "PATCH"}
+    if needs_length and "content-length" not in given:
+        connection.putheader("Content-Length", str(len(content)))
     for name, value in request.headers:
         connection.putheader(name, value.encode())
+    connection.endheaders(content or None)
 
 
 def environment(

@@ -24,13 +24,13 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.local.apps import server
-from meshdemo.engines.local.apps.server import Response
+from meshdemo.engines.local.apps import messages
+from meshdemo.engines.local.apps.messages import Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from meshdemo.engines.local.apps.server import Request
+    from meshdemo.engines.local.apps.messages import Request
 
 POD_VARIABLE = "MESHDEMO_POD"
 """Names the variable with the pod's name."""
@@ -77,7 +77,7 @@ class Echo:
             is_meant = headers.get("x-echo-only", self.version) == self.version
             steering = read_steering(headers) if is_meant else Steering()
         except ValueError as error:
-            return server.text(f"{error}\n", HTTPStatus.BAD_REQUEST)
+            return messages.text(f"{error}\n", HTTPStatus.BAD_REQUEST)
         if steering.delay:
             await asyncio.sleep(steering.delay)
         if steering.reset:
@@ -134,6 +134,8 @@ def read_steering(headers: Mapping[str, str]) -> Steering:
 
 def main() -> None:
     """Serve as the pod that the environment names."""
+    from meshdemo.engines.local.apps import server  # noqa: PLC0415 - who answers otherwise starts without
+
     labels = json.loads(os.environ.get(LABELS, "{}"))
     version = labels.get("version", "")
     name = os.environ.get(NAME, version)

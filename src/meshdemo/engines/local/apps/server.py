@@ -12,7 +12,6 @@ import signal
 import socket
 import sys
 import time
-import urllib.parse
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,8 +22,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from meshdemo.engines.local.apps.messages import Answer, Handler, Request, Response, text
+
 if TYPE_CHECKING:
     from types import FrameType
+
+__all__ = ["Answer", "Handler", "Request", "Response", "serve", "text"]
 
 LISTEN = "MESHDEMO_LISTEN"
 """Names the variable that says where to listen, as in ``80=127.0.0.1:20001,...``: the port
@@ -48,49 +51,6 @@ _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 _Message = dict[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One HTTP request, without its body, which no app reads."""
-
-    method: str
-    path: str
-    """As it was sent: neither decoded nor normalised."""
-    query: str
-    headers: tuple[tuple[str, str], ...]
-    """Names in lower case, in the order of sending, repeated ones as often as they came."""
-
-    @property
-    def target(self) -> str:
-        """Give the path with the query."""
-        return f"{self.path}?{self.query}" if self.query else self.path
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        """Give the query's parameters, of repeated ones the last."""
-        return dict(urllib.parse.parse_qsl(self.query, keep_blank_values=True))
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """One HTTP answer."""
-
-    body: bytes
-    status: int = HTTPStatus.OK
-    content_type: str = "text/plain; charset=utf-8"
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-def text(words: str, status: int = HTTPStatus.OK) -> Response:
-    """Make an answer of plain text."""
-    return Response(words.encode(), status)
-
-
-Handler = Callable[[Request], Awaitable["Response | None"]]
-"""What an app is. No response means that the connection is closed without an answer."""
-Answer = Callable[[str], str]
-"""What an app answers to a line, where no HTTP is spoken."""
 
 
 def serve(handler: Handler, answer: Answer | None = None) -> None:

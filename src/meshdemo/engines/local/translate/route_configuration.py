@@ -38,6 +38,8 @@ def route_configuration(found: list[Json]) -> Json:
 def of_client(view: ClientView) -> list[Json]:
     """Work out the virtual hosts of an injected pod."""
     found = [_virtual_host(host, view) for host in virtual_hosts.of_client(view)]
+    if view.client.gateway:
+        return found  # what is not among them gets 404
     if view.reaches_only_known:
         return [*found, error_replies.block_all()]
     rules = "no VirtualService names it for this client (without a Service: on port 80 only)"
@@ -71,6 +73,7 @@ def _virtual_host(host: VirtualHost, view: ClientView) -> Json:
     return {
         "name": host.name,
         "domains": list(host.domains),
+        **({"require_tls": "ALL"} if host.to_https else {}),
         "routes": [*_connect(host), *routes_of(host, view)],
         "include_request_attempt_count": True,  # apps are told how often a request was tried
     }

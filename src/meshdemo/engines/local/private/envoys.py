@@ -1,0 +1,98 @@
+"""One Envoy for one command: it, and all that it needs on disk, ends with the command."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from meshdemo.engines import access_log
+from meshdemo.engines.local.envoy.bootstrap import FLAGS
+from meshdemo.engines.local.envoy.unix_http import Unreachable
+from meshdemo.engines.local.envoy.binary import Admin
+from meshdemo.engines.local.private.proxies import LISTENER
+from meshdemo.errors import EnvironmentFailed
+from meshdemo.system import shell, waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from meshdemo.engines.access_log import Account
+
+PREFIX = "meshdemo-test-"
+LONGEST_SOCKET = 90
+"""Characters of a path: a unix socket's may have little more."""
+START_SECONDS = 30
+"""How long an Envoy may take to be live; usually a tenth of a second."""
+PAUSE, LONGEST_PAUSE = 0.003, 0.02
+REASON = re.compile(r"\[critical\].*?\] (.+?)(?=\n\[\d{4}-|\Z)", re.DOTALL)
+
+
+class Rejected(EnvironmentFailed):
+    """Envoy does not take its configuration."""
+
+
+class LoneEnvoy:
+    """An Envoy that answers until ``close``."""
+
+    def __init__(self, envoy: str, configure: Callable[[str], dict[str, Any]]) -> None:
+        """Start it; ``configure`` is given its folder. Raises Rejected from ``wait``."""
+        base = tempfile.gettempdir()
+        self.folder = Path(
+            tempfile.mkdtemp(prefix=PREFIX, dir=base if len(base) < LONGEST_SOCKET / 2 else "/tmp")  # noqa: S108 - 0700, and made anew
+        )
+        self._admin = Admin(self.folder / "admin.sock")
+        file = self.folder / "envoy.json"
+        argv = (envoy, "-c", str(file), *FLAGS)
+        # First the guard, who removes the folder whatever ends us.
+        self._guard = shell.Guarded(argv, self.folder)
+        self.port = 0
+        """Of its proxy, once it is live."""
+        file.write_text(json.dumps(configure(str(self.folder))), encoding="utf-8")
+        self._guard.start()
+
+    def wait(self) -> None:
+        """Return when it answers. Raises Rejected with Envoy's own words if it never will."""
+        waiting.until(
+            self._is_live,
+            "Envoy to answer",
+            timeout=START_SECONDS,
+            pause=PAUSE,
+            longest_pause=LONGEST_PAUSE,
+        )
+
+    def _is_live(self) -> bool:
+        try:
+            listed = self._admin.page("/listeners?format=json") if self._ready() else ""
+        except Unreachable:
+            listed = ""
+        if listed:
+            for each in json.loads(listed).get("listener_statuses", ()):
+                if each["name"] == LISTENER:
+                    self.port = each["local_address"]["socket_address"]["port_value"]
+                    return True
+        if (said := self._guard.ended()) is not None:
+            found = REASON.findall(said)
+            raise Rejected(f"Envoy rejects the rules: {found[-1].strip() if found else said}")
+        return False
+
+    def _ready(self) -> bool:
+        return self._admin.page("/ready").startswith("LIVE")
+
+    def accounts(self, request_id: str) -> Iterator[Account]:
+        """Give what its access log says of a request so far."""
+        for line in self._guard.lines():
+            if request_id in line and (found := access_log.read(line)):
+                yield found
+
+    @property
+    def admin(self) -> Admin:
+        """Give its admin interface."""
+        return self._admin
+
+    def close(self) -> None:
+        """End it, and remove its folder."""
+        self._guard.close()

@@ -1,0 +1,220 @@
+"""Stand-ins of pods, all served by one thread of this process: a socket for each port of a pod.
+
+What comes to them is remembered by its request id, so that whoever sent it can ask who got it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import httptools
+
+from meshdemo.engines.local.apps.echo import Echo, join_repeated
+from meshdemo.engines.local.apps.messages import Request, Response
+from meshdemo.engines.local.model import LOOPBACK
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from typing_extensions import Self
+
+    from meshdemo.engines.local.model import PlannedPod
+
+POD_HEADER = "x-echo-pod"
+"""The header of an answer that names the pod."""
+REQUEST_ID = "x-request-id"
+WAITING = 512
+"""Connections that may wait to be accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How a stand-in answers."""
+
+    status: int = 200
+    delay: float = 0.0
+    """Seconds."""
+    failing: bool = False
+    """Whether its ports refuse connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A request as it came to a pod."""
+
+    pod: str
+    namespace: str
+    labels: Mapping[str, str]
+    method: str
+    path: str
+    """With its query."""
+    host: str
+    headers: Mapping[str, str]
+
+    @property
+    def version(self) -> str:
+        return self.labels.get("version", "")
+
+
+class _Place(NamedTuple):
+    """What is served on one socket."""
+
+    pod: PlannedPod
+    echo: Echo
+    behaviour: Behaviour
+
+
+def sockets(count: int) -> list[socket.socket]:
+    """Take so many free ports on loopback; each refuses connections until it is served."""
+    found = []
+    for _ in range(count):
+        # Named as TCP, because asyncio turns Nagle's algorithm off only then.
+        each = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        each.bind((LOOPBACK, 0))
+        found.append(each)
+    return found
+
+
+@dataclass
+class StandIns:
+    """All stand-ins of a mesh. A context manager: they answer as long as it lasts."""
+
+    pods: Sequence[PlannedPod]
+    sockets: Sequence[socket.socket]
+    behaviours: Mapping[str, Behaviour] = field(default_factory=dict)
+    """By the pod's name; one that is not named answers 200 at once."""
+    arrived: dict[str, list[Arrived]] = field(default_factory=dict)
+    """What came, by its request id, in turn."""
+
+    def __post_init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self) -> Self:
+        by_port = {each.getsockname()[1]: each for each in self.sockets}
+        self._thread.start()
+        served = []
+        for pod in self.pods:
+            behaviour = self.behaviours.get(pod.name, Behaviour())
+            version = pod.labels.get("version", "")
+            echo = Echo(pod.name, pod.labels.get("app", ""), version, version)
+            for port in pod.ports if not behaviour.failing else ():
+                place = _Place(pod, echo, behaviour)
+                served.append(self._serve(by_port[port.app], place))
+        for each in served:
+            asyncio.run_coroutine_threadsafe(each, self._loop).result()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        for each in self.sockets:
+            each.close()
+        _end(self._loop)
+
+    async def _serve(self, at: socket.socket, place: _Place) -> None:
+        at.listen(WAITING)
+        at.setblocking(False)  # noqa: FBT003 - so in socket
+        await self._loop.create_server(lambda: _Connection(place, self.arrived), sock=at)
+
+
+def _end(loop: asyncio.AbstractEventLoop) -> None:
+    """Close a loop with what is still under way in it: nobody waits for the answers any more."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks))
+    loop.close()
+
+
+class _Connection(asyncio.Protocol):
+    """One connection of an Envoy: requests one after the other, each answered before the next."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, place: _Place, arrived: dict[str, list[Arrived]]) -> None:
+        self._place, self._arrived = place, arrived
+        self._parser = httptools.HttpRequestParser(self)
+        self._target = b""
+        self._headers: list[tuple[str, str]] = []
+        self._answer: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.transport.abort()  # an echo speaks nothing else
+        except httptools.HttpParserError:
+            self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        if self._answer:
+            self._answer.cancel()
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        self._target, self._headers = b"", []
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+
+    def on_message_complete(self) -> None:
+        path, _, query = self._target.decode("latin-1").partition("?")
+        method = self._parser.get_method().decode()
+        request = Request(method, path, query, tuple(self._headers))
+        self._note(request)
+        loop = asyncio.get_running_loop()
+        self._answer = loop.create_task(self._reply(request))
+
+    def _note(self, request: Request) -> None:
+        pod, headers = self._place.pod, join_repeated(request.headers)
+        self._arrived.setdefault(headers.get(REQUEST_ID, ""), []).append(
+            Arrived(
+                pod.name,
+                pod.namespace,
+                pod.labels,
+                request.method,
+                request.target,
+                headers.get("host", ""),
+                headers,
+            )
+        )
+
+    async def _reply(self, request: Request) -> None:
+        behaviour = self._place.behaviour
+        if behaviour.delay:
+            await asyncio.sleep(behaviour.delay)
+        response = await self._place.echo.answer(request)
+        if response is None:
+            self.transport.abort()
+            return
+        if behaviour.status != 200:  # noqa: PLR2004 - HTTP's OK
+            response = replace(response, status=behaviour.status)
+        self.transport.write(_written(response, self._place.pod.name, request.method))
+
+
+def _written(response: Response, pod: str, method: str) -> bytes:
+    has_body = response.status not in (204, 304)
+    lines = [
+        f"HTTP/1.1 {response.status} -",
+        f"content-type: {response.content_type}",
+        f"{POD_HEADER}: {pod}",
+        *(f"{name}: {value}" for name, value in response.headers),
+    ]
+    if has_body:
+        lines.append(f"content-length: {len(response.body)}")
+    head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+    return head + response.body if has_body and method != "HEAD" else head

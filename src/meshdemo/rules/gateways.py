@@ -1,0 +1,153 @@
+"""Gateways: which VirtualServices are bound to one, and what it answers by them.
+
+A gateway knows no service by itself: what no rule takes gets 404. Where several VirtualServices
+bound to it have a host in common it has the rules of all of them, which a sidecar never does.
+
+Source: ``buildGatewayHTTPRouteConfig`` in istiod's core/gateway.go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from meshdemo.rules import delegates, hosts
+from meshdemo.rules.hosts import MESH
+from meshdemo.rules.http_matches import takes_everything
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from meshdemo.objects.model import Object
+    from meshdemo.rules.virtual_services import VirtualService
+
+KIND = "Gateway"
+HTTP_PROTOCOLS = frozenset({"HTTP", "HTTP2", "GRPC", "GRPC-WEB", "HTTPS"})
+
+
+def names_of(rule: Object) -> tuple[str, ...]:
+    """Give the gateways that a VirtualService is bound to, as NAMESPACE/NAME; ``mesh`` too."""
+    named = rule.spec.get("gateways")
+    given = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
+    return tuple(in_full(name, rule.namespace) for name in given) or (MESH,)
+
+
+def in_full(name: str, namespace: str) -> str:
+    """Write a gateway's name with its namespace: NAME alone is one of the rule's own."""
+    return name if name == MESH or "/" in name else f"{namespace}/{name}"
+
+
+def as_for_sidecars(rule: Object, gateway: str) -> Object:
+    """Give a VirtualService that is bound to a gateway as if that were the sidecars' own.
+
+    In its matches, too, the gateway's name becomes ``mesh``, and any other name none at all.
+    """
+
+    def renamed(match: Any) -> Any:  # noqa: ANN401 - YAML is any data
+        if not isinstance(match, dict) or not match.get("gateways"):
+            return match
+        named = [in_full(each, rule.namespace) for each in match["gateways"]]
+        return {**match, "gateways": [MESH] if gateway in named else [n for n in named if n != MESH]}
+
+    http = [
+        {**each, "match": [renamed(match) for match in each["match"]]} if each.get("match") else each
+        for each in rule.spec.get("http") or ()
+    ]
+    spec = {name: value for name, value in rule.spec.items() if name != "gateways"}
+    return rule.with_data({**rule.data, "spec": {**spec, "http": http} if http else spec})
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What one server of a Gateway says of HTTP."""
+
+    hosts: tuple[tuple[str, str], ...]
+    """Namespace, or ``*``, and host."""
+    port: int
+    tls: bool
+    """Whether TLS ends there."""
+    redirects: bool
+    """Whether plain HTTP is sent on to https."""
+
+    def takes(self, host: str, namespace: str) -> str:
+        """Give what a host of a VirtualService comes to there; empty if nothing is left of it."""
+        for space, own in self.hosts:
+            if space in ("*", namespace) and hosts.overlap(own, host):
+                return max(own, host, key=lambda name: (not hosts.is_wildcard(name), len(name)))
+        return ""
+
+
+def servers(gateway: Object) -> tuple[Server, ...]:
+    """Read the servers of a Gateway that take HTTP."""
+    found = []
+    for each in gateway.spec.get("servers") or ():
+        port, tls = each.get("port") or {}, each.get("tls") or {}
+        protocol = str(port.get("protocol", "")).upper()
+        mode = tls.get("mode", "SIMPLE")
+        if protocol not in HTTP_PROTOCOLS or (protocol == "HTTPS" and mode == "PASSTHROUGH"):
+            continue
+        named = tuple(_host(str(name), gateway.namespace) for name in each.get("hosts") or ())
+        redirects = tls.get("httpsRedirect") is True
+        is_tls = protocol == "HTTPS"
+        found.append(Server(named, int(port.get("number") or 0), is_tls, redirects and not is_tls))
+    return tuple(found)
+
+
+def servers_among(objects: Iterable[Object], gateway: str) -> tuple[Server, ...] | None:
+    """Read the servers of a gateway; None where there is no such Gateway among the objects."""
+    for item in objects:
+        if item.kind == KIND and f"{item.namespace}/{item.name}" == gateway:
+            return servers(item)
+    return None
+
+
+def _host(text: str, own: str) -> tuple[str, str]:
+    space, slash, host = text.partition("/")
+    if not slash:
+        return "*", text.lower()
+    return (own if space == "." else space), host.lower()
+
+
+def hosts_at(
+    rule: VirtualService, known: Sequence[Server] | None
+) -> Mapping[str, bool]:
+    """Give the hosts of a rule that a gateway takes, each with whether it sends them to https.
+
+    ``known`` are its servers; None where the Gateway itself is not there, and may take anything.
+    """
+    if known is None:
+        return dict.fromkeys(map(str.lower, rule.hosts), False)
+    found: dict[str, bool] = {}
+    for name in map(str.lower, rule.hosts):
+        for server in known:
+            if taken := server.takes(name, rule.namespace):
+                found[taken] = found.get(taken, False) or server.redirects
+    return found
+
+
+def merged(first: VirtualService, second: VirtualService) -> VirtualService:
+    """Give one with the rules of both, those that take every request last.
+
+    Source: ``SortVHostRoutes`` in istiod's core/route.
+    """
+    rules = [
+        *(delegates.in_full(http, first.namespace) for http in first.http),
+        *(delegates.in_full(http, second.namespace) for http in second.http),
+    ]
+    rules.sort(key=_takes_all)
+    return replace(first, http=tuple(rules))
+
+
+def _takes_all(http: Mapping[str, Any]) -> bool:
+    matches = http.get("match") or []
+    return not matches or any(match is None or takes_everything(match) for match in matches)
+
+
+def known_hosts(rules: Iterable[Object]) -> dict[str, set[str]]:
+    """Give for each host of the VirtualServices what they are bound to."""
+    found: dict[str, set[str]] = {}
+    for rule in rules:
+        for host in rule.spec.get("hosts") or ():
+            full = hosts.full_name(str(host), rule.namespace)
+            found.setdefault(full, set()).update(names_of(rule))
+    return found
