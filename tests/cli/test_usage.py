@@ -104,6 +104,11 @@ def test_every_example_in_help_can_be_typed(
         shutil.copy(tmp_path / "shop.yaml", tmp_path / folder / "shop.yaml")
     piped = io.BytesIO((tmp_path / "shop.yaml").read_bytes())
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(piped))
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "shop.meshtest.yaml").write_text(
+        f"{{apiVersion: meshdemo.dev/v1, kind: RouteTest, {metadata}, rules: [../rules.yaml], "
+        'tests: [{name: t, request: {url: "http://app/"}, expect: {status: 200}}]}'
+    )
     ended = meshed(*shlex.split(example)[1:])
     assert ended.code in {0, 1, 3}, ended.err
     assert "usage" not in ended.err.lower()

@@ -28,6 +28,7 @@ from meshdemo.cli.manifests import manifests
 from meshdemo.cli.proxy_url import proxy_url
 from meshdemo.cli.route import route
 from meshdemo.cli.status import status
+from meshdemo.cli.test import test
 from meshdemo.cli.up import up
 from meshdemo.cli.usage import PROGRAM
 from meshdemo.cli.verify import verify
@@ -57,7 +58,7 @@ PANELS: dict[str, dict[str, Callable[..., Any]]] = {
         "verify": verify,
         "delete": delete,
     },
-    "Rules in files": {"lint": lint},
+    "Rules in files": {"test": test, "lint": lint},
     "Look inside": {
         "status": status,
         "get": get,

@@ -47,7 +47,7 @@ def write_junit(file: Path, measured: Measured) -> None:
         ("namespace", where.namespace),
         ("requests", str(len(measured.sample.replies))),
     ):
-        ET.SubElement(properties, "property", {"name": name, "value": _clean(value)})
+        ET.SubElement(properties, "property", {"name": name, "value": clean(value)})
     suite.extend(cases)
     try:
         ET.ElementTree(suite).write(file, encoding="utf-8", xml_declaration=True)
@@ -65,19 +65,19 @@ def _case(item: Judgement, measured: Measured) -> ET.Element:
         "testcase",
         {
             "classname": _classname(measured.where),
-            "name": _clean(f"{sample.request.url} {share}"),
+            "name": clean(f"{sample.request.url} {share}"),
             "time": f"{sample.seconds:.3f}",
         },
     )
     if outcome is Outcome.MET:
-        ET.SubElement(case, "system-out").text = _clean(share_sentence(item))
+        ET.SubElement(case, "system-out").text = clean(share_sentence(item))
     elif outcome is Outcome.INCONCLUSIVE and verdict.outcome is Outcome.NOT_MET:
         # Another share has decided, so no more requests were sent for this one.
         message = "not decided: another share is not met"
-        ET.SubElement(case, "skipped", {"message": message}).text = _clean(share_sentence(item))
+        ET.SubElement(case, "skipped", {"message": message}).text = clean(share_sentence(item))
     else:
         tag = "failure" if outcome is Outcome.NOT_MET else "error"
-        text = _clean("\n".join(_why(measured)))
+        text = clean("\n".join(_why(measured)))
         ET.SubElement(case, tag, {"message": outcome.value}).text = text
         _place(case, measured)
     return case
@@ -95,7 +95,7 @@ def _place(case: ET.Element, measured: Measured) -> None:
     """Name the file and line of the first cause that has them, as CI systems read them."""
     place = next((cause.place for cause in measured.causes if cause.place.file), None)
     if place:
-        case.set("file", _clean(place.file))
+        case.set("file", clean(place.file))
         if place.line:
             case.set("line", str(place.line))
 
@@ -109,6 +109,6 @@ def _classname(where: Where) -> str:
     return ".".join(filter(None, ("meshdemo", where.engine, context, where.namespace)))
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Leave out what XML cannot say; an app may answer anything."""
     return _NO_XML.sub("?", text)

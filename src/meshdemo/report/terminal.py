@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from io import StringIO
 from typing import TYPE_CHECKING, TextIO
 
@@ -11,7 +11,7 @@ from meshdemo.report.commands import Commands, joined
 from meshdemo.report.wrapping import with_reasons, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from meshdemo.report.spinner import Spinner
 
@@ -31,6 +31,8 @@ class Terminal:
         self.colour = forced and not environment.get("NO_COLOR")  # as Python itself reads them
         self.unicode = (getattr(stream, "encoding", "") or "").lower().startswith("utf")
         self.commands = Commands()
+        self.margin = ""
+        """What stands before each line, within ``indented``."""
         self.error: OSError | None = None
         """Why nothing can be written any more; what is written then goes nowhere."""
 
@@ -54,10 +56,19 @@ class Terminal:
         if self.gone:
             return
         try:
-            self.stream.write(text + "\n")
+            self.stream.write((f"{self.margin}{text}".rstrip() if self.margin else text) + "\n")
             self.stream.flush()
         except OSError as error:
             self.give_up(error)
+
+    @contextmanager
+    def indented(self, margin: str) -> Iterator[None]:
+        """Have all lines of the block stand farther in."""
+        before, self.margin = self.margin, self.margin + margin
+        try:
+            yield
+        finally:
+            self.margin = before
 
     @property
     def width(self) -> int | None:
@@ -69,6 +80,7 @@ class Terminal:
             columns = os.get_terminal_size(self.stream.fileno()).columns
         with suppress(ValueError):
             columns = int(self.environment.get("COLUMNS", "")) or columns
+        columns -= len(self.margin)
         return columns if columns >= NARROWEST else None
 
     def advise(self, text: str) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from meshdemo.rules.services import Service
     from meshdemo.rules.sidecars import Sidecar
     from meshdemo.rules.traffic_policies import Json
+    from meshdemo.rules.virtual_hosts import VirtualHost
     from meshdemo.rules.virtual_services import VirtualService
 
 
@@ -153,6 +154,13 @@ class ClientView(Struct, frozen=True, dict=True):
     def virtual_services_by_host(self) -> HostIndex[VirtualService]:
         """The same by their hosts."""
         return HostIndex((rule.hosts, rule) for rule in self.virtual_services)
+
+    @cached_property
+    def virtual_hosts(self) -> tuple[VirtualHost, ...]:
+        """The names that it can call; see the module of that name, which imports this one."""
+        from meshdemo.rules import virtual_hosts  # noqa: PLC0415
+
+        return tuple(virtual_hosts.of_client(self))
 
     @cached_property
     def most_specific(self) -> dict[str, tuple[str, str]]:

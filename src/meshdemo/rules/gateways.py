@@ -8,8 +8,10 @@ Source: ``buildGatewayHTTPRouteConfig`` in istiod's core/gateway.go.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.rules import delegates, hosts
 from meshdemo.rules.hosts import MESH
@@ -47,18 +49,18 @@ def as_for_sidecars(rule: Object, gateway: str) -> Object:
         if not isinstance(match, dict) or not match.get("gateways"):
             return match
         named = [in_full(each, rule.namespace) for each in match["gateways"]]
-        return {**match, "gateways": [MESH] if gateway in named else [n for n in named if n != MESH]}
+        others = [name for name in named if name != MESH]
+        return {**match, "gateways": [MESH] if gateway in named else others}
 
     http = [
-        {**each, "match": [renamed(match) for match in each["match"]]} if each.get("match") else each
+        {**each, "match": [renamed(match) for match in each.get("match") or ()]}
         for each in rule.spec.get("http") or ()
     ]
     spec = {name: value for name, value in rule.spec.items() if name != "gateways"}
     return rule.with_data({**rule.data, "spec": {**spec, "http": http} if http else spec})
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(Struct, frozen=True):
     """What one server of a Gateway says of HTTP."""
 
     hosts: tuple[tuple[str, str], ...]
@@ -108,9 +110,7 @@ def _host(text: str, own: str) -> tuple[str, str]:
     return (own if space == "." else space), host.lower()
 
 
-def hosts_at(
-    rule: VirtualService, known: Sequence[Server] | None
-) -> Mapping[str, bool]:
+def hosts_at(rule: VirtualService, known: Sequence[Server] | None) -> Mapping[str, bool]:
     """Give the hosts of a rule that a gateway takes, each with whether it sends them to https.
 
     ``known`` are its servers; None where the Gateway itself is not there, and may take anything.
@@ -131,11 +131,20 @@ def merged(first: VirtualService, second: VirtualService) -> VirtualService:
     Source: ``SortVHostRoutes`` in istiod's core/route.
     """
     rules = [
-        *(delegates.in_full(http, first.namespace) for http in first.http),
-        *(delegates.in_full(http, second.namespace) for http in second.http),
+        (delegates.in_full(dict(http), each.namespace), origin)
+        for each in (first, second)
+        for http, origin in zip(each.http, _origins(each), strict=True)
     ]
-    rules.sort(key=_takes_all)
-    return replace(first, http=tuple(rules))
+    rules.sort(key=lambda rule: _takes_all(rule[0]))
+    return replace(
+        first,
+        http=tuple(http for http, _ in rules),
+        origins=tuple(origin for _, origin in rules),
+    )
+
+
+def _origins(rule: VirtualService) -> Sequence[tuple[tuple[str, str], int]]:
+    return rule.origins or [(rule.key, number) for number in range(len(rule.http))]
 
 
 def _takes_all(http: Mapping[str, Any]) -> bool:

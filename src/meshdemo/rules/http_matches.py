@@ -49,14 +49,27 @@ class Call(Struct, frozen=True):
     scheme: str = "http"
 
     @classmethod
-    def of(cls, request: Request, namespace: str, labels: Mapping[str, str]) -> Call:
-        """Take a request apart; raises InputError for one that no rule can be tried on."""
+    def of(
+        cls,
+        request: Request,
+        namespace: str,
+        labels: Mapping[str, str],
+        *,
+        at_gateway: bool = False,
+    ) -> Call:
+        """Take a request apart; raises InputError for one that no rule can be tried on.
+
+        Only a gateway may be called by https: there TLS ends.
+        """
         try:
             url = urlsplit(request.url)
             port = url.port or (HTTPS_PORT if url.scheme == "https" else HTTP_PORT)
         except ValueError as error:
             raise InputError(f"{request.url} is not a valid URL: {error}") from error
-        if url.scheme not in ("http", "https", "tcp") or not url.hostname:
+        if (
+            url.scheme not in ("http", "tcp", *(["https"] if at_gateway else []))
+            or not url.hostname
+        ):
             raise InputError(f"{request.url} is not a URL of the form http://HOST/PATH")
         if {".", ".."} & set(url.path.lower().replace("%2e", ".").split("/")):
             raise undecided("its path has '.' or '..' in it, which a sidecar resolves")
@@ -163,7 +176,8 @@ def conditions(match: Mapping[str, Any], call: Call) -> Iterator[Condition]:
     """Try one condition after the other, those last that may be impossible to decide."""
     if wanted := match.get("uri"):
         yield Condition(("uri",), wanted, call.path, _path_holds(match, call.path))
-    for name, value in (("scheme", call.scheme), ("method", call.method), ("authority", call.authority)):
+    told = {"scheme": call.scheme, "method": call.method, "authority": call.authority}
+    for name, value in told.items():
         if name in match:
             yield Condition((name,), match[name], value, holds(match[name], value))
     for name, wanted in (match.get("queryParams") or {}).items():

@@ -111,14 +111,15 @@ class RequestPath(Struct, frozen=True, dict=True):
     def call(self) -> Call:
         """The request in the terms of conditions. Raises InputError."""
         client = self.view.client
-        return Call.of(self.request, client.namespace, client.labels)
+        at_gateway = bool(client.gateway)
+        return Call.of(self.request, client.namespace, client.labels, at_gateway=at_gateway)
 
     @cached_property
     def dialled(self) -> VirtualHost | None:
         """What the client calls; None if nothing is known by that name. Raises InputError."""
         view = self.view
         if view.client.injected:
-            known = virtual_hosts.of_client(view)
+            known: Iterable[VirtualHost] = view.virtual_hosts
         else:
             known = virtual_hosts.of_kube_proxy(view.mesh.services, view.client.namespace)
         # A gateway's rules hold whatever its port is.

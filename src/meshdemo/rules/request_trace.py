@@ -137,7 +137,12 @@ class Trace(Struct, frozen=True):
 
 def trace(objects: Sequence[Object], pods: Pods, request: Request, client: Client) -> Trace:
     """Follow a request from a client. Raises InputError for what no request can be."""
-    path = RequestPath.of(objects, pods, request, client)
+    return trace_path(RequestPath.of(objects, pods, request, client), objects)
+
+
+def trace_path(path: RequestPath, objects: Sequence[Object]) -> Trace:
+    """Tell the way of a request among these objects; as ``trace``."""
+    client = path.view.client
     try:
         call, dialled = path.call, path.dialled
     except Undecided as error:
@@ -226,7 +231,12 @@ class _Follower:
 
     def _origins(self, rule: VirtualService) -> list[Origin]:
         delegates = Delegates.among(self.objects)
-        return [origin for _, origin in delegates.rules_of(delegates.known[rule.key])]
+        own = rule.origins or tuple((rule.key, number) for number in range(len(rule.http)))
+        found = {
+            key: [origin for _, origin in delegates.rules_of(delegates.known[key])]
+            for key in {key for key, _ in own}
+        }
+        return [found[key][number] for key, number in own]
 
     def _destination(
         self, target: Target, share: Fraction = Fraction(1), route: Mapping[str, Any] | None = None

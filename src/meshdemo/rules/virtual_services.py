@@ -63,6 +63,8 @@ class VirtualService(Struct, frozen=True):
     exported_to: frozenset[str]
     tcp: tuple[Json, ...] = ()
     tls: tuple[Json, ...] = ()
+    origins: tuple[tuple[tuple[str, str], int], ...] = ()
+    """Where it was merged from others: the key of each http rule's own, and its number there."""
 
     @property
     def key(self) -> tuple[str, str]:

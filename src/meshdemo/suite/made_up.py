@@ -42,8 +42,8 @@ class World:
         """Add the Services and pods that are missing."""
         self.objects = [_reduced(item) for item in self.objects]
         self._services()
-        self._pods()
         self._stand_ins()
+        self._pods()
 
     def _services(self) -> None:
         known = {
@@ -75,7 +75,9 @@ class World:
         """Tell whether NAME.NAMESPACE stands where Istio wants the whole name: it leads nowhere."""
         spaces = {item.namespace for item in self.objects}
         parts = host.split(".")
-        return "." not in host or (len(parts) in (2, 3) and parts[1] in spaces) or parts[-1] == "svc"
+        return (
+            "." not in host or (len(parts) in (2, 3) and parts[1] in spaces) or parts[-1] == "svc"
+        )
 
     def _pods(self) -> None:
         labelled = [_labels(item) for item in self.objects if item.makes_pods]
@@ -90,7 +92,8 @@ class World:
                     made = {**selector, **labels}
                     if name and "version" not in made:
                         made["version"] = name
-                    self._add_pod(_short(host), name, service.namespace, made)
+                    called = self._add_pod(_short(host), name, service.namespace, made)
+                    self.notes.append(f"pod {service.namespace}/{called}")
                     labelled.append((service.namespace, made))
                     behind.append(made)
 
@@ -122,7 +125,6 @@ class World:
             number += 1
             unique = f"{called}-{number}"
         self.objects.append(_deployment(unique, namespace, labels))
-        self.notes.append(f"pod {namespace}/{unique}")
         return unique
 
     def _stand_ins(self) -> None:
@@ -159,7 +161,6 @@ class World:
             labels = {**before, **selector, **pod.labels}
             for _ in range(pod.replicas):
                 name = self._add_pod(app, pod.version, namespace, labels)
-                self.notes.pop()  # the file says it
                 self.behaviours[name] = pod
 
 

@@ -13,13 +13,14 @@ import threading
 import time
 import uuid
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from meshdemo.engines.access_log import Account
-from meshdemo.engines.local import requests
+from msgspec import Struct
+from msgspec.structs import replace
+
+from meshdemo.engines.local import plan, requests
 from meshdemo.engines.local.admission import admit
 from meshdemo.engines.local.envoy import binary
 from meshdemo.engines.local.model import LOOPBACK
@@ -38,28 +39,34 @@ from meshdemo.suite.model import DEFAULT_NAMESPACE, Source
 from meshdemo.verdict.traffic import TIME_LIMIT, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
     from threading import Event
     from typing import Any
 
     from typing_extensions import Self
 
+    from meshdemo.engines.access_log import Account
+    from meshdemo.engines.local.admission import Admission
     from meshdemo.engines.local.model import PlannedPod
     from meshdemo.objects.model import Object
+    from meshdemo.rules.request_trace import Destination
     from meshdemo.suite.model import StandIn
     from meshdemo.verdict.traffic import Request
 
 KINDS = frozenset({"Service", "ServiceEntry", "Sidecar", "VirtualService", "DestinationRule"})
 """What routes requests, beside workloads and Gateways."""
-BESIDE = frozenset({gateways.KIND, "Namespace", "ServiceAccount", "ConfigMap", "Secret", "Kustomization"})
+BESIDE = frozenset(
+    {gateways.KIND, "Namespace", "ServiceAccount", "ConfigMap", "Secret", "Kustomization"}
+)
 """What does not, and nobody wonders about."""
+NOBODY = Client("", {}, injected=True)
+"""Who asks for no rules, but for what services there are."""
 CLIENT_LABELS = {"app": "testclient"}
 GATEWAY_LABELS = {"istio": "ingressgateway"}
 """Those of a gateway's pods where no Gateway says which it selects."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What one request got."""
 
     request: Request
@@ -68,10 +75,12 @@ class Answer:
     seconds: float
     arrived: Arrived | None
     """As it came to the pod that answered; None where a proxy answered itself."""
-    copies: tuple[Arrived, ...] = ()
-    """The same at other pods, mirrors and earlier attempts, as far as they came by then."""
+    others: tuple[Arrived, ...] = ()
+    """The same at other pods: copies and earlier attempts, as far as they came by then."""
     services: tuple[str, ...] = ()
     """The full names of the Services that the pod which answered is behind."""
+    copied_to: tuple[str, ...] = ()
+    """The same of the pods that got copies; looked for by whoever asks for them."""
 
     @property
     def version(self) -> str:
@@ -109,6 +118,9 @@ class PrivateMesh:
         )
         """Objects that have no part in it."""
         self.namespace = namespace
+        self.has_tls = any(
+            "tls" in str(each) for item in self.gateways for each in item.spec.get("servers") or ()
+        )
         world = World(
             [item for item in every if _is_used(item)],
             sorted({*ports} - {0}),
@@ -125,21 +137,36 @@ class PrivateMesh:
         self._envoys: dict[Source, LoneEnvoy] = {}
         self._lock = threading.Lock()
 
-    def __enter__(self) -> Self:
-        admission = admit(self._given, ())
-        if admission.problems:
-            raise InputError("the rules are refused, and nothing was tested", admission.problems)
-        self.warnings = admission.warnings
+    @cached_property
+    def admission(self) -> Admission:
+        """What Istio, and this engine, have against the objects."""
+        return admit(self._given, ())
+
+    @cached_property
+    def objects(self) -> tuple[Object, ...]:
+        """The objects in force, with what was made up; not Gateways."""
         moment = now()
-        self.objects: tuple[Object, ...] = tuple(
+        return tuple(
             item.with_data(
-                {
-                    **item.data,
-                    "metadata": {"creationTimestamp": moment, **item.metadata},
-                }
+                {**item.data, "metadata": {"creationTimestamp": moment, **item.metadata}}
             )
-            for item in admission.objects
+            for item in self.admission.objects
         )
+
+    @cached_property
+    def versions(self) -> tuple[str, ...]:
+        """The versions that pods have."""
+        known = {each.pod.labels.get("version") for each in plan.blueprints(self.objects)}
+        return tuple(sorted(known - {None, ""}, key=str))  # type: ignore[arg-type]  # None is not in it
+
+    def need(self, sources: Iterable[Source]) -> None:
+        """Have these clients started with the mesh: an Envoy each."""
+        self._sources += sources
+
+    def __enter__(self) -> Self:
+        if self.admission.problems:
+            message = "the rules are refused, and nothing was tested"
+            raise InputError(message, self.admission.problems)
         self.pods, sockets = private_pods.placed(self.objects)
         behaviours = {
             pod.name: Behaviour(found.status, found.delay, found.failing)
@@ -229,15 +256,34 @@ class PrivateMesh:
         """Namespace and labels of all pods."""
         return [(pod.namespace, pod.labels) for pod in self.pods if pod.is_endpoint]
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that VirtualServices are for, as they are written."""
+        rules = (item for item in self._given if item.kind == "VirtualService")
+        return tuple(dict.fromkeys(h for item in rules for h in item.spec.get("hosts") or ()))
+
+    @property
+    def has_behaviours(self) -> bool:
+        """Tell whether pods of one destination may answer with another status, or late."""
+        return bool(self._behaviours)
+
     @cached_property
     def services(self) -> tuple[str, ...]:
         """The full names of all Services, and the hosts of ServiceEntries."""
-        return tuple(service.host for service in self.rules_for(Client("", {}, True)).services)  # noqa: FBT003 - injected
+        return tuple(service.host for service in self.rules_for(NOBODY).services)
 
     def services_of(self, pod: Arrived) -> tuple[str, ...]:
         """Give the Services that a pod is behind."""
-        known = self.rules_for(Client("", {}, injected=True)).services
-        return tuple(s.host for s in known if s.selects(pod.namespace, pod.labels))
+        key = pod.namespace, pod.pod
+        if key not in self._services_of:
+            known = self.rules_for(NOBODY).services
+            found = tuple(s.host for s in known if s.selects(pod.namespace, pod.labels))
+            self._services_of[key] = found
+        return self._services_of[key]
+
+    @cached_property
+    def _services_of(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        return {}
 
     def ask(
         self,
@@ -266,13 +312,34 @@ class PrivateMesh:
 
     def answer(self, request: Request, reply: Reply, seconds: float, number: str) -> Answer:
         """Put together what a request got."""
-        every = tuple(self._servers.arrived.get(number, ()))
+        every = self._servers.arrived.get(number, [])
         name = reply.header(stand_ins.POD_HEADER)
         at = [each for each in every if each.pod == name]
         arrived = at[-1] if at else None
-        copies = tuple(each for each in every if each is not arrived)
         services = self.services_of(arrived) if arrived else ()
-        return Answer(request, reply, seconds, arrived, copies, services)
+        others = tuple(each for each in every if each is not arrived)
+        return Answer(request, reply, seconds, arrived, others, services)
+
+    def copied(self, answer: Answer, mirrors: Iterable[Destination]) -> Answer:
+        """Look again at an answer, for copies of its request at pods of these destinations."""
+        number = answer.request.header(stand_ins.REQUEST_ID) or ""
+        found = self.answer(answer.request, answer.reply, answer.seconds, number)
+        known = list(mirrors)
+        copies = [
+            each
+            for each in found.others
+            if any(mirror.takes(each.namespace, each.labels) for mirror in known)
+        ]
+        hosts_of = tuple(host for each in copies for host in self.services_of(each))
+        return replace(found, copied_to=hosts_of)
+
+    def pod(self, name: str) -> PlannedPod | None:
+        """Find a pod by its name."""
+        return self._pods_by_name.get(name)
+
+    @cached_property
+    def _pods_by_name(self) -> dict[str, PlannedPod]:
+        return {pod.name: pod for pod in self.pods}
 
     def arrivals(self, answer: Answer) -> tuple[Arrived, ...]:
         """Give all pods that a request came to so far."""

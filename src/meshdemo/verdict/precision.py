@@ -23,6 +23,10 @@ class Precision(Struct, frozen=True):
     hidden_share: float = 0.01
     """The share of contrary answers that must not go unseen where none is expected: 1 %."""
 
+    shared_by: int = 1
+    """How many verdicts share the error rate on the side of "not met": then it is the chance that
+    any of them refuses a mesh that keeps its shares."""
+
     @property
     def revealing(self) -> int:
         """How many answers, none of them contrary, rule out the hidden share: 459 by default.

@@ -55,7 +55,7 @@ class Sequential(Struct, frozen=True, dict=True):
         """How many requests may be sent at most."""
         if self.asked_for is not None:
             return self.asked_for
-        patience = PATIENCE * log(1 / self.precision.error_rate)
+        patience = PATIENCE * log(self.precision.shared_by / self.precision.error_rate)
         worth = [
             ceil(patience / divergence(off, float(share)))
             for name, share in self.expectation.shares
@@ -89,7 +89,8 @@ class Sequential(Struct, frozen=True, dict=True):
         """The part of the error rate for each share; of two that make 100 % one says all."""
         shares = [share for _, share in self.expectation.shares if not is_exact(share)]
         mirrored = len(shares) == 2 and sum(shares) == 1  # noqa: PLR2004 - of two
-        return self.precision.error_rate / (1 if mirrored else max(1, len(shares)))
+        claims = 1 if mirrored else max(1, len(shares))
+        return self.precision.error_rate / claims / self.precision.shared_by
 
     def _outcome(self, claim: Claim) -> Outcome:
         if claim.exact:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import exp, isclose, log
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -28,7 +28,7 @@ V1, V2, V3 = (Reply(200, version) for version in ("v1", "v2", "v3"))
 BROKEN = Reply(503, "")
 
 
-def rule(text: str, **precision: float) -> Sequential:
+def rule(text: str, **precision: Any) -> Sequential:
     margin = Fraction(precision.pop("margin", 0.05)).limit_denominator()
     return Sequential(expectation.parse(text), Precision(margin, **precision))
 
@@ -214,3 +214,17 @@ def _ever(random: Random, real: float, happens: Callable[[int, int], bool]) -> b
         if happens(count, total):
             return True
     return False
+
+
+def test_verdicts_that_share_an_error_rate_refuse_later_and_are_met_as_soon() -> None:
+    alone, shared = rule("v1=50%,v2=50%"), rule("v1=50%,v2=50%", shared_by=200)
+    assert shared.level == alone.level / 200
+    skewed = [V1] * 60
+    assert outcome(alone, skewed) is Outcome.NOT_MET
+    assert outcome(shared, [V1] * 12 + [V2] * 8) is Outcome.INCONCLUSIVE
+    assert shared.most > alone.most
+    fair = [V1, V2] * (shared.most // 2)
+    met_alone, met_shared = (measured(each, fair).decisive for each in (alone, shared))
+    assert met_alone
+    assert met_shared
+    assert met_alone.total == met_shared.total

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meshdemo.engines import access_log
+from meshdemo.engines.local.envoy.binary import Admin
 from meshdemo.engines.local.envoy.bootstrap import FLAGS
 from meshdemo.engines.local.envoy.unix_http import Unreachable
-from meshdemo.engines.local.envoy.binary import Admin
 from meshdemo.engines.local.private.proxies import LISTENER
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.system import shell, waiting

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import httptools
+from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.engines.local.apps.echo import Echo, join_repeated
 from meshdemo.engines.local.apps.messages import Request, Response
@@ -31,8 +33,7 @@ WAITING = 512
 """Connections that may wait to be accepted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Behaviour:
+class Behaviour(Struct, frozen=True):
     """How a stand-in answers."""
 
     status: int = 200
@@ -42,8 +43,7 @@ class Behaviour:
     """Whether its ports refuse connections."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(Struct, frozen=True):
     """A request as it came to a pod."""
 
     pod: str

@@ -1,0 +1,85 @@
+"""``meshdemo test``: rules tested by real requests, without a cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from meshdemo.cli import values
+from meshdemo.cli.invocation import read_settings
+from meshdemo.report import Report
+
+Paths = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[PATH]...",
+        help="Files of route tests, and folders with some below them. [default: this folder]",
+        show_default=False,
+    ),
+]
+Rules = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rules",
+        metavar="PATH",
+        help="A file, a folder or - with the rules, in place of those that the files name. "
+        "May repeat.",
+    ),
+]
+Junit = Annotated[
+    str | None,
+    typer.Option("--junit", metavar="FILE", help="Also write the results as JUnit's XML."),
+]
+FailUnder = Annotated[
+    str | None,
+    typer.Option(
+        "--fail-under",
+        metavar="PERCENT",
+        help="The least part of all rules, matches and destinations that the tests must touch.",
+    ),
+]
+
+
+def test(
+    ctx: typer.Context,
+    paths: Paths = None,
+    rules: Rules = None,
+    junit: Junit = None,
+    fail_under: FailUnder = None,
+) -> Report:
+    """Test rules by real requests: rules in, requests in, what really happened out.
+
+    A file says which rules, which requests, and what must come back. It gets a private mesh of real
+    Envoys for the moment, with stand-ins for all pods: no cluster is needed, nothing but rules, and
+    a mesh of yours is left alone.
+
+    Exit code 0: all as expected; 1: not so; 4: inconclusive.
+
+    Examples:
+        meshdemo test  # all route tests below this folder
+        meshdemo test tests/shop.meshtest.yaml --junit results.xml
+        helm template . | meshdemo test --rules - tests/  # what a chart makes
+        meshdemo test --fail-under 100  # every rule, match and destination is touched
+    """
+    from meshdemo.report import junit as xml
+    from meshdemo.report import suite_junit, suite_report
+    from meshdemo.suite import reading, running
+
+    timeout = read_settings(ctx).timeout
+    least = None if fail_under is None else 100 * float(_percentage(fail_under))
+    if junit:
+        xml.require_writable(Path(junit))
+    files = reading.read(paths or ["."], rules=rules or ())
+    prepared = running.prepare_all(files)
+    results = [running.run_prepared(each, timeout=timeout) for each in prepared]
+    if junit:
+        suite_junit.write(Path(junit), results)
+    return suite_report.tested(results, least)
+
+
+def _percentage(text: str) -> float:
+    if text.strip().rstrip("% ") in ("0", ""):
+        return 0.0
+    return float(values.share(text, "--fail-under", most=100))

@@ -1,0 +1,133 @@
+"""Whether what came back is what a test expects. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from meshdemo.rules import hosts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meshdemo.suite.model import Expect, Header, Text
+    from meshdemo.suite.private_mesh import Answer
+
+NO_POD = "no pod answered"
+
+
+class Finding(Struct, frozen=True):
+    """One thing that is expected, and what was found."""
+
+    field: str
+    wanted: str
+    found: str
+    ok: bool
+
+
+def findings(expect: Expect, answer: Answer, namespace: str) -> tuple[Finding, ...]:
+    """Judge one answer by all that is expected of it, but for shares."""
+    found = list(_findings(expect, answer, namespace))
+    if expect.none_of:
+        found += [
+            Finding(each.field, f"not {each.wanted}", each.found, not each.ok)
+            for each in _findings(expect.none_of, answer, namespace)
+        ]
+    return tuple(found)
+
+
+def _findings(expect: Expect, answer: Answer, namespace: str) -> Iterator[Finding]:
+    reply, arrived = answer.reply, answer.arrived
+    came = _outcome(answer)
+    yield from _answerer(expect, answer, came, namespace)
+    if expect.locations:
+        yield _text("location", "Location", expect.locations, reply.header("location"), came)
+    if expect.paths:
+        yield _text("path", "path", expect.paths, arrived.path if arrived else None, came)
+    for header in expect.request_headers:
+        seen = arrived.headers.get(header.name) if arrived else None
+        yield _header("requestHeaders", "request header", header, seen, came, known=bool(arrived))
+    for header in expect.response_headers:
+        seen = reply.header(header.name)
+        yield _header("responseHeaders", "response header", header, seen, came, known=True)
+    if expect.seconds:
+        right = any(low <= answer.seconds <= high for low, high in expect.seconds)
+        wanted = _either(tuple(f"{low:g} to {high:g}" for low, high in expect.seconds))
+        yield Finding("seconds", f"{wanted} s", f"{answer.seconds:.2f} s", right)
+    for name in expect.mirrored_to:
+        copied = answer.copied_to
+        right = any(same_service(name, host, namespace) for host in copied)
+        said = f"a copy to {', '.join(map(short_name, copied))}" if copied else "no copy"
+        yield Finding("mirroredTo", f"a copy to {name}", said, right)
+    if expect.bodies:
+        yield _text("body", "body", expect.bodies, reply.body, came)
+
+
+def _answerer(expect: Expect, answer: Answer, came: str, namespace: str) -> Iterator[Finding]:
+    """Judge who answered, and with which status."""
+    reply = answer.reply
+    if expect.versions:
+        version = answer.version
+        said = f"version {version}" if version else came
+        yield Finding(
+            "version", f"version {_either(expect.versions)}", said, version in expect.versions
+        )
+    if expect.statuses:
+        wanted = f"status {_either(expect.statuses)}"
+        said = f"status {reply.status}" if reply.status else came
+        yield Finding("status", wanted, said, reply.status in expect.statuses)
+    if expect.services:
+        names = [short_name(host) for host in answer.services]
+        right = any(same_service(n, h, namespace) for n in expect.services for h in answer.services)
+        said = f"service {', '.join(names)}" if names else came
+        yield Finding("service", f"service {_either(expect.services)}", said, right)
+
+
+def same_service(name: str, host: str, namespace: str) -> bool:
+    """Tell whether a service is called by a name: as rules or requests do, or by its first part."""
+    if "." not in name and hosts.namespace_of(host):
+        return host.partition(".")[0] == name.lower()
+    return host in (hosts.full_name(name, namespace), hosts.dialled(name, namespace), name.lower())
+
+
+def _outcome(answer: Answer) -> str:
+    """Say in a few words what came back."""
+    reply = answer.reply
+    if reply.error:
+        return f"no answer ({reply.error})"
+    if answer.arrived:
+        version = f" ({answer.version})" if answer.version else ""
+        return f"status {reply.status} from {answer.arrived.pod}{version}"
+    return f"status {reply.status} from the proxy itself"
+
+
+def _text(field: str, title: str, wanted: Sequence[Text], found: str | None, came: str) -> Finding:
+    right = found is not None and any(each.holds(found) for each in wanted)
+    said = f"{title} {_shown(found)}" if found is not None else f"no {title}: {came}"
+    return Finding(field, f"{title} {_either(wanted)}", said, right)
+
+
+def _header(
+    field: str, title: str, wanted: Header, found: str | None, came: str, *, known: bool
+) -> Finding:
+    name = wanted.name
+    says = f"{title} {name}: {_either(wanted.values)}" if wanted.values else f"no {title} {name}"
+    if not known:
+        return Finding(field, says, f"{NO_POD}: {came}", ok=False)
+    said = f"{title} {name}: {_shown(found)}" if found is not None else f"no {title} {name}"
+    return Finding(field, says, said, wanted.holds(found))
+
+
+def _either(values: Sequence[object]) -> str:
+    return " or ".join(map(str, values))
+
+
+def _shown(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 80 else f"{flat[:77]}..."  # noqa: PLR2004 - a line of a terminal
+
+
+def short_name(host: str) -> str:
+    """Write a service without what all of them end with."""
+    return host.removesuffix(f".{hosts.DOMAIN}").removesuffix(".default")

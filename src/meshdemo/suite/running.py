@@ -1,0 +1,346 @@
+"""Running route tests: a private mesh a file, all requests, and what came of them.
+
+prepare(file) -> Prepared     rules read, everything checked that can be without sending
+run(file) -> FileResult       the same, and the requests sent
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from meshdemo.errors import BrokenOff, InputError, Problem, in_order
+from meshdemo.rules import hosts
+from meshdemo.suite import diagnosing, impossible, rules
+from meshdemo.suite.coverage import Coverage
+from meshdemo.suite.judging import Finding, findings
+from meshdemo.suite.private_mesh import Connection, PrivateMesh
+from meshdemo.suite.results import CaseResult, FileResult
+from meshdemo.suite.varying import varies
+from meshdemo.verdict.expectation import percent
+from meshdemo.verdict.judgement import Outcome
+from meshdemo.verdict.judging import judge, rule_for
+from meshdemo.verdict.measurement import Measurement
+from meshdemo.verdict.precision import Precision
+from meshdemo.verdict.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from meshdemo.suite.model import Expect, RouteTest, Sent, Source, TestFile
+    from meshdemo.suite.private_mesh import Answer
+    from meshdemo.verdict.traffic import Reply
+
+SIDE_BY_SIDE = 4
+"""Cases under way at a time, where no rule lets one decide what becomes of another."""
+COPY_SECONDS = 1.0
+"""How long a copy may take to come after the answer; a thousandth is usual."""
+NO_COPY_SECONDS = 0.2
+"""How long one waits for a copy that shall not come."""
+ERROR_RATE = 0.01
+"""How often any share test of a file may be called wrong though all shares are right."""
+OPPOSITE = {Outcome.MET: Outcome.NOT_MET, Outcome.NOT_MET: Outcome.MET}
+
+
+class Case(Struct, frozen=True):
+    """One request to send, and where from."""
+
+    test: RouteTest
+    sent: Sent
+    source: Source
+
+
+class Prepared(Struct, frozen=True):
+    """A file whose mesh can be started."""
+
+    file: TestFile
+    mesh: PrivateMesh
+    cases: tuple[Case, ...]
+
+
+def prepare(file: TestFile) -> Prepared:
+    """Read the rules of a file, and check all that can be checked before a request is sent.
+
+    Raises InputError with every problem: of the rules, and of tests that nothing could meet.
+    """
+    found = rules.read(file.rules, file.namespace)
+    ports = (urlsplit(sent.request.url).port or 0 for test in file.tests for sent in test.sent)
+    mesh = PrivateMesh(found, namespace=file.namespace, stand_ins=file.stand_ins, ports=ports)
+    problems: list[Problem] = list(mesh.admission.problems)
+    cases: list[Case] = []
+    for test in file.tests:
+        for sent in test.sent:
+            try:
+                meant = _addressed(sent, mesh)
+                cases.append(Case(test, meant, mesh.source_of(meant.request, meant.source)))
+            except InputError as error:
+                path = (*test.path, "request")
+                problems.append(file.problem(error.message, *path, hint=error.hint))
+    if not mesh.admission.problems:
+        problems += impossible.problems(file, mesh)
+    if problems:
+        raise InputError("the route tests cannot be run", in_order(problems))
+    mesh.need(case.source for case in cases)
+    return Prepared(file, mesh, tuple(cases))
+
+
+def prepare_all(files: Iterable[TestFile]) -> list[Prepared]:
+    """Prepare files; what is wrong with any of them is said at once."""
+    found: list[Prepared] = []
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            found.append(prepare(file))
+        except InputError as error:
+            problems += error.problems or [file.problem(error.message, hint=error.hint)]
+    if problems:
+        raise InputError("the route tests cannot be run", in_order(problems))
+    return found
+
+
+def _addressed(sent: Sent, mesh: PrivateMesh) -> Sent:
+    """Give a request with the URL that is meant where none is said. Raises InputError."""
+    if sent.request.url:
+        return sent
+    known = [host for host in mesh.hosts if not hosts.is_wildcard(host)]
+    if len(known) != 1:
+        named = ", ".join(known) or "none by name"
+        raise InputError("it says no url", hint=f"the rules are for several hosts: {named}")
+    return replace(sent, request=replace(sent.request, url=f"http://{known[0]}/"))
+
+
+def run(
+    file: TestFile,
+    *,
+    timeout: float = 300.0,
+    each: Callable[[CaseResult], None] = lambda _: None,
+) -> FileResult:
+    """Run the tests of a file in a private mesh. Raises InputError as ``prepare``.
+
+    ``each`` is given every result as it comes, in any order, from threads.
+    """
+    return run_prepared(prepare(file), timeout=timeout, each=each)
+
+
+def run_prepared(
+    prepared: Prepared,
+    *,
+    timeout: float = 300.0,
+    each: Callable[[CaseResult], None] = lambda _: None,
+) -> FileResult:
+    """Start the mesh, send all requests, and take it down."""
+    began = time.monotonic()
+    file = prepared.file
+    with prepared.mesh as mesh:
+        runner = _Runner(file, mesh, prepared.cases, timeout, each)
+        cases = runner.run()
+        return FileResult(
+            file,
+            tuple(cases),
+            runner.coverage,
+            time.monotonic() - began,
+            mesh.made_up,
+            tuple(mesh.left_out),
+            tuple(_not_tested(prepared)),
+        )
+
+
+def _not_tested(prepared: Prepared) -> Iterator[str]:
+    by_https = any(c.sent.request.url.startswith("https://") for c in prepared.cases)
+    if prepared.mesh.has_tls or by_https:
+        yield "TLS is not tested: requests to https come to the gateway as if TLS had ended there"
+
+
+class _Runner:
+    """Sends the requests of a file, and judges what comes."""
+
+    def __init__(
+        self,
+        file: TestFile,
+        mesh: PrivateMesh,
+        cases: Sequence[Case],
+        timeout: float,
+        each: Callable[[CaseResult], None],
+    ) -> None:
+        self.file, self.mesh, self.cases, self.timeout, self.each = file, mesh, cases, timeout, each
+        self.coverage = Coverage.of(mesh.objects)
+        self.shares = sum(case.test.expect.is_share for case in cases)
+        self._own = threading.local()
+        self._lock = threading.Lock()
+        self._connections: list[Connection] = []
+
+    def run(self) -> list[CaseResult]:
+        """Run all cases; those that take time by intention, or measure it, come last."""
+        slow = [case for case in self.cases if _is_timed(case.test.expect)]
+        quick = [case for case in self.cases if not _is_timed(case.test.expect)]
+        width = SIDE_BY_SIDE if self.mesh.is_independent else 1
+        found: dict[int, CaseResult] = {}
+        executor = ThreadPoolExecutor(width)
+        try:
+            for group in (quick, slow):
+                for case, result in zip(group, executor.map(self._one, group), strict=True):
+                    found[id(case)] = result
+        finally:
+            # Whatever is under way ends with the mesh; nobody waits for it.
+            executor.shutdown(wait=False, cancel_futures=True)
+            for connection in self._connections:
+                connection.close()
+        return [found[id(case)] for case in self.cases]
+
+    def _one(self, case: Case) -> CaseResult:
+        result = self._share(case) if case.test.expect.is_share else self._single(case)
+        self.each(result)
+        return result
+
+    @property
+    def _connection(self) -> Connection:
+        """The connection of this thread."""
+        found = getattr(self._own, "connection", None)
+        if found is None:
+            found = self._own.connection = Connection()
+            with self._lock:
+                self._connections.append(found)
+        return found
+
+    def _single(self, case: Case) -> CaseResult:
+        """Judge one answer; where the rules leave open which comes, as many as would show it."""
+        began = time.monotonic()
+        expect, mesh = case.test.expect, self.mesh
+        count = Precision().revealing if varies(mesh, case.sent.request, case.source, expect) else 1
+        answers: list[Answer] = []
+        judged: tuple[Finding, ...] = ()
+        for _ in range(count):
+            answer = mesh.ask(
+                case.sent.request, case.source, body=case.sent.body, connection=self._connection
+            )
+            answer = self._with_copies(answer, case, waits=not answers)
+            judged = findings(expect, answer, self.file.namespace)
+            answers.append(answer)
+            if not all(each.ok for each in judged):
+                break
+        met = all(each.ok for each in judged)
+        seconds = time.monotonic() - began
+        result = CaseResult(
+            case.test,
+            case.sent,
+            Outcome.MET if met else Outcome.NOT_MET,
+            judged,
+            len(answers),
+            seconds,
+            tuple(answers[-1:]),
+        )
+        return self._followed(case, result, answers[-1], answers)
+
+    def _with_copies(self, answer: Answer, case: Case, *, waits: bool) -> Answer:
+        """Wait for the copies that are expected, or must not come."""
+        expect = case.test.expect
+        wanted = expect.mirrored_to
+        if not wanted and not (expect.none_of and expect.none_of.mirrored_to):
+            return answer
+        trace = diagnosing.traced(self.mesh, answer, case.source)
+        mirrors = [each for _, each in trace.mirrors] if trace else []
+        patience = COPY_SECONDS if wanted else NO_COPY_SECONDS
+        deadline = time.monotonic() + (patience if waits and mirrors else 0)
+        while True:
+            answer = self.mesh.copied(answer, mirrors)
+            if len(answer.copied_to) >= max(1, len(wanted)) or time.monotonic() > deadline:
+                return answer
+            time.sleep(0.002)
+
+    def _share(self, case: Case) -> CaseResult:
+        """Send until the answers decide about the shares."""
+        began = time.monotonic()
+        expect, is_negated = case.test.expect, False
+        if expect.none_of and expect.none_of.shares:
+            expect, is_negated = expect.none_of, True
+        assert expect.shares  # noqa: S101 - for the type checker: is_share
+        expected, mesh = expect.shares, self.mesh
+        precision = Precision(expect.margin, ERROR_RATE, shared_by=self.shares)
+        rule = rule_for(expected, precision)
+        tally = Tally.of(dict.fromkeys([*expected.versions, *mesh.versions]), expected.kinds)
+        measurement = Measurement(rule, tally)
+        replies: list[Reply] = []
+        broken = ""
+        try:
+            for reply in mesh.send(
+                case.sent.request, case.source, rule.most, self.timeout, measurement.enough
+            ):
+                replies.append(reply)
+                measurement.add(reply)
+        except BrokenOff as error:
+            broken = error.message
+        verdict = judge(rule, tally, measurement.decisive, complete=not broken, broken_off=broken)
+        outcome = OPPOSITE.get(verdict.outcome, verdict.outcome) if is_negated else verdict.outcome
+        counted = {**tally.versions, **tally.others}
+        shown = [
+            f"{name} {percent(Fraction(count, tally.total or 1))} %"
+            for name, count in counted.items()
+            if count
+        ]
+        said = "not " if is_negated else ""
+        found = f"{', '.join(shown) or 'nothing'} of {tally.total:,} answers"
+        finding = Finding("shares", f"{said}shares {expected}", found, outcome is Outcome.MET)
+        answers = [self._stub(case, reply) for reply in replies[:1]]
+        result = CaseResult(
+            case.test,
+            case.sent,
+            outcome,
+            (finding,),
+            len(replies),
+            time.monotonic() - began,
+            cause=broken,
+        )
+        reached = {reply.header("x-echo-pod") or "" for reply in replies}
+        return self._followed(
+            case, result, answers[0], answers, reached, [self._stub(case, r) for r in replies]
+        )
+
+    def _stub(self, case: Case, reply: Reply) -> Answer:
+        """Make an answer of a reply of which nothing else was noted."""
+        return self.mesh.answer(case.sent.request, reply, 0.0, "")
+
+    def _followed(
+        self,
+        case: Case,
+        result: CaseResult,
+        answer: Answer,
+        answers: Sequence[Answer],
+        reached: Iterable[str] = (),
+        every: Sequence[Answer] = (),
+    ) -> CaseResult:
+        """Count what a request touched; of one that failed say why, and where the rule stands."""
+        mesh = self.mesh
+        trace = diagnosing.traced(mesh, answer, case.source)
+        pods = [(a.arrived.namespace, a.arrived.labels) for a in answers if a.arrived]
+        pods += [(each.namespace, each.labels) for a in answers for each in mesh.arrivals(a)]
+        pods += [(p.namespace, p.labels) for p in map(mesh.pod, reached) if p]
+        with self._lock:
+            if trace:
+                self.coverage.add(trace, pods)
+        place = diagnosing.place_of(trace)
+        if result.ok:
+            return replace(result, place=place)
+        cause = diagnosing.cause_of(mesh, case.test.expect, every or answers, case.source)
+        told = answer
+        if result.test.expect.is_share:
+            told = mesh.ask(case.sent.request, case.source)
+        return replace(
+            result,
+            place=cause.place if cause and cause.place.file else place,
+            cause=result.cause or (cause.message if cause else diagnosing.in_words(trace)),
+            fix=diagnosing.fix_of(cause),
+            explained=diagnosing.explained(mesh, told, case.source, trace),
+        )
+
+
+def _is_timed(expect: Expect) -> bool:
+    return bool(expect.seconds or (expect.none_of and expect.none_of.seconds)) or any(
+        status in (504, 408) for status in expect.statuses
+    )

@@ -1,0 +1,201 @@
+"""Route tests that are run: real Envoys, and what is said of what comes back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meshdemo.errors import InputError
+from meshdemo.verdict.judgement import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from meshdemo.suite.results import FileResult
+
+    Run = Callable[..., FileResult]
+
+RIGHT = """
+- {name: anna, request: {url: "http://shop/", headers: {x-user: anna}}, expect: {version: v2}}
+- name: canary
+  request: {url: "http://shop/"}
+  expect: {shares: {v1: 90%, v2: 10%}, margin: 5}
+- name: old
+  request: {url: "http://shop/old"}
+  expect: {status: [301, 302], location: "http://shop/new"}
+- name: api
+  request: {url: "http://shop/api/x?y=1", method: POST, body: hello, headers: {x-debug: "1"}}
+  expect: {service: shop, path: /x?y=1, mirroredTo: shop-shadow,
+           requestHeaders: {x-env: [prod, canary], x-debug: null, content-length: "5"},
+           responseHeaders: {x-out: {regex: "[0-9]"}, x-no: null},
+           not: {version: v2, mirroredTo: slow, responseHeaders: {x-out: null}}}
+- {name: slow, request: {url: "http://shop/slow"}, expect: {status: 504, seconds: [0.25, 0.9]}}
+- {name: none, request: {url: "http://shop/admin"}, expect: {status: 404, not: {service: shop}}}
+- {name: either, request: {url: "http://shop/"}, expect: {version: [v1, v2], status: 200}}
+- {name: not half, request: {}, expect: {not: {shares: {v1: 50%, v2: 50%}}}}
+"""
+
+
+def test_what_is_right_is_met_and_what_is_missing_is_made_up(run: Run) -> None:
+    result = run(RIGHT, more="standIns: {slow: [{delay: 2s}]}\ncoverage: {failUnder: 100}")
+    wrong = {case.name: (case.expected, case.got) for case in result.cases if not case.ok}
+    assert wrong == {}
+    assert result.outcome is Outcome.MET
+    assert result.coverage.percent == 100
+    assert set(result.made_up) == {
+        "Service default/shop",
+        "Service default/shop-shadow",
+        "Service default/slow",
+        "pod default/shop-shadow",
+        "pod default/shop-v1",
+        "pod default/shop-v2",
+    }
+
+
+@pytest.mark.parametrize(
+    ("test", "expected", "got", "line"),
+    [
+        ("{url: 'http://shop/', headers: {x-user: anna}}~{version: v1}", "version v1", "v2", 18),
+        ("{url: 'http://shop/'}~{version: v1}", "version v1", "version v2", 31),
+        ("{url: 'http://shop/'}~{shares: {v1: 50%, v2: 50%}}", "shares v1=50%", "v1 ", 31),
+        ("{url: 'http://shop/'}~{not: {shares: {v1: 90%, v2: 10%}}}", "not shares", "v1 ", 31),
+        ("{url: 'http://shop/old'}~{location: 'http://shop/x'}", "Location", "http://shop/new", 19),
+        ("{url: 'http://shop/old'}~{status: 302}", "status 302", "status 301", 19),
+        ("{url: 'http://shop/api/x'}~{path: /api/x}", "path /api/x", "path /x", 21),
+        ("{url: 'http://shop/api/x'}~{requestHeaders: {x-env: null}}", "no request", "canary", 21),
+        ("{url: 'http://shop/api/x'}~{not: {mirroredTo: shop-shadow}}", "not a copy", "a copy", 21),
+        ("{url: 'http://shop/api/x'}~{mirroredTo: slow}", "a copy to slow", "shop-shadow", 21),
+        ("{url: 'http://shop/slow'}~{seconds: [2, 3]}", "2 to 3 s", "0.0", 26),
+        ("{url: 'http://shop/admin'}~{service: shop}", "service shop", "the proxy itself", 29),
+        ("{url: 'http://shop/admin'}~{body: hello}", "body hello", "body", 29),
+    ],
+)
+def test_what_is_wrong_says_what_came_and_which_rule_decided(
+    run: Run, test: str, expected: str, got: str, line: int
+) -> None:
+    request, expect = test.split("~")
+    result = run(f"- {{name: t, request: {request}, expect: {expect}}}\n")
+    (case,) = result.cases
+    assert case.outcome is Outcome.NOT_MET
+    assert expected in case.expected
+    assert got in case.got
+    assert case.cause
+    assert case.place
+    assert (case.place.file.rpartition("/")[2], case.place.line) == ("rules.yaml", line)
+    assert case.explained
+    assert case.explained.differences == ()
+
+
+@pytest.mark.parametrize(
+    ("expect", "wrong"),
+    [
+        ("{version: v3}", "no pod has the version v3; there are v1, v2"),
+        ("{not: {version: canary}}", "expect.not.version: no pod has the version canary"),
+        ("{shares: {v1: 90%, v9: 10%}}", "expect.shares: no pod has the version v9"),
+        ("{service: shopp}", "no Service is called shopp; did you mean shop?"),
+        ("{mirroredTo: nowhere}", "no Service is called nowhere"),
+    ],
+)
+def test_what_nothing_could_meet_is_refused_before_anything_is_sent(
+    run: Run, expect: str, wrong: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        run(f"- {{name: t, request: {{url: 'http://shop/'}}, expect: {expect}}}\n")
+    (problem,) = refused.value.problems
+    assert wrong in str(problem)
+    assert problem.line == 7
+
+
+GATEWAY = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: istio-system}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - {hosts: ["*.example.com"], port: {number: 80, name: http, protocol: HTTP},
+     tls: {httpsRedirect: true}}
+  - {hosts: ["*.example.com"], port: {number: 443, name: https, protocol: HTTPS},
+     tls: {mode: SIMPLE, credentialName: x}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: a}
+spec:
+  hosts: [shop.example.com]
+  gateways: [istio-system/gw]
+  http:
+  - route: [{destination: {host: shop}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: b}
+spec:
+  hosts: [shop.example.com, other.org]
+  gateways: [istio-system/gw, mesh]
+  http:
+  - match: [{uri: {prefix: /b}, gateways: [istio-system/gw]}]
+    directResponse: {status: 418}
+  - match: [{uri: {prefix: /b}, gateways: [mesh]}]
+    directResponse: {status: 410}
+"""
+
+
+def test_a_gateway_answers_by_the_rules_that_are_bound_to_it(run: Run) -> None:
+    result = run(
+        """
+- {name: redirects, request: {url: "http://shop.example.com/b", from: {gateway: istio-system/gw}},
+   expect: {status: 301, location: "https://shop.example.com/b"}}
+- {name: merged, request: {url: "https://shop.example.com/b", from: {gateway: istio-system/gw}},
+   expect: {status: 418}}
+- {name: whole, request: {url: "https://shop.example.com/", from: {gateway: istio-system/gw}},
+   expect: {status: 200, service: shop, requestHeaders: {x-forwarded-proto: https}}}
+- {name: not its host, request: {url: "http://other.org/b", from: {gateway: istio-system/gw}},
+   expect: {status: 404}}
+- {name: a sidecar, request: {url: "http://other.org/b"}, expect: {status: 410}}
+""",
+        rules=GATEWAY,
+    )
+    wrong = {case.name: (case.expected, case.got) for case in result.cases if not case.ok}
+    assert wrong == {}
+    assert any("TLS is not tested" in note for note in result.notes)
+
+
+def test_a_request_goes_through_the_gateway_that_all_rules_for_its_host_are_bound_to(
+    run: Run,
+) -> None:
+    only = GATEWAY.replace("gateways: [istio-system/gw, mesh]", "gateways: [istio-system/gw]")
+    tests = """
+- {name: t, request: {url: "https://shop.example.com/b"}, expect: {status: 418}}
+- {name: u, request: {url: "https://shop.example.com/c"}, expect: {status: 200}}
+"""
+    assert run(tests, rules=only).outcome is Outcome.MET
+    two = only.replace("[istio-system/gw]\n  http:\n  - match", "[other/gw]\n  http:\n  - match")
+    with pytest.raises(InputError, match="cannot be run") as refused:
+        run(tests, rules=two)
+    assert "bound to 2 gateways" in str(refused.value.problems[0])
+
+
+RETRIES = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop}
+spec:
+  hosts: [shop]
+  http:
+  - route: [{destination: {host: shop}}]
+    retries: {attempts: 5, retryOn: "connect-failure,5xx"}
+"""
+
+
+def test_stand_ins_fail_answer_late_and_with_a_status(run: Run) -> None:
+    tests = """
+- {name: t, request: {url: "http://shop/"}, expect: {status: 200, version: v2}}
+"""
+    pods = "standIns: {shop: [{version: v1, failing: true}, {version: v2}]}"
+    assert run(tests, rules=RETRIES, more=pods).outcome is Outcome.MET
+    pods = "standIns: {shop: [{version: v1, status: 503}, {version: v2}]}"
+    assert run(tests, rules=RETRIES, more=pods).outcome is Outcome.MET
+    without = RETRIES.replace('{attempts: 5, retryOn: "connect-failure,5xx"}', "{attempts: 0}")
+    assert run(tests, rules=without, more=pods).outcome is Outcome.NOT_MET
