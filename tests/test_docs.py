@@ -36,6 +36,16 @@ JSON = "docs/reference/exit-codes-and-json.md"
 STATE_DIR = "MESHDEMO_STATE_DIR"
 LIMIT = 180
 """Seconds that a command of the docs may take."""
+ROUTE_TEST = """apiVersion: meshdemo.dev/v1
+kind: RouteTest
+metadata: {name: shop}
+tests: [{name: t, request: {url: "http://shop/"}, expect: {status: 404}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop}
+spec: {hosts: [shop], http: [{route: [{destination: {host: shop}}]}]}
+"""
 BAD_RULE = """
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -221,6 +231,8 @@ def test_the_keys_of_json_are_those_that_are_printed(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(STATE_DIR, environment[STATE_DIR])
     (tmp_path / "bad.yaml").write_text(BAD_RULE)
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "shop.meshtest.yaml").write_text(ROUTE_TEST)
     common = {key for row in rows(JSON, "JSON") for key in code(row[0])}
     commands = {
         code(row[0])[0]: set(code(row[1])) for row in rows(JSON, "The keys of each command")

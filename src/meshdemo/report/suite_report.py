@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from meshdemo.errors import ExitCode
 from meshdemo.report import Report, explanation
+from meshdemo.report.documents import problem_document
 from meshdemo.suite.coverage import Coverage
 from meshdemo.system.plural import counted
 from meshdemo.verdict.judgement import Outcome
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from meshdemo.report.terminal import Terminal
     from meshdemo.suite.coverage import Part
     from meshdemo.suite.results import CaseResult, FileResult
+    from meshdemo.walkthrough.explain import Explained
 
 EXIT_CODES = {
     Outcome.MET: ExitCode.OK,
@@ -102,11 +104,17 @@ def _case_document(result: FileResult, case: CaseResult) -> dict[str, Any]:
             "url": case.sent.request.url,
             "method": case.sent.request.method,
             "headers": [{"name": n, "value": v} for n, v in case.sent.request.headers],
+            "from": str(case.sent.source or "") or None,
         },
         "requests": case.requests,
         "seconds": round(case.seconds, 6),
-        "explain": explanation.explained(case.explained).data if case.explained else None,
+        "explain": _explained(case.explained) if case.explained else None,
     }
+
+
+def _explained(found: Explained) -> dict[str, Any]:
+    """Give what ``explain -o json`` has of its own."""
+    return explanation.explained(found).data
 
 
 def _part_document(part: Part) -> dict[str, Any]:
@@ -129,6 +137,7 @@ def _file_document(result: FileResult) -> dict[str, Any]:
         "madeUp": list(result.made_up),
         "leftOut": list(result.left_out),
         "notes": list(result.notes),
+        "remarks": [problem_document(each) for each in result.file.remarks],
         "seconds": round(result.seconds, 6),
     }
 
@@ -160,6 +169,7 @@ def _notes(result: FileResult) -> Iterator[str]:
     if result.left_out:
         yield f"not tested, left out: {', '.join(result.left_out)}"
     yield from result.notes
+    yield from map(str, result.file.remarks)
 
 
 def _show_case(terminal: Terminal, case: CaseResult) -> None:

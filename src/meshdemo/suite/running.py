@@ -17,8 +17,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from meshdemo.errors import BrokenOff, InputError, Problem, in_order
+from meshdemo.objects import repository
 from meshdemo.rules import hosts
-from meshdemo.suite import diagnosing, impossible, rules
+from meshdemo.suite import diagnosing, impossible
 from meshdemo.suite.coverage import Coverage
 from meshdemo.suite.judging import Finding, findings
 from meshdemo.suite.private_mesh import Connection, PrivateMesh
@@ -34,6 +35,7 @@ from meshdemo.verdict.tally import Tally
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from meshdemo.objects.repository import Repository
     from meshdemo.suite.model import Expect, RouteTest, Sent, Source, TestFile
     from meshdemo.suite.private_mesh import Answer
     from meshdemo.verdict.traffic import Reply
@@ -63,23 +65,40 @@ class Prepared(Struct, frozen=True):
     file: TestFile
     mesh: PrivateMesh
     cases: tuple[Case, ...]
+    other_kinds: tuple[str, ...] = ()
+    """Kinds among the rules that nobody here knows."""
 
 
-def prepare(file: TestFile) -> Prepared:
+def objects_of(file: TestFile) -> Repository:
+    """Read the rules of a file. Raises InputError with every problem."""
+    found = repository.read(file.rules, file.namespace)
+    if not found.objects and not found.problems:
+        where = ", ".join(file.rules)
+        found.problems.append(file.problem(f"there are no rules in {where}", "rules"))
+    if found.problems:
+        raise InputError("the rules cannot be used", in_order(found.problems))
+    return found
+
+
+def prepare(file: TestFile, found: Repository | None = None) -> Prepared:
     """Read the rules of a file, and check all that can be checked before a request is sent.
 
-    Raises InputError with every problem: of the rules, and of tests that nothing could meet.
+    ``found`` are its rules where they were read before. Raises InputError with every problem: of
+    the rules, and of tests that nothing could meet.
     """
-    found = rules.read(file.rules, file.namespace)
+    found = found or objects_of(file)
     ports = (urlsplit(sent.request.url).port or 0 for test in file.tests for sent in test.sent)
-    mesh = PrivateMesh(found, namespace=file.namespace, stand_ins=file.stand_ins, ports=ports)
+    mesh = PrivateMesh(
+        found.objects, namespace=file.namespace, stand_ins=file.stand_ins, ports=ports
+    )
     problems: list[Problem] = list(mesh.admission.problems)
     cases: list[Case] = []
     for test in file.tests:
         for sent in test.sent:
             try:
                 meant = _addressed(sent, mesh)
-                cases.append(Case(test, meant, mesh.source_of(meant.request, meant.source)))
+                source = mesh.source_of(meant.request, meant.source)
+                cases.append(Case(test, replace(meant, source=source), source))
             except InputError as error:
                 path = (*test.path, "request")
                 problems.append(file.problem(error.message, *path, hint=error.hint))
@@ -88,16 +107,21 @@ def prepare(file: TestFile) -> Prepared:
     if problems:
         raise InputError("the route tests cannot be run", in_order(problems))
     mesh.need(case.source for case in cases)
-    return Prepared(file, mesh, tuple(cases))
+    kinds = tuple(sorted(found.other_kinds))
+    return Prepared(file, mesh, tuple(cases), kinds)
 
 
 def prepare_all(files: Iterable[TestFile]) -> list[Prepared]:
     """Prepare files; what is wrong with any of them is said at once."""
     found: list[Prepared] = []
     problems: list[Problem] = []
+    read: dict[tuple[object, ...], Repository] = {}  # standard input can be read only once
     for file in files:
         try:
-            found.append(prepare(file))
+            key = file.rules, file.namespace
+            if key not in read:
+                read[key] = objects_of(file)
+            found.append(prepare(file, read[key]))
         except InputError as error:
             problems += error.problems or [file.problem(error.message, hint=error.hint)]
     if problems:
@@ -147,7 +171,7 @@ def run_prepared(
             runner.coverage,
             time.monotonic() - began,
             mesh.made_up,
-            tuple(mesh.left_out),
+            (*mesh.left_out, *prepared.other_kinds),
             tuple(_not_tested(prepared)),
         )
 

@@ -9,6 +9,7 @@ import asyncio
 import socket
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import httptools
@@ -92,6 +93,8 @@ class StandIns:
 
     def __post_init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._connections: set[_Connection] = set()
+        self._servers: list[asyncio.Server] = []
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def __enter__(self) -> Self:
@@ -110,26 +113,27 @@ class StandIns:
         return self
 
     def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
         for each in self.sockets:
             each.close()
-        _end(self._loop)
 
     async def _serve(self, at: socket.socket, place: _Place) -> None:
         at.listen(WAITING)
         at.setblocking(False)  # noqa: FBT003 - so in socket
-        await self._loop.create_server(lambda: _Connection(place, self.arrived), sock=at)
+        make = partial(_Connection, place, self.arrived, self._connections)
+        self._servers.append(await self._loop.create_server(make, sock=at))
 
-
-def _end(loop: asyncio.AbstractEventLoop) -> None:
-    """Close a loop with what is still under way in it: nobody waits for the answers any more."""
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        loop.run_until_complete(asyncio.wait(tasks))
-    loop.close()
+    async def _end(self) -> None:
+        """End all connections, with what is still under way: nobody waits for an answer any more."""
+        for server in self._servers:
+            server.close()
+        for connection in list(self._connections):
+            connection.transport.abort()
+        while self._connections:
+            await asyncio.sleep(0)
 
 
 class _Connection(asyncio.Protocol):
@@ -137,8 +141,10 @@ class _Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, place: _Place, arrived: dict[str, list[Arrived]]) -> None:
-        self._place, self._arrived = place, arrived
+    def __init__(
+        self, place: _Place, arrived: dict[str, list[Arrived]], every: set[_Connection]
+    ) -> None:
+        self._place, self._arrived, self._every = place, arrived, every
         self._parser = httptools.HttpRequestParser(self)
         self._target = b""
         self._headers: list[tuple[str, str]] = []
@@ -147,6 +153,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker
         self.transport = transport
+        self._every.add(self)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -157,6 +164,7 @@ class _Connection(asyncio.Protocol):
             self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._every.discard(self)
         if self._answer:
             self._answer.cancel()
 
