@@ -75,7 +75,7 @@ def _document(results: Sequence[FileResult], found: ExitCode) -> dict[str, Any]:
             "touched": whole.count,
             "untouched": [_part_document(part) for part in whole.untouched],
         },
-        "files": [_file_document(result) for result in results],
+        "suites": [_file_document(result) for result in results],
     }
 
 

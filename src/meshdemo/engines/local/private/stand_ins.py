@@ -127,13 +127,14 @@ class StandIns:
         self._servers.append(await self._loop.create_server(make, sock=at))
 
     async def _end(self) -> None:
-        """End all connections, with what is still under way: nobody waits for an answer any more."""
+        """End all connections, with what is under way: nobody waits for an answer any more."""
         for server in self._servers:
             server.close()
         for connection in list(self._connections):
             connection.transport.abort()
-        while self._connections:
-            await asyncio.sleep(0)
+        # A turn of the loop for what was aborted, and one for what that cancels.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
 
 class _Connection(asyncio.Protocol):
