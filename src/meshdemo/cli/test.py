@@ -63,14 +63,14 @@ def test(
         helm template . | meshdemo test --rules - tests/  # what a chart makes
         meshdemo test --fail-under 100  # every rule, match and destination is touched
     """
-    from meshdemo.report import junit as xml
+    from meshdemo.report import files as output
     from meshdemo.report import suite_junit, suite_report
     from meshdemo.suite import reading, running
 
     timeout = read_settings(ctx).timeout
     least = None if fail_under is None else 100 * float(_percentage(fail_under))
     if junit:
-        xml.require_writable(Path(junit))
+        output.require_writable("--junit", Path(junit), "results.xml")
     files = reading.read(paths or ["."], rules=rules or ())
     prepared = running.prepare_all(files)
     results = [running.run_prepared(each, timeout=timeout) for each in prepared]

@@ -10,11 +10,11 @@ import socket
 import threading
 from dataclasses import dataclass, field
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 import httptools
 from msgspec import Struct
-from msgspec.structs import replace
 
 from meshdemo.engines.local.apps.echo import Echo, join_repeated
 from meshdemo.engines.local.apps.messages import Request, Response
@@ -210,15 +210,14 @@ class _Connection(asyncio.Protocol):
         if response is None:
             self.transport.abort()
             return
-        if behaviour.status != 200:  # noqa: PLR2004 - HTTP's OK
-            response = replace(response, status=behaviour.status)
-        self.transport.write(_written(response, self._place.pod.name, request.method))
+        status = response.status if behaviour.status == HTTPStatus.OK else behaviour.status
+        self.transport.write(_written(response, status, self._place.pod.name, request.method))
 
 
-def _written(response: Response, pod: str, method: str) -> bytes:
-    has_body = response.status not in (204, 304)
+def _written(response: Response, status: int, pod: str, method: str) -> bytes:
+    has_body = status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
     lines = [
-        f"HTTP/1.1 {response.status} -",
+        f"HTTP/1.1 {status} -",
         f"content-type: {response.content_type}",
         f"{POD_HEADER}: {pod}",
         *(f"{name}: {value}" for name, value in response.headers),
