@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 import re
@@ -17,9 +18,10 @@ import pytest
 from tests.paths import ROOT
 from tests.printed import hold, read, schema, validator
 
-from meshdemo import __version__
+from meshdemo import __version__, diagnosis
 from meshdemo.cli import main
 from meshdemo.cli.invocation import Invocation
+from meshdemo.diagnosis import CHANGED, SEEN
 from meshdemo.engines.local import fields
 from meshdemo.engines.local.admission import bounds
 from meshdemo.engines.local.fields.types import Standing
@@ -263,6 +265,19 @@ def test_the_keys_of_json_are_those_that_are_printed(
 def test_the_keys_of_a_record_are_those_of_the_schema() -> None:
     said = {key for row in rows(JSON, "Record") for key in code(row[0])}
     assert said == set(schema()["$defs"]["record"]["required"])
+
+
+def test_the_causes_are_those_that_the_code_names_in_the_order_in_which_it_looks() -> None:
+    called = r"\bCause\(\s*(\"[a-z-]+\")?"
+    looked_for = [re.findall(called, inspect.getsource(look)) for look in (*CHANGED, *SEEN)]
+    assert all(looked_for), "each looks for a cause"
+    names = [name.strip('"') for found in looked_for for name in dict.fromkeys(found)]
+    assert [code(row[0])[0] for row in rows("docs/reference/causes.md", "Causes")] == names
+    folder = Path(inspect.getfile(diagnosis)).parent
+    everywhere = "".join(file.read_text() for file in folder.glob("*.py")).replace(
+        "class Cause", ""
+    )
+    assert len(re.findall(called, everywhere)) == sum(map(len, looked_for)), "no other one is named"
 
 
 def test_the_changelog_knows_the_version() -> None:

@@ -48,10 +48,7 @@ def test_the_cause_has_a_line_of_its_own_and_a_key(meshed: Cli) -> None:
 
 def test_the_rules_in_force_are_named_with_file_and_line(meshed: Cli, tmp_path: Path) -> None:
     file = tmp_path / "v1.yaml"
-    http = [route(to("v1"))]
-    rule = manifest("VirtualService", "app-default-v2", "default", hosts=["app"], http=http)
-    file.write_text(yaml.safe_dump(rule))
-    assert meshed("route", "-f", str(file)).code == 0
+    ruled(meshed, file, http=[route(to("v1"))])
     first, second = meshed("verify", "-o", "json").json["rulesInForce"]
     assert (first["object"], first["field"]) == (
         "VirtualService default/app-default-v2",
@@ -408,6 +405,71 @@ def test_junit_has_a_case_for_each_share_and_one_for_errors(
         str(len(counted)),
         *(str(counted.count(tag)) for tag in ("failure", "error", "skipped")),
     ]
+
+
+def ruled(cli: Cli, file: Path, **spec: object) -> None:
+    """Apply another VirtualService in place of the walkthrough's, from a file."""
+    rule = manifest("VirtualService", "app-default-v2", "default")
+    file.write_text(yaml.safe_dump({**rule, "spec": {"hosts": ["app"], **spec}}))
+    assert cli("route", "-f", str(file)).code == 0
+
+
+def test_junit_says_in_which_file_and_line_the_cause_is(meshed: Cli, tmp_path: Path) -> None:
+    ruled(meshed, tmp_path / "rule.yaml", http=[route(to("v2"))])
+    argv = ("--expect", "v1=100%", "--junit", str(tmp_path / "junit.xml"), "-o", "json")
+    (cause,) = meshed("verify", *argv).json["causes"]
+    suite = ET.parse(tmp_path / "junit.xml").getroot()  # noqa: S314 - it is our own file
+    failed = [case for case in suite.iter("testcase") if case.find("failure") is not None]
+    assert len(failed) == 2
+    for case in failed:
+        assert case.get("file") == cause["place"]["file"] == str(tmp_path / "rule.yaml")
+        assert case.get("line") == str(cause["place"]["line"]) == "10"
+        text = case.findtext("failure") or ""
+        assert f"cause: {tmp_path}/rule.yaml:10: VirtualService default/app-default-v2" in text
+        assert f"fix: {cause['fix']}" in text
+    others = [case for case in suite.iter("testcase") if case not in failed]
+    assert others
+    assert not [case for case in others if case.get("file")]
+
+
+@pytest.mark.parametrize(
+    ("http", "field", "line", "said"),
+    [
+        (
+            [{"match": [{"uri": {"prefix": "/x"}}], **route(to("v2"))}],
+            "spec.http[0].match",
+            10,
+            ("what differs: uri is '/env/version'", "correct the match"),
+        ),
+        (
+            [route(to("v9"))],
+            "spec.http[0].route[0].destination.subset",
+            13,
+            ("its subsets are v1, v2", 'add the subset "v9"'),
+        ),
+    ],
+    ids=["no rule matches", "no such subset"],
+)
+def test_where_the_rules_promise_nothing_the_cause_is_named_and_nothing_sent(
+    meshed: Cli, tmp_path: Path, http: list[object], field: str, line: int, said: tuple[str, str]
+) -> None:
+    file = tmp_path / "rule.yaml"
+    ruled(meshed, file, http=http)
+    ended = meshed("verify", "-o", "json")
+    assert ended.code == 2
+    assert "send" not in meshed.engine.calls
+    (problem,) = ended.json["error"]["problems"]
+    assert (problem["file"], problem["line"], problem["field"]) == (str(file), line, field)
+    assert said[0] in problem["message"]
+    assert problem["hint"].startswith(said[1])
+    assert f"  {file}:{line}: VirtualService default/app-default-v2 {field}: " in (
+        meshed("verify").err
+    )
+
+
+def test_where_the_rules_promise_nothing_and_no_place_is_to_blame_none_is(meshed: Cli) -> None:
+    ended = meshed("verify", "--url", "http://nobody/", "-o", "json")
+    assert (ended.code, ended.json["error"]["problems"]) == (2, [])
 
 
 @pytest.mark.parametrize(

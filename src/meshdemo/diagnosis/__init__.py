@@ -24,7 +24,7 @@ CHANGED: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
     other_rules.earlier_rule_takes_it,
     other_rules.other_rule_wins,
 )
-"""Looked for where the rules promise something else than is expected."""
+"""Looked for where something is expected, and the rules promise something else."""
 SEEN: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
     destinations.missing_destination,
     destinations.without_pods,
@@ -45,5 +45,6 @@ SEEN: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
 
 def diagnose(facts: Facts) -> tuple[Cause, ...]:
     """Name the most specific cause; several where there are several of that kind."""
-    order = SEEN if facts.is_promised else (*CHANGED, *SEEN)
+    astray = facts.expectation.shares and not facts.is_promised
+    order = (*CHANGED, *SEEN) if astray else SEEN
     return next((found for look in order if (found := tuple(look(facts)))), ())

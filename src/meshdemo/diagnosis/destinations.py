@@ -20,7 +20,7 @@ NOT_FOUND = 404
 
 def missing_destination(facts: Facts) -> Iterator[Cause]:
     """A rule sends to a subset, or a host, that is not there: Envoy's 503 NC."""
-    if not (count := facts.statuses(UNAVAILABLE)):
+    if (came := facts.came(UNAVAILABLE)) is None:
         return
     for destination in facts.trace.destinations:
         if not destination.refusal:
@@ -30,7 +30,7 @@ def missing_destination(facts: Facts) -> Iterator[Cause]:
             message = f'no DestinationRule for {target.host} has the subset "{target.subset}"'
             known = [s.get("name") for s in destination.rule.subsets] if destination.rule else []
             named = f"its subsets are {', '.join(map(str, known))}" if known else "there is none"
-            evidence = (facts.count(count, UNAVAILABLE), f"of the DestinationRule: {named}")
+            evidence = (*came, f"of the DestinationRule: {named}")
             fix = f'add the subset "{target.subset}" to a DestinationRule for {target.host}'
             place = _place(facts, destination, message, "subset")
             yield Cause("subset-missing", place, evidence, fix)
@@ -38,12 +38,12 @@ def missing_destination(facts: Facts) -> Iterator[Cause]:
             message = f"{target.host} is sent to, and no service has that host"
             place = _place(facts, destination, message, "host")
             fix = f"name a service that is there, such as {facts.trace.called}"
-            yield Cause("destination-unknown", place, (facts.count(count, UNAVAILABLE),), fix)
+            yield Cause("destination-unknown", place, came, fix)
 
 
 def without_pods(facts: Facts) -> Iterator[Cause]:
     """No pod is behind a subset: Envoy's 503 UH."""
-    if not (count := facts.statuses(UNAVAILABLE)):
+    if (came := facts.came(UNAVAILABLE)) is None:
         return
     for destination in facts.trace.destinations:
         service = destination.service
@@ -52,7 +52,7 @@ def without_pods(facts: Facts) -> Iterator[Cause]:
         if destination.target.passes_through:
             continue
         selected = [p for p in facts.pods if service.selects(p.namespace, p.labels)]
-        evidence = [facts.count(count, UNAVAILABLE)]
+        evidence = [*came]
         for name, value in destination.labels.items():
             has = sorted({pod.labels.get(name, "none") for pod in selected})
             if selected and value not in has:
@@ -86,7 +86,8 @@ def pods_not_ready(facts: Facts) -> Iterator[Cause]:
 
 def app_without_sidecar(facts: Facts) -> Iterator[Cause]:
     """The client's sidecar speaks mTLS to a pod that has none to understand it."""
-    if not (count := facts.statuses(UNAVAILABLE)) or not facts.saying("upstream connect error"):
+    came = facts.came(UNAVAILABLE)
+    if not came or not facts.saying("upstream connect error"):
         return
     for destination in facts.trace.destinations:
         mode = (destination.policy.get("tls") or {}).get("mode")
@@ -95,21 +96,26 @@ def app_without_sidecar(facts: Facts) -> Iterator[Cause]:
             continue
         message = f"{', '.join(bare)} has no sidecar, and ISTIO_MUTUAL needs one there"
         place = _subset_place(facts, destination, message)
-        evidence = (facts.count(count, UNAVAILABLE),)
-        yield Cause("app-without-sidecar", place, evidence, "meshdemo inject")
+        yield Cause("app-without-sidecar", place, came, "meshdemo inject")
 
 
 def no_rule_matches(facts: Facts) -> Iterator[Cause]:
     """No http rule takes the request: Envoy's 404 NR."""
-    dialled, count = facts.trace.dialled, facts.statuses(NOT_FOUND)
+    dialled, came = facts.trace.dialled, facts.came(NOT_FOUND)
     near = facts.trace.closest
-    if not count or facts.trace.chosen or dialled is None or dialled.rule is None or near is None:
+    if (
+        came is None
+        or facts.trace.chosen
+        or dialled is None
+        or dialled.rule is None
+        or near is None
+    ):
         return
     nearest, origin = near
     differs = [f"{'.'.join(each.path)} is {each.found!r}" for each in nearest.differing]
     message = f"no http rule of {dialled.rule.title} matches the request; closest is this one"
     place = origin.item.problem(message, *origin.path, "match")
-    evidence = (facts.count(count, NOT_FOUND), f"what differs: {', '.join(differs)}")
+    evidence = (*came, f"what differs: {', '.join(differs)}")
     yield Cause("no-rule-matches", place, evidence, "correct the match, or add a rule without any")
 
 

@@ -91,9 +91,15 @@ class Facts(Struct, frozen=True, dict=True):
         """Count the answers with a status."""
         return self.tally.others.get(status_kind(status), 0)
 
-    def count(self, number: int, status: int) -> str:
-        """Say in one line of evidence how many answers had a status."""
-        return f"{number:,} of {self.tally.total:,} answers were {status}"
+    def came(self, status: int) -> tuple[str, ...] | None:
+        """Say in one line of evidence how many answers had a status; None where none had.
+
+        Where nothing was sent there is no such line, and what the rules say counts alone.
+        """
+        if not self.tally.total:
+            return ()
+        number = self.statuses(status)
+        return (f"{number:,} of {self.tally.total:,} answers were {status}",) if number else None
 
     def saying(self, *texts: str) -> int:
         """Count the errors whose body holds one of these texts, in Envoy's own words."""

@@ -156,13 +156,13 @@ def fault_in_force(facts: Facts) -> Iterator[Cause]:
     rules = list(item.spec.get("http") or ())
     rules[number] = {name: value for name, value in rules[number].items() if name != "fault"}
     status = fault["abort"].get("httpStatus") or 0
-    count = facts.statuses(status)
-    if not count or not facts.would_keep(_exchanged(facts, item, _with_spec(item, http=rules))):
+    came = facts.came(status)
+    if not came or not facts.would_keep(_exchanged(facts, item, _with_spec(item, http=rules))):
         return
     percent = (fault["abort"].get("percentage") or {}).get("value", 0)
     message = f"a fault is in force: {percent:g} % of the requests are answered {status}"
     place = item.problem(message, *chosen.origin.path, "fault", "abort")
-    evidence = (facts.count(count, status), *_proof(facts))
+    evidence = (*came, *_proof(facts))
     yield Cause("fault-in-force", place, evidence, "take the fault out of that rule")
 
 

@@ -8,7 +8,6 @@ meanwhile, is not the fault of the mesh: then nothing is proved.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,7 @@ from msgspec.structs import replace
 
 from meshdemo.errors import BrokenOff, EnvironmentFailed, MeshdemoError, TimedOut
 from meshdemo.objects import model
-from meshdemo.objects.containers import ISTIO_PROXY
-from meshdemo.rules.http_matches import undecided
+from meshdemo.rules.http_matches import Undecided, undecided
 from meshdemo.verdict import judging
 from meshdemo.verdict.judgement import Outcome
 from meshdemo.verdict.measurement import Measurement
@@ -32,7 +30,7 @@ from meshdemo.walkthrough.events import Measuring, Note, Waiting
 from meshdemo.walkthrough.request_context import RequestContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from threading import Event
     from typing import TypeAlias
 
@@ -157,12 +155,22 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
         ),
         convergence=convergence,
         sender=client.name if engine.sender.selector else "",
-        rules=_located(engine, context).acting() if question.names_rules else (),
+        rules=_acting(engine, context) if question.names_rules else (),
     )
+    if measured.verdict.outcome is Outcome.MET or sample.disturbed:
+        return measured
+    from meshdemo.walkthrough import causes  # noqa: PLC0415 - what is met pays nothing for it
+
     # Where one cannot look any more the verdict stands as it is.
     with suppress(MeshdemoError):
-        measured = replace(measured, causes=_causes(engine, context, measured))
+        measured = replace(measured, causes=causes.of_verdict(engine, context, measured))
     return measured
+
+
+def _acting(engine: Engine, context: RequestContext) -> tuple[Acting, ...]:
+    from meshdemo.walkthrough import causes  # noqa: PLC0415 - only who is asked for places
+
+    return causes.located(engine, context).acting()
 
 
 def _keeping(keep: Keep, measurement: Measurement) -> Callable[[Reply], None]:
@@ -173,60 +181,16 @@ def _keeping(keep: Keep, measurement: Measurement) -> Callable[[Reply], None]:
     return add
 
 
-def _located(engine: Engine, context: RequestContext) -> RequestContext:
-    """Give the objects with the files and lines that they were applied from."""
-    from meshdemo.walkthrough import written  # noqa: PLC0415 - only who is asked for places
-
-    objects = written.located(context.objects, engine.files(), (), engine.where.namespace)
-    return replace(context, objects=objects)
-
-
-def _causes(engine: Engine, context: RequestContext, measured: Measured) -> tuple[Cause, ...]:
-    """Look for causes, where that is called for."""
-    if measured.verdict.outcome is Outcome.MET or measured.sample.disturbed:
-        return ()
-    from meshdemo.diagnosis import diagnose  # noqa: PLC0415 - what is met pays nothing for it
-    from meshdemo.diagnosis.facts import Facts  # noqa: PLC0415 - as above
-
-    now = replace(_located(engine, context), pods=context.pods_again(engine))
-    return diagnose(
-        Facts(
-            measured.verdict,
-            measured.expectation,
-            measured.sample,
-            measured.tally,
-            measured.convergence.cause,
-            now.sender,
-            now.objects,
-            now.pods,
-            now.client,
-            engine.ejected() if _may_eject(now.objects) else (),
-            _flags(engine, measured) if "retries" in str([o.spec for o in now.objects]) else {},
-        )
-    )
-
-
-def _flags(engine: Engine, measured: Measured) -> Mapping[str, int]:
-    """Count Envoy's response flags of these requests, where its sidecar writes an access log."""
-    from meshdemo.engines import access_log  # noqa: PLC0415 - only who looks for causes
-
-    client, count = pod_selection.require_client(engine), len(measured.sample.replies)
-    found: Counter[str] = Counter()
-    with suppress(EnvironmentFailed):
-        for line in engine.logs(client.name, ISTIO_PROXY, tail=count, access=True):
-            if account := access_log.read(line):
-                found.update(account.flags)
-    return found
-
-
-def _may_eject(objects: Sequence[Object]) -> bool:
-    """Tell whether a rule has a sidecar leave out pods that fail."""
-    return any("outlierDetection" in str(o.spec) for o in objects if o.kind == "DestinationRule")
-
-
 def _promised(engine: Engine, context: RequestContext) -> Expectation:
     """Say what the rules promise, if the client follows no others than those that one sees."""
-    expectation = context.promised()
+    try:
+        expectation = context.promised()
+    except Undecided as error:
+        from meshdemo.walkthrough import causes  # noqa: PLC0415 - only where there is no promise
+
+        with suppress(MeshdemoError):
+            error.problems = tuple(causes.of_no_promise(engine, context))
+        raise
     if context.sender.injected and (unseen := context.strangers(engine.mesh_status().followed)):
         names = ", ".join(unseen)
         raise undecided(f"the test client's sidecar follows {names} for it, which may not be read")
