@@ -37,7 +37,7 @@ bench: $(DEV) ## measure speed and memory against the bars in docs/benchmarks.md
 simulate: $(DEV) ## how often a verdict is wrong: the table of docs/error-rates.md
 	@.venv/bin/python -m tests.simulation $(ARGS)
 
-chaos: $(DEV) ## signals, damaged states and bad inputs at random, some ten minutes of them
+chaos: $(DEV) ## signals, damaged states, bad inputs and rules at random, some ten minutes of them
 	@.venv/bin/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 e2e: $(DEV) ## all tests for the cluster named by MESHDEMO_E2E_CONTEXT, which they change

@@ -1,5 +1,7 @@
 """Chaos: what signals, damaged states and bad inputs do to the installed command.
 
+And whether Envoy takes over what random meshes become.
+
     make chaos
     make chaos SEED=7 ARGS="--trials 20"
     make chaos ARGS="signals damages"
@@ -23,7 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.chaos import damages, inputs, signals, trial
+from tests.chaos import configurations, damages, inputs, signals, trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +34,12 @@ if TYPE_CHECKING:
     from tests.chaos.trial import Failure
 
 
-KINDS = {"signals": signals, "damages": damages, "inputs": inputs}
+KINDS = {
+    "configurations": configurations,
+    "signals": signals,
+    "damages": damages,
+    "inputs": inputs,
+}
 """Each has COUNT, how many trials there are, and run, which makes one."""
 LIMIT = 30 * 60
 """Seconds after which no trial is begun any more."""
@@ -90,14 +97,14 @@ def told(found: Outcome) -> str:
 
 def figures(found: Sequence[Outcome]) -> str:
     """Give the table, and what counts as a failure."""
-    lines = [f"{'trials':10} {'made':>5} {'failed':>7}   outcomes"]
+    lines = [f"{'trials':14} {'made':>5} {'failed':>7}   outcomes"]
     for kind in KINDS:
         own = [each for each in found if each.name.startswith(f"{kind}/")]
         if own:
             failed = sum(bool(each.failures) for each in own)
             outcomes = Counter(each.outcome for each in own).most_common()
             said = "; ".join(f"{name}: {count}" for name, count in outcomes)
-            lines.append(f"{kind:10} {len(own):5} {failed:7}   {said}")
+            lines.append(f"{kind:14} {len(own):5} {failed:7}   {said}")
     kinds = Counter(failure.kind for each in found for failure in each.failures)
     lines += ["", "failures by kind"]
     lines += [f"{kinds.pop(kind, 0):5} {kind}: {what}" for kind, what in trial.KINDS.items()]

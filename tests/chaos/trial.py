@@ -42,6 +42,7 @@ STUCK = "not recovered"
 VERDICT = "wrong verdict"
 FOREIGN = "user's file"
 LOST = "lost or touched"
+REJECTED = "rejected"
 KINDS = {
     STATUS: "70, 1 with nothing measured, or none of ours",
     TRACEBACK: "without -v",
@@ -51,6 +52,7 @@ KINDS = {
     VERDICT: "met or not met against the rules in force",
     FOREIGN: "lost, or its content or mode changed",
     LOST: "objects that were applied, or a mesh that a refused input changed",
+    REJECTED: "a configuration of ours, by Envoy",
 }
 """What counts as a failure."""
 KEPT = """\
