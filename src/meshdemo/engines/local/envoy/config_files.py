@@ -99,7 +99,7 @@ def publish(proxy: Proxy, config: Config) -> bool:
         stats = proxy.admin.stats(STATS)
         if _is_live(proxy, final.values(), stats):
             return False
-        for stage in _stages(proxy.folder, final):
+        for stage in _stages(proxy.folder, final, stats):
             if not _is_live(proxy, [stage], stats):
                 stats = _replace(proxy, stage, stats)
     except Unreachable:
@@ -127,9 +127,11 @@ def _write_all(proxy: Proxy, final: Mapping[str, _Stage]) -> None:
         _write(proxy.folder, stage)
 
 
-def _stages(folder: Path, final: Mapping[str, _Stage]) -> Iterable[_Stage]:
-    yield _union(folder, final[CLUSTERS])
-    yield _union(folder, final[LISTENERS])
+def _stages(
+    folder: Path, final: Mapping[str, _Stage], stats: Mapping[str, str]
+) -> Iterable[_Stage]:
+    yield _union(folder, final[CLUSTERS], stats)
+    yield _union(folder, final[LISTENERS], stats)
     yield final[ROUTES]
     yield final[LISTENERS]
     yield final[CLUSTERS]
@@ -144,9 +146,14 @@ def _stage(file: str, resources: Sequence[Json]) -> _Stage:
     return _Stage(file, PREFIXES[file], resources, _text(resources))
 
 
-def _union(folder: Path, final: _Stage) -> _Stage:
-    """Keep what goes away until nothing refers to it any more."""
-    if _recorded(folder / final.file) == final.version:
+def _union(folder: Path, final: _Stage, stats: Mapping[str, str]) -> _Stage:
+    """Keep what goes away until nothing refers to it any more.
+
+    A file that Envoy has not taken over says nothing of what it has: it may have rejected it, and
+    would again.
+    """
+    recorded = _recorded(folder / final.file)
+    if recorded == final.version or recorded != _value(stats, final.prefix):
         return final
     names = {resource["name"] for resource in final.resources}
     try:
