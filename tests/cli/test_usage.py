@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shlex
 import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -109,6 +110,16 @@ def test_every_example_in_help_can_be_typed(
         f"{{apiVersion: meshdemo.dev/v1, kind: RouteTest, {metadata}, rules: [../rules.yaml], "
         'tests: [{name: t, request: {url: "http://app/"}, expect: {status: 200}}]}'
     )
+    if " diff " in example:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+        commit = [*identity, "commit", "-q", "--allow-empty", "-m"]
+        for argv in (
+            ["init", "-q", "-b", "main"],
+            ["add", "rules"],
+            [*commit, "1"],
+            [*commit, "2"],
+        ):
+            subprocess.run(["git", *argv], check=True)
     ended = meshed(*shlex.split(example)[1:])
     assert ended.code in {0, 1, 3}, ended.err
     assert "usage" not in ended.err.lower()

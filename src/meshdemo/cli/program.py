@@ -13,6 +13,7 @@ from meshdemo.cli import command_spelling, exit_reporting, options, signals, str
 from meshdemo.cli.command import Commands, Group
 from meshdemo.cli.delete import delete
 from meshdemo.cli.deploy import deploy
+from meshdemo.cli.diff import diff
 from meshdemo.cli.doctor import doctor
 from meshdemo.cli.down import down
 from meshdemo.cli.execute import exec_, shell
@@ -58,7 +59,7 @@ PANELS: dict[str, dict[str, Callable[..., Any]]] = {
         "verify": verify,
         "delete": delete,
     },
-    "Rules in files": {"test": test, "lint": lint},
+    "Rules in files": {"test": test, "diff": diff, "lint": lint},
     "Look inside": {
         "status": status,
         "get": get,

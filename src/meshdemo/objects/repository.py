@@ -18,7 +18,7 @@ from meshdemo.objects import documents, kinds, reading
 from meshdemo.objects.sources import STDIN, STDIN_NAME, SUFFIXES, URL, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from meshdemo.objects.model import Object
 
@@ -53,21 +53,30 @@ def read(sources: Sequence[str], namespace: str) -> Repository:
 
     An object that names no namespace gets ``namespace``. All that is wrong goes to ``problems``.
     """
+    problems: list[Problem] = []
+    files = {_absolute(file): file for file in search(sources, problems)}
+    found = of_texts(texts(list(files.values()), problems), namespace)
+    found.problems[:0] = problems
+    return found
+
+
+def of_texts(every: Iterable[tuple[str, str]], namespace: str) -> Repository:
+    """Read the same from texts, each with the name of its file."""
     found = Repository()
-    files = list({_absolute(file): file for file in search(sources, found.problems)}.values())
-    patches = set(_patches(files))
-    found.patches = [file for file in files if _absolute(file) in patches]
-    wanted = [file for file in files if _absolute(file) not in patches]
+    given = dict(every)
+    patches = set(_patches(given))
     objects: list[Object] = []
-    for file, text in texts(wanted, found.problems):
+    for file, text in given.items():
         if file != STDIN_NAME and not OBJECT.search(text):
             continue
-        if file != STDIN_NAME and TEMPLATE in text and _is_template(text, file):
+        if _absolute(file) in patches:
+            found.patches.append(file)
+        elif file != STDIN_NAME and TEMPLATE in text and _is_template(text, file):
             found.templates.append(file)
-            continue
-        here = list(_objects(text, file, found))
-        found.files += bool(here)
-        objects += here
+        else:
+            here = list(_objects(text, file, found))
+            found.files += bool(here)
+            objects += here
     found.objects = reading.settled(objects, namespace, found.problems)
     return found
 
@@ -123,17 +132,14 @@ def is_known(data: Mapping[str, Any]) -> bool:
     return kind in _NAMES and "." not in group
 
 
-def _patches(files: Sequence[str]) -> Iterator[str]:
-    """Give the files that kustomizations name as patches."""
-    for file in files:
+def _patches(given: Mapping[str, str]) -> Iterator[str]:
+    """Give the files that kustomizations among texts name as patches."""
+    for file, text in given.items():
         path = Path(file)
-        if path.name not in KUSTOMIZATIONS:
-            continue
-        for _, text in texts([file], []):
-            for document in documents.read(text, file, []):
-                data = document.data if isinstance(document.data, dict) else {}
-                for name in _named_patches(data):
-                    yield _absolute(str(path.parent / name))
+        for document in documents.read(text, file, []) if path.name in KUSTOMIZATIONS else ():
+            data = document.data if isinstance(document.data, dict) else {}
+            for name in _named_patches(data):
+                yield _absolute(str(path.parent / name))
 
 
 def _named_patches(data: dict[str, Any]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from meshdemo.objects.labels import INJECT_LABEL
 from meshdemo.objects.model import Object
 from meshdemo.rules import gateways, hosts
 
@@ -232,7 +233,9 @@ def _reduced(item: Object) -> Object:
         for each in (template.get("spec") or {}).get("containers") or ()
         if isinstance(each, dict)
     ]
-    kept: Json = {"labels": (template.get("metadata") or {}).get("labels") or {}}
+    labels = (template.get("metadata") or {}).get("labels") or {}
+    # Pods here have no sidecar, also those of others that have one.
+    kept: Json = {"labels": {name: value for name, value in labels.items() if name != INJECT_LABEL}}
     if not item.template_path:  # a Pod is its own template
         kept |= {"name": item.name, "namespace": item.namespace}
     spec = {"containers": containers or [{"name": "app", "image": ECHO}]}

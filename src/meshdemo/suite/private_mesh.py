@@ -274,10 +274,16 @@ class PrivateMesh:
 
     def services_of(self, pod: Arrived) -> tuple[str, ...]:
         """Give the Services that a pod is behind."""
-        key = pod.namespace, pod.pod
+        return self.services_behind(pod.namespace, pod.pod, pod.labels)
+
+    def services_behind(
+        self, namespace: str, pod: str, labels: Mapping[str, str]
+    ) -> tuple[str, ...]:
+        """Give the same for a pod by its name and labels."""
+        key = namespace, pod
         if key not in self._services_of:
             known = self.rules_for(NOBODY).services
-            found = tuple(s.host for s in known if s.selects(pod.namespace, pod.labels))
+            found = tuple(s.host for s in known if s.selects(namespace, labels))
             self._services_of[key] = found
         return self._services_of[key]
 

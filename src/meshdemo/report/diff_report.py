@@ -1,0 +1,97 @@
+"""The report of ``meshdemo diff``: a sentence for each change, with the rules' places."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from meshdemo.errors import ExitCode
+from meshdemo.report import Report
+from meshdemo.system.plural import counted
+
+if TYPE_CHECKING:
+    from meshdemo.errors import Problem
+    from meshdemo.report.terminal import Terminal
+    from meshdemo.suite.changes.comparing import Compared
+    from meshdemo.suite.changes.telling import Change
+
+
+def compared(result: Compared, *, exit_code: bool) -> Report:
+    """Report what changes; with ``exit_code`` any change is exit code 1."""
+
+    def show(terminal: Terminal) -> None:
+        for number, change in enumerate(result.changes, 1):
+            following = result.changes[number] if number < len(result.changes) else None
+            _show(terminal, change, following)
+        for note in result.notes:
+            terminal.advise(f"note: {note}")
+        terminal.line(_summary(result))
+
+    differs = exit_code and bool(result.changes)
+    return Report(_document(result), show, ExitCode.NOT_MET if differs else ExitCode.OK)
+
+
+def _show(terminal: Terminal, change: Change, following: Change | None) -> None:
+    """Show a change; the places of its rules stand below the last one that has them."""
+    more = len(change.probes) - 1
+    like = f" (and {counted(more, 'request')} like it)" if more else ""
+    terminal.advise(f"{change.words}{like}")
+    said = _places(change)
+    if said and not (following and _places(following) == said):
+        terminal.advise(terminal.paint(f"    {said}", "dim"))
+
+
+def _places(change: Change) -> str:
+    old, new = (_spot(place) for place in (change.old, change.new))
+    return old if old == new else " -> ".join((old or "no rule", new or "no rule"))
+
+
+def _spot(place: Problem | None) -> str:
+    if place is None:
+        return ""
+    where = f"{place.file}:{place.line}" if place.line else place.file
+    return " ".join(part for part in (where, place.field) if part)
+
+
+def _summary(result: Compared) -> str:
+    found = counted(len(result.changes), "change") if result.changes else "nothing changes"
+    sent = f"{counted(result.sent, 'request')} sent to both, of {result.derived:,} derived"
+    return f"{found} from {result.old} to {result.new} ({sent})"
+
+
+def _document(result: Compared) -> dict[str, Any]:
+    return {
+        "old": result.old,
+        "new": result.new,
+        "changed": [_change_document(change) for change in result.changes],
+        "derived": result.derived,
+        "sent": result.sent,
+        "notes": [{"message": note} for note in result.notes],
+    }
+
+
+def _change_document(change: Change) -> dict[str, Any]:
+    return {
+        "kind": change.difference.kind,
+        "message": change.words,
+        "requests": [
+            {
+                "url": probe.request.url,
+                "method": probe.request.method,
+                "headers": [{"name": n, "value": v} for n, v in probe.request.headers],
+                "from": str(probe.source) or None,
+            }
+            for probe in change.probes
+        ],
+        "places": {"old": _place_document(change.old), "new": _place_document(change.new)},
+    }
+
+
+def _place_document(place: Problem | None) -> dict[str, Any] | None:
+    if place is None:
+        return None
+    return {
+        "file": place.file or None,
+        "line": place.line or None,
+        "object": place.subject or None,
+        "field": place.field or None,
+    }

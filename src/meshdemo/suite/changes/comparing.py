@@ -1,0 +1,163 @@
+"""Two states of rules, asked the same: what differs is a change of behaviour."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from meshdemo.errors import InputError, in_order
+from meshdemo.suite.changes import behaviour, telling
+from meshdemo.suite.changes.probing import derived
+from meshdemo.suite.changes.states import LIVE, State
+from meshdemo.suite.private_mesh import Connection, PrivateMesh, Unanswerable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meshdemo.errors import Problem
+    from meshdemo.objects.model import Object
+    from meshdemo.suite.changes.behaviour import Behaviour
+    from meshdemo.suite.changes.probing import Probe, Probes
+    from meshdemo.suite.changes.telling import Change
+    from meshdemo.suite.model import Source
+
+
+class Compared(Struct, frozen=True):
+    """What a change of rules changes for requests."""
+
+    old: str
+    new: str
+    changes: tuple[Change, ...]
+    derived: int
+    """Requests that the matches of both states gave."""
+    sent: int
+    """How many of them were sent to both; the same rules take the others, in both."""
+    notes: tuple[str, ...] = ()
+
+
+def compare(old: State, new: State, namespace: str, timeout: float) -> Compared:
+    """Send the same requests to both states. Raises InputError for what either refuses."""
+    old, new = _on_live(old, new)
+    probes = derived((old.objects, new.objects), namespace)
+    ports = {urlsplit(probe.request.url).port or 0 for probe in probes.every}
+    meshes = [_mesh(state, namespace, ports) for state in (old, new)]
+    _refuse(meshes, (old, new))
+    for mesh in meshes:
+        mesh.need(_sources(mesh, probes))
+    with ExitStack() as stack:
+        before, after = (stack.enter_context(mesh) for mesh in meshes)
+        both = _Both(before, after, *({o.key: o for o in s.objects} for s in (old, new)))
+        chosen = [probe for probe in probes.every if both.may_differ(probe)]
+        sent = list(both.sent(chosen, timeout))
+    found = [each for each in sent if each[1] != each[2]]
+    several = len({probe.host for probe in probes.every}) > 1
+    told = telling.changes(found, with_hosts=several)
+    return Compared(
+        old.name, new.name, told, len(probes.every), len(sent), tuple(_notes(meshes, probes))
+    )
+
+
+def _on_live(old: State, new: State) -> tuple[State, State]:
+    """Lay files over what is applied, where they are compared with it: as ``apply`` would."""
+    if (old.name == LIVE) == (new.name == LIVE):
+        return old, new
+    live, files = (old, new) if old.name == LIVE else (new, old)
+    laid = {item.key: item for item in (*live.objects, *files.objects)}
+    over = State(files.name, tuple(laid.values()))
+    return (live, over) if old.name == LIVE else (over, live)
+
+
+def _mesh(state: State, namespace: str, ports: set[int]) -> PrivateMesh:
+    undelayed = [_without_delays(item) for item in state.objects]
+    return PrivateMesh(undelayed, namespace=namespace, ports=ports)
+
+
+def _without_delays(item: Object) -> Object:
+    """Take delays out of a VirtualService: they are told by what the rule says."""
+    if item.kind != "VirtualService" or not isinstance(item.spec.get("http"), list):
+        return item
+    http = [
+        {**rule, "fault": {n: part for n, part in rule["fault"].items() if n != "delay"}}
+        if isinstance(rule, dict) and isinstance(rule.get("fault"), dict)
+        else rule
+        for rule in item.spec["http"]
+    ]
+    http = [
+        {n: part for n, part in rule.items() if n != "fault" or part}
+        if isinstance(rule, dict)
+        else rule
+        for rule in http
+    ]
+    return item.with_data({**item.data, "spec": {**item.spec, "http": http}})
+
+
+def _refuse(meshes: Sequence[PrivateMesh], states: Sequence[State]) -> None:
+    problems: list[Problem] = []
+    refused = []
+    for mesh, state in zip(meshes, states, strict=True):
+        if mesh.admission.problems:
+            refused.append(state.name)
+            problems += mesh.admission.problems
+    if problems:
+        message = f"the rules of {' and '.join(refused)} are refused, so nothing can be compared"
+        raise InputError(message, in_order(problems))
+
+
+class _Both:
+    """Both meshes, and what was asked of them so far."""
+
+    def __init__(
+        self,
+        old: PrivateMesh,
+        new: PrivateMesh,
+        old_rules: dict[Any, Object],
+        new_rules: dict[Any, Object],
+    ) -> None:
+        self.old, self.new = old, new
+        self.old_rules, self.new_rules = old_rules, new_rules
+        self._known: set[Any] = set()
+
+    def may_differ(self, probe: Probe) -> bool:
+        """Tell whether a request is to be sent; of those that the same rules take, one is."""
+        before = behaviour.fingerprint(self.old, probe, self.old_rules)
+        after = behaviour.fingerprint(self.new, probe, self.new_rules)
+        if before is None or before != after:
+            return True
+        is_known = (probe.host, before) in self._known
+        self._known.add((probe.host, before))
+        return not is_known
+
+    def sent(
+        self, probes: Sequence[Probe], timeout: float
+    ) -> Iterator[tuple[Probe, Behaviour, Behaviour]]:
+        connections = Connection(), Connection()
+        try:
+            for probe in probes:
+                yield (
+                    probe,
+                    behaviour.of(self.old, probe, self.old_rules, connections[0], timeout),
+                    behaviour.of(self.new, probe, self.new_rules, connections[1], timeout),
+                )
+        finally:
+            for each in connections:
+                each.close()
+
+
+def _sources(mesh: PrivateMesh, probes: Probes) -> Iterator[Source]:
+    """Give the clients that requests come from, as far as the mesh has them."""
+    for probe in probes.every:
+        with suppress(Unanswerable):
+            yield mesh.source_of(probe.request, probe.source)
+
+
+def _notes(meshes: Sequence[PrivateMesh], probes: Probes) -> Iterator[str]:
+    left_out = dict.fromkeys(title for mesh in meshes for title in mesh.left_out)
+    if left_out:
+        yield f"left out, as they route no requests here: {', '.join(left_out)}"
+    if any(mesh.has_tls for mesh in meshes):
+        yield "TLS is not compared: requests come to a gateway as if TLS had ended there"
+    if probes.cut:
+        yield f"not every combination of matches was asked of {', '.join(probes.cut)}"

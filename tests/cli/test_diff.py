@@ -1,0 +1,62 @@
+"""``meshdemo diff``: exit codes, JSON, and what is applied now as one of the states."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Cli
+
+RULE = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: NAME}
+spec: {hosts: [app], http: [{directResponse: {status: 418}}]}
+"""
+
+
+@pytest.fixture
+def states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old.yaml").write_text(RULE.replace("NAME", "app-default-v2"))
+    (tmp_path / "new.yaml").write_text(RULE.replace("418", "404").replace("NAME", "app-default-v2"))
+    return tmp_path
+
+
+@pytest.mark.usefixtures("states")
+def test_a_change_is_exit_status_0_and_with_exit_code_1(cli: Cli) -> None:
+    ended = cli("diff", "old.yaml", "new.yaml")
+    assert ended.code == 0, ended.err
+    first, place, last = ended.out.splitlines()
+    assert first == "/: 418 becomes 404 (and 1 request like it)"
+    assert place == "    old.yaml:5 spec.http[0] -> new.yaml:5 spec.http[0]"
+    assert last.startswith("1 change from old.yaml to new.yaml (")
+    assert cli("diff", "old.yaml", "new.yaml", "--exit-code").code == 1
+    same = cli("diff", "old.yaml", "old.yaml", "--exit-code")
+    assert same.code == 0
+    assert same.out.startswith("nothing changes from old.yaml to old.yaml (")
+    assert cli.engine.calls == []
+
+
+@pytest.mark.usefixtures("states")
+def test_what_is_applied_is_a_state_and_stays_as_it_is(meshed: Cli) -> None:
+    before = dict(meshed.engine.applied)
+    ended = meshed("diff", "live", "new.yaml", "-o", "json")
+    assert ended.code == 0
+    assert ended.json["engine"] == "local"
+    (change,) = ended.json["changed"]
+    assert change["message"] == "/: v2 becomes 404"
+    assert change["places"]["new"]["file"] == "new.yaml"
+    assert meshed.engine.applied == before
+    assert meshed.engine.calls == []
+
+
+@pytest.mark.usefixtures("states")
+def test_a_state_that_is_not_there_is_exit_status_2(cli: Cli) -> None:
+    ended = cli("diff", "gone.yaml", "new.yaml")
+    assert ended.code == 2
+    assert "gone.yaml: cannot be read: No such file" in ended.err

@@ -1,0 +1,237 @@
+"""``meshdemo diff``: what changes for requests between two states of the rules, no more."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.paths import RECORDED_CASES
+
+from meshdemo.errors import InputError
+from meshdemo.objects import repository
+from meshdemo.suite.changes import comparing, samples, states
+from meshdemo.suite.changes.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from meshdemo.suite.changes.comparing import Compared
+
+DESTINATION_RULE = """
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: shop}
+spec:
+  host: shop
+  subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]
+"""
+V1 = "route: [{destination: {host: shop, subset: v1}}]"
+V2 = "route: [{destination: {host: shop, subset: v2}}]"
+CANARY = """route:
+      - {destination: {host: shop, subset: v1}, weight: 90}
+      - {destination: {host: shop, subset: v2}, weight: 10}"""
+
+
+def rules(*http: str, head: str = "hosts: [shop]") -> str:
+    written = "".join(f"\n  - {each}" for each in http)
+    return f"""
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: shop}}
+spec:
+  {head}
+  http:{written}
+{DESTINATION_RULE}"""
+
+
+def at(path: str, then: str) -> str:
+    """Write an http rule for all paths with a prefix."""
+    return f"match: [{{uri: {{prefix: {path}}}}}]\n    {then}"
+
+
+def state(name: str, text: str) -> State:
+    found = repository.of_texts([(f"{name}.yaml", text)], "default")
+    assert not found.problems
+    return State(name, tuple(found.objects))
+
+
+def compared(old: str, new: str) -> Compared:
+    return comparing.compare(state("old", old), state("new", new), "default", 30)
+
+
+def said(old: str, new: str) -> list[str]:
+    return [change.words for change in compared(old, new).changes]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        pytest.param(
+            rules(at("/api", V1), V1),
+            rules(at("/api", CANARY), V1),
+            ["10 % of /api moves to v2"],
+            id="a canary begins",
+        ),
+        pytest.param(
+            rules(at("/old", "redirect: {uri: /new}"), V1),
+            rules(at("/old", "directResponse: {status: 404}"), V1),
+            ["/old: 301 becomes 404"],
+            id="a redirect ends",
+        ),
+        pytest.param(rules(V1), rules(V2), ["/ moves from v1 to v2"], id="all of it moves"),
+        pytest.param(
+            rules(V1), rules(at("/api", V2), V1), ["/api moves from v1 to v2"], id="a rule comes"
+        ),
+        pytest.param(
+            rules("match: [{headers: {x-user: {exact: anna}}}]\n    " + V2, at("/api", V1), V1),
+            rules(at("/api", V1), "match: [{headers: {x-user: {exact: anna}}}]\n    " + V2, V1),
+            ["/api with x-user: anna moves from v2 to v1"],
+            id="rules change places",
+        ),
+        pytest.param(
+            rules(V1),
+            rules("fault: {abort: {httpStatus: 503, percentage: {value: 25}}}\n    " + V1),
+            ["25 % of / becomes 503"],
+            id="a fault for some",
+        ),
+        pytest.param(
+            rules(at("/api", "rewrite: {uri: /v1}\n    " + V1), V1),
+            rules(at("/api", "rewrite: {uri: /v2}\n    " + V1), V1),
+            ["/api: path /v1 becomes /v2"],
+            id="another rewrite",
+        ),
+        pytest.param(
+            rules("headers: {request: {set: {x-env: a}}, response: {set: {x-b: c}}}\n    " + V1),
+            rules(V1),
+            [
+                "/: no request header x-env any more, which was a",
+                "/: no response header x-b any more, which was c",
+            ],
+            id="headers go",
+        ),
+        pytest.param(
+            rules("timeout: 3s\n    " + V1),
+            rules("timeout: 1s\n    " + V1),
+            ["/: timeout 3s becomes timeout 1s"],
+            id="what only the rule says",
+        ),
+        pytest.param(
+            rules("fault: {delay: {fixedDelay: 60s, percentage: {value: 100}}}\n    " + V1),
+            rules(V1),
+            ["/: no more delay 100 % 60s"],
+            id="a delay, which is not waited for",
+        ),
+        pytest.param(
+            rules(V1),
+            rules(V1) + "  trafficPolicy: {connectionPool: {http: {maxRetries: 1}}}\n",
+            ["/: now trafficPolicy.connectionPool.http.maxRetries 1"],
+            id="a policy of the destination",
+        ),
+        pytest.param(
+            rules(V1, head='hosts: ["*.example.com"]\n  gateways: [ns/public]'),
+            rules(V2, head='hosts: ["*.example.com"]\n  gateways: [ns/public]'),
+            ["any.example.com/ through ns/public moves from v1 to v2"],
+            id="through a gateway",
+        ),
+        pytest.param(
+            rules(V1), rules(V1).replace("version: v1", "version: v1, a: b"), [], id="nothing"
+        ),
+    ],
+)
+def test_a_change_is_told_in_words(old: str, new: str, expected: list[str]) -> None:
+    assert said(old, new) == expected
+    assert said(new, new) == []
+
+
+def test_a_change_has_the_places_of_its_rules_and_all_of_its_requests() -> None:
+    found = compared(rules(V1, at("/api", V1)), rules(at("/api", V2), V1))
+    (change,) = found.changes
+    assert change.old
+    assert change.new
+    assert (change.old.file, change.old.line, change.old.field) == ("old.yaml", 8, "spec.http[0]")
+    assert (change.new.file, change.new.line, change.new.field) == ("new.yaml", 8, "spec.http[0]")
+    assert {probe.path for probe in change.probes} == {"/api", "/api/any"}
+    assert 0 < found.sent <= found.derived
+
+
+def test_files_are_laid_over_what_is_applied() -> None:
+    other = rules(V1, head="hosts: [other]").replace("name: shop}", "name: other}", 1)
+    live = state("live", rules(V1) + "---" + other)
+    new = state("rules", rules(V2))
+    found = comparing.compare(live, new, "default", 30)
+    assert [change.words for change in found.changes] == ["shop/ moves from v1 to v2"]
+
+
+def test_what_either_state_has_refused_is_told_whole() -> None:
+    with pytest.raises(InputError) as refused:
+        compared(rules("rout: 1"), rules("weird: 1"))
+    assert {problem.file for problem in refused.value.problems} == {"old.yaml", "new.yaml"}
+
+
+SOME = sorted(RECORDED_CASES.glob("*.yaml"))[::12]
+
+
+@pytest.mark.parametrize("case", SOME, ids=[each.stem for each in SOME])
+def test_of_what_did_not_change_nothing_is_told(case: Path) -> None:
+    recorded: Mapping[str, Any] = yaml.safe_load(case.read_text())
+    if "rejected_for" not in recorded:
+        assert said(recorded["manifests"], recorded["manifests"]) == []
+
+
+@pytest.fixture
+def repository_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a" / "rules").mkdir(parents=True)
+    (tmp_path / "a" / "rules" / "shop.yaml").write_text(rules(V1))
+    (tmp_path / "a" / "values.yaml").write_text("a: b\n")
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
+    for argv in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "first"]):
+        subprocess.run(["git", *argv], check=True)
+    (tmp_path / "a" / "rules" / "shop.yaml").write_text(rules(V2))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("folder", "word"),
+    [(".", "HEAD:a/rules/"), (".", "HEAD:"), ("a", "HEAD:./rules"), ("a/rules", "HEAD:../rules")],
+)
+def test_a_revision_is_read_as_git_names_it(
+    repository_of: Path, monkeypatch: pytest.MonkeyPatch, folder: str, word: str
+) -> None:
+    monkeypatch.chdir(repository_of / folder)
+    found = states.read(word, "default", tuple)
+    assert [item.file for item in found.objects] == ["HEAD:a/rules/shop.yaml"] * 2
+    assert found.objects[0].spec["http"][0]["route"][0]["destination"]["subset"] == "v1"
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("HEAD~7:a/", r"git does not know HEAD~7:a/"),
+        ("HEAD:none/", r"there are no rules in HEAD:none/"),
+        ("none", r"none cannot be used"),
+        ("--upload-pack=x:a", r"git does not know"),
+        ("a/values.yaml", r"there are no rules in a/values.yaml"),
+    ],
+)
+@pytest.mark.usefixtures("repository_of")
+def test_a_state_that_is_not_there_is_refused(word: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        states.read(word, "default", tuple)
+
+
+PARTS = st.sampled_from(["a", "/", r"\d", r"\w+", "[a-c]", "[^/]+", ".", "x?", "(b|cd)", "e{2,3}"])
+
+
+@given(st.lists(PARTS, min_size=1, max_size=6).map("".join))
+def test_what_is_written_for_a_regex_matches_it(regex: str) -> None:
+    written = samples.of_regex(regex)
+    assert written
+    assert all(re.fullmatch(regex, text) for text in written)
