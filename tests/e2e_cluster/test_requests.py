@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.printed import read_record
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Cluster = Any
 
@@ -28,6 +33,25 @@ def test_connections_are_counted_by_the_line_that_answers(running: tuple[Cluster
     argv = ["--url", "tcp://plain:9000", "--requests", "20", "-n", namespace, "-o", "json"]
     found = cluster.meshdemo("verify", *argv, "--expect", "none=100%", code=1).json
     assert found["tally"]["others"] == {"unknown answer 'HTTP/1.1 400 Bad Request'": 20}
+
+
+@pytest.mark.parametrize(("url", "code"), [("http://app/env/version", 0), ("tcp://app:80", 1)])
+def test_each_request_is_recorded_with_its_time(
+    running: tuple[Cluster, str], tmp_path: Path, url: str, code: int
+) -> None:
+    cluster, namespace = running
+    file = tmp_path / "requests.jsonl"
+    question = ("--url", url, "--expect", "v2=100%", "--requests", "60", "-n", namespace)
+    began = datetime.now(timezone.utc)
+    cluster.meshdemo("verify", *question, "--record", str(file), code=code)
+    ended = datetime.now(timezone.utc)
+    record = read_record(file)
+    assert [line["number"] for line in record] == list(range(1, 61))
+    assert all(line["seconds"] > 0 for line in record)
+    times = [datetime.fromisoformat(line["began"].replace("Z", "+00:00")) for line in record]
+    assert began < min(times) <= max(times) < ended
+    if code == 0:
+        assert {(line["status"], line["version"]) for line in record} == {(200, "v2")}
 
 
 def test_any_injected_pod_sends_and_its_sidecar_tells_of_it(running: tuple[Cluster, str]) -> None:
