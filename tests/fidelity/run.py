@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.fidelity import route_tests
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -74,7 +77,8 @@ def main() -> int:
     if options.update:
         kept = {name for name in listed if options.k not in name}
         LIST.write_text("".join(f"{name}\n" for name in sorted(kept | agreeing)))
-    return report(results, agreeing, listed if not options.update else agreeing)
+    lost = report(results, agreeing, listed if not options.update else agreeing)
+    return int(bool(route_tests.main(options.k, options.jobs)) or lost)
 
 
 def flat(difference: str) -> str:

@@ -40,6 +40,15 @@ FailUnder = Annotated[
         help="The least part of all rules, matches and destinations that the tests must touch.",
     ),
 ]
+Convert = Annotated[
+    str | None,
+    typer.Option(
+        "--convert",
+        metavar="FILE",
+        help="Write tests of istio-config-validator or router_check_tool as route tests, and send "
+        "nothing.",
+    ),
+]
 
 
 def test(
@@ -48,12 +57,16 @@ def test(
     rules: Rules = None,
     junit: Junit = None,
     fail_under: FailUnder = None,
+    convert: Convert = None,
 ) -> Report:
     """Test rules by real requests: rules in, requests in, what really happened out.
 
     A file says which rules, which requests, and what must come back. It gets a private mesh of real
     Envoys for the moment, with stand-ins for all pods: no cluster is needed, nothing but rules, and
     a mesh of yours is left alone.
+
+    Tests of istio-config-validator (testCases) and of Envoy's router_check_tool are read as they
+    are, with --rules; --convert writes them as route tests.
 
     Exit code 0: all as expected; 1: not so; 4: inconclusive.
 
@@ -71,7 +84,11 @@ def test(
     least = None if fail_under is None else 100 * float(_percentage(fail_under))
     if junit:
         output.require_writable("--junit", Path(junit), "results.xml")
+    if convert:
+        output.require_new("--convert", Path(convert), "shop.meshtest.yaml")
     files = reading.read(paths or ["."], rules=rules or ())
+    if convert:
+        return suite_report.converted(files, Path(convert))
     prepared = running.prepare_all(files)
     results = [running.run_prepared(each, timeout=timeout) for each in prepared]
     if junit:

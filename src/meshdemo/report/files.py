@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def require_new(option: str, file: Path, example: str) -> None:
+    """Refuse a file that cannot be written, or that is there already. Raises UsageError."""
+    require_writable(option, file, example)
+    if file.exists():
+        raise UsageError(f"{option}: {file} is there already", hint="Name another file.")
+
+
 def require_writable(option: str, file: Path, example: str) -> None:
     """Refuse a file that cannot be written, by the option that names it. Raises UsageError."""
     if file.is_dir():

@@ -8,14 +8,18 @@ from meshdemo.errors import ExitCode
 from meshdemo.report import Report, explanation
 from meshdemo.report.documents import problem_document
 from meshdemo.suite.coverage import Coverage
+from meshdemo.suite.others import converting
+from meshdemo.system.files import write
 from meshdemo.system.plural import counted
 from meshdemo.verdict.judgement import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from meshdemo.report.terminal import Terminal
     from meshdemo.suite.coverage import Part
+    from meshdemo.suite.model import TestFile
     from meshdemo.suite.results import CaseResult, FileResult
     from meshdemo.walkthrough.explain import Explained
 
@@ -42,6 +46,23 @@ def tested(results: Sequence[FileResult], fail_under: float | None = None) -> Re
             terminal.advise(terminal.paint(said, "red"))
 
     return Report(_document(results, found), show, found)
+
+
+def converted(files: Sequence[TestFile], path: Path) -> Report:
+    """Write files of others as route tests, and report what these do not say any more."""
+    write(path, converting.text(files, path.parent), mode=0o644)
+    remarks = [remark for file in files for remark in file.remarks]
+
+    def show(terminal: Terminal) -> None:
+        for remark in remarks:
+            terminal.advise(str(remark))
+        terminal.line(f"{path} created")
+
+    data = {
+        "files": [{"path": str(path), "action": "created"}],
+        "remarks": [problem_document(remark) for remark in remarks],
+    }
+    return Report(data, show)
 
 
 def code(results: Sequence[FileResult], fail_under: float | None = None) -> ExitCode:

@@ -49,7 +49,8 @@ def _findings(expect: Expect, answer: Answer, namespace: str) -> Iterator[Findin
         seen = arrived.headers.get(header.name) if arrived else None
         yield _header("requestHeaders", "request header", header, seen, came, known=bool(arrived))
     for header in expect.response_headers:
-        seen = reply.header(header.name)
+        given = [value for name, value in reply.headers if name.lower() == header.name]
+        seen = ", ".join(given) if given else None
         yield _header("responseHeaders", "response header", header, seen, came, known=True)
     if expect.seconds:
         right = any(low <= answer.seconds <= high for low, high in expect.seconds)

@@ -162,6 +162,8 @@ class TestFile(Struct, frozen=True):
     """The least coverage, in per cent."""
     item: Object | None = None
     """The document, which knows the line of each field; None where none of ours was read."""
+    is_of_others: bool = False
+    """Whether it was read from a file that is no RouteTest."""
     remarks: tuple[Problem, ...] = ()
     """Of files of others: where the tests say less than those did, or something else."""
 

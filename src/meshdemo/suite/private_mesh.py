@@ -320,7 +320,9 @@ class PrivateMesh:
         """Put together what a request got."""
         every = self._servers.arrived.get(number, [])
         name = reply.header(stand_ins.POD_HEADER)
-        at = [each for each in every if each.pod == name]
+        # A connection that is passed on unseen loses its id.
+        unseen = self._servers.arrived.get("", []) if name else []
+        at = [each for each in every or unseen if each.pod == name]
         arrived = at[-1] if at else None
         services = self.services_of(arrived) if arrived else ()
         others = tuple(each for each in every if each is not arrived)

@@ -71,7 +71,8 @@ def parse(
     for number, item in enumerate(ours):
         reader = _Reader(item, tuple(rules), has_rules=bool(beside))
         if made := reader.read():
-            found.append(replace(made, remarks=remarks.get(number, ())))
+            is_other = number in remarks
+            found.append(replace(made, is_of_others=is_other, remarks=remarks.get(number, ())))
         wrong += reader.problems
     problems += wrong
     return found

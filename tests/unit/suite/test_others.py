@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from meshdemo.errors import InputError
-from meshdemo.suite import reading
+from meshdemo.suite import reading, running
+from meshdemo.suite.others import converting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -408,6 +409,46 @@ def test_what_is_wrong_with_them_is_refused_at_its_place(
     assert problem.field == field
     assert problem.message.startswith(said)
     assert problem.line
+
+
+def test_what_is_converted_says_the_same_and_the_remarks_above_it(tmp_path: Path) -> None:
+    data = {
+        "testCases": [
+            *case("/split", want=False, route=[to("shop", "v1")])["testCases"],
+            *case("/x", sent={"x-user": "anna", "x-bot": "1"}, route=[to("shop", "v1")])[
+                "testCases"
+            ],
+        ]
+    }
+    found = read(tmp_path, data)
+    file = tmp_path / "deep" / "shop.meshtest.yaml"
+    file.parent.mkdir()
+    file.write_text(converting.text([found], file.parent))
+    assert file.read_text().startswith("---\n# ")
+    assert "it does not look at withoutHeaders" in file.read_text()
+    (again,) = reading.read([str(file)])
+    assert [(t.name, t.sent, t.expect) for t in again.tests] == [
+        (t.name, t.sent, t.expect) for t in found.tests
+    ]
+    assert [(tmp_path / "rules.yaml").samefile(each) for each in again.rules] == [True]
+    assert not again.is_of_others
+    with pytest.raises(InputError, match="is a RouteTest already"):
+        converting.text([again], tmp_path)
+
+
+def test_they_are_run_by_real_requests(tmp_path: Path) -> None:
+    data = {
+        "testCases": [
+            *case("/api/x", route=[to("api")], rewrite={"uri": "/v1"})["testCases"],
+            *case("/old", redirect={"uri": "/new", "redirectCode": 302})["testCases"],
+            *case("/split", want=False, route=[to("shop", "v1")])["testCases"],
+            *case("/team/a", delegate={"name": "team"})["testCases"],
+            *case("/", want=False, route=[to("shop", "v1")])["testCases"],
+            *case("/", route=[to("elsewhere.example.com")])["testCases"],
+        ]
+    }
+    result = running.run(read(tmp_path, data))
+    assert [each.ok for each in result.cases] == [True] * 4 + [False] * 2
 
 
 def test_without_rules_it_is_said_how_to_name_them(tmp_path: Path) -> None:
