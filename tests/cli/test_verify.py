@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -601,3 +602,40 @@ def test_a_sender_that_is_not_there_is_named_with_those_that_are(meshed: Cli) ->
 def test_an_uninjected_pod_sends_nothing_of_the_mesh(deployed: Cli) -> None:
     ended = deployed("verify", "--from", "version=v1")
     assert (ended.code, "the pod app-v1-abc (version=v1) has no sidecar" in ended.err) == (3, True)
+
+
+def test_github_is_told_the_cause_and_its_place(
+    meshed: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "v1.yaml"
+    http = [route(to("v1"))]
+    rule = manifest("VirtualService", "app-default-v2", "default", hosts=["app"], http=http)
+    file.write_text(yaml.safe_dump(rule))
+    assert meshed("route", "-f", str(file)).code == 0
+    summary = tmp_path / "summary"
+    for name, value in (("ACTIONS", "true"), ("STEP_SUMMARY", summary), ("WORKSPACE", tmp_path)):
+        monkeypatch.setenv(f"GITHUB_{name}", str(value))
+    ended = meshed("verify", "--expect", "v2=100%", "-o", "json")
+    assert (ended.code, ended.json["verdict"]) == (1, "not met"), "one document alone on stdout"
+    (line,) = (line for line in ended.err.splitlines() if line.startswith("::"))
+    assert line.startswith(
+        "::error title=meshdemo verify%3A v2=100%25%3A not met,file=v1.yaml,line=10::cause: "
+    )
+    assert meshed("verify").code == 0
+    told = summary.read_text()
+    assert re.findall("<h3>(.*)</h3>", told) == [
+        "✘ meshdemo verify: v2=100%: not met",
+        "✔ meshdemo verify: v1=100%: met",
+    ]
+    assert "v2: 0 of 20 answers" in told
+    assert "v1.yaml:10" in told
+
+
+def test_github_is_told_nothing_of_other_commands(
+    meshed: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
+    assert meshed("status").code == 0
+    assert meshed("route", "-f", str(tmp_path / "none.yaml")).code == 2
+    assert not (tmp_path / "summary").exists()

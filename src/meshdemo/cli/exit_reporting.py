@@ -27,10 +27,11 @@ from meshdemo.report import document
 from meshdemo.report.terminal import Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from meshdemo.cli.invocation import Invocation
     from meshdemo.report import Report
+    from meshdemo.report.github import Told
 
 ZERO_OR_THREE = ("doctor", "status")
 """They only say how it is. Without a verdict there is nothing to be inconclusive about."""
@@ -44,6 +45,8 @@ AFTER_A_SIGNAL = {
 }
 """What to do after a signal in the middle of these; of the others nothing is left."""
 ODD = "The system refused this, and it is not foreseen; -v shows where."
+TOLD = ("test", "lint", "verify")
+"""Commands whose results are shown where a CI system has a place for them, their errors too."""
 _SHORT_OUTPUT = re.compile(r"-[qv]*o(.*)")
 
 
@@ -57,6 +60,8 @@ def finish(run: Invocation, report: Report) -> int:
         out.line(json.dumps(data, indent=2))
     else:
         report.show(out)
+    if report.told:
+        _tell_github(run, report.told)
     if out.failed and out.error:
         return _fail_by_output(run, out.error)
     return report.exit_code
@@ -88,7 +93,23 @@ def fail(run: Invocation | None, error: MeshdemoError, arguments: Sequence[str])
         if run and measuring:
             show_tally(run.progress.out, f"{measuring.so_far} until then:", measuring.tally)
         _show(_err(run), error)
+    if run and command in TOLD:
+
+        def told() -> Told:
+            from meshdemo.report import github_results
+
+            return github_results.failed(command, error)
+
+        _tell_github(run, told)
     return error.exit_code
+
+
+def _tell_github(run: Invocation, told: Callable[[], Told]) -> None:
+    """Have GitHub show the result, where its runner runs us."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from meshdemo.report import github
+
+        github.tell(told(), run.progress.err)
 
 
 def fail_unforeseen(run: Invocation | None, error: BaseException, arguments: Sequence[str]) -> int:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from meshdemo.engines.results import Where
+    from meshdemo.report.github import Told
     from meshdemo.report.terminal import Terminal
 
 DOCUMENT_SCHEMA = "meshdemo/v1"
@@ -44,6 +45,8 @@ class Report(Struct, frozen=True):
     show: Callable[[Terminal], None] = _show_nothing
     """Prints it for a person."""
     exit_code: int = ExitCode.OK
+    told: Callable[[], Told] | None = None
+    """What GitHub is told of it, where it runs us."""
     is_whole: bool = False
     """Whether the data is the whole JSON document: objects in the form that kubectl gives them."""
 

@@ -13,6 +13,7 @@ from meshdemo.system.plural import counted
 from meshdemo.walkthrough.lint import ERROR
 
 if TYPE_CHECKING:
+    from meshdemo.report.github import Told
     from meshdemo.report.terminal import Terminal
     from meshdemo.walkthrough.lint import Finding, Linted
 
@@ -27,8 +28,18 @@ def linted(result: Linted, *, strict: bool) -> Report:
             terminal.advise(f"note: {note}")
         terminal.line(_summary(result))
 
+    def told() -> Told:
+        from meshdemo.report import github_results  # noqa: PLC0415 - for GitHub alone
+
+        return github_results.linted(result, strict=strict)
+
     wrong = result.errors or (strict and result.warnings)
-    return Report(_document(result), show, ExitCode.BAD_INPUT if wrong else ExitCode.OK)
+    return Report(
+        _document(result),
+        show,
+        ExitCode.BAD_INPUT if wrong else ExitCode.OK,
+        told,
+    )
 
 
 def _show(terminal: Terminal, finding: Finding) -> None:

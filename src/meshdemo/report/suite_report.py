@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from meshdemo.report.github import Told
     from meshdemo.report.terminal import Terminal
     from meshdemo.suite.coverage import Part
     from meshdemo.suite.model import TestFile
@@ -45,7 +46,12 @@ def tested(results: Sequence[FileResult], fail_under: float | None = None) -> Re
             said = f"coverage {whole.percent:.0f} % in all, and {fail_under:g} % is wanted"
             terminal.advise(terminal.paint(said, "red"))
 
-    return Report(_document(results, found), show, found)
+    def told() -> Told:
+        from meshdemo.report import github_results  # noqa: PLC0415 - for GitHub alone
+
+        return github_results.tested(results, fail_under)
+
+    return Report(_document(results, found), show, found, told)
 
 
 def converted(files: Sequence[TestFile], path: Path) -> Report:

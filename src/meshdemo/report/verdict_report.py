@@ -15,6 +15,7 @@ from meshdemo.verdict.judgement import Outcome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from meshdemo.report.github import Told
     from meshdemo.report.terminal import Terminal
     from meshdemo.walkthrough.up import Up
     from meshdemo.walkthrough.verify import Measured
@@ -43,10 +44,17 @@ def own_next_steps(url: str) -> tuple[tuple[str, str], ...]:
 
 def verified(measured: Measured, **more: Any) -> Report:  # noqa: ANN401 - JSON is any data
     """Report a verdict."""
+
+    def told() -> Told:
+        from meshdemo.report import github_results  # noqa: PLC0415 - for GitHub alone
+
+        return github_results.verified(measured)
+
     return Report(
         {**verdict_document(measured), **more},
         lambda terminal: _show_verdict(terminal, measured),
         EXIT_CODES[measured.verdict.outcome],
+        told,
     )
 
 
