@@ -7,7 +7,6 @@ import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +17,8 @@ from meshdemo.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 MIB = 1024 * 1024
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
