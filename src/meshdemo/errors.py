@@ -126,6 +126,10 @@ class TimedOut(Inconclusive):
     """What was waited for did not happen within the time allowed."""
 
 
+class NothingAnswers(TimedOut):
+    """The rules are live, and workloads that were just started do not answer yet."""
+
+
 class BrokenOff(Inconclusive):
     """A measurement ended early, and the message says why; the replies until then are real."""
 

@@ -20,6 +20,7 @@ from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects import reading
 from meshdemo.settings import Settings
 from meshdemo.verdict.judgement import Outcome
+from meshdemo.verdict.precision import Precision
 from meshdemo.verdict.traffic import Request
 from meshdemo.walkthrough import client, verify
 from meshdemo.walkthrough.standing_in import StandIns
@@ -206,7 +207,8 @@ def test_the_promise_is_that_of_the_pod_that_sends_and_holds(
 ) -> None:
     for labels, (url, promise) in SENDERS.items():
         engine = as_pod(settings, labels)
-        measured = end_of(verify.measure(engine, verify.Question(request=Request(url))))
+        question = verify.Question(request=Request(url), precision=Precision(error_rate=1e-6))
+        measured = end_of(verify.measure(engine, question))
         assert str(measured.expectation) == promise, labels
         assert measured.verdict.outcome is Outcome.MET, labels
         assert (measured.sender in {pod.name for pod in letters.pods()}) == bool(labels), labels

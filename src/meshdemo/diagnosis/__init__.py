@@ -39,6 +39,7 @@ SEEN: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
     whole.answers_from_elsewhere,
     whole.rules_say_otherwise,
     whole.sample_cut_short,
+    whole.analyzer_finds,
 )
 """Looked for always, the most specific ones first."""
 

@@ -17,10 +17,11 @@ from meshdemo.rules.client_view import Client, ClientView
 from meshdemo.verdict.traffic import status_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from meshdemo.engines.results import Pod
     from meshdemo.engines.upstreams import Ejected
+    from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
     from meshdemo.rules.request_trace import Destination, Trace
     from meshdemo.verdict.expectation import Expectation
@@ -47,6 +48,8 @@ class Facts(Struct, frozen=True, dict=True):
     flags: Mapping[str, int] = field(default_factory=dict)
     """How many of these requests have which of Envoy's response flags, by its access log; empty
     where there is none."""
+    analyze: Callable[[], tuple[Problem, ...]] = tuple
+    """Asks Istio's own analyzer about the rules that act, which takes seconds."""
 
     @cached_property
     def trace(self) -> Trace:

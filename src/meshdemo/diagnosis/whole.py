@@ -93,3 +93,10 @@ def sample_cut_short(facts: Facts) -> Iterator[Cause]:
     evidence = (f"{facts.tally.total:,} answers came, and the rules promise {facts.promise}",)
     more = "--timeout" if not facts.sample.complete else "--max-requests, or leave out --requests"
     yield Cause("sample-cut-short", Problem(message), evidence, f"allow more with {more}")
+
+
+def analyzer_finds(facts: Facts) -> Iterator[Cause]:
+    """Istio's own analyzer finds something odd about a rule that acts: no more than a guess."""
+    for found in facts.analyze():
+        evidence = (f"istioctl analyze says so ({found.code})",)
+        yield Cause("analyzer-finds", found, evidence, "correct the rule", verified=False)

@@ -46,13 +46,14 @@ def of_verdict(engine: Engine, context: RequestContext, measured: Measured) -> t
             measured.expectation,
             measured.sample,
             measured.tally,
-            measured.convergence.cause,
+            "" if measured.convergence.silent else measured.convergence.cause,
             now.sender,
             now.objects,
             now.pods,
             now.client,
             engine.ejected() if _may_eject(now.objects) else (),
             _flags(engine, measured) if "retries" in str([o.spec for o in now.objects]) else {},
+            lambda: engine.analyze([each.item for each in now.acting()]),
         )
     )
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from meshdemo.errors import BrokenOff, EnvironmentFailed, MeshdemoError, TimedOut
+from meshdemo.errors import BrokenOff, EnvironmentFailed, MeshdemoError, NothingAnswers, TimedOut
 from meshdemo.objects import model
 from meshdemo.rules.http_matches import Undecided, undecided
 from meshdemo.verdict import judging
@@ -80,6 +80,8 @@ class Convergence(Struct, frozen=True):
     seconds: float
     cause: str = ""
     """Why the rules were not live when the measurement began; empty if they were."""
+    silent: bool = False
+    """Whether it is only that nothing answers: the rules themselves are live."""
 
     @property
     def live(self) -> bool:
@@ -255,9 +257,9 @@ def _require_sending(engine: Engine, sample: Sample) -> None:
 
 def _converge(engine: Engine, rules: Sequence[Object], wait: float) -> Convergence:
     """Wait until the rules are live; a rule that can never be is not a reason not to measure."""
-    began, cause = time.monotonic(), ""
+    began, cause, silent = time.monotonic(), "", False
     try:
         engine.wait_ready(rules, wait)
     except (TimedOut, EnvironmentFailed) as error:
-        cause = error.message
-    return Convergence(time.monotonic() - began, cause)
+        cause, silent = error.message, isinstance(error, NothingAnswers)
+    return Convergence(time.monotonic() - began, cause, silent)

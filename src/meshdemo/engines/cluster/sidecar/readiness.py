@@ -13,7 +13,7 @@ from meshdemo.engines.cluster.pods.failure_causes import Cause
 from meshdemo.engines.cluster.pods.readiness import MORE_TIME, Wait
 from meshdemo.engines.cluster.sidecar.data_plane import NOT_KNOWN, Unseen
 from meshdemo.engines.cluster.sidecar.first_answers import START_UP
-from meshdemo.errors import EnvironmentFailed, TimedOut
+from meshdemo.errors import EnvironmentFailed, NothingAnswers, TimedOut
 from meshdemo.rules import virtual_services
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class SidecarReadiness(Wait):
                     break
                 if not self.left:
                     message = f"nothing answers at {place.url}: {trouble}"
-                    raise TimedOut(message, hint=f"{LISTENS} {MORE_TIME}")
+                    raise NothingAnswers(message, hint=f"{LISTENS} {MORE_TIME}")
                 if late:
                     self.problems.warn(place.url, SILENT)
                 self.say(f"waiting for {place.url} to answer: {trouble}")
