@@ -57,6 +57,8 @@ class FakeEngine:
     left: list[Check] = field(default_factory=lambda: [Check("no process is left", ok=True)])
     replies: Callable[[int], Iterator[Reply]] | None = None
     fails: dict[str, BaseException] = field(default_factory=dict)
+    finds_odd: bool = True
+    """Whether its analyzer finds something odd about every object."""
     broken_pod: str = ""
     slow_pod: str = ""
     foreign: dict[str, str] = field(default_factory=dict)
@@ -119,7 +121,8 @@ class FakeEngine:
 
     def analyze(self, objects: Sequence[Object]) -> tuple[Problem, ...]:
         self._called("analyze")
-        return tuple(item.problem("it is odd", code="IST0999") for item in objects)
+        odd = objects if self.finds_odd else ()
+        return tuple(item.problem("it is odd", code="IST0999") for item in odd)
 
     def delete(self, objects: Sequence[Object]) -> tuple[Change, ...]:
         self._called("delete")

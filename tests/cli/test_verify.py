@@ -73,8 +73,12 @@ def test_rules_that_are_not_live_are_the_cause(meshed: Cli) -> None:
     assert cause["evidence"] == ["the sidecar has not got them"]
 
 
-def test_what_nothing_proves_is_not_named(meshed: Cli) -> None:
+def test_what_nothing_proves_is_a_guess_of_the_analyzers_or_not_named(meshed: Cli) -> None:
     meshed.engine.replies = lambda count: iter([Reply(200, "v1")] * count)
+    ended = meshed("verify", "--expect", "v2=100%", "-o", "json")
+    found = {(cause["name"], cause["verified"]) for cause in ended.json["causes"]}
+    assert (ended.json["verdict"], found) == ("not met", {("analyzer-finds", False)})
+    meshed.engine.finds_odd = False
     ended = meshed("verify", "--expect", "v2=100%", "-o", "json")
     assert (ended.json["verdict"], ended.json["causes"]) == ("not met", [])
 
