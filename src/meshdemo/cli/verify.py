@@ -16,7 +16,10 @@ from meshdemo.errors import UsageError
 from meshdemo.report import Report
 
 if TYPE_CHECKING:
-    from meshdemo.walkthrough.verify import Keep
+    from collections.abc import Sequence
+
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.walkthrough.verify import Keep, Question
 
 Expect = Annotated[
     list[str] | None,
@@ -138,13 +141,11 @@ def verify(
         meshdemo verify --expect v2=100% --junit verdict.xml -o json  # for CI
         meshdemo verify --record requests.jsonl  # each request, with its time
     """
-    from meshdemo.report import junit as xml
     from meshdemo.report import verdict_report
     from meshdemo.verdict import expectation
     from meshdemo.verdict.precision import Precision
     from meshdemo.verdict.version_source import VersionSource
-    from meshdemo.walkthrough import steps, verify
-    from meshdemo.walkthrough.plan import Plan
+    from meshdemo.walkthrough import verify
 
     if requests is not None and max_requests is not None:
         raise UsageError("--requests says exactly how many: leave out --max-requests")
@@ -168,17 +169,23 @@ def verify(
     engine = engine_for(ctx, chosen(ctx, changes=False, sender=sender))
     progress = ctx.obj.progress
     if explain:
-        question = verify.addressed(engine, question)
-        plan = steps.proving(
-            Plan(ctx.obj.settings, request=question.request, requests=question.requests),
-            verify.expected(engine, question),
-        )
-        progress.explain(steps.verify_commands(plan))
+        progress.explain(_commands(ctx, engine, question))
     with _recording(record) as keep:
         measured = progress.follow(verify.measure(engine, replace(question, keep=keep)))
     if junit:
-        xml.write_junit(Path(junit), measured)
+        from meshdemo.report.junit import write_junit
+
+        write_junit(Path(junit), measured)
     return verdict_report.verified(measured, **progress.remarks)
+
+
+def _commands(ctx: typer.Context, engine: Engine, question: Question) -> Sequence[str]:
+    from meshdemo.walkthrough import steps, verify
+    from meshdemo.walkthrough.plan import Plan
+
+    question = verify.addressed(engine, question)
+    plan = Plan(ctx.obj.settings, request=question.request, requests=question.requests)
+    return steps.verify_commands(steps.proving(plan, verify.expected(engine, question)))
 
 
 def _require_writable(junit: str | None, record: str | None) -> None:
