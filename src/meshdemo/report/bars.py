@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshdemo.report.terminal import BAR_WIDTH
-from meshdemo.verdict import evidence
+from meshdemo.verdict import evidence, judging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,8 +36,10 @@ def live_bars(terminal: Terminal, measuring: Measuring) -> str:
     It is asked for while another thread counts.
     """
     tally, rule = measuring.tally.copy(), measuring.rule
-    judgements = rule.judgements(tally) if rule else ()
-    fitting = {each.claim.name: f"({evidence.fitting(each)})".ljust(FITTING) for each in judgements}
+    intervals = judging.fitting(rule, tally) if rule else {}
+    fitting = {
+        name: f"({evidence.interval_text(each)})".ljust(FITTING) for name, each in intervals.items()
+    }
     said = f"{measuring.so_far}, and the real shares that fit" if rule else measuring.so_far
     width = terminal.width
     return "\n".join([said, *_rows(terminal, tally, width and width - TURNING, fitting)])

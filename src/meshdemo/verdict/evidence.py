@@ -55,9 +55,9 @@ def undecided(total: int, broken_off: str, disturbed: str) -> str:
     return f"{said}: {broken_off}" if broken_off else said
 
 
-def fitting(judgement: Judgement) -> str:
+def interval_text(interval: tuple[float, float]) -> str:
     """Say which real shares fit the answers, as in ``45.2 to 54.9 %``; rounded outwards."""
-    low, high = (Fraction(100 * edge) for edge in judgement.interval)
+    low, high = (Fraction(100 * edge) for edge in interval)
     places = _places(high - low)
     return f"{0 - _up(-low, places):.{places}f} to {_up(high, places):.{places}f} %"
 
@@ -93,7 +93,7 @@ def share_sentence(judgement: Judgement) -> str:
     shares = f"{_percent(judgement.share)} where {_percent(float(claim.share))} is expected"
     if claim.exact:
         return f"{answered}, {shares}"
-    return f"{answered}, {shares}; a real {fitting(judgement)} would fit"
+    return f"{answered}, {shares}; a real {interval_text(judgement.interval)} would fit"
 
 
 def _kinds(judgement: Judgement, tally: Tally) -> str:

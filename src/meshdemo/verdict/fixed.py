@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from meshdemo.verdict.binomial import Binomial
+from meshdemo.verdict.expectation import is_exact
 from meshdemo.verdict.judgement import Judgement, Outcome, claims
 from meshdemo.verdict.wald import interval
 
@@ -39,9 +40,15 @@ class FixedSample(Struct, frozen=True):
 
     def judgements(self, tally: Tally) -> tuple[Judgement, ...]:
         """Judge each claim."""
-        found = tuple(claims(self.expectation, tally))
-        level = self.precision.error_rate / max(1, sum(not claim.exact for claim in found))
-        return tuple(_judgement(claim, level, float(self.precision.margin)) for claim in found)
+        margin = float(self.precision.margin)
+        found = claims(self.expectation, tally)
+        return tuple(_judgement(claim, self.level, margin) for claim in found)
+
+    @property
+    def level(self) -> float:
+        """The part of the error rate for each share that is neither all nor nothing."""
+        tested = sum(not is_exact(share) for _, share in self.expectation.shares)
+        return self.precision.error_rate / max(1, tested)
 
 
 def _judgement(claim: Claim, level: float, margin: float) -> Judgement:

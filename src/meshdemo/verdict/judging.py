@@ -11,6 +11,7 @@ from meshdemo.verdict.fixed import FixedSample
 from meshdemo.verdict.judgement import Outcome, claims, together
 from meshdemo.verdict.precision import DEFAULT_PRECISION
 from meshdemo.verdict.sequential import Sequential
+from meshdemo.verdict.wald import interval
 
 if TYPE_CHECKING:
     from meshdemo.verdict.expectation import Expectation
@@ -33,6 +34,10 @@ class Rule(Protocol):
     @property
     def precision(self) -> Precision:
         """How often it may be wrong."""
+
+    @property
+    def level(self) -> float:
+        """The part of the error rate for each share."""
 
     @property
     def most(self) -> int:
@@ -79,6 +84,18 @@ def rule_for(
     if requests is not None:
         return FixedSample(expectation, precision, requests)
     return Sequential(expectation, precision, most)
+
+
+def fitting(rule: Rule, tally: Tally) -> dict[str, tuple[float, float]]:
+    """Give, for each outcome that is judged, the real shares that fit the answers so far.
+
+    They hold whenever one looks, and take a millisecond.
+    """
+    margin = float(rule.precision.margin)
+    return {
+        claim.name: interval(claim.count, claim.total, margin, rule.level)
+        for claim in claims(rule.expectation, tally)
+    }
 
 
 def judge(

@@ -163,9 +163,24 @@ def test_what_is_printed_as_fitting_is_no_less_than_what_fits(
 ) -> None:
     count = data.draw(st.integers(0, total))
     found = judge("v1=50", {"v1": count, "v2": total - count}).judgements[0]
-    assert not evidence.fitting(found).startswith("-")
-    low, high = (float(x) for x in evidence.fitting(found).removesuffix(" %").split(" to "))
+    said = evidence.interval_text(found.interval)
+    assert not said.startswith("-")
+    low, high = (float(x) for x in said.removesuffix(" %").split(" to "))
     assert low <= 100 * found.interval[0] <= 100 * count / total <= 100 * found.interval[1] <= high
+
+
+@given(
+    st.sampled_from(["v1=50,v2=50", "v1=34,v2=33,v3=33", "v2=100", "v1=90"]),
+    st.tuples(st.integers(1, 500), st.integers(0, 500), st.integers(0, 5)),
+    st.sampled_from([None, 400]),
+)
+def test_what_fits_meanwhile_is_what_a_verdict_says_fits(
+    expected: str, counts: tuple[int, int, int], requests: int | None
+) -> None:
+    rule = judging.rule_for(expectation.parse(expected), requests=requests)
+    tally = Tally({"v1": counts[0], "v2": counts[1]}, {"HTTP 503": counts[2]})
+    judged = {each.claim.name: each.interval for each in rule.judgements(tally)}
+    assert judging.fitting(rule, tally) == judged
 
 
 @given(st.integers(0, 500), st.integers(0, 500), st.integers(0, 5))
