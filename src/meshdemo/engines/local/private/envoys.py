@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from meshdemo.engines.access_log import Account
 
 PREFIX = "meshdemo-test-"
-LONGEST_SOCKET = 90
-"""Characters of a path: a unix socket's may have little more."""
+LONGEST_BASE = 70
+"""Characters of the folder that holds ours: the path of a unix socket has room for 107 in all, on
+macOS for 103."""
 START_SECONDS = 30
 """How long an Envoy may take to be live; usually a tenth of a second."""
 PAUSE, LONGEST_PAUSE = 0.003, 0.02
@@ -41,9 +42,8 @@ class LoneEnvoy:
     def __init__(self, envoy: str, configure: Callable[[str], dict[str, Any]]) -> None:
         """Start it; ``configure`` is given its folder. Raises Rejected from ``wait``."""
         base = tempfile.gettempdir()
-        self.folder = Path(
-            tempfile.mkdtemp(prefix=PREFIX, dir=base if len(base) < LONGEST_SOCKET / 2 else "/tmp")  # noqa: S108 - 0700, and made anew
-        )
+        place = base if len(base) <= LONGEST_BASE else "/tmp"  # noqa: S108 - what we make there is 0700
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
         self._admin = Admin(self.folder / "admin.sock")
         file = self.folder / "envoy.json"
         argv = (envoy, "-c", str(file), *FLAGS)

@@ -1,0 +1,126 @@
+"""``meshdemo test`` as it is typed: whatever ends it, nothing of it is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from tests.paths import PROGRAM
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE = """apiVersion: meshdemo.dev/v1
+kind: RouteTest
+metadata: {{name: shop}}
+standIns: {{shop: [{{delay: {delay}}}]}}
+tests:
+- {{name: t, request: {{url: "http://shop/"}}, expect: {{status: 200}}}}
+- {{name: u, request: {{url: "http://shop/", from: {{labels: {{a: b}}}}}}, expect: {{status: 200}}}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: shop}}
+spec: {{hosts: [shop], http: [{{route: [{{destination: {{host: shop}}}}]}}]}}
+"""
+SECONDS = 20
+
+
+def begin(folder: Path, delay: str) -> subprocess.Popen[str]:
+    """Start a test of rules whose temporary files are in a folder of their own."""
+    (folder / "tmp").mkdir(exist_ok=True)
+    (folder / "shop.meshtest.yaml").write_text(FILE.format(delay=delay))
+    return subprocess.Popen(
+        [PROGRAM, "test"],
+        cwd=folder,
+        env={**os.environ, "TMPDIR": str(folder / "tmp")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def left(folder: Path) -> list[object]:
+    """Give what is there of such a test: files, and processes."""
+    own = str(folder / "tmp")
+    processes = psutil.process_iter(["cmdline"])
+    ours = [each for each in processes if own in " ".join(each.info["cmdline"] or ())]
+    return [*(folder / "tmp").iterdir(), *ours]
+
+
+def await_envoys(folder: Path) -> None:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        if len(list((folder / "tmp").glob("*/admin.sock"))) == 2:
+            return
+        time.sleep(0.02)
+    pytest.fail("no Envoys were started")
+
+
+def await_nothing(folder: Path) -> None:
+    deadline = time.monotonic() + SECONDS
+    while left(folder):
+        assert time.monotonic() < deadline, left(folder)
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with a short name: a socket's may not be long."""
+    return tmp_path_factory.mktemp("t")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)],
+)
+def test_nothing_is_left_whatever_ends_it(place: Path, number: signal.Signals, code: int) -> None:
+    running = begin(place, "9s")
+    try:
+        await_envoys(place)
+        began = time.monotonic()
+        running.send_signal(number)
+        running.communicate(timeout=SECONDS)
+    finally:
+        running.kill()
+        running.communicate()
+    assert running.returncode == code
+    assert time.monotonic() - began < 8, "it waited for the request that was under way"
+    await_nothing(place)
+
+
+def test_two_at_a_time_in_one_folder_do_not_meet(place: Path) -> None:
+    both = [begin(place, "300ms") for _ in range(2)]
+    try:
+        said = [each.communicate(timeout=SECONDS) for each in both]
+    finally:
+        for each in both:
+            each.kill()
+            each.communicate()
+    assert [each.returncode for each in both] == [0, 0], said
+    assert all("2 tests: 2 ok" in out for out, _ in said)
+    assert left(place) == []
+
+
+def test_an_error_leaves_nothing(place: Path) -> None:
+    running = begin(place, "0s")
+    running.communicate(timeout=SECONDS)
+    assert running.returncode == 0
+    broken = (place / "shop.meshtest.yaml").read_text().replace("destination", "destinatoin")
+    (place / "shop.meshtest.yaml").write_text(broken)
+    again = subprocess.run(
+        [PROGRAM, "test"],
+        cwd=place,
+        env={**os.environ, "TMPDIR": str(place / "tmp")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert again.returncode == 2
+    assert "shop.meshtest.yaml:" in again.stderr
+    assert left(place) == []
