@@ -41,7 +41,11 @@ def sending(objects: Sequence[Object], pods: Pods, request: Request, client: Cli
     """
     if not client.injected:
         return Sending(fresh_connections=True, side_by_side=True)
-    path = RequestPath.of(objects, pods, request, client)
+    return sending_of(RequestPath.of(objects, pods, request, client))
+
+
+def sending_of(path: RequestPath) -> Sending:
+    """Decide the same for a request that is followed already, of a client with a sidecar."""
     try:
         alone = all(len(part) == 1 for _, part in path.parts())
     except InputError:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from meshdemo.rules.request_trace import Trace
     from meshdemo.suite.model import Expect, Source
     from meshdemo.suite.private_mesh import Answer, PrivateMesh
+    from meshdemo.verdict.traffic import Request
 
 SENDER = "testclient"
 _ALL = Fraction(1)
@@ -32,9 +33,9 @@ OTHERWISE = "rules-say-otherwise"
 """The cause whose fix names a command for a mesh that is up."""
 
 
-def traced(mesh: PrivateMesh, answer: Answer, source: Source) -> Trace | None:
+def traced(mesh: PrivateMesh, request: Request, source: Source) -> Trace | None:
     """Follow a request through the rules; None where that cannot be done."""
-    path = mesh.path_of(answer.request, source)
+    path = mesh.path_of(request, source)
     try:
         return request_trace.trace_path(path, [*mesh.objects, *mesh.gateways])
     except InputError:

@@ -34,6 +34,7 @@ from meshdemo.rules import gateways, hosts
 from meshdemo.rules.client_view import Client, ClientView, MeshRules
 from meshdemo.rules.hosts import MESH
 from meshdemo.rules.promise import RequestPath
+from meshdemo.rules.sending import sending_of
 from meshdemo.suite.made_up import World
 from meshdemo.suite.model import DEFAULT_NAMESPACE, Source
 from meshdemo.verdict.traffic import TIME_LIMIT, Reply
@@ -61,6 +62,8 @@ BESIDE = frozenset(
 """What does not, and nobody wonders about."""
 NOBODY = Client("", {}, injected=True)
 """Who asks for no rules, but for what services there are."""
+PAUSE = 0.002
+"""Seconds between two looks for what is to come."""
 CLIENT_LABELS = {"app": "testclient"}
 GATEWAY_LABELS = {"istio": "ingressgateway"}
 """Those of a gateway's pods where no Gateway says which it selects."""
@@ -135,7 +138,9 @@ class PrivateMesh:
         self._sources = list(sources)
         self._stack = ExitStack()
         self._envoys: dict[Source, LoneEnvoy] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._by_id: dict[str, list[Arrived]] = {}
+        self._indexed = 0
 
     @cached_property
     def admission(self) -> Admission:
@@ -318,15 +323,24 @@ class PrivateMesh:
 
     def answer(self, request: Request, reply: Reply, seconds: float, number: str) -> Answer:
         """Put together what a request got."""
-        every = self._servers.arrived.get(number, [])
-        name = reply.header(stand_ins.POD_HEADER)
-        # A connection that is passed on unseen loses its id.
-        unseen = self._servers.arrived.get("", []) if name else []
-        at = [each for each in every or unseen if each.pod == name]
-        arrived = at[-1] if at else None
+        place = reply.header(stand_ins.ARRIVAL)
+        arrived = self._servers.arrived[int(place)] if place else None
+        every = self._with_id(number)
         services = self.services_of(arrived) if arrived else ()
         others = tuple(each for each in every if each is not arrived)
         return Answer(request, reply, seconds, arrived, others, services)
+
+    def await_copies(
+        self, answer: Answer, mirrors: Iterable[Destination], count: int, seconds: float
+    ) -> Answer:
+        """Give an answer with the copies of its request; wait so long for so many of them."""
+        known = list(mirrors)
+        deadline = time.monotonic() + (seconds if known else 0)
+        while True:
+            answer = self.copied(answer, known)
+            if len(answer.copied_to) >= count or time.monotonic() > deadline:
+                return answer
+            time.sleep(PAUSE)
 
     def copied(self, answer: Answer, mirrors: Iterable[Destination]) -> Answer:
         """Look again at an answer, for copies of its request at pods of these destinations."""
@@ -352,7 +366,18 @@ class PrivateMesh:
     def arrivals(self, answer: Answer) -> tuple[Arrived, ...]:
         """Give all pods that a request came to so far."""
         number = answer.request.header(stand_ins.REQUEST_ID) or ""
-        return tuple(self._servers.arrived.get(number, ()))
+        found = self._with_id(number)
+        return found or ((answer.arrived,) if answer.arrived else ())
+
+    def _with_id(self, number: str) -> tuple[Arrived, ...]:
+        """Give what came with a request id."""
+        arrived, known = self._servers.arrived, self._by_id
+        with self._lock:
+            for place in range(self._indexed, len(arrived)):
+                each = arrived[place]
+                known.setdefault(each.headers.get(stand_ins.REQUEST_ID, ""), []).append(each)
+                self._indexed = place + 1
+            return tuple(known.get(number, ())) if number else ()
 
     def send(
         self,
@@ -364,15 +389,11 @@ class PrivateMesh:
     ) -> Iterator[Reply]:
         """Send a request again and again, as independent choices; as ``Engine.send``."""
         meant = self.source_of(request, source)
-        path = self.path_of(request, meant)
-        try:
-            alone = all(len(part) == 1 for _, part in path.parts())
-        except InputError:
-            alone = False
-        width = requests.SIDE_BY_SIDE if alone and self.is_independent else 1
+        how = sending_of(self.path_of(request, meant))
+        width = requests.SIDE_BY_SIDE if how.side_by_side else 1
         proxy = f"http://{LOOPBACK}:{self.envoy(meant).port}"
         sent = for_gateway(request) if meant.gateway else request
-        connections = requests.Connections(width, fresh=False)
+        connections = requests.Connections(width, how.fresh_connections)
         return requests.send(sent, count, proxy, connections, timeout=timeout, enough=enough)
 
     @cached_property

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from msgspec.structs import replace
 
+from meshdemo.engines.local.private.stand_ins import POD_HEADER
 from meshdemo.errors import BrokenOff, InputError, Problem, in_order
 from meshdemo.objects import repository
 from meshdemo.rules import hosts
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from meshdemo.objects.repository import Repository
+    from meshdemo.rules.request_trace import Trace
     from meshdemo.suite.model import Expect, RouteTest, Sent, Source, TestFile
     from meshdemo.suite.private_mesh import Answer
     from meshdemo.verdict.traffic import Reply
@@ -237,46 +239,44 @@ class _Runner:
         """Judge one answer; where the rules leave open which comes, as many as would show it."""
         began = time.monotonic()
         expect, mesh = case.test.expect, self.mesh
-        count = Precision().revealing if varies(mesh, case.sent.request, case.source, expect) else 1
+        trace = diagnosing.traced(mesh, case.sent.request, case.source)
+        count = Precision().revealing if varies(mesh, trace, expect) else 1
         answers: list[Answer] = []
         judged: tuple[Finding, ...] = ()
         for _ in range(count):
             answer = mesh.ask(
                 case.sent.request, case.source, body=case.sent.body, connection=self._connection
             )
-            answer = self._with_copies(answer, case, waits=not answers)
+            answer = self._with_copies(answer, expect, trace, waits=not answers)
             judged = findings(expect, answer, self.file.namespace)
             answers.append(answer)
             if not all(each.ok for each in judged):
                 break
         met = all(each.ok for each in judged)
-        seconds = time.monotonic() - began
         result = CaseResult(
             case.test,
             case.sent,
             Outcome.MET if met else Outcome.NOT_MET,
             judged,
             len(answers),
-            seconds,
+            time.monotonic() - began,
             tuple(answers[-1:]),
         )
-        return self._followed(case, result, answers[-1], answers)
+        pods = {(each.namespace, each.pod) for a in answers for each in mesh.arrivals(a)}
+        return self._followed(case, result, trace, answers, pods)
 
-    def _with_copies(self, answer: Answer, case: Case, *, waits: bool) -> Answer:
+    def _with_copies(
+        self, answer: Answer, expect: Expect, trace: Trace | None, *, waits: bool
+    ) -> Answer:
         """Wait for the copies that are expected, or must not come."""
-        expect = case.test.expect
         wanted = expect.mirrored_to
         if not wanted and not (expect.none_of and expect.none_of.mirrored_to):
             return answer
-        trace = diagnosing.traced(self.mesh, answer, case.source)
         mirrors = [each for _, each in trace.mirrors] if trace else []
         patience = COPY_SECONDS if wanted else NO_COPY_SECONDS
-        deadline = time.monotonic() + (patience if waits and mirrors else 0)
-        while True:
-            answer = self.mesh.copied(answer, mirrors)
-            if len(answer.copied_to) >= max(1, len(wanted)) or time.monotonic() > deadline:
-                return answer
-            time.sleep(0.002)
+        return self.mesh.await_copies(
+            answer, mirrors, max(1, len(wanted)), patience if waits else 0
+        )
 
     def _share(self, case: Case) -> CaseResult:
         """Send until the answers decide about the shares."""
@@ -311,7 +311,6 @@ class _Runner:
         said = "not " if is_negated else ""
         found = f"{', '.join(shown) or 'nothing'} of {tally.total:,} answers"
         finding = Finding("shares", f"{said}shares {expected}", found, outcome is Outcome.MET)
-        answers = [self._stub(case, reply) for reply in replies[:1]]
         result = CaseResult(
             case.test,
             case.sent,
@@ -321,39 +320,37 @@ class _Runner:
             time.monotonic() - began,
             cause=broken,
         )
-        reached = {reply.header("x-echo-pod") or "" for reply in replies}
-        return self._followed(
-            case, result, answers[0], answers, reached, [self._stub(case, r) for r in replies]
-        )
-
-    def _stub(self, case: Case, reply: Reply) -> Answer:
-        """Make an answer of a reply of which nothing else was noted."""
-        return self.mesh.answer(case.sent.request, reply, 0.0, "")
+        trace = diagnosing.traced(mesh, case.sent.request, case.source)
+        names = {reply.header(POD_HEADER) or "" for reply in replies}
+        pods = {(pod.namespace, pod.name) for pod in map(mesh.pod, names) if pod}
+        if result.ok:
+            return self._followed(case, result, trace, (), pods)
+        answers = [mesh.answer(case.sent.request, reply, 0.0, "") for reply in replies]
+        return self._followed(case, result, trace, answers, pods)
 
     def _followed(
         self,
         case: Case,
         result: CaseResult,
-        answer: Answer,
+        trace: Trace | None,
         answers: Sequence[Answer],
-        reached: Iterable[str] = (),
-        every: Sequence[Answer] = (),
+        pods: Iterable[tuple[str, str]],
     ) -> CaseResult:
-        """Count what a request touched; of one that failed say why, and where the rule stands."""
+        """Count what a request touched; of one that failed say why, and where the rule stands.
+
+        ``pods`` got it, or copies: namespace and name.
+        """
         mesh = self.mesh
-        trace = diagnosing.traced(mesh, answer, case.source)
-        pods = [(a.arrived.namespace, a.arrived.labels) for a in answers if a.arrived]
-        pods += [(each.namespace, each.labels) for a in answers for each in mesh.arrivals(a)]
-        pods += [(p.namespace, p.labels) for p in map(mesh.pod, reached) if p]
         with self._lock:
             if trace:
-                self.coverage.add(trace, pods)
+                named = [pod for _, name in pods if (pod := mesh.pod(name))]
+                self.coverage.add(trace, [(pod.namespace, pod.labels) for pod in named])
         place = diagnosing.place_of(trace)
-        if result.ok:
+        if result.ok or not answers:
             return replace(result, place=place)
-        cause = diagnosing.cause_of(mesh, case.test.expect, every or answers, case.source)
-        told = answer
-        if result.test.expect.is_share:
+        cause = diagnosing.cause_of(mesh, case.test.expect, answers, case.source)
+        told = answers[-1]
+        if case.test.expect.is_share:
             told = mesh.ask(case.sent.request, case.source)
         return replace(
             result,

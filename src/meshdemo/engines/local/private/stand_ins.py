@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 POD_HEADER = "x-echo-pod"
 """The header of an answer that names the pod."""
+ARRIVAL = "x-echo-arrival"
+"""The header of an answer that says which of all arrivals it is the answer to."""
 REQUEST_ID = "x-request-id"
 WAITING = 512
 """Connections that may wait to be accepted."""
@@ -88,8 +90,8 @@ class StandIns:
     sockets: Sequence[socket.socket]
     behaviours: Mapping[str, Behaviour] = field(default_factory=dict)
     """By the pod's name; one that is not named answers 200 at once."""
-    arrived: dict[str, list[Arrived]] = field(default_factory=dict)
-    """What came, by its request id, in turn."""
+    arrived: list[Arrived] = field(default_factory=list)
+    """What came, in turn."""
 
     def __post_init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -142,9 +144,7 @@ class _Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(
-        self, place: _Place, arrived: dict[str, list[Arrived]], every: set[_Connection]
-    ) -> None:
+    def __init__(self, place: _Place, arrived: list[Arrived], every: set[_Connection]) -> None:
         self._place, self._arrived, self._every = place, arrived, every
         self._parser = httptools.HttpRequestParser(self)
         self._target = b""
@@ -184,13 +184,14 @@ class _Connection(asyncio.Protocol):
         path, _, query = self._target.decode("latin-1").partition("?")
         method = self._parser.get_method().decode()
         request = Request(method, path, query, tuple(self._headers))
-        self._note(request)
+        number = self._note(request)
         loop = asyncio.get_running_loop()
-        self._answer = loop.create_task(self._reply(request))
+        self._answer = loop.create_task(self._reply(request, number))
 
-    def _note(self, request: Request) -> None:
+    def _note(self, request: Request) -> int:
+        """Remember a request, and give its number among all."""
         pod, headers = self._place.pod, join_repeated(request.headers)
-        self._arrived.setdefault(headers.get(REQUEST_ID, ""), []).append(
+        self._arrived.append(
             Arrived(
                 pod.name,
                 pod.namespace,
@@ -201,8 +202,9 @@ class _Connection(asyncio.Protocol):
                 headers,
             )
         )
+        return len(self._arrived) - 1
 
-    async def _reply(self, request: Request) -> None:
+    async def _reply(self, request: Request, number: int) -> None:
         behaviour = self._place.behaviour
         if behaviour.delay:
             await asyncio.sleep(behaviour.delay)
@@ -211,15 +213,18 @@ class _Connection(asyncio.Protocol):
             self.transport.abort()
             return
         status = response.status if behaviour.status == HTTPStatus.OK else behaviour.status
-        self.transport.write(_written(response, status, self._place.pod.name, request.method))
+        marks = ((POD_HEADER, self._place.pod.name), (ARRIVAL, str(number)))
+        response = Response(
+            response.body, status, response.content_type, (*marks, *response.headers)
+        )
+        self.transport.write(_written(response, request.method))
 
 
-def _written(response: Response, status: int, pod: str, method: str) -> bytes:
-    has_body = status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+def _written(response: Response, method: str) -> bytes:
+    has_body = response.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
     lines = [
-        f"HTTP/1.1 {status} -",
+        f"HTTP/1.1 {response.status} -",
         f"content-type: {response.content_type}",
-        f"{POD_HEADER}: {pod}",
         *(f"{name}: {value}" for name, value in response.headers),
     ]
     if has_body:

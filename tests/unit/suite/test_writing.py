@@ -1,0 +1,54 @@
+"""``--write``: what comes back is written as what is expected, and holds when it is run again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.worlds import PATHS, admissible, random_world
+
+from meshdemo.errors import InputError
+from meshdemo.objects import reading as objects_reading
+from meshdemo.suite import reading, running, writing
+from meshdemo.suite.model import Expect, RouteTest, Sent, Source, TestFile
+from meshdemo.verdict.judgement import Outcome
+from meshdemo.verdict.traffic import Request
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.worlds import World
+
+WORLDS = 6
+
+
+def file_of(world: World, folder: Path) -> TestFile:
+    """Write the rules of a world, and ask for several things in it."""
+    rules = folder / "rules.yaml"
+    rules.write_text(objects_reading.dump(world.objects))
+    port = "" if world.port == 80 else f":{world.port}"
+    sent = []
+    for path in dict.fromkeys([world.path, PATHS[-1]]):
+        for headers in ({}, world.headers):
+            request = Request(f"http://{world.host}{port}{path}", world.method, (*headers.items(),))
+            source = Source(world.namespace, (*world.labels.items(),))
+            sent.append(Sent(request, source, label=f"{path} {sorted(headers)}"))
+    test = RouteTest("t", tuple(sent), Expect())
+    return TestFile("world", "world", (test,), (str(rules),), namespace=world.namespace)
+
+
+@pytest.mark.parametrize("seed", range(WORLDS))
+def test_what_was_written_holds_when_it_is_run_again(seed: int, tmp_path: Path) -> None:
+    found = admissible(random_world(seed))
+    target = tmp_path / "tests" / "world.meshtest.yaml"
+    target.parent.mkdir()
+    try:
+        prepared = running.prepare(file_of(found, tmp_path))
+    except InputError as error:
+        pytest.skip(f"the world is refused: {error.problems}")
+    writing.write(prepared, target, timeout=60)
+    (again,) = reading.read([str(target)])
+    result = running.run(again)
+    wrong = {case.name: (case.expected, case.got) for case in result.cases if not case.ok}
+    assert wrong == {}, target.read_text()
+    assert result.outcome is Outcome.MET
