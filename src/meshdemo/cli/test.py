@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from meshdemo.cli import values
 from meshdemo.cli.invocation import read_settings
+from meshdemo.errors import UsageError
 from meshdemo.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meshdemo.objects.repository import Repository
 
 Paths = Annotated[
     list[str] | None,
@@ -49,6 +55,15 @@ Convert = Annotated[
         "nothing.",
     ),
 ]
+Write = Annotated[
+    str | None,
+    typer.Option(
+        "--write",
+        metavar="FILE",
+        help="Send the requests of the tests, or else requests that follow from the matches of "
+        "--rules, and write what comes back as route tests; then run them.",
+    ),
+]
 
 
 def test(
@@ -58,6 +73,7 @@ def test(
     junit: Junit = None,
     fail_under: FailUnder = None,
     convert: Convert = None,
+    write: Write = None,
 ) -> Report:
     """Test rules by real requests: rules in, requests in, what really happened out.
 
@@ -74,6 +90,7 @@ def test(
         meshdemo test  # all route tests below this folder
         meshdemo test tests/shop.meshtest.yaml --junit results.xml
         helm template . | meshdemo test --rules - tests/  # what a chart makes
+        meshdemo test --rules rules/ --write shop.meshtest.yaml  # the first tests of a repository
         meshdemo test --fail-under 100  # every rule, match and destination is touched
     """
     from meshdemo.report import files as output
@@ -86,14 +103,42 @@ def test(
         output.require_writable("--junit", Path(junit), "results.xml")
     if convert:
         output.require_new("--convert", Path(convert), "shop.meshtest.yaml")
+    known = None
+    if write:
+        known = _written(Path(write), paths or (), rules or (), timeout)
+        paths = [write]
+        ctx.obj.progress.say(f"written: {write}; what it says is run now")
     files = reading.read(paths or ["."], rules=rules or ())
     if convert:
         return suite_report.converted(files, Path(convert))
-    prepared = running.prepare_all(files)
+    prepared = running.prepare_all(files, known)
     results = [running.run_prepared(each, timeout=timeout) for each in prepared]
     if junit:
         suite_junit.write(Path(junit), results)
     return suite_report.tested(results, least)
+
+
+def _written(
+    target: Path, paths: Sequence[str], rules: Sequence[str], timeout: float
+) -> Repository:
+    """Write route tests by what comes back, and give the rules that they are about."""
+    from meshdemo.report import files as output
+    from meshdemo.suite import reading, running, writing
+    from meshdemo.suite.model import DEFAULT_NAMESPACE
+
+    output.require_new("--write", target, "shop.meshtest.yaml")
+    if not paths and not rules:
+        raise UsageError("--write: which rules?", hint="As in: --rules rules/ --write FILE")
+    if paths:
+        files = reading.read(paths, rules=rules)
+        if len(files) > 1:
+            hint = "Name one: they have rules of their own."
+            raise UsageError(f"--write: there are {len(files)} files of tests", hint=hint)
+        prepared = running.prepare(files[0])
+    else:
+        prepared = writing.derived(rules, target, DEFAULT_NAMESPACE)
+    writing.write(prepared, target, timeout)
+    return prepared.rules
 
 
 def _percentage(text: str) -> float:

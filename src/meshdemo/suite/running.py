@@ -67,8 +67,7 @@ class Prepared(Struct, frozen=True):
     file: TestFile
     mesh: PrivateMesh
     cases: tuple[Case, ...]
-    other_kinds: tuple[str, ...] = ()
-    """Kinds among the rules that nobody here knows."""
+    rules: Repository
 
 
 def objects_of(file: TestFile) -> Repository:
@@ -82,10 +81,11 @@ def objects_of(file: TestFile) -> Repository:
     return found
 
 
-def prepare(file: TestFile, found: Repository | None = None) -> Prepared:
+def prepare(file: TestFile, found: Repository | None = None, *, starts: bool = True) -> Prepared:
     """Read the rules of a file, and check all that can be checked before a request is sent.
 
-    ``found`` are its rules where they were read before. Raises InputError with every problem: of
+    ``found`` are its rules where they were read before. With ``starts`` every client that is named
+    is started with the mesh, else when it is needed. Raises InputError with every problem: of
     the rules, and of tests that nothing could meet.
     """
     found = found or objects_of(file)
@@ -108,13 +108,15 @@ def prepare(file: TestFile, found: Repository | None = None) -> Prepared:
         problems += impossible.problems(file, mesh)
     if problems:
         raise InputError("the route tests cannot be run", in_order(problems))
-    mesh.need(case.source for case in cases)
-    kinds = tuple(sorted(found.other_kinds))
-    return Prepared(file, mesh, tuple(cases), kinds)
+    mesh.need(case.source for case in cases if starts)
+    return Prepared(file, mesh, tuple(cases), found)
 
 
-def prepare_all(files: Iterable[TestFile]) -> list[Prepared]:
-    """Prepare files; what is wrong with any of them is said at once."""
+def prepare_all(files: Iterable[TestFile], known: Repository | None = None) -> list[Prepared]:
+    """Prepare files; what is wrong with any of them is said at once.
+
+    ``known`` are the rules of all of them, where they were read before.
+    """
     found: list[Prepared] = []
     problems: list[Problem] = []
     read: dict[tuple[object, ...], Repository] = {}  # standard input can be read only once
@@ -122,7 +124,7 @@ def prepare_all(files: Iterable[TestFile]) -> list[Prepared]:
         try:
             key = file.rules, file.namespace
             if key not in read:
-                read[key] = objects_of(file)
+                read[key] = known or objects_of(file)
             found.append(prepare(file, read[key]))
         except InputError as error:
             problems += error.problems or [file.problem(error.message, hint=error.hint)]
@@ -173,7 +175,7 @@ def run_prepared(
             runner.coverage,
             time.monotonic() - began,
             mesh.made_up,
-            (*mesh.left_out, *prepared.other_kinds),
+            (*mesh.left_out, *sorted(prepared.rules.other_kinds)),
             tuple(_not_tested(prepared)),
         )
 

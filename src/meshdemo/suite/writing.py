@@ -11,14 +11,25 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from msgspec import Struct
+from msgspec import structs
 
 from meshdemo.errors import InputError
 from meshdemo.objects import documents
 from meshdemo.objects.sources import STDIN, URL
 from meshdemo.rules import hosts
-from meshdemo.suite import diagnosing
-from meshdemo.suite.model import API_VERSION, DEFAULT_NAMESPACE, KIND, Expect, Text
+from meshdemo.suite import diagnosing, running
+from meshdemo.suite.changes import probing
+from meshdemo.suite.model import (
+    API_VERSION,
+    DEFAULT_NAMESPACE,
+    KIND,
+    SUFFIX,
+    Expect,
+    RouteTest,
+    Sent,
+    TestFile,
+    Text,
+)
 from meshdemo.suite.varying import varies
 from meshdemo.verdict.expectation import Expectation, outcome_text, percent
 from meshdemo.verdict.judgement import Outcome
@@ -28,10 +39,11 @@ from meshdemo.verdict.tally import Tally
 from meshdemo.verdict.traffic import status_kind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from meshdemo.rules.request_trace import Trace
-    from meshdemo.suite.model import Sent, Source, StandIn, TestFile
+    from meshdemo.suite.model import Source, StandIn
     from meshdemo.suite.private_mesh import Answer, PrivateMesh
     from meshdemo.suite.running import Case, Prepared
 
@@ -59,28 +71,57 @@ COMMENT = (
 )
 
 
-class Written(Struct, frozen=True):
-    """One test that was written."""
+def derived(rules: Sequence[str], target: Path, namespace: str) -> Prepared:
+    """Prepare requests for rules that have no tests: derived from their matches.
 
-    name: str
-    expect: Json
+    Raises InputError with every problem of the rules.
+    """
+    name = target.name.removesuffix(SUFFIX).partition(".")[0] or "rules"
+    file = TestFile(str(target), name, (), tuple(rules), namespace=namespace)
+    found = running.objects_of(file)
+    probes = probing.derived([found.objects], namespace).every
+    sent = tuple(Sent(each.request, each.source, each.label) for each in probes)
+    test = RouteTest("", sent, Expect())
+    whole = structs.replace(file, tests=(test,))
+    return running.prepare(whole, found, starts=False)
 
 
-def write(prepared: Prepared, target: Path, timeout: float) -> list[Written]:
-    """Send the requests of a file, and write ``target``. Raises InputError, OSError."""
+def write(prepared: Prepared, target: Path, timeout: float) -> int:
+    """Send the requests of a file, write ``target``, and say how many tests are in it.
+
+    Of requests that were derived those are kept that a rule or a match takes that took none before.
+    Raises InputError, OSError.
+    """
     tests: list[Json] = []
-    written: list[Written] = []
     names: set[str] = set()
+    touched: set[object] = set()
     with prepared.mesh as mesh:
         for case in prepared.cases:
-            expect = _expected(mesh, case, timeout)
+            trace = diagnosing.traced(mesh, case.sent.request, case.source)
+            if not case.test.name and not _is_new(case, trace, touched):
+                continue
+            expect = _expected(mesh, case, trace, timeout)
             name = _unique(_name(case), names)
             tests.append({"name": name, "request": _request(case.sent, mesh), "expect": expect})
-            written.append(Written(name, expect))
     text = COMMENT + documents.write([_document(prepared.file, tests, target)])
     with target.open("x", encoding="utf-8") as file:  # what is there is somebody's work
         file.write(text)
-    return written
+    return len(tests)
+
+
+def _is_new(case: Case, trace: Trace | None, touched: set[object]) -> bool:
+    """Tell whether a request is the first to touch a rule or a match; or a host, if no rule's."""
+    host = urlsplit(case.sent.request.url).hostname
+    step = trace.chosen if trace else None
+    keys: set[object] = {(case.source.gateway, host)}
+    if step:
+        rule = (*step.origin.item.key, *step.origin.path)
+        keys = {rule, (*rule, len(step.tried.failed))} if step.tried.match else {rule}
+    elif trace and trace.rules:
+        keys.add((case.source.gateway, host, "no rule takes it"))
+    new = not keys <= touched
+    touched |= keys
+    return new
 
 
 def _document(file: TestFile, tests: list[Json], target: Path) -> Json:
@@ -148,9 +189,8 @@ def _unique(name: str, taken: set[str]) -> str:
     return found
 
 
-def _expected(mesh: PrivateMesh, case: Case, timeout: float) -> Json:
+def _expected(mesh: PrivateMesh, case: Case, trace: Trace | None, timeout: float) -> Json:
     """Send a request, and give what came back as an expectation."""
-    trace = diagnosing.traced(mesh, case.sent.request, case.source)
     if varies(mesh, trace, ANYTHING):
         return _shares(mesh, case, timeout)
     answer = mesh.ask(case.sent.request, case.source, body=case.sent.body)

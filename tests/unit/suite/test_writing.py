@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.unit.suite.conftest import RULES
 from tests.worlds import PATHS, admissible, random_world
 
 from meshdemo.errors import InputError
@@ -52,3 +53,17 @@ def test_what_was_written_holds_when_it_is_run_again(seed: int, tmp_path: Path) 
     wrong = {case.name: (case.expected, case.got) for case in result.cases if not case.ok}
     assert wrong == {}, target.read_text()
     assert result.outcome is Outcome.MET
+
+
+def test_requests_follow_from_the_rules_until_each_of_them_is_touched(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULES)
+    target = tmp_path / "shop.meshtest.yaml"
+    prepared = writing.derived([str(rules)], target, "default")
+    writing.write(prepared, target, timeout=60)
+    result = running.run(reading.read([str(target)])[0])
+    assert [case.name for case in result.cases if not case.ok] == []
+    assert result.coverage.percent == 100
+    assert len(result.cases) == 6
+    with pytest.raises(FileExistsError):
+        writing.write(writing.derived([str(rules)], target, "default"), target, timeout=60)
