@@ -103,6 +103,7 @@ def test_every_example_in_help_can_be_typed(
     for folder in ("rules", "base"):
         (tmp_path / folder).mkdir()
         shutil.copy(tmp_path / "shop.yaml", tmp_path / folder / "shop.yaml")
+    shutil.copy(tmp_path / "rules.yaml", tmp_path / "rules" / "app.yaml")
     piped = io.BytesIO((tmp_path / "shop.yaml").read_bytes())
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(piped))
     (tmp_path / "tests").mkdir()

@@ -63,7 +63,8 @@ LONGEST_BODY = 200
 DECIMALS = 10**8
 """Of a share of 1: the per cent have six, as many as may be written."""
 MANY = 1000
-"""Requests by which shares are told that no rule promises."""
+"""Requests by which one sees what may come, where no rule promises it."""
+OK = 200
 KINDS = frozenset(map(status_kind, range(200, 600)))
 COPY_SECONDS = 1.0
 COMMENT = (
@@ -80,6 +81,8 @@ def derived(rules: Sequence[str], target: Path, namespace: str) -> Prepared:
     file = TestFile(str(target), name, (), tuple(rules), namespace=namespace)
     found = running.objects_of(file)
     probes = probing.derived([found.objects], namespace).every
+    if not probes:
+        raise InputError("no rule among them is for any host, so there is nothing to ask")
     sent = tuple(Sent(each.request, each.source, each.label) for each in probes)
     test = RouteTest("", sent, Expect())
     whole = structs.replace(file, tests=(test,))
@@ -266,7 +269,9 @@ def _is_own(name: str) -> bool:
 
 
 def _shares(mesh: PrivateMesh, case: Case, timeout: float) -> Json:
-    """Say which shares the outcomes have: those that rules promise, if the answers agree."""
+    """Say which shares the outcomes have, if rules promise any and the answers agree; else which
+    outcomes there are.
+    """
     promised = _promised(mesh, case)
     if promised is not None and len(promised.shares) > 1:
         tally = _measured(mesh, case, promised, timeout)
@@ -274,16 +279,15 @@ def _shares(mesh: PrivateMesh, case: Case, timeout: float) -> Json:
             return {"shares": _written(promised)}
     else:
         tally = _counted(mesh, case, MANY, timeout)
-    named = {name: count for name, count in {**tally.versions, **tally.others}.items() if count}
-    if not named or any(name not in tally.versions and name not in KINDS for name in named):
-        # No version tells these answers apart, so what is known of all of them is the status.
-        answer = mesh.ask(case.sent.request, case.source, body=case.sent.body)
-        return {"status": answer.reply.status}
-    if len(named) == 1 and next(iter(named)) in tally.versions:
-        return {"version": next(iter(named))}
-    total = sum(named.values())
-    rough = {name: Fraction(100 * count // total, 100) for name, count in named.items()}
-    return {"shares": _written(Expectation.of(rough)), "margin": 10}
+    versions = sorted(name for name, count in tally.versions.items() if count)
+    others = [name for name, count in tally.others.items() if count]
+    if versions and not others:
+        # Load balancing need not keep to any shares.
+        return {"version": versions if len(versions) > 1 else versions[0]}
+    statuses = {int(name.rpartition(" ")[2]) for name in others if name in KINDS}
+    if versions or len(statuses) < len(others):
+        statuses.add(OK)
+    return {"status": sorted(statuses) if len(statuses) > 1 else statuses.pop()}
 
 
 def _promised(mesh: PrivateMesh, case: Case) -> Expectation | None:
