@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests import chance
 from tests.paths import ROOT
 from tests.printed import hold, read, schema, validator
 
@@ -176,7 +177,8 @@ def test_the_commands_of_each_section_work_in_their_order(
             timeout=LIMIT,
             check=False,
         )
-        assert done.returncode == 0 or by_chance(done), f"{command}\n{done.stdout}\n{done.stderr}"
+        right = done.returncode == 0 or by_chance(done) or chance.of_route_tests(done)
+        assert right, f"{command}\n{done.stdout}\n{done.stderr}"
         hold(done.stdout)
 
 

@@ -280,3 +280,21 @@ def test_what_the_action_says_of_itself_is_what_it_reads() -> None:
         assert "@v" in step.get("uses", "@v")
     for output in ACTION["outputs"].values():
         assert re.fullmatch(r"\$\{\{ steps\.run\.outputs\.[\w-]+ \}\}", output["value"])
+
+
+def test_the_docs_use_it_as_it_is() -> None:
+    text = (ROOT / "docs/ci.md").read_text()
+    (block,) = (b for b in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "runs-on" in b)
+    steps = yaml.safe_load(block)["jobs"]["mesh"]["steps"]
+    used = [step["with"] for step in steps if step["uses"].startswith("OWNER/meshdemo@")]
+    assert len(used) == 2
+    for each in used:
+        assert set(each) <= set(ACTION["inputs"])
+    (listed,) = re.findall(r"^- The inputs are (.*?)\. The outputs are (.*)\.$", text, re.MULTILINE)
+    assert set(re.findall(r"`([\w-]+)`", listed[0])) == {
+        *ACTION["inputs"],
+        "test",
+        "lint",
+        "verify",
+    }
+    assert set(re.findall(r"`([\w-]+)`", listed[1])) == set(ACTION["outputs"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -131,3 +132,10 @@ def test_a_rule_that_contradicts_a_test_fails(
     done = hook("meshdemo-test")
     assert done.returncode == 1
     assert "got:      Location http://shop/newer" in done.stdout
+
+
+def test_the_docs_name_them() -> None:
+    text = (ROOT / "docs/ci.md").read_text()
+    (block,) = (b for b in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "repos:" in b)
+    (used,) = yaml.safe_load(block)["repos"]
+    assert {hook["id"] for hook in used["hooks"]} == set(HOOKS)
