@@ -15,6 +15,8 @@ from tests.paths import PROGRAM
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.e2e.conftest import Mesh
+
 FILE = """apiVersion: meshdemo.dev/v1
 kind: RouteTest
 metadata: {{name: shop}}
@@ -124,3 +126,31 @@ def test_an_error_leaves_nothing(place: Path) -> None:
     assert again.returncode == 2
     assert "shop.meshtest.yaml:" in again.stderr
     assert left(place) == []
+
+
+LIVE = """apiVersion: meshdemo.dev/v1
+kind: RouteTest
+metadata: {name: live}
+live: true
+tests:
+- {name: v2, request: {url: "http://app/env/version"}, expect: {version: v2, service: app}}
+- {name: all, request: {url: "http://app/env/version"}, expect: {shares: {v2: 100%}}}
+- {name: wrong, request: {url: "http://app/env/version"}, expect: {version: v1}}
+"""
+
+
+def test_the_mesh_that_is_up_is_asked_and_left_as_it_is(mesh: Mesh, place: Path) -> None:
+    file = place / "live.meshtest.yaml"
+    file.write_text(LIVE)
+    nothing = mesh.run("test", str(file), code=3)
+    assert "meshdemo up" in nothing.stderr
+    mesh.run("up")
+    before = mesh.run("get", "all", "-o", "yaml").stdout
+    found = mesh.json("test", str(file), code=1)
+    assert [(each["name"], each["ok"]) for each in found["tests"]] == [
+        ("v2", True),
+        ("all", True),
+        ("wrong", False),
+    ]
+    assert "v1=100% is expected" in found["tests"][2]["cause"]
+    assert mesh.run("get", "all", "-o", "yaml").stdout == before

@@ -13,9 +13,12 @@ from meshdemo.errors import UsageError
 from meshdemo.report import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from meshdemo.engines.protocol import Engine
     from meshdemo.objects.repository import Repository
+    from meshdemo.suite.model import TestFile
+    from meshdemo.suite.running import Prepared
 
 Paths = Annotated[
     list[str] | None,
@@ -64,6 +67,10 @@ Write = Annotated[
         "--rules, and write what comes back as route tests; then run them.",
     ),
 ]
+Live = Annotated[
+    bool,
+    typer.Option("--live", help="Ask the mesh that is up, and change nothing, in place of rules."),
+]
 
 
 def test(
@@ -74,6 +81,7 @@ def test(
     fail_under: FailUnder = None,
     convert: Convert = None,
     write: Write = None,
+    live: Live = False,
 ) -> Report:
     """Test rules by real requests: rules in, requests in, what really happened out.
 
@@ -91,6 +99,7 @@ def test(
         meshdemo test tests/shop.meshtest.yaml --junit results.xml
         helm template . | meshdemo test --rules - tests/  # what a chart makes
         meshdemo test --rules rules/ --write shop.meshtest.yaml  # the first tests of a repository
+        meshdemo test --live tests/  # the mesh that is up, local or a cluster
         meshdemo test --fail-under 100  # every rule, match and destination is touched
     """
     from meshdemo.report import files as output
@@ -111,16 +120,49 @@ def test(
     files = reading.read(paths or ["."], rules=rules or ())
     if convert:
         return suite_report.converted(files, Path(convert))
-    prepared = running.prepare_all(files, known)
+    alive = [file for file in files if live or file.live]
+    prepared = running.prepare_all((file for file in files if file not in alive), known)
+    prepared += _prepared_live(ctx, alive, timeout)
     results = [running.run_prepared(each, timeout=timeout) for each in prepared]
     if junit:
         suite_junit.write(Path(junit), results)
     return suite_report.tested(results, least)
 
 
+def _prepared_live(
+    ctx: typer.Context, files: Sequence[TestFile], timeout: float
+) -> Iterator[Prepared]:
+    """Check files against the mesh that is up, which is opened if there are any."""
+    from msgspec.structs import replace
+
+    from meshdemo.cli.invocation import chosen, engine_for
+    from meshdemo.suite import running
+    from meshdemo.suite.live_mesh import LiveMesh
+
+    if not files:
+        return
+    choice = chosen(ctx, changes=False)
+    own = engine_for(ctx, choice)
+
+    def open_engine(labels: str, namespace: str) -> Engine:
+        if not labels and namespace == own.where.namespace:
+            return own
+        settings = replace(choice.settings, sender=labels, namespace=namespace)
+        asked: Engine = ctx.obj.open_engine(
+            replace(choice, settings=settings), ctx.obj.progress.notify
+        )
+        return asked
+
+    for file in files:
+        is_said = file.item is not None and file.item.namespace
+        namespace = file.namespace if is_said else own.where.namespace
+        mesh = LiveMesh(open_engine, namespace, file.rules, timeout)
+        yield running.prepare_live(replace(file, namespace=namespace), mesh)
+
+
 def _written(
     target: Path, paths: Sequence[str], rules: Sequence[str], timeout: float
-) -> Repository:
+) -> Repository | None:
     """Write route tests by what comes back, and give the rules that they are about."""
     from meshdemo.report import files as output
     from meshdemo.suite import reading, running, writing

@@ -10,6 +10,7 @@ from meshdemo.diagnosis.facts import Facts
 from meshdemo.engines.results import Arrival, Observed, Pod, Where
 from meshdemo.errors import InputError, Problem
 from meshdemo.rules import request_trace, rule_words
+from meshdemo.suite.live_mesh import LiveMesh
 from meshdemo.verdict.expectation import Expectation
 from meshdemo.verdict.judging import judge, rule_for
 from meshdemo.verdict.tally import Tally
@@ -33,7 +34,7 @@ OTHERWISE = "rules-say-otherwise"
 """The cause whose fix names a command for a mesh that is up."""
 
 
-def traced(mesh: PrivateMesh, request: Request, source: Source) -> Trace | None:
+def traced(mesh: PrivateMesh | LiveMesh, request: Request, source: Source) -> Trace | None:
     """Follow a request through the rules; None where that cannot be done."""
     path = mesh.path_of(request, source)
     try:
@@ -79,7 +80,7 @@ def fix_of(cause: Cause | None) -> str:
 
 
 def cause_of(
-    mesh: PrivateMesh, expect: Expect, answers: Sequence[Answer], source: Source
+    mesh: PrivateMesh | LiveMesh, expect: Expect, answers: Sequence[Answer], source: Source
 ) -> Cause | None:
     """Name the cause that facts prove, for a version, a status or shares that did not come."""
     expectation = _expectation(expect)
@@ -117,9 +118,11 @@ def _expectation(expect: Expect) -> Expectation | None:
 
 
 def explained(
-    mesh: PrivateMesh, answer: Answer, source: Source, trace: Trace | None
+    mesh: PrivateMesh | LiveMesh, answer: Answer, source: Source, trace: Trace | None
 ) -> Explained | None:
     """Tell one request from end to end."""
+    if isinstance(mesh, LiveMesh):
+        return mesh.told(answer)
     if trace is None:
         return None
     arrived = answer.arrived
@@ -153,15 +156,19 @@ def explained(
     )
 
 
-def sender(mesh: PrivateMesh, source: Source) -> Pod:
+def sender(mesh: PrivateMesh | LiveMesh, source: Source) -> Pod:
     """Give the pod that sends."""
+    if isinstance(mesh, LiveMesh):
+        return mesh.sender(source)
     client = mesh.client(source)
     name = f"gateway {source.gateway}" if source.gateway else client.labels.get("app", SENDER)
     return Pod(name, client.namespace, dict(client.labels), (), injected=True, phase="Running")
 
 
-def pods(mesh: PrivateMesh) -> tuple[Pod, ...]:
-    """Give the stand-ins as pods with a sidecar: what has none here is not seen of it."""
+def pods(mesh: PrivateMesh | LiveMesh) -> tuple[Pod, ...]:
+    """Give the pods; a stand-in as if it had a sidecar, for that it has none nobody sees."""
+    if isinstance(mesh, LiveMesh):
+        return mesh.pods
     return tuple(_pod(each) for each in mesh.pods)
 
 

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
     from meshdemo.errors import Problem
     from meshdemo.objects.documents import FieldPath
+    from meshdemo.suite.live_mesh import LiveMesh
     from meshdemo.suite.model import Expect, TestFile
     from meshdemo.suite.private_mesh import PrivateMesh
 
 
-def problems(file: TestFile, mesh: PrivateMesh) -> Iterator[Problem]:
+def problems(file: TestFile, mesh: PrivateMesh | LiveMesh) -> Iterator[Problem]:
     """Find versions that no pod has, and Services that are not there; also where they are refused.
 
     What is mistyped in ``not:`` would always hold.
@@ -28,7 +29,9 @@ def problems(file: TestFile, mesh: PrivateMesh) -> Iterator[Problem]:
             yield from _of(file, mesh, test.expect.none_of, (*path, "not"))
 
 
-def _of(file: TestFile, mesh: PrivateMesh, expect: Expect, path: FieldPath) -> Iterator[Problem]:
+def _of(
+    file: TestFile, mesh: PrivateMesh | LiveMesh, expect: Expect, path: FieldPath
+) -> Iterator[Problem]:
     shares = expect.shares.versions if expect.shares else ()
     for field, names in (("version", expect.versions), ("shares", shares)):
         for name in names:

@@ -23,6 +23,7 @@ from meshdemo.rules import hosts
 from meshdemo.suite import diagnosing, impossible
 from meshdemo.suite.coverage import Coverage
 from meshdemo.suite.judging import Finding, findings
+from meshdemo.suite.model import Source
 from meshdemo.suite.private_mesh import Connection, PrivateMesh
 from meshdemo.suite.results import CaseResult, FileResult
 from meshdemo.suite.varying import varies
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 
     from meshdemo.objects.repository import Repository
     from meshdemo.rules.request_trace import Trace
-    from meshdemo.suite.model import Expect, RouteTest, Sent, Source, TestFile
+    from meshdemo.suite.live_mesh import LiveMesh
+    from meshdemo.suite.model import Expect, RouteTest, Sent, TestFile
     from meshdemo.suite.private_mesh import Answer
     from meshdemo.verdict.traffic import Reply
 
@@ -65,9 +67,10 @@ class Prepared(Struct, frozen=True):
     """A file whose mesh can be started."""
 
     file: TestFile
-    mesh: PrivateMesh
+    mesh: PrivateMesh | LiveMesh
     cases: tuple[Case, ...]
-    rules: Repository
+    rules: Repository | None = None
+    """None for a mesh that is up."""
 
 
 def objects_of(file: TestFile) -> Repository:
@@ -94,6 +97,31 @@ def prepare(file: TestFile, found: Repository | None = None, *, starts: bool = T
         found.objects, namespace=file.namespace, stand_ins=file.stand_ins, ports=ports
     )
     problems: list[Problem] = list(mesh.admission.problems)
+    cases = _cases(file, mesh, problems)
+    if not mesh.admission.problems:
+        problems += impossible.problems(file, mesh)
+    if problems:
+        raise InputError("the route tests cannot be run", in_order(problems))
+    mesh.need(case.source for case in cases if starts)
+    return Prepared(file, mesh, tuple(cases), found)
+
+
+def prepare_live(file: TestFile, mesh: LiveMesh) -> Prepared:
+    """Check a file against the mesh that is up. Raises InputError with every problem.
+
+    Raises EnvironmentFailed where there is none, or nobody in it who could send.
+    """
+    mesh.sender(Source(mesh.namespace))
+    problems: list[Problem] = []
+    cases = _cases(file, mesh, problems)
+    problems += impossible.problems(file, mesh)
+    if problems:
+        raise InputError("the route tests cannot be run", in_order(problems))
+    return Prepared(file, mesh, tuple(cases))
+
+
+def _cases(file: TestFile, mesh: PrivateMesh | LiveMesh, problems: list[Problem]) -> list[Case]:
+    """Say what is sent, and from where; what is not clear goes to ``problems``."""
     cases: list[Case] = []
     for test in file.tests:
         for sent in test.sent:
@@ -104,12 +132,7 @@ def prepare(file: TestFile, found: Repository | None = None, *, starts: bool = T
             except InputError as error:
                 path = (*test.path, "request")
                 problems.append(file.problem(error.message, *path, hint=error.hint))
-    if not mesh.admission.problems:
-        problems += impossible.problems(file, mesh)
-    if problems:
-        raise InputError("the route tests cannot be run", in_order(problems))
-    mesh.need(case.source for case in cases if starts)
-    return Prepared(file, mesh, tuple(cases), found)
+    return cases
 
 
 def prepare_all(files: Iterable[TestFile], known: Repository | None = None) -> list[Prepared]:
@@ -133,7 +156,7 @@ def prepare_all(files: Iterable[TestFile], known: Repository | None = None) -> l
     return found
 
 
-def _addressed(sent: Sent, mesh: PrivateMesh) -> Sent:
+def _addressed(sent: Sent, mesh: PrivateMesh | LiveMesh) -> Sent:
     """Give a request with the URL that is meant where none is said. Raises InputError."""
     if sent.request.url:
         return sent
@@ -175,7 +198,7 @@ def run_prepared(
             runner.coverage,
             time.monotonic() - began,
             mesh.made_up,
-            (*mesh.left_out, *sorted(prepared.rules.other_kinds)),
+            (*mesh.left_out, *sorted(prepared.rules.other_kinds if prepared.rules else ())),
             tuple(_not_tested(prepared)),
         )
 
@@ -192,7 +215,7 @@ class _Runner:
     def __init__(
         self,
         file: TestFile,
-        mesh: PrivateMesh,
+        mesh: PrivateMesh | LiveMesh,
         cases: Sequence[Case],
         timeout: float,
         each: Callable[[CaseResult], None],

@@ -8,13 +8,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from meshdemo.rules.request_trace import Trace
+    from meshdemo.suite.live_mesh import LiveMesh
     from meshdemo.suite.model import Expect
     from meshdemo.suite.private_mesh import PrivateMesh
 
 ALWAYS = 100
 
 
-def varies(mesh: PrivateMesh, trace: Trace | None, expect: Expect) -> bool:
+def varies(mesh: PrivateMesh | LiveMesh, trace: Trace | None, expect: Expect) -> bool:
     """Tell whether a request that is sent again may get what is not the same for a test.
 
     It may go to another destination, or to another pod where those differ in what is looked at; a

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from meshdemo.rules.request_trace import Trace
+    from meshdemo.suite.live_mesh import LiveMesh
     from meshdemo.suite.model import Source, StandIn
     from meshdemo.suite.private_mesh import Answer, PrivateMesh
     from meshdemo.suite.running import Case, Prepared
@@ -155,7 +156,7 @@ def _stand_in(pod: StandIn) -> Json:
     return found | ({"failing": True} if pod.failing else {})
 
 
-def _request(sent: Sent, mesh: PrivateMesh) -> Json:
+def _request(sent: Sent, mesh: PrivateMesh | LiveMesh) -> Json:
     request = sent.request
     found: Json = {"url": request.url}
     found |= {"method": request.method} if request.method != "GET" else {}
@@ -166,7 +167,7 @@ def _request(sent: Sent, mesh: PrivateMesh) -> Json:
     return found
 
 
-def _source(source: Source, mesh: PrivateMesh) -> Json:
+def _source(source: Source, mesh: PrivateMesh | LiveMesh) -> Json:
     if source.gateway:
         return {"gateway": source.gateway}
     found: Json = {}
@@ -192,7 +193,9 @@ def _unique(name: str, taken: set[str]) -> str:
     return found
 
 
-def _expected(mesh: PrivateMesh, case: Case, trace: Trace | None, timeout: float) -> Json:
+def _expected(
+    mesh: PrivateMesh | LiveMesh, case: Case, trace: Trace | None, timeout: float
+) -> Json:
     """Send a request, and give what came back as an expectation."""
     if varies(mesh, trace, ANYTHING):
         return _shares(mesh, case, timeout)
@@ -210,7 +213,7 @@ def _expected(mesh: PrivateMesh, case: Case, trace: Trace | None, timeout: float
     return found
 
 
-def _at_app(mesh: PrivateMesh, answer: Answer) -> Json:
+def _at_app(mesh: PrivateMesh | LiveMesh, answer: Answer) -> Json:
     """Say who answered, and what it saw of the request."""
     arrived = answer.arrived
     assert arrived  # noqa: S101 - for the type checker
@@ -235,7 +238,7 @@ def _at_app(mesh: PrivateMesh, answer: Answer) -> Json:
     return found
 
 
-def _called(host: str, mesh: PrivateMesh) -> str:
+def _called(host: str, mesh: PrivateMesh | LiveMesh) -> str:
     """Name a service so that it is found again, and as short as that may be."""
     if not hosts.namespace_of(host):
         return host
@@ -268,7 +271,7 @@ def _is_own(name: str) -> bool:
     return name in OF_CLIENTS or name.startswith(OF_PROXIES)
 
 
-def _shares(mesh: PrivateMesh, case: Case, timeout: float) -> Json:
+def _shares(mesh: PrivateMesh | LiveMesh, case: Case, timeout: float) -> Json:
     """Say which shares the outcomes have, if rules promise any and the answers agree; else which
     outcomes there are.
     """
@@ -290,7 +293,7 @@ def _shares(mesh: PrivateMesh, case: Case, timeout: float) -> Json:
     return {"status": sorted(statuses) if len(statuses) > 1 else statuses.pop()}
 
 
-def _promised(mesh: PrivateMesh, case: Case) -> Expectation | None:
+def _promised(mesh: PrivateMesh | LiveMesh, case: Case) -> Expectation | None:
     """Give what the rules promise; None where that is no split."""
     shares: dict[str, Fraction] = {}
     try:
@@ -309,7 +312,9 @@ def _written(expected: Expectation) -> Json:
     return {outcome_text(name): f"{percent(share)}%" for name, share in rounded.items()}
 
 
-def _measured(mesh: PrivateMesh, case: Case, promised: Expectation, timeout: float) -> Tally | None:
+def _measured(
+    mesh: PrivateMesh | LiveMesh, case: Case, promised: Expectation, timeout: float
+) -> Tally | None:
     """Give the answers that contradict what is promised; None where they do not."""
     rule = rule_for(promised)
     tally = Tally.of(dict.fromkeys([*promised.versions, *mesh.versions]), promised.kinds)
@@ -320,7 +325,7 @@ def _measured(mesh: PrivateMesh, case: Case, promised: Expectation, timeout: flo
     return None if verdict.outcome is Outcome.MET else tally
 
 
-def _counted(mesh: PrivateMesh, case: Case, count: int, timeout: float) -> Tally:
+def _counted(mesh: PrivateMesh | LiveMesh, case: Case, count: int, timeout: float) -> Tally:
     tally = Tally.of(mesh.versions)
     for reply in mesh.send(case.sent.request, case.source, count, timeout):
         tally.add(reply)

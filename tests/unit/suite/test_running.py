@@ -199,3 +199,49 @@ def test_stand_ins_fail_answer_late_and_with_a_status(run: Run) -> None:
     assert run(tests, rules=RETRIES, more=pods).outcome is Outcome.MET
     without = RETRIES.replace('{attempts: 5, retryOn: "connect-failure,5xx"}', "{attempts: 0}")
     assert run(tests, rules=without, more=pods).outcome is Outcome.NOT_MET
+
+
+def rule(http: str, kind: str = "VirtualService") -> str:
+    return f"""apiVersion: networking.istio.io/v1
+kind: {kind}
+metadata: {{name: shop}}
+spec: {http.replace("SEND", TO_SHOP)}
+"""
+
+
+TO_SHOP = "route: [{destination: {host: shop}}]"
+
+
+@pytest.mark.parametrize(
+    ("rules", "wrong"),
+    [
+        (rule("{hosts: [shop], http: [{rout: []}]}"), "rout"),
+        (rule("{hosts: [shop], http: [{}]}"), "http[0]"),
+        (rule("{hosts: ['*'], http: [{SEND}]}"), 'the host "*" is not allowed'),
+        (rule("{hosts: [shop], http: [{match: [{uri: {regex: '('}}], SEND}]}"), "regex"),
+        (rule("{hosts: [shop], http: [{timeout: soon, SEND}]}"), "timeout"),
+        (
+            rule("{hosts: [shop], http: [{redirect: {uri: /x}, SEND}]}"),
+            "redirect",
+        ),
+        (
+            rule(
+                "{hosts: [shop], http: [{route: [{destination: {host: a}, weight: 0}, "
+                "{destination: {host: b}, weight: 0}]}]}"
+            ),
+            "the total destination weight is 0",
+        ),
+        (rule("{host: shop, subsets: [{name: V_1, labels: {a: b}}]}", "DestinationRule"), "V_1"),
+        (rule("{hosts: [shop], http: [{SEND}]}").replace("{name: shop}", "{}"), "name"),
+        ("apiVersion: v1\nkind: VirtualService\nmetadata: [\n", "not YAML"),
+        (rule("{hosts: [shop, shop], http: [{SEND}]}"), "duplicate hosts"),
+    ],
+)
+def test_rules_that_are_refused_are_told_apart_with_file_and_line(
+    run: Run, rules: str, wrong: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        run("- {name: t, request: {url: 'http://shop/'}, expect: {status: 200}}\n", rules=rules)
+    said = "\n".join(map(str, refused.value.problems))
+    assert wrong in said
+    assert all("rules.yaml:" in line for line in said.splitlines())
