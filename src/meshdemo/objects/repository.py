@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 NOT_SEARCHED = frozenset({"node_modules", "__pycache__"})
 """Folders of others' files, beside those whose names begin with a dot."""
-OBJECT = re.compile(r"""^[\s{,-]*["']?apiVersion["']?\s*:""", re.MULTILINE)
+OBJECT = re.compile(r"""(^|[{,])[ \t-]*["']?apiVersion["']?[ \t]*:""", re.MULTILINE)
 TEMPLATE = "{{"
 """Only in templates, as Helm's: no object has it where YAML can read it."""
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -125,7 +125,7 @@ def is_known(data: Mapping[str, Any]) -> bool:
 
     Another group may have a kind of the same name, as Knative has a Service.
     """
-    version, kind = str(data.get("apiVersion") or ""), data.get("kind")
+    version, kind = str(data.get("apiVersion") or ""), str(data.get("kind") or "")
     group = version.rpartition("/")[0]
     if group == kinds.NETWORKING_GROUP or (group, kind) in _KNOWN:
         return True
