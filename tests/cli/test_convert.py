@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,3 +58,14 @@ def test_without_rules_the_option_is_named(cli: Cli) -> None:
     ended = cli("test", "validator.yml")
     assert ended.code == 2
     assert "validator.yml:2: it names no rules; name the rules: --rules PATH" in ended.err
+
+
+@pytest.mark.usefixtures("files")
+def test_rules_may_come_by_a_pipe_also_for_several_documents(
+    cli: Cli, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (files / "validator.yml").write_text(VALIDATOR + "---" + VALIDATOR)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(RULE.encode())))
+    ended = cli("test", "validator.yml", "--rules", "-")
+    assert ended.code == 0, ended.out + ended.err
+    assert "2 tests: 2 ok" in ended.out

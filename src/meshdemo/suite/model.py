@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from meshdemo.errors import Problem
     from meshdemo.objects.documents import FieldPath
     from meshdemo.objects.model import Object
+    from meshdemo.objects.repository import Repository
     from meshdemo.verdict.expectation import Expectation
     from meshdemo.verdict.traffic import Request
 
@@ -162,10 +163,15 @@ class TestFile(Struct, frozen=True):
     """The least coverage, in per cent."""
     item: Object | None = None
     """The document, which knows the line of each field; None where none of ours was read."""
-    is_of_others: bool = False
-    """Whether it was read from a file that is no RouteTest."""
+    known: Repository | None = None
+    """Of files of others: the rules, which were read to understand the tests."""
     remarks: tuple[Problem, ...] = ()
     """Of files of others: where the tests say less than those did, or something else."""
+
+    @property
+    def is_of_others(self) -> bool:
+        """Tell whether it was read from a file that is no RouteTest."""
+        return self.known is not None
 
     def problem(self, message: str, *path: str | int, hint: str = "") -> Problem:
         """Say what is wrong with a field of the file."""

@@ -40,27 +40,37 @@ def read(paths: Sequence[str], *, rules: Sequence[str] = ()) -> tuple[TestFile, 
     """
     problems: list[Problem] = []
     found: list[TestFile] = []
+    known = others.Rules(rules)
     for file, text in finding.test_files(paths, problems):
-        found += parse(text, file, problems, rules=rules)
+        found += parse(text, file, problems, rules=rules, known=known)
     if problems:
         raise InputError("the route tests cannot be used", in_order(problems))
     return tuple(found)
 
 
 def parse(
-    text: str, file: str, problems: list[Problem], *, rules: Sequence[str] = ()
+    text: str,
+    file: str,
+    problems: list[Problem],
+    *,
+    rules: Sequence[str] = (),
+    known: others.Rules | None = None,
 ) -> list[TestFile]:
-    """Read the route tests of one text; what is wrong goes to ``problems``."""
+    """Read the route tests of one text; what is wrong goes to ``problems``.
+
+    ``known`` are the same rules, where they may have been read before.
+    """
+    known = known or others.Rules(rules)
     wrong: list[Problem] = []
     ours: list[Object] = []
     beside = 0
-    remarks: dict[int, tuple[Problem, ...]] = {}
+    read: dict[int, others.Written] = {}
     for document in documents.read(text, file, wrong):
         if isinstance(document.data, dict) and document.data.get("kind") == KIND:
             ours.append(Object(document.data, file, document.lines))
         elif others.is_other(document.data):
-            if written := others.write(document, file, rules, wrong):
-                remarks[len(ours)] = written.remarks
+            if written := others.write(document, file, known, wrong):
+                read[len(ours)] = written
                 ours.append(written.item)
         else:
             beside += 1
@@ -71,8 +81,9 @@ def parse(
     for number, item in enumerate(ours):
         reader = _Reader(item, tuple(rules), has_rules=bool(beside))
         if made := reader.read():
-            is_other = number in remarks
-            found.append(replace(made, is_of_others=is_other, remarks=remarks.get(number, ())))
+            if other := read.get(number):
+                made = replace(made, known=other.rules, remarks=other.remarks)
+            found.append(made)
         wrong += reader.problems
     problems += wrong
     return found

@@ -147,7 +147,7 @@ def prepare_all(files: Iterable[TestFile], known: Repository | None = None) -> l
         try:
             key = file.rules, file.namespace
             if key not in read:
-                read[key] = known or objects_of(file)
+                read[key] = known or file.known or objects_of(file)
             found.append(prepare(file, read[key]))
         except InputError as error:
             problems += error.problems or [file.problem(error.message, hint=error.hint)]

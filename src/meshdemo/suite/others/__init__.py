@@ -12,6 +12,7 @@ not follow from the other, a remark says so.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from meshdemo.errors import Problem
     from meshdemo.objects.documents import Document, FieldPath
+    from meshdemo.objects.repository import Repository
     from meshdemo.suite.others.converted import Converted
 
 FORMATS = (istio_config_validator, router_check)
@@ -39,6 +41,8 @@ class Written(Struct, frozen=True):
 
     item: Object
     """The RouteTest; a line of it is that of what it was made from."""
+    rules: Repository
+    """What it is about."""
     remarks: tuple[Problem, ...] = ()
     """Where it says less, or something else, than the document of others."""
 
@@ -48,36 +52,39 @@ def is_other(data: Any) -> bool:  # noqa: ANN401 - YAML is any data
     return _format(data) is not None
 
 
-def write(
-    document: Document, file: str, rules: Sequence[str], problems: list[Problem]
-) -> Written | None:
+class Rules:
+    """The rules that tests of others are about, read once: standard input has no second time."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.paths = tuple(paths)
+
+    @cached_property
+    def read(self) -> Repository:
+        return repository.read(self.paths, DEFAULT_NAMESPACE)
+
+
+def write(document: Document, file: str, rules: Rules, problems: list[Problem]) -> Written | None:
     """Write a document of others as a RouteTest; what is wrong with it goes to ``problems``."""
     kind = _format(document.data)
     assert kind is not None  # noqa: S101 - for the type checker: the caller has asked
     own = Object(document.data, file, document.lines)
-    known = KnownRules(_objects(rules, problems), DEFAULT_NAMESPACE)
-    if not rules:
+    if not rules.paths:
         problems.append(own.problem("it names no rules", hint=NEEDS_RULES))
+        return None
+    problems += rules.read.problems
+    known = KnownRules(rules.read.objects, DEFAULT_NAMESPACE)
     before = len(problems)
     found = kind.convert(top(own), known, problems)
-    if len(problems) > before or not rules:
+    if len(problems) > before:
         return None
     data, lines = _route_test(file, found)
-    return Written(Object(data, file, lines), found.remarks)
+    return Written(Object(data, file, lines), rules.read, found.remarks)
 
 
 def _format(data: Any) -> Any:  # noqa: ANN401 - YAML is any data, and a module has no better type
     if not isinstance(data, dict) or "kind" in data:
         return None
     return next((each for each in FORMATS if each.is_mine(data)), None)
-
-
-def _objects(rules: Sequence[str], problems: list[Problem]) -> list[Object]:
-    if not rules:
-        return []
-    found = repository.read(rules, DEFAULT_NAMESPACE)
-    problems += found.problems
-    return found.objects
 
 
 def _route_test(file: str, found: Converted) -> tuple[dict[str, Any], Mapping[FieldPath, int]]:
