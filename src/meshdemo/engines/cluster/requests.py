@@ -13,7 +13,7 @@ import re
 import shlex
 import time
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from meshdemo.engines.cluster import tcp_requests
 from meshdemo.engines.cluster.api import remote_exec as remote
 from meshdemo.engines.test_client import answering, out_of_time
-from meshdemo.errors import BrokenOff, EnvironmentFailed
+from meshdemo.errors import BrokenOff, EnvironmentFailed, Sigterm
 from meshdemo.rules.sending import sending
 from meshdemo.system.shell import NO_SUCH_COMMAND, NOT_RUNNABLE
 from meshdemo.verdict import traffic
@@ -46,6 +46,8 @@ CURL_ERRORS = {
 """curl's numbers for failures, in the words that replies are counted by."""
 FIRST_PART = 120
 """Requests of the first exec: it takes about as long as they do."""
+Stop: TypeAlias = KeyboardInterrupt | Sigterm
+"""A signal, as it is raised."""
 SAID = re.compile(rb"curl: \((\d+)\) ?([^\n]*)\n?")
 
 # -q: no curlrc of the image; -g: braces in a URL are themselves; --stderr -: in the records' order.
@@ -130,7 +132,8 @@ def send(
 
     Who may have ``enough`` before gets them in parts that grow, each an exec of its own.
     The iterator raises BrokenOff after the last reply if there are fewer than wanted, and
-    EnvironmentFailed where nothing can be sent at all. Nothing is sent again.
+    EnvironmentFailed where nothing can be sent at all. Nothing is sent again. A signal is raised
+    again after the replies that came before it.
     """
     deadline = time.monotonic() + timeout
     sent = 0
@@ -138,6 +141,8 @@ def send(
         part = min(job.count - sent, max(FIRST_PART, sent // 2)) if enough else job.count
         replies, end = _run(kube, target, replace(job, count=part), deadline)
         yield from replies
+        if isinstance(end, Stop):
+            raise end
         if len(replies) < part:
             raise _broken_off(target, end, job.request, found=sent + len(replies))
         sent += part
@@ -192,11 +197,11 @@ def read(
 
 def _run(
     kube: Kube, target: Target, job: Job, deadline: float
-) -> tuple[list[Reply], remote.Ended | remote.Lost | remote.Late]:
-    """Give the replies that came, and how the script ended."""
+) -> tuple[list[Reply], remote.Ended | remote.Lost | remote.Late | Stop]:
+    """Give the replies that came, and how the script ended, or what made us end."""
     mark = uuid.uuid4().hex
     outputs = {remote.STDOUT: bytearray(), remote.STDERR: bytearray()}
-    end: remote.Ended | remote.Lost | remote.Late
+    end: remote.Ended | remote.Lost | remote.Late | Stop
     began = None
     try:
         with remote.start(kube, target, ["sh", "-c", job.script(mark)], deadline) as session:
@@ -205,7 +210,7 @@ def _run(
                 if channel in outputs:
                     outputs[channel] += data
         end = session.ended or remote.Ended(NOT_RUNNABLE)
-    except (remote.Lost, remote.Late) as error:
+    except (remote.Lost, remote.Late, KeyboardInterrupt, Sigterm) as error:
         end = error
     heads = job.request.wants_headers
     found = (read(bytes(output), mark, heads=heads, began=began) for output in outputs.values())

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import os
+import re
 import shutil
 import signal
 import socketserver
 import subprocess
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.objects import destination_rule, manifest, service, to, virtual_service
+from websocket import ABNF
 
 from meshdemo.engines.cluster import requests
-from meshdemo.engines.cluster.api.remote_exec import read_status
+from meshdemo.engines.cluster.api.remote_exec import STDOUT, Target, read_status
 from meshdemo.engines.cluster.namespace_view import View
 from meshdemo.engines.cluster.pods import status
 from meshdemo.errors import InputError
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.unit.engines.cluster.conftest import Serve
+    from tests.unit.engines.cluster.conftest import Dial, Serve
 
 MARK = "0123abcd"
 BEGAN = 1764400000.25
@@ -205,6 +212,53 @@ def test_a_request_that_fails_is_a_reply(app: str, path: str, reply: Reply) -> N
 def test_a_port_where_nobody_listens_is_a_reply() -> None:
     job = requests.Job(Request("http://127.0.0.1:9/"), 2, fresh_connections=False)
     assert run(job) == [Reply(error="connection refused")] * 2
+
+
+class Interrupting(BaseHTTPRequestHandler):
+    """Executes a loop as a cluster does; once two replies of it are read Ctrl-C is pressed."""
+
+    def do_GET(self) -> None:
+        if "/exec?" not in self.path:  # which kinds there are is asked first
+            self.send_response(200)
+            self.end_headers()
+            pods = {"kind": "Pod", "name": "pods", "namespaced": True, "verbs": []}
+            self.wfile.write(json.dumps({"resources": [pods]}).encode())
+            return
+        key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        accept = base64.b64encode(hashlib.sha1(key.encode(), usedforsecurity=False).digest())
+        self.send_response(101)
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Sec-WebSocket-Accept", accept.decode())
+        self.send_header("Sec-WebSocket-Protocol", "v5.channel.k8s.io")
+        self.end_headers()
+        script = parse_qs(urlsplit(self.path).query)["command"][2]
+        (mark,) = re.findall(r"echo '(\w+) done 0'", script)
+        said = f"v1\n{mark} 200 0.002\nv2\n{mark} 200 0.003\nv".encode()
+        self._send(ABNF.OPCODE_BINARY, bytes([STDOUT]) + said)
+        self._send(ABNF.OPCODE_PING, b"")
+        self.rfile.read(6)  # the answer to the ping: what came before it was read
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        self.rfile.read()
+        self.close_connection = True
+
+    def _send(self, kind: int, data: bytes) -> None:
+        self.wfile.write(bytes(ABNF(1, 0, 0, 0, kind, 0, data).format()))
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_an_interrupt_loses_no_reply_that_had_come(serve: Serve, dial: Dial) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Interrupting)
+    job = requests.Job(Request("http://app/"), 500, fresh_connections=False)
+    replies: list[Reply] = []
+    target = Target("default", "testclient", "testclient")
+    sending = requests.send(dial(server.server_port), target, job, 60)
+    with serve(server), pytest.raises(KeyboardInterrupt):
+        replies.extend(sending)
+    assert replies == [Reply(200, "v1"), Reply(200, "v2")]
+    assert [reply.seconds for reply in replies] == [0.002, 0.003]
 
 
 def test_an_old_curl_writes_its_error_behind_the_record() -> None:
