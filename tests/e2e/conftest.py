@@ -6,18 +6,20 @@ import json
 import os
 import shlex
 import subprocess
+import sys
+import sysconfig
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 from tests.conftest import assert_split
-from tests.paths import PROGRAM
+from tests.paths import PROGRAM, ROOT
 from tests.printed import hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 # Nobody listens there: a proxy of the user's that reached our loop would break it.
 HOSTILE = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
@@ -33,6 +35,35 @@ def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
             if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel as a release would, with the locked build backend."""
+    folder = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the wheel into an empty environment, and give the command's path.
+
+    Its dependencies come from the environment of the tests, so that nothing is downloaded. That
+    environment's own meshdemo, an editable install, is not seen by that way.
+    """
+    folder = tmp_path_factory.mktemp("empty") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    uv = str(Path(sys.executable).with_name("uv"))
+    offline = ["--quiet", "--offline", "--no-deps", "--no-cache", "--python", str(python)]
+    subprocess.run([uv, "pip", "install", *offline, str(wheel)], check=True)
+    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    asked = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True)
+    (Path(asked.stdout.strip()) / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    return folder / "bin" / "meshdemo"
 
 
 class Mesh:

@@ -6,19 +6,17 @@ import ast
 import re
 import subprocess
 import sys
-import sysconfig
 import zipfile
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
 from tests.paths import MANIFESTS, ROOT
 
 from meshdemo import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.e2e.conftest import Mesh
 
@@ -26,35 +24,6 @@ NAMES = {"yaml": "pyyaml", "websocket": "websocket-client"}
 """Distributions that are not called as what is imported."""
 NAME = f"meshdemo-{__version__}"
 SHIPPED = {file for file in MANIFESTS.rglob("*") if file.is_file()}
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel as a release would, with the locked build backend."""
-    folder = tmp_path_factory.mktemp("dist")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (found,) = folder.glob("*.whl")
-    return found
-
-
-@pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the wheel into an empty environment, and give the command's path.
-
-    Its dependencies come from the environment of the tests, so that nothing is downloaded. That
-    environment's own meshdemo, an editable install, is not seen by that way.
-    """
-    folder = tmp_path_factory.mktemp("empty") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-    python = folder / "bin" / "python"
-    uv = str(Path(sys.executable).with_name("uv"))
-    offline = ["--quiet", "--offline", "--no-deps", "--no-cache", "--python", str(python)]
-    subprocess.run([uv, "pip", "install", *offline, str(wheel)], check=True)
-    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    asked = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True)
-    (Path(asked.stdout.strip()) / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
-    return folder / "bin" / "meshdemo"
 
 
 def test_the_walkthrough_works_from_the_wheel_alone(

@@ -180,7 +180,7 @@ def _show(terminal: Terminal, results: Sequence[FileResult]) -> None:
         for note in _notes(result):
             terminal.advise(f"  {note}")
         for case in result.cases:
-            _show_case(terminal, case)
+            show_case(terminal, case)
         _show_coverage(terminal, result)
     cases = [case for result in results for case in result.cases]
     failed = sum(case.outcome is Outcome.NOT_MET for case in cases)
@@ -199,7 +199,8 @@ def _notes(result: FileResult) -> Iterator[str]:
     yield from map(str, result.file.remarks)
 
 
-def _show_case(terminal: Terminal, case: CaseResult) -> None:
+def show_case(terminal: Terminal, case: CaseResult) -> None:
+    """Show a test; of one that failed all that helps."""
     mark, style = MARKS.get(case.outcome, UNDECIDED)
     many = f" ({case.requests:,} requests)" if case.requests > 1 else ""
     terminal.advise(f"  {terminal.paint(mark, style)} {case.name}{many}")

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from msgspec.structs import replace
 
-from meshdemo.engines.local import plan, requests
-from meshdemo.engines.local.admission import admit
+from meshdemo.engines.local import fields, plan, requests
+from meshdemo.engines.local.admission import admit, judge
 from meshdemo.engines.local.envoy import binary
 from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.engines.local.private import pods as private_pods
@@ -29,7 +29,7 @@ from meshdemo.engines.local.private import proxies, stand_ins
 from meshdemo.engines.local.private.envoys import LoneEnvoy
 from meshdemo.engines.local.private.stand_ins import Arrived, Behaviour, StandIns
 from meshdemo.engines.local.store import now
-from meshdemo.errors import InputError
+from meshdemo.errors import InputError, in_order
 from meshdemo.rules import gateways, hosts
 from meshdemo.rules.client_view import Client, ClientView, MeshRules
 from meshdemo.rules.hosts import MESH
@@ -40,7 +40,7 @@ from meshdemo.suite.model import DEFAULT_NAMESPACE, Source
 from meshdemo.verdict.traffic import TIME_LIMIT, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from threading import Event
     from typing import Any
 
@@ -109,12 +109,14 @@ class PrivateMesh:
     ) -> None:
         """Take the objects; Services and pods that are missing are made up.
 
+        Raises InputError for objects in which a value is of a wrong type.
         ``ports`` are those that requests will call, ``sources`` are clients that will be needed:
         each costs an Envoy, and those that are named are started at once.
         """
         self.search = binary.Search()
         self.search.begin()
         every = list(objects)
+        _require_shapes([item for item in every if _is_used(item)])
         self.gateways = [item for item in every if item.kind == gateways.KIND]
         self.left_out = sorted(
             {item.title for item in every if not _is_used(item) and item.kind not in BESIDE}
@@ -501,6 +503,13 @@ def _with_id(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...
     if stand_ins.REQUEST_ID in given:
         return headers
     return (*headers, (stand_ins.REQUEST_ID, str(uuid.uuid4())))
+
+
+def _require_shapes(objects: Sequence[Object]) -> None:
+    """Refuse values of a wrong type, with all else that is wrong: nobody can read on."""
+    if any(fields.read(item).problems for item in objects):
+        problems = [problem for item in objects for problem in judge(item).refused]
+        raise InputError("the rules are refused, and nothing was tested", in_order(problems))
 
 
 def _is_used(item: Object) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -203,6 +204,37 @@ def run_prepared(
         )
 
 
+class OneByOne:
+    """Asks the cases of a file one at a time, for whoever chooses among them, as pytest does."""
+
+    def __init__(self, runner: _Runner) -> None:
+        self._runner = runner
+        self.asked: set[int] = set()
+        """The ids of the cases that were asked."""
+
+    def __call__(self, case: Case) -> CaseResult:
+        """Send the requests of a case, and judge what comes."""
+        self.asked.add(id(case))
+        return self._runner.one(case)
+
+    @property
+    def coverage(self) -> Coverage:
+        """What was touched so far."""
+        return self._runner.coverage
+
+
+@contextmanager
+def one_by_one(
+    file: TestFile, mesh: PrivateMesh | LiveMesh, cases: Sequence[Case], *, timeout: float = 300.0
+) -> Iterator[OneByOne]:
+    """Ask a mesh that is up; the error rate of shares is that of all ``cases`` together."""
+    runner = _Runner(file, mesh, cases, timeout, lambda _: None)
+    try:
+        yield OneByOne(runner)
+    finally:
+        runner.close()
+
+
 def _not_tested(prepared: Prepared) -> Iterator[str]:
     by_https = any(c.sent.request.url.startswith("https://") for c in prepared.cases)
     if prepared.mesh.has_tls or by_https:
@@ -236,16 +268,21 @@ class _Runner:
         executor = ThreadPoolExecutor(width)
         try:
             for group in (quick, slow):
-                for case, result in zip(group, executor.map(self._one, group), strict=True):
+                for case, result in zip(group, executor.map(self.one, group), strict=True):
                     found[id(case)] = result
         finally:
             # Whatever is under way ends with the mesh; nobody waits for it.
             executor.shutdown(wait=False, cancel_futures=True)
-            for connection in self._connections:
-                connection.close()
+            self.close()
         return [found[id(case)] for case in self.cases]
 
-    def _one(self, case: Case) -> CaseResult:
+    def close(self) -> None:
+        """Close the connections."""
+        for connection in self._connections:
+            connection.close()
+
+    def one(self, case: Case) -> CaseResult:
+        """Run one case."""
         result = self._share(case) if case.test.expect.is_share else self._single(case)
         self.each(result)
         return result

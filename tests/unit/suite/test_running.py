@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.objects import manifest
 
 from meshdemo.errors import InputError
+from meshdemo.objects.model import Object
+from meshdemo.suite.private_mesh import PrivateMesh
 from meshdemo.verdict.judgement import Outcome
 
 if TYPE_CHECKING:
@@ -245,3 +248,25 @@ def test_rules_that_are_refused_are_told_apart_with_file_and_line(
     said = "\n".join(map(str, refused.value.problems))
     assert wrong in said
     assert all("rules.yaml:" in line for line in said.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "field"),
+    [
+        ("VirtualService", {"hosts": 1}, "spec.hosts"),
+        ("VirtualService", {"hosts": ["a"], "http": {"route": []}}, "spec.http"),
+        ("VirtualService", {"hosts": ["a"], "http": [{"route": 5}]}, "spec.http[0].route"),
+        ("DestinationRule", {"host": "a", "subsets": 3}, "spec.subsets"),
+        ("Service", {"ports": "80"}, "spec.ports"),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_refused_with_its_place(
+    kind: str, spec: dict[str, Any], field: str
+) -> None:
+    item = Object(manifest(kind, "x", "default", **spec), "rules.yaml")
+    beside = Object(manifest("VirtualService", "y", "default", hosts=[]), "rules.yaml")
+    with pytest.raises(InputError) as caught:
+        PrivateMesh([item, beside])
+    about = [(problem.subject, problem.field) for problem in caught.value.problems]
+    assert (f"{kind} default/x", field) in about
+    assert "VirtualService default/y" in dict(about), "all at once"
