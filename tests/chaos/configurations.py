@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 COUNT = 4
 SEEDS = 250
-"""In a trial: from each come some five configurations."""
+"""In a trial: from each come three or four configurations."""
 
 
 def run(trial: Trial) -> None:
