@@ -33,6 +33,7 @@ class Named(http.server.BaseHTTPRequestHandler):
     """Answers each request with the name of its server and the host that was called."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two writes
 
     def do_GET(self) -> None:
         address, *_ = self.request.getsockname()

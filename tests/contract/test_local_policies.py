@@ -41,6 +41,7 @@ context.verify_mode = ssl.CERT_OPTIONAL
 context.sni_callback = lambda connection, name, _: setattr(connection, "called", name)
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two writes
     def do_GET(self):
         knows = bool(self.connection.getpeercert())
         body = json.dumps({"called": self.connection.called, "knows": knows}).encode()

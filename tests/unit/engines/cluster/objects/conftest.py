@@ -45,6 +45,7 @@ class Api(BaseHTTPRequestHandler):
     """Keeps objects by their paths; refuses each field of ``spec`` that is called bad."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two writes
     objects: dict[str, dict[str, Any]]
     leaving: dict[str, dict[str, Any]]
     requests: list[tuple[str, str, dict[str, list[str]], Any]]
