@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo.engines.local.processes.configuration import SOCKET
+from meshdemo.engines.local.processes.configuration import SOCKET, Process
 from meshdemo.engines.local.processes.supervisor import Supervisor
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.system import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,3 +68,29 @@ def test_a_supervisor_that_ends_while_it_is_told_is_a_failure_of_the_environment
     with pytest.raises(EnvironmentFailed, match="nobody answers") as failure:
         Supervisor(tmp_path, tmp_path, "run")._reload()
     assert "meshdemo up" in failure.value.hint
+
+
+UNTIL_BOTH_ARE_TOLD = """
+cd "$1"
+finish() { touch $0.told; until [ -e a.told -a -e b.told ]; do sleep 0.01; done; touch $0.ended; }
+trap "finish; exit" TERM
+touch $0.there
+while :; do sleep 0.01; done
+"""
+"""Called a or b: told to end, it waits until both are told. Whoever waits too long is killed."""
+
+
+def test_all_are_told_to_end_before_any_is_waited_for(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text(UNTIL_BOTH_ARE_TOLD)
+    both = [
+        Process(name, ("sh", "-c", f". {program}", name, str(tmp_path)), tmp_path / "log")
+        for name in "ab"
+    ]
+    supervisor = Supervisor(tmp_path, tmp_path, f"run-{tmp_path.name}")
+    supervisor.ensure(both)
+    try:
+        waiting.until(lambda: len(list(tmp_path.glob("*.there"))) == 2, "both", timeout=60)
+    finally:
+        assert supervisor.stop()
+    assert sorted(file.name for file in tmp_path.glob("*.ended")) == ["a.ended", "b.ended"]
