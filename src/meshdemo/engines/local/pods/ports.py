@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from meshdemo.engines import run_record
 from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.errors import EnvironmentFailed
-from meshdemo.system import filelock
+from meshdemo.system import filelock, files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +33,24 @@ EPHEMERAL = (49_152, HIGHEST)
 """The range that IANA set aside, and that macOS and the BSDs use."""
 FOLDER_SECONDS = 10
 """How long other commands may hold the folder: each of them needs a few milliseconds."""
-FOLDER = Path("/tmp") / f"meshdemo-ports-{os.getuid()}"  # noqa: S108 - 0700, and checked to be ours
+TEMPORARY = Path("/tmp")  # noqa: S108 - what is made there is 0700, and checked to be ours
+NAMES = 100
+"""So many folders of others are passed over: who makes as many wants nobody to have a mesh."""
+
+
+def lock_folder(above: Path = TEMPORARY) -> Path:
+    """Name this user's folder, the same for all of them: the first that nobody else has.
+
+    Anybody may have made one that is called like ours, and in a user namespace we have another
+    user's number.
+    """
+    first = above / f"meshdemo-ports-{os.getuid()}"
+    names = (first, *(first.with_name(f"{first.name}-{number}") for number in range(1, NAMES)))
+    free = (name for name in names if files.is_own_folder(name) or not os.path.lexists(name))
+    return next(free, first)
+
+
+FOLDER = lock_folder()
 
 
 def ephemeral_range() -> tuple[int, int]:

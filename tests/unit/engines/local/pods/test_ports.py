@@ -99,6 +99,16 @@ def test_a_lock_that_was_cleaned_away_is_made_again(tmp_path: Path) -> None:
     assert run.held() == [port]
 
 
+def test_what_others_have_called_like_our_folder_is_passed_over(tmp_path: Path) -> None:
+    first = ports.lock_folder(tmp_path)
+    assert first.name == f"meshdemo-ports-{os.getuid()}"
+    first.touch()
+    second = ports.lock_folder(tmp_path)
+    assert second.name == f"{first.name}-1"
+    second.mkdir()
+    assert ports.lock_folder(tmp_path) == second
+
+
 def test_a_folder_that_is_not_ours_is_refused(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "ports").symlink_to(tmp_path / "elsewhere")
