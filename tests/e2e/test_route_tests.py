@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import psutil
 import pytest
@@ -154,3 +154,53 @@ def test_the_mesh_that_is_up_is_asked_and_left_as_it_is(mesh: Mesh, place: Path)
     ]
     assert "v1=100% is expected" in found["tests"][2]["cause"]
     assert mesh.run("get", "all", "-o", "yaml").stdout == before
+
+
+def test_what_a_change_concerns_is_run_again(place: Path) -> None:
+    (place / "tmp").mkdir()
+    rules = place / "rules.yaml"
+    head, _, rule = FILE.format(delay="0s").partition("---\n")
+    rules.write_text(rule)
+    for name in ("a", "b"):
+        text = head.replace(
+            "tests:", f"rules: [{'rules' if name == 'a' else 'other'}.yaml]\ntests:"
+        )
+        (place / f"{name}.meshtest.yaml").write_text(text)
+    (place / "other.yaml").write_text(rule)
+    running = subprocess.Popen(
+        [PROGRAM, "test", "--watch"],
+        cwd=place,
+        env={**os.environ, "TMPDIR": str(place / "tmp")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert running.stdout
+    try:
+        first = until(running.stdout, "4 tests: 4 ok")
+        assert "a.meshtest.yaml" in first
+        assert "b.meshtest.yaml" in first
+        answer = "{directResponse: {status: 410}}"
+        rules.write_text(rule.replace("{route: [{destination: {host: shop}}]}", answer))
+        second = until(running.stdout, "2 tests: 0 ok, 2 failed")
+        assert "b.meshtest.yaml" not in second
+        rules.write_text("apiVersion: x\nkind: [")
+        assert "rules.yaml:3: not YAML" in until(running.stdout, "not YAML")
+        rules.write_text(rule)
+        assert "a.meshtest.yaml" in until(running.stdout, "tests: ")
+        running.send_signal(signal.SIGINT)
+        assert running.wait(SECONDS) == 130
+    finally:
+        running.kill()
+        running.communicate()
+    await_nothing(place)
+
+
+def until(lines: IO[str], last: str) -> str:
+    """Read lines up to one that holds a text."""
+    found = ""
+    for line in lines:
+        found += line
+        if last in line:
+            return found
+    pytest.fail(f"{last!r} never came: {found}")

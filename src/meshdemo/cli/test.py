@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from meshdemo.cli import values
 from meshdemo.cli.invocation import read_settings
-from meshdemo.errors import UsageError
+from meshdemo.errors import InputError, UsageError
 from meshdemo.report import Report
 
 if TYPE_CHECKING:
@@ -71,6 +71,10 @@ Live = Annotated[
     bool,
     typer.Option("--live", help="Ask the mesh that is up, and change nothing, in place of rules."),
 ]
+Watch = Annotated[
+    bool,
+    typer.Option("--watch", help="Run again what a change of a file concerns, until Ctrl-C."),
+]
 
 
 def test(
@@ -82,6 +86,7 @@ def test(
     convert: Convert = None,
     write: Write = None,
     live: Live = False,
+    watch: Watch = False,
 ) -> Report:
     """Test rules by real requests: rules in, requests in, what really happened out.
 
@@ -107,6 +112,9 @@ def test(
     from meshdemo.suite import reading, running
 
     timeout = read_settings(ctx).timeout
+    if watch:
+        others = {"--junit": junit, "--write": write, "--convert": convert, "--live": live}
+        _watch(ctx, paths or ["."], rules or (), [name for name, said in others.items() if said])
     least = None if fail_under is None else 100 * float(_percentage(fail_under))
     if junit:
         output.require_writable("--junit", Path(junit), "results.xml")
@@ -127,6 +135,32 @@ def test(
     if junit:
         suite_junit.write(Path(junit), results)
     return suite_report.tested(results, least)
+
+
+def _watch(
+    ctx: typer.Context, paths: Sequence[str], rules: Sequence[str], others: Sequence[str]
+) -> NoReturn:
+    """Run tests again and again, and show each time what came of them."""
+    from meshdemo.report import suite_report
+    from meshdemo.suite import watching
+
+    settings = read_settings(ctx)
+    if settings.output == "json":
+        raise UsageError("--watch: -o json is one document, and there is no end to watching")
+    if others:
+        raise UsageError(f"--watch: leave out {', '.join(others)}")
+    if "-" in (*paths, *rules):
+        raise UsageError("--watch: standard input does not change", hint="Name a file or folder.")
+    progress = ctx.obj.progress
+    for found in watching.rounds(paths, rules, settings.timeout):
+        if isinstance(found, InputError):
+            progress.out.advise(f"error: {found.message}")
+            for problem in found.problems:
+                progress.out.advise(f"  {problem}")
+        else:
+            suite_report.tested(found).show(progress.out)
+        progress.say("watching for changes; Ctrl-C ends it")
+    raise AssertionError  # there is no end to rounds
 
 
 def _prepared_live(
