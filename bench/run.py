@@ -29,6 +29,7 @@ import psutil
 
 import by_hand
 import meshdemo
+import route_tests
 import services
 
 if TYPE_CHECKING:
@@ -186,6 +187,36 @@ class Bench:
         against = f"{curls:,} `curl`, one process a request"
         return Row(what, against, f"{a:.2f} s", f"{b:.2f} s", b / a, bar, at_least=True)
 
+    def tests(self) -> Iterator[Row]:
+        few = route_tests.write(self.folder / "few", 1, 5)
+        many = route_tests.write(self.folder / "many", route_tests.SERVICES, route_tests.CASES)
+        fewer = route_tests.write(self.folder / "fewer", route_tests.SERVICES, route_tests.FEW)
+        ours, hand, imports, watched = [], [], [], []
+        for _ in range(ROUNDS):
+            ours.append(seconds(lambda: self.call("test", str(few))))
+            hand.append(seconds(self.by_curls))
+        yield slower("`test`, 5 tests", "`up --no-verify`, 5 `curl`, `down`", ours, hand, 0.8)
+        all_of, some = route_tests.answered(many), route_tests.answered(fewer)
+        what = f"{route_tests.CASES} cases over {route_tests.SERVICES} VirtualServices"
+        a, b = all_of[:2]
+        against = "a `curl` each, through the same sidecar"
+        yield Row(what, against, f"{a:.2f} s", f"{b:.2f} s", b / a, 10, at_least=True)
+        a = (all_of[0] - some[0]) / (route_tests.CASES - route_tests.FEW)
+        against = "a request on a kept connection"
+        yield Row("a case more", against, f"{1000 * a:.2f} ms", f"{1000 * all_of[2]:.2f} ms",
+                  a / all_of[2], 3)  # fmt: skip
+        with route_tests.watching(PROGRAM, few) as command:
+            for number in range(ROUNDS):
+                watched.append(command.change(number))
+                imports.append(seconds(python("import typer, yaml, rich")))
+        what = "`test --watch`, change of a rule to result"
+        yield slower(what, "`import typer, yaml, rich`", watched, imports, 4)
+
+    def by_curls(self) -> None:
+        with self.mesh() as proxy:
+            for _ in range(5):
+                program(by_hand.curl_once(proxy, 1))()
+
     def help(self) -> Iterator[Row]:
         ours: list[float] = []
         imports: list[float] = []
@@ -290,7 +321,7 @@ def is_compiled(source: Path) -> bool:
 
 
 def main() -> int:
-    parts = ["start_up_and_memory", "route", "requests", "verdicts", "help"]
+    parts = ["start_up_and_memory", "route", "requests", "verdicts", "tests", "help"]
     parts = sys.argv[1:] or [*parts, "scale", "growth"]
     print(f"{compiled()}\n", flush=True)
     print("| what | against | measured | reference | ratio | bar | |")
