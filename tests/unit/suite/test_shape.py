@@ -65,7 +65,8 @@ RIGHT: dict[str, Any] = {
 VALUES = st.sampled_from(
     [None, True, 0, 1, -1, 2.5, 700, "", "x", "v 1", "90%", "http://a/", [], ["x"], {}, {"x": "y"},
      [[1, 2]], [1, 2, 3], {"prefix": "a", "exact": "b"}, {"regex": ""}, [None]]
-)  # fmt: skip
+).map(copy.deepcopy)  # fmt: skip
+# Each is a copy, for what was put into a document may be changed there.
 
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
