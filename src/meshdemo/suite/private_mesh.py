@@ -318,6 +318,8 @@ class PrivateMesh:
             began = time.monotonic()
             reply = own.send(request, body, self.envoy(meant).port, is_gateway=bool(meant.gateway))
             seconds = time.monotonic() - began
+            if reply.error:
+                self.envoy(meant).require_running()
         finally:
             if connection is None:
                 own.close()

@@ -298,8 +298,13 @@ class Guarded:
         self._guard.stdin.flush()
         self._reader.start()
 
-    def ended(self) -> str | None:
-        """Give what the program said on standard error if it has ended by itself, else None."""
+    def ended(self, patience: float = 0) -> str | None:
+        """Give what the program said on standard error if it has ended by itself, else None.
+
+        Wait so many seconds for its end.
+        """
+        if patience:
+            self._reader.join(patience)
         return None if self._reader.is_alive() else "".join(self._said)
 
     def lines(self) -> Iterator[str]:

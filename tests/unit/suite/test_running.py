@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 from tests.objects import manifest
+from tests.unit.suite.conftest import HEAD, RULES
 
-from meshdemo.errors import InputError
+from meshdemo.errors import EnvironmentFailed, InputError
 from meshdemo.objects.model import Object
+from meshdemo.suite import reading, running
 from meshdemo.suite.private_mesh import PrivateMesh
 from meshdemo.verdict.judgement import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from meshdemo.suite.results import FileResult
 
@@ -270,3 +274,20 @@ def test_a_value_of_a_wrong_type_is_refused_with_its_place(
     about = [(problem.subject, problem.field) for problem in caught.value.problems]
     assert (f"{kind} default/x", field) in about
     assert "VirtualService default/y" in dict(about), "all at once"
+
+
+def test_an_envoy_that_has_ended_is_no_answer_of_the_rules(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(RULES)
+    file = tmp_path / "shop.meshtest.yaml"
+    test = '{name: t, request: {url: "http://shop/admin"}, expect: {status: 404}}'
+    file.write_text(f"{HEAD}rules: [rules.yaml]\ntests:\n- {test}\n")
+    prepared = running.prepare(reading.read([str(file)])[0])
+    assert isinstance(prepared.mesh, PrivateMesh)
+    (case,) = prepared.cases
+    with prepared.mesh as mesh:
+        assert mesh.ask(case.sent.request).reply.status == 404
+        guard = psutil.Process(mesh.envoy(case.source)._guard._guard.pid)
+        (envoy,) = guard.children()
+        envoy.kill()
+        with pytest.raises(EnvironmentFailed, match="Envoy has ended"):
+            mesh.ask(case.sent.request)

@@ -13,7 +13,7 @@ from meshdemo.engines.local.envoy.binary import Admin
 from meshdemo.engines.local.envoy.bootstrap import FLAGS
 from meshdemo.engines.local.envoy.unix_http import Unreachable
 from meshdemo.engines.local.private.proxies import LISTENER
-from meshdemo.errors import EnvironmentFailed
+from meshdemo.errors import EnvironmentFailed, InputError
 from meshdemo.system import shell, waiting
 
 if TYPE_CHECKING:
@@ -28,12 +28,18 @@ LONGEST_BASE = 70
 macOS for 103."""
 START_SECONDS = 30
 """How long an Envoy may take to be live; usually a tenth of a second."""
+END_SECONDS = 0.3
+"""How long it may take to be seen that an Envoy has ended."""
 PAUSE, LONGEST_PAUSE = 0.003, 0.02
 REASON = re.compile(r"\[critical\].*?\] (.+?)(?=\n\[\d{4}-|\Z)", re.DOTALL)
 
 
-class Rejected(EnvironmentFailed):
-    """Envoy does not take its configuration."""
+class Rejected(InputError):
+    """Envoy does not take what rules become, though Istio takes the rules."""
+
+    def __init__(self, why: str) -> None:
+        hint = "meshdemo lint says which rule it is, with file and line."
+        super().__init__(f"Envoy rejects what the rules become: {why}", hint=hint)
 
 
 class LoneEnvoy:
@@ -76,8 +82,19 @@ class LoneEnvoy:
                     return True
         if (said := self._guard.ended()) is not None:
             found = REASON.findall(said)
-            raise Rejected(f"Envoy rejects the rules: {found[-1].strip() if found else said}")
+            if found:
+                raise Rejected(found[-1].strip())
+            raise self._over(said)
         return False
+
+    def require_running(self) -> None:
+        """Raise EnvironmentFailed where it has ended: what nobody answers is no answer of rules."""
+        if (said := self._guard.ended(END_SECONDS)) is not None:
+            raise self._over(said)
+
+    @staticmethod
+    def _over(said: str) -> EnvironmentFailed:
+        return EnvironmentFailed(f"Envoy has ended: {said.strip() or 'it does not say why'}")
 
     def _ready(self) -> bool:
         return self._admin.page("/ready").startswith("LIVE")
