@@ -23,10 +23,11 @@ def of_route_tests(done: subprocess.CompletedProcess[str]) -> bool:
     found = FAILED.findall(done.stdout)
     if done.returncode != 1 or not found or len(found) != done.stdout.count("✘"):
         return False
-    return all(_likely(*each) for each in found)
+    return all(are_likely(*each) for each in found)
 
 
-def _likely(expected: str, got: str, total: str) -> bool:
+def are_likely(expected: str, got: str, total: str) -> bool:
+    """Tell whether shares as a route test prints them may come where the expected ones are real."""
     answers = int(total.replace(",", ""))
     shares = dict(re.findall(r"(\S+) ([\d.]+) %", got))
     return all(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from tests import chance
 from tests.objects import manifest
 from tests.unit.suite.conftest import HEAD, RULES
 
@@ -47,8 +48,15 @@ RIGHT = """
 def test_what_is_right_is_met_and_what_is_missing_is_made_up(run: Run) -> None:
     result = run(RIGHT, more="standIns: {slow: [{delay: 2s}]}\ncoverage: {failUnder: 100}")
     wrong = {case.name: (case.expected, case.got) for case in result.cases if not case.ok}
+    # One right split of a hundred is refused, which is too often for a test.
+    if "canary" in wrong:
+        (expected, got), outcome = wrong.pop("canary"), Outcome.NOT_MET
+        shown, _, answers = got.partition(" of ")
+        assert chance.are_likely(expected.removeprefix("shares "), shown, answers.split()[0])
+    else:
+        outcome = Outcome.MET
     assert wrong == {}
-    assert result.outcome is Outcome.MET
+    assert result.outcome is outcome
     assert result.coverage.percent == 100
     assert set(result.made_up) == {
         "Service default/shop",
