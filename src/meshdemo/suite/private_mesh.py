@@ -23,6 +23,7 @@ from msgspec.structs import replace
 from meshdemo.engines.local import fields, plan, requests
 from meshdemo.engines.local.admission import admit, judge
 from meshdemo.engines.local.envoy import binary
+from meshdemo.engines.local.fields import gateway
 from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.engines.local.private import pods as private_pods
 from meshdemo.engines.local.private import proxies, stand_ins
@@ -30,6 +31,7 @@ from meshdemo.engines.local.private.envoys import LoneEnvoy
 from meshdemo.engines.local.private.stand_ins import Arrived, Behaviour, StandIns
 from meshdemo.engines.local.store import now
 from meshdemo.errors import InputError, in_order
+from meshdemo.objects.kinds import NETWORKING_GROUP
 from meshdemo.rules import gateways, hosts
 from meshdemo.rules.client_view import Client, ClientView, MeshRules
 from meshdemo.rules.hosts import MESH
@@ -116,7 +118,7 @@ class PrivateMesh:
         self.search = binary.Search()
         self.search.begin()
         every = list(objects)
-        _require_shapes([item for item in every if _is_used(item)])
+        _require_shapes(every)
         self.gateways = [item for item in every if item.kind == gateways.KIND]
         self.left_out = sorted(
             {item.title for item in every if not _is_used(item) and item.kind not in BESIDE}
@@ -509,8 +511,15 @@ def _with_id(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...
 
 def _require_shapes(objects: Sequence[Object]) -> None:
     """Refuse values of a wrong type, with all else that is wrong: nobody can read on."""
-    if any(fields.read(item).problems for item in objects):
-        problems = [problem for item in objects for problem in judge(item).refused]
+    used = [item for item in objects if _is_used(item)]
+    problems = [
+        problem
+        for item in objects
+        if (item.group, item.kind) == (NETWORKING_GROUP, gateways.KIND)
+        for problem in gateway.problems(item)
+    ]
+    if problems or any(fields.read(item).problems for item in used):
+        problems += [problem for item in used for problem in judge(item).refused]
         raise InputError("the rules are refused, and nothing was tested", in_order(problems))
 
 

@@ -262,6 +262,9 @@ def test_rules_that_are_refused_are_told_apart_with_file_and_line(
     assert all("rules.yaml:" in line for line in said.splitlines())
 
 
+HTTP_80 = {"number": 80, "name": "http", "protocol": "HTTP"}
+
+
 @pytest.mark.parametrize(
     ("kind", "spec", "field"),
     [
@@ -270,12 +273,19 @@ def test_rules_that_are_refused_are_told_apart_with_file_and_line(
         ("VirtualService", {"hosts": ["a"], "http": [{"route": 5}]}, "spec.http[0].route"),
         ("DestinationRule", {"host": "a", "subsets": 3}, "spec.subsets"),
         ("Service", {"ports": "80"}, "spec.ports"),
+        ("Gateway", {"servers": 5}, "spec.servers"),
+        ("Gateway", {"servers": [3]}, "spec.servers[0]"),
+        ("Gateway", {"servers": [{"port": 80, "hosts": ["a"]}]}, "spec.servers[0].port"),
+        ("Gateway", {"servers": [{"port": HTTP_80, "hosts": 7}]}, "spec.servers[0].hosts"),
+        ("Gateway", {"servers": [{"port": HTTP_80}]}, "spec.servers[0].hosts"),
+        ("Gateway", {"selector": 4, "servers": []}, "spec.selector"),
     ],
 )
 def test_a_value_of_a_wrong_type_is_refused_with_its_place(
     kind: str, spec: dict[str, Any], field: str
 ) -> None:
-    item = Object(manifest(kind, "x", "default", **spec), "rules.yaml")
+    version = "networking.istio.io/v1" if kind == "Gateway" else ""
+    item = Object(manifest(kind, "x", "default", version=version, **spec), "rules.yaml")
     beside = Object(manifest("VirtualService", "y", "default", hosts=[]), "rules.yaml")
     with pytest.raises(InputError) as caught:
         PrivateMesh([item, beside])
