@@ -42,7 +42,7 @@ from meshdemo.suite.model import DEFAULT_NAMESPACE, Source
 from meshdemo.verdict.traffic import TIME_LIMIT, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
     from threading import Event
     from typing import Any
 
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.access_log import Account
     from meshdemo.engines.local.admission import Admission
     from meshdemo.engines.local.model import PlannedPod
+    from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
     from meshdemo.rules.request_trace import Destination
     from meshdemo.suite.model import StandIn
@@ -118,7 +119,8 @@ class PrivateMesh:
         self.search = binary.Search()
         self.search.begin()
         every = list(objects)
-        _require_shapes(every)
+        if wrong := unreadable(every):
+            raise InputError("the rules are refused, and nothing was tested", wrong)
         self.gateways = [item for item in every if item.kind == gateways.KIND]
         self.left_out = sorted(
             {item.title for item in every if not _is_used(item) and item.kind not in BESIDE}
@@ -509,18 +511,22 @@ def _with_id(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...
     return (*headers, (stand_ins.REQUEST_ID, str(uuid.uuid4())))
 
 
-def _require_shapes(objects: Sequence[Object]) -> None:
-    """Refuse values of a wrong type, with all else that is wrong: nobody can read on."""
-    used = [item for item in objects if _is_used(item)]
+def unreadable(objects: Iterable[Object]) -> tuple[Problem, ...]:
+    """Say all that is wrong with objects in which a value is of a wrong type: nobody can read on.
+
+    Empty where all can be read: then the mesh says what is refused.
+    """
+    every = list(objects)
+    used = [item for item in every if _is_used(item)]
     problems = [
         problem
-        for item in objects
+        for item in every
         if (item.group, item.kind) == (NETWORKING_GROUP, gateways.KIND)
         for problem in gateway.problems(item)
     ]
-    if problems or any(fields.read(item).problems for item in used):
-        problems += [problem for item in used for problem in judge(item).refused]
-        raise InputError("the rules are refused, and nothing was tested", in_order(problems))
+    if not problems and not any(fields.read(item).problems for item in used):
+        return ()
+    return in_order([*problems, *(problem for item in used for problem in judge(item).refused)])
 
 
 def _is_used(item: Object) -> bool:

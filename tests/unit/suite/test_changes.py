@@ -169,9 +169,16 @@ def test_files_are_laid_over_what_is_applied() -> None:
     assert [change.words for change in found.changes] == ["shop/ moves from v1 to v2"]
 
 
-def test_what_either_state_has_refused_is_told_whole() -> None:
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("rout: 1", "weird: 1", id="no such field"),
+        pytest.param("match: 1", "route: 5", id="a wrong type"),
+    ],
+)
+def test_what_either_state_has_refused_is_told_whole(old: str, new: str) -> None:
     with pytest.raises(InputError) as refused:
-        compared(rules("rout: 1"), rules("weird: 1"))
+        compared(rules(old), rules(new))
     assert {problem.file for problem in refused.value.problems} == {"old.yaml", "new.yaml"}
 
 

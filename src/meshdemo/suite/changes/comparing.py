@@ -12,7 +12,7 @@ from meshdemo.errors import InputError, in_order
 from meshdemo.suite.changes import behaviour, telling
 from meshdemo.suite.changes.probing import derived
 from meshdemo.suite.changes.states import LIVE, State
-from meshdemo.suite.private_mesh import Connection, PrivateMesh, Unanswerable
+from meshdemo.suite.private_mesh import Connection, PrivateMesh, Unanswerable, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,10 +41,11 @@ class Compared(Struct, frozen=True):
 def compare(old: State, new: State, namespace: str, timeout: float) -> Compared:
     """Send the same requests to both states. Raises InputError for what either refuses."""
     old, new = _on_live(old, new)
+    _refuse((old, new), [unreadable(state.objects) for state in (old, new)])
     probes = derived((old.objects, new.objects), namespace)
     ports = {urlsplit(probe.request.url).port or 0 for probe in probes.every}
     meshes = [_mesh(state, namespace, ports) for state in (old, new)]
-    _refuse(meshes, (old, new))
+    _refuse((old, new), [mesh.admission.problems for mesh in meshes])
     for mesh in meshes:
         mesh.need(_sources(mesh, probes))
     with ExitStack() as stack:
@@ -94,16 +95,11 @@ def _without_delays(item: Object) -> Object:
     return item.with_data({**item.data, "spec": {**item.spec, "http": http}})
 
 
-def _refuse(meshes: Sequence[PrivateMesh], states: Sequence[State]) -> None:
-    problems: list[Problem] = []
-    refused = []
-    for mesh, state in zip(meshes, states, strict=True):
-        if mesh.admission.problems:
-            refused.append(state.name)
-            problems += mesh.admission.problems
-    if problems:
+def _refuse(states: Sequence[State], found: Sequence[Sequence[Problem]]) -> None:
+    refused = [state.name for state, problems in zip(states, found, strict=True) if problems]
+    if refused:
         message = f"the rules of {' and '.join(refused)} are refused, so nothing can be compared"
-        raise InputError(message, in_order(problems))
+        raise InputError(message, in_order(problem for problems in found for problem in problems))
 
 
 class _Both:
