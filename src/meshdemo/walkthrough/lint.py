@@ -91,7 +91,7 @@ def lint(sources: Sequence[str], namespace: str) -> Linted:
     warnings = _analysed(accepted, found.objects)
     findings += [Finding(problem, ISTIO, WARNING) for problem in warnings]
     findings += _asked(judged, result)
-    result.findings = _sorted(findings)
+    result.findings = _sorted(findings, found.objects)
     result.notes = [*_left_out(found), *result.notes]
     return result
 
@@ -145,14 +145,17 @@ def _asked(judged: Sequence[Judged], result: Linted) -> Iterator[Finding]:
         result.notes.append(f"no Envoy was asked: {error.message}")
         return
     result.envoy = envoy.version
-    if unseen := dict.fromkeys(f"{p.subject} {p.field}" for e in sound for p in e.unseen):
+    rules = [each for each in sound if each.item.kind in _OF_ISTIO]
+    if unseen := dict.fromkeys(f"{p.subject} {p.field}" for e in rules for p in e.unseen):
         result.notes.append(f"no Envoy was asked about {', '.join(unseen)}")
 
 
-def _sorted(findings: Sequence[Finding]) -> list[Finding]:
-    """Put findings as they stand in the files, each of them once."""
+def _sorted(findings: Sequence[Finding], objects: Sequence[Object]) -> list[Finding]:
+    """Put findings as they stand in the files, each of them once; first what is of no object."""
     by_problem = {finding.problem: finding for finding in reversed(findings)}
-    return [by_problem[problem] for problem in in_order(each.problem for each in findings)]
+    files = {file: number for number, file in enumerate(dict.fromkeys(o.file for o in objects))}
+    found = [by_problem[problem] for problem in in_order(each.problem for each in findings)]
+    return sorted(found, key=lambda each: files.get(each.problem.file, -1))
 
 
 def _left_out(found: repository.Repository) -> Iterator[str]:

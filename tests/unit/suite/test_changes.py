@@ -141,6 +141,15 @@ def said(old: str, new: str) -> list[str]:
             id="through a gateway",
         ),
         pytest.param(
+            rules(V1, head="hosts: [a.example.com]"),
+            rules(V1, head="hosts: [b.example.com]"),
+            [
+                "b.example.com/: unknown to the mesh becomes v1",
+                "a.example.com/: v1 becomes unknown to the mesh",
+            ],
+            id="another host",
+        ),
+        pytest.param(
             rules(V1), rules(V1).replace("version: v1", "version: v1, a: b"), [], id="nothing"
         ),
     ],

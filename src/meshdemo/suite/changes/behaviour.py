@@ -60,6 +60,11 @@ class Outcome(Struct, frozen=True, order=True):
     """A status, or why there was none; empty where a pod answered."""
 
 
+UNKNOWN = Outcome(answer="unknown to the mesh")
+"""No rule and no Service has the name: on a cluster such a request leaves the mesh, unless a
+Sidecar keeps it."""
+
+
 class Behaviour(Struct, frozen=True):
     """All that is compared of a request."""
 
@@ -115,6 +120,8 @@ def of(
     ``original`` are the rules as they were written, by their keys.
     """
     found = traced(mesh, probe)
+    if found and found.called and found.dialled is None and not probe.source.gateway:
+        return Behaviour(((UNKNOWN, Fraction(1)),))
     try:
         answer = mesh.ask(probe.request, probe.source, connection=connection)
     except Unanswerable as error:
