@@ -29,10 +29,11 @@ sys.dont_write_bytecode = False
 gc.disable()
 
 # How fast an example is says something of the machine only. In CI a change is judged by the same
-# examples each time; elsewhere new ones are tried, and one that fails is remembered.
+# examples each time; elsewhere fewer but new ones are tried, and one that fails is remembered.
 settings.register_profile(
     "suite",
     deadline=None,
+    max_examples=100 if "CI" in os.environ else 30,
     suppress_health_check=[HealthCheck.too_slow],
     derandomize="CI" in os.environ,
 )
