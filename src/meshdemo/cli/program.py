@@ -30,6 +30,7 @@ from meshdemo.cli.proxy_url import proxy_url
 from meshdemo.cli.route import route
 from meshdemo.cli.status import status
 from meshdemo.cli.test import test
+from meshdemo.cli.tour import tour
 from meshdemo.cli.up import up
 from meshdemo.cli.usage import PROGRAM
 from meshdemo.cli.verify import verify
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 COMPLETION = "_MESHDEMO_COMPLETE"
 """Set by the shell while it completes a command line; typer acts on it."""
 PANELS: dict[str, dict[str, Callable[..., Any]]] = {
-    "The walkthrough": {"up": up, "down": down},
+    "The walkthrough": {"up": up, "down": down, "tour": tour},
     "Step by step": {
         "install": install,
         "deploy": deploy,

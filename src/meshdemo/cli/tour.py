@@ -1,0 +1,170 @@
+"""``meshdemo tour``: lessons that check themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from msgspec.structs import replace
+
+from meshdemo.cli.invocation import chosen, engine_for, read_settings
+from meshdemo.errors import UsageError
+from meshdemo.report import Report
+
+if TYPE_CHECKING:
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.tour.lessons import Lesson
+    from meshdemo.tour.progress import Desk
+    from meshdemo.tour.telling import Teller
+
+ACTIONS = ("list", "check", "hint", "goto", "reset", "solution")
+Lang = Annotated[
+    str | None,
+    typer.Option(
+        "--lang",
+        metavar="en|zh",
+        help="The language of the lessons. [default: MESHDEMO_LANG, else by your locale]",
+    ),
+]
+
+
+def tour(
+    ctx: typer.Context,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[list | check [N] | hint [N] | goto N | reset [N] | solution [N]]",
+            show_default=False,
+            help="N is a lesson's number or name; without it the lesson at hand is meant. "
+            "Without all of it the tour begins, or goes on.",
+        ),
+    ] = None,
+    lang: Lang = None,
+    spoil: Annotated[
+        bool, typer.Option("--spoil", help="Show the solution of a lesson that is not passed.")
+    ] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Put the solution into force; your file stays.")
+    ] = False,
+) -> Report:
+    """Learn traffic management by lessons that check themselves, in English or Chinese.
+
+    Each lesson says what to do, and has a file to edit. check applies the file if you edited it,
+    sends requests, and says what came and why. Quit at any time: tour goes on where you were.
+
+    check: exit code 0: passed; 1: not passed; 4: inconclusive.
+
+    Examples:
+        meshdemo tour  # begin, or go on
+        meshdemo tour check  # is it right?
+        meshdemo tour hint  # one hint more with each call
+        meshdemo tour goto 5 --lang zh  # another lesson, in Chinese
+        meshdemo tour reset  # the lesson as it begins; what you wrote is kept
+    """
+    from meshdemo.tour.progress import Desk
+    from meshdemo.tour.telling import Teller
+    from meshdemo.tour.words import Words
+    from meshdemo.tour.words import chosen as language
+
+    action, number = _read(words or [])
+    if (spoil or apply) and action != "solution":
+        raise UsageError("--spoil and --apply are about tour solution")
+    spoken = Words(language(lang))
+    desk = Desk(read_settings(ctx).state_dir)
+    teller = Teller(desk, spoken)
+    if action == "list":
+        return teller.listed()
+    lesson = _lesson(action, number, desk)
+    if action == "hint":
+        return _hint(desk, teller, lesson)
+    if action == "check":
+        return _check(ctx, desk, teller, lesson)
+    if action == "solution":
+        return _solution(ctx, desk, teller, lesson, spoil=spoil, apply=apply)
+    return _begin(ctx, desk, teller, lesson, action)
+
+
+def _read(words: list[str]) -> tuple[str, str]:
+    """Give what is to be done, and the lesson as it was said. Raises UsageError."""
+    action, *rest = words or [""]
+    if action and action not in ACTIONS:
+        hint = f"There are {', '.join(ACTIONS)}; as in meshdemo tour check"
+        raise UsageError(f'tour has no "{action}"', hint=hint)
+    if len(rest) > 1 or (rest and action == "list"):
+        raise UsageError(f"too many words: {' '.join(rest)}", hint="As in meshdemo tour check 3")
+    if action == "goto" and not rest:
+        raise UsageError("goto says no lesson", hint="As in meshdemo tour goto 3")
+    return action, rest[0] if rest else ""
+
+
+def _lesson(action: str, said: str, desk: Desk) -> Lesson:
+    """Find the lesson that is meant: the one at hand, and to go on, the next one to pass."""
+    from meshdemo.tour import lessons
+
+    if said:
+        return lessons.find(said)
+    every = lessons.every()
+    names, passed = [lesson.name for lesson in every], desk.progress.passed
+    here = names.index(desk.progress.lesson) if desk.progress.lesson in names else 0
+    if action:
+        return every[here]
+    left = (lesson for lesson in every[here:] + every[:here] if lesson.name not in passed)
+    return next(left, every[here])
+
+
+def _begin(ctx: typer.Context, desk: Desk, teller: Teller, lesson: Lesson, action: str) -> Report:
+    """Put the lesson in force where that is asked for or needed, and show it."""
+    from meshdemo.tour import staging
+
+    engine = engine_for(ctx)
+    if action or not (desk.progress.is_staged(lesson, engine.where) and engine.pods()):
+        timeout = ctx.obj.settings.timeout
+        ctx.obj.progress.follow(staging.begin(engine, lesson, desk, timeout))
+    kept = desk.renew(lesson) if action == "reset" else None
+    return teller.lesson(lesson, kept, is_reset=action == "reset")
+
+
+def _hint(desk: Desk, teller: Teller, lesson: Lesson) -> Report:
+    """Show one hint more; after the last one, that one again."""
+    count = len(lesson.hints(teller.language))
+    shown = min(desk.progress.hints.get(lesson.name, 0) + 1, count)
+    desk.progress.hints[lesson.name] = shown
+    desk.save()
+    return teller.hint(lesson, shown)
+
+
+def _check(ctx: typer.Context, desk: Desk, teller: Teller, lesson: Lesson) -> Report:
+    from meshdemo.tour import checking
+
+    choice = chosen(ctx)
+    own = engine_for(ctx, choice)
+
+    def open_engine(labels: str, namespace: str) -> Engine:
+        if not labels and namespace == own.where.namespace:
+            return own
+        settings = replace(choice.settings, sender=labels, namespace=namespace)
+        asked: Engine = ctx.obj.open_engine(
+            replace(choice, settings=settings), ctx.obj.progress.notify
+        )
+        return asked
+
+    story = checking.check(own, open_engine, lesson, desk, ctx.obj.settings.timeout)
+    return teller.checked(lesson, ctx.obj.progress.follow(story))
+
+
+def _solution(
+    ctx: typer.Context, desk: Desk, teller: Teller, lesson: Lesson, *, spoil: bool, apply: bool
+) -> Report:
+    from meshdemo.tour import staging
+
+    if apply:
+        engine = engine_for(ctx)
+        timeout = ctx.obj.settings.timeout
+        ctx.obj.progress.follow(staging.solve(engine, lesson, desk, timeout))
+    elif not (spoil or lesson.name in desk.progress.passed):
+        message = f"the solution of lesson {lesson.number} is shown when you have passed it"
+        hint = (
+            f"Take a hint: meshdemo tour hint. Or: meshdemo tour solution {lesson.number} --spoil"
+        )
+        raise UsageError(message, hint=hint)
+    return teller.solution(lesson, is_applied=apply)

@@ -1,0 +1,71 @@
+"""Whether a lesson is passed: its route tests, sent to the mesh that is up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from meshdemo.errors import InputError
+from meshdemo.suite import reading, running
+from meshdemo.suite.live_mesh import LiveMesh
+from meshdemo.tour import staging
+from meshdemo.verdict.judgement import Outcome
+from meshdemo.walkthrough.events import Waiting
+
+if TYPE_CHECKING:
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.errors import Problem
+    from meshdemo.suite.live_mesh import Open
+    from meshdemo.suite.results import CaseResult
+    from meshdemo.tour.lessons import Lesson
+    from meshdemo.tour.progress import Desk
+    from meshdemo.walkthrough.events import Story
+
+NOT_SET_UP, NOTHING_RUNS, CANNOT_HOLD = "not set up", "nothing runs", "cannot hold"
+
+
+class Checked(Struct, frozen=True):
+    """What came of the check of a lesson."""
+
+    outcome: Outcome
+    cases: tuple[CaseResult, ...] = ()
+    reason: str = ""
+    """Why no request was sent; empty if some were."""
+    problems: tuple[Problem, ...] = ()
+    """What keeps the tests from holding whatever is sent."""
+
+    @property
+    def passed(self) -> bool:
+        return self.outcome is Outcome.MET
+
+
+def check(
+    engine: Engine, open_engine: Open, lesson: Lesson, desk: Desk, timeout: float
+) -> Story[Checked]:
+    """Apply the learner's file if it was edited, send the requests, and remember a pass.
+
+    Raises InputError where the learner's file is refused: with every problem.
+    """
+    if not desk.progress.is_staged(lesson, engine.where):
+        return Checked(Outcome.NOT_MET, reason=NOT_SET_UP)
+    if engine.sender.find(engine.pods()) is None:
+        return Checked(Outcome.NOT_MET, reason=NOTHING_RUNS)
+    yield from staging.apply_edited(engine, lesson, desk, timeout)
+    yield Waiting("for the answers")
+    found = _asked(lesson, LiveMesh(open_engine, engine.where.namespace, timeout=timeout), timeout)
+    if found.passed and lesson.name not in desk.progress.passed:
+        desk.progress.passed.append(lesson.name)
+        desk.save()
+    return found
+
+
+def _asked(lesson: Lesson, mesh: LiveMesh, timeout: float) -> Checked:
+    (file,) = reading.read([str(lesson.check)])
+    try:
+        prepared = running.prepare_live(replace(file, namespace=mesh.namespace), mesh)
+    except InputError as error:  # such as a version that no pod has: the mesh's fault
+        return Checked(Outcome.NOT_MET, reason=CANNOT_HOLD, problems=error.problems)
+    result = running.run_prepared(prepared, timeout=timeout)
+    return Checked(result.outcome, result.cases)

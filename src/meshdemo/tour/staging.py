@@ -1,0 +1,129 @@
+"""Putting a lesson in force: what it begins with, the learner's file, or its solution.
+
+What an earlier lesson left goes first. Objects that are of no lesson are somebody's work: then
+nothing is touched.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.options import Injection, MeshOptions
+from meshdemo.errors import EnvironmentFailed, InputError, in_order
+from meshdemo.objects import model, reading
+from meshdemo.objects.labels import RUN_LABEL
+from meshdemo.tour import lessons
+from meshdemo.tour.progress import Staged, mesh
+from meshdemo.walkthrough import bundled, client, deploy
+from meshdemo.walkthrough.events import Started
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.errors import Problem
+    from meshdemo.objects.model import Object
+    from meshdemo.tour.lessons import Lesson
+    from meshdemo.tour.progress import Desk
+    from meshdemo.walkthrough.events import Story
+
+
+def begin(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> Story[None]:
+    """Put the starting state of a lesson in force, and nothing else of the tour's."""
+    rules = lesson.rules.read_text(encoding="utf-8")
+    yield from _put(engine, lesson, desk, (str(desk.lay_out(lesson)), rules), timeout)
+    desk.progress.lesson = lesson.name
+    desk.save()
+
+
+def solve(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> Story[None]:
+    """Put the solution of a lesson in force, whatever was before; the learner's file stays."""
+    solution = lesson.solution.read_text(encoding="utf-8")
+    desk.lay_out(lesson)
+    yield from _put(engine, lesson, desk, ("", solution), timeout)
+    # So that the learner's file counts as applied until it is edited again.
+    assert desk.progress.staged  # noqa: S101 - for the type checker: it was just put in force
+    desk.progress.staged.applied = desk.text(lesson)
+    desk.save()
+
+
+def apply_edited(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> Story[None]:
+    """Apply the learner's file if it is not as it was applied last; what left it is deleted."""
+    staged, text = desk.progress.staged, desk.text(lesson)
+    if staged is None or text == staged.applied:
+        return
+    wanted = _parsed(text, str(desk.file(lesson)), engine)
+    before = {item.key: item for item in _parsed(staged.applied, "", engine)}
+    gone = [item for key, item in before.items() if key not in {o.key for o in wanted}]
+    yield Started("tour", "Apply your file.")
+    if wanted:
+        injected = engine.inject(wanted, Injection.KUBE_INJECT, engine.revision())
+        yield from deploy.apply_in_order(engine, injected, timeout)
+    if gone:
+        engine.delete(gone)
+        engine.wait_ready(model.traffic_rules(engine.objects()), timeout)
+    staged.applied = text
+    desk.save()
+
+
+def _put(
+    engine: Engine, lesson: Lesson, desk: Desk, file: tuple[str, str], timeout: float
+) -> Story[None]:
+    """Make true what a lesson begins with and a file says, and remove the rest of the tour."""
+    path, text = file
+    own = [*_starting(engine, lesson), *_parsed(text, path, engine)]
+    wanted = [*own, *(client.joining(own, engine.where.namespace) if own else ())]
+    keys = {item.key for item in wanted}
+    leaving = [item for item in _removable(engine, desk) if item.key not in keys]
+    desk.progress.staged = None  # until all is there, nothing is
+    desk.save()
+    yield Started("tour", f"Set up lesson {lesson.number}.")
+    yield from deploy.install(engine, MeshOptions())
+    if leaving:
+        engine.delete(model.in_apply_order(leaving)[::-1])
+    if wanted:
+        injected = engine.inject(wanted, Injection.KUBE_INJECT, engine.revision())
+        yield from deploy.apply_in_order(engine, injected, timeout)
+    desk.progress.staged = Staged(lesson.name, mesh(engine.where), text)
+    desk.save()
+
+
+def _starting(engine: Engine, lesson: Lesson) -> Sequence[Object]:
+    """Read what runs when a lesson begins; it may be nothing."""
+    if lesson.start is None:
+        return bundled.read((bundled.APP_MANIFEST,), engine.where.namespace)
+    return _parsed(lesson.start.read_text(encoding="utf-8"), str(lesson.start), engine)
+
+
+def _parsed(text: str, file: str, engine: Engine) -> list[Object]:
+    """Read objects of a text; none at all are fine. Raises InputError with every problem."""
+    problems: list[Problem] = []
+    found = reading.parse(text, file, problems)
+    found = reading.settled(found, engine.where.namespace, problems)
+    problems += reading.duplicates(found)
+    if problems:
+        raise InputError("the manifests cannot be used", in_order(problems))
+    return found
+
+
+def _removable(engine: Engine, desk: Desk) -> list[Object]:
+    """Give what is in force of the tour. Raises EnvironmentFailed if there is anything else."""
+    # On a cluster ours bear our label; whatever the local engine has is ours.
+    there = [o for o in engine.objects() if RUN_LABEL in o.labels or not engine.where.server]
+    known = {item.key for item in _of_the_tour(engine, desk)}
+    foreign = [item.title for item in there if item.key not in known]
+    if foreign:
+        message = f"the mesh holds what is not of the tour: {', '.join(foreign)}"
+        hint = "Remove it: meshdemo down. Or give the tour a mesh of its own: --state-dir DIR"
+        raise EnvironmentFailed(message, hint=hint)
+    return there
+
+
+def _of_the_tour(engine: Engine, desk: Desk) -> Sequence[Object]:
+    """Give every object that any lesson has, the walkthrough's, and those of the learner's file."""
+    found = list(bundled.read(bundled.MANIFESTS, engine.where.namespace))
+    for lesson in lessons.every():
+        found += _starting(engine, lesson)
+        for file in (lesson.rules, lesson.solution):
+            found += _parsed(file.read_text(encoding="utf-8"), str(file), engine)
+    return [*found, *_parsed(desk.progress.applied(engine.where), "", engine)]

@@ -1,0 +1,88 @@
+"""What the tour says beside its lessons, in the languages that it speaks; and which one to speak.
+
+JSON and errors are in English.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from meshdemo.errors import UsageError
+from meshdemo.tour.lessons import LANGUAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VARIABLE = "MESHDEMO_LANG"
+_LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG")
+_WORDS = {
+    "lesson": ("Lesson {number}: {title}", "第 {number} 课：{title}"),
+    "your file": ("your file: {file}", "你的文件：{file}"),
+    "kept": ("what you had written is kept in {file}", "你写过的内容保存在 {file}"),
+    "when done": ("When you are done: meshdemo tour check", "完成之后运行: meshdemo tour check"),
+    "stuck": ("If you are stuck: meshdemo tour hint", "需要提示时运行: meshdemo tour hint"),
+    "passed": ("Lesson {number} is passed.", "第 {number} 课通过。"),
+    "not passed": ("Lesson {number} is not passed yet.", "第 {number} 课还没有通过。"),
+    "undecided": (
+        "The answers do not decide. Once more: meshdemo tour check {number}",
+        "这些响应还不足以下结论。请再试一次: meshdemo tour check {number}",
+    ),
+    "next": ("Go on: meshdemo tour", "继续下一课: meshdemo tour"),
+    "all passed": ("That was the last lesson: all are passed.", "全部课程都已通过。"),
+    "see solution": (
+        "One solution: meshdemo tour solution {number}",
+        "参考答案: meshdemo tour solution {number}",
+    ),
+    "why": ("Why it is so", "为什么"),
+    "hint": ("Hint {shown} of {count}: {hint}", "提示 {shown}/{count}：{hint}"),
+    "reset": ("Lesson {number} is as it begins.", "第 {number} 课已恢复到初始状态。"),
+    "solved": (
+        "The solution of lesson {number} is in force; your file is as it was.",
+        "第 {number} 课的答案已经生效；你的文件没有改动。",
+    ),
+    "expected": ("expected", "期望"),
+    "got": ("got", "实际"),
+    "cause": ("cause", "原因"),
+    "fix": ("fix", "处理"),
+    "not set up": (
+        "lesson {number} is not set up here; type: meshdemo tour goto {number}",
+        "这里还没有准备第 {number} 课，请运行: meshdemo tour goto {number}",
+    ),
+    "nothing runs": (
+        "there is no test client yet, so no request can be sent",
+        "还没有测试客户端，无法发送请求",
+    ),
+    "cannot hold": (
+        "what is expected cannot come from what is there",
+        "网格里现有的对象不可能给出期望的结果",
+    ),
+    "build": ("Build", "搭建"),
+    "repair": ("Repair", "修复"),
+}
+
+
+def chosen(said: str | None, environment: Mapping[str, str] = os.environ) -> str:
+    """Choose the language: as is said, else by MESHDEMO_LANG, else by the locale, else English.
+
+    Raises UsageError for one that is not spoken.
+    """
+    for name, value in (("--lang", said), (VARIABLE, environment.get(VARIABLE))):
+        if value and value not in LANGUAGES:
+            message = f"{name}: the tour is not in {value}"
+            raise UsageError(message, hint=f"It is in {' and '.join(LANGUAGES)}.")
+        if value:
+            return value
+    locale = next((environment[name] for name in _LOCALE if environment.get(name)), "")
+    return "zh" if locale.lower().startswith("zh") else "en"
+
+
+class Words:
+    """The words of one language."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+
+    def __call__(self, name: str, **parts: object) -> str:
+        """Give a sentence, with its parts put in."""
+        return _WORDS[name][LANGUAGES.index(self.language)].format(**parts)

@@ -1,0 +1,230 @@
+"""The lessons of the tour on the local engine: one mesh for all of them, one after another."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.printed import read
+
+from meshdemo.cli import main
+from meshdemo.cli.invocation import Invocation
+from meshdemo.errors import ExitCode
+from meshdemo.report.progress import Progress
+from meshdemo.tour import lessons
+from meshdemo.tour.lessons import LANGUAGES, Lesson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+EVERY = lessons.every()
+EACH = pytest.mark.parametrize("lesson", EVERY, ids=[lesson.name for lesson in EVERY])
+BLOCK = re.compile(r"^```\w*\n.*?^```", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`([^`\n]+)`")
+
+
+class Learner:
+    """Types commands; every mesh of theirs is in one state directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def types(self, *words: str) -> tuple[int, str]:
+        out, err = io.StringIO(), io.StringIO()
+        invocation = Invocation(progress=Progress.on(out, err))
+        arguments = [*words, "--state-dir", str(self.folder)]
+        code = main(arguments, invocation=invocation)
+        return code, out.getvalue() + err.getvalue()
+
+    def asks(self, *words: str) -> Any:
+        out = io.StringIO()
+        invocation = Invocation(progress=Progress.on(out, io.StringIO()))
+        main([*words, "--state-dir", str(self.folder), "-o", "json"], invocation=invocation)
+        return read(out.getvalue())
+
+    def tours(self, *words: str) -> None:
+        code, said = self.types("tour", *words)
+        assert code == ExitCode.OK, said
+
+    def file(self, lesson: Lesson) -> Path:
+        return self.folder / "tour" / f"{lesson.name}.yaml"
+
+
+@pytest.fixture(scope="module")
+def learner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Learner]:
+    made = Learner(tmp_path_factory.mktemp("tour") / "state")
+    yield made
+    code, said = made.types("down")
+    assert code == ExitCode.OK, said
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path) -> Iterator[Learner]:
+    made = Learner(tmp_path / "state")
+    yield made
+    made.types("down")
+
+
+@EACH
+def test_where_nothing_is_up_no_lesson_is_passed(lesson: Lesson, newcomer: Learner) -> None:
+    code, said = newcomer.types("tour", "check", str(lesson.number))
+    assert code == ExitCode.NOT_MET, said
+    assert f"goto {lesson.number}" in said
+
+
+@EACH
+def test_each_lesson_fails_before_and_passes_with_its_solution(
+    lesson: Lesson, learner: Learner
+) -> None:
+    number = str(lesson.number)
+    learner.tours("goto", number)
+    before = learner.asks("tour", "check", number)
+    assert (before["exitCode"], before["passed"]) == (ExitCode.NOT_MET, False)
+    assert before["cause"]
+    learner.tours("solution", number, "--apply")
+    code, said = learner.types("tour", "check", number)
+    assert code == ExitCode.OK, said
+    assert lesson.name in {
+        e["name"] for e in learner.asks("tour", "list")["lessons"] if e["passed"]
+    }
+
+
+@EACH
+def test_who_edits_the_file_as_the_solution_says_passes(lesson: Lesson, learner: Learner) -> None:
+    number = str(lesson.number)
+    learner.tours("reset", number)
+    assert learner.types("tour", "check")[0] == ExitCode.NOT_MET
+    if lesson is EVERY[0]:
+        assert learner.types("up")[0] == ExitCode.OK
+        assert learner.types("route", "--clear")[0] == ExitCode.OK
+    learner.file(lesson).write_bytes(lesson.solution.read_bytes())
+    code, said = learner.types("tour", "check")
+    assert code == ExitCode.OK, said
+
+
+@EACH
+def test_both_languages_have_the_same_commands_and_yaml(lesson: Lesson) -> None:
+    texts = [(lesson.folder / f"{each}.md").read_text(encoding="utf-8") for each in LANGUAGES]
+    english, chinese = map(BLOCK.findall, texts)
+    assert english == chinese
+    english, chinese = (sorted(set(CODE.findall(BLOCK.sub("", text)))) for text in texts)
+    assert english == chinese
+    assert texts[0].count(lessons.FILE) == texts[1].count(lessons.FILE) >= 1
+
+
+@EACH
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_lesson_says_what_to_do_two_or_three_hints_and_why(lesson: Lesson, language: str) -> None:
+    assert lesson.title(language)
+    assert lesson.text(language)
+    assert 2 <= len(lesson.hints(language)) <= 3
+    assert lesson.why(language)
+    is_chinese = bool(re.search("[\u4e00-\u9fff]", lesson.text(language)))
+    assert is_chinese is (language == "zh")
+
+
+def test_lessons_are_numbered_without_gaps_and_named_once() -> None:
+    assert [lesson.number for lesson in EVERY] == list(range(1, len(EVERY) + 1))
+    assert len({lesson.name for lesson in EVERY}) == len(EVERY)
+
+
+def test_what_was_written_is_kept_and_progress_too(newcomer: Learner) -> None:
+    lesson = lessons.find("canary")
+    newcomer.tours("goto", "2")
+    written = lesson.rules.read_text() + "# mine\n"
+    newcomer.file(lesson).write_text(written)
+    newcomer.tours("goto", "2")
+    assert newcomer.file(lesson).read_text() == written
+    found = newcomer.asks("tour", "reset")
+    assert (newcomer.folder / "tour" / "canary.1.yaml").read_text() == written
+    assert found["kept"] == str(newcomer.folder / "tour" / "canary.1.yaml")
+    assert newcomer.file(lesson).read_bytes() == lesson.rules.read_bytes()
+    newcomer.file(lesson).write_text("# again\n")
+    newcomer.tours("reset")
+    assert (newcomer.folder / "tour" / "canary.1.yaml").read_text() == written
+    assert (newcomer.folder / "tour" / "canary.2.yaml").read_text() == "# again\n"
+    assert newcomer.types("down")[0] == ExitCode.OK
+    assert newcomer.asks("tour")["lesson"]["name"] == "canary"
+
+
+def test_a_mesh_of_somebody_else_is_left_alone(newcomer: Learner, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    service = "{apiVersion: v1, kind: Service, metadata: {name: mine}, spec: {ports: [{port: 80}]}}"
+    own.write_text(service)
+    assert newcomer.types("deploy", "-f", str(own))[0] == ExitCode.OK
+    code, said = newcomer.types("tour")
+    assert code == ExitCode.ENVIRONMENT
+    assert "Service default/mine" in said
+    assert newcomer.types("get", "svc", "mine")[0] == ExitCode.OK
+
+
+def test_a_file_that_is_refused_is_bad_input_with_its_line(learner: Learner) -> None:
+    lesson = lessons.find("canary")
+    learner.tours("reset", "canary")
+    wrong = lesson.rules.read_text().replace("subset: v1", "subsett: v1")
+    learner.file(lesson).write_text(wrong)
+    line = wrong[: wrong.index("subsett")].count("\n") + 1
+    code, said = learner.types("tour", "check")
+    assert code == ExitCode.BAD_INPUT
+    assert f"canary.yaml:{line}" in said
+
+
+def test_hints_come_one_by_one_and_the_solution_after_a_pass(newcomer: Learner) -> None:
+    hints = lessons.find("canary").hints("en")
+    for expected in [*hints, hints[-1]]:
+        assert newcomer.asks("tour", "hint", "2", "--lang", "en")["hint"] == expected
+    assert newcomer.types("tour", "solution", "2")[0] == ExitCode.BAD_INPUT
+    shown = newcomer.asks("tour", "solution", "2", "--spoil")["solution"]
+    assert shown == lessons.find("canary").solution.read_text()
+
+
+def test_what_left_the_file_leaves_the_mesh(learner: Learner) -> None:
+    lesson = lessons.find("canary")
+    learner.tours("reset", "canary")
+    rule = "VirtualService\nmetadata:\n  name:"
+    renamed = lesson.solution.read_text().replace(f"{rule} app", f"{rule} mine")
+    learner.file(lesson).write_text(renamed)
+    code, said = learner.types("tour", "check")
+    assert code == ExitCode.OK, said
+    code, said = learner.types("get", "vs", "-o", "name")
+    assert said.split()[:1] == ["virtualservice.networking.istio.io/mine"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["lists"], ExitCode.BAD_INPUT),
+        (["goto"], ExitCode.BAD_INPUT),
+        (["check", "99"], ExitCode.BAD_INPUT),
+        (["check", "1", "2"], ExitCode.BAD_INPUT),
+        (["list", "--lang", "fr"], ExitCode.BAD_INPUT),
+        (["check", "--apply"], ExitCode.BAD_INPUT),
+    ],
+)
+def test_what_makes_no_sense_is_refused(words: list[str], code: int, tmp_path: Path) -> None:
+    assert Learner(tmp_path / "state").types("tour", *words)[0] == code
+    assert not os.path.lexists(tmp_path / "state")
+
+
+def test_the_language_is_as_said_else_by_variable_else_by_locale(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def title(*words: str) -> str:
+        asked = Learner(tmp_path / "state").asks("tour", "list", *words)
+        found: str = asked["lessons"][1]["title"]
+        return found
+
+    english, chinese = (lessons.find("canary").title(each) for each in LANGUAGES)
+    for name in ("LC_ALL", "LC_MESSAGES", "MESHDEMO_LANG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", "en_US.UTF-8")
+    assert title() == english
+    monkeypatch.setenv("LANG", "zh_CN.UTF-8")
+    assert title() == chinese
+    monkeypatch.setenv("MESHDEMO_LANG", "en")
+    assert title() == english
+    assert title("--lang", "zh") == chinese
