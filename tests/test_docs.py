@@ -253,7 +253,7 @@ def test_the_keys_of_json_are_those_that_are_printed(
     }
     described = schema()["else"]["properties"]["command"]["enum"]
     assert {command.split()[0] for command in commands} == set(described)
-    assert set(described) == every_command() - {"get", "shell"}, "they have no document of ours"
+    assert set(described) == every_command() - {"get", "shell", "ui"}, "no document of ours"
     commands["up"] = commands["up"] - {"verify", "--no-verify"} | commands["verify"]
     commands["up -f bad.yaml"] = {"error"}
     said = {tuple(code(row[0])): set(code(row[1])) for row in rows(JSON, "The parts")}

@@ -31,6 +31,7 @@ from meshdemo.cli.route import route
 from meshdemo.cli.status import status
 from meshdemo.cli.test import test
 from meshdemo.cli.tour import tour
+from meshdemo.cli.ui import ui
 from meshdemo.cli.up import up
 from meshdemo.cli.usage import PROGRAM
 from meshdemo.cli.verify import verify
@@ -65,6 +66,7 @@ PANELS: dict[str, dict[str, Callable[..., Any]]] = {
         "status": status,
         "get": get,
         "describe": describe,
+        "ui": ui,
         "explain": explain,
         "doctor": doctor,
         "logs": logs,

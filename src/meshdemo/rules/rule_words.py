@@ -73,11 +73,12 @@ def _virtual_service(rule: Object) -> Iterator[str]:
         before = "" if protocol == "http" else f"{protocol} "
         conditional = False
         for http in spec.get(protocol) or []:
-            when = _when(http)
+            condition = when(http)
             first = "else " if conditional else "to " if http.get("route") else ""
-            yield f"{before}{when or first}{answer(http, rule) or 'no destination'}"
+            start = f"{condition}: " if condition else first
+            yield f"{before}{start}{answer(http, rule) or 'no destination'}"
             yield from actions(http, rule)
-            conditional = conditional or bool(when)
+            conditional = conditional or bool(condition)
 
 
 def _service_entry(entry: Object) -> Iterator[str]:
@@ -116,10 +117,10 @@ def _sidecar(sidecar: Object) -> Iterator[str]:
     yield from _settings({**(policy or {}), **spec}, (*told, "mode"))
 
 
-def _when(http: Mapping[str, Any]) -> str:
-    """Give the condition of a rule with its colon; empty if it takes every request."""
+def when(http: Mapping[str, Any]) -> str:
+    """Give the condition of a rule; empty if it takes every request."""
     conditions = [" and ".join(_conditions(match or {})) for match in http.get("match") or []]
-    return f"{' or '.join(conditions)}: " if conditions and all(conditions) else ""
+    return " or ".join(conditions) if all(conditions) else ""
 
 
 def _conditions(match: Mapping[str, Any]) -> Iterator[str]:

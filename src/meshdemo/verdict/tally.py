@@ -47,6 +47,17 @@ class Tally:
         """Keep it as it is now."""
         return Tally(dict(self.versions), dict(self.others), self.source)
 
+    def emptied(self) -> Tally:
+        """Give one that tells the same apart, and has counted nothing."""
+        return Tally.of(self.versions, self.others, self.source)
+
+    def merge(self, other: Tally) -> None:
+        """Add what another one has counted that knows the same versions."""
+        for version, count in other.versions.items():
+            self.versions[version] += count
+        for kind, count in other.others.items():
+            self._add_other(kind, count)
+
     @property
     def answered(self) -> int:
         """How many replies came from a known version."""
@@ -76,9 +87,12 @@ class Tally:
         # A status that was asked for is one, whatever the body says.
         asked = status_kind(reply.status)
         kind = asked if not reply.error and asked in self.others else _kind(reply, version)
+        self._add_other(kind, 1)
+
+    def _add_other(self, kind: str, count: int) -> None:
         if kind not in self.others and len(self.others) >= _MOST_KINDS:
             kind = _REST
-        self.others[kind] = self.others.get(kind, 0) + 1
+        self.others[kind] = self.others.get(kind, 0) + count
 
 
 def _kind(reply: Reply, version: str) -> str:

@@ -45,12 +45,17 @@ class Snapshot(Struct, frozen=True):
 def disturbance(engine: Engine, sample: Sample, before: Snapshot) -> str:
     """Say what changed meanwhile, so that the sample proves nothing; empty if nothing did."""
     after = Snapshot.of(before.context, before.context.again(engine))
-    if changes := list(_changes(before.deciding, after.deciding)):
-        return f"the rules changed meanwhile: {', '.join(changes)}"
+    if found := changes(before, after):
+        return f"the rules changed meanwhile: {', '.join(found)}"
     # If all went well, the client was well: only failures need another suspect than the mesh.
     if any(reply.error or reply.status >= SERVER_ERROR for reply in sample.replies):
         return _trouble(engine, before.context.sender)
     return ""
+
+
+def changes(before: Snapshot, after: Snapshot) -> list[str]:
+    """Name what decides on the request and is not as it was."""
+    return list(_changes(before.deciding, after.deciding))
 
 
 def _trouble(engine: Engine, client: Pod) -> str:

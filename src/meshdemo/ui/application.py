@@ -1,0 +1,233 @@
+"""The page's server as an ASGI application: five addresses, and nothing that a GET changes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+from http import HTTPStatus
+from io import BytesIO, TextIOWrapper
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from meshdemo.errors import InputError, MeshdemoError
+from meshdemo.report.terminal import Terminal
+from meshdemo.ui import page
+from meshdemo.ui.door import JSON, Asked, Refused
+from meshdemo.ui.live import MOST_A_SECOND, Busy
+from meshdemo.verdict import traffic
+from meshdemo.verdict.traffic import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.ui.door import Door
+    from meshdemo.ui.live import Live
+    from meshdemo.ui.pages import Pages
+
+    # ASGI's types, as its specification has them.
+    Message = dict[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+
+LONGEST_BODY = 16 * 1024
+POSTS_A_SECOND = 10
+EXPLAIN_SECONDS = 15.0
+HTML, TEXT, EVENTS = "text/html; charset=utf-8", "text/plain; charset=utf-8", "text/event-stream"
+HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+
+
+class Steered(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a page wants of the traffic."""
+
+    on: bool
+    rate: int
+
+
+class Meant(Struct, frozen=True, forbid_unknown_fields=True):
+    """A request that a page wants sent."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def request(self) -> Request:
+        """Give it as one that can be sent. Raises InputError."""
+        found = Request(self.url, self.method.upper(), self.headers)
+        traffic.check(found)
+        if found.is_tcp:
+            raise InputError("the page is about HTTP requests, and tcp:// is none")
+        return found
+
+
+class Answer(Struct, frozen=True):
+    """What somebody gets."""
+
+    body: bytes
+    kind: str = JSON
+    status: HTTPStatus = HTTPStatus.OK
+    headers: dict[str, str] = {}
+
+
+DONE = Answer(b"{}")
+
+
+class Application:
+    """Serves whoever the door lets in."""
+
+    def __init__(self, door: Door, live: Live, pages: Pages) -> None:
+        self._door, self._live, self._pages = door, live, pages
+        self._allowed, self._counted = float(POSTS_A_SECOND), time.monotonic()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        asked = Asked(
+            method=scope["method"],
+            path=scope["path"],
+            query=scope["query_string"].decode("latin-1"),
+            headers=tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"]),
+        )
+        try:
+            self._door.let_in(asked)
+            if (asked.method, asked.path) == ("GET", "/events"):
+                await self._stream(receive, send)
+                return
+            answer = await self._answer(asked, receive)
+        except Refused as refused:
+            answer = Answer(f"{refused.why}\n".encode(), TEXT, refused.status)
+        await _give(send, answer)
+
+    async def _answer(self, asked: Asked, receive: Receive) -> Answer:
+        posts = {"/traffic": self._steer, "/request": self._send, "/explain": self._explain}
+        wanted = "POST" if asked.path in posts else "GET"
+        if asked.path not in ("/", "/events", *posts):
+            raise Refused(HTTPStatus.NOT_FOUND, "nothing is here")
+        if asked.method != wanted:
+            raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, f"{wanted} alone")
+        if asked.path == "/":
+            return Answer(page.page(), HTML, headers={"content-security-policy": page.policy()})
+        self._may_post()
+        body = await _body(receive)
+        try:
+            return await posts[asked.path](body)
+        except msgspec.DecodeError as error:
+            raise Refused(HTTPStatus.BAD_REQUEST, f"it cannot be read: {error}") from error
+        except MeshdemoError as error:
+            raise Refused(HTTPStatus.BAD_REQUEST, _told(error)) from error
+        except (Busy, asyncio.TimeoutError) as error:
+            why = "too much is under way: try again"
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, why) from error
+
+    async def _steer(self, body: bytes) -> Answer:
+        wanted = msgspec.json.decode(body, type=Steered)
+        if not 1 <= wanted.rate <= MOST_A_SECOND:
+            raise InputError(f"a rate is 1 to {MOST_A_SECOND} requests a second")
+        self._live.steer(replace(self._live.traffic, on=wanted.on, rate=wanted.rate))
+        return DONE
+
+    async def _send(self, body: bytes) -> Answer:
+        request = msgspec.json.decode(body, type=Meant).request()
+        self._live.steer(replace(self._live.traffic, request=request))
+        return DONE
+
+    async def _explain(self, body: bytes) -> Answer:
+        request = msgspec.json.decode(body, type=Meant).request()
+        asked = asyncio.wrap_future(self._live.ask(lambda engine: explained(engine, request)))
+        text = await asyncio.wait_for(asked, 2 * EXPLAIN_SECONDS)
+        return Answer(msgspec.json.encode({"text": text}))
+
+    def _may_post(self) -> None:
+        """Count a POST. Raises Refused where there are too many, or pages can only look."""
+        if self._live.traffic.fixed:
+            why = "this page is to look at: it was started with --read-only"
+            raise Refused(HTTPStatus.FORBIDDEN, why)
+        now = time.monotonic()
+        gained = (now - self._counted) * POSTS_A_SECOND
+        self._allowed, self._counted = min(self._allowed + gained, float(POSTS_A_SECOND)), now
+        if self._allowed < 1:
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, f"at most {POSTS_A_SECOND} a second")
+        self._allowed -= 1
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
+        """Send news until the page goes, or we do. Raises Refused before anything is sent."""
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            async with aclosing(self._pages.news()) as news:
+                first = await anext(news)
+                await send(_start(HTTPStatus.OK, EVENTS, {}))
+                await send({"type": "http.response.body", "body": first, "more_body": True})
+                async for text in news:
+                    if gone.done():
+                        return
+                    await send({"type": "http.response.body", "body": text, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            gone.cancel()
+
+
+def explained(engine: Engine, request: Request) -> str:
+    """Tell one request from end to end, as ``meshdemo explain`` does."""
+    from meshdemo.report import explanation  # noqa: PLC0415 - only who asks for it pays for it
+    from meshdemo.walkthrough.explain import explain  # noqa: PLC0415 - as above
+
+    story = explain(engine, request, (), EXPLAIN_SECONDS)
+    while True:
+        try:
+            next(story)
+        except StopIteration as end:
+            report = explanation.explained(end.value)
+            break
+    stream = TextIOWrapper(BytesIO(), encoding="utf-8", write_through=True)
+    report.show(Terminal(stream, {"NO_COLOR": "1"}))
+    stream.seek(0)
+    return stream.read()
+
+
+def _told(error: MeshdemoError) -> str:
+    problems = getattr(error, "problems", ())
+    return "; ".join([error.message, *map(str, problems), *([error.hint] if error.hint else [])])
+
+
+def _start(status: HTTPStatus, kind: str, headers: dict[str, str]) -> Message:
+    named = {"content-type": kind, **HEADERS, **headers}
+    return {
+        "type": "http.response.start",
+        "status": int(status),
+        "headers": [(name.encode(), value.encode()) for name, value in named.items()],
+    }
+
+
+async def _give(send: Send, answer: Answer) -> None:
+    length = {"content-length": str(len(answer.body))}
+    await send(_start(answer.status, answer.kind, {**answer.headers, **length}))
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _body(receive: Receive) -> bytes:
+    """Read a request's body. Raises Refused where it is too long."""
+    found = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        found += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(found) > LONGEST_BODY:
+            why = f"at most {LONGEST_BODY} bytes"
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)
+    return bytes(found)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,224 @@
+"""The traffic of the page: a thread that sends, counts, judges and explains, and owns the engine.
+
+Every answer is news at once, whatever it is. It is counted for the verdict once a look at the mesh
+has shown that nothing that decides has changed since the look before: answers of two states of the
+rules prove nothing about either. After a change the count begins anew.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from meshdemo.errors import EnvironmentFailed, MeshdemoError, TimedOut
+from meshdemo.objects import model
+from meshdemo.ui.counts import Counts
+from meshdemo.ui.scene import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.verdict.traffic import Request
+
+    Publish = Callable[[str, object], None]
+    Job = Callable[[Engine], Any]
+
+CYCLE = 0.5
+"""Seconds from one burst of requests to the next."""
+LOOK_SHARE = 10
+"""A look at the mesh may take this part of the time: so a cluster's API server is asked less."""
+MOST_JOBS = 8
+MOST_A_SECOND = 200
+USUAL_RATE = 20
+"""Requests a second."""
+SEND_SECONDS = 15.0
+"""How long a burst may take: longer than a request's own limit."""
+LIVE_SECONDS = 10.0
+"""How long rules that changed may take to be live."""
+FLUSH_SECONDS = 0.1
+"""Answers are handed on together that come within so many seconds."""
+END_SECONDS = 0.3
+"""How long the thread may take to end; it is left behind then, and ends with the process."""
+
+
+class Busy(Exception):
+    """Too many wait already."""
+
+
+class Traffic(Struct, frozen=True):
+    """What is to be sent."""
+
+    on: bool
+    rate: int
+    """Requests a second, at most ``MOST_A_SECOND``."""
+    request: Request
+    fixed: bool = False
+    """Whether pages can only look."""
+
+
+class Live(threading.Thread):
+    """Sends while somebody looks, and publishes what comes."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        scene: Scene,
+        traffic: Traffic,
+        publish: Publish,
+        is_watched: Callable[[], bool],
+    ) -> None:
+        super().__init__(daemon=True, name="meshdemo ui")
+        self.traffic = traffic
+        self.failure: BaseException | None = None
+        """The bug that ended the thread."""
+        self.failed: Callable[[], None] = lambda: None
+        self._engine, self._scene, self._publish = engine, scene, publish
+        self._is_watched = is_watched
+        self._counts = Counts.of(scene)
+        self._jobs: queue.Queue[tuple[Job, Future[Any]] | None] = queue.Queue(MOST_JOBS)
+        self._stopped = threading.Event()
+        self._due = 0.0
+        self._next_look = 0.0
+        self._drawn: dict[str, Any] = {}
+        self._problem = ""
+
+    def run(self) -> None:
+        try:
+            self._publish("traffic", self._traffic_document())
+            while not self._stopped.is_set():
+                began = time.monotonic()
+                self._say(self._turn())
+                self._work(began + CYCLE)
+        except BaseException as error:  # noqa: BLE001 - raised again where the server was started
+            self.failure = error
+            self.failed()
+
+    def stop(self) -> None:
+        """Send no more, and end."""
+        self._stopped.set()
+        self._wake()
+        self.join(END_SECONDS)
+
+    def steer(self, traffic: Traffic) -> None:
+        """Send something else, or nothing, from now on."""
+        self.traffic = traffic
+        self._next_look = 0.0
+        self._publish("traffic", self._traffic_document())
+        self._wake()
+
+    def ask(self, job: Job) -> Future[Any]:
+        """Have something done with the engine between two bursts. Raises Busy."""
+        future: Future[Any] = Future()
+        try:
+            self._jobs.put_nowait((job, future))
+        except queue.Full:
+            raise Busy from None
+        return future
+
+    def _wake(self) -> None:
+        try:
+            self._jobs.put_nowait(None)
+        except queue.Full:
+            return  # then it does not sleep
+
+    def _turn(self) -> str:
+        """Look, send and count once; say what is in the way."""
+        if not self._is_watched():
+            return ""
+        try:
+            found = self._look() if time.monotonic() >= self._next_look else ""
+            if self.traffic.on:
+                self._send()
+        except MeshdemoError as error:
+            self._next_look = 0.0
+            self._due = 0.0
+            return f"{error.message}. {error.hint}".strip(". ")
+        return found or self._problem
+
+    def _say(self, problem: str) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            self._publish("problem", {"text": problem})
+
+    def _look(self) -> str:
+        """Compare with the look before, and judge what came in between; say what is in the way."""
+        began, request = time.monotonic(), self.traffic.request
+        scene = Scene.of(self._engine, request)
+        problem = ""
+        if changed := scene.changes(self._scene):
+            problem = self._begin(scene, changed)
+        else:
+            self._counts.confirm()
+        self._scene = scene
+        if (drawn := scene.document()) != self._drawn:
+            self._drawn = drawn
+            self._publish("scene", drawn)
+        self._publish("counts", self._counts.document())
+        now = time.monotonic()
+        self._next_look = now + LOOK_SHARE * (now - began) if not changed else now
+        return problem
+
+    def _begin(self, scene: Scene, changed: list[str]) -> str:
+        """Count anew, once what has changed is live."""
+        began, problem = time.monotonic(), ""
+        try:
+            self._engine.wait_ready(model.traffic_rules(scene.context.objects), LIVE_SECONDS)
+        except (TimedOut, EnvironmentFailed) as error:
+            problem = f"counted although the rules are not live: {error.message}"
+        self._counts = Counts.of(scene, self._counts.received)
+        live = None if problem else time.monotonic() - began
+        self._publish("changed", {"what": changed, "liveAfter": live})
+        return problem
+
+    def _send(self) -> None:
+        share = self.traffic.rate * CYCLE
+        self._due = min(self._due + share, share + 1)
+        count = int(self._due)
+        self._due -= count
+        if not count:
+            return
+        came: list[str] = []
+        flushed = time.monotonic()
+        request = self._scene.context.request
+        try:
+            for reply in self._engine.send(request, count, SEND_SECONDS, self._stopped):
+                came.append(self._counts.take(reply))
+                if (now := time.monotonic()) - flushed > FLUSH_SECONDS:
+                    self._flush(came)
+                    flushed, came = now, []
+        finally:
+            self._flush(came)
+
+    def _flush(self, came: list[str]) -> None:
+        if came:
+            first = self._counts.received - len(came)
+            self._publish("answers", {"first": first, "came": came, "by": self._scene.taking})
+
+    def _work(self, until: float) -> None:
+        """Do what pages asked for, until it is time for the next burst."""
+        while not self._stopped.is_set():
+            try:
+                job = self._jobs.get(timeout=max(until - time.monotonic(), 0.0))
+            except queue.Empty:
+                return
+            if job is None:
+                return
+            _do(*job, self._engine)
+
+    def _traffic_document(self) -> dict[str, Any]:
+        return {"on": self.traffic.on, "rate": self.traffic.rate, "readOnly": self.traffic.fixed}
+
+
+def _do(job: Job, future: Future[Any], engine: Engine) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(job(engine))
+    except MeshdemoError as error:
+        future.set_exception(error)

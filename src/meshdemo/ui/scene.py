@@ -1,0 +1,153 @@
+"""What there is to draw: who sends, the rules in their order, the versions and their pods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from meshdemo.errors import InputError
+from meshdemo.rules import rule_words
+from meshdemo.walkthrough import pod_selection
+from meshdemo.walkthrough.changes_while_measuring import Snapshot, changes
+from meshdemo.walkthrough.request_context import RequestContext
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.engines.results import Pod
+    from meshdemo.objects.model import Object
+    from meshdemo.rules.request_trace import Trace
+    from meshdemo.verdict.expectation import Expectation
+    from meshdemo.verdict.traffic import Request
+
+
+class Scene(Struct, frozen=True):
+    """The mesh at one moment, as it concerns one request."""
+
+    context: RequestContext
+    snapshot: Snapshot
+    trace: Trace
+    expectation: Expectation | None
+    """What the rules promise."""
+    no_promise: str
+    """Why they promise nothing that can be counted; empty if they do."""
+    versions: tuple[str, ...]
+    pods: tuple[Pod, ...]
+    """Those that the Service leads to."""
+
+    @classmethod
+    def of(cls, engine: Engine, request: Request) -> Scene:
+        """Look at a mesh. Raises EnvironmentFailed where nothing can be sent."""
+        context = RequestContext.of(engine, request, pod_selection.require_client(engine))
+        expectation, why = None, ""
+        try:
+            expectation = context.promised()
+        except InputError as error:
+            why = error.message
+        namespace, objects = context.sender.namespace, context.objects
+        trace = context.traced()
+        service = pod_selection.service_of(trace.called, namespace, objects)
+        pods = pod_selection.selected(service, context.pods) if service else ()
+        known = pod_selection.versions(pods)
+        named = expectation.versions if expectation else ()
+        return cls(
+            context=context,
+            snapshot=Snapshot.of(context),
+            trace=trace,
+            expectation=expectation,
+            no_promise=why,
+            versions=tuple(sorted({*known, *named})),
+            pods=tuple(pods),
+        )
+
+    def changes(self, before: Scene) -> list[str]:
+        """Say what is different in what decides; answers from before and after do not add up."""
+        found = changes(before.snapshot, self.snapshot)
+        client, old = self.context.sender, before.context.sender
+        if (client.name, client.injected) != (old.name, old.injected):
+            found.append(f"the test client is {client.name}, {_sidecar(client)}")
+        if self.context.request != before.context.request:
+            found.append(f"the request is {self.context.request.title}")
+        if not found and self.expectation != before.expectation:
+            found.append("the promise is another one")
+        return found
+
+    @property
+    def winner(self) -> Object | None:
+        """The VirtualService that decides."""
+        return next((claim.rule for claim in self.trace.claims if claim.wins), None)
+
+    @property
+    def taking(self) -> str:
+        """What the rule that takes the request is called here; empty where none does."""
+        if chosen := self.trace.chosen:
+            return _rule_id(chosen.tried.number)
+        return "" if self.winner or not self.trace.destinations else NO_RULE
+
+    def document(self) -> dict[str, Any]:
+        """Give it as the page draws it."""
+        request, client = self.context.request, self.context.sender
+        return {
+            "client": {
+                "name": client.name,
+                "sidecar": client.injected,
+                "ready": client.ready,
+                "message": client.message,
+            },
+            "request": {
+                "method": request.method,
+                "url": request.url,
+                "headers": [list(header) for header in request.headers],
+            },
+            "host": self.trace.called,
+            "decides": self._decides(),
+            "rules": list(self._rules()),
+            "taking": self.taking,
+            "noPromise": self.no_promise,
+            "undecided": self.trace.undecided,
+            "versions": list(self.versions),
+            "pods": [_pod_document(pod) for pod in self.pods],
+        }
+
+    def _decides(self) -> str:
+        if self.winner:
+            return self.winner.title
+        if not self.context.sender.injected:
+            return "no sidecar, so no rule: any pod of the Service"
+        return "no VirtualService: any pod of the Service"
+
+    def _rules(self) -> Iterator[dict[str, Any]]:
+        rule = self.trace.dialled.rule if self.trace.dialled else None
+        if rule is None or self.winner is None:
+            yield {"id": NO_RULE, "when": "any request", "to": self.trace.called, "more": []}
+            return
+        for number, http in enumerate(rule.http):
+            yield {
+                "id": _rule_id(number),
+                "when": rule_words.when(http) or "any request",
+                "to": rule_words.answer(http, self.winner),
+                "more": list(rule_words.actions(http, self.winner)),
+            }
+
+
+NO_RULE = "no rule"
+
+
+def _rule_id(number: int) -> str:
+    return f"http[{number}]"
+
+
+def _sidecar(client: Pod) -> str:
+    return "with a sidecar" if client.injected else "without a sidecar"
+
+
+def _pod_document(pod: Pod) -> dict[str, Any]:
+    return {
+        "name": pod.name,
+        "version": pod.labels.get("version", ""),
+        "ready": pod.ready,
+        "ok": pod.is_ready,
+        "message": pod.message,
+    }

@@ -1,0 +1,108 @@
+"""Serving the page on loopback until somebody ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from meshdemo.errors import EnvironmentFailed, advice
+from meshdemo.ui.application import Application
+from meshdemo.ui.door import HOST, Door
+from meshdemo.ui.live import USUAL_RATE, Live, Traffic
+from meshdemo.ui.pages import Pages
+
+if TYPE_CHECKING:
+    from meshdemo.engines.protocol import Engine
+    from meshdemo.ui.scene import Scene
+
+MOST_CONNECTIONS = 64
+GOODBYE_SECONDS = 0.1
+"""How long open pages have to hear that it is over."""
+
+
+class Serving:
+    """The page's server. It listens as soon as it is made, so its address can be told."""
+
+    def __init__(self, engine: Engine, scene: Scene, port: int = 0, *, read_only: bool) -> None:
+        """Listen on a port of loopback, 0 for one that is free.
+
+        Raises EnvironmentFailed where nobody can.
+        """
+        self._listener = _listen(port)
+        door = Door(self._listener.getsockname()[1], secrets.token_urlsafe(24))
+        self.url = door.url
+        pages = Pages()
+        traffic = Traffic(on=True, rate=USUAL_RATE, request=scene.context.request, fixed=read_only)
+        self._live = Live(engine, scene, traffic, pages.publish, lambda: len(pages) > 0)
+        self._live.failed = self.end
+        self._server = _Server(_config(Application(door, self._live, pages)), pages)
+
+    def run(self) -> None:
+        """Serve until ``end`` is called or a signal comes, which is raised again then."""
+        try:
+            self._live.start()
+            self._server.run([self._listener])
+        finally:
+            self._live.stop()
+            self._listener.close()
+        if self._live.failure:
+            raise self._live.failure
+
+    def end(self) -> None:
+        """End it, from any thread."""
+        self._server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """One whose streams end when it does; by itself it waits for them."""
+
+    def __init__(self, config: uvicorn.Config, pages: Pages) -> None:
+        super().__init__(config)
+        self._pages = pages
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._pages.open(asyncio.get_running_loop())
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._pages.close()
+        await asyncio.sleep(GOODBYE_SECONDS)
+        await super().shutdown(sockets)
+
+
+def _config(application: Application) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        http="httptools",
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        workers=1,
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_graceful_shutdown=0,
+    )
+
+
+def _listen(port: int) -> socket.socket:
+    # Named as TCP, because asyncio turns Nagle's algorithm off only then.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        message = f"nobody can listen on {HOST}:{port}: {error.strerror}"
+        hint = advice(error) or "Take another --port, or none: then it is one that is free."
+        raise EnvironmentFailed(message, hint=hint) from error
+    return listener

@@ -1,0 +1,448 @@
+"""``meshdemo ui``: its server over real sockets, on an engine that pretends."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import http.client
+import json
+import re
+import socket
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from meshdemo.ui import door
+from meshdemo.ui.application import LONGEST_BODY, POSTS_A_SECOND
+from meshdemo.ui.page import page
+from meshdemo.ui.pages import MOST_PAGES, WAITING, Pages
+from meshdemo.ui.scene import Scene
+from meshdemo.ui.serving import Serving
+from meshdemo.verdict.expectation import ERROR
+from meshdemo.verdict.traffic import Reply, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.cli.conftest import Cli
+
+HOSTILE = "<script>alert(1)</script>\r\n\r\nevent: problem\ndata: {}\n\n</script>"
+GET = {"method": "GET", "url": "http://app/env/version", "headers": []}
+
+
+@dataclass
+class Answer:
+    """What somebody got."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+
+@dataclass
+class Page:
+    """Somebody who has the address."""
+
+    url: str
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).netloc
+
+    @property
+    def token(self) -> str:
+        return self.url.rpartition("=")[2]
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(self.host, timeout=30)
+
+    def ask(self, method: str, path: str, body: str | None = None, **headers: str) -> Answer:
+        connection = self.connect()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body, named)
+        answer = connection.getresponse()
+        found = Answer(answer.status, answer.headers, answer.read())
+        connection.close()
+        return found
+
+    def get(self, path: str = "/", **headers: str) -> Answer:
+        return self.ask("GET", f"{path}?token={self.token}", **headers)
+
+    def post(self, path: str, document: Any, **headers: str) -> Answer:
+        sent = {"content-type": "application/json", "x-meshdemo-token": self.token, **headers}
+        return self.ask("POST", path, json.dumps(document), **sent)
+
+    @contextmanager
+    def news(self) -> Iterator[Iterator[tuple[str, Any]]]:
+        """Open the stream of events."""
+        connection = self.connect()
+        connection.request("GET", f"/events?token={self.token}")
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        try:
+            yield _events(answer)
+        finally:
+            answer.close()
+            connection.close()
+
+
+def _events(answer: http.client.HTTPResponse) -> Iterator[tuple[str, Any]]:
+    name = ""
+    while line := answer.readline().decode():
+        kind, _, text = line.rstrip("\n").partition(": ")
+        if kind == "event":
+            name = text
+        elif kind == "data":
+            yield name, json.loads(text)
+
+
+@contextmanager
+def served(cli: Cli, *, read_only: bool = False) -> Iterator[Page]:
+    scene = Scene.of(cli.engine, Request(url=""))
+    serving = Serving(cli.engine, scene, read_only=read_only)
+    thread = threading.Thread(target=serving.run)
+    thread.start()
+    try:
+        yield Page(serving.url)
+    finally:
+        serving.end()
+        thread.join()
+
+
+@pytest.fixture
+def opened(meshed: Cli) -> Iterator[Page]:
+    with served(meshed) as there:
+        yield there
+
+
+# --- who is let in -------------------------------------------------------------------------------
+
+
+COMERS: list[tuple[str, str, dict[str, str], int]] = [
+    ("GET", "/?token=TOKEN", {}, 200),
+    ("GET", "/?token=TOKEN", {"host": "localhost:PORT"}, 200),
+    ("GET", "/?token=TOKEN", {"sec_fetch_site": "none"}, 200),
+    ("GET", "/", {}, 403),
+    ("GET", "/?token=wrong", {}, 403),
+    ("GET", "/?token=", {}, 403),
+    ("GET", "/events", {}, 403),
+    ("GET", "/nothing", {}, 403),
+    ("GET", "/nothing?token=TOKEN", {}, 404),
+    ("GET", "/?token=TOKEN", {"host": "rebound.example:PORT"}, 403),
+    ("GET", "/?token=TOKEN", {"host": "127.0.0.1"}, 403),
+    ("GET", "/events?token=TOKEN", {"host": "rebound.example:PORT"}, 403),
+    ("GET", "/events?token=TOKEN", {"origin": "http://rebound.example:PORT"}, 403),
+    ("GET", "/events?token=TOKEN", {"origin": "null"}, 403),
+    ("GET", "/?token=TOKEN", {"sec_fetch_site": "cross-site"}, 403),
+    ("GET", "/traffic?token=TOKEN", {}, 405),
+    ("GET", "/request?token=TOKEN", {}, 405),
+    ("GET", "/explain?token=TOKEN", {}, 405),
+    ("DELETE", "/?token=TOKEN", {}, 405),
+    ("POST", "/?token=TOKEN", {}, 403),
+    ("POST", "/traffic?token=TOKEN", {"content_type": "application/json"}, 403),
+    ("POST", "/traffic", {"x_meshdemo_token": "TOKEN"}, 415),
+    (
+        "POST",
+        "/traffic",
+        {"x_meshdemo_token": "TOKEN", "content_type": "text/plain"},
+        415,
+    ),
+    (
+        "POST",
+        "/traffic",
+        {
+            "x_meshdemo_token": "TOKEN",
+            "content_type": "application/json",
+            "origin": "http://other.example",
+        },
+        403,
+    ),
+]
+
+
+def test_only_our_own_pages_get_anything(opened: Page) -> None:
+    def filled(text: str) -> str:
+        return text.replace("TOKEN", opened.token).replace("PORT", opened.host.partition(":")[2])
+
+    for method, path, headers, status in COMERS:
+        sent = {name: filled(value) for name, value in headers.items()}
+        answer = opened.ask(method, filled(path), **sent)
+        assert answer.status == status, (method, path, headers)
+        # Whatever it is, no browser takes it for more than it is, or shows it to others.
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert "access-control-allow-origin" not in answer.headers
+        assert opened.token.encode() not in answer.body
+
+
+def test_it_listens_on_loopback_alone(opened: Page) -> None:
+    assert urlsplit(opened.url).hostname == door.HOST == "127.0.0.1"
+
+
+# --- the page ------------------------------------------------------------------------------------
+
+
+def test_the_page_is_small_names_no_other_host_and_runs_only_its_own_script(opened: Page) -> None:
+    answer = opened.get()
+    body = answer.body
+    text = body.decode()
+    assert body == page()
+    assert len(body) < 150_000
+    assert not re.findall(r"[a-z]+://|[\"'(=]//", text.replace('"use strict"', ""))
+    policy = answer.headers["content-security-policy"]
+    assert "unsafe" not in policy
+    assert "default-src 'none'" in policy
+    scripts, styles = (re.findall(rf"<{t}[^>]*>(.*?)</{t}>", text, re.DOTALL) for t in KINDS)
+    assert len(scripts) == len(styles) == 1
+    for (part,) in (scripts, styles):
+        digest = base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
+    assert not re.findall(r"\s(on\w+|style)=", text), "the policy lets none of these act"
+
+
+KINDS = ("script", "style")
+
+
+def test_the_script_writes_data_as_text_alone_and_knows_the_page() -> None:
+    text = page().decode()
+    script = text.partition("<script>")[2]
+    for way in (
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "srcdoc",
+    ):
+        assert way not in script
+    ids = set(re.findall(r'\sid="([\w-]+)"', text))
+    used = set(re.findall(r'\$\("([\w-]+)"\)', script))
+    assert used <= ids
+    labels = set(re.findall(r'(?:for|aria-labelledby|aria-describedby)="([\w-]+)"', text))
+    assert labels <= ids
+
+
+# --- what comes ----------------------------------------------------------------------------------
+
+
+def until(
+    news: Iterator[tuple[str, Any]], enough: Callable[[str, Any], bool]
+) -> list[tuple[str, Any]]:
+    found = []
+    for event in news:
+        found.append(event)
+        if enough(*event):
+            return found
+    raise AssertionError(found)
+
+
+def total(least: int) -> Callable[[str, Any], bool]:
+    return lambda name, data: name == "counts" and data["total"] >= least
+
+
+def test_each_answer_is_an_event_and_counted_once(meshed: Cli) -> None:
+    mixed = cycle([Reply(200, "v2"), Reply(200, "v1"), Reply(503, "x"), Reply(error="timed out")])
+    meshed.engine.replies = lambda count: islice(mixed, count)
+    with served(meshed) as opened, opened.news() as news:
+        found = until(news, total(40))
+    came: list[str] = []
+    for name, data in found:
+        if name == "answers":
+            assert data["first"] == len(came), "none is left out, none comes twice"
+            assert data["by"] == "http[0]"
+            came += data["came"]
+    counts = found[-1][1]
+    assert counts["received"] == len(came)
+    assert counts["total"] == len(came), "the rules stayed as they were"
+    lanes = {name: lane["count"] for name, lane in counts["lanes"].items()}
+    counted = Counter(ERROR if what.startswith("!") else what for what in came)
+    assert lanes == counted
+    assert counts["others"] == {
+        "HTTP 503": came.count("!503"),
+        "no answer: timed out": came.count("!error"),
+    }
+    assert counts["rules"] == {"http[0]": len(came)}
+    assert counts["verdict"] == "not met", "all should be v2"
+    assert counts["lanes"]["v2"]["promised"] == 1
+
+
+def test_a_change_of_the_rules_begins_a_new_count(meshed: Cli) -> None:
+    with served(meshed) as opened, opened.news() as news:
+        first = until(news, total(20))
+        assert meshed("route", "v1=50", "v2=50").code == 0
+        changed = until(news, lambda name, _: name == "changed")
+        then = until(news, total(20))
+    told = changed[-1][1]
+    assert told["what"] == ["VirtualService default/app-default-v2 was changed"]
+    assert told["liveAfter"] >= 0
+    before, after = first[-1][1], then[-1][1]
+    assert before["lanes"]["v2"]["promised"] == 1
+    assert after["lanes"]["v2"]["promised"] == 0.5
+    assert after["total"] < after["received"], "answers of two states of the rules do not add up"
+    scenes = [data for name, data in [*first, *changed, *then] if name == "scene"]
+    assert [each["rules"][0]["to"] for each in scenes] == ["v2", "v1 50, v2 50"]
+
+
+def test_whoever_comes_later_gets_the_whole_state(opened: Page) -> None:
+    with opened.news() as news:
+        until(news, total(10))
+        with opened.news() as late:
+            names = [next(late)[0] for _ in range(3)]
+    assert names == ["scene", "counts", "traffic"]
+
+
+def test_what_an_app_answers_is_only_ever_data(meshed: Cli) -> None:
+    hostile = cycle([Reply(200, HOSTILE), Reply(error=HOSTILE)])
+    meshed.engine.replies = lambda count: islice(hostile, count)
+    with served(meshed) as opened, opened.news() as news:
+        found = until(news, total(10))
+    assert {name for name, _ in found} <= {"scene", "counts", "traffic", "answers"}
+    assert set(found[-1][1]["lanes"]) == {"v1", "v2", ERROR}
+    assert all("\n" not in kind and len(kind) < 80 for kind in found[-1][1]["others"])
+
+
+def test_no_page_no_request(meshed: Cli) -> None:
+    with served(meshed) as opened:
+        meshed.engine.calls.clear()
+        assert opened.get().status == 200
+        threading.Event().wait(1)
+        assert "send" not in meshed.engine.calls
+
+
+# --- what pages may do ---------------------------------------------------------------------------
+
+
+def test_traffic_stops_and_starts_and_is_about_another_request(meshed: Cli) -> None:
+    with served(meshed) as opened, opened.news() as news:
+        assert opened.post("/traffic", {"on": False, "rate": 7}).status == 200
+        until(news, lambda name, data: name == "traffic" and not data["on"] and data["rate"] == 7)
+        settled = until(news, lambda name, _: name == "counts")[-1][1]["received"]
+        later = until(news, lambda name, _: name == "counts")[-1][1]["received"]
+        assert later - settled <= 10, "a burst that was under way, and no other"
+        assert opened.post("/traffic", {"on": True, "rate": 50}).status == 200
+        asked = {**GET, "headers": [["x-user", "anna"]]}
+        assert opened.post("/request", asked).status == 200
+        changed = until(news, lambda name, _: name == "changed")[-1][1]
+        assert changed["what"] == ["the request is GET http://app/env/version"]
+        until(news, total(10))
+        assert meshed.engine.request.headers == (("x-user", "anna"),)
+
+
+def test_a_request_is_explained(opened: Page) -> None:
+    with opened.news():
+        answer = opened.post("/explain", GET)
+    text = json.loads(answer.body)["text"]
+    assert "by the rules" in text
+    assert "VirtualService default/app-default-v2" in text
+
+
+SENSELESS: list[tuple[str, Any, int]] = [
+    ("/traffic", {"on": True, "rate": 0}, 400),
+    ("/traffic", {"on": True, "rate": 100_000}, 400),
+    ("/traffic", {"on": "yes", "rate": 1}, 400),
+    ("/traffic", {"on": True, "rate": 1, "more": 1}, 400),
+    ("/traffic", [], 400),
+    ("/request", {**GET, "url": "file:///etc/passwd"}, 400),
+    ("/request", {**GET, "url": "tcp://app:9000"}, 400),
+    ("/request", {**GET, "headers": [["x", "a\r\nb: c"]]}, 400),
+    ("/explain", {**GET, "method": "G T"}, 400),
+    ("/explain", {**GET, "url": "http://app/" + "a" * LONGEST_BODY}, 413),
+]
+
+
+def test_what_makes_no_sense_is_refused(opened: Page) -> None:
+    for path, document, status in SENSELESS:
+        answer = opened.post(path, document)
+        assert answer.status == status, (path, document)
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert b"Traceback" not in answer.body
+
+
+def test_a_flood_is_refused(opened: Page) -> None:
+    statuses = [opened.post("/traffic", []).status for _ in range(4 * POSTS_A_SECOND)]
+    assert set(statuses) == {400, 429}
+    assert statuses[0] == 400
+
+
+def test_pages_that_can_only_look_steer_nothing(meshed: Cli) -> None:
+    with served(meshed, read_only=True) as opened, opened.news() as news:
+        for path, document in (
+            ("/traffic", {"on": False, "rate": 1}),
+            ("/request", GET),
+            ("/explain", GET),
+        ):
+            assert opened.post(path, document).status == 403
+        found = until(news, total(10))
+    assert [data for name, data in found if name == "traffic"] == [
+        {"on": True, "rate": 20, "readOnly": True}
+    ]
+
+
+def test_so_many_pages_and_no_more(opened: Page) -> None:
+    connections = [opened.connect() for _ in range(MOST_PAGES + 1)]
+    statuses = []
+    for connection in connections:
+        connection.request("GET", f"/events?token={opened.token}")
+        statuses.append(connection.getresponse().status)
+    for connection in connections:
+        connection.close()
+    assert statuses == [200] * MOST_PAGES + [503]
+
+
+def test_a_page_that_does_not_read_is_cut_off() -> None:
+    pages = Pages()
+    seen: list[bytes] = []
+
+    async def slow() -> None:
+        pages.open(asyncio.get_running_loop())
+        news = pages.news()
+        await anext(news)
+        for number in range(WAITING + 1):
+            pages.publish("answers", number)
+        await asyncio.sleep(0)
+        seen.extend([text async for text in news])
+
+    asyncio.run(slow())
+    assert not seen, "it comes again, and gets the whole state anew"
+    assert len(pages) == 0
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+def test_without_a_test_client_there_is_no_page(cli: Cli) -> None:
+    ended = cli("ui")
+    assert ended.code == 3
+    assert "Type: meshdemo up" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--port 70000", "--port: 70000 is not a port"),
+        ("--port -1", "--port: -1 is not a port"),
+        ("--url tcp://app:9000", "tcp:// is none"),
+        ("--url app", "cannot be asked for"),
+    ],
+)
+def test_a_wrong_option_is_a_usage_error(meshed: Cli, line: str, said: str) -> None:
+    ended = meshed("ui", *line.split())
+    assert ended.code == 2
+    assert said in ended.err
+
+
+def test_a_port_that_is_taken_is_said(meshed: Cli) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ended = meshed("ui", "--port", str(taken.getsockname()[1]))
+    assert ended.code == 3
+    assert "Take another --port" in ended.err
