@@ -145,8 +145,8 @@ class Teller:
         terminal.advise(f"{terminal.paint(mark, style)} {case.name}")
         if case.ok:
             return
-        told = {"expected": case.expected, "got": case.got, "cause": case.cause, "fix": case.fix}
-        for name, text in told.items():
+        told = {"expected": case.expected, "got": case.got, "cause": case.cause}
+        for name, text in told.items():  # what to do about it is what hints are for
             if text:
                 terminal.advise(f"    {self.words(name)}: {text}")
         if case.place and case.place.file:

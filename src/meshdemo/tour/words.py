@@ -44,7 +44,6 @@ _WORDS = {
     "expected": ("expected", "期望"),
     "got": ("got", "实际"),
     "cause": ("cause", "原因"),
-    "fix": ("fix", "处理"),
     "not set up": (
         "lesson {number} is not set up here; type: meshdemo tour goto {number}",
         "这里还没有准备第 {number} 课，请运行: meshdemo tour goto {number}",
