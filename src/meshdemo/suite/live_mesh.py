@@ -165,18 +165,21 @@ class LiveMesh:
         return Answer(found.request, observed.reply, observed.seconds, arrived, (), services)
 
     def _arrived(self, found: Explained) -> Arrived | None:
-        pod = self.pod(found.answered_by)
-        if pod is None or found.by_sidecar:
+        """Say what came to which pod; None where the client's sidecar answered itself."""
+        if found.by_sidecar or not found.observed.reply.status:
             return None
+        version = BODY.read(found.observed.reply)
+        pod, name = self.pod(found.answered_by), found.answered_by
+        if pod is None:
+            pod, name = _one_of(found, version)
         said = found.arrived
-        labels = dict(pod.labels)
-        if version := BODY.read(found.observed.reply):
+        labels = dict(pod.labels) if pod else {}
+        if version:
             labels["version"] = version
+        space = pod.namespace if pod else ""
         if said is None:
-            return Arrived(pod.name, pod.namespace, labels, "", "", "", {})
-        return Arrived(
-            pod.name, pod.namespace, labels, said.method, said.path, said.host, said.headers
-        )
+            return Arrived(name, space, labels, "", "", "", {})
+        return Arrived(name, space, labels, said.method, said.path, said.host, said.headers)
 
     def answer(self, request: Request, reply: Reply, seconds: float, number: str) -> Answer:  # noqa: ARG002 - as of a private mesh
         """Put together what is known of one reply of many."""
@@ -233,6 +236,20 @@ class LiveMesh:
     ) -> Iterator[Reply]:
         """Send a request again and again."""
         return self.engine(self.source_of(request, source)).send(request, count, timeout, enough)
+
+
+def _one_of(found: Explained, version: str) -> tuple[Pod | None, str]:
+    """Give a pod like the one that answered, and what to call that one.
+
+    A sidecar without an access log says no more than the cluster; the app says its version.
+    """
+    account = found.observed.account
+    sent = [d for d in found.trace.destinations if account and d.target.cluster == account.cluster]
+    behind = [pod for each in sent for pod in found.behind(each)]
+    named = [pod for pod in behind if pod.labels.get("version") == version] or behind
+    if not named:
+        return None, "a pod that is not known"
+    return named[0], named[0].name if len(named) == 1 else f"a pod of {named[0].workload}"
 
 
 def _finished(story: Generator[StoryEvent, None, Explained]) -> Explained:
