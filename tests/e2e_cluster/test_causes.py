@@ -18,16 +18,32 @@ RULE = """
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: app-default-v2}
-spec:
-  hosts: [app]
+spec: %s
 """
 FAULT = "fault: {abort: {httpStatus: 418, percentage: {value: 100}}}"
+TO_V1 = "route: [{destination: {host: app, subset: v1}}]"
 TO_V2 = "route: [{destination: {host: app, subset: v2}}]"
+TO_GONE = "route: [{destination: {host: app, subset: gone}}]"
+TO_NOBODY = "route: [{destination: {host: nobody}}]"
+
+
+def rule(*http: str, more: str = "hosts: [app]") -> str:
+    """Write what a VirtualService says, with these http rules."""
+    return f"{{{more}, http: [{', '.join(f'{{{each}}}' for each in http)}]}}"
+
+
 CASES = {
-    "rules-say-otherwise": "http: [{route: [{destination: {host: app, subset: v1}}]}]",
-    "subset-missing": "http: [{route: [{destination: {host: app, subset: gone}}]}]",
-    "fault-in-force": f"http: [{{{FAULT}, {TO_V2}}}]",
-    "no-rule-matches": f"http: [{{match: [{{uri: {{prefix: /nothing}}}}], {TO_V2}}}]",
+    "rules-say-otherwise": rule(TO_V1),
+    "subset-missing": rule(TO_GONE),
+    "destination-unknown": rule(TO_NOBODY),
+    "fault-in-force": rule(f"{FAULT}, {TO_V2}"),
+    "no-rule-matches": rule(f"match: [{{uri: {{exact: /x}}}}], {TO_V2}"),
+    "unknown-host": rule(TO_V2, more="hosts: [aap]"),
+    "rule-out-of-reach": rule(TO_V2, more="hosts: [app], exportTo: [elsewhere]"),
+    "earlier-rule-takes-it": rule(
+        f"match: [{{uri: {{prefix: /}}}}], {TO_V1}", f"match: [{{uri: {{prefix: /env}}}}], {TO_V2}"
+    ),
+    "timed-out": rule(f"timeout: 1ms, {TO_V2}"),
 }
 POLICY = """
 apiVersion: networking.istio.io/v1
@@ -38,7 +54,7 @@ spec:
   trafficPolicy: {tls: {mode: %s}}
   subsets:
   - {name: v1, labels: {version: v1}}
-  - {name: v2, labels: {version: v2}}
+  - {name: v2, labels: {version: %s}}
 """
 IMAGE = 'jsonpath={.spec.template.spec.containers[?(@.name=="app")].image}'
 BARE = """
@@ -53,16 +69,22 @@ spec:
 """
 
 
+def put(running: tuple[Cluster, str], text: str, folder: Path) -> None:
+    """Put an object in the place of the one of its name."""
+    cluster, namespace = running
+    file = folder / "object.yaml"
+    file.write_text(text)
+    cluster.kubectl("replace", "-n", namespace, "-f", str(file))
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_the_cause_is_named(running: tuple[Cluster, str], tmp_path: Path, name: str) -> None:
     cluster, namespace = running
-    file = tmp_path / "rule.yaml"
-    file.write_text(f"{RULE}  {CASES[name]}\n")
-    cluster.meshdemo("route", "-f", str(file), "-n", namespace)
+    put(running, RULE % CASES[name], tmp_path)
     argv = ("verify", "--expect", "v2=100%", "--requests", "20", "-n", namespace)
     found = cluster.meshdemo(*argv, "-o", "json", code=1).json
     (cause,) = found["causes"]
-    assert cause["name"] == name
+    assert cause["name"] == name, cause
     assert cause["place"]["object"] == f"VirtualService {namespace}/app-default-v2"
     assert cause["fix"]
     said = cluster.meshdemo(*argv, code=1).out
@@ -70,24 +92,31 @@ def test_the_cause_is_named(running: tuple[Cluster, str], tmp_path: Path, name: 
 
 
 @pytest.fixture
-def policy(running: tuple[Cluster, str], tmp_path: Path) -> Iterator[Callable[[str], None]]:
-    """Give what sets the mode of TLS towards the app; afterwards there is none."""
+def policy(running: tuple[Cluster, str], tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """Give what sets TLS towards the app, and the label of v2, where all goes to v2."""
+    put(running, RULE % rule(TO_V2), tmp_path)
+
+    def set_to(mode: str, version: str = "v2") -> None:
+        put(running, POLICY % (mode, version), tmp_path)
+
+    yield set_to
+    set_to("DISABLE")
+
+
+def test_no_pod_behind_a_subset(running: tuple[Cluster, str], policy: Callable[..., None]) -> None:
     cluster, namespace = running
-    file = tmp_path / "policy.yaml"
-
-    def set_mode(mode: str) -> None:
-        file.write_text(POLICY % mode)
-        cluster.kubectl("apply", "-n", namespace, "-f", str(file))
-
-    yield set_mode
-    set_mode("DISABLE")
+    policy("DISABLE", "v3")
+    argv = ("verify", "--expect", "v2=100%", "--requests", "20", "-n", namespace)
+    (cause,) = cluster.meshdemo(*argv, "-o", "json", code=1).json["causes"]
+    assert cause["name"] == "no-pods", cause
+    assert cause["place"]["object"] == f"DestinationRule {namespace}/app"
+    assert "v3" in " ".join(cause["evidence"])
 
 
 def test_what_only_the_analyzer_finds_is_a_guess(
-    running: tuple[Cluster, str], policy: Callable[[str], None]
+    running: tuple[Cluster, str], policy: Callable[..., None]
 ) -> None:
     cluster, namespace = running
-    cluster.meshdemo("route", "v2", "-n", namespace)
     policy("SIMPLE")
     argv = ("verify", "--expect", "v2=100%", "--requests", "20", "-n", namespace)
     (cause,) = cluster.meshdemo(*argv, "-o", "json", code=1).json["causes"]
@@ -98,15 +127,12 @@ def test_what_only_the_analyzer_finds_is_a_guess(
 
 
 def test_an_app_without_a_sidecar_where_mutual_tls_needs_one(
-    running: tuple[Cluster, str], policy: Callable[[str], None], tmp_path: Path
+    running: tuple[Cluster, str], policy: Callable[..., None], tmp_path: Path
 ) -> None:
     cluster, namespace = running
     where = "-n", namespace
-    cluster.meshdemo("route", "v2", *where)
     image = cluster.kubectl("get", "deploy", "app-v1", *where, "-o", IMAGE)
-    bare = tmp_path / "bare.yaml"
-    bare.write_text(BARE % image)
-    cluster.kubectl("replace", *where, "-f", str(bare))
+    put(running, BARE % image, tmp_path)
     cluster.kubectl("rollout", "status", "deploy/app-v2", *where)
     policy("ISTIO_MUTUAL")
     argv = ("verify", "--expect", "v2=100%", "--requests", "20", *where)
