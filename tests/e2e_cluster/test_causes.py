@@ -103,6 +103,49 @@ def policy(running: tuple[Cluster, str], tmp_path: Path) -> Iterator[Callable[..
     set_to("DISABLE")
 
 
+def test_another_rule_has_the_host(
+    running: tuple[Cluster, str], policy: Callable[..., None], tmp_path: Path
+) -> None:
+    cluster, namespace = running
+    policy("DISABLE")
+    put(running, RULE % rule(TO_V1), tmp_path)
+    later = tmp_path / "later.yaml"
+    later.write_text((RULE % rule(TO_V2)).replace("app-default-v2", "later"))
+    cluster.kubectl("create", "-n", namespace, "-f", str(later))
+    try:
+        argv = ("verify", "--expect", "v2=100%", "--requests", "20", "-n", namespace)
+        (cause,) = cluster.meshdemo(*argv, "-o", "json", code=1).json["causes"]
+    finally:
+        cluster.kubectl("delete", "-n", namespace, "-f", str(later))
+    assert cause["name"] == "other-rule-wins", cause
+    assert cause["place"]["object"] == f"VirtualService {namespace}/app-default-v2"
+
+
+def test_the_port_is_not_http(running: tuple[Cluster, str], policy: Callable[..., None]) -> None:
+    cluster, namespace = running
+    policy("DISABLE")
+    named = '[{"op": "replace", "path": "/spec/ports/0/name", "value": "%s"}]'
+    patch = ("patch", "service", "app", "-n", namespace, "--type", "json", "-p")
+    cluster.kubectl(*patch, named % "tcp")
+    try:
+        argv = ("verify", "--expect", "v2=100%", "--requests", "20", "-n", namespace)
+        (cause,) = cluster.meshdemo(*argv, "-o", "json", code=1).json["causes"]
+    finally:
+        cluster.kubectl(*patch, named % "http")
+    assert cause["name"] == "port-is-not-http", cause
+    assert cause["place"]["object"] == f"Service {namespace}/app"
+
+
+def test_a_sample_that_is_too_small(
+    running: tuple[Cluster, str], policy: Callable[..., None]
+) -> None:
+    cluster, namespace = running
+    policy("DISABLE")
+    argv = ("verify", "--expect", "v2=100%", "--max-requests", "9", "-n", namespace)
+    (cause,) = cluster.meshdemo(*argv, "-o", "json", code=4).json["causes"]
+    assert cause["name"] == "sample-cut-short", cause
+
+
 def test_no_pod_behind_a_subset(running: tuple[Cluster, str], policy: Callable[..., None]) -> None:
     cluster, namespace = running
     policy("DISABLE", "v3")
