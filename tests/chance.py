@@ -11,6 +11,8 @@ from meshdemo.verdict.binomial import Binomial
 if TYPE_CHECKING:
     import subprocess
 
+    from meshdemo.suite.results import FileResult
+
 RARE = 1e-6
 """How likely counts must at least be where the shares are the expected ones."""
 FAILED = re.compile(
@@ -24,6 +26,19 @@ def of_route_tests(done: subprocess.CompletedProcess[str]) -> bool:
     if done.returncode != 1 or not found or len(found) != done.stdout.count("✘"):
         return False
     return all(are_likely(*each) for each in found)
+
+
+def failed(result: FileResult) -> dict[str, tuple[str, str]]:
+    """Give what was expected and what came, of the cases that are wrong and not by chance."""
+    wrong = {each.name: (each.expected, each.got) for each in result.cases if not each.ok}
+    return {name: said for name, said in wrong.items() if not _by_chance(*said)}
+
+
+def _by_chance(expected: str, got: str) -> bool:
+    shown = re.fullmatch(r"(.*) of ([\d,]+) answers", got)
+    if shown is None or not expected.startswith("shares "):
+        return False
+    return are_likely(expected.removeprefix("shares "), *shown.groups())
 
 
 def are_likely(expected: str, got: str, total: str) -> bool:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from tests import chance
 
 from meshdemo.errors import InputError
 from meshdemo.suite import reading, running
@@ -169,9 +170,9 @@ def difference(path: Path) -> str | None:
             return f"refused, but {missing} is not said: {said}" if missing else ""
         if "rejected_for" in case:
             return "accepted, but Istio rejects it"
-        failed = [each for each in result.cases if not each.ok]
+        failed = chance.failed(result)
         return "; ".join(
-            f"{each.name}: expected {each.expected}, got {each.got}" for each in failed
+            f"{name}: expected {said[0]}, got {said[1]}" for name, said in failed.items()
         )
 
 
