@@ -89,7 +89,7 @@ def _expected(answer: Json) -> Iterator[Json]:
         what, _, which = name.partition(" of ")
         if what == "share" and which in ("version", "status"):
             total = sum(value.values())
-            shares = {v: f"{_share(n, total)}%" for v, n in value.items()}
+            shares = {v: f"{share}%" for v, share in _shares(value, total).items()}
             if "None" not in value and not (which == "status" and "200" in value):
                 yield {"shares": shares}
             elif which == "status":
@@ -105,8 +105,20 @@ def _expected(answer: Json) -> Iterator[Json]:
         yield one
 
 
+def _shares(counts: dict[str, int], total: int) -> dict[str, int]:
+    """Give the shares that were probably meant: a recording is a sample as well."""
+    meant = {name: _share(count, total) for name, count in counts.items()}
+    if sum(meant.values()) == 100:
+        return meant
+    # As thirds: whole percents, and what is left to those that lose most by it.
+    whole = {name: 100 * count // total for name, count in counts.items()}
+    by_loss = sorted(counts, key=lambda name: 100 * counts[name] % total, reverse=True)
+    more = by_loss[: 100 - sum(whole.values())]
+    return {name: share + (name in more) for name, share in whole.items()}
+
+
 def _share(count: int, total: int) -> int:
-    """Give the share that was probably meant: a recording is a sample as well."""
+    """Give the share that was probably meant of one outcome."""
     rough = 5 * round(20 * count / total)
     room = 300 * math.sqrt(rough / 100 * (1 - rough / 100) / total)
     exact = 100 * count / total
