@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from msgspec.structs import replace
 from tests.paths import MANIFESTS
 
 if TYPE_CHECKING:
