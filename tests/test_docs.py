@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,6 @@ from meshdemo.engines.local.admission import bounds
 from meshdemo.engines.local.fields.types import Standing
 from meshdemo.errors import ExitCode
 from meshdemo.report.progress import Progress
-from meshdemo.verdict.binomial import Binomial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +47,6 @@ kind: VirtualService
 metadata: {name: shop}
 spec: {hosts: [shop], http: [{route: [{destination: {host: shop}}]}]}
 """
-NOT_RULED_OUT = "neither the expected shares nor shares that are off"
 BAD_RULE = """
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -110,33 +107,8 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
         subprocess.run([BIN / "meshdemo", "down"], env=environment, check=True, capture_output=True)
 
 
-RARE = 1e-6
-"""How likely a count must at least be where the shares are the expected ones."""
-
-
-def by_chance(done: subprocess.CompletedProcess[str]) -> bool:
-    """Tell whether a split was refused, or left open, that may well be right.
-
-    It happens to one of a hundred, which is too often for a test: here one of a million decides.
-    """
-    shares = re.findall(r"([\d,]+) of ([\d,]+) answers?, .*? where ([\d.]+) % is", done.stdout)
-    likely = [
-        Binomial(number(total), Fraction(share) / 100).p_value(number(count)) > RARE
-        for count, total, share in shares
-        if 0 < Fraction(share) < 100
-    ]
-    open_still = done.returncode == ExitCode.INCONCLUSIVE and NOT_RULED_OUT in done.stdout
-    undecided = done.returncode == ExitCode.NOT_MET or open_still
-    return undecided and len(likely) == len(shares) > 0 and all(likely)
-
-
-def number(text: str) -> int:
-    """Read a number as it is printed."""
-    return int(text.replace(",", ""))
-
-
 @pytest.mark.parametrize(
-    ("seen", "chance"),
+    ("seen", "by_chance"),
     [
         pytest.param("v1: 1,307 of 1,800 answers, 72.6 % where 75 % is expected", True, id="maybe"),
         pytest.param("v1: 200 of 459 answers, 43.6 % where 75 % is expected", False, id="never"),
@@ -144,11 +116,14 @@ def number(text: str) -> int:
         pytest.param("nothing was counted", False, id="no counts"),
     ],
 )
-def test_what_may_be_chance_is_told_from_what_is_none(seen: str, chance: bool) -> None:
-    assert by_chance(subprocess.CompletedProcess([], ExitCode.NOT_MET, seen)) is chance
-    assert not by_chance(subprocess.CompletedProcess([], ExitCode.INCONCLUSIVE, seen))
-    left_open = f"{seen}\n  {NOT_RULED_OUT} by 5 points are ruled out"
-    assert by_chance(subprocess.CompletedProcess([], ExitCode.INCONCLUSIVE, left_open)) is chance
+def test_what_may_be_chance_is_told_from_what_is_none(seen: str, by_chance: bool) -> None:
+    def told(code: ExitCode, said: str) -> bool:
+        return chance.of_verdict(subprocess.CompletedProcess([], code, said))
+
+    assert told(ExitCode.NOT_MET, seen) is by_chance
+    assert not told(ExitCode.INCONCLUSIVE, seen)
+    left_open = f"{seen}\n  {chance.NOT_RULED_OUT} by 5 points are ruled out"
+    assert told(ExitCode.INCONCLUSIVE, left_open) is by_chance
 
 
 @pytest.mark.parametrize(
@@ -177,7 +152,7 @@ def test_the_commands_of_each_section_work_in_their_order(
             timeout=LIMIT,
             check=False,
         )
-        right = done.returncode == 0 or by_chance(done) or chance.of_route_tests(done)
+        right = done.returncode == 0 or chance.of_verdict(done) or chance.of_route_tests(done)
         assert right, f"{command}\n{done.stdout}\n{done.stderr}"
         hold(done.stdout)
 

@@ -77,6 +77,15 @@ def put(running: tuple[Cluster, str], text: str, folder: Path) -> None:
     cluster.kubectl("replace", "-n", namespace, "-f", str(file))
 
 
+def cause_of(running: tuple[Cluster, str], *count: str, code: int = 1) -> dict[str, Any]:
+    """Give the one cause why not all of some answers are v2."""
+    cluster, namespace = running
+    argv = ("verify", "--expect", "v2=100%", *(count or ("--requests", "20")), "-n", namespace)
+    found: list[dict[str, Any]] = cluster.meshdemo(*argv, "-o", "json", code=code).json["causes"]
+    (cause,) = found
+    return cause
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_the_cause_is_named(running: tuple[Cluster, str], tmp_path: Path, name: str) -> None:
     cluster, namespace = running
@@ -113,8 +122,7 @@ def test_another_rule_has_the_host(
     later.write_text((RULE % rule(TO_V2)).replace("app-default-v2", "later"))
     cluster.kubectl("create", "-n", namespace, "-f", str(later))
     try:
-        argv = ("verify", "--expect", "v2=100%", "--requests", "20", "-n", namespace)
-        (cause,) = cluster.meshdemo(*argv, "-o", "json", code=1).json["causes"]
+        cause = cause_of(running)
     finally:
         cluster.kubectl("delete", "-n", namespace, "-f", str(later))
     assert cause["name"] == "other-rule-wins", cause
@@ -128,8 +136,7 @@ def test_the_port_is_not_http(running: tuple[Cluster, str], policy: Callable[...
     patch = ("patch", "service", "app", "-n", namespace, "--type", "json", "-p")
     cluster.kubectl(*patch, named % "tcp")
     try:
-        argv = ("verify", "--expect", "v2=100%", "--requests", "20", "-n", namespace)
-        (cause,) = cluster.meshdemo(*argv, "-o", "json", code=1).json["causes"]
+        cause = cause_of(running)
     finally:
         cluster.kubectl(*patch, named % "http")
     assert cause["name"] == "port-is-not-http", cause
@@ -139,18 +146,15 @@ def test_the_port_is_not_http(running: tuple[Cluster, str], policy: Callable[...
 def test_a_sample_that_is_too_small(
     running: tuple[Cluster, str], policy: Callable[..., None]
 ) -> None:
-    cluster, namespace = running
     policy("DISABLE")
-    argv = ("verify", "--expect", "v2=100%", "--max-requests", "9", "-n", namespace)
-    (cause,) = cluster.meshdemo(*argv, "-o", "json", code=4).json["causes"]
+    cause = cause_of(running, "--max-requests", "9", code=4)
     assert cause["name"] == "sample-cut-short", cause
 
 
 def test_no_pod_behind_a_subset(running: tuple[Cluster, str], policy: Callable[..., None]) -> None:
-    cluster, namespace = running
+    _, namespace = running
     policy("DISABLE", "v3")
-    argv = ("verify", "--expect", "v2=100%", "--requests", "20", "-n", namespace)
-    (cause,) = cluster.meshdemo(*argv, "-o", "json", code=1).json["causes"]
+    cause = cause_of(running)
     assert cause["name"] == "no-pods", cause
     assert cause["place"]["object"] == f"DestinationRule {namespace}/app"
     assert "v3" in " ".join(cause["evidence"])
@@ -159,10 +163,9 @@ def test_no_pod_behind_a_subset(running: tuple[Cluster, str], policy: Callable[.
 def test_what_only_the_analyzer_finds_is_a_guess(
     running: tuple[Cluster, str], policy: Callable[..., None]
 ) -> None:
-    cluster, namespace = running
+    _, namespace = running
     policy("SIMPLE")
-    argv = ("verify", "--expect", "v2=100%", "--requests", "20", "-n", namespace)
-    (cause,) = cluster.meshdemo(*argv, "-o", "json", code=1).json["causes"]
+    cause = cause_of(running)
     assert cause["name"] == "analyzer-finds", cause
     assert not cause["verified"]
     assert cause["place"]["object"] == f"DestinationRule {namespace}/app"
@@ -178,8 +181,7 @@ def test_an_app_without_a_sidecar_where_mutual_tls_needs_one(
     put(running, BARE % image, tmp_path)
     cluster.kubectl("rollout", "status", "deploy/app-v2", *where)
     policy("ISTIO_MUTUAL")
-    argv = ("verify", "--expect", "v2=100%", "--requests", "20", *where)
-    (cause,) = cluster.meshdemo(*argv, "-o", "json", code=1).json["causes"]
+    cause = cause_of(running)
     assert cause["name"] == "app-without-sidecar"
     assert cause["place"]["object"] == f"DestinationRule {namespace}/app"
     assert cause["fix"].endswith("inject")

@@ -18,6 +18,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
+from tests.kit.shop import RULES
 from tests.paths import ROOT
 
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
@@ -26,17 +27,6 @@ SOURCES = ("pyproject.toml", "README.md", "LICENSE", "scripts", "manifests", "sr
 NAME = r"((?:inputs|steps|github)\.[\w.-]+)"
 BASH = ["bash", "--noprofile", "--norc", "-eo", "pipefail"]
 """What a runner makes of ``shell: bash``."""
-RULES = """
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: shop}
-spec:
-  hosts: [shop]
-  http:
-  - match: [{uri: {prefix: /old}}]
-    redirect: {uri: /new}
-  - route: [{destination: {host: shop}}]
-"""
 TESTS = """
 apiVersion: meshdemo.dev/v1
 kind: RouteTest

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from tests.kit.shop import RULES
 from tests.paths import ROOT
 
 if TYPE_CHECKING:
@@ -24,17 +25,6 @@ KNOWN = {
     *("id", "name", "description", "entry", "language", "types"),
     *("require_serial", "pass_filenames"),
 }
-RULES = """
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: shop}
-spec:
-  hosts: [shop]
-  http:
-  - match: [{uri: {prefix: /old}}]
-    redirect: {uri: /new}
-  - route: [{destination: {host: shop}}]
-"""
 TESTS = """
 apiVersion: meshdemo.dev/v1
 kind: RouteTest

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.choice import Choice
     from meshdemo.engines.protocol import Engine, Notify
     from meshdemo.settings import Settings
+    from meshdemo.suite.live_mesh import Open
 
     OpenEngine = Callable[[Choice, Notify], Engine]
 
@@ -127,6 +128,22 @@ def engine_for(
     if choice.engine != CLUSTER and not choice.settings.engine and unnamed:
         _offer_cluster(ctx)
     return engine
+
+
+def engines_of_senders(ctx: typer.Context, choice: Choice, own: Engine) -> Open:
+    """Give what opens the engine whose requests a pod with some labels sends, in a namespace.
+
+    Where no labels are said, and it is the namespace of the command's ``own`` engine, it is that.
+    """
+
+    def opened(labels: str, namespace: str) -> Engine:
+        if not labels and namespace == own.where.namespace:
+            return own
+        run: Invocation = ctx.obj
+        settings = replace(choice.settings, sender=labels, namespace=namespace)
+        return run.open_engine(replace(choice, settings=settings), run.progress.notify)
+
+    return opened
 
 
 def _about(where: Where, choice: Choice) -> str:

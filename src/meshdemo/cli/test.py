@@ -15,7 +15,6 @@ from meshdemo.report import Report
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from meshdemo.engines.protocol import Engine
     from meshdemo.objects.repository import Repository
     from meshdemo.suite.model import TestFile
     from meshdemo.suite.running import Prepared
@@ -169,7 +168,7 @@ def _prepared_live(
     """Check files against the mesh that is up, which is opened if there are any."""
     from msgspec.structs import replace
 
-    from meshdemo.cli.invocation import chosen, engine_for
+    from meshdemo.cli.invocation import chosen, engine_for, engines_of_senders
     from meshdemo.suite import running
     from meshdemo.suite.live_mesh import LiveMesh
 
@@ -177,16 +176,7 @@ def _prepared_live(
         return
     choice = chosen(ctx, changes=False)
     own = engine_for(ctx, choice)
-
-    def open_engine(labels: str, namespace: str) -> Engine:
-        if not labels and namespace == own.where.namespace:
-            return own
-        settings = replace(choice.settings, sender=labels, namespace=namespace)
-        asked: Engine = ctx.obj.open_engine(
-            replace(choice, settings=settings), ctx.obj.progress.notify
-        )
-        return asked
-
+    open_engine = engines_of_senders(ctx, choice, own)
     for file in files:
         is_said = file.item is not None and file.item.namespace
         namespace = file.namespace if is_said else own.where.namespace

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from msgspec.structs import replace
 
-from meshdemo.cli.invocation import chosen, engine_for, read_settings
+from meshdemo.cli.invocation import chosen, engine_for, engines_of_senders, read_settings
 from meshdemo.errors import UsageError
 from meshdemo.report import Report
 
 if TYPE_CHECKING:
-    from meshdemo.engines.protocol import Engine
     from meshdemo.tour.lessons import Lesson
     from meshdemo.tour.progress import Desk
     from meshdemo.tour.telling import Teller
@@ -138,16 +136,7 @@ def _check(ctx: typer.Context, desk: Desk, teller: Teller, lesson: Lesson) -> Re
 
     choice = chosen(ctx)
     own = engine_for(ctx, choice)
-
-    def open_engine(labels: str, namespace: str) -> Engine:
-        if not labels and namespace == own.where.namespace:
-            return own
-        settings = replace(choice.settings, sender=labels, namespace=namespace)
-        asked: Engine = ctx.obj.open_engine(
-            replace(choice, settings=settings), ctx.obj.progress.notify
-        )
-        return asked
-
+    open_engine = engines_of_senders(ctx, choice, own)
     story = checking.check(own, open_engine, lesson, desk, ctx.obj.settings.timeout)
     return teller.checked(lesson, ctx.obj.progress.follow(story))
 

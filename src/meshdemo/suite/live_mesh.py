@@ -13,11 +13,10 @@ from meshdemo.errors import InputError
 from meshdemo.rules.client_view import Client, MeshRules
 from meshdemo.rules.promise import RequestPath
 from meshdemo.suite.model import DEFAULT_NAMESPACE, Source
-from meshdemo.suite.private_mesh import NOBODY, Answer
+from meshdemo.suite.private_mesh import NOBODY, Answer, written_hosts
 from meshdemo.verdict.version_source import BODY
 from meshdemo.walkthrough import pod_selection, written
 from meshdemo.walkthrough.explain import explain
-from meshdemo.walkthrough.request_context import RequestContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -111,8 +110,7 @@ class LiveMesh:
     @property
     def hosts(self) -> tuple[str, ...]:
         """The hosts that VirtualServices are for, as they are written."""
-        rules = (item for item in self.objects if item.kind == "VirtualService")
-        return tuple(dict.fromkeys(h for item in rules for h in item.spec.get("hosts") or ()))
+        return written_hosts(self.objects)
 
     @cached_property
     def _rules(self) -> MeshRules:
@@ -120,18 +118,12 @@ class LiveMesh:
 
     def client(self, source: Source) -> Client:
         """Give the client that a source means."""
-        return self._context(source).client
+        pod, engine = self.sender(source), self.engine(source)
+        return Client(pod.namespace, pod.labels, pod.injected, engine.root_namespace)
 
     def sender(self, source: Source) -> Pod:
         """Give the pod that sends."""
         return pod_selection.require_client(self.engine(source))
-
-    def _context(self, source: Source, request: Request | None = None) -> RequestContext:
-        engine, pod = self.engine(source), self.sender(source)
-        from meshdemo.verdict.traffic import Request as Asked  # noqa: PLC0415 - a default alone
-
-        asked = request or Asked()
-        return RequestContext(asked, pod, self.objects, self.pods, engine.root_namespace)
 
     def path_of(self, request: Request, source: Source) -> RequestPath:
         """Follow a request through the rules."""

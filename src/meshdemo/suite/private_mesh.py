@@ -147,6 +147,9 @@ class PrivateMesh:
         self._lock = threading.RLock()
         self._by_id: dict[str, list[Arrived]] = {}
         self._indexed = 0
+        self._views: dict[Source, ClientView] = {}
+        self._rules: dict[str, MeshRules] = {}
+        self._services_of: dict[tuple[str, str], tuple[str, ...]] = {}
 
     @cached_property
     def admission(self) -> Admission:
@@ -270,8 +273,7 @@ class PrivateMesh:
     @property
     def hosts(self) -> tuple[str, ...]:
         """The hosts that VirtualServices are for, as they are written."""
-        rules = (item for item in self._given if item.kind == "VirtualService")
-        return tuple(dict.fromkeys(h for item in rules for h in item.spec.get("hosts") or ()))
+        return written_hosts(self._given)
 
     @property
     def has_behaviours(self) -> bool:
@@ -297,10 +299,6 @@ class PrivateMesh:
             found = tuple(s.host for s in known if s.selects(namespace, labels))
             self._services_of[key] = found
         return self._services_of[key]
-
-    @cached_property
-    def _services_of(self) -> dict[tuple[str, str], tuple[str, ...]]:
-        return {}
 
     def ask(
         self,
@@ -444,14 +442,6 @@ class PrivateMesh:
         return envoy
 
     @cached_property
-    def _rules(self) -> dict[str, MeshRules]:
-        return {}
-
-    @cached_property
-    def _views(self) -> dict[Source, ClientView]:
-        return {}
-
-    @cached_property
     def _by_host(self) -> dict[str, set[str]]:
         return gateways.known_hosts(o for o in self._given if o.kind == "VirtualService")
 
@@ -493,6 +483,12 @@ class Connection:
             with suppress(OSError):
                 self._kept.close()
             self._kept = None
+
+
+def written_hosts(objects: Iterable[Object]) -> tuple[str, ...]:
+    """Give the hosts that VirtualServices are for, as they are written."""
+    rules = (item for item in objects if item.kind == "VirtualService")
+    return tuple(dict.fromkeys(host for item in rules for host in item.spec.get("hosts") or ()))
 
 
 def for_gateway(request: Request) -> Request:

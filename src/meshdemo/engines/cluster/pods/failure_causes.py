@@ -8,7 +8,6 @@ lasts.
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -21,6 +20,7 @@ from meshdemo.objects.labels import CONTROLLER_HASH_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
     from meshdemo.engines.cluster.api.kube import Json
 
@@ -258,5 +258,4 @@ def _seconds(since: str | None, now: datetime) -> float:
     """Say how long ago a moment of the server's was; 0 if it says none."""
     if not since:
         return 0.0
-    moment = datetime.fromisoformat(since.replace("Z", "+00:00"))
-    return (now - moment).total_seconds()
+    return (now - status.moment(since)).total_seconds()

@@ -94,8 +94,13 @@ def starts(live: Json) -> Iterator[datetime]:
     """Say when each of its own containers that run was started the last time."""
     for _, state, init in container_statuses(live):
         running = (state.get("state") or {}).get("running") or {}
-        if not init and (moment := running.get("startedAt")):
-            yield datetime.fromisoformat(moment.replace("Z", "+00:00"))
+        if not init and (since := running.get("startedAt")):
+            yield moment(since)
+
+
+def moment(text: str) -> datetime:
+    """Read a time as the API server writes it."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def troubles(live: Json) -> Iterator[str]:
