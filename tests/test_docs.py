@@ -229,6 +229,9 @@ def test_the_keys_of_json_are_those_that_are_printed(
     described = schema()["else"]["properties"]["command"]["enum"]
     assert {command.split()[0] for command in commands} == set(described)
     assert set(described) == every_command() - {"get", "shell", "ui"}, "no document of ours"
+    kinds = schema()["$defs"]["class"]["oneOf"]
+    of_a_class = [commands.pop(f"class {kind['description']}") for kind in kinds]  # e2e_cluster's
+    assert of_a_class == [set(kind["required"]) for kind in kinds]
     commands["up"] = commands["up"] - {"verify", "--no-verify"} | commands["verify"]
     commands["up -f bad.yaml"] = {"error"}
     said = {tuple(code(row[0])): set(code(row[1])) for row in rows(JSON, "The parts")}

@@ -48,6 +48,16 @@ COMMANDS = {name: command for panel in PANELS.values() for name, command in pane
         ("exec app-v1 -- ls", "not in app-v1", "meshdemo logs app-v1. In it: meshdemo exec --from"),
         ("exec app-v1 -- ls", "not in app-v1", "app=app,version=v1 -- ls. Type: meshdemo exec -- "),
         ("route", "say one of", "meshdemo route v1=90 v2=10"),
+        ("class", "up | status | down", "meshdemo class --help"),
+        ("class on", 'class has no "on"', "meshdemo class up --students 20"),
+        ("class up", "how many students", "meshdemo class up --students 20"),
+        ("class up --students 0", "0 is not 1 to 500", "meshdemo class --help"),
+        ("class up --students 2", "a class is on a cluster", "meshdemo tour"),
+        ("class up --students 2 --duration 9m", "less than a token can", "meshdemo class --help"),
+        ("class up --students 2 --name A_", "not a valid name", "letter or digit at both ends"),
+        ("class up --students 2 -n shop", "a namespace for each student", "--name NAME"),
+        ("class down --students 2", "--students is about class up", "meshdemo class --help"),
+        ("class down --watch", "--watch is about class status", "meshdemo class --help"),
     ],
 )
 def test_every_refusal_is_an_error_and_a_hint(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import typer
 
     from meshdemo.engines.choice import Choice
+    from meshdemo.engines.cluster.api.kube import Kube
     from meshdemo.engines.protocol import Engine, Notify
     from meshdemo.settings import Settings
     from meshdemo.suite.live_mesh import Open
@@ -128,6 +129,22 @@ def engine_for(
     if choice.engine != CLUSTER and not choice.settings.engine and unnamed:
         _offer_cluster(ctx)
     return engine
+
+
+def cluster_for(ctx: typer.Context, choice: Choice, about: str) -> Kube:
+    """Open the cluster for what is not about one namespace; say which, why, and ``about`` what."""
+    from meshdemo.engines.cluster.api.kube import Kube
+
+    run: Invocation = ctx.obj
+    said = f"engine {choice.engine} ({_shortened(choice.why)})"
+    try:
+        kube = Kube.open(choice.settings)
+    except MeshdemoError:
+        run.progress.say(said)
+        raise
+    run.where = where = Where(CLUSTER, kube.context, "", kube.server)
+    run.progress.say(f"{said}{_about(where, choice)}, {about}")
+    return kube
 
 
 def engines_of_senders(ctx: typer.Context, choice: Choice, own: Engine) -> Open:

@@ -10,6 +10,7 @@ import typer
 from typer.main import get_command
 
 from meshdemo.cli import command_spelling, exit_reporting, options, signals, streams, usage
+from meshdemo.cli.classroom import class_
 from meshdemo.cli.command import Commands, Group
 from meshdemo.cli.delete import delete
 from meshdemo.cli.deploy import deploy
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 COMPLETION = "_MESHDEMO_COMPLETE"
 """Set by the shell while it completes a command line; typer acts on it."""
 PANELS: dict[str, dict[str, Callable[..., Any]]] = {
-    "The walkthrough": {"up": up, "down": down, "tour": tour},
+    "The walkthrough": {"up": up, "down": down, "tour": tour, "class": class_},
     "Step by step": {
         "install": install,
         "deploy": deploy,

@@ -28,12 +28,12 @@ _NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?|\.[0-9]{1,6}")
 _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
 
 
-def namespace(name: str | None) -> str | None:
+def namespace(name: str | None, option: str = "-n") -> str | None:
     """Read the name of a namespace."""
     if name is None or (len(name) <= LONGEST_NAMESPACE and _NAME.fullmatch(name)):
         return name
     hint = 'At most 63 lower-case letters, digits and "-", with a letter or digit at both ends.'
-    raise UsageError(f"-n: {name!r} is not a valid name of a namespace", hint=hint)
+    raise UsageError(f"{option}: {name!r} is not a valid name of a namespace", hint=hint)
 
 
 def seconds(text: str, option: str) -> float:

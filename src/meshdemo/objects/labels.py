@@ -25,6 +25,8 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 
 RUN_LABEL = "meshdemo.dev/run"
 """The label of what a run creates on a cluster: the namespace of that run."""
+CLASS_LABEL = "meshdemo.dev/class"
+"""The label of the namespaces that ``class up`` made, and of the rights in them: the class."""
 ADOPTED = "meshdemo.dev/adopted"
 """The annotation of an object that was there before us: ``down`` leaves it."""
 INJECTION_CHOICE = "meshdemo.dev/injection"

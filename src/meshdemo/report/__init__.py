@@ -5,7 +5,8 @@ exit code, errors included. Its keys are in camelCase, as in the JSON of kubectl
 
     schema              "meshdemo/v1"
     command, exitCode   which command, and the exit status that goes with it
-    engine, context, namespace    the mesh it is about; null where no engine was opened
+    engine, context, namespace    the mesh it is about; null where no engine was opened;
+                        the namespace also where it is about several
     error               only for an error: message, hint, problems (each with message, file,
                         line, object, field, hint, code)
     requests, tally     beside an error that is a signal: what a measurement had counted till then
@@ -59,6 +60,6 @@ def document(command: str, code: int, where: Where | None, data: dict[str, Any])
         "exitCode": int(code),
         "engine": where.engine if where else None,
         "context": (where.context or None) if where else None,
-        "namespace": where.namespace if where else None,
+        "namespace": (where.namespace or None) if where else None,
         **data,
     }

@@ -83,6 +83,11 @@ class Terminal:
         columns -= len(self.margin)
         return columns if columns >= NARROWEST else None
 
+    def clear(self) -> None:
+        """Begin a new page; in a file or a pipe one follows the other."""
+        if self.interactive:
+            self.stream.write("\033[H\033[2J")
+
     def advise(self, text: str) -> None:
         """Write a sentence of ours, which may hold commands to type; it is broken into lines."""
         for line in wrapped(self.commands.mark(text), self.width):

@@ -164,7 +164,10 @@ class FakeKube:
             self.put(data)
         return data
 
-    def apply(self, data: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+    def apply(
+        self, data: dict[str, Any], *, dry_run: bool = False, force: bool = False
+    ) -> dict[str, Any]:
+        assert not force or dry_run, "what others have set is overwritten"
         if not dry_run:
             self.put(data)
         return {**data, "metadata": {**data["metadata"], "resourceVersion": "1"}}

@@ -1,0 +1,1 @@
+"""A class on one cluster: a namespace with few rights for each student, and their kubeconfigs."""

@@ -1,0 +1,104 @@
+"""``meshdemo class`` on a real cluster: made, used, made again, removed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    Cluster = Any
+
+PROGRESS = {
+    "lesson": 2,
+    "passed": [1],
+    "last": {"lesson": 2, "passed": False, "at": "2026-11-29T12:01:00+00:00"},
+}
+
+MAY = "kubectl auth can-i create deployments.apps"
+
+pytestmark = pytest.mark.timeout(400)
+
+
+def test_a_class_is_made_used_made_again_and_removed(
+    meshed: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    folder, foreign = tmp_path / "kubeconfigs", f"{namespace}-04"
+    of_class = ("--name", namespace, "--folder", str(folder))
+    names = [f"{namespace}-0{number}" for number in (1, 2, 3)]
+    meshed.kubectl("create", "namespace", foreign)
+    try:
+        refuses_and_plans(meshed, namespace, of_class)
+        assert not folder.exists()
+        up = ("class", "up", "--students", "3", "--duration", "15m", "-o", "json", *of_class)
+        made = meshed.meshdemo(*up).json["students"]
+        assert [(each["name"], each["new"]) for each in made] == [(name, True) for name in names]
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+        file = Path(made[0]["kubeconfig"])
+        assert file.stat().st_mode & 0o777 == 0o600
+        student = replace(meshed, kubeconfig=str(file), context=names[0], state=tmp_path / "s")
+        works_in_one_namespace(student, names[1])
+        tells_how_far_they_are(meshed, names, of_class)
+
+        work = meshed.kubectl("-n", names[0], "get", "deployments,services,pods", "-o", "name")
+        meshed.kubectl("delete", "namespace", names[2])
+        old = file.read_text()
+        again = meshed.meshdemo(*up).json["students"]
+        assert [each["new"] for each in again] == [False, False, True]
+        assert file.read_text() != old, "the token is a new one"
+        assert student.sh(MAY).out == "yes\n"
+        now = meshed.kubectl("-n", names[0], "get", "deployments,services,pods", "-o", "name")
+        assert now == work
+
+        shutil.rmtree(folder)
+        assert meshed.meshdemo("class", "down", "-o", "json", *of_class).json["ok"]
+        left = meshed.kubectl("get", "namespaces", "-o", "name").split()
+        assert {f"namespace/{name}" for name in (*names, foreign)} & {*left} == {
+            f"namespace/{foreign}"
+        }
+        said = meshed.meshdemo("class", "status", *of_class, code=3).err
+        assert f"there is no class {namespace}" in said
+        # With the namespace went the account: nobody is known by that token any more.
+        assert "not accept your credentials" in student.sh("meshdemo status --engine cluster").err
+    finally:
+        meshed.meshdemo("class", "down", *of_class)
+        meshed.kubectl("delete", "namespace", foreign, "--wait=false")
+
+
+def refuses_and_plans(meshed: Cluster, name: str, of_class: tuple[str, ...]) -> None:
+    """See that a namespace of others is refused, also by a dry run, and that nothing is made."""
+    before = meshed.kubectl("get", "namespaces", "-o", "name")
+    up = ("class", "up", *of_class)
+    for more in ((), ("--dry-run",)):
+        refused = meshed.meshdemo(*up, "--students", "4", *more, code=3)
+        assert f"not of the class {name}: namespace {name}-04" in refused.err
+    assert "nothing was changed" in meshed.meshdemo(*up, "--students", "3", "--dry-run").out
+    here = [line for line in before.split() if name in line]
+    after = meshed.kubectl("get", "namespaces", "-o", "name")
+    assert [line for line in after.split() if name in line] == here
+
+
+def works_in_one_namespace(student: Cluster, other: str) -> None:
+    assert student.sh(MAY).out == "yes\n"
+    assert student.sh(f"{MAY} -n {other}").out == "no\n"
+    assert "forbidden" in student.sh(f"kubectl get pods -n {other}").err.lower()
+    deployed = student.sh("meshdemo deploy --injection auto --engine cluster")
+    assert deployed.code == 0, deployed.err
+
+
+def tells_how_far_they_are(meshed: Cluster, names: list[str], of_class: tuple[str, ...]) -> None:
+    wrote = f"--from-literal=progress.json={json.dumps(PROGRESS)}"
+    meshed.kubectl("-n", names[0], "create", "configmap", "meshdemo-tour", wrote)
+    found = meshed.meshdemo("class", "status", "-o", "json", *of_class).json["students"]
+    assert [(each["name"], each["lesson"]) for each in found] == [
+        (names[0], 2),
+        (names[1], None),
+        (names[2], None),
+    ]
+    assert (found[0]["passed"], found[0]["last"]) == ([1], PROGRESS["last"])
+    assert "✘ 2, " in meshed.meshdemo("class", "status", *of_class).out
