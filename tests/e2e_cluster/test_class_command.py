@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +54,7 @@ def test_a_class_is_made_used_made_again_and_removed(
         now = meshed.kubectl("-n", names[0], "get", "deployments,services,pods", "-o", "name")
         assert now == work
 
-        shutil.rmtree(folder)
+        kept = folder.rename(tmp_path / "kept") / file.name
         assert meshed.meshdemo("class", "down", "-o", "json", *of_class).json["ok"]
         left = meshed.kubectl("get", "namespaces", "-o", "name").split()
         assert {f"namespace/{name}" for name in (*names, foreign)} & {*left} == {
@@ -64,7 +63,8 @@ def test_a_class_is_made_used_made_again_and_removed(
         said = meshed.meshdemo("class", "status", *of_class, code=3).err
         assert f"there is no class {namespace}" in said
         # With the namespace went the account: nobody is known by that token any more.
-        assert "not accept your credentials" in student.sh("meshdemo status --engine cluster").err
+        too_late = replace(student, kubeconfig=str(kept)).sh("meshdemo status --engine cluster")
+        assert "does not accept your credentials" in too_late.err
     finally:
         meshed.meshdemo("class", "down", *of_class)
         meshed.kubectl("delete", "namespace", foreign, "--wait=false")
