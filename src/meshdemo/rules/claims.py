@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from meshdemo.objects.model import Object
     from meshdemo.rules.client_view import ClientView
     from meshdemo.rules.virtual_hosts import VirtualHost
+    from meshdemo.rules.written_rules import WrittenRules
 
 
 class Claim(Struct, frozen=True):
@@ -29,20 +30,19 @@ class Claim(Struct, frozen=True):
 
 
 def claims(
-    objects: Sequence[Object], view: ClientView, dialled: VirtualHost | None, called: str
+    written: WrittenRules, view: ClientView, dialled: VirtualHost | None, called: str
 ) -> list[Claim]:
     """Say of each VirtualService for a host what becomes of it, first of the one that decides.
 
     ``called`` is the host's full name. Where none is for it, those come that may be meant for it.
     """
-    rules = [o for o in objects if o.kind == "VirtualService" and o.spec.get("hosts")]
-    named = [rule for rule in rules if _host_for(rule, called)]
+    named = [rule for rule in written.naming(called) if _host_for(rule, called)]
     winner = dialled.rule if dialled else None
     deciding = next((r for r in named if winner and (r.namespace, r.name) == winner.key), None)
     others = [rule for rule in named if rule is not deciding]
     lost = [Claim(r, next(_reasons(r, deciding, view, dialled, called))) for r in others]
     if deciding is None:
-        return lost or list(_meant(rules, called))
+        return lost or list(_meant(written.with_hosts, called))
     why = f"it is for {_host_for(deciding, called)}" + ("" if lost else ", and no other one is")
     return [Claim(deciding, why, wins=True), *lost]
 

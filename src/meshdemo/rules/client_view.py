@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from meshdemo.rules.services import Service
     from meshdemo.rules.sidecars import Sidecar
     from meshdemo.rules.traffic_policies import Json
-    from meshdemo.rules.virtual_hosts import VirtualHost
+    from meshdemo.rules.virtual_hosts import DomainIndex, VirtualHost
     from meshdemo.rules.virtual_services import VirtualService
 
 
@@ -161,6 +161,16 @@ class ClientView(Struct, frozen=True, dict=True):
         from meshdemo.rules import virtual_hosts  # noqa: PLC0415
 
         return tuple(virtual_hosts.of_client(self))
+
+    @cached_property
+    def domains(self) -> DomainIndex:
+        """The same by their domains; without a sidecar the names of Services, and no rules."""
+        from meshdemo.rules import virtual_hosts  # noqa: PLC0415
+
+        if self.client.injected:
+            return virtual_hosts.DomainIndex(self.virtual_hosts)
+        known = virtual_hosts.of_kube_proxy(self.mesh.services, self.client.namespace)
+        return virtual_hosts.DomainIndex(known)
 
     @cached_property
     def most_specific(self) -> dict[str, tuple[str, str]]:

@@ -118,13 +118,9 @@ class RequestPath(Struct, frozen=True, dict=True):
     def dialled(self) -> VirtualHost | None:
         """What the client calls; None if nothing is known by that name. Raises InputError."""
         view = self.view
-        if view.client.injected:
-            known: Iterable[VirtualHost] = view.virtual_hosts
-        else:
-            known = virtual_hosts.of_kube_proxy(view.mesh.services, view.client.namespace)
         # A gateway's rules hold whatever its port is.
         port = hosts.HTTP_PORT if view.client.gateway else self.call.port
-        return virtual_hosts.search(known, self.call.host, port)
+        return view.domains.search(self.call.host, port)
 
     def parts(self) -> Parts:
         """Follow the request to its destinations. Raises InputError where no version answers."""

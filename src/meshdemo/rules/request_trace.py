@@ -15,13 +15,13 @@ from msgspec import Struct
 
 from meshdemo.rules import hosts, traffic_policies
 from meshdemo.rules.claims import Claim, claims
-from meshdemo.rules.delegates import Delegates
 from meshdemo.rules.destinations import default_target, refusal, target_of
 from meshdemo.rules.http_choice import Near, closest, tried
 from meshdemo.rules.http_matches import Undecided
 from meshdemo.rules.mirrors import mirrors_of
 from meshdemo.rules.own_answers import own_answers
 from meshdemo.rules.promise import RequestPath, weighted
+from meshdemo.rules.written_rules import WrittenRules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -137,23 +137,23 @@ class Trace(Struct, frozen=True):
 
 def trace(objects: Sequence[Object], pods: Pods, request: Request, client: Client) -> Trace:
     """Follow a request from a client. Raises InputError for what no request can be."""
-    return trace_path(RequestPath.of(objects, pods, request, client), objects)
+    return trace_path(RequestPath.of(objects, pods, request, client), WrittenRules(objects))
 
 
-def trace_path(path: RequestPath, objects: Sequence[Object]) -> Trace:
-    """Tell the way of a request among these objects; as ``trace``."""
+def trace_path(path: RequestPath, written: WrittenRules) -> Trace:
+    """Tell the way of a request among these rules; as ``trace``."""
     client = path.view.client
     try:
         call, dialled = path.call, path.dialled
     except Undecided as error:
         return Trace(called="", port=0, dialled=None, undecided=error.reason)
     called = dialled.host if dialled else hosts.full_name(call.host, client.namespace)
-    found = _Follower(path, objects, dialled)
+    found = _Follower(path, written, dialled)
     return Trace(
         called=called,
         port=call.port,
         dialled=dialled,
-        claims=tuple(claims(objects, path.view, dialled, called)),
+        claims=tuple(claims(written, path.view, dialled, called)),
         similar=() if dialled else tuple(_similar(call.host, path)),
         **found.follow(),
     )
@@ -171,7 +171,7 @@ class _Follower:
     """Follows a request beyond its virtual host, and keeps what it finds until it ends."""
 
     path: RequestPath
-    objects: Sequence[Object]
+    written: WrittenRules
     dialled: VirtualHost | None
     found: dict[str, Any] = field(default_factory=dict)
 
@@ -199,7 +199,7 @@ class _Follower:
 
     def _by_rule(self, rule: VirtualService, dialled: VirtualHost) -> None:
         view, call = self.path.view, self.path.call
-        origins = self._origins(rule)
+        origins = self.written.origins(rule)
         self.found["rules"] = len(rule.http)
         steps: list[Step] = []
         try:
@@ -228,15 +228,6 @@ class _Follower:
                 )
                 for destination, share in weighted(http, rule)
             )
-
-    def _origins(self, rule: VirtualService) -> list[Origin]:
-        delegates = Delegates.among(self.objects)
-        own = rule.origins or tuple((rule.key, number) for number in range(len(rule.http)))
-        found = {
-            key: [origin for _, origin in delegates.rules_of(delegates.known[key])]
-            for key in {key for key, _ in own}
-        }
-        return [found[key][number] for key, number in own]
 
     def _destination(
         self, target: Target, share: Fraction = Fraction(1), route: Mapping[str, Any] | None = None

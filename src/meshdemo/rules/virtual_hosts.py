@@ -167,19 +167,26 @@ def of_kube_proxy(services: Sequence[Service], namespace: str) -> list[VirtualHo
     return [*domains.passing_on(known), *domains.without_port(known)]
 
 
-def search(hosts: Iterable[VirtualHost], host: str, port: int) -> VirtualHost | None:
-    """Find who decides about a request, by its host and port: as Envoy searches domains.
+class DomainIndex:
+    """Virtual hosts by their domains."""
 
-    The whole name, else the longest wildcard at its front, else the longest at its end.
-    """
-    called = host.lower() if port == HTTP_PORT else f"{host.lower()}:{port}"
-    by_domain = {domain.lower(): known for known in hosts for domain in known.domains}
-    if called in by_domain:
-        return by_domain[called]
-    fronts = [d for d in by_domain if d.startswith("*") and called.endswith(d[1:])]
-    ends = [d for d in by_domain if d.endswith("*") and called.startswith(d[:-1])]
-    fitting = max(fronts or ends, key=len, default="")
-    return by_domain.get(fitting)
+    def __init__(self, hosts: Iterable[VirtualHost]) -> None:
+        self._known = {domain.lower(): each for each in hosts for domain in each.domains}
+        self._fronts = [domain for domain in self._known if domain.startswith("*")]
+        self._ends = [domain for domain in self._known if domain.endswith("*")]
+
+    def search(self, host: str, port: int) -> VirtualHost | None:
+        """Find who decides about a request, by its host and port: as Envoy searches domains.
+
+        The whole name, else the longest wildcard at its front, else the longest at its end.
+        """
+        called = host.lower() if port == HTTP_PORT else f"{host.lower()}:{port}"
+        if called in self._known:
+            return self._known[called]
+        fronts = [domain for domain in self._fronts if called.endswith(domain[1:])]
+        ends = [domain for domain in self._ends if called.startswith(domain[:-1])]
+        fitting = max(fronts or ends, key=len, default="")
+        return self._known.get(fitting)
 
 
 def _on_port(

@@ -38,7 +38,7 @@ def traced(mesh: PrivateMesh | LiveMesh, request: Request, source: Source) -> Tr
     """Follow a request through the rules; None where that cannot be done."""
     path = mesh.path_of(request, source)
     try:
-        return request_trace.trace_path(path, [*mesh.objects, *mesh.gateways])
+        return request_trace.trace_path(path, mesh.written)
     except InputError:
         return None
 

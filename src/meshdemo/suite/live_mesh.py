@@ -12,6 +12,7 @@ from meshdemo.engines.local.private.stand_ins import Arrived
 from meshdemo.errors import InputError
 from meshdemo.rules.client_view import Client, MeshRules
 from meshdemo.rules.promise import RequestPath
+from meshdemo.rules.written_rules import WrittenRules
 from meshdemo.suite.model import DEFAULT_NAMESPACE, Source
 from meshdemo.suite.private_mesh import NOBODY, Answer, written_hosts
 from meshdemo.verdict.version_source import BODY
@@ -45,7 +46,6 @@ class LiveMesh:
     has_behaviours = True
     """Pods are apps: what one of them answers another need not."""
     is_independent = False
-    gateways: tuple[Object, ...] = ()
 
     def __init__(
         self,
@@ -89,6 +89,11 @@ class LiveMesh:
         """What is applied now, with file and line as far as known."""
         found = self._own.objects()
         return written.located(found, self._own.files(), self.sources, self.namespace)
+
+    @cached_property
+    def written(self) -> WrittenRules:
+        """The rules among the objects."""
+        return WrittenRules(self.objects)
 
     @cached_property
     def pods(self) -> tuple[Pod, ...]:

@@ -37,6 +37,7 @@ from meshdemo.rules.client_view import Client, ClientView, MeshRules
 from meshdemo.rules.hosts import MESH
 from meshdemo.rules.promise import RequestPath
 from meshdemo.rules.sending import sending_of
+from meshdemo.rules.written_rules import WrittenRules
 from meshdemo.suite.made_up import World
 from meshdemo.suite.model import DEFAULT_NAMESPACE, Source
 from meshdemo.verdict.traffic import TIME_LIMIT, Reply
@@ -166,6 +167,11 @@ class PrivateMesh:
             )
             for item in self.admission.objects
         )
+
+    @cached_property
+    def written(self) -> WrittenRules:
+        """The rules among the objects, and Gateways."""
+        return WrittenRules((*self.objects, *self.gateways))
 
     @cached_property
     def versions(self) -> tuple[str, ...]:

@@ -103,7 +103,7 @@ def traced(mesh: PrivateMesh, probe: Probe) -> Trace | None:
     try:
         source = mesh.source_of(probe.request, probe.source)
         path = mesh.path_of(probe.request, source)
-        return request_trace.trace_path(path, [*mesh.objects, *mesh.gateways])
+        return request_trace.trace_path(path, mesh.written)
     except InputError:
         return None
 

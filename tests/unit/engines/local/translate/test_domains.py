@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests import objects as make
 
-from meshdemo.rules import hosts, virtual_hosts, virtual_services
+from meshdemo.rules import hosts, virtual_services
 from meshdemo.rules.client_view import Client, ClientView
 from meshdemo.rules.services import Service
 from meshdemo.rules.virtual_services import VirtualService
@@ -91,15 +91,15 @@ def test_only_a_client_beside_the_service_may_use_its_bare_name() -> None:
 def test_only_port_80_may_be_left_out() -> None:
     ports = [{"port": 80, "name": "http"}, {"port": 8080, "name": "http-alt"}]
     view = ClientView.of([make.service(*ports)], Client("shop", {}, injected=True))
-    known = virtual_hosts.of_client(view)
+    known = view.domains
     for called, port, found in [("app", 80, 80), ("APP", 80, 80), ("app", 8080, 8080)]:
-        host = virtual_hosts.search(known, called, port)
+        host = known.search(called, port)
         assert host
         assert host.port == found
-    missing = virtual_hosts.search(known, "app", 81)
+    missing = known.search("app", 81)
     assert missing
     assert not missing.port
-    assert virtual_hosts.search(known, "web", 80) is None
+    assert known.search("web", 80) is None
 
 
 def test_the_full_name_of_a_service_is_no_short_name_of_another_one() -> None:
@@ -108,13 +108,13 @@ def test_the_full_name_of_a_service_is_no_short_name_of_another_one() -> None:
     own = make.service({"port": 80, "name": "http"}, {"port": 81, "name": "http-b"})
     view = ClientView.of([own, entry, make.virtual_service(make.route(make.to()))],
                          Client("shop", {}, injected=True))  # fmt: skip
-    known = virtual_hosts.of_client(view)
+    known = view.domains
     for called, port, title in [
         ("app", 80, "Service shop/app"),
         ("app.shop", 80, "ServiceEntry shop/app"),
         ("app.shop", 81, "Service shop/app"),
     ]:
-        found = virtual_hosts.search(known, called, port)
+        found = known.search(called, port)
         assert found
         assert found.service
         assert found.service.title == title
@@ -124,9 +124,9 @@ def test_a_rule_in_capitals_governs_the_service_on_each_of_its_ports() -> None:
     rule = make.virtual_service(make.route(make.to()), hosts=["APP.shop.svc.cluster.local"])
     own = make.service({"port": 80, "name": "http"}, {"port": 8080, "name": "http-b"})
     view = ClientView.of([own, rule], Client("shop", {}, injected=True))
-    known = virtual_hosts.of_client(view)
+    known = view.domains
     for port in (80, 8080):
-        found = virtual_hosts.search(known, "app", port)
+        found = known.search("app", port)
         assert found
         assert found.rule
 
