@@ -10,6 +10,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,14 +20,17 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from meshdemo.errors import EnvironmentFailed
+from meshdemo.settings import Settings
 from meshdemo.ui import door
 from meshdemo.ui.application import LONGEST_BODY, POSTS_A_SECOND
 from meshdemo.ui.page import page
-from meshdemo.ui.pages import MOST_PAGES, WAITING, Pages
+from meshdemo.ui.pages import MOST_PAGES, STATES, WAITING, Pages
 from meshdemo.ui.scene import Scene
 from meshdemo.ui.serving import Serving
 from meshdemo.verdict.expectation import ERROR
 from meshdemo.verdict.traffic import Reply, Request
+from meshdemo.walkthrough.plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,7 +110,8 @@ def _events(answer: http.client.HTTPResponse) -> Iterator[tuple[str, Any]]:
 @contextmanager
 def served(cli: Cli, *, read_only: bool = False) -> Iterator[Page]:
     scene = Scene.of(cli.engine, Request(url=""))
-    serving = Serving(cli.engine, scene, read_only=read_only)
+    plan = Plan(Settings(timeout=30))
+    serving = Serving(cli.engine, scene, read_only=read_only, plan=plan)
     thread = threading.Thread(target=serving.run)
     thread.start()
     try:
@@ -297,8 +302,8 @@ def test_whoever_comes_later_gets_the_whole_state(opened: Page) -> None:
     with opened.news() as news:
         until(news, total(10))
         with opened.news() as late:
-            names = [next(late)[0] for _ in range(3)]
-    assert names == ["scene", "counts", "traffic"]
+            names = [next(late)[0] for _ in STATES[:-1]]
+    assert names == [name for name in STATES if name != "problem"], "there is none"
 
 
 def test_what_an_app_answers_is_only_ever_data(meshed: Cli) -> None:
@@ -306,7 +311,7 @@ def test_what_an_app_answers_is_only_ever_data(meshed: Cli) -> None:
     meshed.engine.replies = lambda count: islice(hostile, count)
     with served(meshed) as opened, opened.news() as news:
         found = until(news, total(10))
-    assert {name for name, _ in found} <= {"scene", "counts", "traffic", "answers"}
+    assert {name for name, _ in found} <= {*STATES, "answers"} - {"problem"}
     assert set(found[-1][1]["lanes"]) == {"v1", "v2", ERROR}
     assert all("\n" not in kind and len(kind) < 80 for kind in found[-1][1]["others"])
 
@@ -346,6 +351,85 @@ def test_a_request_is_explained(opened: Page) -> None:
     assert "VirtualService default/app-default-v2" in text
 
 
+def test_a_move_is_shown_before_it_is_applied_and_told_when_it_is_live(meshed: Cli) -> None:
+    with served(meshed) as opened, opened.news() as news:
+        levers = until(news, lambda name, _: name == "levers")[-1][1]
+        assert (levers["ways"], levers["to"]["weights"]) == (["v1", "v2"], [0, 100])
+        moved = {"weights": [10, 90], "abort": {"percent": 5, "status": 503}, "timeout": 0.2}
+        move = {"base": levers["base"], "to": moved}
+        before = dict(meshed.engine.applied)
+        shown = opened.post("/preview", move)
+        assert shown.status == 200, shown.body
+        document = json.loads(shown.body)
+        assert "+        subset: v1" in document["diff"]
+        assert "+    timeout: 0.2s" in document["diff"]
+        assert not [line for line in document["diff"] if line.startswith("-  ")]
+        assert document["commands"][0].startswith("kubectl apply -f - <<'EOF'\n---\napiVersion")
+        assert meshed.engine.applied == before, "nothing was applied"
+        done = opened.post("/change", move)
+        assert done.status == 200, done.body
+        changed = until(news, lambda name, _: name == "changed")[-1][1]
+        assert changed["what"] == ["VirtualService default/app-default-v2 was changed"]
+        assert changed["now"] == "v2 90, v1 10; timeout 0.2s; abort 5 % 503"
+        assert changed["byPage"]
+        assert changed["liveAfter"] == json.loads(done.body)["liveAfter"]
+        levers = until(news, lambda name, _: name == "levers")[-1][1]
+        assert levers["to"] == {"delay": None, **moved}
+        stale = opened.post("/change", move)
+    assert stale.status == 400
+    assert b"changed since" in stale.body
+    assert b"Nothing was applied" in stale.body
+
+
+def test_what_others_made_or_admission_refuses_is_told_and_not_applied(meshed: Cli) -> None:
+    with served(meshed) as opened, opened.news() as news:
+        base = until(news, lambda name, _: name == "levers")[-1][1]["base"]
+        move = {"base": base, "to": {"weights": [50, 50]}}
+        why = (
+            "already exists, and was not made by this run of meshdemo: app-default-v2 (of kubectl)"
+        )
+        refusal = EnvironmentFailed(why, hint="Take another namespace")
+        meshed.engine.fails |= {"dry run": refusal, "apply": refusal}
+        before = dict(meshed.engine.applied)
+        for path in ("/preview", "/change"):
+            answer = opened.post(path, move)
+            assert answer.status == 400
+            assert answer.body.decode().startswith(why)
+    assert meshed.engine.applied == before
+
+
+def test_pages_may_not_change_a_cluster_that_nobody_named(
+    meshed: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/nowhere")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = meshed("ui", "--port", port)
+    assert "pages change no rules of it; with --engine cluster they can" in ended.err
+
+
+def test_each_rule_has_a_request_to_begin_with(meshed: Cli) -> None:
+    (rule,) = [item for item in meshed.engine.applied.values() if item.kind == "VirtualService"]
+    (last,) = rule.spec["http"]
+    http = [
+        {"match": [{"headers": {"x-user": {"exact": "anna"}}}], **last},
+        {"match": [{"uri": {"prefix": "/old"}}], "redirect": {"uri": "/"}},
+        {"match": [{"method": {"exact": "POST"}}], **last},
+    ]
+    data = {**rule.data, "spec": {**rule.spec, "http": http}}
+    meshed.engine.applied[rule.key] = rule.with_data(data)
+    with served(meshed) as opened, opened.news() as news:
+        found = until(news, lambda name, _: name == "presets")[-1][1]
+    told = [(each["rule"], each["title"]) for each in found]
+    assert told == [
+        ("http[0]", "GET / x-user: anna"),
+        ("http[1]", "GET /old"),
+        ("http[2]", "POST /"),
+        ("", "GET /env/version"),
+    ]
+
+
+TOO_MANY = 429
 SENSELESS: list[tuple[str, Any, int]] = [
     ("/traffic", {"on": True, "rate": 0}, 400),
     ("/traffic", {"on": True, "rate": 100_000}, 400),
@@ -356,13 +440,19 @@ SENSELESS: list[tuple[str, Any, int]] = [
     ("/request", {**GET, "url": "tcp://app:9000"}, 400),
     ("/request", {**GET, "headers": [["x", "a\r\nb: c"]]}, 400),
     ("/explain", {**GET, "method": "G T"}, 400),
+    ("/preview", {"base": "x", "to": {"weights": [50, 50]}}, 400),
+    ("/change", {"base": "x", "to": {"weights": [50, 50]}}, 400),
+    ("/change", {"base": "x", "to": {"weights": [-1, 101]}}, 400),
+    ("/change", {"base": "x", "to": {"weights": [0, 100], "timeout": 1e9}}, 400),
+    ("/change", {"to": {"weights": [50, 50]}}, 400),
     ("/explain", {**GET, "url": "http://app/" + "a" * LONGEST_BODY}, 413),
 ]
 
 
 def test_what_makes_no_sense_is_refused(opened: Page) -> None:
     for path, document, status in SENSELESS:
-        answer = opened.post(path, document)
+        while (answer := opened.post(path, document)).status == TOO_MANY:
+            time.sleep(1 / POSTS_A_SECOND)
         assert answer.status == status, (path, document)
         assert answer.headers["content-type"].startswith("text/plain")
         assert b"Traceback" not in answer.body
@@ -382,7 +472,10 @@ def test_pages_that_can_only_look_steer_nothing(meshed: Cli) -> None:
             ("/explain", GET),
         ):
             assert opened.post(path, document).status == 403
+        for path in ("/preview", "/change"):
+            assert opened.post(path, {}).status == 404, "nothing is there"
         found = until(news, total(10))
+    assert not {"levers", "presets"} & {name for name, _ in found}
     assert [data for name, data in found if name == "traffic"] == [
         {"on": True, "rate": 20, "readOnly": True}
     ]

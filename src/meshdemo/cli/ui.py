@@ -6,16 +6,25 @@ import json
 import os
 import sys
 import threading
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec.structs import replace
 
 from meshdemo.cli import values
 from meshdemo.cli.invocation import chosen, engine_for, read_settings
 from meshdemo.errors import InputError, UsageError
 from meshdemo.report import Report
 
+if TYPE_CHECKING:
+    from meshdemo.engines.choice import Choice
+    from meshdemo.report.progress import Progress
+    from meshdemo.settings import Settings
+    from meshdemo.walkthrough.plan import Plan
+
 HIGHEST_PORT = 65535
+LIVE_SECONDS = 30.0
+"""How long a change that a page makes may take to be live."""
 
 
 def ui(
@@ -29,7 +38,9 @@ def ui(
     ] = False,
     read_only: Annotated[
         bool,
-        typer.Option("--read-only", help="Pages can only look: they steer and send nothing."),
+        typer.Option(
+            "--read-only", help="Pages can only look: they steer, send and change nothing."
+        ),
     ] = False,
     url: Annotated[
         str | None,
@@ -41,13 +52,23 @@ def ui(
             "own]",
         ),
     ] = None,
+    lang: Annotated[
+        str | None,
+        typer.Option(
+            "--lang",
+            metavar="en|zh",
+            help="The language that pages begin with. [default: MESHDEMO_LANG, else by your "
+            "locale]",
+        ),
+    ] = None,
 ) -> Report:
     """Show the traffic on a live page: a dot for each answer that really came.
 
     From left to right: the test client, the rules in their order, the versions, their pods. Beside
     each version stand the share that the rules promise, the share that was counted with the
     interval of the real shares that fit, and the verdict. A change of the rules, by whomever,
-    starts the count anew. Requests are sent while a page is open, and the rules stay as they are.
+    starts the count anew. Requests are sent while a page is open. Weights, faults and the timeout
+    can be changed by hand: the page shows the difference before it applies anything.
 
     The page is served on loopback, to whoever has the address with its token, until Ctrl-C.
 
@@ -62,9 +83,13 @@ def ui(
     request = values.request(url, "GET", (), None)
     if request.is_tcp:
         raise UsageError("--url: the page is about HTTP requests, and tcp:// is none")
-    as_json = read_settings(ctx).output == "json"
-    engine = engine_for(ctx, chosen(ctx, changes=False))
-    progress = ctx.obj.progress
+    from meshdemo.tour.words import chosen as language_of
+
+    language = language_of(lang)
+    settings = read_settings(ctx)
+    choice = chosen(ctx, changes=False)
+    engine = engine_for(ctx, choice)
+    progress, as_json = ctx.obj.progress, settings.output == "json"
     from meshdemo.ui.scene import Scene
     from meshdemo.ui.serving import Serving
 
@@ -72,13 +97,26 @@ def ui(
         scene = Scene.of(engine, request)
     except InputError as error:
         raise InputError(error.message, error.problems, hint="Say which one: --url URL") from error
-    serving = Serving(engine, scene, port, read_only=read_only)
+    plan = None if read_only else _plan(settings, choice, progress)
+    serving = Serving(engine, scene, port, read_only=read_only, plan=plan, language=language)
     progress.out.line(json.dumps({"url": serving.url}) if as_json else serving.url)
     if not (as_json or no_browser):
         _open_browser(serving.url)
     progress.say("Ctrl-C ends it")
     serving.run()
     return Report()
+
+
+def _plan(settings: Settings, choice: Choice, progress: Progress) -> Plan | None:
+    """Say how pages change the rules; not at all on a cluster that nobody has named."""
+    from meshdemo.engines.choice import choose_engine
+    from meshdemo.walkthrough.plan import Plan
+
+    if choose_engine(settings, changes=True).engine != choice.engine:
+        why = f"the cluster was found, and not named ({choice.why})"
+        progress.warn(f"{why}: pages change no rules of it; with --engine cluster they can")
+        return None
+    return Plan(replace(choice.settings, timeout=min(choice.settings.timeout, LIVE_SECONDS)))
 
 
 def _open_browser(address: str) -> None:

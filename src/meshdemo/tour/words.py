@@ -68,7 +68,7 @@ def chosen(said: str | None, environment: Mapping[str, str] = os.environ) -> str
     """
     for name, value in (("--lang", said), (VARIABLE, environment.get(VARIABLE))):
         if value and value not in LANGUAGES:
-            message = f"{name}: the tour is not in {value}"
+            message = f"{name}: this is not in {value}"
             raise UsageError(message, hint=f"It is in {' and '.join(LANGUAGES)}.")
         if value:
             return value

@@ -1,4 +1,4 @@
-"""The page's server as an ASGI application: five addresses, and nothing that a GET changes."""
+"""The page's server as an ASGI application: few addresses, and nothing that a GET changes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from meshdemo.errors import InputError, MeshdemoError
 from meshdemo.report.terminal import Terminal
 from meshdemo.ui import page
+from meshdemo.ui.changing import Move
 from meshdemo.ui.door import JSON, Asked, Refused
 from meshdemo.ui.live import MOST_A_SECOND, Busy
 from meshdemo.verdict import traffic
@@ -23,11 +24,13 @@ from meshdemo.verdict.traffic import Request
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from concurrent.futures import Future
 
     from meshdemo.engines.protocol import Engine
     from meshdemo.ui.door import Door
     from meshdemo.ui.live import Live
     from meshdemo.ui.pages import Pages
+    from meshdemo.ui.recording import Recording
 
     # ASGI's types, as its specification has them.
     Message = dict[str, Any]
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 LONGEST_BODY = 16 * 1024
 POSTS_A_SECOND = 10
 EXPLAIN_SECONDS = 15.0
+JOB_SECONDS = 45.0
+"""How long a page waits for what it asked to be done; it is done to its end also then."""
 HTML, TEXT, EVENTS = "text/html; charset=utf-8", "text/plain; charset=utf-8", "text/event-stream"
 HEADERS = {
     "cache-control": "no-store",
@@ -87,8 +92,11 @@ DONE = Answer(b"{}")
 class Application:
     """Serves whoever the door lets in."""
 
-    def __init__(self, door: Door, live: Live, pages: Pages) -> None:
+    def __init__(
+        self, door: Door, live: Live, pages: Pages, recording: Recording, language: str
+    ) -> None:
         self._door, self._live, self._pages = door, live, pages
+        self._recording, self._language = recording, language
         self._allowed, self._counted = float(POSTS_A_SECOND), time.monotonic()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -110,13 +118,15 @@ class Application:
 
     async def _answer(self, asked: Asked, receive: Receive) -> Answer:
         posts = {"/traffic": self._steer, "/request": self._send, "/explain": self._explain}
+        if self._live.may_change:
+            posts |= {"/preview": self._preview, "/change": self._change}
         wanted = "POST" if asked.path in posts else "GET"
-        if asked.path not in ("/", "/events", *posts):
+        if asked.path not in ("/", "/events", "/recording", "/export", *posts):
             raise Refused(HTTPStatus.NOT_FOUND, "nothing is here")
         if asked.method != wanted:
             raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, f"{wanted} alone")
-        if asked.path == "/":
-            return Answer(page.page(), HTML, headers={"content-security-policy": page.policy()})
+        if wanted == "GET":
+            return self._shown(asked.path)
         self._may_post()
         body = await _body(receive)
         try:
@@ -128,6 +138,16 @@ class Application:
         except (Busy, asyncio.TimeoutError) as error:
             why = "too much is under way: try again"
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, why) from error
+
+    def _shown(self, path: str) -> Answer:
+        if path == "/":
+            policy = {"content-security-policy": page.policy()}
+            return Answer(page.page(self._language), HTML, headers=policy)
+        recording = self._recording.document()
+        if path == "/recording":
+            return Answer(msgspec.json.encode(recording))
+        as_file = {"content-disposition": "attachment; filename=meshdemo.html"}
+        return Answer(page.exported(recording, self._language), HTML, headers=as_file)
 
     async def _steer(self, body: bytes) -> Answer:
         wanted = msgspec.json.decode(body, type=Steered)
@@ -143,9 +163,16 @@ class Application:
 
     async def _explain(self, body: bytes) -> Answer:
         request = msgspec.json.decode(body, type=Meant).request()
-        asked = asyncio.wrap_future(self._live.ask(lambda engine: explained(engine, request)))
-        text = await asyncio.wait_for(asked, 2 * EXPLAIN_SECONDS)
+        text = await _done(self._live.ask(lambda engine: explained(engine, request)))
         return Answer(msgspec.json.encode({"text": text}))
+
+    async def _preview(self, body: bytes) -> Answer:
+        move = msgspec.json.decode(body, type=Move)
+        return Answer(msgspec.json.encode(await _done(self._live.preview(move))))
+
+    async def _change(self, body: bytes) -> Answer:
+        move = msgspec.json.decode(body, type=Move)
+        return Answer(msgspec.json.encode(await _done(self._live.change(move))))
 
     def _may_post(self) -> None:
         """Count a POST. Raises Refused where there are too many, or pages can only look."""
@@ -174,6 +201,10 @@ class Application:
             await send({"type": "http.response.body", "body": b""})
         finally:
             gone.cancel()
+
+
+async def _done(job: Future[Any]) -> Any:  # noqa: ANN401 - whatever the job gives
+    return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(job)), JOB_SECONDS)
 
 
 def explained(engine: Engine, request: Request) -> str:

@@ -17,14 +17,18 @@ from msgspec import Struct
 
 from meshdemo.errors import EnvironmentFailed, MeshdemoError, TimedOut
 from meshdemo.objects import model
+from meshdemo.ui import changing
 from meshdemo.ui.counts import Counts
+from meshdemo.ui.presets import presets
 from meshdemo.ui.scene import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from meshdemo.engines.protocol import Engine
+    from meshdemo.ui.changing import Move
     from meshdemo.verdict.traffic import Request
+    from meshdemo.walkthrough.plan import Plan
 
     Publish = Callable[[str, object], None]
     Job = Callable[[Engine], Any]
@@ -72,20 +76,24 @@ class Live(threading.Thread):
         traffic: Traffic,
         publish: Publish,
         is_watched: Callable[[], bool],
+        plan: Plan | None = None,
     ) -> None:
+        """Begin with a scene. Pages may change the rules where there is a ``plan`` to apply by."""
         super().__init__(daemon=True, name="meshdemo ui")
         self.traffic = traffic
         self.failure: BaseException | None = None
         """The bug that ended the thread."""
         self.failed: Callable[[], None] = lambda: None
         self._engine, self._scene, self._publish = engine, scene, publish
-        self._is_watched = is_watched
+        self._is_watched, self._plan = is_watched, plan
         self._counts = Counts.of(scene)
         self._jobs: queue.Queue[tuple[Job, Future[Any]] | None] = queue.Queue(MOST_JOBS)
         self._stopped = threading.Event()
         self._due = 0.0
         self._next_look = 0.0
         self._drawn: dict[str, Any] = {}
+        self._live_after: float | None = None
+        """Seconds until what a page applied was live, until the next look has told of it."""
         self._problem = ""
 
     def run(self) -> None:
@@ -121,6 +129,34 @@ class Live(threading.Thread):
             raise Busy from None
         return future
 
+    @property
+    def may_change(self) -> bool:
+        """Tell whether pages may change the rules."""
+        return self._plan is not None
+
+    def preview(self, move: Move) -> Future[Any]:
+        """Say what a move of the levers would change. Raises Busy."""
+        return self.ask(
+            lambda engine: changing.preview(engine, self._now(), move, self._applying_by())
+        )
+
+    def change(self, move: Move) -> Future[Any]:
+        """Apply a move of the levers, and say when it was live. Raises Busy."""
+        return self.ask(lambda _: self._change(move))
+
+    def _change(self, move: Move) -> dict[str, Any]:
+        self._next_look = 0.0  # also where it fails half-way: somebody sees what became of it
+        routed, said = changing.apply(self._engine, self._now(), move, self._applying_by())
+        self._live_after = routed.live_after
+        return {"liveAfter": routed.live_after, "said": [*said, *routed.overruled]}
+
+    def _applying_by(self) -> Plan:
+        assert self._plan is not None  # noqa: S101 - for the type checker: may_change says so
+        return self._plan
+
+    def _now(self) -> Scene:
+        return Scene.of(self._engine, self.traffic.request)
+
     def _wake(self) -> None:
         try:
             self._jobs.put_nowait(None)
@@ -155,25 +191,41 @@ class Live(threading.Thread):
             problem = self._begin(scene, changed)
         else:
             self._counts.confirm()
+        if happened := scene.happened(self._scene):
+            self._publish("happened", {"what": happened, "liveAfter": None})
         self._scene = scene
-        if (drawn := scene.document()) != self._drawn:
-            self._drawn = drawn
-            self._publish("scene", drawn)
+        self._draw(scene, anew=bool(changed) or not self._drawn)
         self._publish("counts", self._counts.document())
         now = time.monotonic()
         self._next_look = now + LOOK_SHARE * (now - began) if not changed else now
         return problem
 
+    def _draw(self, scene: Scene, *, anew: bool) -> None:
+        """Publish what there is to see, where it is not as it was."""
+        drawn: dict[str, Any] = {"scene": scene.document()}
+        if self.may_change:
+            drawn["levers"] = changing.levers_document(self._engine, scene)
+        if not self.traffic.fixed:
+            drawn["presets"] = presets(scene) if anew else self._drawn["presets"]
+        for name, document in drawn.items():
+            if document != self._drawn.get(name):
+                self._publish(name, document)
+        self._drawn = drawn
+
     def _begin(self, scene: Scene, changed: list[str]) -> str:
         """Count anew, once what has changed is live."""
         began, problem = time.monotonic(), ""
+        applied, self._live_after = self._live_after, None
         try:
             self._engine.wait_ready(model.traffic_rules(scene.context.objects), LIVE_SECONDS)
         except (TimedOut, EnvironmentFailed) as error:
             problem = f"counted although the rules are not live: {error.message}"
         self._counts = Counts.of(scene, self._counts.received)
         live = None if problem else time.monotonic() - began
-        self._publish("changed", {"what": changed, "liveAfter": live})
+        told = {"what": changed, "now": scene.in_words, "liveAfter": live, "byPage": False}
+        if applied is not None:
+            told |= {"liveAfter": applied, "byPage": True}
+        self._publish("changed", told)
         return problem
 
     def _send(self) -> None:
@@ -212,7 +264,11 @@ class Live(threading.Thread):
             _do(*job, self._engine)
 
     def _traffic_document(self) -> dict[str, Any]:
-        return {"on": self.traffic.on, "rate": self.traffic.rate, "readOnly": self.traffic.fixed}
+        return {
+            "on": self.traffic.on,
+            "rate": self.traffic.rate,
+            "readOnly": self.traffic.fixed,
+        }
 
 
 def _do(job: Job, future: Future[Any], engine: Engine) -> None:

@@ -21,7 +21,7 @@ MOST_PAGES = 32
 WAITING = 256
 """How much news waits for a page. One that is that far behind is cut off: it comes again, and gets
 the whole state anew."""
-STATES = ("scene", "counts", "traffic", "problem")
+STATES = ("scene", "levers", "presets", "counts", "traffic", "problem")
 """Events of which the last one tells all: whoever comes gets it first."""
 OPENING = b"retry: 1000\n\n"
 SILENCE = 15.0

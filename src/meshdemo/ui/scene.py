@@ -74,6 +74,26 @@ class Scene(Struct, frozen=True):
             found.append("the promise is another one")
         return found
 
+    def happened(self, before: Scene) -> list[str]:
+        """Say what became of pods; they answer for the same rules, so the count goes on."""
+        now, then = ({pod.name: pod for pod in scene.pods} for scene in (self, before))
+        found = [f"pod {name} is gone" for name in then if name not in now]
+        found += [f"pod {name} is new" for name in now if name not in then]
+        for name, pod in now.items():
+            if name in then and pod.is_ready != then[name].is_ready:
+                why = f": {pod.message}" if pod.message and not pod.is_ready else ""
+                found.append(f"pod {name} is {'ready' if pod.is_ready else 'not ready'}{why}")
+        return found
+
+    @property
+    def in_words(self) -> str:
+        """Say what the rule that takes the request does."""
+        chosen, rule = self.trace.chosen, self.winner
+        if chosen is None or rule is None:
+            return ""
+        http = chosen.tried.http
+        return "; ".join([rule_words.answer(http, rule), *rule_words.actions(http, rule)])
+
     @property
     def winner(self) -> Object | None:
         """The VirtualService that decides."""

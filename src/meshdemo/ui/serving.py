@@ -14,10 +14,12 @@ from meshdemo.ui.application import Application
 from meshdemo.ui.door import HOST, Door
 from meshdemo.ui.live import USUAL_RATE, Live, Traffic
 from meshdemo.ui.pages import Pages
+from meshdemo.ui.recording import Recording
 
 if TYPE_CHECKING:
     from meshdemo.engines.protocol import Engine
     from meshdemo.ui.scene import Scene
+    from meshdemo.walkthrough.plan import Plan
 
 MOST_CONNECTIONS = 64
 GOODBYE_SECONDS = 0.1
@@ -27,19 +29,36 @@ GOODBYE_SECONDS = 0.1
 class Serving:
     """The page's server. It listens as soon as it is made, so its address can be told."""
 
-    def __init__(self, engine: Engine, scene: Scene, port: int = 0, *, read_only: bool) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        scene: Scene,
+        port: int = 0,
+        *,
+        read_only: bool = False,
+        plan: Plan | None = None,
+        language: str = "en",
+    ) -> None:
         """Listen on a port of loopback, 0 for one that is free.
 
-        Raises EnvironmentFailed where nobody can.
+        Pages change the rules by the ``plan``; without it, or with ``read_only``, they do not.
+        Raises EnvironmentFailed where nobody can listen.
         """
         self._listener = _listen(port)
         door = Door(self._listener.getsockname()[1], secrets.token_urlsafe(24))
         self.url = door.url
-        pages = Pages()
+        pages, recording = Pages(), Recording()
         traffic = Traffic(on=True, rate=USUAL_RATE, request=scene.context.request, fixed=read_only)
-        self._live = Live(engine, scene, traffic, pages.publish, lambda: len(pages) > 0)
+        plan = None if read_only else plan
+
+        def publish(name: str, told: object) -> None:
+            recording.take(name, told)
+            pages.publish(name, told)
+
+        self._live = Live(engine, scene, traffic, publish, lambda: len(pages) > 0, plan)
         self._live.failed = self.end
-        self._server = _Server(_config(Application(door, self._live, pages)), pages)
+        application = Application(door, self._live, pages, recording, language)
+        self._server = _Server(_config(application), pages)
 
     def run(self) -> None:
         """Serve until ``end`` is called or a signal comes, which is raised again then."""

@@ -97,6 +97,10 @@ class Splitting(Struct, frozen=True):
 
         A new DestinationRule names every known version: so `up` and `route v2` write the same.
         """
+        return [*self.subsets(split.versions, known), self.virtual_service(split)]
+
+    def subsets(self, versions: Sequence[str], known: Sequence[str]) -> list[Object]:
+        """Give the DestinationRule that names versions; none where all have a subset."""
         there = [
             item
             for item in self.objects
@@ -104,11 +108,10 @@ class Splitting(Struct, frozen=True):
             and item.namespace == self.namespace
             and self._is_host(str(item.spec.get("host", "")))
         ]
-        wanted = dict.fromkeys(split.versions if there else known)
+        wanted = dict.fromkeys(versions if there else known)
         missing = [v for v in wanted if not any(_has_subset(item, v) for item in there)]
         ours = next((item for item in there if item.name == self.service), None)
-        rules = [self._destination_rule(ours, missing)] if missing else []
-        return [*rules, self._virtual_service(split)]
+        return [self._destination_rule(ours, missing)] if missing else []
 
     def _routes(self, *, everywhere: bool = False) -> Iterator[Object]:
         """Give the VirtualServices for the host that sidecars follow."""
@@ -152,7 +155,8 @@ class Splitting(Struct, frozen=True):
         spec = {"host": self.service, "subsets": added}
         return self._object("DestinationRule", self.service, spec)
 
-    def _virtual_service(self, split: Split) -> Object:
+    def virtual_service(self, split: Split) -> Object:
+        """Give the VirtualService that splits the traffic so."""
         routes: list[dict[str, Any]] = [
             {"destination": {"host": self.service, "subset": version}, "weight": weight}
             for version, weight in split.weights

@@ -144,11 +144,16 @@ def labelled(plan: Plan, names: Sequence[str]) -> tuple[str, ...]:
 
 def applied(plan: Plan, objects: Sequence[Object]) -> tuple[str, ...]:
     """Apply objects that are in no file."""
+    return (f"{_kubectl(plan, 'apply', '-f', '-')} <<'EOF'\n{written(objects)}EOF",)
+
+
+def written(objects: Sequence[Object]) -> str:
+    """Write objects as a person would: without what servers and we add to them."""
     plain = []
     for item in objects:
         metadata = {"name": item.name, "namespace": item.namespace}
         plain.append(item.with_data({**item.data, "metadata": metadata}))
-    return (f"{_kubectl(plan, 'apply', '-f', '-')} <<'EOF'\n{reading.dump(plain)}EOF",)
+    return reading.dump(plain)
 
 
 def applied_files(plan: Plan) -> tuple[str, ...]:
