@@ -324,6 +324,32 @@ def test_no_page_no_request(meshed: Cli) -> None:
         assert "send" not in meshed.engine.calls
 
 
+def test_an_export_holds_what_came_and_lets_nothing_else_run(meshed: Cli) -> None:
+    mixed = cycle([Reply(200, "v2"), Reply(200, HOSTILE)])
+    meshed.engine.replies = lambda count: islice(mixed, count)
+    with served(meshed, read_only=True) as opened, opened.news() as news:
+        found = until(news, total(30))
+        export = opened.get("/export")
+        recording = json.loads(opened.get("/recording").body)
+    came = sum(len(data["came"]) for name, data in found if name == "answers")
+    kept = [data for _, name, data in recording["events"] if name == "answers"]
+    assert sum(sum(data["came"].values()) for data in kept) >= came >= 30
+    assert recording["events"][0][:2] == [0.0, "scene"]
+    text = export.body.decode()
+    assert export.headers["content-disposition"] == "attachment; filename=meshdemo.html"
+    assert opened.token not in text
+    assert len(export.body) < 150_000
+    policy = re.findall(r'content-security-policy" content="(.*?)"', text)[0]
+    assert "connect-src 'none'" in policy
+    assert "unsafe" not in policy
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in policy
+    (data,) = re.findall(r'<script id="recording" [^>]*>(.*?)</script>', text, re.DOTALL)
+    assert "<" not in data
+    assert HOSTILE[:20] in str(json.loads(data))
+
+
 # --- what pages may do ---------------------------------------------------------------------------
 
 

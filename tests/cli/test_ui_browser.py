@@ -9,6 +9,7 @@ import pytest
 from tests.browser import needs_browser, tab_of_browser
 from tests.cli.test_ui import HOSTILE, served
 
+from meshdemo.verdict.expectation import ERROR
 from meshdemo.verdict.traffic import Reply
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from tests.browser import Tab
     from tests.cli.conftest import Cli
 
-SEEN = "[...view.seconds.values()].flatMap(each => [...each.values()]).reduce((a, b) => a + b, 0)"
+SEEN = "[...view.columns.values()].flatMap(each => [...each.values()]).reduce((a, b) => a + b, 0)"
 
 pytestmark = needs_browser
 
@@ -47,11 +48,33 @@ def test_the_page_shows_each_answer_that_was_counted(meshed: Cli, tab: Tab) -> N
     assert not tab.complaints
 
 
-def test_what_an_app_answers_does_not_run(meshed: Cli, tab: Tab) -> None:
+def test_what_an_app_answers_does_not_run(meshed: Cli, tab: Tab, tmp_path: Path) -> None:
     meshed.engine.replies = lambda count: islice(cycle([Reply(200, HOSTILE)]), count)
     with served(meshed) as opened:
         tab.open(opened.url)
         tab.until("typeof view !== 'undefined' && view.counts && view.counts.total >= 20")
         tab.until("document.body.textContent.includes('<script>alert(1)')")
         assert tab.script("document.scripts.length") == 1
+        file = tmp_path / "export.html"
+        file.write_bytes(opened.get("/export").body)
+    tab.open(file.as_uri())
+    tab.until("document.body.textContent.includes('<script>alert(1)')")
+    assert tab.script("document.scripts.length") == 2, "its own, and the recording, which is data"
+    assert not tab.complaints
+
+
+def test_a_verdict_is_a_page_that_opens_from_a_file(meshed: Cli, tab: Tab, tmp_path: Path) -> None:
+    mixed = cycle([Reply(200, "v2"), Reply(200, "v1"), Reply(200, HOSTILE)])
+    meshed.engine.replies = lambda count: islice(mixed, count)
+    file = tmp_path / "verdict.html"
+    ended = meshed("verify", "--requests", "90", "--html", str(file), "-o", "json")
+    assert ended.code == 1
+    tab.open(file.as_uri())
+    assert tab.requested == [file.as_uri()]
+    counted = tab.script("Object.fromEntries([...lanes].map(([n, l]) => [n, l.count.textContent]))")
+    assert counted == dict.fromkeys(("v1", "v2", ERROR), "30 of 90")
+    assert tab.script(SEEN) == 90
+    assert tab.script("$('evidence').textContent").startswith("not met: ")
+    tab.script("$('language').click()")
+    assert tab.script("$('evidence').textContent").startswith("不符合: ")
     assert not tab.complaints

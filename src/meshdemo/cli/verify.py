@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from meshdemo.engines.protocol import Engine
-    from meshdemo.walkthrough.verify import Keep, Question
+    from meshdemo.ui.scene import Scene
+    from meshdemo.walkthrough.verify import Keep, Measured, Question
 
 Expect = Annotated[
     list[str] | None,
@@ -101,6 +102,15 @@ Record = Annotated[
     ),
 ]
 
+Html = Annotated[
+    str | None,
+    typer.Option(
+        "--html",
+        metavar="FILE",
+        help="Also write the verdict as a page: one HTML file, in which the answers come again.",
+    ),
+]
+
 
 def verify(
     ctx: typer.Context,
@@ -117,6 +127,7 @@ def verify(
     by: By = None,
     junit: Junit = None,
     record: Record = None,
+    html: Html = None,
     sender: From = None,
     explain: Explain = False,
 ) -> Report:
@@ -140,6 +151,7 @@ def verify(
         meshdemo verify --from app=shop --url http://cart/  # as a pod of the shop sees it
         meshdemo verify --expect v2=100% --junit verdict.xml -o json  # for CI
         meshdemo verify --record requests.jsonl  # each request, with its time
+        meshdemo verify --html verdict.html  # a page to look at, and to send to somebody
     """
     from meshdemo.report import verdict_report
     from meshdemo.verdict import expectation
@@ -165,17 +177,20 @@ def verify(
         timeout=read_settings(ctx).timeout,
         names_rules=read_settings(ctx).output == "json",
     )
-    _require_writable(junit, record)
+    _require_writable(junit, record, html)
     engine = engine_for(ctx, chosen(ctx, changes=False, sender=sender))
     progress = ctx.obj.progress
     if explain:
         progress.explain(_commands(ctx, engine, question))
+    scene = _scene(engine, question) if html else None
     with _recording(record) as keep:
         measured = progress.follow(verify.measure(engine, replace(question, keep=keep)))
     if junit:
         from meshdemo.report.junit import write_junit
 
         write_junit(Path(junit), measured)
+    if html and scene:
+        _write_page(Path(html), measured, scene)
     return verdict_report.verified(measured, **progress.remarks)
 
 
@@ -188,15 +203,40 @@ def _commands(ctx: typer.Context, engine: Engine, question: Question) -> Sequenc
     return steps.verify_commands(steps.proving(plan, verify.expected(engine, question)))
 
 
-def _require_writable(junit: str | None, record: str | None) -> None:
+def _require_writable(junit: str | None, record: str | None, html: str | None) -> None:
     from meshdemo.report.files import require_writable
 
-    if junit and junit == record:
-        raise UsageError("--junit and --record name one and the same file")
-    if junit:
-        require_writable("--junit", Path(junit), "verdict.xml")
-    if record:
-        require_writable("--record", Path(record), "requests.jsonl")
+    asked = (
+        ("--junit", junit, "verdict.xml"),
+        ("--record", record, "requests.jsonl"),
+        ("--html", html, "verdict.html"),
+    )
+    named: dict[str, str] = {}
+    for option, file, example in asked:
+        if not file:
+            continue
+        if file in named:
+            raise UsageError(f"{named[file]} and {option} name one and the same file")
+        named[file] = option
+        require_writable(option, Path(file), example)
+
+
+def _scene(engine: Engine, question: Question) -> Scene:
+    from meshdemo.ui.scene import Scene
+
+    return Scene.of(engine, question.request)
+
+
+def _write_page(file: Path, measured: Measured, scene: Scene) -> None:
+    from meshdemo.errors import EnvironmentFailed
+    from meshdemo.tour.words import chosen as language_of
+    from meshdemo.ui import verified
+
+    try:
+        file.write_bytes(verified.page_of(measured, scene, language_of(None)))
+    except OSError as error:
+        message = f"--html: {file} cannot be written: {error.strerror}"
+        raise EnvironmentFailed(message) from error
 
 
 def _recording(file: str | None) -> AbstractContextManager[Keep | None]:

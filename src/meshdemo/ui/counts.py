@@ -47,7 +47,7 @@ class Counts:
         """Take an answer, and name its lane: a version, or after ``!`` what else came."""
         self.received += 1
         self.pending.add(reply)
-        return self.tally.version_of(reply) or f"!{reply.status or 'error'}"
+        return lane_of(self.tally, reply)
 
     def confirm(self) -> None:
         """Count what came since the last look: nothing had changed meanwhile."""
@@ -57,31 +57,8 @@ class Counts:
     def document(self) -> dict[str, Any]:
         """Give it as the page shows it."""
         verdict = judging.judge(self.rule, self.tally) if self.rule else None
-        return {
-            "received": self.received,
-            "total": self.tally.total,
-            "rate": self._rate(),
-            "lanes": self._lanes(verdict),
-            "others": self.tally.others,
-            "verdict": verdict.outcome.value if verdict and self.tally.total else None,
-            "evidence": list(verdict.evidence) if verdict and self.tally.total else [],
-            "rules": {self.taking: self.tally.total} if self.taking else {},
-        }
-
-    def _lanes(self, verdict: Verdict | None) -> dict[str, dict[str, Any]]:
-        lanes: dict[str, dict[str, Any]] = {
-            name: {"count": count} for name, count in self.tally.versions.items()
-        }
-        lanes[ERROR] = {"count": self.tally.missed}
-        for judgement in verdict.judgements if verdict else ():
-            lanes.setdefault(judgement.claim.name, {}).update(
-                count=judgement.claim.count,
-                promised=float(judgement.claim.share),
-                low=judgement.interval[0],
-                high=judgement.interval[1],
-                verdict=judgement.outcome.value if self.tally.total else None,
-            )
-        return lanes
+        found = counts_document(self.tally, self.taking, verdict)
+        return {**found, "received": self.received, "rate": self._rate()}
 
     def _rate(self) -> float:
         """Give the answers a second of late."""
@@ -91,3 +68,41 @@ class Counts:
             self.recent.popleft()
         seconds = now - self.recent[0][0]
         return round((self.received - self.recent[0][1]) / seconds, 1) if seconds else 0.0
+
+
+def lane_of(tally: Tally, reply: Reply) -> str:
+    """Name what an answer was: a version, or after ``!`` what else came."""
+    return tally.version_of(reply) or f"!{reply.status or 'error'}"
+
+
+def counts_document(
+    tally: Tally, taking: str, verdict: Verdict | None = None, *, decided: bool = True
+) -> dict[str, Any]:
+    """Give what was counted as the page shows it; what is not ``decided`` yet has no verdict."""
+    judged = verdict if verdict and tally.total else None
+    outcome = judged.outcome.value if judged and decided else None
+    return {
+        "received": tally.total,
+        "total": tally.total,
+        "lanes": _lanes(tally, verdict, decided=decided),
+        "others": tally.others.copy(),
+        "verdict": outcome,
+        "evidence": list(judged.evidence) if judged and decided else [],
+        "rules": {taking: tally.total} if taking else {},
+    }
+
+
+def _lanes(tally: Tally, verdict: Verdict | None, *, decided: bool) -> dict[str, dict[str, Any]]:
+    lanes: dict[str, dict[str, Any]] = {
+        name: {"count": count} for name, count in tally.versions.items()
+    }
+    lanes[ERROR] = {"count": tally.missed}
+    for judgement in verdict.judgements if verdict else ():
+        lanes.setdefault(judgement.claim.name, {}).update(
+            count=judgement.claim.count,
+            promised=float(judgement.claim.share),
+            low=judgement.interval[0],
+            high=judgement.interval[1],
+            verdict=judgement.outcome.value if decided and tally.total else None,
+        )
+    return lanes

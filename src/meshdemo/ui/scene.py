@@ -102,6 +102,8 @@ class Scene(Struct, frozen=True):
     @property
     def taking(self) -> str:
         """What the rule that takes the request is called here; empty where none does."""
+        if self.context.request.is_tcp:
+            return TCP
         if chosen := self.trace.chosen:
             return _rule_id(chosen.tried.number)
         return "" if self.winner or not self.trace.destinations else NO_RULE
@@ -140,6 +142,11 @@ class Scene(Struct, frozen=True):
 
     def _rules(self) -> Iterator[dict[str, Any]]:
         rule = self.trace.dialled.rule if self.trace.dialled else None
+        if self.context.request.is_tcp:
+            said = list(rule_words.in_words(self.winner)) if self.winner else []
+            to = said[0] if said else self.trace.called
+            yield {"id": TCP, "when": "any connection", "to": to, "more": said[1:]}
+            return
         if rule is None or self.winner is None:
             yield {"id": NO_RULE, "when": "any request", "to": self.trace.called, "more": []}
             return
@@ -153,6 +160,8 @@ class Scene(Struct, frozen=True):
 
 
 NO_RULE = "no rule"
+TCP = "tcp"
+"""What all rules for connections are called here."""
 
 
 def _rule_id(number: int) -> str:

@@ -1,13 +1,13 @@
-// The time line: what came in each second, by lane, and when something changed.
-const SECONDS = 120, TOLD = 4;
+// The time line: what came in each column of it, by lane, and when something changed.
+const COLUMNS = 120, TOLD = 4;
 
 function note(into, came) {
-  const now = Math.floor(into.clock());
-  if (!into.seconds.has(now)) into.seconds.set(now, new Map());
-  const counted = into.seconds.get(now);
+  const now = columnOf(into);
+  if (!into.columns.has(now)) into.columns.set(now, new Map());
+  const counted = into.columns.get(now);
   for (const what of came) counted.set(laneOf(into, what), (counted.get(laneOf(into, what)) || 0) + 1);
-  for (const second of into.seconds.keys()) if (second < now - SECONDS) into.seconds.delete(second);
-  while (into.marks.length && into.marks[0].at < now - SECONDS) into.marks.shift();
+  for (const column of into.columns.keys()) if (column < now - COLUMNS) into.columns.delete(column);
+  while (into.marks.length && into.marks[0].at < now - COLUMNS) into.marks.shift();
 }
 function inWords(told) {
   const what = told.what.join(", ") + (told.now ? ` (${told.now})` : "");
@@ -15,9 +15,10 @@ function inWords(told) {
   return `${what}; ${say(told.byPage ? "live after" : "seen live after", { ms: Math.round(1000 * told.liveAfter) })}`;
 }
 function drawLine() {
-  const now = Math.floor(view.clock()), sheet = $("line"), ink = sheet.getContext("2d");
-  const told = view.marks.filter(mark => mark.at >= now - SECONDS && mark.at <= now).slice(-TOLD).reverse();
-  const lines = told.map(mark => say("change", { ago: now - mark.at, what: inWords(mark.told) }));
+  const now = columnOf(view), sheet = $("line"), ink = sheet.getContext("2d");
+  $("line-title").textContent = say(view.unit === 1 ? "line" : "line of parts");
+  const told = view.marks.filter(mark => mark.at >= now - COLUMNS && mark.at <= now).slice(-TOLD).reverse();
+  const lines = told.map(mark => say("change", { ago: Math.round((now - mark.at) * view.unit), what: inWords(mark.told) }));
   if (lines.length !== $("line-said").children.length || lines.some((text, i) => $("line-said").children[i].textContent !== text))
     $("line-said").replaceChildren(...lines.map(text => make("li", "", text)));
   if (document.hidden) return;
@@ -25,15 +26,15 @@ function drawLine() {
   sheet.width = Math.round(width * scale);
   sheet.height = Math.round(height * scale);
   ink.setTransform(scale, 0, 0, scale, 0, 0);
-  const step = width / SECONDS, names = [...lanes.keys()], colours = names.map(colour);
-  for (const [second, counted] of view.seconds) {
-    if (second > now || second < now - SECONDS) continue;
+  const step = width / COLUMNS, names = [...lanes.keys()], colours = names.map(colour);
+  for (const [column, counted] of view.columns) {
+    if (column > now || column < now - COLUMNS) continue;
     const all = [...counted.values()].reduce((a, b) => a + b, 0);
     let top = height;
     names.forEach((name, number) => {
       const tall = height * (counted.get(name) || 0) / all;
       ink.fillStyle = colours[number];
-      ink.fillRect(width - (now - second + 1) * step, top - tall, Math.max(step - 1, 1), tall);
+      ink.fillRect(width - (now - column + 1) * step, top - tall, Math.max(step - 1, 1), tall);
       top -= tall;
     });
   }

@@ -73,6 +73,7 @@ $("replay-close").addEventListener("click", () => {
   dots = [];
   view = liveView;
   $("player").hidden = true;
+  $("recorded-at").textContent = "";
   $("replay-open").hidden = false;
   drawAll();
 });

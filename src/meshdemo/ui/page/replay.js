@@ -22,7 +22,9 @@ function seek(moment) {
   at = moment;
   next = 0;
   dots = [];
-  const made = newView(() => recording.began + at);
+  // A short one, as of verify, fills the time line.
+  const unit = Math.min(1, Math.max(recording.seconds, .001) / (COLUMNS - 1));
+  const made = newView(() => recording.began + at, unit);
   const events = recording.events;
   view = newView(() => 0);  // what is built is not drawn meanwhile
   while (next < events.length && events[next][0] <= moment) {
@@ -37,6 +39,7 @@ function seek(moment) {
   drawAll();
 }
 function drawPlayer() {
+  $("recorded-at").textContent = say("recorded at", { when: new Date(1000 * recording.began).toLocaleString(document.documentElement.lang) });
   $("moment").value = String(at);
   const digits = recording.seconds < 10 ? 2 : 0;
   $("moment-said").textContent = `${at.toFixed(digits)} / ${recording.seconds.toFixed(digits)} s`;

@@ -4,7 +4,9 @@ const $ = id => document.getElementById(id);
 const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#8a6d00"];
 const ERROR = "errors and unknown answers";
 const lanes = new Map();  // the boxes of those who answer, by name
-const newView = clock => ({ scene: null, counts: null, seconds: new Map(), marks: [], clock });
+// Its columns are what came in each part of the time line, of so many seconds.
+const newView = (clock, unit = 1) => ({ scene: null, counts: null, columns: new Map(), marks: [], clock, unit });
+const columnOf = of => Math.floor(of.clock() / of.unit);
 let view = newView(() => Date.now() / 1000);
 
 function make(tag, cls, text) {
@@ -25,7 +27,7 @@ function take(into, name, found) {
   if (name === "scene") { into.scene = found; if (shown) drawScene(); }
   if (name === "counts") { into.counts = found; if (shown) drawCounts(); }
   if (name === "answers") { note(into, found.came); if (shown) fly(found); }
-  if (name === "changed" || name === "happened") into.marks.push({ at: Math.floor(into.clock()), told: found });
+  if (name === "changed" || name === "happened") into.marks.push({ at: columnOf(into), told: found });
   if (name === "problem" && shown) show(found.text);
 }
 
@@ -93,6 +95,8 @@ function drawCounts() {
   const said = !counts.total || !counts.verdict ? "" : counts.verdict === "inconclusive" ? say("undecided")
     : `${say(counts.verdict)}: ${counts.evidence.join("; ")}`;
   if ($("evidence").textContent !== said) $("evidence").textContent = said;
+  const causes = counts.causes || [];
+  if ($("causes").children.length !== causes.length) $("causes").replaceChildren(...causes.map(text => make("li", "", say("cause", { text }))));
   moved();
 }
 
