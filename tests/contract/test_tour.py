@@ -27,6 +27,46 @@ BLOCK = re.compile(r"^```\w*\n.*?^```", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`([^`\n]+)`")
 
 
+DISGUISES = """
+apiVersion: networking.istio.io/v1beta1
+kind: DestinationRule
+metadata: {name: app}
+spec:
+  host: app
+  subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]
+---
+apiVersion: networking.istio.io/v1beta1
+kind: VirtualService
+metadata: {name: app}
+spec:
+  hosts: [app]
+  http: [{route: [{destination: {host: app, subset: v2}}]}]
+"""
+"""Hides pods that fail, and teaches nothing."""
+RETRIES = """
+apiVersion: networking.istio.io/v1beta1
+kind: VirtualService
+metadata: {name: app}
+spec:
+  hosts: [app]
+  http: [{route: [{destination: {host: app}}], retries: {attempts: 3, retryOn: 5xx}}]
+"""
+WRONG: dict[str, list[str | tuple[str, str]]] = {
+    "fault": [("exact: bob", "regex: .*"), ("fixedDelay: 0.5s", "fixedDelay: 0.1s")],
+    "timeout": [("timeout: 0.5s", "timeout: 0.95s")],
+    "retries": [DISGUISES, ("attempts: 2", "attempts: 1")],
+    "mirroring": [("mirror:\n        host: app\n        subset: v2", "mirror:\n        host: app")],
+    "circuit-breaking": [
+        DISGUISES,
+        RETRIES,
+        ("consecutive5xxErrors: 3", "consecutive5xxErrors: 100"),
+    ],
+    "session-affinity": [("httpHeaderName: x-user", "useSourceIp: true")],
+    "catch-all-first": [("exact: anna", "regex: .*")],
+}
+"""Answers that look right: whole files, or what is changed in the solution."""
+
+
 class Learner:
     """Types commands; every mesh of theirs is in one state directory."""
 
@@ -85,6 +125,13 @@ def test_each_lesson_fails_before_and_passes_with_its_solution(
     before = learner.asks("tour", "check", number)
     assert (before["exitCode"], before["passed"]) == (ExitCode.NOT_MET, False)
     assert before["cause"]
+    for wrong in WRONG.get(lesson.name, ()):
+        solution = lesson.solution.read_text()
+        text = wrong if isinstance(wrong, str) else solution.replace(*wrong)
+        assert text != solution
+        learner.file(lesson).write_text(text)
+        found = learner.asks("tour", "check", number)
+        assert (found["exitCode"], bool(found["cause"])) == (ExitCode.NOT_MET, True), text
     learner.tours("solution", number, "--apply")
     code, said = learner.types("tour", "check", number)
     assert code == ExitCode.OK, said

@@ -10,6 +10,7 @@ from meshdemo.diagnosis.facts import Facts
 from meshdemo.engines.results import Arrival, Observed, Pod, Where
 from meshdemo.errors import InputError, Problem
 from meshdemo.rules import request_trace, rule_words
+from meshdemo.suite import lacking
 from meshdemo.suite.live_mesh import LiveMesh
 from meshdemo.verdict.expectation import Expectation
 from meshdemo.verdict.judging import judge, rule_for
@@ -59,8 +60,27 @@ def place_of(trace: Trace | None) -> Problem | None:
     return None
 
 
-def in_words(trace: Trace | None) -> str:
-    """Say what the rules do with a request; empty where that is not known."""
+def told(
+    mesh: PrivateMesh | LiveMesh,
+    request: Request,
+    expect: Expect,
+    answers: Sequence[Answer],
+    trace: Trace | None,
+) -> tuple[str, Problem | None]:
+    """Say what the rules do with a request, and what they do not, and where that stands.
+
+    Empty where that is not known. Where the app asked another service it is told of that request.
+    """
+    who = "the request"
+    if trace and (hop := lacking.second_hop(mesh, request, trace)):
+        trace, asker = hop
+        who = f"what {asker} asks for"
+    said = _in_words(trace, who)
+    lacks = list(lacking.words(expect, answers, trace, mesh)) if trace and answers else []
+    return ", and ".join(filter(None, (said, "; ".join(lacks)))), place_of(trace)
+
+
+def _in_words(trace: Trace | None, what: str) -> str:
     step = trace.chosen if trace else None
     if step is None:
         place = place_of(trace)
@@ -69,7 +89,7 @@ def in_words(trace: Trace | None) -> str:
     own = rule_words.answer({n: part for n, part in http.items() if n != "route"}, item)
     does = [*([own] if own else []), *rule_words.actions(http, item)]
     said = f": {', '.join(does)}" if does else ""
-    return f"http[{step.origin.number}] of {item.title} takes the request{said}"
+    return f"http[{step.origin.number}] of {item.title} takes {what}{said}"
 
 
 def fix_of(cause: Cause | None) -> str:

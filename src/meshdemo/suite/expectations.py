@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from meshdemo.errors import InputError
-from meshdemo.suite.model import MARGIN, Expect, Header, Text
+from meshdemo.suite.model import Expect, Header, Text
 from meshdemo.verdict import expectation, traffic
 
 if TYPE_CHECKING:
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from meshdemo.objects.place import Place
     from meshdemo.verdict.expectation import Expectation
 
-COUNTED = ("shares", "margin", "not")
-"""What may stand beside shares: many requests are sent for them, and all else is said of one."""
+OF_MANY = ("shares", "pods")
+"""What many requests are sent for; all else is said of one."""
+COUNTED = ("margin", "not")
+"""What may stand beside them."""
 REDIRECTS = range(300, 400)
 CREATED = 201
 """The one status beside those of redirects whose answers have a Location."""
@@ -36,7 +38,8 @@ def _read(place: Place, problems: list[Problem]) -> Expect:
     return Expect(
         versions=tuple(row.text for row in several(place["version"])),
         shares=_shares(place["shares"], problems),
-        margin=Fraction(str(margin.value)) / 100 if margin.there else MARGIN,
+        margin=Fraction(str(margin.value)) / 100 if margin.there else None,
+        pods=int(place["pods"].number) if place["pods"].there else 0,
         statuses=tuple(int(row.number) for row in several(place["status"])),
         locations=_texts(place["location"], problems),
         services=tuple(row.text for row in several(place["service"])),
@@ -104,13 +107,16 @@ def _contradictions(place: Place, found: Expect) -> Iterator[Problem]:
     """Find what no answer can be at once."""
     if place["margin"].there and found.shares is None and not place["shares"].there:
         yield place["margin"].problem("a margin is of shares, and none are said")
-    if place["shares"].there:
-        others = [name for name in place.entries if name not in COUNTED]
+    many = next((name for name in OF_MANY if place[name].there), "")
+    if many:
+        others = [name for name in place.entries if name not in (many, *COUNTED)]
         for name in others:
             hint = "make it a test of its own"
-            yield place[name].problem("it is said of one answer, and shares of many", hint)
-        if place["not"].there:
-            yield place["not"].problem("shares say all of the answers: leave it out")
+            yield place[name].problem(f"it is said of one answer, and {many} of many", hint)
+    if place["pods"].there and place["not"].there:
+        yield place["not"].problem("pods says all of it: leave it out")
+    if place["shares"].there and place["not"].there:
+        yield place["not"].problem("shares say all of the answers: leave it out")
     if (inner := found.none_of) and inner.shares and len(place.entries) > 1:
         yield place["not"]["shares"].problem(
             "it takes many answers, and the rest is said of one", "make it a test of its own"

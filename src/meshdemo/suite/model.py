@@ -23,6 +23,8 @@ SUFFIX = ".meshtest.yaml"
 DEFAULT_NAMESPACE = "default"
 MARGIN = Fraction(5, 100)
 """How far off a share must be to matter if nothing is said: 5 points."""
+HIDDEN_SHARE = 0.01
+"""The same for one of 0 or 100 %: 1 point."""
 
 
 class Text(Struct, frozen=True):
@@ -90,7 +92,10 @@ class Expect(Struct, frozen=True):
 
     versions: tuple[str, ...] = ()
     shares: Expectation | None = None
-    margin: Fraction = MARGIN
+    margin: Fraction | None = None
+    """How far off a share must be to matter; None where nothing is said."""
+    pods: int = 0
+    """How many pods answer, whichever these are; 0 where nothing is said."""
     statuses: tuple[int, ...] = ()
     locations: tuple[Text, ...] = ()
     services: tuple[str, ...] = ()
@@ -110,7 +115,7 @@ class Expect(Struct, frozen=True):
 
     @property
     def is_share(self) -> bool:
-        """Tell whether it takes more than one request to see whether it holds."""
+        """Tell whether answers are counted to see whether it holds."""
         return self.shares is not None or (self.none_of is not None and self.none_of.is_share)
 
 

@@ -21,10 +21,10 @@ from meshdemo.engines.local.private.stand_ins import POD_HEADER
 from meshdemo.errors import BrokenOff, InputError, Problem, in_order
 from meshdemo.objects import repository
 from meshdemo.rules import hosts
-from meshdemo.suite import diagnosing, impossible
+from meshdemo.suite import diagnosing, impossible, pods_answering
 from meshdemo.suite.coverage import Coverage
 from meshdemo.suite.judging import Finding, findings
-from meshdemo.suite.model import Source
+from meshdemo.suite.model import HIDDEN_SHARE, MARGIN, Source
 from meshdemo.suite.private_mesh import Connection, PrivateMesh
 from meshdemo.suite.results import CaseResult, FileResult
 from meshdemo.suite.varying import varies
@@ -283,7 +283,10 @@ class _Runner:
 
     def one(self, case: Case) -> CaseResult:
         """Run one case."""
-        result = self._share(case) if case.test.expect.is_share else self._single(case)
+        if case.test.expect.pods:
+            result = self._pods(case)
+        else:
+            result = self._share(case) if case.test.expect.is_share else self._single(case)
         self.each(result)
         return result
 
@@ -348,7 +351,12 @@ class _Runner:
             expect, is_negated = expect.none_of, True
         assert expect.shares  # noqa: S101 - for the type checker: is_share
         expected, mesh = expect.shares, self.mesh
-        precision = Precision(expect.margin, ERROR_RATE, shared_by=self.shares)
+        precision = Precision(
+            MARGIN if expect.margin is None else expect.margin,
+            ERROR_RATE,
+            HIDDEN_SHARE if expect.margin is None else float(expect.margin),
+            shared_by=self.shares,
+        )
         rule = rule_for(expected, precision)
         tally = Tally.of(dict.fromkeys([*expected.versions, *mesh.versions]), expected.kinds)
         measurement = Measurement(rule, tally)
@@ -390,6 +398,29 @@ class _Runner:
         answers = [mesh.answer(case.sent.request, reply, 0.0, "") for reply in replies]
         return self._followed(case, result, trace, answers, pods)
 
+    def _pods(self, case: Case) -> CaseResult:
+        """Count the pods that answer: as many requests are sent as would show one more."""
+        began = time.monotonic()
+        mesh = self.mesh
+        trace = diagnosing.traced(mesh, case.sent.request, case.source)
+        wanted = case.test.expect.pods
+        found = pods_answering.count(
+            mesh, case.sent.request, case.source, trace, wanted, self.timeout
+        )
+        finding = found.judged(wanted)
+        outcome = Outcome.MET if finding.ok else Outcome.NOT_MET
+        result = CaseResult(
+            case.test,
+            case.sent,
+            Outcome.INCONCLUSIVE if found.broken else outcome,
+            (finding,),
+            len(found.answers),
+            time.monotonic() - began,
+            cause=found.broken,
+        )
+        pods = [(pod.namespace, pod.name) for pod in map(mesh.pod, found.names) if pod]
+        return self._followed(case, result, trace, () if result.ok else found.answers, pods)
+
     def _followed(
         self,
         case: Case,
@@ -412,12 +443,17 @@ class _Runner:
             return replace(result, place=place)
         cause = diagnosing.cause_of(mesh, case.test.expect, answers, case.source)
         told = answers[-1]
-        if case.test.expect.is_share:
+        if case.test.expect.is_share or case.test.expect.pods:
             told = mesh.ask(case.sent.request, case.source)
+        why, own_place = diagnosing.told(mesh, case.sent.request, case.test.expect, answers, trace)
+        if cause and cause.name != diagnosing.OTHERWISE:
+            why, own_place = cause.message, cause.place
+        elif cause:
+            why, own_place = f"{cause.message}: {why}" if why else cause.message, cause.place
         return replace(
             result,
-            place=cause.place if cause and cause.place.file else place,
-            cause=result.cause or (cause.message if cause else diagnosing.in_words(trace)),
+            place=own_place if own_place and own_place.file else place,
+            cause=result.cause or why,
             fix=diagnosing.fix_of(cause),
             explained=diagnosing.explained(mesh, told, case.source, trace),
         )

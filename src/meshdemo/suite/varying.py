@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from meshdemo.rules.request_trace import Trace
+    from meshdemo.rules.request_trace import Endpoint, Trace
     from meshdemo.suite.live_mesh import LiveMesh
     from meshdemo.suite.model import Expect
     from meshdemo.suite.private_mesh import PrivateMesh
@@ -28,9 +28,17 @@ def varies(mesh: PrivateMesh | LiveMesh, trace: Trace | None, expect: Expect) ->
     if any(0 < percent < ALWAYS for percent, _ in trace.mirrors) or _is_late_at_times(trace):
         return True
     behind = [pod for each in trace.destinations for pod in each.behind(mesh.pods)]
+    if expect.mirrored_to and _may_copy_to(behind, mesh, trace):
+        return True
     if mesh.has_behaviours and len(behind) > 1:
         return True
     return _looks_at_pods(expect) and len({pod.labels.get("version") for pod in behind}) > 1
+
+
+def _may_copy_to(answering: Sequence[Endpoint], mesh: PrivateMesh | LiveMesh, trace: Trace) -> bool:
+    """Tell whether a copy may come to a pod that answers, and so be no copy for anybody else."""
+    copied = [pod for _, each in trace.mirrors for pod in each.behind(mesh.pods)]
+    return len(copied) > 1 and any(pod in answering for pod in copied)
 
 
 def _is_late_at_times(trace: Trace) -> bool:

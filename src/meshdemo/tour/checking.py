@@ -33,6 +33,8 @@ class Checked(Struct, frozen=True):
     cases: tuple[CaseResult, ...] = ()
     reason: str = ""
     """Why no request was sent; empty if some were."""
+    unasked: tuple[str, ...] = ()
+    """The tests that come after the first one that failed, by their names."""
     problems: tuple[Problem, ...] = ()
     """What keeps the tests from holding whatever is sent."""
 
@@ -67,5 +69,13 @@ def _asked(lesson: Lesson, mesh: LiveMesh, timeout: float) -> Checked:
         prepared = running.prepare_live(replace(file, namespace=mesh.namespace), mesh)
     except InputError as error:  # such as a version that no pod has: the mesh's fault
         return Checked(Outcome.NOT_MET, reason=CANNOT_HOLD, problems=error.problems)
-    result = running.run_prepared(prepared, timeout=timeout)
-    return Checked(result.outcome, result.cases)
+    cases: list[CaseResult] = []
+    with running.one_by_one(
+        prepared.file, prepared.mesh, prepared.cases, timeout=timeout
+    ) as answered:
+        for case in prepared.cases:
+            cases.append(answered(case))
+            if not cases[-1].ok:  # the first cause is what to mend first
+                break
+    unasked = tuple(case.test.name for case in prepared.cases[len(cases) :])
+    return Checked(cases[-1].outcome, tuple(cases), unasked=unasked)

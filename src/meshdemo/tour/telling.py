@@ -109,6 +109,8 @@ class Teller:
         def show(terminal: Terminal) -> None:
             for case in found.cases:
                 self._show_case(terminal, case)
+            for name in found.unasked:
+                terminal.advise(terminal.paint(f"  {name}", "dim"))
             if found.passed:
                 self._show_passed(terminal, lesson)
                 return

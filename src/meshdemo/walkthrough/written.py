@@ -29,11 +29,13 @@ def located(
     must be readable. Raises InputError.
     """
     named = reading.read(sources, namespace=namespace) if sources else ()
-    written = {item.key: item for item in named}
+    own: dict[Key, Object] = {}
+    others: dict[Key, Object] = {}
     for file in dict.fromkeys(files.values()):
         with suppress(InputError):  # it was moved or is being edited: then nothing is known of it
             for item in reading.read([_short(file)], namespace=namespace):
-                written.setdefault(item.key, item)
+                (own if files.get(item.key) == file else others).setdefault(item.key, item)
+    written = {**others, **own, **{item.key: item for item in named}}
     return tuple(_placed(item, written.get(item.key)) for item in objects)
 
 

@@ -41,6 +41,7 @@ RIGHT = """
 - {name: slow, request: {url: "http://shop/slow"}, expect: {status: 504, seconds: [0.25, 0.9]}}
 - {name: none, request: {url: "http://shop/admin"}, expect: {status: 404, not: {service: shop}}}
 - {name: either, request: {url: "http://shop/"}, expect: {version: [v1, v2], status: 200}}
+- {name: pods, request: {}, expect: {pods: 2}}
 - {name: not half, request: {}, expect: {not: {shares: {v1: 50%, v2: 50%}}}}
 """
 
@@ -73,6 +74,8 @@ def test_what_is_right_is_met_and_what_is_missing_is_made_up(run: Run) -> None:
         ("{url: 'http://shop/api/x'}~{not: {mirroredTo: shop-shadow}}", "not a copy", "a copy", 21),
         ("{url: 'http://shop/api/x'}~{mirroredTo: slow}", "a copy to slow", "shop-shadow", 21),
         ("{url: 'http://shop/slow'}~{seconds: [2, 3]}", "2 to 3 s", "0.0", 26),
+        ("{url: 'http://shop/'}~{pods: 1}", "answers of 1 pod", "2 pods in ", 31),
+        ("{url: 'http://shop/'}~{pods: 3}", "answers of 3 pods", "2 pods in 459", 31),
         ("{url: 'http://shop/admin'}~{service: shop}", "service shop", "the proxy itself", 29),
         ("{url: 'http://shop/admin'}~{body: hello}", "body hello", "body", 29),
     ],
@@ -300,3 +303,30 @@ def test_an_envoy_that_has_ended_is_no_answer_of_the_rules(tmp_path: Path) -> No
         envoy.kill()
         with pytest.raises(EnvironmentFailed, match="Envoy has ended"):
             mesh.ask(case.sent.request)
+
+
+def test_what_the_rule_lacks_is_said(run: Run) -> None:
+    result = run(
+        """
+- {name: redirects, request: {}, expect: {status: 301}}
+- {name: mirrors, request: {}, expect: {mirroredTo: shop-shadow}}
+- {name: delays, request: {}, expect: {seconds: [1, 2]}}
+- {name: binds requests, request: {}, expect: {pods: 1}}
+- {name: aborts, request: {}, expect: {shares: {v1: 50%, "503": 50%}}}
+"""
+    )
+    for case in result.cases:
+        first, *rest = case.name.split()
+        said = " ".join([first, "nothing", *rest])
+        assert (said in case.cause) or (f"nothing {case.name}" in case.cause), case.cause
+
+
+def test_an_exact_share_is_tested_as_finely_as_the_margin_says(run: Run) -> None:
+    anna = """{url: "http://shop/", headers: {x-user: anna}}"""
+    result = run(
+        f"""
+- {{name: fine, request: {anna}, expect: {{shares: {{v2: 100%}}}}}}
+- {{name: coarse, request: {anna}, expect: {{shares: {{v2: 100%}}, margin: 20}}}}
+"""
+    )
+    assert [case.requests for case in result.cases] == [459, 21]
