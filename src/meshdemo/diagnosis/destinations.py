@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.diagnosis.cause import Cause
 from meshdemo.errors import Problem
+from meshdemo.language import said
 from meshdemo.verdict.judgement import Outcome
 
 if TYPE_CHECKING:
@@ -27,17 +28,21 @@ def missing_destination(facts: Facts) -> Iterator[Cause]:
             continue
         target = destination.target
         if destination.service and target.subset:
-            message = f'no DestinationRule for {target.host} has the subset "{target.subset}"'
+            named = {"subset": target.subset, "host": target.host}
+            message = said('no DestinationRule for {host} has the subset "{subset}"', **named)
             known = [s.get("name") for s in destination.rule.subsets] if destination.rule else []
-            named = f"its subsets are {', '.join(map(str, known))}" if known else "there is none"
-            evidence = (*came, f"of the DestinationRule: {named}")
-            fix = f'add the subset "{target.subset}" to a DestinationRule for {target.host}'
+            there = said("there is no DestinationRule for it")
+            if known:
+                there = said("its subsets are {names}", names=", ".join(map(str, known)))
+            evidence = (*came, there)
+            fix = said('add the subset "{subset}" to a DestinationRule for {host}', **named)
             place = _place(facts, destination, message, "subset")
             yield Cause("subset-missing", place, evidence, fix)
         elif destination.service is None:
-            message = f"{target.host} is sent to, and no service has that host"
+            message = said("{host} is sent to, and no service has that host", host=target.host)
             place = _place(facts, destination, message, "host")
-            fix = f"name a service that is there, such as {facts.trace.called}"
+            called = facts.trace.called
+            fix = said("name a service that is there, such as {host}", host=called)
             yield Cause("destination-unknown", place, came, fix)
 
 
@@ -56,10 +61,21 @@ def without_pods(facts: Facts) -> Iterator[Cause]:
         for name, value in destination.labels.items():
             has = sorted({pod.labels.get(name, "none") for pod in selected})
             if selected and value not in has:
-                evidence.append(f"it wants {name}: {value}, and the pods have {', '.join(has)}")
-        title = f'subset "{destination.target.subset}"' if destination.target.subset else "selector"
-        message = f"the {title} of {destination.target.host} selects no pod"
-        fix = "correct its labels, or those of the pods"
+                evidence.append(
+                    said(
+                        "it wants {label}: {wanted}, and the pods have {found}",
+                        label=name,
+                        wanted=value,
+                        found=", ".join(has),
+                    )
+                )
+        subset, host = destination.target.subset, destination.target.host
+        message = said("the selector of {host} selects no pod", host=host)
+        if subset:
+            message = said(
+                'the subset "{subset}" of {host} selects no pod', subset=subset, host=host
+            )
+        fix = said("correct its labels, or those of the pods")
         yield Cause("no-pods", _subset_place(facts, destination, message), tuple(evidence), fix)
 
 
@@ -76,12 +92,14 @@ def pods_not_ready(facts: Facts) -> Iterator[Cause]:
         for pod in facts.behind(destination):
             if pod.is_ready or not (failed or pod.labels.get("version") in short):
                 continue
-            message = f"pod {pod.name} is not ready ({pod.ready})"
+            message = said("pod {pod} is not ready ({ready})", pod=pod.name, ready=pod.ready)
             evidence = tuple(line for line in pod.message.splitlines() if line.strip())
             owner = facts.owner(pod)
             place = owner.problem(message) if owner else Problem(message)
             fix = f"meshdemo logs {pod.name}"
-            yield Cause("pod-not-ready", place, evidence or (f"it is {pod.phase}",), fix)
+            yield Cause(
+                "pod-not-ready", place, evidence or (said("it is {phase}", phase=pod.phase),), fix
+            )
 
 
 def app_without_sidecar(facts: Facts) -> Iterator[Cause]:
@@ -94,7 +112,9 @@ def app_without_sidecar(facts: Facts) -> Iterator[Cause]:
         bare = [pod.name for pod in facts.behind(destination) if not pod.injected]
         if mode != "ISTIO_MUTUAL" or not bare:
             continue
-        message = f"{', '.join(bare)} has no sidecar, and ISTIO_MUTUAL needs one there"
+        message = said(
+            "{pods} has no sidecar, and ISTIO_MUTUAL needs one there", pods=", ".join(bare)
+        )
         place = _subset_place(facts, destination, message)
         yield Cause("app-without-sidecar", place, came, "meshdemo inject")
 
@@ -113,10 +133,13 @@ def no_rule_matches(facts: Facts) -> Iterator[Cause]:
         return
     nearest, origin = near
     differs = [f"{'.'.join(each.path)} is {each.found!r}" for each in nearest.differing]
-    message = f"no http rule of {dialled.rule.title} matches the request; closest is this one"
+    message = said(
+        "no http rule of {rule} matches the request; closest is this one", rule=dialled.rule.title
+    )
     place = origin.item.problem(message, *origin.path, "match")
-    evidence = (*came, f"what differs: {', '.join(differs)}")
-    yield Cause("no-rule-matches", place, evidence, "correct the match, or add a rule without any")
+    evidence = (*came, said("what differs: {fields}", fields=", ".join(differs)))
+    fix = said("correct the match, or add a rule without any")
+    yield Cause("no-rule-matches", place, evidence, fix)
 
 
 def _place(facts: Facts, destination: Destination, message: str, field: str) -> Problem:

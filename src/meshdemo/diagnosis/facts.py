@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from meshdemo.engines.test_client import answering
 from meshdemo.errors import InputError
+from meshdemo.language import said
 from meshdemo.rules import promise, request_trace
 from meshdemo.rules.client_view import Client, ClientView
 from meshdemo.verdict.traffic import status_kind
@@ -102,7 +103,10 @@ class Facts(Struct, frozen=True, dict=True):
         if not self.tally.total:
             return ()
         number = self.statuses(status)
-        return (f"{number:,} of {self.tally.total:,} answers were {status}",) if number else None
+        if not number:
+            return None
+        counts = {"count": number, "total": self.tally.total}
+        return (said("{count:,} of {total:,} answers were {status}", status=status, **counts),)
 
     def saying(self, *texts: str) -> int:
         """Count the errors whose body holds one of these texts, in Envoy's own words."""

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from meshdemo.diagnosis.cause import Cause
 from meshdemo.errors import Problem
+from meshdemo.language import said
 from meshdemo.rules import hosts, virtual_services
 from meshdemo.rules.http_matches import takes_everything
 
@@ -28,8 +29,9 @@ def client_without_sidecar(facts: Facts) -> Iterator[Cause]:
     if not facts.would_keep(facts.objects, replace(facts.client, injected=True)):
         return
     found = facts.owner(facts.sender)
-    message = (
-        f"the test client {facts.sender.name} has no sidecar, so no rule holds for what it sends"
+    message = said(
+        "the test client {pod} has no sidecar, so no rule holds for what it sends",
+        pod=facts.sender.name,
     )
     place = found.problem(message, *found.template_path) if found else Problem(message)
     yield Cause("client-without-sidecar", place, _proof(facts), "meshdemo inject")
@@ -49,10 +51,19 @@ def unknown_host(facts: Facts) -> Iterator[Cause]:
             continue
         first = rules[0]
         written = next(h for h in _hosts(first) if hosts.resolve(h, first.namespace) == full)
-        means = f", which means {full}" if full != written else ""
-        message = f"{written}{means}: no service has that host, and {called} was called"
+        message = said(
+            "{host}: no service has that host, and {called} was called", host=written, called=called
+        )
+        if full != written:
+            message = said(
+                "{host}, which means {full}: no service has that host, and {called} was called",
+                host=written,
+                full=full,
+                called=called,
+            )
         path = ("spec", "host") if first.kind == "DestinationRule" else ("spec", "hosts", 0)
-        fix = f"name {called} in {', '.join(dict.fromkeys(rule.title for rule in rules))}"
+        titles = ", ".join(dict.fromkeys(rule.title for rule in rules))
+        fix = said("name {called} in {rules}", called=called, rules=titles)
         yield Cause("unknown-host", first.problem(message, *path), _proof(facts), fix)
 
 
@@ -63,10 +74,17 @@ def other_rule_wins(facts: Facts) -> Iterator[Cause]:
     lost = next((claim for claim in claims if not claim.wins), None)
     if winner is None or lost is None or not facts.would_keep(_without(facts, winner)):
         return
-    message = f"{winner.title} decides about {facts.trace.called}, and not {lost.rule.title}"
-    fix = (
-        f"write the rules of both into one, or: meshdemo delete virtualservice {winner.name} "
-        f"-n {winner.namespace}"
+    message = said(
+        "{winner} decides about {host}, and not {loser}",
+        winner=winner.title,
+        host=facts.trace.called,
+        loser=lost.rule.title,
+    )
+    fix = said(
+        "write the rules of both into one, or: "
+        "meshdemo delete virtualservice {name} -n {namespace}",
+        name=winner.name,
+        namespace=winner.namespace,
     )
     place = winner.problem(message, "spec", "hosts")
     yield Cause("other-rule-wins", place, (lost.why, *_proof(facts)), fix)
@@ -88,10 +106,13 @@ def port_is_not_http(facts: Facts) -> Iterator[Cause]:
             ports = [*item.spec["ports"][:number], named, *item.spec["ports"][number + 1 :]]
             if not facts.would_keep(_exchanged(facts, item, _with_spec(item, ports=ports))):
                 continue
-            called = port.get("appProtocol") or port.get("name") or "no name"
-            message = f"port {dialled.port} ({called}) is not HTTP for Istio: no http rule holds"
+            message = said(
+                "port {port} ({name}) is not HTTP for Istio: no http rule holds",
+                port=dialled.port,
+                name=port.get("appProtocol") or port.get("name") or said("no name"),
+            )
             place = item.problem(message, "spec", "ports", number)
-            fix = "name it http or http-..., or set appProtocol: http"
+            fix = said("name it http or http-..., or set appProtocol: http")
             yield Cause("port-is-not-http", place, _proof(facts), fix)
 
 
@@ -104,15 +125,18 @@ def out_of_reach(facts: Facts) -> Iterator[Cause]:
         if rule.spec.get("exportTo") and facts.would_keep(
             _exchanged(facts, rule, _with_spec(rule, exportTo=None))
         ):
-            message = f"its exportTo keeps it from clients in namespace {facts.client.namespace}"
-            fix = f"add {facts.client.namespace} to its exportTo, or leave that out"
+            own = facts.client.namespace
+            message = said(
+                "its exportTo keeps it from clients in namespace {namespace}", namespace=own
+            )
+            fix = said("add {namespace} to its exportTo, or leave that out", namespace=own)
             problem = rule.problem(message, "spec", "exportTo")
             yield Cause("rule-out-of-reach", problem, _proof(facts), fix)
         elif not virtual_services.is_for_mesh(rule) and facts.would_keep(
             _exchanged(facts, rule, _with_spec(rule, gateways=None))
         ):
-            message = "it is bound to gateways only, so no sidecar follows it"
-            fix = "add mesh to its gateways, which stands for all sidecars"
+            message = said("it is bound to gateways only, so no sidecar follows it")
+            fix = said("add mesh to its gateways, which stands for all sidecars")
             problem = rule.problem(message, "spec", "gateways")
             yield Cause("rule-out-of-reach", problem, _proof(facts), fix)
         elif rule.kind == "DestinationRule" and rule.namespace != place:
@@ -121,9 +145,12 @@ def out_of_reach(facts: Facts) -> Iterator[Cause]:
             metadata = {**rule.metadata, "namespace": place}
             moved = moved.with_data({**moved.data, "metadata": metadata})
             if facts.would_keep(_exchanged(facts, rule, moved)):
-                message = f"it does not hold from namespace {rule.namespace}"
+                message = said(
+                    "it does not hold from namespace {namespace}", namespace=rule.namespace
+                )
                 problem = rule.problem(message, "metadata", "namespace")
-                yield Cause("rule-out-of-reach", problem, _proof(facts), f"move it to {place}")
+                fix = said("move it to {namespace}", namespace=place)
+                yield Cause("rule-out-of-reach", problem, _proof(facts), fix)
 
 
 def earlier_rule_takes_it(facts: Facts) -> Iterator[Cause]:
@@ -140,8 +167,9 @@ def earlier_rule_takes_it(facts: Facts) -> Iterator[Cause]:
             continue
         order = [rules[number], *rules[:number], *rules[number + 1 :]]
         if facts.would_keep(_exchanged(facts, taken.item, _with_spec(taken.item, http=order))):
-            message = f"rule #{taken.number} takes the request before rule #{number} can"
-            fix = f"put rule #{number} before rule #{taken.number}"
+            rules_of = {"taking": taken.number, "meant": number}
+            message = said("rule #{taking} takes the request before rule #{meant} can", **rules_of)
+            fix = said("put rule #{meant} before rule #{taking}", **rules_of)
             place = taken.item.problem(message, *taken.path)
             yield Cause("earlier-rule-takes-it", place, _proof(facts), fix)
             return
@@ -160,14 +188,18 @@ def fault_in_force(facts: Facts) -> Iterator[Cause]:
     if not came or not facts.would_keep(_exchanged(facts, item, _with_spec(item, http=rules))):
         return
     percent = (fault["abort"].get("percentage") or {}).get("value", 0)
-    message = f"a fault is in force: {percent:g} % of the requests are answered {status}"
+    message = said(
+        "a fault is in force: {percent:g} % of the requests are answered {status}",
+        percent=percent,
+        status=status,
+    )
     place = item.problem(message, *chosen.origin.path, "fault", "abort")
     evidence = (*came, *_proof(facts))
-    yield Cause("fault-in-force", place, evidence, "take the fault out of that rule")
+    yield Cause("fault-in-force", place, evidence, said("take the fault out of that rule"))
 
 
 def _proof(facts: Facts) -> tuple[str, ...]:
-    return (f"with that changed, the rules promise {facts.expectation}",)
+    return (said("with that changed, the rules promise {expected}", expected=facts.expectation),)
 
 
 def _hosts(rule: Object) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshdemo.diagnosis.cause import Cause
+from meshdemo.language import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,16 +16,18 @@ if TYPE_CHECKING:
 OVERFLOW = "reset reason: overflow"
 NO_HEALTHY = "no healthy upstream"
 TIMEOUT = "upstream request timeout"
+WITH_TEXT = "{count:,} answers were {status} with '{text}' ({flag})"
+"""What such answers are told by."""
 
 
 def pool_is_full(facts: Facts) -> Iterator[Cause]:
     """A connection pool let no more requests through: Envoy's 503 UO."""
     if count := facts.saying(OVERFLOW):
-        message = "the connection pool is full, and turns requests away"
+        message = said("the connection pool is full, and turns requests away")
         place = _policy_place(facts, message, "connectionPool")
         if place:
-            evidence = (f"{count:,} answers were 503 with '{OVERFLOW}' (UO)",)
-            fix = "raise its limits, or expect the 503s: --expect v1=...%,503=...%"
+            evidence = (said(WITH_TEXT, count=count, status=503, text=OVERFLOW, flag="UO"),)
+            fix = said("raise its limits, or expect the 503s: --expect v1=...%,503=...%")
             yield Cause("pool-is-full", place, evidence, fix)
 
 
@@ -36,17 +39,15 @@ def pods_ejected(facts: Facts) -> Iterator[Cause]:
         out = [each.address for each in facts.ejected if each.cluster == cluster]
         if not out:
             continue
-        message = f"outlier detection has ejected {', '.join(out)}"
+        message = said("outlier detection has ejected {addresses}", addresses=", ".join(out))
         place = _policy_place(facts, message, "outlierDetection")
         if place is None:
             continue
-        part = f"the client's sidecar says so of {cluster}"
-        count = facts.saying(NO_HEALTHY)
-        evidence = (
-            (part, f"{count:,} answers were 503 with '{NO_HEALTHY}' (UH)") if count else (part,)
-        )
-        fix = "mend what made the pods fail, or eject fewer: maxEjectionPercent"
-        yield Cause("pods-ejected", place, evidence, fix)
+        evidence = [said("the client's sidecar says so of {cluster}", cluster=cluster)]
+        if count := facts.saying(NO_HEALTHY):
+            evidence.append(said(WITH_TEXT, count=count, status=503, text=NO_HEALTHY, flag="UH"))
+        fix = said("mend what made the pods fail, or eject fewer: maxEjectionPercent")
+        yield Cause("pods-ejected", place, tuple(evidence), fix)
 
 
 def timed_out(facts: Facts) -> Iterator[Cause]:
@@ -60,12 +61,18 @@ def timed_out(facts: Facts) -> Iterator[Cause]:
         value = http.get(field) or {}
         limit = value if field == "timeout" else (value or {}).get("perTryTimeout")
         if limit:
-            message = f"the pods did not answer within {limit}"
+            message = said("the pods did not answer within {limit}", limit=limit)
             retries = (http.get("retries") or {}).get("attempts") or 0
-            message += f", nor in {retries} retries" if field == "retries" and retries else ""
+            if field == "retries" and retries:
+                message = said(
+                    "the pods did not answer within {limit}, nor in {retries} retries",
+                    limit=limit,
+                    retries=retries,
+                )
             place = origin.item.problem(message, *origin.path, field)
-            evidence = (f"{count:,} answers were 504 with '{TIMEOUT}' (UT)",)
-            yield Cause("timed-out", place, evidence, "allow more time, or make the app quicker")
+            evidence = (said(WITH_TEXT, count=count, status=504, text=TIMEOUT, flag="UT"),)
+            fix = said("allow more time, or make the app quicker")
+            yield Cause("timed-out", place, evidence, fix)
             return
 
 
@@ -77,12 +84,20 @@ def retries_used_up(facts: Facts) -> Iterator[Cause]:
     attempts = (chosen.tried.http.get("retries") or {}).get("attempts")
     if not attempts:
         return
-    message = f"requests fail although they are tried {attempts} more times"
+    message = said("requests fail although they are tried {attempts} more times", attempts=attempts)
     place = chosen.origin.item.problem(message, *chosen.origin.path, "retries")
-    evidence = (f"{count:,} of {facts.tally.total:,} requests have the flag URX in the access log",)
+    evidence = (
+        said(
+            "{count:,} of {total:,} requests have the flag URX in the access log",
+            count=count,
+            total=facts.tally.total,
+        ),
+    )
     pods = [pod.name for each in facts.trace.destinations for pod in facts.behind(each)]
-    see = f": meshdemo logs {pods[0]}" if pods else ""
-    yield Cause("retries-used-up", place, evidence, f"see why the pods fail{see}")
+    fix = said("see why the pods fail")
+    if pods:
+        fix = said("see why the pods fail: meshdemo logs {pod}", pod=pods[0])
+    yield Cause("retries-used-up", place, evidence, fix)
 
 
 def _policy_place(facts: Facts, message: str, field: str) -> Problem | None:

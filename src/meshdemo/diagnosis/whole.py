@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.diagnosis.cause import Cause
 from meshdemo.errors import Problem
+from meshdemo.language import said
 from meshdemo.verdict import judging
 from meshdemo.verdict.judgement import Outcome
 
@@ -22,8 +23,8 @@ ROUTED = "app-default-v2"
 def not_live(facts: Facts) -> Iterator[Cause]:
     """The client's sidecar did not have the rules yet, or had not accepted them."""
     if facts.not_live:
-        message = "the test client's sidecar does not have the rules that are applied"
-        fix = "wait longer for it, with --wait; meshdemo status shows what is wrong"
+        message = said("the test client's sidecar does not have the rules that are applied")
+        fix = said("wait longer for it, with --wait; meshdemo status shows what is wrong")
         yield Cause("configuration-not-live", Problem(message), (facts.not_live,), fix)
 
 
@@ -36,17 +37,22 @@ def rules_say_otherwise(facts: Facts) -> Iterator[Cause]:
     rule = judging.rule_for(promised, facts.verdict.rule.precision, requests=total)
     if judging.judge(rule, facts.tally).outcome is Outcome.NOT_MET:
         return
-    message = f"the rules promise {promised}, and {facts.expectation} is expected"
+    shares = {"promised": promised, "expected": facts.expectation}
+    message = said("the rules promise {promised}, and {expected} is expected", **shares)
     chosen = facts.trace.chosen
     if chosen:
         place = chosen.origin.item.problem(message, *chosen.origin.path, "route")
     else:
         place = Problem(message)
-    fix = f"change the weights, or: meshdemo verify --expect {promised}"
+    fix = said("change the weights, or: meshdemo verify --expect {promised}", promised=promised)
     if chosen and chosen.origin.item.name == ROUTED and _can_be_routed(facts, promised):
         split = " ".join(f"{name}={share * 100}" for name, share in facts.expectation.shares)
-        fix = f"meshdemo route {split}, or: meshdemo verify --expect {promised}"
-    evidence = (f"the {total:,} answers fit what the rules promise",)
+        fix = said(
+            "meshdemo route {split}, or: meshdemo verify --expect {promised}",
+            split=split,
+            promised=promised,
+        )
+    evidence = (said("the {total:,} answers fit what the rules promise", total=total),)
     yield Cause("rules-say-otherwise", place, evidence, fix)
 
 
@@ -69,17 +75,24 @@ def answers_from_elsewhere(facts: Facts) -> Iterator[Cause]:
     count = sum(strange.values())
     evidence = (f"{count:,} of {facts.tally.total:,}: {next(iter(strange))}",)
     if dialled is None:
-        message = f"{facts.trace.called} is no service of the mesh: something outside answers"
-        yield Cause("answers-from-elsewhere", Problem(message), evidence, "correct --url")
+        message = said(
+            "{host} is no service of the mesh: something outside answers", host=facts.trace.called
+        )
+        yield Cause("answers-from-elsewhere", Problem(message), evidence, said("correct --url"))
         return
     other = next(
         (d for d in facts.trace.destinations if d.service and d.target.host != dialled.host), None
     )
     chosen = facts.trace.chosen
     if other and chosen:
-        message = f"the rule sends requests for {dialled.host} to {other.target.host}"
+        message = said(
+            "the rule sends requests for {host} to {other}",
+            host=dialled.host,
+            other=other.target.host,
+        )
         place = chosen.origin.item.problem(message, *chosen.origin.path, "route")
-        yield Cause("answers-from-elsewhere", place, evidence, "correct the rule's destination")
+        fix = said("correct the rule's destination")
+        yield Cause("answers-from-elsewhere", place, evidence, fix)
 
 
 def sample_cut_short(facts: Facts) -> Iterator[Cause]:
@@ -89,14 +102,22 @@ def sample_cut_short(facts: Facts) -> Iterator[Cause]:
     judged = facts.verdict.judgements
     if not facts.tally.total or not facts.is_promised or not all(each.ok for each in judged):
         return
-    message = "the answers fit what is expected, and are too few to prove it"
-    evidence = (f"{facts.tally.total:,} answers came, and the rules promise {facts.promise}",)
-    more = "--timeout" if not facts.sample.complete else "--max-requests, or leave out --requests"
-    yield Cause("sample-cut-short", Problem(message), evidence, f"allow more with {more}")
+    message = said("the answers fit what is expected, and are too few to prove it")
+    evidence = (
+        said(
+            "{total:,} answers came, and the rules promise {promised}",
+            total=facts.tally.total,
+            promised=facts.promise,
+        ),
+    )
+    fix = said("allow more with --timeout")
+    if facts.sample.complete:
+        fix = said("allow more with --max-requests, or leave out --requests")
+    yield Cause("sample-cut-short", Problem(message), evidence, fix)
 
 
 def analyzer_finds(facts: Facts) -> Iterator[Cause]:
     """Istio's own analyzer finds something odd about a rule that acts: no more than a guess."""
     for found in facts.analyze():
-        evidence = (f"istioctl analyze says so ({found.code})",)
-        yield Cause("analyzer-finds", found, evidence, "correct the rule", verified=False)
+        evidence = (said("istioctl analyze says so ({code})", code=found.code),)
+        yield Cause("analyzer-finds", found, evidence, said("correct the rule"), verified=False)

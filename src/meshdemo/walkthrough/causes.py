@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from meshdemo.diagnosis import diagnose
 from meshdemo.diagnosis.facts import Facts
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.language import joined
 from meshdemo.objects.containers import ISTIO_PROXY
 from meshdemo.verdict import judging
 from meshdemo.verdict.expectation import Expectation
@@ -70,7 +71,7 @@ def of_no_promise(engine: Engine, context: RequestContext) -> Iterator[Problem]:
         verdict, NOTHING, sample, tally, "", now.sender, now.objects, now.pods, now.client
     )
     for cause in diagnose(facts):
-        message = "; ".join([cause.message, *cause.evidence])
+        message = joined("; ", [cause.message, *cause.evidence])
         yield replace(cause.place, message=message, hint=cause.fix)
 
 
