@@ -7,7 +7,7 @@ DOCS := .venv/docs.stamp
 CHECKS := "ruff check" "ruff format --check" "mypy" "lint-imports --no-logo" "python docs/check_links.py"
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check fix fidelity bench simulate chaos e2e bench-cluster docs reference lock
+.PHONY: help up down test check fix fidelity bench simulate chaos e2e bench-cluster docs reference messages lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -52,6 +52,9 @@ docs: $(DOCS) ## build docs/_build/index.html; a warning is an error
 
 reference: $(DEV) ## write the parts of docs/reference that follow from the sources
 	@.venv/bin/python docs/write_reference.py
+
+messages: $(DEV) ## bring the translations up to what the sources say; .po is the source, .mo is made
+	@.venv/bin/python -m tests.messages
 
 lock: $(DEV) ## write requirements/*.txt anew
 	@scripts/lock $(ARGS)

@@ -47,6 +47,24 @@ def test_the_cause_has_a_line_of_its_own_and_a_key(meshed: Cli) -> None:
     assert meshed("verify", "--expect", "v2=100%", "-o", "json").json["causes"] == []
 
 
+def test_the_cause_is_in_the_readers_language_and_json_is_english(
+    meshed: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = ("verify", "--expect", "v1=100%")
+    english = meshed(*said, "-o", "json").json["causes"]
+    chinese = meshed(*said, "--lang", "zh").out
+    assert "原因：" in chinese
+    assert "规则承诺的是 v2=100%，而期望的是 v1=100%" in chinese
+    assert "解决：" in chinese
+    assert "cause: " not in chinese
+    monkeypatch.setenv("MESHDEMO_LANG", "zh")
+    assert "原因：" in meshed(*said).out
+    assert meshed(*said, "-o", "json").json["causes"] == english
+    assert "cause: " in meshed(*said, "--lang", "en").out
+    meshed("delete", "dr", "app")
+    assert '的 DestinationRule 中没有子集 "v2"' in meshed("verify").err
+
+
 def test_the_rules_in_force_are_named_with_file_and_line(meshed: Cli, tmp_path: Path) -> None:
     file = tmp_path / "v1.yaml"
     ruled(meshed, file, http=[route(to("v1"))])

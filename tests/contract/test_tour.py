@@ -13,13 +13,15 @@ from tests.printed import read
 from meshdemo.cli import main
 from meshdemo.cli.invocation import Invocation
 from meshdemo.errors import ExitCode
+from meshdemo.language import LANGUAGES
 from meshdemo.report.progress import Progress
 from meshdemo.tour import lessons
-from meshdemo.tour.lessons import LANGUAGES, Lesson
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from meshdemo.tour.lessons import Lesson
 
 EVERY = lessons.every()
 EACH = pytest.mark.parametrize("lesson", EVERY, ids=[lesson.name for lesson in EVERY])

@@ -183,8 +183,10 @@ def _is_verbose(run: Invocation | None, arguments: Sequence[str]) -> bool:
 
 
 def _show(terminal: Terminal, error: MeshdemoError) -> None:
+    from meshdemo.report import speaking
+
     terminal.advise(f"{terminal.paint('error:', 'red')} {error.message}")
     for problem in getattr(error, "problems", ()):
-        terminal.advise(f"  {problem}")
+        terminal.advise(f"  {speaking.of_problem(problem, terminal.language)}")
     if error.hint:
         terminal.advise(f"  {error.hint}")

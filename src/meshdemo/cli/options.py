@@ -99,6 +99,15 @@ Registry = Annotated[
         help="A mirror of Docker Hub to pull the workloads' images from.",
     ),
 ]
+Lang = Annotated[
+    str | None,
+    typer.Option(
+        "--lang",
+        metavar="en|zh",
+        help="The language of causes, and of what to do about them. [default: MESHDEMO_LANG, else "
+        "by your locale]",
+    ),
+]
 Selector = Annotated[
     str | None,
     typer.Option(

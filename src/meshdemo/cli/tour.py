@@ -59,10 +59,10 @@ def tour(
         meshdemo tour goto 5 --lang zh  # another lesson, in Chinese
         meshdemo tour reset  # the lesson as it begins; what you wrote is kept
     """
+    from meshdemo.language import chosen as language
     from meshdemo.tour.progress import Desk
     from meshdemo.tour.telling import Teller
     from meshdemo.tour.words import Words
-    from meshdemo.tour.words import chosen as language
 
     action, number = _read(words or [])
     if (spoil or apply) and action != "solution":

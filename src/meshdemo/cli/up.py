@@ -81,6 +81,7 @@ def up(
         meshdemo up -f shop.yaml  # your own app and rules
         meshdemo up --dry-run  # the same as a script to read
     """
+    from meshdemo import language
     from meshdemo.engines.options import Injection, MeshOptions
     from meshdemo.engines.protocol import LOCAL
     from meshdemo.report import reports, verdict_report
@@ -121,6 +122,7 @@ def up(
         written = replace(plan, settings=choice.with_current_context())
         text = script.script(written, objects)
         return reports.plain(text, script=text)
+    progress.speak(language.chosen(None))
     engine = engine_for(ctx, choice)
     progress.explains = explain
     result = progress.follow(go(engine, plan))

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from meshdemo.cli import values
 from meshdemo.cli.invocation import chosen, engine_for, read_settings
-from meshdemo.cli.options import Explain, From, Requests, Wait
+from meshdemo.cli.options import Explain, From, Lang, Requests, Wait
 from meshdemo.errors import UsageError
 from meshdemo.report import Report
 
@@ -130,6 +130,7 @@ def verify(
     html: Html = None,
     sender: From = None,
     explain: Explain = False,
+    lang: Lang = None,
 ) -> Report:
     """Count answers until they decide. It starts nothing and changes nothing.
 
@@ -153,6 +154,7 @@ def verify(
         meshdemo verify --record requests.jsonl  # each request, with its time
         meshdemo verify --html verdict.html  # a page to look at, and to send to somebody
     """
+    from meshdemo import language
     from meshdemo.report import verdict_report
     from meshdemo.verdict import expectation
     from meshdemo.verdict.precision import Precision
@@ -178,6 +180,8 @@ def verify(
         names_rules=read_settings(ctx).output == "json",
     )
     _require_writable(junit, record, html)
+    reader = language.chosen(lang)
+    ctx.obj.progress.speak(reader)
     engine = engine_for(ctx, chosen(ctx, changes=False, sender=sender))
     progress = ctx.obj.progress
     if explain:
@@ -190,7 +194,7 @@ def verify(
 
         write_junit(Path(junit), measured)
     if html and scene:
-        _write_page(Path(html), measured, scene)
+        _write_page(Path(html), measured, scene, reader)
     return verdict_report.verified(measured, **progress.remarks)
 
 
@@ -227,13 +231,12 @@ def _scene(engine: Engine, question: Question) -> Scene:
     return Scene.of(engine, question.request)
 
 
-def _write_page(file: Path, measured: Measured, scene: Scene) -> None:
+def _write_page(file: Path, measured: Measured, scene: Scene, language: str) -> None:
     from meshdemo.errors import EnvironmentFailed
-    from meshdemo.tour.words import chosen as language_of
     from meshdemo.ui import verified
 
     try:
-        file.write_bytes(verified.page_of(measured, scene, language_of(None)))
+        file.write_bytes(verified.page_of(measured, scene, language))
     except OSError as error:
         message = f"--html: {file} cannot be written: {error.strerror}"
         raise EnvironmentFailed(message) from error

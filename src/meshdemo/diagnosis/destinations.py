@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.diagnosis.cause import Cause
 from meshdemo.errors import Problem
-from meshdemo.language import said
+from meshdemo.language import joined, said
 from meshdemo.verdict.judgement import Outcome
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 UNAVAILABLE = 503
 NOT_FOUND = 404
+NOT_CONNECTED = "upstream connect error"
 
 
 def missing_destination(facts: Facts) -> Iterator[Cause]:
@@ -105,7 +106,7 @@ def pods_not_ready(facts: Facts) -> Iterator[Cause]:
 def app_without_sidecar(facts: Facts) -> Iterator[Cause]:
     """The client's sidecar speaks mTLS to a pod that has none to understand it."""
     came = facts.came(UNAVAILABLE)
-    if not came or not facts.saying("upstream connect error"):
+    if not came or not facts.saying(NOT_CONNECTED):
         return
     for destination in facts.trace.destinations:
         mode = (destination.policy.get("tls") or {}).get("mode")
@@ -132,12 +133,15 @@ def no_rule_matches(facts: Facts) -> Iterator[Cause]:
     ):
         return
     nearest, origin = near
-    differs = [f"{'.'.join(each.path)} is {each.found!r}" for each in nearest.differing]
+    differs = [
+        said("{field} is {value!r}", field=".".join(each.path), value=each.found)
+        for each in nearest.differing
+    ]
     message = said(
         "no http rule of {rule} matches the request; closest is this one", rule=dialled.rule.title
     )
     place = origin.item.problem(message, *origin.path, "match")
-    evidence = (*came, said("what differs: {fields}", fields=", ".join(differs)))
+    evidence = (*came, said("what differs: {fields}", fields=joined(", ", differs)))
     fix = said("correct the match, or add a rule without any")
     yield Cause("no-rule-matches", place, evidence, fix)
 

@@ -73,7 +73,8 @@ def answers_from_elsewhere(facts: Facts) -> Iterator[Cause]:
     if not strange:
         return
     count = sum(strange.values())
-    evidence = (f"{count:,} of {facts.tally.total:,}: {next(iter(strange))}",)
+    total, found = facts.tally.total, next(iter(strange))
+    evidence = (said("{count:,} of {total:,}: {found}", count=count, total=total, found=found),)
     if dialled is None:
         message = said(
             "{host} is no service of the mesh: something outside answers", host=facts.trace.called

@@ -67,6 +67,10 @@ class Progress:
         """Heed the options about output."""
         self.quiet, self.verbose, self.json = quiet, verbose, json
 
+    def speak(self, language: str) -> None:
+        """Write sentences in this language, as far as they are translated."""
+        self.out.language = self.err.language = language
+
     def spell(self, commands: Commands) -> None:
         """Spell the commands that are advised as they work here."""
         self.out.commands = self.err.commands = commands

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from io import StringIO
 from typing import TYPE_CHECKING, TextIO
 
+from meshdemo.language import ENGLISH
 from meshdemo.report.commands import Commands, joined
 from meshdemo.report.wrapping import with_reasons, wrapped
 
@@ -31,6 +32,8 @@ class Terminal:
         self.colour = forced and not environment.get("NO_COLOR")  # as Python itself reads them
         self.unicode = (getattr(stream, "encoding", "") or "").lower().startswith("utf")
         self.commands = Commands()
+        self.language = ENGLISH
+        """In which sentences of ours are written, as far as they are translated."""
         self.margin = ""
         """What stands before each line, within ``indented``."""
         self.error: OSError | None = None

@@ -6,7 +6,8 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.errors import ExitCode
-from meshdemo.report import Report
+from meshdemo.language import said, spoken
+from meshdemo.report import Report, speaking
 from meshdemo.report.bars import show_tally
 from meshdemo.report.documents import change_document, verdict_document
 from meshdemo.system.plural import counted
@@ -15,6 +16,7 @@ from meshdemo.verdict.judgement import Outcome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from meshdemo.diagnosis.cause import Cause
     from meshdemo.report.github import Told
     from meshdemo.report.terminal import Terminal
     from meshdemo.walkthrough.up import Up
@@ -101,7 +103,16 @@ def _show_verdict(terminal: Terminal, measured: Measured) -> None:
     for sentence in verdict.evidence:
         terminal.advise(f"  {sentence}")
     for cause in measured.causes:
-        terminal.advise(f"cause: {'' if cause.verified else '(a guess) '}{cause.place}")
-        for sentence in cause.evidence:
-            terminal.advise(f"  {sentence}")
-        terminal.advise(f"  fix: {cause.fix}")
+        _show_cause(terminal, cause)
+
+
+def _show_cause(terminal: Terminal, cause: Cause) -> None:
+    language = terminal.language
+    place = speaking.of_problem(cause.place, language)
+    shown = said("cause: {place}", place=place)
+    if not cause.verified:
+        shown = said("cause: (a guess) {place}", place=place)
+    terminal.advise(spoken(shown, language))
+    for sentence in cause.evidence:
+        terminal.advise(f"  {spoken(sentence, language)}")
+    terminal.advise(f"  {spoken(said('fix: {fix}', fix=cause.fix), language)}")

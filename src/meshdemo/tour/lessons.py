@@ -11,7 +11,6 @@ from meshdemo.system.plural import counted
 
 FOLDER = Path(__file__).with_name("lessons")
 TRACKS = ("build", "repair")
-LANGUAGES = ("en", "zh")
 FILE = "{file}"
 """What stands in a lesson's text for the path of the learner's file."""
 _SECTION = re.compile(r"^## .*\n", re.MULTILINE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from meshdemo.language import spoken
 from meshdemo.report import Report
 from meshdemo.report.documents import problem_document
 from meshdemo.report.suite_report import EXIT_CODES, MARKS, UNDECIDED
@@ -121,7 +122,7 @@ class Teller:
                 cause = self.words(found.reason, number=lesson.number)
                 terminal.advise(f"  {self.words('cause')}: {cause}")
             for problem in found.problems:
-                terminal.advise(f"    {problem.message}")
+                terminal.advise(f"    {spoken(problem.message, self.language)}")
             terminal.advise(self.words("stuck"))
 
         data = {
@@ -150,7 +151,7 @@ class Teller:
         told = {"expected": case.expected, "got": case.got, "cause": case.cause}
         for name, text in told.items():  # what to do about it is what hints are for
             if text:
-                terminal.advise(f"    {self.words(name)}: {text}")
+                terminal.advise(f"    {self.words(name)}: {spoken(text, self.language)}")
         if case.place and case.place.file:
             terminal.line(f"    {case.place.file}:{case.place.line}")
 

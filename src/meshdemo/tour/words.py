@@ -1,21 +1,12 @@
-"""What the tour says beside its lessons, in the languages that it speaks; and which one to speak.
+"""What the tour says beside its lessons, in the languages that it speaks.
 
 JSON and errors are in English.
 """
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
+from meshdemo.language import LANGUAGES
 
-from meshdemo.errors import UsageError
-from meshdemo.tour.lessons import LANGUAGES
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-VARIABLE = "MESHDEMO_LANG"
-_LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG")
 _WORDS = {
     "lesson": ("Lesson {number}: {title}", "第 {number} 课：{title}"),
     "your file": ("your file: {file}", "你的文件：{file}"),
@@ -59,21 +50,6 @@ _WORDS = {
     "build": ("Build", "搭建"),
     "repair": ("Repair", "修复"),
 }
-
-
-def chosen(said: str | None, environment: Mapping[str, str] = os.environ) -> str:
-    """Choose the language: as is said, else by MESHDEMO_LANG, else by the locale, else English.
-
-    Raises UsageError for one that is not spoken.
-    """
-    for name, value in (("--lang", said), (VARIABLE, environment.get(VARIABLE))):
-        if value and value not in LANGUAGES:
-            message = f"{name}: this is not in {value}"
-            raise UsageError(message, hint=f"It is in {' and '.join(LANGUAGES)}.")
-        if value:
-            return value
-    locale = next((environment[name] for name in _LOCALE if environment.get(name)), "")
-    return "zh" if locale.lower().startswith("zh") else "en"
 
 
 class Words:
