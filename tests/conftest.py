@@ -92,4 +92,5 @@ def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
         patch.setenv("HOME", str(home))
         patch.setenv("COLUMNS", "120")
         patch.setenv("NO_COLOR", "1")
+        patch.setenv("MESHDEMO_LANG", "en")
         yield

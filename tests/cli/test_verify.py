@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import re
 from itertools import cycle, islice
 from pathlib import Path
@@ -11,8 +12,11 @@ import yaml
 from tests.objects import manifest, route, to
 from tests.printed import read_record
 
+from meshdemo.cli import main
+from meshdemo.cli.invocation import Invocation
 from meshdemo.engines.results import Where
 from meshdemo.errors import BrokenOff, EnvironmentFailed, MeshdemoError, Sigterm, TimedOut
+from meshdemo.report.progress import Progress
 from meshdemo.verdict.traffic import Reply
 
 if TYPE_CHECKING:
@@ -47,22 +51,34 @@ def test_the_cause_has_a_line_of_its_own_and_a_key(meshed: Cli) -> None:
     assert meshed("verify", "--expect", "v2=100%", "-o", "json").json["causes"] == []
 
 
+class Unicode(io.StringIO):
+    """A stream that says that it takes any character."""
+
+    encoding = "utf-8"
+
+
 def test_the_cause_is_in_the_readers_language_and_json_is_english(
     meshed: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = ("verify", "--expect", "v1=100%")
-    english = meshed(*said, "-o", "json").json["causes"]
-    chinese = meshed(*said, "--lang", "zh").out
-    assert "原因：" in chinese
+    def shown(*argv: str) -> str:
+        out, err = Unicode(), Unicode()
+        run = Invocation(open_engine=meshed.open, progress=Progress.on(out, err))
+        main(["verify", "--state-dir", str(meshed.state), *argv], invocation=run)
+        return out.getvalue() + err.getvalue()
+
+    wrong = ("--expect", "v1=100%")
+    english = meshed("verify", *wrong, "-o", "json").json["causes"]
+    chinese = shown(*wrong, "--lang", "zh")
+    assert "原因：VirtualService default/app-default-v2" in chinese
     assert "规则承诺的是 v2=100%，而期望的是 v1=100%" in chinese
-    assert "解决：" in chinese
-    assert "cause: " not in chinese
+    assert "  解决：" in chinese
+    assert "cause: " in meshed("verify", *wrong, "--lang", "zh").out, "it cannot show Chinese"
     monkeypatch.setenv("MESHDEMO_LANG", "zh")
-    assert "原因：" in meshed(*said).out
-    assert meshed(*said, "-o", "json").json["causes"] == english
-    assert "cause: " in meshed(*said, "--lang", "en").out
+    assert "原因：" in shown(*wrong)
+    assert "cause: " in shown(*wrong, "--lang", "en")
+    assert meshed("verify", *wrong, "-o", "json").json["causes"] == english
     meshed("delete", "dr", "app")
-    assert '的 DestinationRule 中没有子集 "v2"' in meshed("verify").err
+    assert '的 DestinationRule 中没有子集 "v2"' in shown()
 
 
 def test_the_rules_in_force_are_named_with_file_and_line(meshed: Cli, tmp_path: Path) -> None:

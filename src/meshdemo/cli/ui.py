@@ -83,7 +83,7 @@ def ui(
     request = values.request(url, "GET", (), None)
     if request.is_tcp:
         raise UsageError("--url: the page is about HTTP requests, and tcp:// is none")
-    from meshdemo.tour.words import chosen as language_of
+    from meshdemo.language import chosen as language_of
 
     language = language_of(lang)
     settings = read_settings(ctx)

@@ -6,6 +6,7 @@ from collections import Counter
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
+from meshdemo.language import ENGLISH
 from meshdemo.report.bars import live_bars, show_tally
 from meshdemo.report.documents import applied_document, tally_document
 from meshdemo.report.heartbeat import FIRST_WORD_SECONDS, Heartbeat
@@ -68,8 +69,9 @@ class Progress:
         self.quiet, self.verbose, self.json = quiet, verbose, json
 
     def speak(self, language: str) -> None:
-        """Write sentences in this language, as far as they are translated."""
-        self.out.language = self.err.language = language
+        """Write sentences in this language, as far as they are translated and can be shown."""
+        for terminal in (self.out, self.err):
+            terminal.language = language if terminal.unicode else ENGLISH
 
     def spell(self, commands: Commands) -> None:
         """Spell the commands that are advised as they work here."""
