@@ -1,4 +1,4 @@
-"""Check the links within the README and docs/: that each file and each heading is there.
+"""Check the links within the READMEs and docs/: that each file and each heading is there.
 
     make check
 
@@ -30,7 +30,7 @@ ELSEWHERE = re.compile(r"[a-z]+:")
 
 def pages(root: Path) -> list[Path]:
     """Give the files whose links are checked."""
-    return [root / "README.md", *sorted(root.glob("docs/**/*.md"))]
+    return [*sorted(root.glob("README*.md")), *sorted(root.glob("docs/**/*.md"))]
 
 
 @cache

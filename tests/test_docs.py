@@ -157,6 +157,21 @@ def test_the_commands_of_each_section_work_in_their_order(
         hold(done.stdout)
 
 
+def test_the_chinese_readme_has_the_commands_the_output_and_the_links_of_the_english_one() -> None:
+    # So its commands work: those of the English one are run above.
+    english, chinese = (
+        (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md")
+    )
+    block, link = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL), re.compile(r"\]\((.*?)\)")
+    assert block.findall(chinese) == block.findall(english) != []
+    other, *links = link.findall(english)
+    back, *theirs = link.findall(chinese)
+    assert (other, back) == ("README.zh.md", "README.md")
+    assert theirs == links != []
+    words = re.compile(r"`([^`\n]+)`")
+    assert set(words.findall(english)) <= set(words.findall(chinese)), "what is to be typed"
+
+
 def test_the_first_command_of_all_is_up() -> None:
     # make itself would first bring .venv up to date. That `up` works is seen in tests/e2e.
     recipe = ["make", "--dry-run", "--old-file=.venv/run.stamp", "up"]
