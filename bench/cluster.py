@@ -2,6 +2,7 @@
 
     MESHDEMO_E2E_CONTEXT=kind-test make bench-cluster
     MESHDEMO_E2E_CONTEXT=kind-test make bench-cluster ARGS="up verify"
+    MESHDEMO_E2E_CONTEXT=kind-test make bench-cluster ARGS=class   # also prints figures
 
 The cluster must be one to play with: Istio is installed on it and removed again. Where its
 sidecars need settings of their own, MESHDEMO_E2E_ISTIO_FILE names a file for `istioctl install -f`.
@@ -20,6 +21,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from class_of_students import class_rows
 from run import Row
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class Cluster:
 
     def __init__(self, context: str, overlay: str, folder: str) -> None:
         self.context, self.overlay, self.folder = context, overlay, folder
+        self.program = PROGRAM
         self.flags = ["--context", context]
         self.numbers = count(1)
 
@@ -184,7 +187,7 @@ def verify_rows(cluster: Cluster) -> Iterator[Row]:
     cluster.meshdemo("down", "-n", namespace)
 
 
-PARTS = {"install": install_rows, "up": up_rows, "verify": verify_rows}
+PARTS = {"install": install_rows, "up": up_rows, "verify": verify_rows, "class": class_rows}
 
 
 def main() -> None:

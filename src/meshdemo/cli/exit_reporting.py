@@ -23,6 +23,7 @@ from meshdemo.errors import (
     Terminated,
     advice,
 )
+from meshdemo.language import spoken
 from meshdemo.report import document
 from meshdemo.report.terminal import Terminal
 
@@ -189,4 +190,4 @@ def _show(terminal: Terminal, error: MeshdemoError) -> None:
     for problem in getattr(error, "problems", ()):
         terminal.advise(f"  {speaking.of_problem(problem, terminal.language)}")
     if error.hint:
-        terminal.advise(f"  {error.hint}")
+        terminal.advise(f"  {spoken(error.hint, terminal.language)}")

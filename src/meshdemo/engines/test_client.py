@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from msgspec import Struct
 
 from meshdemo.errors import BrokenOff, EnvironmentFailed
+from meshdemo.language import said
 from meshdemo.objects import kinds
 
 if TYPE_CHECKING:
@@ -68,9 +69,11 @@ class Sender(Struct, frozen=True):
             return no_client(found, self.namespace)
         if without := self._selected(found):
             message = f"the pod {without[0].name} ({self.selector}) has no sidecar"
-            return EnvironmentFailed(message, hint="Give it one: meshdemo inject")
+            return EnvironmentFailed(message, hint=said("Give it one: meshdemo inject"))
         known = sorted({f"app={p.labels['app']}" for p in found if "app" in p.labels})
-        hint = f"There are pods with {', '.join(known)}." if known else "Type: meshdemo get pods"
+        hint = said("Type: meshdemo get pods")
+        if known:
+            hint = said("There are pods with {labels}.", labels=", ".join(known))
         return EnvironmentFailed(f"no pod has the labels {self.selector}", hint=hint)
 
     def _selected(self, pods: Iterable[AnyPod]) -> list[AnyPod]:
@@ -106,11 +109,12 @@ def no_client(pods: Iterable[SomePod], namespace: str) -> EnvironmentFailed:
     found = list(pods)
     elsewhere = (pod.namespace for pod in found if find_client([pod], pod.namespace))
     if other := next(elsewhere, None):
-        return EnvironmentFailed(message, hint=f"There is one in namespace {other}: -n {other}")
-    if any(pod.namespace == namespace for pod in found):
-        hint = "Beside objects of your own there will be one after: meshdemo up -f FILE"
+        hint = said("There is one in namespace {namespace}: -n {namespace}", namespace=other)
         return EnvironmentFailed(message, hint=hint)
-    return EnvironmentFailed(message, hint="Start one with: meshdemo up")
+    if any(pod.namespace == namespace for pod in found):
+        hint = said("Beside objects of your own there will be one after: meshdemo up -f FILE")
+        return EnvironmentFailed(message, hint=hint)
+    return EnvironmentFailed(message, hint=said("Start one with: meshdemo up"))
 
 
 def out_of_time() -> BrokenOff:

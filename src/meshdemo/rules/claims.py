@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from meshdemo.language import said
 from meshdemo.rules import hosts, virtual_services
 
 if TYPE_CHECKING:
@@ -62,39 +63,51 @@ def _reasons(
     """Say why a rule for a host does not decide about it; the first reason is enough."""
     client = view.client
     if not client.injected:
-        yield "the client has no sidecar, so it follows no rule"
+        yield said("the client has no sidecar, so it follows no rule")
     if not virtual_services.is_for_mesh(rule):
         gateways = ", ".join(map(str, rule.spec["gateways"]))
-        yield f"it is bound to {gateways} only, and not to mesh, which stands for sidecars"
+        yield said(
+            "it is bound to {gateways} only, and not to mesh, which stands for sidecars",
+            gateways=gateways,
+        )
     if not virtual_services.is_seen(rule, client.namespace):
-        yield f"its exportTo leaves out namespace {client.namespace}"
+        yield said("its exportTo leaves out namespace {namespace}", namespace=client.namespace)
     read = next((r for r in view.virtual_services if r.key == (rule.namespace, rule.name)), None)
     if read is None and view.sidecar:
-        yield f"{view.sidecar.title} does not name its hosts among those that are known"
+        yield said(
+            "{sidecar} does not name its hosts among those that are known",
+            sidecar=view.sidecar.title,
+        )
     if dialled and dialled.service and not dialled.port:
-        yield f"{dialled.service.title} has no such port"
+        yield said("{service} has no such port", service=dialled.service.title)
     if dialled and dialled.service:
         port = dialled.service.port(dialled.port)
         if port and not port.protocol.takes_http_rules:
-            yield f"port {port.number} of {dialled.service.title} is not HTTP for Istio"
+            yield said(
+                "port {port} of {service} is not HTTP for Istio",
+                port=port.number,
+                service=dialled.service.title,
+            )
     if dialled and read and not any(read.http_rules(dialled.port, client.namespace, client.labels)):
-        yield f"none of its http rules is for port {dialled.port} and this client"
+        yield said("none of its http rules is for port {port} and this client", port=dialled.port)
     if winner:
-        yield f"{winner.title} takes precedence: {_precedence(winner, rule, view, called)}"
-    yield "rules for a name that is no Service hold on port 80 only"
+        why = _precedence(winner, rule, view, called)
+        yield said("{winner} takes precedence: {why}", winner=winner.title, why=why)
+    yield said("rules for a name that is no Service hold on port 80 only")
 
 
 def _precedence(winner: Object, rule: Object, view: ClientView, called: str) -> str:
     mine, other = _host_for(winner, called), _host_for(rule, called)
     if mine != other and hosts.is_wildcard(other):
-        return f"its host {mine} is more specific than {other}"
+        return said("its host {host} is more specific than {other}", host=mine, other=other)
     namespace = view.client.namespace
     first, second = (virtual_services.precedence(each, namespace) for each in (winner, rule))
     if first[0] != second[0]:
-        return "its exportTo names fewer namespaces, and the closer one comes first"
+        return said("its exportTo names fewer namespaces, and the closer one comes first")
     if first[1] != second[1]:
-        return f"it is older, of {first[1] or 'no known time'} and not of {second[1]}"
-    return "they are of one age, and its name comes first"
+        since = first[1] or said("no known time")
+        return said("it is older, of {since} and not of {other}", since=since, other=second[1])
+    return said("they are of one age, and its name comes first")
 
 
 def _meant(rules: Sequence[Object], called: str) -> Iterator[Claim]:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from meshdemo.errors import InputError
+from meshdemo.language import said
 from meshdemo.rules.hosts import HTTP_PORT, MESH
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 ANY_VALUE = "*"
 """As a regex this is none: Istio takes it for "whatever it is, if it is there"."""
-EXPECT_HINT = "say what to expect, as in --expect v2=100%"
+EXPECT_HINT = said("say what to expect, as in --expect v2=100%")
 
 HTTPS_PORT = 443
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import Struct
 
 from meshdemo.errors import InputError, Problem
+from meshdemo.language import said
 from meshdemo.verdict.traffic import VERSION_NAME, status_kind
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def parse(text: str | Sequence[str]) -> Expectation:
     if total > 1:
         problems.append(Problem(f"the shares sum to {percent(total)} %, which is over 100 %"))
     if problems:
-        hint = f"write it as {EXAMPLE}"
+        hint = said("write it as {example}", example=EXAMPLE)
         raise InputError("the expectation cannot be used", problems, hint=hint)
     return Expectation.of(shares)
 
@@ -152,7 +153,7 @@ def parse_split(text: str | Sequence[str]) -> Split:
     if not problems:
         problems += _sum_problems(weights, [part.endswith("%") for part in parts])
     if problems:
-        hint = f"write it as {SPLIT_EXAMPLE}"
+        hint = said("write it as {example}", example=SPLIT_EXAMPLE)
         raise InputError("the split cannot be used", problems, hint=hint)
     return Split(tuple(weights.items()))
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from meshdemo.engines.test_client import is_client
 from meshdemo.errors import EnvironmentFailed, InputError
+from meshdemo.language import said
 from meshdemo.objects.labels import RUN_LABEL
 from meshdemo.rules import hosts
 from meshdemo.rules.protocols import protocol_of
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.results import Pod
     from meshdemo.objects.model import Object
 
-TYPE_UP = "Type: meshdemo up"
+TYPE_UP = said("Type: meshdemo up")
 
 
 def require_pods(engine: Engine) -> tuple[Pod, ...]:
@@ -80,7 +81,7 @@ def addressed(request: Request, namespace: str, objects: Sequence[Object]) -> Re
     if len(urls) > 1:
         raise InputError(
             f"there are several Services, and none is called app: {', '.join(sorted(urls))}",
-            hint=f"Say which one: meshdemo verify --url {min(urls)}",
+            hint=said("Say which one: meshdemo verify --url {url}", url=min(urls)),
         )
     return replace(request, url=urls[0] if urls else DEFAULT_URL)
 
