@@ -51,7 +51,7 @@ def test_the_wheel_holds_the_package_the_manifests_and_nothing_else(wheel: Path)
         names = set(archive.namelist())
     shipped = {f"meshdemo/_{file.relative_to(ROOT).as_posix()}" for file in SHIPPED}
     assert shipped <= names
-    assert "meshdemo/py.typed" in names
+    assert {"meshdemo/py.typed", "meshdemo/language/zh/LC_MESSAGES/meshdemo.mo"} <= names
     assert {name for name in names if not name.startswith(("meshdemo/", f"{NAME}.dist-info/"))} == {
         f"{NAME}.data/scripts/meshdemo"
     }

@@ -42,6 +42,7 @@ AFTER_A_SIGNAL = {
     "install": "meshdemo install ends what was begun, and meshdemo down --all removes it.",
     "down": "meshdemo down removes the rest.",
     "verify": "Nothing is proved: the same command again measures anew.",
+    "class": "The same command again goes on where this one ended.",
     "exec": "What runs in the test client may run on there.",
 }
 """What to do after a signal in the middle of these; of the others nothing is left."""

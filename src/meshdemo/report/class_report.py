@@ -85,8 +85,10 @@ def row(student: Student, titles: Mapping[int, str], terminal: Terminal) -> tupl
 
 
 def _moment(at: datetime) -> str:
-    """Write a time as this machine's clock shows it: who teaches looks at that one."""
-    return at.astimezone().strftime("%H:%M:%S")
+    """Write a time as this machine's clock shows it, which whoever teaches looks at."""
+    local = at.astimezone()
+    is_today = local.date() == local.now(local.tzinfo).date()
+    return local.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M")
 
 
 def _earliest(seats: Sequence[Seat]) -> str:

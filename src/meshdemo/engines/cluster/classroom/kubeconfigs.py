@@ -108,11 +108,11 @@ class Kubeconfigs:
         """Say how the cluster is reached, as we reach it ourselves; it names no other file."""
         conf = self.kube.api.configuration
         found: dict[str, Any] = {"server": self.kube.server}
-        if conf.ssl_ca_cert:
+        if not conf.verify_ssl:  # beside a certificate kubectl refuses it
+            found["insecure-skip-tls-verify"] = True
+        elif conf.ssl_ca_cert:
             content = Path(conf.ssl_ca_cert).read_bytes()
             found["certificate-authority-data"] = base64.b64encode(content).decode()
-        if not conf.verify_ssl:
-            found["insecure-skip-tls-verify"] = True
         if name := getattr(conf, "tls_server_name", None):
             found["tls-server-name"] = name
         if conf.proxy:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from meshdemo.engines.cluster.classroom.seats import Classroom
+from meshdemo.engines.cluster.classroom.seats import Classroom, Seat
 from meshdemo.engines.protocol import say_nothing
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.walkthrough import bundled
@@ -73,3 +73,32 @@ def test_a_right_that_is_missing_is_named(kube: FakeKube, verb: str, resource: s
         room(kube).plan(3)
     assert "cluster-admin" in refused.value.hint
     assert kube.objects == {}
+
+
+HOUR, TOKEN = 3600, "t"
+IN_AN_HOUR = Seat("lab-01", is_new=True, token=TOKEN, expires="2020-01-01T01:00:00Z")
+"""By the clock of the server, which is far from ours."""
+
+
+@pytest.mark.parametrize(
+    ("server", "seconds", "said"),
+    [
+        ("https://10.0.0.1:6443", HOUR, []),
+        ("https://10.0.0.1:6443", None, []),
+        ("https://10.0.0.1:6443", 8 * HOUR, ["no token for longer than 1.0 h"]),
+        ("https://127.0.0.1:6443", HOUR, ["work on this machine alone"]),
+    ],
+)
+def test_what_will_surprise_is_said(
+    meshed: FakeKube, server: str, seconds: int | None, said: list[str]
+) -> None:
+    meshed.server = server
+    found = list(room(meshed).remarks([IN_AN_HOUR], seconds))
+    assert len(found) == len(said)
+    assert all(part in remark for part, remark in zip(said, found, strict=True))
+
+
+def test_that_istio_is_yet_to_come_is_said(kube: FakeKube) -> None:
+    kube.server = "https://10.0.0.1:6443"
+    (remark,) = room(kube).remarks([IN_AN_HOUR], HOUR)
+    assert "meshdemo install" in remark
