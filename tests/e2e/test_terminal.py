@@ -122,6 +122,21 @@ def test_ctrl_c_in_a_measurement_shows_the_counts_so_far(running: Mesh) -> None:
     assert "error: interrupted" in lines
 
 
+@pytest.mark.parametrize(("columns", "kind"), [(80, "colour"), (50, "no colour")])
+def test_watch_shows_who_answers_as_a_table_and_ends_with_the_counts(
+    running: Mesh, columns: int, kind: str
+) -> None:
+    running.run("route", "v1=50", "v2=50", "-q")
+    written = on_terminal(running, columns, kind, "watch", "-q", interrupt="fit")
+    seen = Screen(written, columns)
+    bar = "[█░]+ +" if columns == 80 else ""
+    row = rf"  v1 +{bar}[\d,]+ +\d+\.\d %  of 50 %, \d+\.\d to \d+\.\d fit .*"
+    assert any(re.fullmatch(row, line) for line in seen.shown), seen.shown
+    assert any(line.startswith("* http[0]  any request → v1 50, v2 50") for line in seen.shown)
+    assert not any("fit" in line for line in seen.lines), "what was live is gone"
+    assert any(re.fullmatch(r"[\d,]+ answers until then:", line) for line in seen.lines)
+
+
 def test_while_it_measures_each_version_has_a_live_bar_with_its_interval(running: Mesh) -> None:
     running.run("route", "v1=50", "v2=50", "-q")
     argv = ("verify", "--expect", "v1=50%,v2=50%", "--requests", "500000")

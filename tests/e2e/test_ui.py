@@ -9,12 +9,12 @@ import signal
 import subprocess
 import time
 from contextlib import ExitStack, closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import jsonschema
 import pytest
-from tests.printed import read, schema
+from tests.printed import read, schema, validator
 
 from meshdemo.cli.command import examples
 from meshdemo.cli.ui import ui
@@ -66,6 +66,41 @@ def test_a_signal_ends_it_within_a_second_also_with_pages_open(
             process.kill()
     assert read(last)["exitCode"] == code
     assert state(running) == before
+
+
+def is_enough(counts: Any) -> bool:
+    """Tell whether so many answers came under the second rules."""
+    return bool(counts["outcomes"][0]["promised"] == 0 and counts["total"] >= 50)
+
+
+def test_watch_tells_each_count_and_change_in_lines_and_ends_with_the_counts(
+    running: Mesh,
+) -> None:
+    running.run("route", "v1=50", "v2=50")
+    of_a_line = validator().evolve(schema={**schema()["$defs"]["watch"]})
+    with running.start("watch", "-o", "json", "--rate", "100") as process:
+        try:
+            assert process.stdout is not None
+            lines: dict[str, list[Any]] = {"rules": [], "counts": [], "changed": []}
+            while len(lines["rules"]) < 2 or not is_enough(lines["counts"][-1]):
+                line = json.loads(process.stdout.readline())
+                of_a_line.validate(line)
+                lines[line["event"]].append(line)
+                if len(lines["counts"]) == 3:
+                    running.run("route", "v2")
+            process.send_signal(signal.SIGINT)
+            last = process.stdout.read().splitlines()[-1]
+            assert process.wait() == 130
+        finally:
+            process.kill()
+    assert lines["changed"][0]["now"] == "v2"
+    assert [each["taking"] for each in lines["rules"]] == ["http[0]", "http[0]"]
+    before, after = lines["counts"][2], lines["counts"][-1]
+    assert [each["promised"] for each in before["outcomes"]] == [0.5, 0.5, 0]
+    assert [each["promised"] for each in after["outcomes"]] == [0, 1, 0]
+    tally = read(last)["tally"]
+    assert tally["versions"] == {"v1": 0, "v2": tally["total"]}
+    assert tally["total"] >= after["total"]
 
 
 @pytest.mark.parametrize("example", [line for line, _ in examples(ui.__doc__)])

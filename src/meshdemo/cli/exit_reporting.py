@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from meshdemo.cli import signals, streams
 from meshdemo.errors import (
@@ -59,7 +59,7 @@ def finish(run: Invocation, report: Report) -> int:
         data = report.data
         if not report.is_whole:
             data = document(run.command, report.exit_code, run.where, data)
-        out.line(json.dumps(data, indent=2))
+        out.line(_written(run, data))
     else:
         report.show(out)
     if report.told:
@@ -90,7 +90,7 @@ def fail(run: Invocation | None, error: MeshdemoError, arguments: Sequence[str])
         if measuring:
             found |= {"requests": measuring.wanted, "tally": tally_document(measuring.tally)}
         data = document(command, error.exit_code, where, found)
-        out.line(json.dumps(data, indent=2))
+        out.line(_written(run, data))
     else:
         if run and measuring:
             show_tally(run.progress.out, f"{measuring.so_far} until then:", measuring.tally)
@@ -104,6 +104,10 @@ def fail(run: Invocation | None, error: MeshdemoError, arguments: Sequence[str])
 
         _tell_github(run, told)
     return error.exit_code
+
+
+def _written(run: Invocation | None, data: dict[str, Any]) -> str:
+    return json.dumps(data, indent=None if run and run.progress.json_lines else 2)
 
 
 def _tell_github(run: Invocation, told: Callable[[], Told]) -> None:

@@ -37,6 +37,7 @@ from meshdemo.cli.up import up
 from meshdemo.cli.usage import PROGRAM
 from meshdemo.cli.verify import verify
 from meshdemo.cli.version import version
+from meshdemo.cli.watch import watch
 from meshdemo.errors import (
     ExitCode,
     Interrupted,
@@ -68,6 +69,7 @@ PANELS: dict[str, dict[str, Callable[..., Any]]] = {
         "get": get,
         "describe": describe,
         "ui": ui,
+        "watch": watch,
         "explain": explain,
         "doctor": doctor,
         "logs": logs,

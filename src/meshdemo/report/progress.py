@@ -43,6 +43,8 @@ class Progress:
     def __init__(self, out: Terminal, err: Terminal) -> None:
         self.out, self.err = out, err
         self.quiet = self.verbose = self.json = self.explains = False
+        self.json_lines = False
+        """Whether each document is one line, because there are several."""
         self.data: dict[str, Any] = {"steps": [], "splits": [], "warnings": [], "notes": []}
         """What a program wants to know of it, for the JSON document."""
         self.patience = FIRST_WORD_SECONDS

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.protocol import Engine
     from meshdemo.ui.changing import Move
+    from meshdemo.verdict.tally import Tally
     from meshdemo.verdict.traffic import Request
     from meshdemo.walkthrough.plan import Plan
 
@@ -128,6 +129,11 @@ class Live(threading.Thread):
         except queue.Full:
             raise Busy from None
         return future
+
+    @property
+    def tally(self) -> Tally:
+        """What is counted under the rules as they are now; it fills meanwhile."""
+        return self._counts.tally
 
     @property
     def may_change(self) -> bool:
