@@ -7,7 +7,7 @@ DOCS := .venv/docs.stamp
 CHECKS := "ruff check" "ruff format --check" "mypy" "lint-imports --no-logo" "python docs/check_links.py"
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check fix fidelity bench simulate chaos e2e bench-cluster docs reference messages lock
+.PHONY: help up down test check fix fidelity bench simulate bench-page chaos e2e bench-cluster docs reference messages lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -33,6 +33,9 @@ fidelity: $(DEV) ## compare with recordings of real Istio
 
 bench: $(DEV) ## measure speed and memory against the bars in docs/benchmarks.md
 	@.venv/bin/python bench/run.py $(ARGS)
+
+bench-page: $(DEV) ## measure the live page at 10,000 answers a minute; needs Chromium
+	@.venv/bin/python -m bench.page $(ARGS)
 
 simulate: $(DEV) ## how often a verdict is wrong: the table of docs/error-rates.md
 	@.venv/bin/python -m tests.simulation $(ARGS)
