@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 import by_hand
+import lessons
 import meshdemo
 import route_tests
 import services
@@ -217,6 +218,21 @@ class Bench:
             for _ in range(5):
                 program(by_hand.curl_once(proxy, 1))()
 
+    def tour(self) -> Iterator[Row]:
+        """A save of the learner's file to its verdict: the slowest lesson must keep the promise."""
+        (self.folder / "tour").mkdir(exist_ok=True)
+        own = Bench(self.folder / "tour")
+        found: dict[str, float] = {}
+        with lessons.touring(PROGRAM, own.state) as terminal:
+            for name in lessons.MEASURED:
+                own.call("tour", "goto", name)
+                terminal.until("q: quit")
+                found[name] = statistics.median(lessons.seconds_of(terminal, name, 3))
+        own.call("down")
+        name = max(found, key=found.__getitem__)
+        what = f"`tour`, save to verdict, the slowest of {len(found)} lessons ({name})"
+        yield Row(what, "what is promised", f"{found[name]:.2f} s", "1 s", found[name], 1)
+
     def help(self) -> Iterator[Row]:
         ours: list[float] = []
         imports: list[float] = []
@@ -321,7 +337,7 @@ def is_compiled(source: Path) -> bool:
 
 
 def main() -> int:
-    parts = ["start_up_and_memory", "route", "requests", "verdicts", "tests", "help"]
+    parts = ["start_up_and_memory", "route", "requests", "verdicts", "tests", "tour", "help"]
     parts = sys.argv[1:] or [*parts, "scale", "growth"]
     print(f"{compiled()}\n", flush=True)
     print("| what | against | measured | reference | ratio | bar | |")

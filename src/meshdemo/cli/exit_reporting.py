@@ -43,6 +43,7 @@ AFTER_A_SIGNAL = {
     "down": "meshdemo down removes the rest.",
     "verify": "Nothing is proved: the same command again measures anew.",
     "class": "The same command again goes on where this one ended.",
+    "tour": "Nothing is lost: meshdemo tour goes on from here.",
     "exec": "What runs in the test client may run on there.",
 }
 """What to do after a signal in the middle of these; of the others nothing is left."""
@@ -94,7 +95,7 @@ def fail(run: Invocation | None, error: MeshdemoError, arguments: Sequence[str])
     else:
         if run and measuring:
             show_tally(run.progress.out, f"{measuring.so_far} until then:", measuring.tally)
-        _show(_err(run), error)
+        show_error(_err(run), error)
     if run and command in TOLD:
 
         def told() -> Told:
@@ -157,7 +158,7 @@ def _fail_by_output(run: Invocation | None, why: OSError) -> int:
     """Report on standard error alone: a document has nowhere to go."""
     message = f"standard output cannot be written: {why.strerror}"
     failure = EnvironmentFailed(message, hint=advice(why))
-    _show(_err(run), failure)
+    show_error(_err(run), failure)
     return failure.exit_code
 
 
@@ -188,7 +189,8 @@ def _is_verbose(run: Invocation | None, arguments: Sequence[str]) -> bool:
     return "-v" in arguments or "--verbose" in arguments
 
 
-def _show(terminal: Terminal, error: MeshdemoError) -> None:
+def show_error(terminal: Terminal, error: MeshdemoError) -> None:
+    """Say what failed, why, and what to do next."""
     from meshdemo.report import speaking
 
     terminal.advise(f"{terminal.paint('error:', 'red')} {error.message}")

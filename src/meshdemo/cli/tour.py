@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from meshdemo.cli.invocation import chosen, engine_for, engines_of_senders, read_settings
-from meshdemo.errors import UsageError
+from meshdemo.errors import MeshdemoError, UsageError
 from meshdemo.report import Report
 
 if TYPE_CHECKING:
+    from meshdemo.cli.invocation import Invocation
     from meshdemo.tour.lessons import Lesson
     from meshdemo.tour.progress import Desk
     from meshdemo.tour.telling import Teller
@@ -48,7 +50,8 @@ def tour(
     """Learn traffic management by lessons that check themselves, in English or Chinese.
 
     Each lesson says what to do, and has a file to edit. check applies the file if you edited it,
-    sends requests, and says what came and why. Quit at any time: tour goes on where you were.
+    sends requests, and says what came and why. In a terminal the tour stays, and checks each save.
+    Quit at any time: tour goes on where you were.
 
     check: exit code 0: passed; 1: not passed; 4: inconclusive.
 
@@ -79,7 +82,10 @@ def tour(
         return _check(ctx, desk, teller, lesson)
     if action == "solution":
         return _solution(ctx, desk, teller, lesson, spoil=spoil, apply=apply)
-    return _begin(ctx, desk, teller, lesson, action)
+    report = _begin(ctx, desk, teller, lesson, action)
+    if not action and _is_watched(ctx):
+        return _stay(ctx, desk, teller, lesson, report)
+    return report
 
 
 def _read(words: list[str]) -> tuple[str, str]:
@@ -157,3 +163,36 @@ def _solution(
         )
         raise UsageError(message, hint=hint)
     return teller.solution(lesson, is_applied=apply)
+
+
+def _is_watched(ctx: typer.Context) -> bool:
+    """Tell whether somebody sits before it who may save a file and type."""
+    run: Invocation = ctx.obj
+    is_text = run.settings is not None and run.settings.output != "json"
+    return is_text and run.progress.out.interactive and sys.stdin.isatty()
+
+
+def _stay(ctx: typer.Context, desk: Desk, teller: Teller, lesson: Lesson, report: Report) -> Report:
+    """Show a lesson, and check each save, until the learner quits."""
+    from meshdemo.cli.exit_reporting import show_error
+    from meshdemo.tour.session import Session
+
+    out = ctx.obj.progress.out
+    report.show(out)
+
+    def check(at_hand: Lesson) -> Report | None:
+        try:
+            return _check(ctx, desk, teller, at_hand)
+        except MeshdemoError as error:  # such as a slip in the file: the learner goes on
+            show_error(out, error)
+            return None
+
+    def go_on() -> tuple[Lesson, Report]:
+        following = _lesson("", "", desk)
+        return following, _begin(ctx, desk, teller, following, "")
+
+    session = Session(
+        desk, teller, out, check=check, hint=lambda each: _hint(desk, teller, each), go_on=go_on
+    )
+    session.stay(lesson, sys.stdin.fileno())
+    return Report()

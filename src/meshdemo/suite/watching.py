@@ -34,14 +34,14 @@ def rounds(
     changed: set[str] | None = None  # all of it
     roots = list(paths)
     watched: list[str] = []
-    changes: Iterator[set[str]] = iter(())
+    coming: Iterator[set[str]] = iter(())
     while True:
         try:
             files = reading.read(paths, rules=rules)
             roots = _roots(paths, files)
             if roots != watched:
-                watched, changes = roots, _changes(roots)
-                next(changes)  # from now on no change is missed
+                watched, coming = roots, changes(roots)
+                next(coming)  # from now on no change is missed
             concerned = [file for file in files if _depends(file, changed)]
             prepared = running.prepare_all(concerned)
             if concerned:
@@ -51,15 +51,15 @@ def rounds(
             yield error
             wrong = True
         if roots != watched:
-            watched, changes = roots, _changes(roots)
+            watched, coming = roots, changes(roots)
         found: set[str] = set()
         while not found:
-            found = next(changes)
+            found = next(coming)
         # What was wrong may have kept others from being run.
         changed = None if wrong else found
 
 
-def _changes(roots: Sequence[str]) -> Iterator[set[str]]:
+def changes(roots: Sequence[str], suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[set[str]]:
     """Give the files that have changed: what does while nobody asks, too, once it was asked.
 
     Where nothing changes for a moment the set is empty.
@@ -69,7 +69,7 @@ def _changes(roots: Sequence[str]) -> Iterator[set[str]]:
     there = [each for each in roots if os.path.exists(each)]  # noqa: PTH110 - any text may be named
     for found in watch(
         *there,
-        watch_filter=lambda _, path: path.endswith(SUFFIXES),
+        watch_filter=lambda _, path: path.endswith(suffixes),
         debounce=LONGEST_MILLISECONDS,
         step=STEP_MILLISECONDS,
         rust_timeout=MOMENT_MILLISECONDS,

@@ -66,6 +66,10 @@ class Desk:
         self.folder = state_dir / FOLDER
         self.progress = self._read()
 
+    def reload(self) -> None:
+        """Read the progress again, which another command may have written."""
+        self.progress = self._read()
+
     def _read(self) -> Progress:
         """Read the progress; there is none yet where there is no file."""
         file = self.folder / FILE

@@ -25,6 +25,14 @@ _WORDS = {
         "One solution: meshdemo tour solution {number}",
         "参考答案: meshdemo tour solution {number}",
     ),
+    "watching": (
+        "Each save of {file} is checked. Enter: check now; h: a hint; q: quit.",
+        "每次保存 {file} 都会检查。回车：立即检查；h：提示；q：退出。",
+    ),
+    "watching, passed": (
+        "Enter: the next lesson; q: quit. What you save is still checked.",
+        "回车：下一课；q：退出。保存文件时仍会检查。",
+    ),
     "why": ("Why it is so", "为什么"),
     "hint": ("Hint {shown} of {count}: {hint}", "提示 {shown}/{count}：{hint}"),
     "reset": ("Lesson {number} is as it begins.", "第 {number} 课已恢复到初始状态。"),
