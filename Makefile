@@ -6,8 +6,10 @@ DEV := .venv/dev.stamp
 DOCS := .venv/docs.stamp
 CHECKS := "ruff check" "ruff format --check" "mypy" "lint-imports --no-logo" "python docs/check_links.py"
 
+ACCEPTANCE := tests/e2e tests/kit tests/contract/test_tour.py tests/test_docs.py
+
 .DEFAULT_GOAL := help
-.PHONY: help up down test check fix fidelity bench simulate bench-page chaos e2e bench-cluster docs reference messages lock
+.PHONY: help up down test acceptance check fix fidelity bench simulate bench-page chaos e2e bench-cluster docs reference messages lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -18,9 +20,12 @@ up: $(RUN) ## the whole walkthrough, on this machine
 down: $(RUN) ## stop and remove what up made
 	@.venv/bin/meshdemo down $(ARGS)
 
-test: $(DEV) ## all tests
-	@.venv/bin/pytest -n 5 --dist worksteal -m "not whole_machine" $(ARGS)
+test: $(DEV) ## all tests of the code, in two minutes
+	@.venv/bin/pytest -n 4 --dist worksteal -m "not whole_machine" $(ACCEPTANCE:%=--ignore=%) $(ARGS)
 	@.venv/bin/pytest -m whole_machine $(ARGS) || test $$? = 5  # 5: none of those that were asked for
+
+acceptance: $(DEV) ## what README, docs, examples, lessons and the kit promise, done as a user would
+	@.venv/bin/pytest -n 5 --dist worksteal $(ACCEPTANCE) $(ARGS)
 
 check: $(DEV) ## lint, format, types, layers, links: all of them, then fail if one failed
 	@failed=; for check in $(CHECKS); do echo "== $$check"; .venv/bin/$$check || failed=1; done; test -z "$$failed"

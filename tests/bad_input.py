@@ -15,6 +15,7 @@ import copy
 import json
 import random
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -177,9 +178,13 @@ class Case:
 
 def cases(seed: int, count: int) -> Iterator[Case]:
     """Make inputs; the same seed gives the same ones."""
-    for number in range(count):
-        rng = random.Random(f"{seed}.{number}")  # noqa: S311 - it is to be repeated
-        yield case(rng, f"{seed}.{number}")
+    return (numbered(seed, number) for number in range(count))
+
+
+def numbered(seed: int, number: int) -> Case:
+    """Make one of the inputs of a seed."""
+    name = f"{seed}.{number}"
+    return case(random.Random(name), name)  # noqa: S311 - it is to be repeated
 
 
 def case(rng: random.Random, name: str) -> Case:
@@ -187,13 +192,18 @@ def case(rng: random.Random, name: str) -> Case:
     if rng.random() < 0.1:
         index = rng.randrange(len(WHOLE))
         return Case(f"{name}: text {index}", WHOLE[index])
-    documents = list(yaml.safe_load_all(rng.choice(BASES)))
+    documents = copy.deepcopy(_documents(rng.choice(BASES)))
     if rng.random() < 0.15:
         content = _written(rng, documents)
         change = rng.choice(TEXT_CHANGES)
         return Case(f"{name}: {change.__name__}", change(rng, content))
     done = [_change(rng, documents) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
     return Case(f"{name}: {'; '.join(done)}", _written(rng, documents))
+
+
+@cache
+def _documents(text: str) -> list[Any]:
+    return list(yaml.safe_load_all(text))
 
 
 def _written(rng: random.Random, documents: list[Any]) -> bytes:

@@ -61,7 +61,7 @@ def left_out(case: Json) -> str:
 
 
 def _is_injected(case: Json) -> bool:
-    for item in yaml.safe_load_all(case["manifests"]):
+    for item in yaml.load_all(case["manifests"], yaml.CSafeLoader):
         if (
             item
             and item["kind"] in ("Deployment", "Pod")
@@ -146,7 +146,7 @@ def _add(one: Json, name: str, value: Any) -> None:
 
 def write(path: Path, folder: Path) -> tuple[Json, Path | None]:
     """Write a case as a file of route tests; None where nothing of it can be carried."""
-    case: Json = yaml.safe_load(path.read_text())
+    case: Json = yaml.load(path.read_text(), yaml.CSafeLoader)
     if left_out(case):
         return case, None
     tests = [{"name": "accepted", "expect": {"status": 200}}]

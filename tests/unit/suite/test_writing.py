@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.worlds import World
 
-WORLDS = 6
+WORLDS = 6 if "CI" in os.environ else 3
 
 
 def file_of(world: World, folder: Path) -> TestFile:

@@ -70,9 +70,11 @@ class Budget:
             except BaseException as error:  # noqa: BLE001 - raised again below, by who asked
                 answer.put((None, error))
 
-        threading.Thread(target=answered, daemon=True).start()
+        seconds = max(least, self.left)
+        if seconds:  # else nothing is asked: an answer might come before it is looked for
+            threading.Thread(target=answered, daemon=True).start()
         try:
-            value, error = answer.get(timeout=max(least, self.left))
+            value, error = answer.get(timeout=seconds)
         except queue.Empty:
             message = f"{what} was not done within the {self.seconds:g} s of this step"
             raise OutOfTime(message, hint=hint) from None
