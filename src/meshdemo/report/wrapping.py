@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
 
 from meshdemo.report.commands import JOINT, joined, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_SPACE = re.compile(r"(?<! ) (?! |%|m?s\b)")
-"""Where a line may end: not before a unit, and several spaces are a column's."""
+_HAN = "\u4e00-\u9fff"
+_GAP = re.compile(
+    rf"((?<! ) (?! |%|m?s\b)|(?<=[{_HAN}\u3001\u3002\uff09\uff0c\uff1a\uff1b])(?=[{_HAN}\uff08]))"
+)
+"""Where a line may end: not before a unit, and several spaces are a column's. Chinese has no
+spaces: there a line may end between any two characters, but not before a mark of punctuation."""
 _STYLE = re.compile(r"\x1b\[[\d;]*m")
 _HANG = 2
 """How much farther in a sentence goes on in its next line."""
@@ -27,8 +32,9 @@ def wrapped(marked: str, width: int | None) -> Iterator[str]:
             continue
         indent = len(line) - len(line.lstrip(" ")) + _HANG
         current = ""
-        for word in _SPACE.split(line):
-            longer = f"{current} {word}" if current else word
+        first, *others = _GAP.split(line)
+        for gap, word in (("", first), *zip(others[::2], others[1::2], strict=True)):
+            longer = f"{current}{gap}{word}"
             if current and _length(longer) > width:
                 yield plain(current)
                 longer = " " * indent + word
@@ -70,4 +76,8 @@ def _shell_lines(line: str, width: int, indent: int) -> list[str]:
 
 
 def _length(text: str) -> int:
-    return len(_STYLE.sub("", text))
+    """Give how many columns a text takes: a Chinese character takes two."""
+    shown = _STYLE.sub("", text)
+    if shown.isascii():
+        return len(shown)
+    return sum(2 if east_asian_width(each) in "WF" else 1 for each in shown)

@@ -30,6 +30,22 @@ def test_no_word_is_lost_or_broken_and_no_line_is_too_long(
     assert all(line.startswith(" " * (indent + 2)) for line in lines[1:])
 
 
+HAN = st.text(st.sampled_from("规则流量网格注入版本"), min_size=1, max_size=30)
+MARKED = st.tuples(HAN, st.sampled_from("，。：；"), HAN).map("".join)
+
+
+@given(st.lists(WORDS | HAN | MARKED, min_size=1), WIDTHS)
+def test_chinese_is_broken_between_any_two_characters_that_take_two_columns_each(
+    parts: list[str], width: int
+) -> None:
+    text = " ".join(parts)
+    lines = list(wrapped(text, width))
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    for line in lines:
+        assert sum(1 if each.isascii() or each == "é" else 2 for each in line) <= width
+        assert line.lstrip()[0] not in "，。：；"
+
+
 @given(st.lists(WORDS | QUOTED, min_size=1), WIDTHS)
 def test_a_command_that_is_broken_is_the_same_to_a_shell(words: list[str], width: int) -> None:
     command = " ".join(["meshdemo", *words])
