@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from meshdemo.errors import ExitCode
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     Cluster = Any
 
 PROGRESS = {
@@ -70,6 +75,11 @@ def test_a_class_is_made_used_made_again_and_removed(
         meshed.kubectl("delete", "namespace", foreign, "--wait=false")
 
 
+def until(lines: Iterable[str], part: str) -> None:
+    """Read lines up to one that has this in it."""
+    assert any(part in line for line in lines)
+
+
 def refuses_and_plans(meshed: Cluster, name: str, of_class: tuple[str, ...]) -> None:
     """See that a namespace of others is refused, also by a dry run, and that nothing is made."""
     before = meshed.kubectl("get", "namespaces", "-o", "name")
@@ -93,7 +103,16 @@ def works_in_one_namespace(student: Cluster, other: str) -> None:
 
 def tells_how_far_they_are(meshed: Cluster, names: list[str], of_class: tuple[str, ...]) -> None:
     wrote = f"--from-literal=progress.json={json.dumps(PROGRESS)}"
-    meshed.kubectl("-n", names[0], "create", "configmap", "meshdemo-tour", wrote)
+    watching = meshed.start("class", "status", "--watch", *of_class)
+    try:
+        until(watching.stdout, f"{names[2]} ")
+        meshed.kubectl("-n", names[0], "create", "configmap", "meshdemo-tour", wrote)
+        until(watching.stdout, "✘ 2, ")
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait() == ExitCode.INTERRUPTED
+    finally:
+        watching.kill()
+        watching.communicate()
     found = meshed.meshdemo("class", "status", "-o", "json", *of_class).json["students"]
     assert [(each["name"], each["lesson"]) for each in found] == [
         (names[0], 2),
