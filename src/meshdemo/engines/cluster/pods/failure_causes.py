@@ -57,6 +57,12 @@ TOLD_BY_EVENTS = ("StatefulSet", "DaemonSet", "Job")
 CREATED, NOT_CREATED = "SuccessfulCreate", "FailedCreate"
 CORRECT = "Correct it and apply it again."
 IMAGE_HINT = "Is the name right, and can the nodes reach the registry? --image and --image-registry"
+NO_INOTIFY = "fs.inotify.max_user_instances"
+"""What Envoy names as it ends because its node has no inotify instance left for it."""
+NODE_HINT = (
+    "All sidecars of a node share its inotify instances, of which each takes three. Let it have "
+    f"more, as root on the node: sysctl {NO_INOTIFY}=8192"
+)
 PLATFORM_HINT = "The image is for another CPU; take one for the nodes' with --image NAME=IMAGE."
 
 
@@ -236,6 +242,11 @@ def rejection(lines: list[str]) -> str:
 def is_wrong_platform(lines: list[str]) -> bool:
     """Tell whether a container could not even be read by its node's CPU."""
     return any(EXEC_FORMAT in line.lower() for line in lines)
+
+
+def is_out_of_inotify(lines: list[str]) -> bool:
+    """Tell whether a sidecar could not start because too many others run on its node."""
+    return any(NO_INOTIFY in line for line in lines)
 
 
 def _has(found: Json, condition: str) -> bool:

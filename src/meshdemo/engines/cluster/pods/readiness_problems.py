@@ -113,6 +113,8 @@ class ReadinessProblems:
             return EnvironmentFailed(
                 f"{message}: {failure_causes.EXEC_FORMAT}", hint=failure_causes.PLATFORM_HINT
             )
+        if failure_causes.is_out_of_inotify(lines):
+            return _without_inotify(message)
         shown = "\n".join(f"    {line}" for line in lines[-LAST_LINES:]) or "    (nothing)"
         return EnvironmentFailed(f"{message}; its last lines:\n{shown}", hint=cause.hint)
 
@@ -121,7 +123,10 @@ class ReadinessProblems:
         name = pod["metadata"]["name"]
         if cause.container != ISTIO_PROXY or not self._is_due(name):
             return None
-        if not (why := failure_causes.rejection(self._last_lines(pod, cause))):
+        lines = self._last_lines(pod, cause)
+        if failure_causes.is_out_of_inotify(lines):
+            return _without_inotify(f"{_title(pod)}: {cause.message}")
+        if not (why := failure_causes.rejection(lines)):
             return None
         return EnvironmentFailed(
             f"{_title(pod)}: {cause.message}: Envoy rejects what istiod sends: {why}",
@@ -142,6 +147,11 @@ class ReadinessProblems:
             self.kube, metadata["namespace"], metadata["name"], cause.container,
             previous=cause.previous,
         )  # fmt: skip
+
+
+def _without_inotify(message: str) -> EnvironmentFailed:
+    said = f"{message}: its node has no inotify instance left for it"
+    return EnvironmentFailed(said, hint=failure_causes.NODE_HINT)
 
 
 def _title(pod: Json) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,22 @@ from meshdemo.engines.cluster.pods.readiness import WorkloadReadiness
 from meshdemo.errors import EnvironmentFailed, TimedOut
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.unit.engines.cluster.conftest import FakeKube
 
 LONG = 3.0
 """Seconds: longer than a cause has to last."""
+ABORTED = (
+    (
+        "2026-11-29T12:44:22.9Z\tcritical\tenvoy assert external/envoy/source/common/filesystem/"
+        "inotify/watcher_impl.cc:25\tassert failure: inotify_fd_ >= 0. Details: Consider "
+        "increasing value of fs.inotify.max_user_watches and/or fs.inotify.max_user_instances "
+        "via sysctl"
+    ),
+    "2026-11-29T12:44:22.9Z\terror\tEnvoy exited with error: signal: aborted",
+)
+"""What the log of a sidecar says then, without the stack."""
 PATIENCE = 60.0
 """Seconds in which what is to end by itself has ended, on whatever machine."""
 
@@ -92,6 +105,23 @@ class Ending:
         return self.kube.list(version, kind, namespace)
 
 
+class Logging:
+    """A cluster that also has a log, the same for all containers."""
+
+    def __init__(self, kube: FakeKube, *lines: str) -> None:
+        self.kube, self.lines = kube, lines
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.kube, name)
+
+    def path(self, _version: str, kind: str, *names: str) -> str:
+        return "/".join(["/apis", kind, *names])
+
+    @contextmanager
+    def stream(self, *_: object, **__: object) -> Iterator[list[bytes]]:
+        yield [line.encode() for line in self.lines]
+
+
 def waited(kube: Any, said: list[str], seconds: float = LONG) -> None:
     def notify(text: str, *, lasting: bool = False, always: bool = False) -> None:
         if lasting or always:
@@ -100,6 +130,25 @@ def waited(kube: Any, said: list[str], seconds: float = LONG) -> None:
     deadline = time.monotonic() + seconds
     asked = lambda: control_plane.is_scaled_to_zero(kube)  # noqa: E731
     WorkloadReadiness(kube, notify, deadline, asked).wait_for_workloads([made("Deployment")])
+
+
+def test_a_sidecar_for_which_its_node_has_no_inotify_instance_left_ends_the_wait(
+    kube: FakeKube,
+) -> None:
+    found = cluster(kube, phase="Pending")
+    crashing = {
+        "name": "istio-proxy",
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": {"exitCode": 255, "reason": "Error"}},
+        "ready": False,
+        "restartCount": 1,
+    }
+    pod = found.objects["Pod", "shop", "app-1-x"]
+    pod["spec"]["initContainers"] = [{"name": "istio-proxy", "restartPolicy": "Always"}]
+    pod["status"]["initContainerStatuses"] = [crashing]
+    with pytest.raises(EnvironmentFailed, match="no inotify instance left for it") as failed:
+        waited(Logging(found, *ABORTED), [], PATIENCE)
+    assert "sysctl fs.inotify.max_user_instances=" in failed.value.hint
 
 
 def test_what_may_get_better_is_told_once_and_waited_for_to_the_end(kube: FakeKube) -> None:
