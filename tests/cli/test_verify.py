@@ -71,7 +71,7 @@ def test_the_cause_is_in_the_readers_language_and_json_is_english(
     chinese = shown(*wrong, "--lang", "zh")
     assert "原因：VirtualService default/app-default-v2" in chinese
     assert "规则承诺的是 v2=100%，而期望的是 v1=100%" in chinese
-    assert "  解决：" in chinese
+    assert "  解决办法：" in chinese
     assert "cause: " in meshed("verify", *wrong, "--lang", "zh").out, "it cannot show Chinese"
     monkeypatch.setenv("MESHDEMO_LANG", "zh")
     assert "原因：" in shown(*wrong)

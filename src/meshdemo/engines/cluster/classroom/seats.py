@@ -37,16 +37,16 @@ if TYPE_CHECKING:
 AT_ONCE = 8
 """Namespaces that are under way at a time: more would only wait for each other at the server."""
 RBAC = "rbac.authorization.k8s.io"
-NEEDED = (
-    ("list", "", "namespaces", ""),
+FOR_DOWN = (("list", "", "namespaces", ""), ("delete", "", "namespaces", ""))
+FOR_UP = (
+    *FOR_DOWN,
     ("create", "", "namespaces", ""),
-    ("delete", "", "namespaces", ""),
     ("patch", "", "serviceaccounts", ""),
     ("create", "", "serviceaccounts", "token"),
     ("patch", RBAC, "roles", ""),
     ("patch", RBAC, "rolebindings", ""),
 )
-"""What it takes to make a class: verb, group, resource, subresource."""
+"""What it takes to make a class, and to remove it: verb, group, resource, subresource."""
 ADMINISTRATOR = "A class takes an administrator's rights (cluster-admin): ask who runs the cluster."
 MOST_SHOWN = 10
 SLACK = 60
@@ -84,7 +84,8 @@ class Classroom:
 
     def plan(self, students: int) -> tuple[Seat, ...]:
         """Say what is to be made; change nothing. Raises EnvironmentFailed where that cannot be."""
-        self._refuse_without_rights()
+        self._refuse_without(FOR_UP)
+        self._try_to_grant()
         wanted = [f"{self.name}-{number:02}" for number in range(1, students + 1)]
         there = [n for n in self.kube.list("v1", "Namespace") if n["metadata"]["name"] in wanted]
         foreign = [n["metadata"]["name"] for n in there if not self._is_ours(n)]
@@ -126,6 +127,7 @@ class Classroom:
 
     def down(self) -> Iterator[Check]:
         """Remove the namespaces of the class with all that is in them, and prove it."""
+        self._refuse_without(FOR_DOWN)
         deadline = time.monotonic() + self.timeout
         spaces = self._namespaces()
         with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
@@ -154,16 +156,19 @@ class Classroom:
     def _is_ours(self, space: Json) -> bool:
         return (space["metadata"].get("labels") or {}).get(CLASS_LABEL) == self.name
 
-    def _refuse_without_rights(self) -> None:
+    def _refuse_without(self, rights: Sequence[tuple[str, str, str, str]]) -> None:
         missing = [
             f"{verb} {resource}{'/' if sub else ''}{sub}"
-            for verb, group, resource, sub in NEEDED
+            for verb, group, resource, sub in rights
             if not self.kube.can_i(verb, resource, group=group, subresource=sub)
         ]
         if missing:
             message = f"you are not allowed to: {', '.join(missing)}"
             raise EnvironmentFailed(message, hint=ADMINISTRATOR)
-        try:  # a server lets nobody give away rights that they have not themselves
+
+    def _try_to_grant(self) -> None:
+        """See that one may: a server lets nobody give away rights that they have not themselves."""
+        try:
             self._grant(TRIAL_NAMESPACE, dry_run=True)
         except Forbidden as error:
             raise EnvironmentFailed(error.message, hint=ADMINISTRATOR) from error

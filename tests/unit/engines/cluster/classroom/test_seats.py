@@ -27,6 +27,9 @@ def space(name: str, its_class: str = "", **metadata: str) -> dict[str, Any]:
     return {"kind": "Namespace", "metadata": {"name": name, "labels": labels, **metadata}}
 
 
+OURS = {"name": "app", "namespace": "lab-01", "labels": {"meshdemo.dev/run": "lab-01"}}
+
+
 def test_who_is_missing_is_planned_beside_those_who_are_there(kube: FakeKube) -> None:
     kube.put(space("lab-02", "lab"), space("lab-09", "lab"), space("other-01", "other"))
     planned = room(kube).plan(3)
@@ -73,6 +76,15 @@ def test_a_right_that_is_missing_is_named(kube: FakeKube, verb: str, resource: s
         room(kube).plan(3)
     assert "cluster-admin" in refused.value.hint
     assert kube.objects == {}
+
+
+def test_who_may_remove_no_namespace_empties_none(kube: FakeKube) -> None:
+    kube.put(space("lab-01", "lab"), {"kind": "Service", "metadata": OURS})
+    before = copy.deepcopy(kube.objects)
+    kube.may_not = {("delete", "namespaces")}
+    with pytest.raises(EnvironmentFailed, match="not allowed to: delete namespaces"):
+        list(room(kube).down())
+    assert kube.objects == before
 
 
 HOUR, TOKEN = 3600, "t"
