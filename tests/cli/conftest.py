@@ -23,6 +23,7 @@ from meshdemo.engines.results import (
     MeshStatus,
     Observed,
     Pod,
+    Sync,
     Where,
 )
 from meshdemo.engines.test_client import Sender
@@ -174,6 +175,10 @@ class FakeEngine:
     def ejected(self) -> tuple[Ejected, ...]:
         self._called("ejected")
         return ()
+
+    def sync(self) -> Sync:
+        self._called("sync")
+        return Sync()
 
     def exec(self, argv: Sequence[str]) -> int:
         self._called(f"exec {' '.join(argv)}".strip())

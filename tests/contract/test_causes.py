@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.contract.conftest import end_of
+from tests.contract.conftest import changed, end_of
 from tests.contract.test_client_reach import INJECTED, app, client
 from tests.contract.test_local_mesh import load
 from tests.objects import deployment, service, to
@@ -162,6 +162,21 @@ MESHES = {
         "VirtualService default/app",
         "add mesh",
     ),
+    "a DestinationRule in another namespace": Broken(
+        "rule-out-of-reach",
+        (
+            rule_for(
+                "v1",
+                "v2",
+                namespace="rules",
+                host="app.default.svc.cluster.local",
+            ),
+            TO_V2,
+        ),
+        "metadata.namespace",
+        "DestinationRule rules/app",
+        "move it to default",
+    ),
     "an earlier match": Broken(
         "earlier-rule-takes-it",
         (
@@ -170,6 +185,17 @@ MESHES = {
                 route(to("v1"), match=[{"uri": {"prefix": "/"}}]),
                 route(to("v2"), match=[{"uri": {"prefix": "/v2"}}]),
             ),
+        ),
+        "spec.http[0]",
+        "VirtualService default/app",
+        "put rule #1 before rule #0",
+        path="v2",
+    ),
+    "a catch-all before it": Broken(
+        "earlier-rule-takes-it",
+        (
+            SUBSETS,
+            virtual_service(route(to("v1")), route(to("v2"), match=[{"uri": {"prefix": "/v2"}}])),
         ),
         "spec.http[0]",
         "VirtualService default/app",
@@ -272,6 +298,28 @@ MESHES = {
         "DestinationRule default/app",
         "eject fewer",
         headers=(("x-echo-status", "500"),),
+    ),
+    "scaled to 0": Broken(
+        "no-pods",
+        (changed(app("v2", **INJECTED), replicas=0), SUBSETS, TO_V2),
+        "spec.replicas",
+        "Deployment default/app-v2",
+        "kubectl scale deployment app-v2",
+    ),
+    "other answers, with another status": Broken(
+        "answers-from-elsewhere",
+        (
+            SUBSETS,
+            service(HTTP, name="other", namespace="default", selector={"app": "other"}),
+            virtual_service(route(to(host="other"))),
+            deployment(
+                "other", namespace="default", container={"ports": [{"containerPort": 8080}]}
+            ),
+        ),
+        "spec.http[0].route",
+        "VirtualService default/app",
+        "correct the rule",
+        headers=(("x-echo-status", "404"),),
     ),
     "other answers": Broken(
         "answers-from-elsewhere",

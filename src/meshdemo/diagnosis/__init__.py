@@ -35,10 +35,11 @@ SEEN: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
     sidecar_words.pods_ejected,
     sidecar_words.timed_out,
     sidecar_words.retries_used_up,
+    whole.rules_say_otherwise,
     whole.not_live,
     whole.answers_from_elsewhere,
-    whole.rules_say_otherwise,
     whole.sample_cut_short,
+    whole.not_accepted,
     whole.analyzer_finds,
 )
 """Looked for always, the most specific ones first."""

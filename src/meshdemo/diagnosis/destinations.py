@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshdemo.diagnosis.cause import Cause
+from meshdemo.diagnosis.sidecar_words import NO_CONNECTION
 from meshdemo.errors import Problem
 from meshdemo.language import joined, said
-from meshdemo.verdict.judgement import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshdemo.diagnosis.facts import Facts
+    from meshdemo.engines.results import Pod
+    from meshdemo.objects.model import Object
     from meshdemo.rules.request_trace import Destination
 
 UNAVAILABLE = 503
+REFUSED = "refused"
 NOT_FOUND = 404
-NOT_CONNECTED = "upstream connect error"
 
 
 def missing_destination(facts: Facts) -> Iterator[Cause]:
@@ -59,7 +61,8 @@ def without_pods(facts: Facts) -> Iterator[Cause]:
             continue
         selected = [p for p in facts.pods if service.selects(p.namespace, p.labels)]
         evidence = [*came]
-        for name, value in destination.labels.items():
+        makers = list(_makers(facts, destination))
+        for name, value in destination.labels.items() if not makers else ():
             has = sorted({pod.labels.get(name, "none") for pod in selected})
             if selected and value not in has:
                 evidence.append(
@@ -70,31 +73,56 @@ def without_pods(facts: Facts) -> Iterator[Cause]:
                         found=", ".join(has),
                     )
                 )
+        if makers:
+            yield from (_without_its_pods(facts, item, came) for item in makers)
+            continue
         subset, host = destination.target.subset, destination.target.host
         message = said("the selector of {host} selects no pod", host=host)
         if subset:
             message = said(
                 'the subset "{subset}" of {host} selects no pod', subset=subset, host=host
             )
-        fix = said("correct its labels, or those of the pods")
+        fix = said("correct its labels, or start pods that have them")
         yield Cause("no-pods", _subset_place(facts, destination, message), tuple(evidence), fix)
+
+
+def _makers(facts: Facts, destination: Destination) -> Iterator[Object]:
+    """Give the workloads whose pods would be behind a destination."""
+    for item in facts.objects:
+        if item.makes_pods:
+            labels = (item.pod_template.get("metadata") or {}).get("labels") or {}
+            if destination.takes(item.namespace, labels):
+                yield item
+
+
+def _without_its_pods(facts: Facts, maker: Object, came: tuple[str, ...]) -> Cause:
+    """Name the workload that ought to have pods: labels are not what is wrong."""
+    if maker.spec.get("replicas") == 0 or f"{maker.kind} {maker.name}" in facts.scaled_to_zero():
+        message = said("{workload} is scaled to 0", workload=maker.title)
+        fix = said(
+            "give it pods, as by: kubectl scale {kind} {name} -n {namespace} --replicas 1",
+            kind=maker.kind.lower(),
+            name=maker.name,
+            namespace=maker.namespace,
+        )
+        place = maker.problem(message, "spec", "replicas")
+        return Cause("no-pods", place, (*came, said("it has no pod")), fix)
+    place = maker.problem(said("{workload} has no pod now", workload=maker.title))
+    evidence = (*came, said("the labels of its pods are those that are wanted"))
+    fix = said("wait until it has, and see why if it does not: meshdemo status")
+    return Cause("no-pods", place, evidence, fix)
 
 
 def pods_not_ready(facts: Facts) -> Iterator[Cause]:
     """A pod that is to answer is not ready, or crashes."""
-    failed = facts.tally.missed
-    short = {
-        item.claim.name
-        for item in facts.verdict.judgements
-        if item.outcome is Outcome.NOT_MET
-        and item.claim.count < item.claim.share * item.claim.total
-    }
+    failed, short = facts.tally.missed, facts.short_versions
     for destination in facts.trace.destinations:
         for pod in facts.behind(destination):
             if pod.is_ready or not (failed or pod.labels.get("version") in short):
                 continue
             message = said("pod {pod} is not ready ({ready})", pod=pod.name, ready=pod.ready)
-            evidence = tuple(line for line in pod.message.splitlines() if line.strip())
+            evidence = (*pod.message.splitlines(), *_last_words(facts, pod))
+            evidence = tuple(line for line in evidence if line.strip())
             owner = facts.owner(pod)
             place = owner.problem(message) if owner else Problem(message)
             fix = f"meshdemo logs {pod.name}"
@@ -103,10 +131,21 @@ def pods_not_ready(facts: Facts) -> Iterator[Cause]:
             )
 
 
+def _last_words(facts: Facts, pod: Pod) -> Iterator[str]:
+    """Give the last lines of what has crashed there, unless they are told already."""
+    for container in pod.containers:
+        if container.restarts and not container.ready:
+            lines = [line for line in facts.last_lines(pod, container.name) if line.strip()]
+            if lines and lines[-1].strip() not in pod.message:
+                yield said("the last lines of {container}:", container=container.name)
+                yield from lines
+
+
 def app_without_sidecar(facts: Facts) -> Iterator[Cause]:
     """The client's sidecar speaks mTLS to a pod that has none to understand it."""
     came = facts.came(UNAVAILABLE)
-    if not came or not facts.saying(NOT_CONNECTED):
+    # Where nothing listens it is no matter of TLS.
+    if not came or facts.saying(NO_CONNECTION) <= facts.saying(REFUSED):
         return
     for destination in facts.trace.destinations:
         mode = (destination.policy.get("tls") or {}).get("mode")

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from meshdemo.engines.results import Sync
 from meshdemo.engines.test_client import answering
 from meshdemo.errors import InputError
 from meshdemo.language import said
 from meshdemo.rules import promise, request_trace
 from meshdemo.rules.client_view import Client, ClientView
+from meshdemo.verdict.judgement import Outcome
 from meshdemo.verdict.traffic import status_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from meshdemo.engines.results import Pod
+    from meshdemo.engines.results import Observed, Pod
     from meshdemo.engines.upstreams import Ejected
     from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
@@ -49,6 +51,14 @@ class Facts(Struct, frozen=True, dict=True):
     flags: Mapping[str, int] = field(default_factory=dict)
     """How many of these requests have which of Envoy's response flags, by its access log; empty
     where there is none."""
+    scaled_to_zero: Callable[[], tuple[str, ...]] = tuple
+    """Names the workloads here that have no pods because they want none, as KIND NAME."""
+    last_lines: Callable[[Pod, str], tuple[str, ...]] = lambda _pod, _container: ()
+    """Gives the end of what a container wrote."""
+    tries_again: Callable[[], Observed | None] = lambda: None
+    """Sends one more of these requests, and reads what the sidecar says of it."""
+    sync: Callable[[], Sync] = Sync
+    """Asks the mesh how far the client's sidecar has its configuration."""
     analyze: Callable[[], tuple[Problem, ...]] = tuple
     """Asks Istio's own analyzer about the rules that act, which takes seconds."""
 
@@ -90,6 +100,16 @@ class Facts(Struct, frozen=True, dict=True):
         """
         found = self.promise_of(objects, client)
         return found is not None and _agree(found, self.expectation)
+
+    @cached_property
+    def short_versions(self) -> frozenset[str]:
+        """Name the versions of which too few answers came."""
+        return frozenset(
+            item.claim.name
+            for item in self.verdict.judgements
+            if item.outcome is Outcome.NOT_MET
+            and item.claim.count < item.claim.share * item.claim.total
+        )
 
     def statuses(self, status: int) -> int:
         """Count the answers with a status."""

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from meshdemo.diagnosis.facts import Facts
     from meshdemo.errors import Problem
 
+SERVER_ERROR = 500
+"""An HTTP status from here on is that of a server, or of a sidecar, that has failed."""
 OVERFLOW = "reset reason: overflow"
+NO_CONNECTION = "upstream connect error"
 NO_HEALTHY = "no healthy upstream"
 TIMEOUT = "upstream request timeout"
 WITH_TEXT = "{count:,} answers were {status} with '{text}' ({flag})"
@@ -37,17 +40,25 @@ def pods_ejected(facts: Facts) -> Iterator[Cause]:
         target = destination.target
         cluster = f"outbound|{target.port}|{target.subset}|{target.host}"
         out = [each.address for each in facts.ejected if each.cluster == cluster]
-        if not out:
+        count = facts.saying(NO_HEALTHY)
+        # Where others go on in their place, only a version that is short is their doing.
+        if not out or not (count or _are_of_short_versions(facts, out)):
             continue
         message = said("outlier detection has ejected {addresses}", addresses=", ".join(out))
         place = _policy_place(facts, message, "outlierDetection")
         if place is None:
             continue
         evidence = [said("the client's sidecar says so of {cluster}", cluster=cluster)]
-        if count := facts.saying(NO_HEALTHY):
+        if count:
             evidence.append(said(WITH_TEXT, count=count, status=503, text=NO_HEALTHY, flag="UH"))
         fix = said("mend what made the pods fail, or eject fewer: maxEjectionPercent")
         yield Cause("pods-ejected", place, tuple(evidence), fix)
+
+
+def _are_of_short_versions(facts: Facts, addresses: list[str]) -> bool:
+    hosts = {address.rpartition(":")[0].strip("[]") for address in addresses}
+    pods = [pod for pod in facts.pods if hosts.intersection(pod.addresses)]
+    return any(pod.labels.get("version") in facts.short_versions for pod in pods)
 
 
 def timed_out(facts: Facts) -> Iterator[Cause]:
@@ -79,25 +90,39 @@ def timed_out(facts: Facts) -> Iterator[Cause]:
 def retries_used_up(facts: Facts) -> Iterator[Cause]:
     """Requests failed although they were tried again: Envoy's URX."""
     chosen = facts.trace.chosen
-    if not (count := facts.flags.get("URX", 0)) or chosen is None:
+    attempts = (chosen.tried.http.get("retries") or {}).get("attempts") if chosen else None
+    if not attempts or chosen is None:
         return
-    attempts = (chosen.tried.http.get("retries") or {}).get("attempts")
-    if not attempts:
+    evidence = tuple(_tried_in_vain(facts, attempts))
+    if not evidence:
         return
     message = said("requests fail although they are tried {attempts} more times", attempts=attempts)
     place = chosen.origin.item.problem(message, *chosen.origin.path, "retries")
-    evidence = (
-        said(
-            "{count:,} of {total:,} requests have the flag URX in the access log",
-            count=count,
-            total=facts.tally.total,
-        ),
-    )
     pods = [pod.name for each in facts.trace.destinations for pod in facts.behind(each)]
     fix = said("see why the pods fail")
     if pods:
         fix = said("see why the pods fail: meshdemo logs {pod}", pod=pods[0])
     yield Cause("retries-used-up", place, evidence, fix)
+
+
+def _tried_in_vain(facts: Facts, attempts: int) -> Iterator[str]:
+    """Say how one knows: by the access log, or else by one more of these requests."""
+    if count := facts.flags.get("URX", 0):
+        yield said(
+            "{count:,} of {total:,} requests have the flag URX in the access log",
+            count=count,
+            total=facts.tally.total,
+        )
+    elif any(reply.status >= SERVER_ERROR for reply in facts.sample.replies):
+        seen = facts.tries_again()
+        retries = (seen.account.retries or 0) if seen and seen.account else 0
+        if seen and retries >= attempts and seen.reply.status >= SERVER_ERROR:
+            yield said(
+                "one more request was tried {retries} more times, by its sidecar's log, and the "
+                "last answer was {status}",
+                retries=retries,
+                status=seen.reply.status,
+            )
 
 
 def _policy_place(facts: Facts, message: str, field: str) -> Problem | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from meshdemo.diagnosis import sidecar_words
 from meshdemo.diagnosis.cause import Cause
 from meshdemo.errors import Problem
 from meshdemo.language import said
@@ -24,8 +25,47 @@ def not_live(facts: Facts) -> Iterator[Cause]:
     """The client's sidecar did not have the rules yet, or had not accepted them."""
     if facts.not_live:
         message = said("the test client's sidecar does not have the rules that are applied")
+        known = facts.sync()
         fix = said("wait longer for it, with --wait; meshdemo status shows what is wrong")
-        yield Cause("configuration-not-live", Problem(message), (facts.not_live,), fix)
+        evidence = (facts.not_live, *known.behind, *filter(None, [known.hidden]))
+        place = Problem(message)
+        yield Cause(
+            "configuration-not-live", place, evidence, _taking(facts) if known.behind else fix
+        )
+
+
+def not_accepted(facts: Facts) -> Iterator[Cause]:
+    """The rules are live, but not all that goes with them, and the sidecar decides otherwise."""
+    if not _is_decided_otherwise(facts) or not (behind := facts.sync().behind):
+        return
+    message = said("the test client's sidecar does not have all of its configuration")
+    yield Cause("configuration-not-live", Problem(message), behind, _taking(facts))
+
+
+def _taking(facts: Facts) -> str:
+    """Say what to look at where a sidecar does not take its configuration."""
+    filters = [item.title for item in facts.objects if item.kind == "EnvoyFilter"]
+    if filters:
+        return said(
+            "correct what Envoy rejects, which {filters} may have made; where it lacks istiod, "
+            "meshdemo doctor tells whether that is well",
+            filters=", ".join(filters),
+        )
+    return said(
+        "correct what Envoy rejects; where it lacks istiod, meshdemo doctor tells whether that is "
+        "well"
+    )
+
+
+def _is_decided_otherwise(facts: Facts) -> bool:
+    """Tell whether answers came that are a sidecar's doing, and not what the rules say."""
+    if facts.tally.missed:
+        words = facts.saying(sidecar_words.NO_HEALTHY, sidecar_words.NO_CONNECTION)
+        # Without a route, or a cluster for it, Envoy answers with nothing in it.
+        return bool(words) or any(
+            reply.status in (404, 503) and not reply.body for reply in facts.sample.replies
+        )
+    return facts.promise is not None and not _fits(facts, facts.promise)
 
 
 def rules_say_otherwise(facts: Facts) -> Iterator[Cause]:
@@ -34,8 +74,7 @@ def rules_say_otherwise(facts: Facts) -> Iterator[Cause]:
     if promised is None or facts.is_promised or facts.verdict.outcome is not Outcome.NOT_MET:
         return
     total = facts.tally.total
-    rule = judging.rule_for(promised, facts.verdict.rule.precision, requests=total)
-    if judging.judge(rule, facts.tally).outcome is Outcome.NOT_MET:
+    if not _fits(facts, promised):
         return
     shares = {"promised": promised, "expected": facts.expectation}
     message = said("the rules promise {promised}, and {expected} is expected", **shares)
@@ -56,6 +95,12 @@ def rules_say_otherwise(facts: Facts) -> Iterator[Cause]:
     yield Cause("rules-say-otherwise", place, evidence, fix)
 
 
+def _fits(facts: Facts, promised: Expectation) -> bool:
+    """Tell whether the answers do not contradict a promise."""
+    rule = judging.rule_for(promised, facts.verdict.rule.precision, requests=facts.tally.total)
+    return judging.judge(rule, facts.tally).outcome is not Outcome.NOT_MET
+
+
 def _can_be_routed(facts: Facts, promised: Expectation) -> bool:
     """Tell whether ``meshdemo route`` takes what is expected: whole weights for known versions."""
     expected = facts.expectation
@@ -70,6 +115,8 @@ def answers_from_elsewhere(facts: Facts) -> Iterator[Cause]:
     """What answers is not the app."""
     strange = {kind: n for kind, n in facts.tally.others.items() if kind.startswith("unknown")}
     dialled = facts.trace.dialled
+    if dialled and not facts.tally.answered and _all_go_elsewhere(facts, dialled.host):
+        strange = facts.tally.others
     if not strange:
         return
     count = sum(strange.values())
@@ -94,6 +141,11 @@ def answers_from_elsewhere(facts: Facts) -> Iterator[Cause]:
         place = chosen.origin.item.problem(message, *chosen.origin.path, "route")
         fix = said("correct the rule's destination")
         yield Cause("answers-from-elsewhere", place, evidence, fix)
+
+
+def _all_go_elsewhere(facts: Facts, host: str) -> bool:
+    targets = [each for each in facts.trace.destinations if each.service]
+    return bool(targets) and all(each.target.host != host for each in targets)
 
 
 def sample_cut_short(facts: Facts) -> Iterator[Cause]:

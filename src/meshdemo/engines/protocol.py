@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         MeshStatus,
         Observed,
         Pod,
+        Sync,
         Where,
     )
     from meshdemo.engines.test_client import Sender
@@ -160,6 +161,12 @@ class Engine(Protocol):
         """Give the endpoints that the test client's sidecar has ejected; none where it is unseen.
 
         Outlier detection leaves them out until their time is over.
+        """
+
+    def sync(self) -> Sync:
+        """Say how far the test client's sidecar has taken the configuration for it.
+
+        It takes a moment, and what may not be seen is said.
         """
 
     def exec(self, argv: Sequence[str]) -> int:

@@ -151,6 +151,15 @@ class Pod(Struct, frozen=True):
         return sum(c.restarts for c in self.containers)
 
 
+class Sync(Struct, frozen=True):
+    """How far the test client's sidecar has taken the configuration that the mesh has for it."""
+
+    behind: tuple[str, ...] = ()
+    """What it has not taken, each in a sentence; none where it has all."""
+    hidden: str = ""
+    """Why that is not known; empty where it is."""
+
+
 class Arrival(Struct, frozen=True):
     """A pod whose sidecar took a request."""
 

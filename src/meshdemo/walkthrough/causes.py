@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from meshdemo.diagnosis import diagnose
 from meshdemo.diagnosis.facts import Facts
-from meshdemo.errors import EnvironmentFailed
+from meshdemo.engines.results import LAST_LINES, Sync
+from meshdemo.errors import EnvironmentFailed, MeshdemoError
 from meshdemo.language import joined
 from meshdemo.objects.containers import ISTIO_PROXY
 from meshdemo.verdict import judging
@@ -18,18 +19,23 @@ from meshdemo.verdict.expectation import Expectation
 from meshdemo.verdict.tally import Tally
 from meshdemo.verdict.traffic import Sample
 from meshdemo.walkthrough import pod_selection, written
+from meshdemo.walkthrough.request_context import with_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from meshdemo.diagnosis.cause import Cause
     from meshdemo.engines.protocol import Engine
+    from meshdemo.engines.results import Observed, Pod
     from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
+    from meshdemo.verdict.traffic import Request
     from meshdemo.walkthrough.request_context import RequestContext
     from meshdemo.walkthrough.verify import Measured
 
 NOTHING = Expectation(())
+ONE_MORE = 30.0
+"""Seconds for one more request, which an app may be slow to answer."""
 
 
 def located(engine: Engine, context: RequestContext) -> RequestContext:
@@ -54,7 +60,11 @@ def of_verdict(engine: Engine, context: RequestContext, measured: Measured) -> t
             now.client,
             engine.ejected() if _may_eject(now.objects) else (),
             _flags(engine, measured) if "retries" in str([o.spec for o in now.objects]) else {},
-            lambda: engine.analyze([each.item for each in now.acting()]),
+            scaled_to_zero=lambda: engine.mesh_status().without_pods,
+            last_lines=lambda pod, container: _last_lines(engine, pod, container),
+            tries_again=lambda: _one_more(engine, now.request),
+            sync=lambda: _sync(engine),
+            analyze=lambda: engine.analyze([each.item for each in now.acting()]),
         )
     )
 
@@ -86,6 +96,27 @@ def _flags(engine: Engine, measured: Measured) -> Mapping[str, int]:
             if account := access_log.read(line):
                 found.update(account.flags)
     return found
+
+
+def _last_lines(engine: Engine, pod: Pod, container: str) -> tuple[str, ...]:
+    """Give the end of what a container wrote; nothing where one may not see that."""
+    with suppress(EnvironmentFailed):
+        return tuple(engine.logs(pod.name, container, tail=LAST_LINES))
+    return ()
+
+
+def _one_more(engine: Engine, request: Request) -> Observed | None:
+    """Send one more of these requests, and look at it; None where that cannot be done."""
+    with suppress(MeshdemoError):
+        return engine.observe(with_id(request), ONE_MORE)
+    return None
+
+
+def _sync(engine: Engine) -> Sync:
+    try:
+        return engine.sync()
+    except EnvironmentFailed as error:
+        return Sync(hidden=error.message.splitlines()[0])
 
 
 def _may_eject(objects: Sequence[Object]) -> bool:

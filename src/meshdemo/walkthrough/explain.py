@@ -6,7 +6,6 @@ What the rules say and what happened are told side by side; where they differ is
 from __future__ import annotations
 
 import json
-import uuid
 from fractions import Fraction
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,7 +16,7 @@ from msgspec.structs import replace
 from meshdemo.rules import rewrites
 from meshdemo.walkthrough import pod_selection, written
 from meshdemo.walkthrough.events import Waiting
-from meshdemo.walkthrough.request_context import RequestContext
+from meshdemo.walkthrough.request_context import REQUEST_ID, RequestContext, with_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from meshdemo.verdict.traffic import Request
     from meshdemo.walkthrough.events import Story
 
-REQUEST_ID = "x-request-id"
 ATTEMPTS = "x-envoy-attempt-count"
 """The header in which a sidecar tells a pod which attempt it is."""
 NO_ROUTE = "NR"
@@ -144,7 +142,7 @@ def explain(
     Raises InputError for a request that cannot be sent, and where ``sources`` cannot be read.
     """
     client = pod_selection.require_client(engine)
-    request = replace(request, headers=_with_own(request.headers), wants_headers=True)
+    request = with_id(replace(request, headers=_with_own(request.headers), wants_headers=True))
     context = RequestContext.of(engine, request, client)
     if not client.injected:
         yield pod_selection.missing_sidecar(client)
@@ -167,10 +165,9 @@ def explain(
 
 
 def _with_own(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """Add the headers that a sender or a sidecar would add, so that rules can be tried on them."""
+    """Add the header that a sender would add, so that rules can be tried on it."""
     given = {name.lower() for name, _ in headers}
-    own = (("user-agent", "meshdemo"), (REQUEST_ID, str(uuid.uuid4())))
-    return (*headers, *(header for header in own if header[0] not in given))
+    return headers if "user-agent" in given else (*headers, ("user-agent", "meshdemo"))
 
 
 def _arrived(body: str) -> Arrived | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.engines.test_client import answering
 from meshdemo.errors import EnvironmentFailed, InputError
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from meshdemo.rules.virtual_services import Followed
     from meshdemo.verdict.expectation import Expectation
     from meshdemo.verdict.traffic import Request
+
+
+REQUEST_ID = "x-request-id"
 
 
 class RequestContext(Struct, frozen=True):
@@ -102,6 +107,13 @@ class RequestContext(Struct, frozen=True):
     @property
     def _answering(self) -> list[tuple[str, Mapping[str, str]]]:
         return answering(self.pods, self.sender)
+
+
+def with_id(request: Request) -> Request:
+    """Give the same request with an x-request-id, by which a sidecar's log tells it from others."""
+    if request.header(REQUEST_ID):
+        return request
+    return replace(request, headers=(*request.headers, (REQUEST_ID, str(uuid.uuid4()))))
 
 
 def goes_to(request: Request, namespace: str) -> str:

@@ -27,7 +27,7 @@ from meshdemo.engines.cluster.sidecar import data_plane, first_answers
 from meshdemo.engines.cluster.sidecar.readiness import LAST_LOOK, SidecarReadiness
 from meshdemo.engines.options import Injection, MeshOptions
 from meshdemo.engines.protocol import find_nothing, say_nothing
-from meshdemo.engines.results import Applied, Change, Check, Pod, Where
+from meshdemo.engines.results import Applied, Change, Check, Pod, Sync, Where
 from meshdemo.errors import InputError, UsageError
 from meshdemo.objects.model import RULE_KINDS, WORKLOAD_KINDS, Object, in_apply_order, traffic_rules
 from meshdemo.rules.promise import followed
@@ -300,6 +300,15 @@ class ClusterEngine:
 
         plane = data_plane.that_follows(self.view)
         return upstreams.ejected(plane.clusters()) if plane else ()
+
+    def sync(self) -> Sync:
+        """Ask istiod how far the test client's sidecar has what it sends."""
+        from meshdemo.engines.cluster.istio import proxy_status  # noqa: PLC0415 - as above
+
+        pod, find = self.view.require_client(), self._find_istioctl()
+        if not pod.injected:
+            return Sync()
+        return proxy_status.sync(self.kube, f"{pod.name}.{pod.namespace}", find)
 
     def exec(self, argv: Sequence[str]) -> int:
         """Run a command of the user's in the test client; no command means a shell."""

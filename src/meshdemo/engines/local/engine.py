@@ -19,7 +19,7 @@ from meshdemo.engines.local.store import Store
 from meshdemo.engines.local.test_client import UP_HINT, Caller
 from meshdemo.engines.options import Injection, MeshOptions
 from meshdemo.engines.protocol import say_nothing
-from meshdemo.engines.results import Applied, Change, Check, MeshStatus, Where
+from meshdemo.engines.results import Applied, Change, Check, MeshStatus, Sync, Where
 from meshdemo.engines.test_client import Sender
 from meshdemo.errors import EnvironmentFailed, InputError, TimedOut
 from meshdemo.objects.model import Object, in_apply_order, traffic_rules
@@ -214,6 +214,10 @@ class LocalEngine:
         with suppress(EnvironmentFailed):  # an Envoy that is down has ejected nothing
             return upstreams.ejected(admin.page("/clusters"))
         return ()
+
+    def sync(self) -> Sync:
+        """Say nothing: a change that an Envoy does not take is refused, and taken back."""
+        return Sync()
 
     def exec(self, argv: Sequence[str]) -> int:
         """Run a command of the user's as if in the test client; no command means a shell."""

@@ -35,6 +35,8 @@ ASK_SECONDS = 30
 """How long a question to the cluster may take; with a cluster that answers it is below one."""
 ANALYZE_SECONDS = 10
 """How long an analysis may take, which nobody waits for; half a second is usual."""
+UNKNOWN_FLAG = "unknown shorthand flag"
+"""What a release says of ``-o`` whose proxy-status knows only a table."""
 APPLY_SECONDS = 60
 """What an install takes beside waiting: fetching nothing, it applies a few hundred objects."""
 
@@ -208,6 +210,16 @@ class Istioctl(Struct, frozen=True):
             raise shell.CommandFailed(said.argv, "said no JSON", said.stderr) from error
         # Info is about style: a port without a protocol in its name, a namespace without injection.
         return tuple(_finding(item) for item in messages if item.get("level") != "Info")
+
+    def proxy_status(self, namespace: str, timeout: float = ANALYZE_SECONDS) -> str:
+        """Ask istiod how far the sidecars of a namespace have what it sends: JSON, or a table."""
+        argv = ["proxy-status", "-n", namespace]
+        try:
+            return self._run(*argv, "-o", "json", timeout=timeout).stdout
+        except shell.CommandFailed as error:
+            if UNKNOWN_FLAG not in error.output:
+                raise
+        return self._run(*argv, timeout=timeout).stdout
 
     def images(self, options: MeshOptions) -> tuple[str, ...]:
         """Name the images of the Istio that ``install`` would install; no cluster is asked."""
