@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from meshdemo.cli.invocation import chosen, engine_for, engines_of_senders, read_settings
+from meshdemo.engines.protocol import CLUSTER
 from meshdemo.errors import MeshdemoError, UsageError
 from meshdemo.report import Report
 
@@ -16,8 +19,9 @@ if TYPE_CHECKING:
     from meshdemo.tour.lessons import Lesson
     from meshdemo.tour.progress import Desk
     from meshdemo.tour.telling import Teller
+    from meshdemo.tour.words import Words
 
-ACTIONS = ("list", "check", "hint", "goto", "reset", "solution")
+ACTIONS = ("list", "check", "hint", "goto", "reset", "solution", "export")
 Lang = Annotated[
     str | None,
     typer.Option(
@@ -33,7 +37,8 @@ def tour(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[list | check [N] | hint [N] | goto N | reset [N] | solution [N]]",
+            metavar="[list | check [N] | hint [N] | goto N | reset [N] | solution [N]"
+            " | export markdown|killercoda DIR]",
             show_default=False,
             help="N is a lesson's number or name; without it the lesson at hand is meant. "
             "Without all of it the tour begins, or goes on.",
@@ -60,6 +65,7 @@ def tour(
         meshdemo tour check  # is it right?
         meshdemo tour hint  # one hint more with each call
         meshdemo tour goto 5 --lang zh  # another lesson, in Chinese
+        meshdemo tour export killercoda scenarios/  # the same lessons there
         meshdemo tour reset  # the lesson as it begins; what you wrote is kept
     """
     from meshdemo.language import chosen as language
@@ -71,11 +77,27 @@ def tour(
     if (spoil or apply) and action != "solution":
         raise UsageError("--spoil and --apply are about tour solution")
     spoken = Words(language(lang))
+    if action == "export":
+        return _export(ctx, (words or [])[1:], spoken)
     desk = Desk(read_settings(ctx).state_dir)
     teller = Teller(desk, spoken)
     if action == "list":
         return teller.listed()
     lesson = _lesson(action, number, desk)
+    return _done(ctx, desk, teller, lesson, action, spoil=spoil, apply=apply)
+
+
+def _done(
+    ctx: typer.Context,
+    desk: Desk,
+    teller: Teller,
+    lesson: Lesson,
+    action: str,
+    *,
+    spoil: bool,
+    apply: bool,
+) -> Report:
+    """Do what is asked for with a lesson."""
     if action == "hint":
         return _hint(desk, teller, lesson)
     if action == "check":
@@ -94,6 +116,8 @@ def _read(words: list[str]) -> tuple[str, str]:
     if action and action not in ACTIONS:
         hint = f"There are {', '.join(ACTIONS)}; as in meshdemo tour check"
         raise UsageError(f'tour has no "{action}"', hint=hint)
+    if action == "export":
+        return action, ""
     if len(rest) > 1 or (rest and action == "list"):
         raise UsageError(f"too many words: {' '.join(rest)}", hint="As in meshdemo tour check 3")
     if action == "goto" and not rest:
@@ -118,9 +142,11 @@ def _lesson(action: str, said: str, desk: Desk) -> Lesson:
 
 def _begin(ctx: typer.Context, desk: Desk, teller: Teller, lesson: Lesson, action: str) -> Report:
     """Put the lesson in force where that is asked for or needed, and show it."""
-    from meshdemo.tour import staging
+    from meshdemo.tour import placing, staging
+    from meshdemo.tour.progress import mesh
 
     engine = engine_for(ctx)
+    lesson = placing.placed(lesson, mesh(engine.where), desk.folder)
     if action or not (desk.progress.is_staged(lesson, engine.where) and engine.pods()):
         timeout = ctx.obj.settings.timeout
         ctx.obj.progress.follow(staging.begin(engine, lesson, desk, timeout))
@@ -128,8 +154,17 @@ def _begin(ctx: typer.Context, desk: Desk, teller: Teller, lesson: Lesson, actio
     return teller.lesson(lesson, kept, is_reset=action == "reset")
 
 
+def _where_it_is(desk: Desk, lesson: Lesson) -> Lesson:
+    """Give a lesson as it is in the mesh where the tour was last."""
+    from meshdemo.tour import placing
+
+    staged = desk.progress.staged
+    return placing.placed(lesson, staged.mesh if staged else (), desk.folder)
+
+
 def _hint(desk: Desk, teller: Teller, lesson: Lesson) -> Report:
     """Show one hint more; after the last one, that one again."""
+    lesson = _where_it_is(desk, lesson)
     count = len(lesson.hints(teller.language))
     shown = min(desk.progress.hints.get(lesson.name, 0) + 1, count)
     desk.progress.hints[lesson.name] = shown
@@ -138,10 +173,12 @@ def _hint(desk: Desk, teller: Teller, lesson: Lesson) -> Report:
 
 
 def _check(ctx: typer.Context, desk: Desk, teller: Teller, lesson: Lesson) -> Report:
-    from meshdemo.tour import checking
+    from meshdemo.tour import checking, placing
+    from meshdemo.tour.progress import mesh
 
     choice = chosen(ctx)
     own = engine_for(ctx, choice)
+    lesson = placing.placed(lesson, mesh(own.where), desk.folder)
     open_engine = engines_of_senders(ctx, choice, own)
     story = checking.check(own, open_engine, lesson, desk, ctx.obj.settings.timeout)
     return teller.checked(lesson, ctx.obj.progress.follow(story))
@@ -150,10 +187,13 @@ def _check(ctx: typer.Context, desk: Desk, teller: Teller, lesson: Lesson) -> Re
 def _solution(
     ctx: typer.Context, desk: Desk, teller: Teller, lesson: Lesson, *, spoil: bool, apply: bool
 ) -> Report:
-    from meshdemo.tour import staging
+    from meshdemo.tour import placing, staging
+    from meshdemo.tour.progress import mesh
 
+    lesson = _where_it_is(desk, lesson)
     if apply:
         engine = engine_for(ctx)
+        lesson = placing.placed(lesson, mesh(engine.where), desk.folder)
         timeout = ctx.obj.settings.timeout
         ctx.obj.progress.follow(staging.solve(engine, lesson, desk, timeout))
     elif not (spoil or lesson.name in desk.progress.passed):
@@ -163,6 +203,29 @@ def _solution(
         )
         raise UsageError(message, hint=hint)
     return teller.solution(lesson, is_applied=apply)
+
+
+def _export(ctx: typer.Context, said: list[str], words: Words) -> Report:
+    """Write the lessons for another place into a new folder."""
+    from meshdemo.report import reports
+    from meshdemo.tour import export, lessons, placing
+    from meshdemo.tour.export import killercoda, markdown
+
+    if len(said) != 2 or said[0] not in export.FORMS:  # noqa: PLR2004 - a form and a folder
+        hint = "As in meshdemo tour export markdown lessons/"
+        raise UsageError(f"export says {' or '.join(export.FORMS)}, and a folder", hint=hint)
+    form, folder = said[0], Path(said[1])
+    export.require_empty(folder)
+    settings = read_settings(ctx)
+    every = lessons.every()
+    is_for_cluster = settings.engine == CLUSTER or bool(settings.context or settings.kubeconfig)
+    with TemporaryDirectory() as copies:
+        if is_for_cluster and form == "markdown":
+            every = tuple(placing.copied(lesson, Path(copies), {}) for lesson in every)
+        write = markdown.files if form == "markdown" else killercoda.files
+        texts = dict(write(every, words))
+    export.write(folder, texts)
+    return reports.files_written({str(folder / name): "written" for name in texts})
 
 
 def _is_watched(ctx: typer.Context) -> bool:

@@ -221,7 +221,21 @@ class LiveMesh:
         found = tuple(
             h for each in copies for h in self.services_behind(each.namespace, each.labels)
         )
-        return replace(answer, copied_to=found)
+        return replace(answer, copied_to=(*found, *self._told_copies(answer, known, name)))
+
+    def _told_copies(
+        self, answer: Answer, mirrors: Sequence[Destination], answered: str
+    ) -> Iterator[str]:
+        """Give the services that got copies by what the client's sidecar says.
+
+        A copy that may have come to the pod that answered is none for anybody else.
+        """
+        told = self.told(answer)
+        account = told.observed.account if told else None
+        for mirror in mirrors if account else ():
+            behind = [pod.name for pod in mirror.behind(self.pods)]
+            if account and mirror.target.cluster in account.copies and answered not in behind:
+                yield mirror.target.host
 
     def send(
         self,

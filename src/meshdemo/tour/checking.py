@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from meshdemo.errors import InputError
 from meshdemo.suite import reading, running
 from meshdemo.suite.live_mesh import LiveMesh
-from meshdemo.tour import staging
+from meshdemo.tour import class_progress, staging
 from meshdemo.verdict.judgement import Outcome
 from meshdemo.walkthrough.events import Waiting
 
@@ -46,7 +46,7 @@ class Checked(Struct, frozen=True):
 def check(
     engine: Engine, open_engine: Open, lesson: Lesson, desk: Desk, timeout: float
 ) -> Story[Checked]:
-    """Apply the learner's file if it was edited, send the requests, and remember a pass.
+    """Apply the learner's file if it was edited, send the requests, and remember what came of it.
 
     Raises InputError where the learner's file is refused: with every problem.
     """
@@ -57,9 +57,8 @@ def check(
     yield from staging.apply_edited(engine, lesson, desk, timeout)
     yield Waiting("for the answers")
     found = _asked(lesson, LiveMesh(open_engine, engine.where.namespace, timeout=timeout), timeout)
-    if found.passed and lesson.name not in desk.progress.passed:
-        desk.progress.passed.append(lesson.name)
-        desk.save()
+    desk.note(lesson, passed=found.passed)
+    class_progress.tell(engine, desk)
     return found
 
 

@@ -7,6 +7,7 @@ tour/NAME.yaml        the learner's file of the lesson NAME
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -34,6 +35,14 @@ class Staged(Struct):
     """The learner's file as it was applied last."""
 
 
+class LastCheck(Struct):
+    """The last time that a lesson was checked."""
+
+    lesson: str
+    passed: bool
+    at: datetime
+
+
 class Progress(Struct):
     """What is remembered from one command to the next."""
 
@@ -43,6 +52,7 @@ class Progress(Struct):
     hints: dict[str, int] = field(default_factory=dict)
     """How many hints of a lesson were shown."""
     staged: Staged | None = None
+    last: LastCheck | None = None
 
     def is_staged(self, lesson: Lesson, where: Where) -> bool:
         """Tell whether a lesson was begun in this mesh, and no other one since."""
@@ -65,6 +75,14 @@ class Desk:
     def __init__(self, state_dir: Path) -> None:
         self.folder = state_dir / FOLDER
         self.progress = self._read()
+
+    def note(self, lesson: Lesson, *, passed: bool) -> None:
+        """Remember what came of a check."""
+        if passed and lesson.name not in self.progress.passed:
+            self.progress.passed.append(lesson.name)
+        moment = datetime.now(timezone.utc).replace(microsecond=0)
+        self.progress.last = LastCheck(lesson.name, passed, moment)
+        self.save()
 
     def reload(self) -> None:
         """Read the progress again, which another command may have written."""

@@ -9,13 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.options import Injection, MeshOptions
+from meshdemo.engines.protocol import CLUSTER
 from meshdemo.errors import EnvironmentFailed, InputError, in_order
 from meshdemo.objects import model, reading
-from meshdemo.objects.labels import RUN_LABEL
-from meshdemo.tour import lessons
+from meshdemo.objects.labels import INJECT_LABEL, RUN_LABEL
+from meshdemo.tour import class_progress, lessons, placing
 from meshdemo.tour.progress import Staged, mesh
 from meshdemo.walkthrough import bundled, client, deploy
 from meshdemo.walkthrough.events import Started
+from meshdemo.walkthrough.plan import with_sidecar_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +36,7 @@ def begin(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> Story[N
     yield from _put(engine, lesson, desk, (str(desk.lay_out(lesson)), rules), timeout)
     desk.progress.lesson = lesson.name
     desk.save()
+    class_progress.tell(engine, desk)
 
 
 def solve(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> Story[None]:
@@ -57,7 +60,7 @@ def apply_edited(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> 
     gone = [item for key, item in before.items() if key not in {o.key for o in wanted}]
     yield Started("tour", "Apply your file.")
     if wanted:
-        injected = engine.inject(wanted, Injection.KUBE_INJECT, engine.revision())
+        injected = _injected(engine, wanted)
         yield from deploy.apply_in_order(engine, injected, timeout)
     if gone:
         engine.delete(gone)
@@ -75,6 +78,7 @@ def _put(
     wanted = [*own, *(client.joining(own, engine.where.namespace) if own else ())]
     keys = {item.key for item in wanted}
     leaving = [item for item in _removable(engine, desk) if item.key not in keys]
+    leaving += [item for item in _elsewhere(engine, desk) if item.key not in keys]
     desk.progress.staged = None  # until all is there, nothing is
     desk.save()
     yield Started("tour", f"Set up lesson {lesson.number}.")
@@ -82,10 +86,28 @@ def _put(
     if leaving:
         engine.delete(model.in_apply_order(leaving)[::-1])
     if wanted:
-        injected = engine.inject(wanted, Injection.KUBE_INJECT, engine.revision())
+        injected = _injected(engine, wanted)
         yield from deploy.apply_in_order(engine, injected, timeout)
     desk.progress.staged = Staged(lesson.name, mesh(engine.where), text)
     desk.save()
+
+
+def _injected(engine: Engine, objects: Sequence[Object]) -> Sequence[Object]:
+    """Give the objects with their sidecars.
+
+    On a cluster they come from Istio's webhook: a student may ask for no more.
+    """
+    revision = engine.revision()
+    if engine.where.engine != CLUSTER:
+        return engine.inject(objects, Injection.KUBE_INJECT, revision)
+    asking = [each if _says(each) else with_sidecar_label(each, revision) for each in objects]
+    return engine.inject(asking, Injection.AUTO, revision)
+
+
+def _says(item: Object) -> bool:
+    """Tell whether a workload says itself whether it wants a sidecar."""
+    metadata = item.pod_template.get("metadata") or {} if item.makes_pods else {}
+    return INJECT_LABEL in (metadata.get("labels") or {})
 
 
 def _starting(engine: Engine, lesson: Lesson) -> Sequence[Object]:
@@ -109,7 +131,9 @@ def _parsed(text: str, file: str, engine: Engine) -> list[Object]:
 def _removable(engine: Engine, desk: Desk) -> list[Object]:
     """Give what is in force of the tour. Raises EnvironmentFailed if there is anything else."""
     # On a cluster ours bear our label; whatever the local engine has is ours.
-    there = [o for o in engine.objects() if RUN_LABEL in o.labels or not engine.where.server]
+    space = engine.where.namespace
+    is_shared = engine.where.engine == CLUSTER
+    there = [o for o in engine.objects() if not is_shared or o.labels.get(RUN_LABEL) == space]
     known = {item.key for item in _of_the_tour(engine, desk)}
     foreign = [item.title for item in there if item.key not in known]
     if foreign:
@@ -119,10 +143,21 @@ def _removable(engine: Engine, desk: Desk) -> list[Object]:
     return there
 
 
+def _elsewhere(engine: Engine, desk: Desk) -> list[Object]:
+    """Give what the lesson before has in other namespaces of a cluster, which is not listed."""
+    staged = desk.progress.staged
+    if engine.where.engine != CLUSTER or staged is None or staged.mesh != mesh(engine.where):
+        return []
+    before = placing.placed(lessons.find(staged.lesson), staged.mesh, desk.folder)
+    found = [*_starting(engine, before), *_parsed(staged.applied, "", engine)]
+    return [o for o in found if o.namespace and o.namespace != engine.where.namespace]
+
+
 def _of_the_tour(engine: Engine, desk: Desk) -> Sequence[Object]:
     """Give every object that any lesson has, the walkthrough's, and those of the learner's file."""
     found = list(bundled.read(bundled.MANIFESTS, engine.where.namespace))
-    for lesson in lessons.every():
+    for each in lessons.every():
+        lesson = placing.placed(each, mesh(engine.where), desk.folder)
         found += _starting(engine, lesson)
         for file in (lesson.rules, lesson.solution):
             found += _parsed(file.read_text(encoding="utf-8"), str(file), engine)

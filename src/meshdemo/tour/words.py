@@ -55,6 +55,29 @@ _WORDS = {
         "what is expected cannot come from what is there",
         "网格里现有的对象不可能给出期望的结果",
     ),
+    "export, title": (
+        "Istio traffic management, by lessons that check themselves",
+        "Istio 流量管理：可自动检查的课程",
+    ),
+    "export, about": (
+        "A real Envoy, real requests, and a check that counts them; no cluster needed.",
+        "真实的 Envoy、真实的请求，并通过统计响应进行检查；不需要集群。",
+    ),
+    "export, intro": (
+        "Each step is a lesson: edit its file and press Check. `meshdemo tour check` says why not.",
+        "每一步是一课：编辑文件，然后点击 Check。`meshdemo tour check` 会说明没有通过的原因。",
+    ),
+    "export, finish": (
+        "That was the last lesson of this track.",
+        "这一部分的课程到此结束。",
+    ),
+    "export, hint": ("Hint {shown} of {count}", "提示 {shown}/{count}"),
+    "export, begin": ("To begin:", "开始之前："),
+    "export, apply": (
+        "Put it into force, and see whether it is right:",
+        "让它生效，并检查是否正确：",
+    ),
+    "export, solution": ("One solution", "参考答案"),
     "build": ("Build", "搭建"),
     "repair": ("Repair", "修复"),
 }

@@ -93,5 +93,5 @@ def _account(kube: Kube, pod: Pod, named: str) -> Account | None:
     for line in lines:
         if named in line and (found := access_log.read(line)) and found.request_id == named:
             more = debug_log.read(lines, named)
-            return replace(found, retries=more.retries) if more else found
+            return replace(found, retries=more.retries, copies=more.copies) if more else found
     return debug_log.read(lines, named)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from meshdemo.engines.access_log import Account
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 BEGINS = re.compile(r"\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
 """How an entry begins, in Istio's form and in Envoy's own; others go on with the one before."""
@@ -66,7 +66,17 @@ def read(lines: Iterable[str], request_id: str) -> Account | None:
         cluster=_found(CLUSTER, text) or _found(NO_CLUSTER, text),
         request_id=request_id,
         retries=text.count(RETRY),
+        copies=tuple(_copies(entries, request_id, stream)),
     )
+
+
+def _copies(entries: list[str], request_id: str, own: str) -> Iterator[str]:
+    """Give the clusters of the streams in which the sidecar itself sends the request once more."""
+    naming = (_stream(entry) for entry in entries if f"'{request_id}'" in entry)
+    for stream in dict.fromkeys(each for each in naming if each and each != own):
+        text = "\n".join(entry for entry in entries if _stream(entry) == stream)
+        if cluster := _found(CLUSTER, text):
+            yield cluster
 
 
 def _entries(lines: Iterable[str]) -> list[str]:

@@ -84,3 +84,13 @@ def test_a_log_in_json_is_read_as_well() -> None:
 
 def test_of_a_request_that_is_not_in_it_nothing_is_said() -> None:
     assert debug_log.read(log(OWN, TAGS, SENT, request_id="other"), ID) is None
+
+
+def test_it_says_where_copies_went() -> None:
+    copy = f"router cluster '{CLUSTER.replace('v1', 'v2')}' match for URL '/x'"
+    shadow = f"router router decoding headers:\n':authority', 'app-shadow'\n'x-request-id', '{ID}'"
+    other = log(OWN, TAGS, copy, request_id="other", stream=7)
+    lines = [*other, *log(OWN, TAGS, SENT), *log(OWN, TAGS, copy, shadow, stream=0)]
+    found = debug_log.read(lines, ID)
+    assert found is not None
+    assert (found.cluster, found.copies) == (CLUSTER, (CLUSTER.replace("v1", "v2"),))
