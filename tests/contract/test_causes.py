@@ -11,7 +11,7 @@ import pytest
 from tests.contract.conftest import changed, end_of
 from tests.contract.test_client_reach import INJECTED, app, client
 from tests.contract.test_local_mesh import load
-from tests.objects import deployment, service, to
+from tests.objects import deployment, made, service, to
 from tests.objects import destination_rule as rule_for
 from tests.objects import virtual_service as routed
 
@@ -92,6 +92,57 @@ MESHES = {
         "DestinationRule default/app",
         "labels",
         says="version: v3",
+    ),
+    "no pod behind a service": Broken(
+        "no-pods",
+        (
+            service(HTTP, namespace="default", selector={"app": "ap"}),
+            SUBSETS,
+            TO_V2,
+        ),
+        "spec.selector",
+        "Service default/app",
+        "labels",
+        says="app=ap",
+    ),
+    "a match that fails": Broken(
+        "rules-say-otherwise",
+        (
+            SUBSETS,
+            virtual_service(
+                route(to("v2"), match=[{"headers": {"x-user": {"exact": "Anna"}}}]),
+                route(to("v1")),
+            ),
+        ),
+        "spec.http[1].route",
+        "VirtualService default/app",
+        "change the weights",
+        says="rule #0 would give what is expected, and does not match: headers.x-user is 'anna'",
+        headers=(("x-user", "anna"),),
+    ),
+    "a rule that answers itself": Broken(
+        "rules-say-otherwise",
+        (SUBSETS, virtual_service({"directResponse": {"status": 503}})),
+        "spec.http[0].directResponse",
+        "VirtualService default/app",
+        "change the rules",
+    ),
+    "a Sidecar that hides the app": Broken(
+        "rule-out-of-reach",
+        (
+            SUBSETS,
+            TO_V2,
+            made(
+                "Sidecar",
+                "narrow",
+                "default",
+                workloadSelector={"labels": {"app": "testclient"}},
+                egress=[{"hosts": ["other/*"]}],
+            ),
+        ),
+        "spec.egress",
+        "Sidecar default/narrow",
+        "add default/*",
     ),
     "no such subset": Broken(
         "subset-missing",
@@ -421,6 +472,16 @@ def test_the_place_is_a_line_of_the_file_that_was_applied(
     assert cause.name == "subset-missing"
     assert cause.place.file.endswith("rules.yaml")
     assert "subset: v2" in RULES.splitlines()[cause.place.line - 1]
+
+
+def test_a_host_that_is_called_and_not_there(mesh: LocalEngine) -> None:
+    question = verify.Question(
+        expectation=expectation.parse("v2=100%"), request=Request("http://ap/"), requests=5
+    )
+    found = end_of(verify.measure(mesh, question))
+    (cause,) = found.causes
+    assert cause.name == "unknown-host"
+    assert "app" in cause.fix
 
 
 def test_a_pod_that_crashes_is_named_with_its_last_words(mesh: LocalEngine) -> None:

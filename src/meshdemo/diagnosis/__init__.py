@@ -26,6 +26,7 @@ CHANGED: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
 )
 """Looked for where something is expected, and the rules promise something else."""
 SEEN: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
+    whole.called_host_is_unknown,
     destinations.missing_destination,
     destinations.without_pods,
     destinations.pods_not_ready,

@@ -60,8 +60,10 @@ def without_pods(facts: Facts) -> Iterator[Cause]:
         if destination.target.passes_through:
             continue
         selected = [p for p in facts.pods if service.selects(p.namespace, p.labels)]
-        evidence = [*came]
-        makers = list(_makers(facts, destination))
+        evidence, makers = [*came], list(_makers(facts, destination))
+        if not selected and not makers and (named := _service_of(facts, destination)):
+            yield _of_selector(named, came)
+            continue
         for name, value in destination.labels.items() if not makers else ():
             has = sorted({pod.labels.get(name, "none") for pod in selected})
             if selected and value not in has:
@@ -84,6 +86,15 @@ def without_pods(facts: Facts) -> Iterator[Cause]:
             )
         fix = said("correct its labels, or start pods that have them")
         yield Cause("no-pods", _subset_place(facts, destination, message), tuple(evidence), fix)
+
+
+def _of_selector(service: Object, came: tuple[str, ...]) -> Cause:
+    """Name a Service that has no pods at all: subsets are parts of them."""
+    wanted = ",".join(f"{name}={value}" for name, value in service.spec["selector"].items())
+    message = said("the selector of {host} selects no pod", host=service.title)
+    evidence = (*came, said("it is {labels}, and no pod there has that", labels=wanted))
+    fix = said("correct its labels, or start pods that have them")
+    return Cause("no-pods", service.problem(message, "spec", "selector"), evidence, fix)
 
 
 def _makers(facts: Facts, destination: Destination) -> Iterator[Object]:
@@ -198,14 +209,21 @@ def _place(facts: Facts, destination: Destination, message: str, field: str) -> 
 
 def _subset_place(facts: Facts, destination: Destination, message: str) -> Problem:
     """Give the place of a subset in its DestinationRule, or else of the Service."""
-    rule, service = destination.rule, destination.service
+    rule = destination.rule
     for item in facts.objects:
         if rule and item.kind == "DestinationRule" and rule.has(item):
             for number, each in enumerate(item.spec.get("subsets") or ()):
                 if each.get("name") == destination.target.subset:
                     return item.problem(message, "spec", "subsets", number)
+    named = _service_of(facts, destination)
+    return named.problem(message, "spec", "selector") if named else Problem(message)
+
+
+def _service_of(facts: Facts, destination: Destination) -> Object | None:
+    """Find the Service that a destination is, where it has a selector."""
+    service = destination.service
     for item in facts.objects:
         key = item.namespace, item.name
         if service and item.kind == "Service" and key == (service.namespace, service.name):
-            return item.problem(message, "spec", "selector")
-    return Problem(message)
+            return item if item.spec.get("selector") else None
+    return None

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from meshdemo.diagnosis.cause import Cause
 from meshdemo.errors import Problem
-from meshdemo.language import said
+from meshdemo.language import joined, said
 from meshdemo.rules import hosts, virtual_services
 from meshdemo.rules.http_matches import takes_everything
 
@@ -120,6 +120,11 @@ def out_of_reach(facts: Facts) -> Iterator[Cause]:
     """A rule is kept from the client: by exportTo, by gateways, or by where it stands."""
     place = hosts.namespace_of(facts.trace.called) or facts.client.namespace
     for rule in facts.objects:
+        if rule.kind == "Sidecar" and facts.would_keep(_without(facts, rule)):
+            message = said("its egress keeps the client from what rules lead to")
+            fix = said("add {namespace}/* to the hosts of its egress", namespace=place)
+            problem = rule.problem(message, "spec", "egress")
+            yield Cause("rule-out-of-reach", problem, _proof(facts), fix)
         if rule.kind not in ("DestinationRule", "VirtualService"):
             continue
         if rule.spec.get("exportTo") and facts.would_keep(
@@ -151,6 +156,26 @@ def out_of_reach(facts: Facts) -> Iterator[Cause]:
                 problem = rule.problem(message, "metadata", "namespace")
                 fix = said("move it to {namespace}", namespace=place)
                 yield Cause("rule-out-of-reach", problem, _proof(facts), fix)
+
+
+def unmet(facts: Facts) -> Iterator[str]:
+    """Say which http rule before the one that takes the request would do what is expected."""
+    for step in facts.trace.steps:
+        item, number = step.origin.item, step.origin.number
+        rules = list(item.spec.get("http") or ())
+        if step.tried.takes or number >= len(rules):
+            continue
+        rules[number] = {name: value for name, value in rules[number].items() if name != "match"}
+        if facts.would_keep(_exchanged(facts, item, _with_spec(item, http=rules))):
+            differs = [
+                said("{field} is {value!r}", field=".".join(each.path), value=each.found)
+                for each in step.tried.failed
+            ]
+            yield said(
+                "rule #{number} would give what is expected, and does not match: {fields}",
+                number=number,
+                fields=joined(", ", differs),
+            )
 
 
 def earlier_rule_takes_it(facts: Facts) -> Iterator[Cause]:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.diagnosis import sidecar_words
+from meshdemo.diagnosis import other_rules, sidecar_words
 from meshdemo.diagnosis.cause import Cause
 from meshdemo.errors import Problem
 from meshdemo.language import said
+from meshdemo.rules.virtual_services import ANSWERS
 from meshdemo.verdict import judging
 from meshdemo.verdict.judgement import Outcome
+from meshdemo.verdict.traffic import NO_SUCH_HOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshdemo.diagnosis.facts import Facts
+    from meshdemo.language import Sentence
     from meshdemo.verdict.expectation import Expectation
 
+BAD_GATEWAY = 502
 ROUTED = "app-default-v2"
 """The walkthrough's VirtualService, whose split ``meshdemo route`` changes."""
 
@@ -27,11 +31,13 @@ def not_live(facts: Facts) -> Iterator[Cause]:
         message = said("the test client's sidecar does not have the rules that are applied")
         known = facts.sync()
         fix = said("wait longer for it, with --wait; meshdemo status shows what is wrong")
-        evidence = (facts.not_live, *known.behind, *filter(None, [known.hidden]))
-        place = Problem(message)
-        yield Cause(
-            "configuration-not-live", place, evidence, _taking(facts) if known.behind else fix
-        )
+        evidence = [facts.not_live, *known.behind, *filter(None, [known.hidden])]
+        if known.behind:
+            fix = _taking(facts)
+        elif known.is_level and (filters := _filters(facts)):
+            evidence.append(said("istiod says: it has taken all that it was sent"))
+            fix = said("see what {filters} makes of the rules", filters=filters)
+        yield Cause("configuration-not-live", Problem(message), tuple(evidence), fix)
 
 
 def not_accepted(facts: Facts) -> Iterator[Cause]:
@@ -42,19 +48,39 @@ def not_accepted(facts: Facts) -> Iterator[Cause]:
     yield Cause("configuration-not-live", Problem(message), behind, _taking(facts))
 
 
-def _taking(facts: Facts) -> str:
+def _taking(facts: Facts) -> Sentence:
     """Say what to look at where a sidecar does not take its configuration."""
-    filters = [item.title for item in facts.objects if item.kind == "EnvoyFilter"]
-    if filters:
+    if filters := _filters(facts):
         return said(
             "correct what Envoy rejects, which {filters} may have made; where it lacks istiod, "
             "meshdemo doctor tells whether that is well",
-            filters=", ".join(filters),
+            filters=filters,
         )
     return said(
         "correct what Envoy rejects; where it lacks istiod, meshdemo doctor tells whether that is "
         "well"
     )
+
+
+def _filters(facts: Facts) -> str:
+    return ", ".join(item.title for item in facts.objects if item.kind == "EnvoyFilter")
+
+
+def called_host_is_unknown(facts: Facts) -> Iterator[Cause]:
+    """Nothing has the host that is called, and no answer came."""
+    trace = facts.trace
+    if trace.dialled or not trace.called or facts.tally.answered or not facts.tally.total:
+        return
+    # A sidecar that lets out nothing unknown answers 502, as that of the local engine does.
+    if not all(r.error == NO_SUCH_HOST or r.status == BAD_GATEWAY for r in facts.sample.replies):
+        return
+    total, found = facts.tally.total, next(iter(facts.tally.others))
+    message = said("{host} is called, and no service has that host", host=trace.called)
+    evidence = (said("{count:,} of {total:,}: {found}", count=total, total=total, found=found),)
+    fix = said("correct --url")
+    if trace.similar:
+        fix = said("correct --url: there is {names}", names=", ".join(trace.similar))
+    yield Cause("unknown-host", Problem(message), evidence, fix)
 
 
 def _is_decided_otherwise(facts: Facts) -> bool:
@@ -79,11 +105,15 @@ def rules_say_otherwise(facts: Facts) -> Iterator[Cause]:
     shares = {"promised": promised, "expected": facts.expectation}
     message = said("the rules promise {promised}, and {expected} is expected", **shares)
     chosen = facts.trace.chosen
+    place = Problem(message)
+    fix = said("change the rules, or: meshdemo verify --expect {promised}", promised=promised)
     if chosen:
-        place = chosen.origin.item.problem(message, *chosen.origin.path, "route")
-    else:
-        place = Problem(message)
-    fix = said("change the weights, or: meshdemo verify --expect {promised}", promised=promised)
+        own = next((name for name in ANSWERS if name in chosen.tried.http), "")
+        place = chosen.origin.item.problem(message, *chosen.origin.path, own or "route")
+        if not own:
+            fix = said(
+                "change the weights, or: meshdemo verify --expect {promised}", promised=promised
+            )
     if chosen and chosen.origin.item.name == ROUTED and _can_be_routed(facts, promised):
         split = " ".join(f"{name}={share * 100}" for name, share in facts.expectation.shares)
         fix = said(
@@ -91,7 +121,10 @@ def rules_say_otherwise(facts: Facts) -> Iterator[Cause]:
             split=split,
             promised=promised,
         )
-    evidence = (said("the {total:,} answers fit what the rules promise", total=total),)
+    evidence = (
+        said("the {total:,} answers fit what the rules promise", total=total),
+        *other_rules.unmet(facts),
+    )
     yield Cause("rules-say-otherwise", place, evidence, fix)
 
 

@@ -157,7 +157,9 @@ class Sync(Struct, frozen=True):
     behind: tuple[str, ...] = ()
     """What it has not taken, each in a sentence; none where it has all."""
     hidden: str = ""
-    """Why that is not known; empty where it is."""
+    """Why that is not known; empty where it is, and where nobody was asked."""
+    is_level: bool = False
+    """Whether the mesh says that it has all."""
 
 
 class Arrival(Struct, frozen=True):

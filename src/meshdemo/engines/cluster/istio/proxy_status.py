@@ -94,7 +94,7 @@ def sync(kube: Kube, proxy: str, find: Callable[[ControlPlane | None], Istioctl]
         return Sync(hidden=f"what istiod says of it is not known: {error.message.splitlines()[-1]}")
     if parts is None:
         return Sync(("no istiod has a connection to it",))
-    return Sync(tuple(map(str, parts)))
+    return Sync(tuple(map(str, parts)), is_level=not parts)
 
 
 def read(output: str, proxy: str) -> list[Part] | None:
