@@ -144,6 +144,25 @@ MESHES = {
         "Sidecar default/narrow",
         "add default/*",
     ),
+    "another DestinationRule has the subset": Broken(
+        "other-rule-wins",
+        (
+            destination_rule(subsets=[{"name": "v2", "labels": {"version": "v1"}}], name="a-first"),
+            destination_rule("v1", "v2", name="b-second"),
+            TO_V2,
+        ),
+        "spec.subsets",
+        "DestinationRule default/a-first",
+        "meshdemo delete destinationrule a-first",
+    ),
+    "a subset with a wrong label": Broken(
+        "subset-mislabelled",
+        (destination_rule(subsets=[{"name": "v2", "labels": {"version": "v1"}}]), TO_V2),
+        "spec.subsets[0].labels",
+        "DestinationRule default/app",
+        "version: v2",
+        says="version: v1",
+    ),
     "no such subset": Broken(
         "subset-missing",
         (destination_rule("v1"), TO_V2),

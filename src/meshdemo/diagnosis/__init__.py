@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.diagnosis import destinations, other_rules, sidecar_words, whole
+from meshdemo.diagnosis import destinations, other_rules, other_subsets, sidecar_words, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +23,8 @@ CHANGED: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
     other_rules.out_of_reach,
     other_rules.earlier_rule_takes_it,
     other_rules.other_rule_wins,
+    other_subsets.other_subsets_win,
+    other_subsets.subset_is_mislabelled,
 )
 """Looked for where something is expected, and the rules promise something else."""
 SEEN: tuple[Callable[[Facts], Iterator[Cause]], ...] = (

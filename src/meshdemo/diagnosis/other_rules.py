@@ -1,15 +1,13 @@
-"""Causes proved by the opposite: with one thing changed the rules promise what is expected.
-
-Nothing is changed in the mesh: the promise is worked out for objects that differ in that thing.
-"""
+"""Causes proved by the opposite: with one thing changed the rules promise what is expected."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from meshdemo.diagnosis.cause import Cause
+from meshdemo.diagnosis.opposites import exchanged, proof, with_host, with_spec, without
 from meshdemo.errors import Problem
 from meshdemo.language import joined, said
 from meshdemo.rules import hosts, virtual_services
@@ -34,7 +32,7 @@ def client_without_sidecar(facts: Facts) -> Iterator[Cause]:
         pod=facts.sender.name,
     )
     place = found.problem(message, *found.template_path) if found else Problem(message)
-    yield Cause("client-without-sidecar", place, _proof(facts), "meshdemo inject")
+    yield Cause("client-without-sidecar", place, proof(facts), "meshdemo inject")
 
 
 def unknown_host(facts: Facts) -> Iterator[Cause]:
@@ -47,7 +45,7 @@ def unknown_host(facts: Facts) -> Iterator[Cause]:
             if full != called and full.lower() not in facts.view.services:
                 wrong.setdefault(full, []).append(rule)
     for full, rules in wrong.items():
-        if not facts.would_keep([_with_host(item, full, called) for item in facts.objects]):
+        if not facts.would_keep([with_host(item, full, called) for item in facts.objects]):
             continue
         first = rules[0]
         written = next(h for h in _hosts(first) if hosts.resolve(h, first.namespace) == full)
@@ -64,7 +62,7 @@ def unknown_host(facts: Facts) -> Iterator[Cause]:
         path = ("spec", "host") if first.kind == "DestinationRule" else ("spec", "hosts", 0)
         titles = ", ".join(dict.fromkeys(rule.title for rule in rules))
         fix = said("name {called} in {rules}", called=called, rules=titles)
-        yield Cause("unknown-host", first.problem(message, *path), _proof(facts), fix)
+        yield Cause("unknown-host", first.problem(message, *path), proof(facts), fix)
 
 
 def other_rule_wins(facts: Facts) -> Iterator[Cause]:
@@ -72,7 +70,7 @@ def other_rule_wins(facts: Facts) -> Iterator[Cause]:
     claims = facts.trace.claims
     winner = next((claim.rule for claim in claims if claim.wins), None)
     lost = next((claim for claim in claims if not claim.wins), None)
-    if winner is None or lost is None or not facts.would_keep(_without(facts, winner)):
+    if winner is None or lost is None or not facts.would_keep(without(facts, winner)):
         return
     message = said(
         "{winner} decides about {host}, and not {loser}",
@@ -87,7 +85,7 @@ def other_rule_wins(facts: Facts) -> Iterator[Cause]:
         namespace=winner.namespace,
     )
     place = winner.problem(message, "spec", "hosts")
-    yield Cause("other-rule-wins", place, (lost.why, *_proof(facts)), fix)
+    yield Cause("other-rule-wins", place, (lost.why, *proof(facts)), fix)
 
 
 def port_is_not_http(facts: Facts) -> Iterator[Cause]:
@@ -104,7 +102,7 @@ def port_is_not_http(facts: Facts) -> Iterator[Cause]:
                 continue
             named = {**port, "appProtocol": "http"}
             ports = [*item.spec["ports"][:number], named, *item.spec["ports"][number + 1 :]]
-            if not facts.would_keep(_exchanged(facts, item, _with_spec(item, ports=ports))):
+            if not facts.would_keep(exchanged(facts, item, with_spec(item, ports=ports))):
                 continue
             message = said(
                 "port {port} ({name}) is not HTTP for Istio: no http rule holds",
@@ -113,22 +111,22 @@ def port_is_not_http(facts: Facts) -> Iterator[Cause]:
             )
             place = item.problem(message, "spec", "ports", number)
             fix = said("name it http or http-..., or set appProtocol: http")
-            yield Cause("port-is-not-http", place, _proof(facts), fix)
+            yield Cause("port-is-not-http", place, proof(facts), fix)
 
 
 def out_of_reach(facts: Facts) -> Iterator[Cause]:
     """A rule is kept from the client: by exportTo, by gateways, or by where it stands."""
     place = hosts.namespace_of(facts.trace.called) or facts.client.namespace
     for rule in facts.objects:
-        if rule.kind == "Sidecar" and facts.would_keep(_without(facts, rule)):
+        if rule.kind == "Sidecar" and facts.would_keep(without(facts, rule)):
             message = said("its egress keeps the client from what rules lead to")
             fix = said("add {namespace}/* to the hosts of its egress", namespace=place)
             problem = rule.problem(message, "spec", "egress")
-            yield Cause("rule-out-of-reach", problem, _proof(facts), fix)
+            yield Cause("rule-out-of-reach", problem, proof(facts), fix)
         if rule.kind not in ("DestinationRule", "VirtualService"):
             continue
         if rule.spec.get("exportTo") and facts.would_keep(
-            _exchanged(facts, rule, _with_spec(rule, exportTo=None))
+            exchanged(facts, rule, with_spec(rule, exportTo=None))
         ):
             own = facts.client.namespace
             message = said(
@@ -136,26 +134,26 @@ def out_of_reach(facts: Facts) -> Iterator[Cause]:
             )
             fix = said("add {namespace} to its exportTo, or leave that out", namespace=own)
             problem = rule.problem(message, "spec", "exportTo")
-            yield Cause("rule-out-of-reach", problem, _proof(facts), fix)
+            yield Cause("rule-out-of-reach", problem, proof(facts), fix)
         elif not virtual_services.is_for_mesh(rule) and facts.would_keep(
-            _exchanged(facts, rule, _with_spec(rule, gateways=None))
+            exchanged(facts, rule, with_spec(rule, gateways=None))
         ):
             message = said("it is bound to gateways only, so no sidecar follows it")
             fix = said("add mesh to its gateways, which stands for all sidecars")
             problem = rule.problem(message, "spec", "gateways")
-            yield Cause("rule-out-of-reach", problem, _proof(facts), fix)
+            yield Cause("rule-out-of-reach", problem, proof(facts), fix)
         elif rule.kind == "DestinationRule" and rule.namespace != place:
             full = hosts.resolve(str(rule.spec.get("host", "")), rule.namespace)
-            moved = _with_spec(rule, host=full)
+            moved = with_spec(rule, host=full)
             metadata = {**rule.metadata, "namespace": place}
             moved = moved.with_data({**moved.data, "metadata": metadata})
-            if facts.would_keep(_exchanged(facts, rule, moved)):
+            if facts.would_keep(exchanged(facts, rule, moved)):
                 message = said(
                     "it does not hold from namespace {namespace}", namespace=rule.namespace
                 )
                 problem = rule.problem(message, "metadata", "namespace")
                 fix = said("move it to {namespace}", namespace=place)
-                yield Cause("rule-out-of-reach", problem, _proof(facts), fix)
+                yield Cause("rule-out-of-reach", problem, proof(facts), fix)
 
 
 def unmet(facts: Facts) -> Iterator[str]:
@@ -166,7 +164,7 @@ def unmet(facts: Facts) -> Iterator[str]:
         if step.tried.takes or number >= len(rules):
             continue
         rules[number] = {name: value for name, value in rules[number].items() if name != "match"}
-        if facts.would_keep(_exchanged(facts, item, _with_spec(item, http=rules))):
+        if facts.would_keep(exchanged(facts, item, with_spec(item, http=rules))):
             differs = [
                 said("{field} is {value!r}", field=".".join(each.path), value=each.found)
                 for each in step.tried.failed
@@ -191,12 +189,12 @@ def earlier_rule_takes_it(facts: Facts) -> Iterator[Cause]:
         if not matches or any(takes_everything(match or {}) for match in matches):
             continue
         order = [rules[number], *rules[:number], *rules[number + 1 :]]
-        if facts.would_keep(_exchanged(facts, taken.item, _with_spec(taken.item, http=order))):
+        if facts.would_keep(exchanged(facts, taken.item, with_spec(taken.item, http=order))):
             rules_of = {"taking": taken.number, "meant": number}
             message = said("rule #{taking} takes the request before rule #{meant} can", **rules_of)
             fix = said("put rule #{meant} before rule #{taking}", **rules_of)
             place = taken.item.problem(message, *taken.path)
-            yield Cause("earlier-rule-takes-it", place, _proof(facts), fix)
+            yield Cause("earlier-rule-takes-it", place, proof(facts), fix)
             return
 
 
@@ -210,7 +208,7 @@ def fault_in_force(facts: Facts) -> Iterator[Cause]:
     rules[number] = {name: value for name, value in rules[number].items() if name != "fault"}
     status = fault["abort"].get("httpStatus") or 0
     came = facts.came(status)
-    if not came or not facts.would_keep(_exchanged(facts, item, _with_spec(item, http=rules))):
+    if not came or not facts.would_keep(exchanged(facts, item, with_spec(item, http=rules))):
         return
     percent = (fault["abort"].get("percentage") or {}).get("value", 0)
     message = said(
@@ -219,49 +217,11 @@ def fault_in_force(facts: Facts) -> Iterator[Cause]:
         status=status,
     )
     place = item.problem(message, *chosen.origin.path, "fault", "abort")
-    evidence = (*came, *_proof(facts))
+    evidence = (*came, *proof(facts))
     yield Cause("fault-in-force", place, evidence, said("take the fault out of that rule"))
-
-
-def _proof(facts: Facts) -> tuple[str, ...]:
-    return (said("with that changed, the rules promise {expected}", expected=facts.expectation),)
 
 
 def _hosts(rule: Object) -> list[str]:
     if rule.kind == "DestinationRule":
         return [str(rule.spec.get("host", ""))]
     return list(map(str, rule.spec.get("hosts") or ())) if rule.kind == "VirtualService" else []
-
-
-def _with_host(rule: Object, wrong: str, right: str) -> Object:
-    """Put one host in the place of another one, in all that a rule says."""
-    if rule.kind not in ("DestinationRule", "VirtualService"):
-        return rule
-
-    def mended(value: Any) -> Any:  # noqa: ANN401 - YAML is any data
-        if isinstance(value, dict):
-            return {name: put(name, each) for name, each in value.items()}
-        return [mended(each) for each in value] if isinstance(value, list) else value
-
-    def put(name: str, value: Any) -> Any:  # noqa: ANN401 - as above
-        if name == "host" and hosts.resolve(str(value), rule.namespace) == wrong:
-            return right
-        if name == "hosts" and isinstance(value, list):
-            return [right if hosts.resolve(str(h), rule.namespace) == wrong else h for h in value]
-        return mended(value)
-
-    return rule.with_data(mended(rule.data))
-
-
-def _with_spec(item: Object, **fields: Any) -> Object:  # noqa: ANN401 - YAML is any data
-    """Give the same object with other fields; None leaves one out."""
-    spec = {name: value for name, value in {**item.spec, **fields}.items() if value is not None}
-    return item.with_data({**item.data, "spec": spec})
-
-
-def _exchanged(facts: Facts, old: Object, new: Object) -> list[Object]:
-    return [new if item.key == old.key else item for item in facts.objects]
-
-
-def _without(facts: Facts, rule: Object) -> list[Object]:
-    return [item for item in facts.objects if item.key != rule.key]

@@ -97,9 +97,9 @@ def _is_decided_otherwise(facts: Facts) -> bool:
 def rules_say_otherwise(facts: Facts) -> Iterator[Cause]:
     """The rules promise something else than is expected, and that is what came."""
     promised = facts.promise
-    if promised is None or facts.is_promised or facts.verdict.outcome is not Outcome.NOT_MET:
-        return
     total = facts.tally.total
+    if promised is None or facts.is_promised or not total:
+        return
     if not _fits(facts, promised):
         return
     shares = {"promised": promised, "expected": facts.expectation}
