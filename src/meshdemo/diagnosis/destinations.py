@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshdemo.diagnosis.cause import Cause
-from meshdemo.diagnosis.sidecar_words import NO_CONNECTION
+from meshdemo.diagnosis.sidecar_words import NO_CONNECTION, NO_HEALTHY
 from meshdemo.errors import Problem
 from meshdemo.language import joined, said
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from meshdemo.diagnosis.facts import Facts
     from meshdemo.engines.results import Pod
@@ -126,10 +126,12 @@ def _without_its_pods(facts: Facts, maker: Object, came: tuple[str, ...]) -> Cau
 
 def pods_not_ready(facts: Facts) -> Iterator[Cause]:
     """A pod that is to answer is not ready, or crashes."""
-    failed, short = facts.tally.missed, facts.short_versions
+    # Errors that the app itself answers with are no sign of it.
+    failed = facts.saying(NO_HEALTHY, NO_CONNECTION) or any(r.error for r in facts.sample.replies)
     for destination in facts.trace.destinations:
-        for pod in facts.behind(destination):
-            if pod.is_ready or not (failed or pod.labels.get("version") in short):
+        behind = facts.behind(destination)
+        for pod in behind:
+            if pod.is_ready or not (failed or _makes_short(facts, pod, destination, behind)):
                 continue
             message = said("pod {pod} is not ready ({ready})", pod=pod.name, ready=pod.ready)
             evidence = (*pod.message.splitlines(), *_last_words(facts, pod))
@@ -140,6 +142,13 @@ def pods_not_ready(facts: Facts) -> Iterator[Cause]:
             yield Cause(
                 "pod-not-ready", place, evidence or (said("it is {phase}", phase=pod.phase),), fix
             )
+
+
+def _makes_short(facts: Facts, pod: Pod, destination: Destination, behind: Sequence[Pod]) -> bool:
+    """Tell whether a version lacks answers for want of this pod: in a subset others stand in."""
+    version = pod.labels.get("version")
+    others = [each for each in behind if each.is_ready and each.labels.get("version") == version]
+    return version in facts.short_versions and not (destination.target.subset and others)
 
 
 def _last_words(facts: Facts, pod: Pod) -> Iterator[str]:

@@ -76,12 +76,14 @@ class Explained(Struct, frozen=True):
         if self.arrived and self.arrived.pod:
             return self.arrived.pod
         account = self.observed.account
-        if account is None or not account.endpoint or self.by_sidecar:
+        if account is None or self.by_sidecar:
             return ""
         sent_to = [
             each for each in self.trace.destinations if each.target.cluster == account.cluster
         ]
         behind = {pod.name for each in sent_to for pod in self.behind(each)}
+        if not account.endpoint:  # a sidecar without an access log does not name it
+            return next(iter(behind)) if len(behind) == 1 and account.details else ""
         came_to = [each.pod for each in self.observed.arrivals or ()]
         # Copies come to pods as well: the answer is of one that the request itself was sent to.
         known = [pod for pod in came_to if pod in behind] or came_to
