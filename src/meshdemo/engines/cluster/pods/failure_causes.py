@@ -97,11 +97,13 @@ def _of_pod(live: Json, now: datetime, events: Events) -> Iterator[Cause]:
             yield Cause(message, hint, final=False)
     for spec, state, init in status.container_statuses(live):
         current = state.get("state") or {}
+        # Of a native sidecar, which is an init container, kubelets never say that they wait.
+        may_end = init and spec.get("restartPolicy") != "Always"
         if waiting := current.get("waiting"):
             if waiting.get("reason") in PULL:
                 yield from _of_pull(live, spec, waiting, events)
             yield from _of_waiting(spec, state, waiting)
-        elif not init and (ended := current.get("terminated")):
+        elif not may_end and (ended := current.get("terminated")):
             yield from _of_ends(spec["name"], state, ended, previous=False)
         elif spec["name"] == ISTIO_PROXY and (running := current.get("running")):
             late = _seconds(running.get("startedAt"), now) > SIDECAR_START

@@ -109,13 +109,17 @@ AGAIN_NOT_FOUND = f"{BACK_OFF}: ErrImagePull: app:1: not found"
         (pod(container("app", waiting("RunContainerError", "exec: executable file not found"))),
          ("app", "executable file not found")),
         (pod(container("app", ends(4, exitCode=3))), ("each time", "status 3")),
+        (pod(container("app", waiting("PodInitializing")), init=(INIT, container("istio-proxy",
+             {**DONE, "ready": False, "restartCount": 4}, restartPolicy="Always"))),
+         ("istio-proxy ends each time", "status 0")),
         (pod(container("app", {"state": {"terminated": {"exitCode": 4}}, "ready": False,
                                "restartCount": 3})), ("each time", "status 4")),
         (pod(container("app", ends(4, exitCode=137, reason="OOMKilled"))), ("137 (OOMKilled)",)),
         (pod(container("app", waiting("ImagePullBackOff", BACK_OFF)),
              container("other", waiting("InvalidImageName", "bad"))), ("other:1",)),
     ],
-    ids=["image", "platform", "image name", "no program", "crash", "end", "memory", "one of two"],
+    ids=["image", "platform", "image name", "no program", "crash", "native sidecar", "end",
+         "memory", "one of two"],
 )  # fmt: skip
 def test_what_will_never_be_ready_is_given_up_with_its_cause(
     live: dict[str, Any], words: tuple[str, ...]
