@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
-from meshdemo.suite import reading, running
+from meshdemo.suite import preparing, reading, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,9 +69,9 @@ def answered(file: Path) -> tuple[float, float, float]:
 
     All of them go through the same sidecar, once it is up.
     """
-    prepared = running.prepare(reading.read([str(file)])[0])
+    prepared = preparing.prepare(reading.read([str(file)])[0])
     with prepared.mesh as mesh:
-        runner = running._Runner(prepared.file, mesh, prepared.cases, 300.0, lambda _: None)
+        runner = running.Runner(prepared.file, mesh, prepared.cases)
         began = time.perf_counter()
         assert all(case.ok for case in runner.run())
         ours = time.perf_counter() - began

@@ -136,6 +136,8 @@ tests:
 - {name: v2, request: {url: "http://app/env/version"}, expect: {version: v2, service: app}}
 - {name: all, request: {url: "http://app/env/version"}, expect: {shares: {v2: 100%}}}
 - {name: wrong, request: {url: "http://app/env/version"}, expect: {version: v1}}
+- {name: untold, request: {url: "http://app/env/version"}, expect: {path: /env/version}}
+- {name: told, request: {url: "http://app/env/version"}, expect: {not: {status: 404}}}
 """
 
 
@@ -151,7 +153,11 @@ def test_the_mesh_that_is_up_is_asked_and_left_as_it_is(mesh: Mesh, place: Path)
         ("v2", True),
         ("all", True),
         ("wrong", False),
+        ("untold", False),
+        ("told", True),
     ]
+    assert found["tests"][3]["outcome"] == "inconclusive"
+    assert "does not tell what it saw" in found["tests"][3]["cause"]
     assert "v1=100% is expected" in found["tests"][2]["cause"]
     assert mesh.run("get", "all", "-o", "yaml").stdout == before
 

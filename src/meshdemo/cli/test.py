@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from meshdemo.objects.repository import Repository
     from meshdemo.suite.model import TestFile
-    from meshdemo.suite.running import Prepared
+    from meshdemo.suite.preparing import Prepared
 
 Paths = Annotated[
     list[str] | None,
@@ -108,7 +108,7 @@ def test(
     """
     from meshdemo.report import files as output
     from meshdemo.report import suite_junit, suite_report
-    from meshdemo.suite import reading, running
+    from meshdemo.suite import preparing, reading, running
 
     timeout = read_settings(ctx).timeout
     if watch:
@@ -128,7 +128,7 @@ def test(
     if convert:
         return suite_report.converted(files, Path(convert))
     alive = [file for file in files if live or file.live]
-    prepared = running.prepare_all((file for file in files if file not in alive), known)
+    prepared = preparing.prepare_all((file for file in files if file not in alive), known)
     prepared += _prepared_live(ctx, alive, timeout)
     results = [running.run_prepared(each, timeout=timeout) for each in prepared]
     if junit:
@@ -169,7 +169,7 @@ def _prepared_live(
     from msgspec.structs import replace
 
     from meshdemo.cli.invocation import chosen, engine_for, engines_of_senders
-    from meshdemo.suite import running
+    from meshdemo.suite import preparing
     from meshdemo.suite.live_mesh import LiveMesh
 
     if not files:
@@ -181,7 +181,7 @@ def _prepared_live(
         is_said = file.item is not None and file.item.namespace
         namespace = file.namespace if is_said else own.where.namespace
         mesh = LiveMesh(open_engine, namespace, file.rules, timeout)
-        yield running.prepare_live(replace(file, namespace=namespace), mesh)
+        yield preparing.prepare_live(replace(file, namespace=namespace), mesh)
 
 
 def _written(
@@ -189,7 +189,7 @@ def _written(
 ) -> Repository | None:
     """Write route tests by what comes back, and give the rules that they are about."""
     from meshdemo.report import files as output
-    from meshdemo.suite import reading, running, writing
+    from meshdemo.suite import preparing, reading, writing
     from meshdemo.suite.model import DEFAULT_NAMESPACE
 
     output.require_new("--write", target, "shop.meshtest.yaml")
@@ -200,7 +200,7 @@ def _written(
         if len(files) > 1:
             hint = "Name one: they have rules of their own."
             raise UsageError(f"--write: there are {len(files)} files of tests", hint=hint)
-        prepared = running.prepare(files[0])
+        prepared = preparing.prepare(files[0])
     else:
         prepared = writing.derived(rules, target, DEFAULT_NAMESPACE)
     writing.write(prepared, target, timeout)

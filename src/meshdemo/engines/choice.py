@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from meshdemo.engines import run_record
 from meshdemo.engines.protocol import CLUSTER, ENGINES, LOCAL
 from meshdemo.errors import EnvironmentFailed, UsageError
-from meshdemo.settings import KUBECONFIG, expand
+from meshdemo.settings import KUBECONFIG, absolute, expand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,6 +41,8 @@ class Choice(Struct, frozen=True):
     why: str
     settings: Settings
     """The user's settings, with what environment or recorded run add to find the mesh."""
+    changes: bool = False
+    """Whether the command changes any object."""
 
     def with_current_context(self) -> Settings:
         """Name the kubeconfig's current context, for commands that are run later, elsewhere."""
@@ -54,6 +56,10 @@ def choose_engine(
     settings: Settings, *, changes: bool, environment: Mapping[str, str] = os.environ
 ) -> Choice:
     """Choose by the rules above; ``changes`` says whether the command changes any object."""
+    return replace(_chosen(settings, environment, changes=changes), changes=changes)
+
+
+def _chosen(settings: Settings, environment: Mapping[str, str], *, changes: bool) -> Choice:
     if settings.engine not in (None, *ENGINES):
         raise UsageError(
             f"there is no engine {settings.engine}", hint=f"One of {', '.join(ENGINES)}."
@@ -77,12 +83,26 @@ def choose_engine(
 def open_engine(choice: Choice, notify: Notify) -> Engine:
     """Import the engine, only now, and open it."""
     if choice.engine == LOCAL:
-        from meshdemo.engines.local.engine import LocalEngine  # noqa: PLC0415 - late, it takes time
-
-        return LocalEngine(choice.settings, notify)
+        return _open_local(choice, notify)
     from meshdemo.engines.cluster import ClusterEngine  # noqa: PLC0415 - late, it takes time
 
     return ClusterEngine(choice.settings, notify, _rule_problems)
+
+
+def _open_local(choice: Choice, notify: Notify) -> Engine:
+    """Open the local engine. What a run needs that is to begin is begun while it is imported."""
+    from meshdemo.engines.local.envoy.binary import Search  # noqa: PLC0415 - late, it takes time
+
+    search, spare = Search(), None
+    folder = Path(os.path.realpath(absolute(expand(choice.settings.state_dir))))
+    if choice.changes and not run_record.is_there(folder):
+        search.begin()
+        from meshdemo.engines.local.processes.spare import Spare  # noqa: PLC0415 - the same
+
+        spare = Spare(folder)
+    from meshdemo.engines.local.engine import LocalEngine  # noqa: PLC0415 - the same
+
+    return LocalEngine(choice.settings, notify, search, spare)
 
 
 def _rule_problems(objects: Sequence[Object]) -> tuple[Problem, ...]:

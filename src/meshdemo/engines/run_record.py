@@ -45,6 +45,11 @@ class Damaged(EnvironmentFailed):
         super().__init__(f"{file} cannot be used: {why}", hint=hint)
 
 
+def is_there(folder: Path) -> bool:
+    """Tell whether there is a record, also one that cannot be used."""
+    return os.path.lexists(folder / FILE)
+
+
 def read(folder: Path) -> dict[str, Any] | None:
     """Give the record of the run as plain data, with a string as ``engine``; None without a run.
 

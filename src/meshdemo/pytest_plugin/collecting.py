@@ -10,13 +10,14 @@ import pytest
 
 from meshdemo.errors import MeshdemoError
 from meshdemo.pytest_plugin.words import error_text, failure_text
-from meshdemo.suite import reading, running
+from meshdemo.suite import preparing, reading
+from meshdemo.suite.running import Runner
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-    from meshdemo.suite.running import Case, Prepared
+    from meshdemo.suite.preparing import Case, Prepared
 
 
 class Failed(Exception):
@@ -29,14 +30,16 @@ class RouteTests(pytest.File):
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - pytest's own
         super().__init__(**arguments)
         self.stack = ExitStack()
-        self.runs: dict[int, running.OneByOne] = {}
+        self.runs: dict[int, Runner] = {}
+        self.asked: set[int] = set()
+        """The ids of the cases that were asked."""
 
     def collect(self) -> Iterator[pytest.Item]:
         """Read the file and its rules; whatever is wrong with them is said here, all at once."""
         try:
             files = reading.read([self.shown])
             here = [file for file in files if not file.live]
-            prepared = dict(zip(map(id, here), running.prepare_all(here), strict=True))
+            prepared = dict(zip(map(id, here), preparing.prepare_all(here), strict=True))
         except MeshdemoError as error:
             raise self.CollectError(error_text(error)) from None
         for file in files:
@@ -63,13 +66,11 @@ class RouteTests(pytest.File):
         start = self.config.invocation_params.dir
         return str(self.path.relative_to(start) if self.path.is_relative_to(start) else self.path)
 
-    def run_of(self, prepared: Prepared) -> running.OneByOne:
-        """Give the mesh for a document's rules, which is started where it is not there."""
+    def run_of(self, prepared: Prepared) -> Runner:
+        """Give what asks a document's mesh, which is started where it is not there."""
         if id(prepared) not in self.runs:
             self.stack.enter_context(prepared.mesh)
-            self.runs[id(prepared)] = self.stack.enter_context(
-                running.one_by_one(prepared.file, prepared.mesh, prepared.cases)
-            )
+            self.runs[id(prepared)] = Runner(prepared.file, prepared.mesh, prepared.cases)
         return self.runs[id(prepared)]
 
     def teardown(self) -> None:
@@ -111,7 +112,8 @@ class RouteTestItem(_Item):
         """Send it, and see that what comes is what is expected."""
         if self.case is None or self.prepared is None:
             pytest.skip("live: true asks the mesh that is up: meshdemo test does")
-        result = self.parent.run_of(self.prepared)(self.case)
+        self.parent.asked.add(id(self.case))
+        result = self.parent.run_of(self.prepared).one(self.case)
         if not result.ok:
             raise Failed(failure_text(result))
 
@@ -123,7 +125,7 @@ class CoverageItem(_Item):
         """Judge it, where all requests of the file were sent by this process."""
         assert self.prepared is not None  # noqa: S101 - for the type checker
         run = self.parent.run_of(self.prepared)
-        if len(run.asked) < len(self.prepared.cases):
+        if not {id(case) for case in self.prepared.cases} <= self.parent.asked:
             pytest.skip("not all tests of the file ran here")
         under = self.prepared.file.fail_under or 0
         if run.coverage.percent < under:

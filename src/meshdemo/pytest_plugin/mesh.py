@@ -15,10 +15,10 @@ from urllib3 import HTTPHeaderDict
 from meshdemo.errors import InputError, MeshdemoError, UsageError, in_order
 from meshdemo.objects import reading, repository
 from meshdemo.pytest_plugin.words import error_text, failure_text
-from meshdemo.suite import running
 from meshdemo.suite.model import DEFAULT_NAMESPACE, Expect, RouteTest, Sent, TestFile
+from meshdemo.suite.preparing import Case
 from meshdemo.suite.private_mesh import PrivateMesh
-from meshdemo.suite.running import Case
+from meshdemo.suite.running import Runner
 from meshdemo.verdict import expectation, traffic
 from meshdemo.verdict.traffic import Request
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
-    from meshdemo.suite.private_mesh import Answer
+    from meshdemo.suite.answers import Answer
 
 HTTP = 80
 AS_TEXT = "the YAML"
@@ -148,8 +148,7 @@ class Mesh:
         source = mesh.source_of(request, None)
         sent = Sent(request, source)
         case = Case(RouteTest(f"verify {shares}", (sent,), wanted), sent, source)
-        with running.one_by_one(TestFile("", "mesh", (case.test,)), mesh, (case,)) as ask:
-            result = ask(case)
+        result = Runner(TestFile("", "mesh", (case.test,)), mesh, (case,)).one(case)
         if not result.ok:
             raise AssertionError(failure_text(result))
 

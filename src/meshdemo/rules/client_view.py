@@ -162,9 +162,21 @@ class ClientView(Struct, frozen=True, dict=True):
 
         return tuple(virtual_hosts.of_client(self))
 
+    def at_port(self, port: int) -> list[VirtualHost]:
+        """Give those of one port of a gateway."""
+        return [host for host in self.virtual_hosts if host.port == port]
+
+    @cached_property
+    def domains_by_port(self) -> dict[int, DomainIndex]:
+        """Those of a gateway by their domains, for each of its ports."""
+        from meshdemo.rules import virtual_hosts  # noqa: PLC0415
+
+        ports = gateways.ports(self.mesh.servers)
+        return {port: virtual_hosts.DomainIndex(self.at_port(port)) for port in ports}
+
     @cached_property
     def domains(self) -> DomainIndex:
-        """The same by their domains; without a sidecar the names of Services, and no rules."""
+        """Those of a pod by their domains; without a sidecar names of Services, and no rules."""
         from meshdemo.rules import virtual_hosts  # noqa: PLC0415
 
         if self.client.injected:

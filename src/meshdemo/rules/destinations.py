@@ -39,8 +39,11 @@ def target_of(
 ) -> Target:
     """Follow a destination of a VirtualService.
 
-    Without a port it is the one that was dialled, even if the service's only port is another.
+    Without a port it is the one that was dialled, even if the service's only port is another; a
+    gateway, which knows all services, takes that.
     """
+    if view.client.gateway:
+        return connection_target(destination, rule, dialled, view)
     port = (destination.get("port") or {}).get("number") or dialled.port
     host = rule.resolve(str(destination.get("host", "")))
     return _target(host, destination.get("subset") or "", port, dialled, view)
@@ -49,7 +52,7 @@ def target_of(
 def connection_target(
     destination: Mapping[str, Any], rule: VirtualService, dialled: VirtualHost, view: ClientView
 ) -> Target:
-    """Follow a destination of a tcp or tls rule.
+    """Follow a destination of a tcp or tls rule, or of any rule at a gateway.
 
     Without a port it is the service's only one, else the one that was dialled
     (``GetDestinationCluster`` in istiod's core/route, which for http rules knows only services that

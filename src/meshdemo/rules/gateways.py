@@ -110,16 +110,34 @@ def _host(text: str, own: str) -> tuple[str, str]:
     return (own if space == "." else space), host.lower()
 
 
-def hosts_at(rule: VirtualService, known: Sequence[Server] | None) -> Mapping[str, bool]:
+def ports(known: Sequence[Server] | None) -> list[int]:
+    """Give the ports of a gateway that take HTTP: 80 where nothing says any."""
+    return sorted({server.port for server in known or ()}) or [hosts.HTTP_PORT]
+
+
+def port_called(known: Sequence[Server] | None, called: int, *, tls: bool) -> int:
+    """Say on which port of a gateway a request comes in that calls some port.
+
+    Where the gateway has no such port it is one before it, as of a load balancer: then the first
+    that takes the like.
+    """
+    every = ports(known)
+    alike = sorted({server.port for server in known or () if server.tls == tls})
+    return called if called in every else (alike or every)[0]
+
+
+def hosts_at(rule: VirtualService, known: Sequence[Server] | None, port: int) -> Mapping[str, bool]:
     """Give the hosts of a rule that a gateway takes, each with whether it sends them to https.
 
-    ``known`` are its servers; None where the Gateway itself is not there, and may take anything.
+    ``known`` are its servers, of which those on ``port`` count; None where the Gateway itself is
+    not there, and may take anything.
     """
     if known is None:
         return dict.fromkeys(map(str.lower, rule.hosts), False)
+    here = [server for server in known if server.port == port]
     found: dict[str, bool] = {}
     for name in map(str.lower, rule.hosts):
-        for server in known:
+        for server in here:
             if taken := server.takes(name, rule.namespace):
                 found[taken] = found.get(taken, False) or server.redirects
     return found

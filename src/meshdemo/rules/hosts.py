@@ -118,7 +118,7 @@ def is_loopback(address: str) -> bool:
 
 def within(labels: Mapping[str, str], of: Mapping[str, str]) -> bool:
     """Tell whether all of ``labels`` are among those of a pod."""
-    return all(of.get(key) == value for key, value in labels.items())
+    return labels.items() <= of.items()
 
 
 def selects(selector: Mapping[str, str] | None, labels: Mapping[str, str]) -> bool:

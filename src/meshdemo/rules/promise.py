@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from msgspec import Struct, field
 
 from meshdemo.errors import InputError
-from meshdemo.rules import connections, hosts, localities, traffic_policies, virtual_hosts
+from meshdemo.rules import connections, gateways, hosts, localities, traffic_policies, virtual_hosts
 from meshdemo.rules.answering import behind_address, candidates, shares_of
 from meshdemo.rules.client_view import Client, ClientView
 from meshdemo.rules.delegates import Delegates, is_delegate
@@ -118,9 +118,11 @@ class RequestPath(Struct, frozen=True, dict=True):
     def dialled(self) -> VirtualHost | None:
         """What the client calls; None if nothing is known by that name. Raises InputError."""
         view = self.view
-        # A gateway's rules hold whatever its port is.
-        port = hosts.HTTP_PORT if view.client.gateway else self.call.port
-        return view.domains.search(self.call.host, port)
+        call = self.call
+        if not view.client.gateway:
+            return view.domains.search(call.host, call.port)
+        port = gateways.port_called(view.mesh.servers, call.port, tls=call.scheme == "https")
+        return view.domains_by_port[port].search(call.host, hosts.HTTP_PORT)
 
     def parts(self) -> Parts:
         """Follow the request to its destinations. Raises InputError where no version answers."""

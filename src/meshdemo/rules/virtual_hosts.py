@@ -148,16 +148,22 @@ def of_client(view: ClientView) -> list[VirtualHost]:
 
 
 def _of_gateway(view: ClientView) -> Iterator[VirtualHost]:
-    """List those of a gateway: hosts of its rules, on whichever port they are called."""
+    """List those of a gateway: hosts of its rules, on each of its ports."""
+    for port in gateways.ports(view.mesh.servers):
+        yield from _at_gateway_port(port, view)
+
+
+def _at_gateway_port(port: int, view: ClientView) -> Iterator[VirtualHost]:
+    """List those of one port: each is a listener of its own, so the same names come again."""
     found: dict[str, VirtualService] = {}
     to_https: dict[str, bool] = {}
     for rule in view.virtual_services:
-        for host, redirects in gateways.hosts_at(rule, view.mesh.servers).items():
+        for host, redirects in gateways.hosts_at(rule, view.mesh.servers, port).items():
             found[host] = gateways.merged(found[host], rule) if host in found else rule
             to_https[host] = redirects
     for host, rule in found.items():
-        ports = () if is_wildcard(host) else (f"{host}:*",)
-        yield VirtualHost((host, *ports), host, HTTP_PORT, None, rule, to_https=to_https[host])
+        whole = () if is_wildcard(host) else (f"{host}:*",)
+        yield VirtualHost((host, *whole), host, port, None, rule, to_https=to_https[host])
 
 
 def of_kube_proxy(services: Sequence[Service], namespace: str) -> list[VirtualHost]:

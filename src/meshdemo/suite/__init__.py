@@ -2,7 +2,7 @@
 
     reading.read(paths)       [TestFile]: all that are meant, or InputError with every problem
     running.run(file)         FileResult: a private mesh, all requests, and what came of them
-    running.prepare(file)     the same in two steps, ``run_prepared`` the second: what can be
+    preparing.prepare(file)   the same in two steps, ``run_prepared`` the second: what can be
                               refused is refused by the first
     PrivateMesh(objects)      a mesh to ask: ``with PrivateMesh(objects) as mesh:
                               mesh.ask(request)``

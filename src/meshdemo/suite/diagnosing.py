@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from meshdemo.diagnosis.cause import Cause
     from meshdemo.engines.local.model import PlannedPod
     from meshdemo.rules.request_trace import Trace
+    from meshdemo.suite.answers import Answer
     from meshdemo.suite.model import Expect, Source
-    from meshdemo.suite.private_mesh import Answer, PrivateMesh
+    from meshdemo.suite.private_mesh import PrivateMesh
     from meshdemo.verdict.traffic import Request
 
 SENDER = "testclient"

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from meshdemo.rules import hosts
+from meshdemo.verdict.judgement import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from meshdemo.suite.answers import Answer
     from meshdemo.suite.model import Expect, Header, Text
-    from meshdemo.suite.private_mesh import Answer
 
 NO_POD = "no pod answered"
+UNTOLD = "the app that answered does not tell what it saw of the request"
 
 
 class Finding(Struct, frozen=True):
@@ -24,6 +26,16 @@ class Finding(Struct, frozen=True):
     wanted: str
     found: str
     ok: bool
+    known: bool = True
+    """Whether it could be looked at; what is not known is not ok, and contradicts nothing."""
+
+
+def outcome(found: Sequence[Finding]) -> Outcome:
+    """Say what findings come to."""
+    if all(each.ok for each in found):
+        return Outcome.MET
+    is_wrong = any(each.known and not each.ok for each in found)
+    return Outcome.NOT_MET if is_wrong else Outcome.INCONCLUSIVE
 
 
 def findings(expect: Expect, answer: Answer, namespace: str) -> tuple[Finding, ...]:
@@ -31,23 +43,20 @@ def findings(expect: Expect, answer: Answer, namespace: str) -> tuple[Finding, .
     found = list(_findings(expect, answer, namespace))
     if expect.none_of:
         found += [
-            Finding(each.field, f"not {each.wanted}", each.found, not each.ok)
+            Finding(
+                each.field, f"not {each.wanted}", each.found, each.known and not each.ok, each.known
+            )
             for each in _findings(expect.none_of, answer, namespace)
         ]
     return tuple(found)
 
 
 def _findings(expect: Expect, answer: Answer, namespace: str) -> Iterator[Finding]:
-    reply, arrived = answer.reply, answer.arrived
-    came = _outcome(answer)
+    reply, came = answer.reply, _outcome(answer)
     yield from _answerer(expect, answer, came, namespace)
     if expect.locations:
         yield _text("location", "Location", expect.locations, reply.header("location"), came)
-    if expect.paths:
-        yield _text("path", "path", expect.paths, arrived.path if arrived else None, came)
-    for header in expect.request_headers:
-        seen = arrived.headers.get(header.name) if arrived else None
-        yield _header("requestHeaders", "request header", header, seen, came, known=bool(arrived))
+    yield from _at_app(expect, answer, came)
     for header in expect.response_headers:
         given = [value for name, value in reply.headers if name.lower() == header.name]
         seen = ", ".join(given) if given else None
@@ -63,6 +72,22 @@ def _findings(expect: Expect, answer: Answer, namespace: str) -> Iterator[Findin
         yield Finding("mirroredTo", f"a copy to {name}", said, right)
     if expect.bodies:
         yield _text("body", "body", expect.bodies, reply.body, came)
+
+
+def _at_app(expect: Expect, answer: Answer, came: str) -> Iterator[Finding]:
+    """Judge what the app saw of the request, if it tells."""
+    arrived = answer.arrived
+    found = []
+    if expect.paths:
+        seen = arrived.path if arrived else None
+        found.append(_text("path", "path", expect.paths, seen, came))
+    for header in expect.request_headers:
+        seen = arrived.headers.get(header.name) if arrived else None
+        there = arrived is not None
+        found.append(_header("requestHeaders", "request header", header, seen, came, known=there))
+    if answer.is_untold:
+        found = [Finding(each.field, each.wanted, UNTOLD, ok=False, known=False) for each in found]
+    yield from found
 
 
 def _answerer(expect: Expect, answer: Answer, came: str, namespace: str) -> Iterator[Finding]:

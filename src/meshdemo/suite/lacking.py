@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from meshdemo.rules.request_trace import Trace
+    from meshdemo.suite.answers import Answer
     from meshdemo.suite.live_mesh import LiveMesh
     from meshdemo.suite.model import Expect
-    from meshdemo.suite.private_mesh import Answer, PrivateMesh
+    from meshdemo.suite.private_mesh import PrivateMesh
 
 FETCH = "/fetch"
 """Where the walkthrough's app asks another service for what its parameter ``url`` says."""
@@ -105,7 +106,7 @@ def second_hop(
     for pod in (pod for each in trace.destinations for pod in each.behind(mesh.pods)):
         client = Client(pod.namespace, dict(pod.labels), injected=True)
         try:
-            path = RequestPath.of(mesh.objects, mesh.answering, Request(url), client)
+            path = RequestPath.of(mesh.objects, mesh.endpoints, Request(url), client)
             found = request_trace.trace_path(path, mesh.written)
         except InputError:
             return None

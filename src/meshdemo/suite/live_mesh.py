@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from meshdemo.engines.local.private.stand_ins import Arrived
 from meshdemo.errors import InputError
 from meshdemo.rules.client_view import Client, MeshRules
+from meshdemo.rules.destination_rules import ROOT_NAMESPACE
 from meshdemo.rules.promise import RequestPath
 from meshdemo.rules.written_rules import WrittenRules
+from meshdemo.suite import live_arrivals
+from meshdemo.suite.answers import Answer
 from meshdemo.suite.model import DEFAULT_NAMESPACE, Source
-from meshdemo.suite.private_mesh import NOBODY, Answer, written_hosts
-from meshdemo.verdict.version_source import BODY
+from meshdemo.suite.sources import written_hosts
 from meshdemo.walkthrough import pod_selection, written
 from meshdemo.walkthrough.explain import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import (
+        Callable,
+        Coroutine,
+        Generator,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
     from threading import Event
+    from typing import Any, TypeVar
 
     from typing_extensions import Self
 
+    from meshdemo.engines.local.private.stand_ins import Arrived
     from meshdemo.engines.protocol import Engine
     from meshdemo.engines.results import Pod
     from meshdemo.objects.model import Object
@@ -33,6 +43,7 @@ if TYPE_CHECKING:
     from meshdemo.walkthrough.events import Event as StoryEvent
     from meshdemo.walkthrough.explain import Explained
 
+    T = TypeVar("T")
     Open = Callable[[str, str], Engine]
     """Opens an engine whose requests are sent by a pod with these labels, in this namespace."""
 
@@ -119,7 +130,7 @@ class LiveMesh:
 
     @cached_property
     def _rules(self) -> MeshRules:
-        return MeshRules.of(self.objects, NOBODY.root_namespace)
+        return MeshRules.of(self.objects, ROOT_NAMESPACE)
 
     def client(self, source: Source) -> Client:
         """Give the client that a source means."""
@@ -133,62 +144,74 @@ class LiveMesh:
     def path_of(self, request: Request, source: Source) -> RequestPath:
         """Follow a request through the rules."""
         client = self.client(source)
-        return RequestPath.of(self.objects, self.answering, request, client)
+        return RequestPath.of(self.objects, self.endpoints, request, client)
 
     @cached_property
-    def answering(self) -> list[tuple[str, Mapping[str, str]]]:
-        """Namespace and labels of all pods."""
+    def endpoints(self) -> list[tuple[str, Mapping[str, str]]]:
+        """Namespace and labels of all pods that may answer."""
         return [(pod.namespace, pod.labels) for pod in self.pods if pod.is_endpoint]
 
-    def services_behind(self, namespace: str, labels: Mapping[str, str]) -> tuple[str, ...]:
+    def services_of(self, pod: Arrived) -> tuple[str, ...]:
         """Give the Services that a pod is behind."""
-        return tuple(s.host for s in self._rules.services if s.selects(namespace, labels))
+        known = self._rules.services
+        return tuple(s.host for s in known if s.selects(pod.namespace, pod.labels))
 
-    def ask(
+    def ask(self, request: Request, source: Source | None = None, *, body: str = "") -> Answer:
+        """Send a request once; a body is refused where it is read."""
+        return self.run(self.asking(request, source, body=body)())
+
+    def asking(
         self,
         request: Request,
         source: Source | None = None,
         *,
-        body: str = "",  # noqa: ARG002 - refused where it is read
-        connection: object = None,  # noqa: ARG002 - as of a private mesh
-    ) -> Answer:
-        """Send a request once."""
+        body: str = "",  # noqa: ARG002 - as of a private mesh
+    ) -> Callable[[], Coroutine[Any, Any, Answer]]:
+        """Prepare a request that is sent with each call; as of a private mesh."""
         meant = self.source_of(request, source)
+
+        async def ask() -> Answer:
+            return self._asked(request, meant)
+
+        return ask
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Have something done; whoever asks such a mesh waits for each answer."""
+        try:
+            work.send(None)
+        except StopIteration as end:
+            found: T = end.value
+            return found
+        raise AssertionError("nothing of a mesh that is up is waited for")
+
+    def run_all(self, works: Iterable[Callable[[], Coroutine[Any, Any, None]]]) -> None:
+        """Have several such things done, one after the other."""
+        for work in works:
+            self.run(work())
+
+    def _asked(self, request: Request, meant: Source) -> Answer:
         found = _finished(explain(self.engine(meant), request, self.sources, self.timeout))
         self._told[found.request_id] = found
-        arrived = self._arrived(found)
-        services = self.services_behind(arrived.namespace, arrived.labels) if arrived else ()
+        arrived = live_arrivals.arrived(found, self.pods)
+        services = self.services_of(arrived) if arrived else ()
         observed = found.observed
-        return Answer(found.request, observed.reply, observed.seconds, arrived, (), services)
+        is_untold = arrived is not None and found.arrived is None
+        return Answer(
+            found.request,
+            observed.reply,
+            observed.seconds,
+            arrived,
+            services=services,
+            is_untold=is_untold,
+        )
 
-    def _arrived(self, found: Explained) -> Arrived | None:
-        """Say what came to which pod; None where the client's sidecar answered itself."""
-        if found.by_sidecar or not found.observed.reply.status:
-            return None
-        version = BODY.read(found.observed.reply)
-        pod, name = self.pod(found.answered_by), found.answered_by
-        if pod is None:
-            pod, name = _one_of(found, version)
-        said = found.arrived
-        labels = dict(pod.labels) if pod else {}
-        if version:
-            labels["version"] = version
-        space = pod.namespace if pod else ""
-        if said is None:
-            return Arrived(name, space, labels, "", "", "", {})
-        return Arrived(name, space, labels, said.method, said.path, said.host, said.headers)
+    def answering(self, reply: Reply) -> Arrived | None:
+        """Say which pod gave an answer: its app tells, or its version has one pod only."""
+        return live_arrivals.answering(reply, self.pods)
 
-    def answer(self, request: Request, reply: Reply, seconds: float, number: str) -> Answer:  # noqa: ARG002 - as of a private mesh
+    def answer(self, request: Request, reply: Reply) -> Answer:
         """Put together what is known of one reply of many."""
-        name = ""
-        try:
-            said = json.loads(reply.body)
-            name = str(said.get("pod", "")) if isinstance(said, dict) else ""
-        except ValueError:
-            pass
-        pod = self.pod(name)
-        arrived = Arrived(name, pod.namespace, pod.labels, "", "", "", {}) if pod else None
-        return Answer(request, reply, seconds, arrived)
+        return Answer(request, reply, reply.seconds or 0.0, self.answering(reply))
 
     def pod(self, name: str) -> Pod | None:
         """Find a pod by its name."""
@@ -203,39 +226,23 @@ class LiveMesh:
         found = self.told(answer)
         names = [each.pod for each in (found.observed.arrivals or ())] if found else []
         pods = [pod for name in names if (pod := self.pod(name))]
-        seen = [Arrived(pod.name, pod.namespace, pod.labels, "", "", "", {}) for pod in pods]
+        seen = [live_arrivals.named(pod.name, pod) for pod in pods]
         return tuple(seen) or ((answer.arrived,) if answer.arrived else ())
 
-    def await_copies(
-        self, answer: Answer, mirrors: Iterable[Destination], count: int, seconds: float
+    async def with_copies(
+        self, answer: Answer, mirrors: Sequence[Destination], count: int, seconds: float
     ) -> Answer:
         """Give an answer with its copies: what sidecars said of it is known already."""
         del count, seconds
-        known = list(mirrors)
         name = answer.arrived.pod if answer.arrived else ""
         copies = [
             each
             for each in self.arrivals(answer)
-            if each.pod != name and any(m.takes(each.namespace, each.labels) for m in known)
+            if each.pod != name and any(m.takes(each.namespace, each.labels) for m in mirrors)
         ]
-        found = tuple(
-            h for each in copies for h in self.services_behind(each.namespace, each.labels)
-        )
-        return replace(answer, copied_to=(*found, *self._told_copies(answer, known, name)))
-
-    def _told_copies(
-        self, answer: Answer, mirrors: Sequence[Destination], answered: str
-    ) -> Iterator[str]:
-        """Give the services that got copies by what the client's sidecar says.
-
-        A copy that may have come to the pod that answered is none for anybody else.
-        """
-        told = self.told(answer)
-        account = told.observed.account if told else None
-        for mirror in mirrors if account else ():
-            behind = [pod.name for pod in mirror.behind(self.pods)]
-            if account and mirror.target.cluster in account.copies and answered not in behind:
-                yield mirror.target.host
+        found = (host for each in copies for host in self.services_of(each))
+        told = live_arrivals.copied_to(self.told(answer), mirrors, name, self.pods)
+        return replace(answer, copied_to=(*found, *told))
 
     def send(
         self,
@@ -247,20 +254,6 @@ class LiveMesh:
     ) -> Iterator[Reply]:
         """Send a request again and again."""
         return self.engine(self.source_of(request, source)).send(request, count, timeout, enough)
-
-
-def _one_of(found: Explained, version: str) -> tuple[Pod | None, str]:
-    """Give a pod like the one that answered, and what to call that one.
-
-    A sidecar without an access log says no more than the cluster; the app says its version.
-    """
-    account = found.observed.account
-    sent = [d for d in found.trace.destinations if account and d.target.cluster == account.cluster]
-    behind = [pod for each in sent for pod in found.behind(each)]
-    named = [pod for pod in behind if pod.labels.get("version") == version] or behind
-    if not named:
-        return None, "a pod that is not known"
-    return named[0], named[0].name if len(named) == 1 else f"a pod of {named[0].workload}"
 
 
 def _finished(story: Generator[StoryEvent, None, Explained]) -> Explained:

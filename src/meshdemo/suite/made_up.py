@@ -34,10 +34,12 @@ class World:
     """Ports that requests call, beside those that rules name."""
     stand_ins: Mapping[str, tuple[StandIn, ...]] = field(default_factory=dict)
     namespace: str = "default"
+    gateway_ports: frozenset[int] = frozenset()
+    """Those on which gateways take HTTP."""
     notes: list[str] = field(default_factory=list)
     """What was made up, a sentence each."""
-    behaviours: dict[str, StandIn] = field(default_factory=dict)
-    """How pods behave, by the name of their workload."""
+    behaviours: dict[tuple[str, str], StandIn] = field(default_factory=dict)
+    """How pods behave, by the namespace and name of their workload."""
 
     def complete(self) -> None:
         """Add the Services and pods that are missing."""
@@ -60,7 +62,7 @@ class World:
         for host, ports in sorted(wanted(self.objects, self._named()).items()):
             if any(hosts.overlap(each, host) for each in known):
                 continue
-            numbers = sorted(ports | set(self.ports) | {hosts.HTTP_PORT})
+            numbers = sorted(self._ports(ports))
             if namespace := hosts.namespace_of(host):
                 name = host.partition(".")[0]
                 self.objects.append(_service(name, namespace, numbers))
@@ -128,6 +130,14 @@ class World:
         self.objects.append(_deployment(unique, namespace, labels))
         return unique
 
+    def _ports(self, named: set[int]) -> set[int]:
+        """Say which ports a Service needs of which rules name some.
+
+        Of several a destination without a port means the one that the gateway was called on.
+        """
+        found = {*named, *self.ports, hosts.HTTP_PORT}
+        return found if len(found) == 1 else found | self.gateway_ports
+
     def _stand_ins(self) -> None:
         """Put the pods that ``standIns`` lists in the place of those that are there."""
         for host, wanted_pods in self.stand_ins.items():
@@ -162,7 +172,7 @@ class World:
             labels = {**before, **selector, **pod.labels}
             for _ in range(pod.replicas):
                 name = self._add_pod(app, pod.version, namespace, labels)
-                self.behaviours[name] = pod
+                self.behaviours[namespace, name] = pod
 
 
 def wanted(objects: Iterable[Object], named: Iterable[str] = ()) -> dict[str, set[int]]:

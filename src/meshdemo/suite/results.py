@@ -10,10 +10,10 @@ from meshdemo.verdict.judgement import Outcome
 
 if TYPE_CHECKING:
     from meshdemo.errors import Problem
+    from meshdemo.suite.answers import Answer
     from meshdemo.suite.coverage import Coverage
     from meshdemo.suite.judging import Finding
     from meshdemo.suite.model import RouteTest, Sent, TestFile
-    from meshdemo.suite.private_mesh import Answer
     from meshdemo.walkthrough.explain import Explained
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.errors import InputError
 from meshdemo.objects.sources import STDIN, SUFFIXES, URL
-from meshdemo.suite import reading, running
+from meshdemo.suite import preparing, reading, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ def rounds(
                 watched, coming = roots, changes(roots)
                 next(coming)  # from now on no change is missed
             concerned = [file for file in files if _depends(file, changed)]
-            prepared = running.prepare_all(concerned)
+            prepared = preparing.prepare_all(concerned)
             if concerned:
                 yield [running.run_prepared(each, timeout=timeout) for each in prepared]
             wrong = False

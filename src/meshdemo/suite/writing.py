@@ -17,7 +17,7 @@ from meshdemo.errors import InputError
 from meshdemo.objects import documents
 from meshdemo.objects.sources import STDIN, URL
 from meshdemo.rules import hosts
-from meshdemo.suite import diagnosing, running
+from meshdemo.suite import diagnosing, preparing
 from meshdemo.suite.changes import probing
 from meshdemo.suite.model import (
     API_VERSION,
@@ -33,8 +33,8 @@ from meshdemo.suite.model import (
 from meshdemo.suite.varying import varies
 from meshdemo.verdict.expectation import Expectation, outcome_text, percent
 from meshdemo.verdict.judgement import Outcome
-from meshdemo.verdict.judging import judge, rule_for
-from meshdemo.verdict.measurement import Measurement
+from meshdemo.verdict.judging import rule_for
+from meshdemo.verdict.measurement import Measurement, take
 from meshdemo.verdict.tally import Tally
 from meshdemo.verdict.traffic import status_kind
 
@@ -43,10 +43,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from meshdemo.rules.request_trace import Trace
+    from meshdemo.suite.answers import Answer
     from meshdemo.suite.live_mesh import LiveMesh
     from meshdemo.suite.model import Source, StandIn
-    from meshdemo.suite.private_mesh import Answer, PrivateMesh
-    from meshdemo.suite.running import Case, Prepared
+    from meshdemo.suite.preparing import Case, Prepared
+    from meshdemo.suite.private_mesh import PrivateMesh
 
 Json = dict[str, Any]
 
@@ -80,14 +81,14 @@ def derived(rules: Sequence[str], target: Path, namespace: str) -> Prepared:
     """
     name = target.name.removesuffix(SUFFIX).partition(".")[0] or "rules"
     file = TestFile(str(target), name, (), tuple(rules), namespace=namespace)
-    found = running.objects_of(file)
+    found = preparing.objects_of(file)
     probes = probing.derived([found.objects], namespace).every
     if not probes:
         raise InputError("no rule among them is for any host, so there is nothing to ask")
     sent = tuple(Sent(each.request, each.source, each.label) for each in probes)
     test = RouteTest("", sent, Expect())
     whole = structs.replace(file, tests=(test,))
-    return running.prepare(whole, found, starts=False)
+    return preparing.prepare(whole, found, starts=False)
 
 
 def write(prepared: Prepared, target: Path, timeout: float) -> int:
@@ -205,8 +206,8 @@ def _expected(
         found["responseHeaders"] = headers
     if trace and trace.mirrors:
         mirrors = [each for _, each in trace.mirrors]
-        copied = mesh.await_copies(answer, mirrors, len(mirrors), COPY_SECONDS).copied_to
-        if names := sorted({_called(host, mesh) for host in copied}):
+        copied = mesh.run(mesh.with_copies(answer, mirrors, len(mirrors), COPY_SECONDS))
+        if names := sorted({_called(host, mesh) for host in copied.copied_to}):
             found["mirroredTo"] = names if len(names) > 1 else names[0]
     if answer.seconds >= SLOW:
         found["seconds"] = [round(answer.seconds / 2, 2), round(2 * answer.seconds + 1, 2)]
@@ -319,10 +320,10 @@ def _measured(
     rule = rule_for(promised)
     tally = Tally.of(dict.fromkeys([*promised.versions, *mesh.versions]), promised.kinds)
     measurement = Measurement(rule, tally)
-    for reply in mesh.send(case.sent.request, case.source, rule.most, timeout, measurement.enough):
-        measurement.add(reply)
-    verdict = judge(rule, tally, measurement.decisive)
-    return None if verdict.outcome is Outcome.MET else tally
+    request, enough = case.sent.request, measurement.enough
+    replies = mesh.send(request, case.source, rule.most, timeout, enough)
+    sample = take(request, replies, rule.most, measurement.add, enough)
+    return None if measurement.verdict(sample).outcome is Outcome.MET else tally
 
 
 def _counted(mesh: PrivateMesh | LiveMesh, case: Case, count: int, timeout: float) -> Tally:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, cast
 
-import tenacity
-
 from meshdemo.errors import TimedOut
 
 if TYPE_CHECKING:
@@ -27,6 +25,10 @@ def until(
     ``timeout``, ``pause`` and ``longest_pause`` are in seconds; the pause doubles from one to
     the other. Errors of the probe are not swallowed. Raises TimedOut, which says ``what``.
     """
+    if answer := probe():
+        return answer
+    import tenacity  # noqa: PLC0415 - what is there at once pays nothing, and else there is time
+
     waiter = tenacity.Retrying(
         retry=tenacity.retry_if_result(lambda answer: not answer),
         stop=tenacity.stop_after_delay(timeout),

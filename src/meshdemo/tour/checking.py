@@ -8,8 +8,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from meshdemo.errors import InputError
-from meshdemo.suite import reading, running
+from meshdemo.suite import preparing, reading
 from meshdemo.suite.live_mesh import LiveMesh
+from meshdemo.suite.running import Runner
 from meshdemo.tour import class_progress, staging
 from meshdemo.verdict.judgement import Outcome
 from meshdemo.walkthrough.events import Waiting
@@ -65,16 +66,14 @@ def check(
 def _asked(lesson: Lesson, mesh: LiveMesh, timeout: float) -> Checked:
     (file,) = reading.read([str(lesson.check)])
     try:
-        prepared = running.prepare_live(replace(file, namespace=mesh.namespace), mesh)
+        prepared = preparing.prepare_live(replace(file, namespace=mesh.namespace), mesh)
     except InputError as error:  # such as a version that no pod has: the mesh's fault
         return Checked(Outcome.NOT_MET, reason=CANNOT_HOLD, problems=error.problems)
+    runner = Runner(prepared.file, prepared.mesh, prepared.cases, timeout)
     cases: list[CaseResult] = []
-    with running.one_by_one(
-        prepared.file, prepared.mesh, prepared.cases, timeout=timeout
-    ) as answered:
-        for case in prepared.cases:
-            cases.append(answered(case))
-            if not cases[-1].ok:  # the first cause is what to mend first
-                break
+    for case in prepared.cases:
+        cases.append(runner.one(case))
+        if not cases[-1].ok:  # the first cause is what to mend first
+            break
     unasked = tuple(case.test.name for case in prepared.cases[len(cases) :])
     return Checked(cases[-1].outcome, tuple(cases), unasked=unasked)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING
 
+from meshdemo.errors import BrokenOff
+from meshdemo.verdict import judging
+from meshdemo.verdict.traffic import Sample
+
 if TYPE_CHECKING:
-    from meshdemo.verdict.judging import Rule
+    from collections.abc import Callable, Iterator
+
+    from meshdemo.verdict.judging import Rule, Verdict
     from meshdemo.verdict.tally import Tally
-    from meshdemo.verdict.traffic import Reply
+    from meshdemo.verdict.traffic import Reply, Request
 
 
 @dataclass(slots=True)
@@ -30,3 +37,39 @@ class Measurement:
         if self.decisive is None and self.rule.enough(self.tally):
             self.decisive = self.tally.copy()
             self.enough.set()
+
+    def verdict(self, sample: Sample) -> Verdict:
+        """Judge what was counted of a sample."""
+        return judging.judge(
+            self.rule,
+            self.tally,
+            self.decisive,
+            complete=sample.complete,
+            broken_off=sample.broken_off,
+            disturbed=sample.disturbed,
+        )
+
+
+def take(
+    request: Request,
+    replies: Iterator[Reply],
+    count: int,
+    add: Callable[[Reply], None],
+    enough: Event | None = None,
+) -> Sample:
+    """Keep every one of ``count`` replies, with the time that they took all together.
+
+    Each is given to ``add`` as it comes, which may say that there is ``enough``. What came before
+    the requests broke off is true and is shown, but decides nothing.
+    """
+    began = time.monotonic()
+    kept: list[Reply] = []
+    broken_off = ""
+    try:
+        for reply in replies:
+            kept.append(reply)
+            add(reply)
+    except BrokenOff as error:
+        broken_off = f"{error.message}. {error.hint}" if error.hint else error.message
+    wanted = len(kept) if enough and enough.is_set() else count
+    return Sample(request, wanted, tuple(kept), time.monotonic() - began, broken_off)

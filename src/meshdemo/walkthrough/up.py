@@ -21,6 +21,7 @@ from meshdemo.rules.rule_words import in_words
 from meshdemo.system.plural import counted
 from meshdemo.verdict import expectation
 from meshdemo.verdict.judgement import Outcome
+from meshdemo.verdict.measurement import take
 from meshdemo.verdict.tally import Tally
 from meshdemo.verdict.traffic import Request
 from meshdemo.walkthrough import (
@@ -184,7 +185,9 @@ def _look(engine: Engine, plan: Plan, step: Step | None, title: str) -> Story[No
         yield step.started(plan)
     counts = Tally.of(VERSIONS)
     yield Measuring(counts, plan.look)
-    sample = verify.take(engine, Request(), plan.look, plan.settings.timeout, counts.add)
+    request = Request()
+    replies = engine.send(request, plan.look, plan.settings.timeout)
+    sample = take(request, replies, plan.look, counts.add)
     if sample.broken_off:
         yield Note(f"the count {title} broke off: {sample.broken_off}", warning=True)
     yield Counted(title, counts, sample.seconds)

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from meshdemo.errors import BrokenOff, EnvironmentFailed, MeshdemoError, NothingAnswers, TimedOut
+from meshdemo.errors import EnvironmentFailed, MeshdemoError, NothingAnswers, TimedOut
 from meshdemo.objects import model
 from meshdemo.rules.http_matches import Undecided, undecided
 from meshdemo.verdict import judging
 from meshdemo.verdict.judgement import Outcome
-from meshdemo.verdict.measurement import Measurement
+from meshdemo.verdict.measurement import Measurement, take
 from meshdemo.verdict.precision import DEFAULT_PRECISION
 from meshdemo.verdict.tally import Tally
 from meshdemo.verdict.traffic import Request, Sample
@@ -31,7 +31,6 @@ from meshdemo.walkthrough.request_context import RequestContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from threading import Event
     from typing import TypeAlias
 
     from meshdemo.diagnosis.cause import Cause
@@ -138,7 +137,8 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
     yield Measuring(counts, question.requests, rule)
     # Where it is said how many there shall be, they go out as one.
     enough = measurement.enough if question.requests is None else None
-    sample = take(engine, request, rule.most, question.timeout, add, enough)
+    replies = engine.send(request, rule.most, question.timeout, enough)
+    sample = take(request, replies, rule.most, add, enough)
     _require_sending(engine, sample)
     sample = replace(sample, disturbed=disturbance(engine, sample, before))
     measured = Measured(
@@ -147,14 +147,7 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
         promised=question.expectation is None,
         sample=sample,
         tally=counts,
-        verdict=judging.judge(
-            rule,
-            counts,
-            measurement.decisive,
-            complete=sample.complete,
-            broken_off=sample.broken_off,
-            disturbed=sample.disturbed,
-        ),
+        verdict=measurement.verdict(sample),
         convergence=convergence,
         sender=client.name if engine.sender.selector else "",
         rules=_acting(engine, context) if question.names_rules else (),
@@ -212,36 +205,6 @@ def expected(engine: Engine, question: Question) -> Expectation:
     return RequestContext.of(
         engine, question.request, pod_selection.require_client(engine)
     ).promised()
-
-
-def take(
-    engine: Engine,
-    request: Request,
-    count: int,
-    timeout: float,
-    add: Callable[[Reply], None],
-    enough: Event | None = None,
-) -> Sample:
-    """Send the requests, and keep every reply with the time that they took all together.
-
-    Each is given to ``add`` as it comes, which may say that there is ``enough``.
-    """
-    began = time.monotonic()
-    replies: list[Reply] = []
-    broken_off = ""
-    try:
-        for reply in engine.send(request, count, timeout, enough):
-            replies.append(reply)
-            add(reply)
-    # What came before it is true and is shown, but decides nothing.
-    except BrokenOff as error:
-        broken_off = (
-            " ".join(filter(None, (f"{error.message}.", error.hint)))
-            if error.hint
-            else error.message
-        )
-    wanted = len(replies) if enough and enough.is_set() else count
-    return Sample(request, wanted, tuple(replies), time.monotonic() - began, broken_off)
 
 
 def _require_sending(engine: Engine, sample: Sample) -> None:

@@ -12,7 +12,7 @@ from tests.unit.suite.conftest import HEAD, RULES
 
 from meshdemo.errors import EnvironmentFailed, InputError
 from meshdemo.objects.model import Object
-from meshdemo.suite import reading, running
+from meshdemo.suite import preparing, reading
 from meshdemo.suite.private_mesh import PrivateMesh
 from meshdemo.verdict.judgement import Outcome
 
@@ -293,7 +293,7 @@ def test_an_envoy_that_has_ended_is_no_answer_of_the_rules(tmp_path: Path) -> No
     file = tmp_path / "shop.meshtest.yaml"
     test = '{name: t, request: {url: "http://shop/admin"}, expect: {status: 404}}'
     file.write_text(f"{HEAD}rules: [rules.yaml]\ntests:\n- {test}\n")
-    prepared = running.prepare(reading.read([str(file)])[0])
+    prepared = preparing.prepare(reading.read([str(file)])[0])
     assert isinstance(prepared.mesh, PrivateMesh)
     (case,) = prepared.cases
     with prepared.mesh as mesh:
@@ -330,3 +330,75 @@ def test_an_exact_share_is_tested_as_finely_as_the_margin_says(run: Run) -> None
 """
     )
     assert [case.requests for case in result.cases] == [459, 21]
+
+
+PORTS = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gw}
+spec:
+  servers:
+  - {hosts: [shop.org], port: {number: 80, name: http, protocol: HTTP}}
+  - {hosts: [shop.org, admin.org], port: {number: 8080, name: http-b, protocol: HTTP}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop}
+spec:
+  hosts: [shop.org, admin.org]
+  gateways: [gw]
+  http:
+  - match: [{port: 8080}]
+    directResponse: {status: 208}
+  - route: [{destination: {host: shop}}]
+"""
+
+
+def test_a_gateway_has_each_port_of_its_servers_with_the_hosts_of_that_port(run: Run) -> None:
+    result = run(
+        """
+- {name: the first, request: {url: "http://shop.org/"}, expect: {service: shop}}
+- {name: the other, request: {url: "http://shop.org:8080/"}, expect: {status: 208}}
+- {name: of a load balancer, request: {url: "http://shop.org:30080/"}, expect: {service: shop}}
+- {name: not there, request: {url: "http://admin.org/"}, expect: {status: 404}}
+- {name: there alone, request: {url: "http://admin.org:8080/"}, expect: {status: 208}}
+""",
+        rules=PORTS,
+        more="coverage: {failUnder: 100}",
+    )
+    assert {case.name: case.got for case in result.cases if not case.ok} == {}
+    assert result.outcome is Outcome.MET, "the rules that were followed are those that answered"
+
+
+def test_pods_of_one_name_in_two_namespaces_are_told_apart(run: Run) -> None:
+    of_one = """---
+apiVersion: v1
+kind: Service
+metadata: {{name: db, namespace: {0}}}
+spec: {{ports: [{{port: 80, name: http}}], selector: {{app: db}}}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {{name: db, namespace: {0}}}
+spec:
+  serviceName: db
+  selector: {{matchLabels: {{app: db}}}}
+  template:
+    metadata: {{labels: {{app: db, version: {0}}}}}
+    spec: {{containers: [{{name: db, image: db}}]}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: db, namespace: {0}}}
+spec: {{hosts: [db], http: [{{route: [{{destination: {{host: db}}}}]}}]}}
+"""
+    tests = """
+- {name: one, request: {url: "http://db.one/"}, expect: {version: one, service: db.one}}
+- {name: two, request: {url: "http://db.two/"}, expect: {shares: {two: 100%}}}
+- {name: still, request: {url: "http://db.three/"}, expect: {status: 503}}
+"""
+    more = "standIns: {db.three.svc.cluster.local: [{status: 503}]}\ncoverage: {failUnder: 100}"
+    rules = "".join(of_one.format(each) for each in ("one", "two", "three"))
+    result = run(tests, rules=rules, more=more)
+    assert {case.name: case.got for case in result.cases if not case.ok} == {}
+    assert result.outcome is Outcome.MET, "each destination was touched"

@@ -12,7 +12,7 @@ from tests.worlds import PATHS, admissible, random_world
 
 from meshdemo.errors import InputError
 from meshdemo.objects import reading as objects_reading
-from meshdemo.suite import reading, running, writing
+from meshdemo.suite import preparing, reading, running, writing
 from meshdemo.suite.model import Expect, RouteTest, Sent, Source, TestFile
 from meshdemo.verdict.traffic import Request
 
@@ -45,7 +45,7 @@ def test_what_was_written_holds_when_it_is_run_again(seed: int, tmp_path: Path) 
     target = tmp_path / "tests" / "world.meshtest.yaml"
     target.parent.mkdir()
     try:
-        prepared = running.prepare(file_of(found, tmp_path))
+        prepared = preparing.prepare(file_of(found, tmp_path))
     except InputError as error:
         pytest.skip(f"the world is refused: {error.problems}")
     writing.write(prepared, target, timeout=60)

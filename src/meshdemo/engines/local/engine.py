@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.local.admission import Admission, Examiner
     from meshdemo.engines.local.envoy.binary import Envoy
     from meshdemo.engines.local.model import PlannedPod
+    from meshdemo.engines.local.processes.spare import Spare
     from meshdemo.engines.local.runs import Run
     from meshdemo.engines.protocol import Notify
     from meshdemo.engines.results import Observed, Pod
@@ -47,10 +48,21 @@ class LocalEngine:
 
     root_namespace = ROOT_NAMESPACE
 
-    def __init__(self, settings: Settings, notify: Notify = say_nothing) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        notify: Notify = say_nothing,
+        search: binary.Search | None = None,
+        spare: Spare | None = None,
+    ) -> None:
+        """Open what is in the state directory.
+
+        ``search``, for Envoy, and ``spare``, a supervisord, may have begun before.
+        """
+        self._spare = spare
         self.settings, self.notify = settings, notify
         self.store = Store(settings.state_dir)
-        self._search = binary.Search()
+        self._search = search or binary.Search()
         self._examiner: Examiner | None = None
         namespace = settings.namespace or self.store.namespace() or "default"
         self.where = Where(engine="local", context=str(self.store.folder), namespace=namespace)
@@ -118,7 +130,8 @@ class LocalEngine:
                 run = self._renewed(run)
             else:
                 envoy = envoy or self._envoy
-                run = self.store.begin(envoy.path, envoy.version, self.where.namespace)
+                name = self._spare.run if self._spare else ""
+                run = self.store.begin(envoy.path, envoy.version, self.where.namespace, name)
             self._change(run, wanted, stored)
         return Applied(changes, admission.warnings, admission.notes)
 
@@ -348,7 +361,7 @@ class LocalEngine:
 
     def _change(self, run: Run, wanted: Sequence[Object], stored: Sequence[Object]) -> None:
         """Replace the objects; what an Envoy rejects is taken back."""
-        runtime = Runtime(self.store, run, self.notify)
+        runtime = Runtime(self.store, run, self.notify, self._spare)
         self.store.replace(wanted)
         try:
             runtime.reconcile(wanted)

@@ -196,9 +196,7 @@ class _Sender(threading.Thread):
     def __init__(self, job: _Job, turns: _Turns) -> None:
         super().__init__(daemon=True)
         self._job, self._turns = job, turns
-        self._connection = http.client.HTTPConnection(
-            *job.proxy, timeout=job.connections.time_limit
-        )
+        self._message = b"" if job.request.is_tcp else written(job.request)
         self._socket: socket.socket | None = None
         self._deadline = math.inf
 
@@ -215,13 +213,14 @@ class _Sender(threading.Thread):
         except Exception as error:  # noqa: BLE001 - raised again where the replies are read
             self._job.replies.put(error)
         finally:
-            self._connection.close()
+            self._close()
 
     def cut(self) -> None:
         """End what is under way, from another thread."""
-        if self._socket is not None:
+        connection = self._socket
+        if connection is not None:
             with suppress(OSError):  # it is closed already
-                self._socket.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
 
     def cut_if_late(self) -> None:
         """End what is under way if it has taken too long."""
@@ -229,30 +228,39 @@ class _Sender(threading.Thread):
             self.cut()
 
     def _exchange(self) -> Reply:
-        self._connect()
+        connection = self._connected()
         try:
             # Asked after the socket is known: whoever stops us cuts those that are known by then.
             if self._job.stopped.is_set():
                 raise ConnectionAbortedError
-            if self._job.request.is_tcp and self._socket:
-                return tcp_requests.converse(self._socket, self._job.request.url)
-            put(self._connection, self._job.request)
-            return self._read(self._connection.getresponse())
+            if self._job.request.is_tcp:
+                return tcp_requests.converse(connection, self._job.request.url)
+            connection.sendall(self._message)
+            with http.client.HTTPResponse(connection, method=self._job.request.method) as response:
+                response.begin()
+                return self._read(response)
         except (OSError, http.client.HTTPException) as error:
-            self._connection.close()
+            self._close()
             late = time.monotonic() > self._deadline
             return Reply(error=TIMED_OUT if late else error_name(error))
 
-    def _connect(self) -> None:
+    def _connected(self) -> socket.socket:
         """Come to the proxy. Raises BrokenOff: what fails here never was in the mesh."""
         if self._job.connections.fresh or self._job.request.is_tcp:
-            self._connection.close()
-        if self._connection.sock is None:
+            self._close()
+        if self._socket is None:
+            limit = self._job.connections.time_limit
             try:
-                self._connection.connect()
+                self._socket = socket.create_connection(self._job.proxy, limit)
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError as error:
                 raise _not_sent(self._job.proxy, error) from error
-            self._socket = self._connection.sock
+        return self._socket
+
+    def _close(self) -> None:
+        connection, self._socket = self._socket, None
+        if connection is not None:
+            connection.close()
 
     def _read(self, response: http.client.HTTPResponse) -> Reply:
         body = response.read(BODY_LIMIT)
@@ -261,8 +269,8 @@ class _Sender(threading.Thread):
             raise http.client.IncompleteRead(body, response.length)
         if time.monotonic() > self._deadline:
             raise TimeoutError
-        if not response.isclosed():
-            self._connection.close()  # the rest of a long body is still to come
+        if response.will_close or not response.isclosed():
+            self._close()  # or the rest of a long body is still to come
         headers = tuple(response.getheaders()) if self._job.request.wants_headers else ()
         return Reply(response.status, body.decode(errors="replace"), headers=headers)
 
@@ -312,21 +320,26 @@ def as_sent(request: Request) -> Request:
     return replace(request, url=url)
 
 
-def put(connection: http.client.HTTPConnection, request: Request, body: str = "") -> None:
-    """Write a request, in absolute form, as to a proxy; headers are the user's alone."""
+def written(request: Request, body: str = "") -> bytes:
+    """Write a request in absolute form, as to a proxy; headers are the user's alone.
+
+    Raises ValueError for what would be more than one line.
+    """
     given = {name.lower() for name, _ in request.headers}
-    connection.putrequest(
-        request.method, request.url, skip_host="host" in given, skip_accept_encoding=True
-    )
-    if "user-agent" not in given:
-        connection.putheader("User-Agent", "meshdemo")
     content = body.encode()
+    own: list[tuple[str, str]] = []
+    if "host" not in given:
+        own.append(("Host", urllib.parse.urlsplit(request.url).netloc))
+    if "user-agent" not in given:
+        own.append(("User-Agent", "meshdemo"))
     needs_length = bool(content) or request.method in {"POST", "PUT", "PATCH"}
     if needs_length and "content-length" not in given:
-        connection.putheader("Content-Length", str(len(content)))
-    for name, value in request.headers:
-        connection.putheader(name, value.encode())
-    connection.endheaders(content or None)
+        own.append(("Content-Length", str(len(content))))
+    lines = [f"{request.method} {request.url} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in (*own, *request.headers)]
+    if any("\r" in line or "\n" in line for line in lines):
+        raise ValueError(f"{request.title} has a line break in its url or a header")
+    return "\r\n".join((*lines, "", "")).encode() + content
 
 
 def environment(

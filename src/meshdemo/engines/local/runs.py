@@ -68,9 +68,13 @@ class Run(Struct, frozen=True):
         return _is_inside(sockets, self.folder) or (marked and not sockets.stat().st_mode & 0o077)
 
 
-def begin(folder: Path, created: str, envoy: tuple[str, str], namespace: str) -> Run:
+def new_name() -> str:
+    """Name a run that is to begin."""
+    return uuid.uuid4().hex[:12]
+
+
+def begin(name: str, folder: Path, created: str, envoy: tuple[str, str], namespace: str) -> Run:
     """Make a new run; ``envoy`` is its binary and the version of that."""
-    name = uuid.uuid4().hex[:12]
     for place in _places(name, folder):
         if place.parent == folder or os.access(place.parent, os.W_OK | os.X_OK):
             return Run(name, created, str(place), *envoy, str(folder), namespace)

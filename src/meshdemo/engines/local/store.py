@@ -104,7 +104,7 @@ class Store:
 
     def has_record(self) -> bool:
         """Tell whether there is a record, also one that cannot be used."""
-        return os.path.lexists(self.folder / run_record.FILE)
+        return run_record.is_there(self.folder)
 
     def locked(
         self, doing: str, timeout: float, prepare: Callable[[], object] | None = None
@@ -112,13 +112,14 @@ class Store:
         """Keep other commands from changing this mesh, as ``run_record.locked``."""
         return run_record.locked(self.folder, doing, timeout, prepare)
 
-    def begin(self, envoy: str, version: str, namespace: str = "default") -> Run:
-        """Record a new run. The caller holds the lock."""
+    def begin(self, envoy: str, version: str, namespace: str = "default", name: str = "") -> Run:
+        """Record a new run, of this name if one is given. The caller holds the lock."""
         taken = [name for name in OURS if os.path.lexists(self.folder / name)]
         if taken:
             message = f"{self.folder} holds files that are not of a run: {', '.join(taken)}"
             raise EnvironmentFailed(message, hint=run_record.OTHER_STATE_DIR)
-        run = runs.begin(self.folder, now(), (envoy, version), namespace)
+        name = name or runs.new_name()
+        run = runs.begin(name, self.folder, now(), (envoy, version), namespace)
         self.record(run)
         return run
 

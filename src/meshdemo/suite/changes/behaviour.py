@@ -13,17 +13,19 @@ from meshdemo.engines.local.private.stand_ins import POD_HEADER
 from meshdemo.errors import BrokenOff, InputError
 from meshdemo.rules import hosts, policy_words, request_trace, rule_words, traffic_policies
 from meshdemo.suite import diagnosing
-from meshdemo.suite.private_mesh import Unanswerable
+from meshdemo.suite.sources import Unanswerable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from meshdemo.engines.local.model import PlannedPod
+    from meshdemo.engines.local.private.stand_ins import Arrived
     from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
     from meshdemo.rules.request_trace import Trace
+    from meshdemo.suite.answers import Answer
     from meshdemo.suite.changes.probing import Probe
-    from meshdemo.suite.private_mesh import Answer, Connection, PrivateMesh
+    from meshdemo.suite.private_mesh import PrivateMesh
     from meshdemo.verdict.traffic import Reply
 
 Shares = dict["Outcome", Fraction]
@@ -112,7 +114,6 @@ def of(
     mesh: PrivateMesh,
     probe: Probe,
     original: Mapping[Any, Object],
-    connection: Connection,
     timeout: float,
 ) -> Behaviour:
     """Send a request, more often where the rules share it out, and give what becomes of it.
@@ -123,7 +124,7 @@ def of(
     if found and found.called and found.dialled is None and not probe.source.gateway:
         return Behaviour(((UNKNOWN, Fraction(1)),))
     try:
-        answer = mesh.ask(probe.request, probe.source, connection=connection)
+        answer = mesh.ask(probe.request, probe.source)
     except Unanswerable as error:
         return Behaviour(((Outcome(answer=error.message), Fraction(1)),))
     first = _outcome(mesh, answer.reply)
@@ -133,7 +134,7 @@ def of(
     promised = _promised(mesh, found) if chosen else _any_pod(mesh, first)
     if len(promised) > 1:
         for _ in range(LOOKED_AT):
-            other = mesh.ask(probe.request, probe.source, connection=connection)
+            other = mesh.ask(probe.request, probe.source)
             seen.setdefault(_outcome(mesh, other.reply), _facts(other))
         # Which pod a hash or a connection chooses depends on addresses, which are others each time.
         is_shared = found and chosen and not _is_sticky(found)
@@ -166,8 +167,8 @@ def declared(found: Trace | None, original: Mapping[Any, Object]) -> tuple[str, 
 
 
 def _outcome(mesh: PrivateMesh, reply: Reply) -> Outcome:
-    if pod := mesh.pod(reply.header(POD_HEADER) or ""):
-        return _of_pod(mesh, pod)
+    if arrived := mesh.answering(reply):
+        return _of_pod(mesh, arrived)
     return Outcome(answer=str(reply.status) if reply.status else f"no answer ({reply.error})")
 
 
@@ -237,9 +238,8 @@ def _add(shares: Shares, outcome: Outcome, share: Fraction) -> None:
     shares[outcome] = shares.get(outcome, Fraction(0)) + share
 
 
-def _of_pod(mesh: PrivateMesh, pod: PlannedPod) -> Outcome:
-    known = mesh.services_behind(pod.namespace, pod.name, pod.labels)
-    return Outcome(_short(known), pod.labels.get("version", ""))
+def _of_pod(mesh: PrivateMesh, pod: PlannedPod | Arrived) -> Outcome:
+    return Outcome(_short(mesh.services_of(pod)), pod.labels.get("version", ""))
 
 
 def _counted(mesh: PrivateMesh, probe: Probe, promised: Shares, timeout: float) -> Shares:

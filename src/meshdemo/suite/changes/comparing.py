@@ -12,7 +12,9 @@ from meshdemo.errors import InputError, in_order
 from meshdemo.suite.changes import behaviour, telling
 from meshdemo.suite.changes.probing import derived
 from meshdemo.suite.changes.states import LIVE, State
-from meshdemo.suite.private_mesh import Connection, PrivateMesh, Unanswerable, unreadable
+from meshdemo.suite.private_mesh import PrivateMesh
+from meshdemo.suite.sources import Unanswerable
+from meshdemo.suite.usable import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -129,17 +131,12 @@ class _Both:
     def sent(
         self, probes: Sequence[Probe], timeout: float
     ) -> Iterator[tuple[Probe, Behaviour, Behaviour]]:
-        connections = Connection(), Connection()
-        try:
-            for probe in probes:
-                yield (
-                    probe,
-                    behaviour.of(self.old, probe, self.old_rules, connections[0], timeout),
-                    behaviour.of(self.new, probe, self.new_rules, connections[1], timeout),
-                )
-        finally:
-            for each in connections:
-                each.close()
+        for probe in probes:
+            yield (
+                probe,
+                behaviour.of(self.old, probe, self.old_rules, timeout),
+                behaviour.of(self.new, probe, self.new_rules, timeout),
+            )
 
 
 def _sources(mesh: PrivateMesh, probes: Probes) -> Iterator[Source]:

@@ -6,14 +6,12 @@ import importlib.util
 import os
 import re
 import threading
-from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from msgspec import Struct
 
-from meshdemo.engines.local.envoy import unix_http
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.settings import absolute, expand
 from meshdemo.system import shell
@@ -62,26 +60,30 @@ class Search:
     """A search for Envoy that can go on beside other work: to start it takes 50 ms."""
 
     def __init__(self) -> None:
-        self._found: Future[Envoy] | None = None
+        self._thread: threading.Thread | None = None
+        self._found: Envoy | Exception | None = None
 
     def begin(self) -> None:
         """Start the search in a thread of its own, unless that was done before."""
-        if self._found is None:
-            self._found = Future()
-            threading.Thread(target=self._run, args=(self._found,), daemon=True).start()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
 
     def result(self) -> Envoy:
         """Wait for its end. Raises what ``find`` raises."""
         self.begin()
-        assert self._found is not None  # noqa: S101 - for the type checker: it has begun
-        return self._found.result()
+        assert self._thread is not None  # noqa: S101 - for the type checker: it has begun
+        self._thread.join()
+        if isinstance(self._found, Envoy):
+            return self._found
+        assert self._found is not None  # noqa: S101 - for the type checker: it has ended
+        raise self._found
 
-    @staticmethod
-    def _run(found: Future[Envoy]) -> None:
+    def _run(self) -> None:
         try:
-            found.set_result(find())
+            self._found = find()
         except Exception as error:  # noqa: BLE001 - raised again by result
-            found.set_exception(error)
+            self._found = error
 
 
 def probe(path: Path) -> str:
@@ -144,10 +146,12 @@ class Admin:
 
     def page(self, target: str) -> str:
         """Give one of its pages. Raises Unreachable."""
+        from meshdemo.engines.local.envoy import unix_http  # noqa: PLC0415 - to find it costs less
+
         return unix_http.get(self.path, target)
 
     def stats(self, pattern: str) -> dict[str, str]:
         """Give the statistics whose names match a regular expression. Raises Unreachable."""
-        lines = unix_http.get(self.path, f"/stats?filter={quote(pattern)}").splitlines()
+        lines = self.page(f"/stats?filter={quote(pattern)}").splitlines()
         parts = (line.partition(": ") for line in lines)
         return {name: value.strip('"') for name, _, value in parts if value}

@@ -39,6 +39,7 @@ from meshdemo.system import files, waiting
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from meshdemo.engines.local.processes.spare import Spare
     from meshdemo.engines.local.runs import Run
     from meshdemo.engines.local.store import Store
     from meshdemo.engines.local.translate import Config
@@ -81,10 +82,11 @@ class Planned(Struct, frozen=True):
 class Runtime:
     """What runs for one state directory."""
 
-    def __init__(self, store: Store, run: Run, notify: Notify) -> None:
+    def __init__(self, store: Store, run: Run, notify: Notify, begun: Spare | None = None) -> None:
+        """Take the run; ``begun`` may be a supervisord that was started for it."""
         self.store, self.run, self.notify = store, run, notify
         self.layout = Layout(store.folder, Path(run.sockets))
-        self.supervisor = Supervisor(store.folder, Path(run.sockets), run.run)
+        self.supervisor = Supervisor(store.folder, Path(run.sockets), run.run, begun)
         self.locks = ports.PortLocks(run.run, store.folder)
 
     def planned(self) -> Planned:

@@ -12,7 +12,7 @@ from meshdemo.engines import access_log
 from meshdemo.engines.local.envoy.binary import Admin
 from meshdemo.engines.local.envoy.bootstrap import FLAGS
 from meshdemo.engines.local.envoy.unix_http import Unreachable
-from meshdemo.engines.local.private.proxies import LISTENER
+from meshdemo.engines.local.private.proxies import POD, listener_name
 from meshdemo.errors import EnvironmentFailed, InputError
 from meshdemo.system import shell, waiting
 
@@ -55,8 +55,8 @@ class LoneEnvoy:
         argv = (envoy, "-c", str(file), *FLAGS)
         # First the guard, who removes the folder whatever ends us.
         self._guard = shell.Guarded(argv, self.folder)
-        self.port = 0
-        """Of its proxy, once it is live."""
+        self._listeners: dict[str, int] = {}
+        """The ports of its listeners by their names, once it is live."""
         file.write_text(json.dumps(configure(str(self.folder))), encoding="utf-8")
         self._guard.start()
 
@@ -76,16 +76,28 @@ class LoneEnvoy:
         except Unreachable:
             listed = ""
         if listed:
-            for each in json.loads(listed).get("listener_statuses", ()):
-                if each["name"] == LISTENER:
-                    self.port = each["local_address"]["socket_address"]["port_value"]
-                    return True
+            self._listeners = {
+                each["name"]: address["port_value"]
+                for each in json.loads(listed).get("listener_statuses", ())
+                if (address := each.get("local_address", {}).get("socket_address"))
+            }
+            if self._listeners:
+                return True
         if (said := self._guard.ended()) is not None:
             found = REASON.findall(said)
             if found:
                 raise Rejected(found[-1].strip())
             raise self._over(said)
         return False
+
+    @property
+    def port(self) -> int:
+        """Where a pod's proxy listens on loopback."""
+        return self.place_of(POD)
+
+    def place_of(self, port: int) -> int:
+        """Give where it listens, on loopback, for what comes to a port of the gateway."""
+        return self._listeners[listener_name(port)]
 
     def require_running(self) -> None:
         """Raise EnvironmentFailed where it has ended: what nobody answers is no answer of rules."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from meshdemo.engines.local.envoy.bootstrap import bootstrap
 from meshdemo.engines.local.translate import clusters, listeners, names, pools, route_configuration
 from meshdemo.engines.local.translate.resources import HTTP_UPSTREAM
+from meshdemo.rules import gateways
 from meshdemo.rules.client_view import ClientView
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from meshdemo.engines.local.translate.resources import Json
     from meshdemo.rules.client_view import Client, MeshRules
 
+POD = 0
+"""Stands for the port of a gateway where the client is a pod: its one proxy takes all ports."""
 ANY_PORT = 0
 """The kernel chooses the port on which the client's proxy listens, so that none is taken."""
 
@@ -29,22 +32,42 @@ def configuration(
     clusters.of_client(view, upstreams)
     if any(service.is_entry for service in view.upstreams.values()):
         upstreams.listeners.append(listeners.outside())
-    routes = route_configuration.route_configuration(route_configuration.of_client(view))
-    outbound = listeners.outbound(ANY_PORT, folder)
-    manager = outbound["filter_chains"][0]["filters"][0]["typed_config"]
-    del manager["rds"]
-    manager["route_config"] = _untyped(routes)
     if client.gateway:
-        # Whoever calls a gateway by https is not sent away: TLS ends there.
-        manager["http_filters"] = manager["http_filters"][1:]
-        del manager["local_reply_config"]
+        entries = [_of_gateway(view, port, folder) for port in gateways.ports(rules.servers)]
+    else:
+        entries = [_listener(listener_name(), route_configuration.of_client(view), folder)]
     start = bootstrap("test", folder=folder, admin=f"{folder}/admin.sock")
     del start["dynamic_resources"]
     start["static_resources"] = {
-        "listeners": [_untyped(each) for each in (outbound, *upstreams.listeners)],
+        "listeners": [_untyped(each) for each in (*entries, *upstreams.listeners)],
         "clusters": [_untyped(_plain(each)) for each in upstreams.clusters],
     }
     return start
+
+
+def _of_gateway(view: ClientView, port: int, folder: str) -> Json:
+    """Make what listens for one port of a gateway."""
+    hosts = route_configuration.of_gateway(view, port)
+    found = _listener(listener_name(port), hosts, folder)
+    manager = _manager(found)
+    # Whoever calls a gateway by https is not sent away: TLS ends there.
+    manager["http_filters"] = manager["http_filters"][1:]
+    del manager["local_reply_config"]
+    return found
+
+
+def _listener(name: str, hosts: list[Json], folder: str) -> Json:
+    """Make a proxy with these virtual hosts."""
+    found = {**listeners.outbound(ANY_PORT, folder), "name": name}
+    manager = _manager(found)
+    del manager["rds"]
+    manager["route_config"] = _untyped(route_configuration.route_configuration(hosts))
+    return found
+
+
+def _manager(listener: Json) -> Json:
+    found: Json = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    return found
 
 
 def _plain(cluster: Json) -> Json:
@@ -66,5 +89,6 @@ def _untyped(resource: Json) -> Json:
     return {name: value for name, value in resource.items() if name != "@type"}
 
 
-LISTENER = names.ROUTES
-"""The listener that is a client's proxy."""
+def listener_name(port: int = POD) -> str:
+    """Name the listener that is a client's proxy; a gateway has one for each of its ports."""
+    return f"{names.ROUTES}:{port}"

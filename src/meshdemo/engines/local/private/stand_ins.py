@@ -1,4 +1,4 @@
-"""Stand-ins of pods, all served by one thread of this process: a socket for each port of a pod.
+"""Stand-ins of pods, all served in one event loop of this process: a socket for each port of a pod.
 
 What comes to them is remembered by its request id, so that whoever sent it can ask who got it.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -21,11 +20,13 @@ from meshdemo.engines.local.apps.messages import Request, Response
 from meshdemo.engines.local.model import LOOPBACK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Coroutine, Iterable, Mapping, Sequence
+    from typing import Any
 
     from typing_extensions import Self
 
     from meshdemo.engines.local.model import PlannedPod
+    from meshdemo.engines.local.private.event_loop import EventLoop
 
 POD_HEADER = "x-echo-pod"
 """The header of an answer that names the pod."""
@@ -86,39 +87,33 @@ def sockets(count: int) -> list[socket.socket]:
 class StandIns:
     """All stand-ins of a mesh. A context manager: they answer as long as it lasts."""
 
+    loop: EventLoop
     pods: Sequence[PlannedPod]
     sockets: Sequence[socket.socket]
-    behaviours: Mapping[str, Behaviour] = field(default_factory=dict)
-    """By the pod's name; one that is not named answers 200 at once."""
+    behaviours: Mapping[tuple[str, str], Behaviour] = field(default_factory=dict)
+    """By the pod's namespace and name; one that is not named answers 200 at once."""
     arrived: list[Arrived] = field(default_factory=list)
     """What came, in turn."""
 
     def __post_init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
         self._connections: set[_Connection] = set()
         self._servers: list[asyncio.Server] = []
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def __enter__(self) -> Self:
         by_port = {each.getsockname()[1]: each for each in self.sockets}
-        self._thread.start()
         served = []
         for pod in self.pods:
-            behaviour = self.behaviours.get(pod.name, Behaviour())
+            behaviour = self.behaviours.get((pod.namespace, pod.name), Behaviour())
             version = pod.labels.get("version", "")
             echo = Echo(pod.name, pod.labels.get("app", ""), version, version)
             for port in pod.ports if not behaviour.failing else ():
                 place = _Place(pod, echo, behaviour)
                 served.append(self._serve(by_port[port.app], place))
-        for each in served:
-            asyncio.run_coroutine_threadsafe(each, self._loop).result()
+        self.loop.run(_all_of(served))
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self.loop.run(self._end())
         for each in self.sockets:
             each.close()
 
@@ -126,7 +121,7 @@ class StandIns:
         at.listen(WAITING)
         at.setblocking(False)  # noqa: FBT003 - so in socket
         make = partial(_Connection, place, self.arrived, self._connections)
-        self._servers.append(await self._loop.create_server(make, sock=at))
+        self._servers.append(await asyncio.get_running_loop().create_server(make, sock=at))
 
     async def _end(self) -> None:
         """End all connections, with what is under way: nobody waits for an answer any more."""
@@ -137,6 +132,11 @@ class StandIns:
         # A turn of the loop for what was aborted, and one for what that cancels.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
+
+
+async def _all_of(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    for work in works:
+        await work
 
 
 class _Connection(asyncio.Protocol):

@@ -10,7 +10,6 @@ import math
 import os
 import resource
 import signal
-import sys
 import time
 import xmlrpc.client
 from typing import TYPE_CHECKING, Any
@@ -18,10 +17,9 @@ from xml.parsers.expat import ExpatError
 
 from msgspec import Struct
 
-from meshdemo.engines.local import programs
 from meshdemo.engines.local.envoy import unix_http
 from meshdemo.engines.local.envoy.unix_http import Unreachable
-from meshdemo.engines.local.processes import configuration, daemon
+from meshdemo.engines.local.processes import configuration, spare
 from meshdemo.engines.local.processes.start_counts import Starts
 from meshdemo.errors import EnvironmentFailed, TimedOut
 from meshdemo.system import files, shell, waiting
@@ -32,11 +30,14 @@ if TYPE_CHECKING:
 
     from meshdemo.engines.local.processes.configuration import Process
     from meshdemo.engines.local.processes.orphans import Family
+    from meshdemo.engines.local.processes.spare import Spare
     from meshdemo.engines.local.processes.start_counts import End
 
 START_SECONDS = 20
 SUPERVISOR_STOP_SECONDS = 15
 PAUSE, LONGEST_PAUSE = 0.005, 0.02
+START_PAUSE = 0.005
+"""Seconds between two looks for a supervisord that starts: who waits for it does nothing else."""
 STARTING, RUNNING, CRASHING, EXITED = "STARTING", "RUNNING", "BACKOFF", "EXITED"
 ENDED = ("Exited too quickly", "Bad exit code")
 """What supervisord calls a spawn error though there was a process."""
@@ -87,8 +88,10 @@ class State(Struct, frozen=True):
 class Supervisor:
     """The supervisord of one run."""
 
-    def __init__(self, folder: Path, sockets: Path, run: str) -> None:
+    def __init__(self, folder: Path, sockets: Path, run: str, begun: Spare | None = None) -> None:
+        """Take its folders and its run; ``begun`` may be one that was started for it."""
         self.folder, self.sockets, self.run = folder, sockets, run
+        self._begun = begun
         self._starts = Starts(folder / configuration.LOG)
 
     def is_up(self) -> bool:
@@ -169,18 +172,22 @@ class Supervisor:
 
     def _start(self) -> None:
         (self.sockets / configuration.SOCKET).unlink(missing_ok=True)
-        config, output = self.folder / configuration.CONFIG, self.folder / configuration.OUTPUT
-        pid = shell.spawn(
-            [sys.executable, str(daemon.__file__), "-c", str(config)],
-            env={**programs.base_environment(), programs.RUN_VARIABLE: self.run},
-            log=output,
-        )
-        # To ask it wakes it: by itself its loop sleeps for up to a second.
-        _try_until(lambda: self.is_up() or _has_ended(pid), "supervisord", START_SECONDS)
-        if not self.is_up():
+        output = self.folder / configuration.OUTPUT
+        if self._begun and (pid := self._begun.take(self.run)) and self._is_started(pid):
+            return
+        argv, env = spare.argv(self.folder), spare.environment(self.run)
+        if not self._is_started(shell.spawn(argv, env=env, log=output)):
             said = files.text(output).strip() or f"no word in {START_SECONDS} s"
             message = f"supervisord did not start: {said}"
             raise EnvironmentFailed(message, hint="Try again after `meshdemo down`.")
+
+    def _is_started(self, pid: int) -> bool:
+        """Wait until it answers, or has ended."""
+        # To ask it wakes it: by itself its loop sleeps for up to a second.
+        _try_until(
+            lambda: self.is_up() or _has_ended(pid), "supervisord", START_SECONDS, START_PAUSE
+        )
+        return self.is_up()
 
     def _reload(self) -> None:
         """Let a running supervisord start and stop what its configuration says now."""
@@ -248,10 +255,13 @@ def _has_ended(child: int) -> bool:
 
 
 def _try_until(
-    probe: Callable[[], bool], what: str, timeout: float = SUPERVISOR_STOP_SECONDS
+    probe: Callable[[], bool],
+    what: str,
+    timeout: float = SUPERVISOR_STOP_SECONDS,
+    longest_pause: float = LONGEST_PAUSE,
 ) -> bool:
     """Wait, and tell whether it happened; what to do if not is the caller's business."""
     try:
-        return waiting.until(probe, what, timeout=timeout, pause=PAUSE, longest_pause=LONGEST_PAUSE)
+        return waiting.until(probe, what, timeout=timeout, pause=PAUSE, longest_pause=longest_pause)
     except TimedOut:
         return False

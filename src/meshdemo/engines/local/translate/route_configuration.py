@@ -38,12 +38,15 @@ def route_configuration(found: list[Json]) -> Json:
 def of_client(view: ClientView) -> list[Json]:
     """Work out the virtual hosts of an injected pod."""
     found = [_virtual_host(host, view) for host in virtual_hosts.of_client(view)]
-    if view.client.gateway:
-        return found  # what is not among them gets 404
     if view.reaches_only_known:
         return [*found, error_replies.block_all()]
     rules = "no VirtualService names it for this client (without a Service: on port 80 only)"
     return [*found, error_replies.unknown_host(rules)]
+
+
+def of_gateway(view: ClientView, port: int) -> list[Json]:
+    """Work out the virtual hosts of one port of a gateway; what is not among them gets 404."""
+    return [_virtual_host(host, view) for host in view.at_port(port)]
 
 
 def of_kube_proxy(services: Sequence[Service], namespace: str) -> list[Json]:

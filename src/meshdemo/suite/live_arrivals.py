@@ -1,0 +1,88 @@
+"""What came to which pod of a mesh that is up, as far as sidecars and apps tell."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from meshdemo.engines.local.private.stand_ins import Arrived
+from meshdemo.verdict.version_source import BODY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meshdemo.engines.results import Pod
+    from meshdemo.rules.request_trace import Destination
+    from meshdemo.verdict.traffic import Reply
+    from meshdemo.walkthrough.explain import Explained
+
+
+def arrived(found: Explained, pods: Sequence[Pod]) -> Arrived | None:
+    """Say what came to which pod; None where the client's sidecar answered itself."""
+    if found.by_sidecar or not found.observed.reply.status:
+        return None
+    version = BODY.read(found.observed.reply)
+    # Another namespace may have a pod of the same name: the rules lead to this one.
+    likely = [pod for each in found.trace.destinations for pod in found.behind(each)]
+    pod, name = _called(found.answered_by, [*likely, *pods]), found.answered_by
+    if pod is None:
+        pod, name = _one_of(found, version)
+    said = found.arrived
+    labels = dict(pod.labels) if pod else {}
+    if version:
+        labels["version"] = version
+    space = pod.namespace if pod else ""
+    if said is None:
+        return Arrived(name, space, labels, "", "", "", {})
+    return Arrived(name, space, labels, said.method, said.path, said.host, said.headers)
+
+
+def answering(reply: Reply, pods: Sequence[Pod]) -> Arrived | None:
+    """Say which pod gave an answer: its app tells, or its version has one pod only."""
+    try:
+        said = json.loads(reply.body)
+    except ValueError:
+        said = None
+    if isinstance(said, dict) and said.get("pod"):
+        name = str(said["pod"])
+        return named(name, _called(name, pods))
+    version = BODY.read(reply)
+    alike = [pod for pod in pods if version and pod.labels.get("version") == version]
+    return named(alike[0].name, alike[0]) if len(alike) == 1 else None
+
+
+def named(name: str, pod: Pod | None) -> Arrived:
+    """Name a pod that a request came to, where nothing tells how it came."""
+    return Arrived(name, pod.namespace if pod else "", pod.labels if pod else {}, "", "", "", {})
+
+
+def copied_to(
+    told: Explained | None, mirrors: Sequence[Destination], answered: str, pods: Sequence[Pod]
+) -> Iterator[str]:
+    """Give the services that got copies by what the client's sidecar says.
+
+    A copy that may have come to the pod that answered is none for anybody else.
+    """
+    account = told.observed.account if told else None
+    for mirror in mirrors if account else ():
+        behind = [pod.name for pod in mirror.behind(pods)]
+        if account and mirror.target.cluster in account.copies and answered not in behind:
+            yield mirror.target.host
+
+
+def _called(name: str, pods: Sequence[Pod]) -> Pod | None:
+    return next((pod for pod in pods if pod.name == name), None)
+
+
+def _one_of(found: Explained, version: str) -> tuple[Pod | None, str]:
+    """Give a pod like the one that answered, and what to call that one.
+
+    A sidecar without an access log says no more than the cluster; the app says its version.
+    """
+    account = found.observed.account
+    sent = [d for d in found.trace.destinations if account and d.target.cluster == account.cluster]
+    behind = [pod for each in sent for pod in found.behind(each)]
+    named = [pod for pod in behind if pod.labels.get("version") == version] or behind
+    if not named:
+        return None, "a pod that is not known"
+    return named[0], named[0].name if len(named) == 1 else f"a pod of {named[0].workload}"
