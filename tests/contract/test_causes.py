@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +18,7 @@ from tests.objects import destination_rule as rule_for
 from tests.objects import virtual_service as routed
 
 from meshdemo.engines.local.engine import LocalEngine
+from meshdemo.engines.local.envoy import config_files
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects import reading
 from meshdemo.objects.labels import COMMAND
@@ -525,6 +528,39 @@ def test_a_pod_that_crashes_is_named_with_its_last_words(mesh: LocalEngine) -> N
     assert cause.place.subject == "Deployment default/app-v2"
     assert "out of coffee" in " ".join(cause.evidence)
     assert cause.fix.startswith("meshdemo logs app-v2-")
+
+
+def test_configuration_that_the_sidecar_has_not_taken(mesh: LocalEngine) -> None:
+    """Something else than the rules leads it, and its Envoy rejects what came after that."""
+    sidecar = mesh._runtime().layout.sidecar(mesh._caller().pod)
+    routes = sidecar.folder / config_files.ROUTES
+    to_v1 = virtual_service(route(to("v1")))
+
+    def overwrite(text: str) -> None:
+        new = routes.with_suffix(".new")
+        new.write_text(text)
+        new.rename(routes)
+
+    mesh.apply([SUBSETS, to_v1])
+    before = routes.read_text()
+    mesh.apply([TO_V2])
+    try:
+        overwrite(before)
+        version = json.loads(before)["version_info"]
+        while version not in "".join(sidecar.admin.stats(config_files.STATS).values()):
+            time.sleep(0.01)
+        twice = before.replace('"domains":[', '"domains":["twice","twice",', 1)
+        overwrite(twice.replace(version, f"{version}1"))
+        question = verify.Question(
+            expectation=expectation.parse("v2=100%"), request=Request("http://app/"), requests=20
+        )
+        found = end_of(verify.measure(mesh, question))
+    finally:
+        mesh.delete([SUBSETS, TO_V2])
+    (cause,) = found.causes
+    assert found.tally.versions == {"v1": 20, "v2": 0}
+    assert cause.name == "configuration-not-live"
+    assert "twice" in " ".join(cause.evidence)
 
 
 def test_a_sample_that_is_too_small_is_said_to_be_that(mesh: LocalEngine) -> None:

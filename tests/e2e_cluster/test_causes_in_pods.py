@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,15 @@ LOAD = (
 )
 FAILS = "/env/not-set"
 """The app answers it with 500."""
+DENIES = """
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: nobody}
+spec:
+  selector: {matchLabels: {version: v2}}
+  action: DENY
+  rules: [{to: [{operation: {methods: [GET]}}]}]
+"""
 QUIET = """
 apiVersion: telemetry.istio.io/v1
 kind: Telemetry
@@ -114,6 +124,17 @@ def test_a_full_pool(running: Running, tmp_path: Path) -> None:
     assert cause["name"] == "pool-is-full", cause
     assert cause["place"]["object"] == f"DestinationRule {namespace}/app"
     assert cause["place"]["field"] == "spec.trafficPolicy.connectionPool"
+
+
+def test_a_policy_that_denies(running: Running, tmp_path: Path) -> None:
+    cluster, namespace = running
+    ask = ("exec", "-n", namespace, "--", "curl", "-s", "http://app/env/version")
+    with applied(running, DENIES, tmp_path):
+        while "denied" not in cluster.meshdemo(*ask).out:
+            time.sleep(0.2)
+        (cause,) = causes(running)
+    assert cause["name"] == "denied-by-policy", cause
+    assert cause["place"]["object"] == f"AuthorizationPolicy {namespace}/nobody"
 
 
 def test_pods_that_are_ejected(running: Running, tmp_path: Path) -> None:

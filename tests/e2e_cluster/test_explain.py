@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.e2e_cluster.test_causes import RULE, TO_V1, TO_V2, put, rule
 from tests.e2e_cluster.test_class import as_student
 
 if TYPE_CHECKING:
@@ -26,6 +29,9 @@ spec:
   - match: [{uri: {prefix: /env}}]
     route: [{destination: {host: app, subset: v2}}]
 """
+RETRIED = "retries: {attempts: 2, retryOn: 5xx}"
+COPIED = "mirror: {host: app, subset: v1}, mirrorPercentage: {value: 100}"
+DELAYED = "fault: {delay: {fixedDelay: 5s, percentage: {value: 100}}}"
 LEVELS = (
     "meshdemo", "exec", "--", "sh", "-c",
     "curl -s -X POST http://127.0.0.1:15000/logging | grep -E ' (http|router):'",
@@ -66,6 +72,50 @@ def test_a_request_is_told_and_the_sidecar_says_as_much_as_before(
             assert observed["body"] == subset
             assert observed["attempts"] == 1
     assert levels(cluster, namespace) == before
+
+
+def test_rivals_retries_and_copies_are_told(running: tuple[Cluster, str], tmp_path: Path) -> None:
+    cluster, namespace = running
+    put(running, RULE % rule(f"{RETRIED}, {COPIED}, {TO_V2}"), tmp_path)
+    later = tmp_path / "later.yaml"
+    later.write_text((RULE % rule(TO_V1)).replace("app-default-v2", "later"))
+    cluster.kubectl("create", "-n", namespace, "-f", str(later))
+    try:
+        argv = ("explain", "http://app/env/not-set", "-n", namespace, "-o", "json")
+        found = cluster.meshdemo(*argv).json
+    finally:
+        cluster.kubectl("delete", "-n", namespace, "-f", str(later))
+    claims = found["predicted"]["claims"]
+    assert [(each["object"].rpartition("/")[2], each["wins"]) for each in claims] == [
+        ("app-default-v2", True),
+        ("later", False),
+    ]
+    assert "it is older" in claims[1]["why"]
+    assert [each["subset"] for each in found["predicted"]["mirrors"]] == ["v1"]
+    assert found["observed"]["status"] == 500
+    assert found["observed"]["attempts"] == 3
+    assert found["observed"]["pod"].startswith("app-v2-")
+    assert found["agrees"], found["differences"]
+
+
+def test_an_interrupt_leaves_the_sidecar_as_it_was(
+    running: tuple[Cluster, str], tmp_path: Path
+) -> None:
+    cluster, namespace = running
+    put(running, RULE % rule(f"{DELAYED}, {TO_V2}"), tmp_path)
+    before = levels(cluster, namespace)
+    told = cluster.start("explain", "http://app/env/version", "-n", namespace)
+    try:
+        while "debug" not in levels(cluster, namespace):
+            assert told.poll() is None
+        told.send_signal(signal.SIGINT)
+        out, err = told.communicate(timeout=60)
+    finally:
+        told.kill()
+        told.communicate()
+    assert told.returncode == 130, f"{out}\n{err}"
+    while levels(cluster, namespace) != before:
+        time.sleep(0.2)
 
 
 def test_a_student_is_told_what_may_be_seen(

@@ -34,6 +34,7 @@ SEEN: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
     destinations.pods_not_ready,
     destinations.app_without_sidecar,
     destinations.no_rule_matches,
+    sidecar_words.denied,
     sidecar_words.pool_is_full,
     sidecar_words.pods_ejected,
     sidecar_words.timed_out,

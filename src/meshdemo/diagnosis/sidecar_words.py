@@ -5,19 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meshdemo.diagnosis.cause import Cause
+from meshdemo.errors import Problem
 from meshdemo.language import said
+from meshdemo.rules import hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meshdemo.diagnosis.facts import Facts
-    from meshdemo.errors import Problem
+    from meshdemo.engines.results import Pod
+    from meshdemo.objects.model import Object
 
 SERVER_ERROR = 500
 """An HTTP status from here on is that of a server, or of a sidecar, that has failed."""
 OVERFLOW = "reset reason: overflow"
 NO_CONNECTION = "upstream connect error"
 NO_HEALTHY = "no healthy upstream"
+DENIED = "RBAC: access denied"
 TIMEOUT = "upstream request timeout"
 WITH_TEXT = "{count:,} answers were {status} with '{text}' ({flag})"
 """What such answers are told by."""
@@ -59,6 +63,30 @@ def _are_of_short_versions(facts: Facts, addresses: list[str]) -> bool:
     hosts = {address.rpartition(":")[0].strip("[]") for address in addresses}
     pods = [pod for pod in facts.pods if hosts.intersection(pod.addresses)]
     return any(pod.labels.get("version") in facts.short_versions for pod in pods)
+
+
+def denied(facts: Facts) -> Iterator[Cause]:
+    """The sidecar of a pod let requests not through: Envoy's 403 UAEX."""
+    if not (count := facts.saying(DENIED)):
+        return
+    pods = [pod for each in facts.trace.destinations for pod in facts.behind(each)]
+    policies = [item for item in facts.objects if item.kind == "AuthorizationPolicy"]
+    found = [item for item in policies if any(_holds_for(item, pod, facts) for pod in pods)]
+    message = said("an AuthorizationPolicy denies the requests")
+    place = found[0].problem(message, "spec") if len(found) == 1 else Problem(message)
+    evidence = [said(WITH_TEXT, count=count, status=403, text=DENIED, flag="UAEX")]
+    if len(found) > 1:
+        titles = ", ".join(item.title for item in found)
+        evidence.append(said("those that hold for its pods: {policies}", policies=titles))
+    fix = said("let it allow this client, or expect the 403s: --expect v1=...%,403=...%")
+    yield Cause("denied-by-policy", place, tuple(evidence), fix)
+
+
+def _holds_for(policy: Object, pod: Pod, facts: Facts) -> bool:
+    wanted = (policy.spec.get("selector") or {}).get("matchLabels") or {}
+    return policy.namespace in (pod.namespace, facts.client.root_namespace) and hosts.within(
+        wanted, pod.labels
+    )
 
 
 def timed_out(facts: Facts) -> Iterator[Cause]:
