@@ -188,6 +188,14 @@ MESHES = {
         "VirtualService default/app",
         "app.default.svc.cluster.local",
     ),
+    "a port that is not there": Broken(
+        "destination-unknown",
+        (SUBSETS, virtual_service(route(to("v2", port={"number": 8099})))),
+        "spec.http[0].route[0].destination.port",
+        "VirtualService default/app",
+        "name a port that is there: 80",
+        says="has no port 8099",
+    ),
     "a typo in the host": Broken(
         "unknown-host",
         (SUBSETS, virtual_service(route(to("v2")), hosts=["aap"])),

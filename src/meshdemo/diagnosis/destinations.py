@@ -30,7 +30,13 @@ def missing_destination(facts: Facts) -> Iterator[Cause]:
         if not destination.refusal:
             continue
         target = destination.target
-        if destination.service and target.subset:
+        if destination.service and destination.service.port(target.port) is None:
+            message = said("{host} has no port {port}", host=target.host, port=target.port)
+            place = _place(facts, destination, message, "port")
+            there = ", ".join(str(each.number) for each in destination.service.ports)
+            fix = said("name a port that is there: {ports}", ports=there)
+            yield Cause("destination-unknown", place, came, fix)
+        elif destination.service and _lacks_subset(destination):
             named = {"subset": target.subset, "host": target.host}
             message = said('no DestinationRule for {host} has the subset "{subset}"', **named)
             known = [s.get("name") for s in destination.rule.subsets] if destination.rule else []
@@ -47,6 +53,11 @@ def missing_destination(facts: Facts) -> Iterator[Cause]:
             called = facts.trace.called
             fix = said("name a service that is there, such as {host}", host=called)
             yield Cause("destination-unknown", place, came, fix)
+
+
+def _lacks_subset(destination: Destination) -> bool:
+    name, rule = destination.target.subset, destination.rule
+    return bool(name) and (rule is None or rule.subset(name) is None)
 
 
 def without_pods(facts: Facts) -> Iterator[Cause]:
