@@ -60,7 +60,9 @@ class Tab:
         self.until(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
 
     def script(self, text: str) -> Any:
-        found = self.call("Runtime.evaluate", expression=text, returnByValue=True)
+        found = self.call(
+            "Runtime.evaluate", expression=text, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
@@ -94,8 +96,12 @@ class Tab:
 @contextmanager
 def tab_of_browser(folder: Path) -> Iterator[Tab]:
     """Start a browser that keeps all of it in a folder, and give a tab of it."""
-    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
-    own = [f"--user-data-dir={folder / 'browser'}", "--remote-allow-origins=*"]
+    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-lcd-text"]
+    own = [
+        "--remote-debugging-port=0",
+        f"--user-data-dir={folder / 'browser'}",
+        "--remote-allow-origins=*",
+    ]
     with subprocess.Popen(
         [CHROMIUM, *options, *own, "about:blank"],
         stderr=subprocess.PIPE,

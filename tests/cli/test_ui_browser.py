@@ -75,6 +75,80 @@ def test_a_verdict_is_a_page_that_opens_from_a_file(meshed: Cli, tab: Tab, tmp_p
     assert counted == dict.fromkeys(("v1", "v2", ERROR), "30 of 90")
     assert tab.script(SEEN) == 90
     assert tab.script("$('evidence').textContent").startswith("not met: ")
+    assert tab.script("$('causes').textContent").startswith("cause: ")
     tab.script("$('language').click()")
     assert tab.script("$('evidence').textContent").startswith("不符合: ")
+    assert tab.script("$('causes').textContent").startswith("原因：")
+    assert not tab.complaints
+
+
+WIDE, PHONE = (1280, 720), (390, 844)
+UNREADABLE = """(() => {
+  const light = text => text.match(/[\\d.]+/g).map(Number).slice(0, 3).map(part => part / 255)
+    .map(part => part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, part, i) => sum + part * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = node => { for (; node; node = node.parentElement) {
+    const found = getComputedStyle(node).backgroundColor;
+    if (!/, 0\\)$/.test(found)) return found; } return "rgb(255, 255, 255)"; };
+  return [...document.querySelectorAll("body *")].filter(node => node.checkVisibility()
+    && !node.closest(".sr, :disabled, select")
+    && [...node.childNodes].some(each => each.nodeType === 3 && each.textContent.trim()))
+    .map(node => { const [a, b] = [light(getComputedStyle(node).color), light(behind(node))];
+      return [node.textContent.trim(), (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)]; })
+    .filter(([, ratio]) => ratio < 4.5); })()"""
+"""Texts whose contrast is too low, by WCAG 2.1, 1.4.3."""
+FOCUSABLE = """[...document.querySelectorAll("a, button, input, select, summary, [tabindex]")]
+  .filter(node => node.checkVisibility() && !node.disabled).length"""
+SILENT = "[...document.querySelectorAll('[data-word]')].filter(e => !e.textContent).length"
+FOCUSED = """document.activeElement === document.body ? ""
+  : String([...document.querySelectorAll("*")].indexOf(document.activeElement))"""
+ROLES = ("button", "slider", "textbox", "combobox", "checkbox", "spinbutton", "link")
+
+
+def test_everybody_can_use_it(meshed: Cli, tab: Tab) -> None:
+    tab.call("Accessibility.enable")
+    with served(meshed) as opened:
+        tab.open(opened.url)
+        tab.until("view.counts && view.counts.total >= 20 && !$('levers').hidden")
+        tab.script("$('weight-0').focus()")
+        tab.press("ArrowRight")
+        tab.until("!$('apply').disabled")
+        for width, height in (WIDE, PHONE):
+            tab.size(width, height)
+            for _ in range(2):  # English, then Chinese
+                tab.press("l")
+                assert tab.script("document.documentElement.scrollWidth <= innerWidth"), width
+                assert tab.script(SILENT) == 0
+                if width == WIDE[0]:
+                    place = "$('line').getBoundingClientRect().bottom"
+                    assert tab.script(place) <= height, "what moves is seen without scrolling"
+        before = tab.script("getComputedStyle(document.body).backgroundColor")
+        assert tab.script(UNREADABLE) == []
+        tab.press("d")
+        assert tab.script("getComputedStyle(document.body).backgroundColor") != before
+        assert tab.script(UNREADABLE) == []
+        tree = tab.call("Accessibility.getFullAXTree")["nodes"]
+        named = [
+            (node["role"]["value"], node.get("name", {}).get("value", ""))
+            for node in tree
+            if not node["ignored"] and node["role"]["value"] in ROLES
+        ]
+        assert {role for role, _ in named} == set(ROLES)
+        assert [each for each in named if not each[1]] == []
+        everything, visited = tab.script(FOCUSABLE), set()
+        for _ in range(2 * everything):
+            tab.press("Tab")
+            visited.add(tab.script(FOCUSED))
+        assert len(visited - {""}) >= everything
+        tab.script("document.activeElement.blur()")
+        tab.press("t")
+        tab.until("traffic && !traffic.on")
+        tab.press("r")
+        tab.until("recording && !$('player').hidden")
+        tab.press("p")
+        tab.until("playing")
+        tab.press("r")
+        tab.until("view === liveView")
+        tab.press("e")
+        assert tab.script("document.activeElement.id") == "url"
     assert not tab.complaints

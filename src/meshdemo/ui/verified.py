@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from meshdemo.language import LANGUAGES, spoken
+from meshdemo.report import speaking
 from meshdemo.ui import page
 from meshdemo.ui.counts import counts_document, lane_of
 from meshdemo.verdict import judging
@@ -12,6 +14,7 @@ from meshdemo.verdict import judging
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from meshdemo.diagnosis.cause import Cause
     from meshdemo.ui.scene import Scene
     from meshdemo.verdict.traffic import Reply
     from meshdemo.walkthrough.verify import Measured
@@ -47,9 +50,13 @@ def recorded(measured: Measured, scene: Scene) -> dict[str, Any]:
         counted = counts_document(tally, scene.taking, so_far, decided=False)
         events.append((now, "counts", counted))
     last = counts_document(measured.tally, scene.taking, measured.verdict)
-    causes = [f"{each.place}. {each.fix}" for each in measured.causes]
+    causes = [[_told(cause, language) for language in LANGUAGES] for cause in measured.causes]
     events.append((now, "counts", {**last, "causes": causes}))
     return {"began": began, "seconds": now, "events": events}
+
+
+def _told(cause: Cause, language: str) -> str:
+    return f"{speaking.of_problem(cause.place, language)}. {spoken(cause.fix, language)}"
 
 
 def _times(replies: Sequence[Reply], seconds: float) -> list[float]:

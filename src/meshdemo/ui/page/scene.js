@@ -16,8 +16,10 @@ function make(tag, cls, text) {
   return found;
 }
 const ofStyle = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const colour = name => name === ERROR ? ofStyle("--error")
-  : COLOURS[Math.max(0, view.scene ? view.scene.versions.indexOf(name) : 0) % COLOURS.length];
+const colour = name => {
+  const place = view.scene ? view.scene.versions.indexOf(name) : -1;
+  return place < 0 ? ofStyle("--error") : COLOURS[place % COLOURS.length];
+};
 const percent = share => `${(100 * share).toFixed(1)} %`;
 const show = text => { $("problem").textContent = text; };
 
@@ -95,8 +97,7 @@ function drawCounts() {
   const said = !counts.total || !counts.verdict ? "" : counts.verdict === "inconclusive" ? say("undecided")
     : `${say(counts.verdict)}: ${counts.evidence.join("; ")}`;
   if ($("evidence").textContent !== said) $("evidence").textContent = said;
-  const causes = counts.causes || [];
-  if ($("causes").children.length !== causes.length) $("causes").replaceChildren(...causes.map(text => make("li", "", say("cause", { text }))));
+  $("causes").replaceChildren(...(counts.causes || []).map(told => make("li", "", say("cause", { text: told[language] }))));
   moved();
 }
 
