@@ -18,7 +18,8 @@ def other_subsets_win(facts: Facts) -> Iterator[Cause]:
     """Another DestinationRule is merged into the one that is meant, and has its subsets first."""
     for destination in facts.trace.destinations:
         rule = destination.rule
-        there = [item for item in facts.objects if rule and rule.has(item)]
+        known = (item for item in facts.objects if item.kind == "DestinationRule")
+        there = [item for item in known if rule and rule.has(item)]
         for item in there if len(there) > 1 else ():
             if facts.would_keep(without(facts, item)):
                 message = said(

@@ -68,7 +68,7 @@ def test_what_is_right_is_met_and_what_is_missing_is_made_up(run: Run) -> None:
         ("{url: 'http://shop/'}~{shares: {v1: 50%, v2: 50%}}", "shares v1=50%", "v1 ", 31),
         ("{url: 'http://shop/'}~{not: {shares: {v1: 90%, v2: 10%}}}", "not shares", "v1 ", 31),
         ("{url: 'http://shop/old'}~{location: 'http://shop/x'}", "Location", "http://shop/new", 19),
-        ("{url: 'http://shop/old'}~{status: 302}", "status 302", "status 301", 19),
+        ("{url: 'http://shop/old'}~{status: 302}", "status 302", "status 301", 20),
         ("{url: 'http://shop/api/x'}~{path: /api/x}", "path /api/x", "path /x", 21),
         ("{url: 'http://shop/api/x'}~{requestHeaders: {x-env: null}}", "no request", "canary", 21),
         ("{url: 'http://shop/api/x'}~{not: {mirroredTo: shop-shadow}}", "not a copy", "a copy", 21),
