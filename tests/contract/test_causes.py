@@ -123,6 +123,14 @@ MESHES = {
         says="rule #0 would give what is expected, and does not match: headers.x-user is 'anna'",
         headers=(("x-user", "anna"),),
     ),
+    "a rule for another port": Broken(
+        "rules-say-otherwise",
+        (SUBSETS, virtual_service(route(to("v2"), match=[{"port": 8099}]))),
+        "",
+        "",
+        "change the rules",
+        says="VirtualService default/app does not decide: none of its http rules is for port 80",
+    ),
     "a rule that answers itself": Broken(
         "rules-say-otherwise",
         (SUBSETS, virtual_service({"directResponse": {"status": 503}})),

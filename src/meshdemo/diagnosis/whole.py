@@ -124,6 +124,10 @@ def rules_say_otherwise(facts: Facts) -> Iterator[Cause]:
     evidence = (
         said("the {total:,} answers fit what the rules promise", total=total),
         *other_rules.unmet(facts),
+        *(
+            said("{rule} does not decide: {why}", rule=claim.rule.title, why=claim.why)
+            for claim in (() if chosen else facts.trace.claims)
+        ),
     )
     yield Cause("rules-say-otherwise", place, evidence, fix)
 
