@@ -128,7 +128,7 @@ def test_a_full_pool(running: Running, tmp_path: Path) -> None:
 
 def test_a_policy_that_denies(running: Running, tmp_path: Path) -> None:
     cluster, namespace = running
-    ask = ("exec", "-n", namespace, "--", "curl", "-s", "http://app/env/version")
+    ask = ("exec", "-n", namespace, "--", "sh", "-c", "curl -s http://app/env/version")
     with applied(running, DENIES, tmp_path):
         while "denied" not in cluster.meshdemo(*ask).out:
             time.sleep(0.2)
