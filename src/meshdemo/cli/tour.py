@@ -190,7 +190,6 @@ def _solution(
     from meshdemo.tour import placing, staging
     from meshdemo.tour.progress import mesh
 
-    lesson = _where_it_is(desk, lesson)
     if apply:
         engine = engine_for(ctx)
         lesson = placing.placed(lesson, mesh(engine.where), desk.folder)
@@ -202,6 +201,8 @@ def _solution(
             f"Take a hint: meshdemo tour hint. Or: meshdemo tour solution {lesson.number} --spoil"
         )
         raise UsageError(message, hint=hint)
+    else:
+        lesson = _where_it_is(desk, lesson)
     return teller.solution(lesson, is_applied=apply)
 
 

@@ -18,6 +18,7 @@ from meshdemo.suite.model import DEFAULT_NAMESPACE, Source
 from meshdemo.suite.sources import written_hosts
 from meshdemo.walkthrough import pod_selection, written
 from meshdemo.walkthrough.explain import explain
+from meshdemo.walkthrough.request_context import goes_to
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -70,6 +71,12 @@ class LiveMesh:
         self._open = open_engine
         self._engines: dict[Source, Engine] = {}
         self._told: dict[str, Explained] = {}
+        self._places: list[str] = [""]
+
+    def look_where(self, requests: Iterable[Request]) -> None:
+        """Look also at the other namespaces that requests go to; before anything is asked for."""
+        found = (goes_to(request, self.namespace) for request in requests if request.url)
+        self._places += sorted({place for place in found if place} - {self.namespace})
 
     def __enter__(self) -> Self:
         return self
@@ -98,7 +105,8 @@ class LiveMesh:
     @cached_property
     def objects(self) -> tuple[Object, ...]:
         """What is applied now, with file and line as far as known."""
-        found = self._own.objects()
+        seen = {item.key: item for place in self._places for item in self._own.objects(place)}
+        found = tuple(seen.values())
         return written.located(found, self._own.files(), self.sources, self.namespace)
 
     @cached_property
@@ -109,7 +117,8 @@ class LiveMesh:
     @cached_property
     def pods(self) -> tuple[Pod, ...]:
         """The pods as they are now."""
-        return self._own.pods()
+        every = [pod for place in self._places for pod in self._own.pods(place)]
+        return tuple({(pod.namespace, pod.name): pod for pod in every}.values())
 
     @cached_property
     def versions(self) -> tuple[str, ...]:

@@ -82,6 +82,7 @@ def prepare_live(file: TestFile, mesh: LiveMesh) -> Prepared:
 
     Raises EnvironmentFailed where there is none, or nobody in it who could send.
     """
+    mesh.look_where(sent.request for test in file.tests for sent in test.sent)
     mesh.sender(Source(mesh.namespace))
     problems: list[Problem] = []
     cases = _cases(file, mesh, problems)

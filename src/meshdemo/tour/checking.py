@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 NOT_SET_UP, NOTHING_RUNS, CANNOT_HOLD = "not set up", "nothing runs", "cannot hold"
 
+ALARMS = 0.1
+"""A right answer is called wrong in 1 of 1,000 checks: a class makes hundreds of them."""
+
 
 class Checked(Struct, frozen=True):
     """What came of the check of a lesson."""
@@ -69,7 +72,7 @@ def _asked(lesson: Lesson, mesh: LiveMesh, timeout: float) -> Checked:
         prepared = preparing.prepare_live(replace(file, namespace=mesh.namespace), mesh)
     except InputError as error:  # such as a version that no pod has: the mesh's fault
         return Checked(Outcome.NOT_MET, reason=CANNOT_HOLD, problems=error.problems)
-    runner = Runner(prepared.file, prepared.mesh, prepared.cases, timeout)
+    runner = Runner(prepared.file, prepared.mesh, prepared.cases, timeout, alarms=ALARMS)
     cases: list[CaseResult] = []
     for case in prepared.cases:
         cases.append(runner.one(case))
