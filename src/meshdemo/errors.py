@@ -160,6 +160,8 @@ _ADVICE = {
     ),
     errno.EFBIG: "Allow larger files: ulimit -f says how large they may be.",
     **dict.fromkeys((errno.EISDIR, errno.ENOTEMPTY), "Remove what stands in its place."),
+    errno.ENOTDIR: "Remove the file that stands in the place of a folder on that way.",
+    errno.ELOOP: "Remove the link on that way that leads back to itself.",
     errno.ENAMETOOLONG: "Name a place with a shorter path.",
 }
 

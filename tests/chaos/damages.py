@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from tests import damage
 from tests.chaos import trial as t
 
+from meshdemo.engines import run_record
+
 if TYPE_CHECKING:
     from tests.chaos.trial import Trial
 
@@ -29,6 +31,8 @@ def run(trial: Trial) -> None:
     hurt = rng.choice([*damage.common(), *damage.of_the_record(), *seeded])
     trial.did.append(f"# {hurt}")
     hurt.do(trial.state, outside)
+    if not (trial.state / run_record.MADE).exists():
+        trial.watch(trial.state)  # without the mark that it is ours it is the user's, and stays
 
     trial.run(*rng.choice(damage.LOOKING).split(), codes=(0, 3, 4))
     done = trial.run(*rng.choice(damage.CHANGING).split(), codes=(3,) if hurt.stops else (0, 3))

@@ -79,7 +79,7 @@ class Delegates(Struct, frozen=True, dict=True):
 
     def whole(self, root: Object) -> Object:
         """Give a VirtualService with the rules of its delegates, as a sidecar gets it."""
-        if not any(http.get("delegate") for http in root.spec.get("http") or ()):
+        if not any(hands_over(http) for http in root.spec.get("http") or ()):
             return root
         found = [http for http, _ in self.rules_of(root)]
         return root.with_data({**root.data, "spec": {**root.spec, "http": found}})
@@ -87,7 +87,7 @@ class Delegates(Struct, frozen=True, dict=True):
     def rules_of(self, root: Object) -> Iterator[tuple[Json, Origin]]:
         """Give the http rules that a sidecar gets of a VirtualService, and where each stands."""
         for number, http in enumerate(root.spec.get("http") or ()):
-            if not http.get("delegate"):
+            if not hands_over(http):
                 yield http, Origin(root, number)
                 continue
             handed = self.handed_over(http, root)
@@ -97,6 +97,8 @@ class Delegates(Struct, frozen=True, dict=True):
     def handed_over(self, http: Json, root: Object) -> HandedOver:
         """Merge an http rule of a VirtualService with the rules of the delegate that it names."""
         key = self.named_by(http, root)
+        if not key[1]:
+            return HandedOver(lost="the delegate has no name")
         title = f"VirtualService {'/'.join(key)}"
         delegate = self.known.get(key)
         if delegate is None:
@@ -128,7 +130,7 @@ class Delegates(Struct, frozen=True, dict=True):
         found: dict[Key, list[tuple[Object, Json]]] = {}
         for root in self.known.values():
             for http in () if is_delegate(root) else root.spec.get("http") or ():
-                if http.get("delegate"):
+                if hands_over(http):
                     found.setdefault(self.named_by(http, root), []).append((root, http))
         return found
 
@@ -137,6 +139,11 @@ class Delegates(Struct, frozen=True, dict=True):
         """Give the key of the delegate that an http rule names; its namespace is the rule's."""
         named = http["delegate"]
         return str(named.get("namespace") or root.namespace), str(named.get("name", ""))
+
+
+def hands_over(http: Json) -> bool:
+    """Tell whether an http rule has a delegate: also one that names none, which is never there."""
+    return http.get("delegate") is not None
 
 
 def is_delegate(rule: Object) -> bool:

@@ -169,9 +169,9 @@ def answer(http: Mapping[str, Any], rule: Object) -> str:
         names = [f"{n} {r.get('weight') or 0}" for n, r in zip(names, routes, strict=True)]
     if response := http.get("directResponse"):
         names.append(_direct_response(response))
-    if delegate := http.get("delegate"):
+    if (delegate := http.get("delegate")) is not None:
         path = (delegate.get("namespace"), delegate.get("name"))
-        names.append(f"delegate {'/'.join(map(str, filter(None, path)))}")
+        names.append(f"delegate {'/'.join(map(str, filter(None, path))) or 'without a name'}")
     return ", ".join([*names, *_settings({"redirect": http.get("redirect")})])
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from meshdemo.objects.documents import field_name
-from meshdemo.rules import hosts
+from meshdemo.rules import delegates, hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -114,10 +114,10 @@ def _parts(item: Object) -> Iterator[Part]:
         return
     for number, http in enumerate(item.spec.get("http") or ()):
         path = ("spec", "http", number)
-        if not http.get("delegate"):
+        if not delegates.hands_over(http):
             yield Part(RULE, item, path)
         for index, _ in enumerate(http.get("match") or ()):
-            if not http.get("delegate"):
+            if not delegates.hands_over(http):
                 yield Part(MATCH, item, (*path, "match", index))
         for name, at, _ in _destinations(http):
             yield Part(DESTINATION, item, (*path, name, *at))

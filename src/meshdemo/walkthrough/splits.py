@@ -139,7 +139,8 @@ class Splitting(Struct, frozen=True):
         (http_rule,) = http_rules
         routes = http_rule.get("route") or []
         return not any(
-            http_rule.get(name) for name in ("match", *virtual_services.OTHER_ACTIONS)
+            http_rule.get(name) not in (None, [])
+            for name in ("match", *virtual_services.OTHER_ACTIONS)
         ) and all(
             route.keys() <= {"destination", "weight"}
             and (route.get("destination") or {}).keys() <= {"host", "subset"}

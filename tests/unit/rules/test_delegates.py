@@ -131,6 +131,12 @@ def test_a_rule_whose_delegate_cannot_be_taken_in_is_left_out(
     assert len(found) == (why in ("", "1 of 2"))
 
 
+@pytest.mark.parametrize("named", [{}, {"namespace": "shop"}, {"name": ""}])
+def test_a_delegate_without_a_name_is_never_there(named: dict[str, str]) -> None:
+    """Istio accepts it, and leaves the rule out."""
+    assert merged({"delegate": named}, delegate(ROUTE)) == ([], "the delegate has no name")
+
+
 def test_two_rules_may_hand_over_to_one_delegate_and_others_stay() -> None:
     http = [{**HANDED, "match": [{"port": 1}]}, ROUTE, {**HANDED, "match": [{"port": 2}]}]
     root, team = made("VirtualService", "app", "shop", hosts=["app"], http=http), delegate(ROUTE)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from msgspec import Struct, field
 
 from meshdemo.engines.cluster.sidecar import route_comparison
+from meshdemo.rules import delegates
 from meshdemo.rules.hosts import full_name
 from meshdemo.rules.http_matches import reachable, takes_everything, with_matches
 from meshdemo.rules.virtual_services import ANSWERS, Followed
@@ -192,6 +193,6 @@ def _is_special(http_rule: Mapping[str, Any]) -> bool:
 def _is_decided_elsewhere(http_rule: Mapping[str, Any]) -> bool:
     """Tell whether what becomes of it is not plain to see: it depends on more than the rule."""
     matches = http_rule.get("match") or ()
-    return bool(http_rule.get("delegate")) or any(
+    return delegates.hands_over(http_rule) or any(
         m.get(name) for m in matches for name in NOT_SIMPLE
     )

@@ -6,6 +6,7 @@ their CRDs. Of a Sidecar's listeners only what this engine does not refuse anywa
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.admission import names
@@ -91,7 +92,9 @@ def _port_problems(spec: Place, resolution: str) -> Iterator[Problem]:
     seen: set[object] = set()
     for port in spec["ports"].items:
         for field in (port["name"], port["number"]):
-            if field.there and (field.path[-1], field.value) in seen:
+            if not field.there or not isinstance(field.value, Hashable):
+                continue  # the table of fields refuses a list or a mapping
+            if (field.path[-1], field.value) in seen:
                 yield field.problem(f"duplicate port {field.value}")
             seen.add((field.path[-1], field.value))
         name, protocol = port["name"], port["protocol"]
