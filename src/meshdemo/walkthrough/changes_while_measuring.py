@@ -5,14 +5,18 @@ Rules that decide on other requests, and pods that come and go, may change: the 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from meshdemo.errors import TimedOut
 from meshdemo.objects import model
 from meshdemo.rules import hosts, virtual_services
 from meshdemo.rules.hosts import full_name
+from meshdemo.system import waiting
+from meshdemo.walkthrough.pod_selection import selected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,6 +30,10 @@ if TYPE_CHECKING:
 
 SERVER_ERROR = 500
 """An HTTP status from here on is that of a server, or of a sidecar, that has failed."""
+
+
+START_SECONDS = 2.0
+"""How long to wait and see whether a pod that answered nothing was only starting."""
 
 
 class Snapshot(Struct, frozen=True):
@@ -49,7 +57,7 @@ def disturbance(engine: Engine, sample: Sample, before: Snapshot) -> str:
         return f"the rules changed meanwhile: {', '.join(found)}"
     # If all went well, the client was well: only failures need another suspect than the mesh.
     if any(reply.error or reply.status >= SERVER_ERROR for reply in sample.replies):
-        return _trouble(engine, before.context.sender)
+        return _trouble(engine, before.context.sender) or _started(engine, before)
     return ""
 
 
@@ -68,6 +76,26 @@ def _trouble(engine: Engine, client: Pod) -> str:
     if not now.is_ready:
         how = "broke down meanwhile" if client.is_ready else "is not ready"
         return f"the test client {client.name} {how}: {now.message or now.ready}"
+    return ""
+
+
+def _started(engine: Engine, before: Snapshot) -> str:
+    """Name a pod that had yet to start, as where the command that made it was ended: then what it
+    could not answer says nothing of the rules. One that goes on being unready is a cause instead.
+    """
+    services = [item for item in before.deciding.values() if item.kind == "Service"]
+    pods = [pod for each in services for pod in selected(each, before.context.pods)]
+    starting = {pod.name for pod in pods if not pod.is_ready and not pod.restarts}
+    if not starting:
+        return ""
+
+    def ready() -> list[str]:
+        now = before.context.pods_again(engine)
+        return [pod.name for pod in now if pod.name in starting and pod.is_ready]
+
+    with suppress(TimedOut):
+        found = waiting.until(ready, "the pods", timeout=START_SECONDS)
+        return f"the pod {found[0]} was still starting when the measurement began"
     return ""
 
 
