@@ -141,7 +141,7 @@ class Delegates(Struct, frozen=True, dict=True):
         return str(named.get("namespace") or root.namespace), str(named.get("name", ""))
 
 
-def hands_over(http: Json) -> bool:
+def hands_over(http: Mapping[str, Any]) -> bool:
     """Tell whether an http rule has a delegate: also one that names none, which is never there."""
     return http.get("delegate") is not None
 
