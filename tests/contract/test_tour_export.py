@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -9,9 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.paths import PROGRAM
+from tests.printed import read
 
 from meshdemo.cli import main
+from meshdemo.cli.invocation import Invocation
 from meshdemo.errors import ExitCode
+from meshdemo.report.progress import Progress
 from meshdemo.tour import lessons
 from meshdemo.tour.placing import copied
 
@@ -28,9 +32,11 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder, self.state = folder / "lessons", folder / "state"
 
-    def export(self, *words: str) -> int:
+    def export(self, *words: str, on: Invocation | None = None) -> int:
         state = ["--state-dir", str(self.state)]
-        return main(["tour", "export", words[0], str(self.folder), *words[1:], *state])
+        return main(
+            ["tour", "export", words[0], str(self.folder), *words[1:], *state], invocation=on
+        )
 
     def run(self, script: str) -> int:
         path = f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}"
@@ -49,7 +55,9 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 
 def test_killercodas_scenarios_have_every_file_that_they_name(place: Place) -> None:
-    assert place.export("killercoda", "--lang", "en") == ExitCode.OK
+    printed = io.StringIO()
+    invocation = Invocation(progress=Progress.on(printed, io.StringIO()))
+    assert place.export("killercoda", "--lang", "en", "-o", "json", on=invocation) == ExitCode.OK
     found, steps = set(), []
     for item in json.loads((place.folder / "structure.json").read_text())["items"]:
         folder = place.folder / item["path"]
@@ -61,6 +69,7 @@ def test_killercodas_scenarios_have_every_file_that_they_name(place: Place) -> N
     assert [step["title"] for step in steps] == [lesson.title("en") for lesson in EVERY]
     assert all("verify" in step for step in steps)
     written = {file for file in place.folder.rglob("*") if file.is_file()}
+    assert {each["path"] for each in read(printed.getvalue())["files"]} == set(map(str, written))
     assert found == {file for file in written if file.suffix != ".json"}
     scripts = [file for file in written if file.suffix == ".sh"]
     assert all(os.access(file, os.X_OK) for file in scripts)

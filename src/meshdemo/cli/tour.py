@@ -226,7 +226,7 @@ def _export(ctx: typer.Context, said: list[str], words: Words) -> Report:
         write = markdown.files if form == "markdown" else killercoda.files
         texts = dict(write(every, words))
     export.write(folder, texts)
-    return reports.files_written({str(folder / name): "written" for name in texts})
+    return reports.files_written({str(folder / name): "created" for name in texts})
 
 
 def _is_watched(ctx: typer.Context) -> bool:
