@@ -41,6 +41,11 @@ def expand(path: Path | str, hint: str = "Write it without ~.") -> Path:
         raise EnvironmentFailed(f"{path} cannot be used here: {why}", hint=hint) from error
 
 
+def state_place(folder: Path | str) -> Path:
+    """Give a state directory from the top. Raises EnvironmentFailed as ``expand``."""
+    return absolute(expand(folder, "Name one with --state-dir, or MESHDEMO_STATE_DIR."))
+
+
 def absolute(path: Path | str) -> Path:
     """Give a path from the top. Raises EnvironmentFailed if it begins in a folder that is gone."""
     try:

@@ -13,7 +13,7 @@ from meshdemo.cli.invocation import chosen, cluster_for, read_settings
 from meshdemo.engines.protocol import CLUSTER
 from meshdemo.errors import EnvironmentFailed, UsageError
 from meshdemo.report import Report
-from meshdemo.settings import absolute, expand
+from meshdemo.settings import absolute, expand, state_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,7 +139,7 @@ def _open(
     from meshdemo.walkthrough import bundled
 
     settings = choice.settings
-    place = absolute(expand(folder)) if folder else expand(settings.state_dir) / FOLDER / name
+    place = absolute(expand(folder)) if folder else state_place(settings.state_dir) / FOLDER / name
     kube = cluster_for(ctx, choice, f"class {name}")
     room = Classroom(
         kube,

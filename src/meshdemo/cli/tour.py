@@ -37,10 +37,10 @@ def tour(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[list | check [N] | hint [N] | goto N | reset [N] | solution [N]"
-            " | export markdown|killercoda DIR]",
+            metavar="[list|check|hint|goto|reset|solution|export] [N]",
             show_default=False,
             help="N is a lesson's number or name; without it the lesson at hand is meant. "
+            "export takes markdown or killercoda, and a folder. "
             "Without all of it the tour begins, or goes on.",
         ),
     ] = None,

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from meshdemo.engines import run_record
 from meshdemo.engines.protocol import CLUSTER, ENGINES, LOCAL
 from meshdemo.errors import EnvironmentFailed, UsageError
-from meshdemo.settings import KUBECONFIG, absolute, expand
+from meshdemo.settings import KUBECONFIG, expand, state_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,7 +94,7 @@ def _open_local(choice: Choice, notify: Notify) -> Engine:
     from meshdemo.engines.local.envoy.binary import Search  # noqa: PLC0415 - late, it takes time
 
     search, spare = Search(), None
-    folder = Path(os.path.realpath(absolute(expand(choice.settings.state_dir))))
+    folder = Path(os.path.realpath(state_place(choice.settings.state_dir)))
     if choice.changes and not run_record.is_there(folder):
         search.begin()
         from meshdemo.engines.local.processes.spare import Spare  # noqa: PLC0415 - the same
@@ -162,7 +162,7 @@ def _from_environment(settings: Settings, environment: Mapping[str, str]) -> Cho
 def _from_recorded_run(settings: Settings) -> Choice | None:
     why = f"the run recorded in {settings.state_dir}"
     try:
-        run = run_record.read(expand(settings.state_dir))
+        run = run_record.read(state_place(settings.state_dir))
     except run_record.Damaged:  # the local engine says what is wrong with it, and takes it down
         return Choice(LOCAL, why, settings)
     except EnvironmentFailed:  # so does whoever needs it

@@ -31,7 +31,7 @@ from meshdemo.engines.local import runs
 from meshdemo.engines.protocol import LOCAL
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects.model import Object
-from meshdemo.settings import absolute, expand
+from meshdemo.settings import state_place
 from meshdemo.system import files
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         # What runs has no business with our working directory, and one folder has one name.
-        found = absolute(expand(folder, "Name one with --state-dir, or MESHDEMO_STATE_DIR."))
+        found = state_place(folder)
         self.folder = Path(os.path.realpath(found))
         try:
             str(self.folder).encode()
