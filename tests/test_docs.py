@@ -277,7 +277,7 @@ def test_the_causes_are_those_that_the_code_names_in_the_order_in_which_it_looks
     called = r"\bCause\(\s*(\"[a-z-]+\")?"
     looked_for = [re.findall(called, inspect.getsource(look)) for look in (*CHANGED, *SEEN)]
     assert all(looked_for), "each looks for a cause"
-    names = [name.strip('"') for found in looked_for for name in dict.fromkeys(found)]
+    names = list(dict.fromkeys(name.strip('"') for found in looked_for for name in found))
     assert [code(row[0])[0] for row in rows("docs/reference/causes.md", "Causes")] == names
     folder = Path(inspect.getfile(diagnosis)).parent
     everywhere = "".join(file.read_text() for file in folder.glob("*.py")).replace(
