@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     Cluster = Any
 
-pytestmark = pytest.mark.timeout(600)
+# Some lessons are about times, and four learners are company enough.
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(900)]
 LEARNERS = 3
 
 
