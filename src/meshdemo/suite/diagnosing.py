@@ -9,6 +9,7 @@ from meshdemo.diagnosis import diagnose
 from meshdemo.diagnosis.facts import Facts
 from meshdemo.engines.results import Arrival, Observed, Pod, Where
 from meshdemo.errors import InputError, Problem
+from meshdemo.language import joined, said
 from meshdemo.rules import request_trace, rule_words
 from meshdemo.suite import lacking
 from meshdemo.suite.live_mesh import LiveMesh
@@ -72,13 +73,15 @@ def told(
 
     Empty where that is not known. Where the app asked another service it is told of that request.
     """
-    who = "the request"
+    who = said("the request")
     if trace and (hop := lacking.second_hop(mesh, request, trace)):
         trace, asker = hop
-        who = f"what {asker} asks for"
-    said = _in_words(trace, who)
+        who = said("what {asker} asks for", asker=asker)
+    rule = _in_words(trace, who)
     lacks = list(lacking.words(expect, answers, trace, mesh)) if trace and answers else []
-    return ", and ".join(filter(None, (said, "; ".join(lacks)))), place_of(trace)
+    if rule and lacks:
+        rule = said("{rule}, and {lacks}", rule=rule, lacks=joined("; ", lacks))
+    return rule, place_of(trace)
 
 
 def _in_words(trace: Trace | None, what: str) -> str:
@@ -89,8 +92,10 @@ def _in_words(trace: Trace | None, what: str) -> str:
     http, item = dict(step.tried.http), step.origin.item
     own = rule_words.answer({n: part for n, part in http.items() if n != "route"}, item)
     does = [*([own] if own else []), *rule_words.actions(http, item)]
-    said = f": {', '.join(does)}" if does else ""
-    return f"http[{step.origin.number}] of {item.title} takes {what}{said}"
+    return said(
+        "http[{number}] of {rule} takes {what}{does}", number=step.origin.number, rule=item.title,
+        what=what, does=f": {', '.join(does)}" if does else "",
+    )  # fmt: skip
 
 
 def fix_of(cause: Cause | None) -> str:

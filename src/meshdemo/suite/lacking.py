@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from meshdemo.errors import InputError
+from meshdemo.language import said
 from meshdemo.rules import request_trace
 from meshdemo.rules.client_view import Client
 from meshdemo.rules.policy_words import policy_words
@@ -34,13 +35,13 @@ def words(
     wanted = expect.none_of or expect
     yield from _of_answers(expect, answers[-1], http)
     if expect.mirrored_to and not trace.mirrors:
-        yield "it mirrors nothing"
+        yield said("it mirrors nothing")
     if expect.pods:
         yield from _of_pods(expect.pods, trace)
     if wanted.shares and not (http.get("fault") or {}).get("abort") and not expect.none_of:
         statuses = [kind for kind in wanted.shares.kinds if kind.startswith("HTTP 5")]
         if statuses and not any(f"HTTP {each.reply.status}" in statuses for each in answers):
-            yield "it aborts nothing"
+            yield said("it aborts nothing")
     yield from _of_app(answers, http, trace, mesh)
 
 
@@ -48,26 +49,26 @@ def _of_answers(expect: Expect, last: Answer, http: Mapping[str, Any]) -> Iterat
     if (expect.locations or any(each in range(300, 400) for each in expect.statuses)) and not (
         http.get("redirect")
     ):
-        yield "it redirects nothing"
+        yield said("it redirects nothing")
     low = min((low for low, _ in expect.seconds), default=0.0)
     high = max((high for _, high in expect.seconds), default=float("inf"))
     is_late = last.seconds > high or any(status in expect.statuses for status in LATE)
     fault = http.get("fault") or {}
     if last.seconds < low and not fault.get("delay") and not is_late:
-        yield "it delays nothing"
+        yield said("it delays nothing")
     if is_late and not http.get("timeout") and last.reply.status not in LATE:
-        yield "it has no timeout"
+        yield said("it has no timeout")
 
 
 def _of_pods(wanted: int, trace: Trace) -> Iterator[str]:
     """Say how the pods are chosen."""
     for each in trace.destinations:
-        said = ", ".join(policy_words({"loadBalancer": each.policy.get("loadBalancer") or {}}))
-        rule = f"DestinationRule {each.rule.name}: " if each.rule and said else ""
+        way = ", ".join(policy_words({"loadBalancer": each.policy.get("loadBalancer") or {}}))
+        how = f"DestinationRule {each.rule.name}: {way}" if each.rule and way else way
         if "consistentHash" not in (each.policy.get("loadBalancer") or {}) and wanted == 1:
-            yield f"nothing binds requests to one pod ({rule}{said or 'no loadBalancer'})"
-        elif said:
-            yield f"pods are chosen so: {rule}{said}"
+            yield said("nothing binds requests to one pod ({how})", how=how or "no loadBalancer")
+        elif how:
+            yield said("pods are chosen so: {how}", how=how)
 
 
 def _of_app(
@@ -80,16 +81,20 @@ def _of_app(
     own = [answer for answer in answers if answer.arrived or answer.reply.body in mesh.versions]
     failed = [each.reply.status for each in own if each.reply.status >= 500]  # noqa: PLR2004 - HTTP's
     if failed:
-        part = f"{len(failed):,} of {len(answers):,} requests"
-        yield f"the app itself answered {failed[-1]} to {part}"
+        yield said(
+            "the app itself answered {status} to {count} of {total} requests",
+            status=failed[-1], count=f"{len(failed):,}", total=f"{len(answers):,}",
+        )  # fmt: skip
         if not (http.get("retries") or {}).get("attempts"):
-            yield "nothing tries again"
+            yield said("nothing tries again")
         if not any(each.policy.get("outlierDetection") for each in trace.destinations):
-            yield "no outlierDetection leaves out the pods that fail"
+            yield said("no outlierDetection leaves out the pods that fail")
     lost = next((a for a in answers if a.reply.status == NOT_FOUND and trace.destinations), None)
     if lost and "rewrite" not in http:
-        path = urlsplit(lost.request.url).path
-        yield f"it leaves the path {path} as it is, and the app answers {NOT_FOUND}"
+        yield said(
+            "it leaves the path {path} as it is, and the app answers {status}",
+            path=urlsplit(lost.request.url).path, status=NOT_FOUND,
+        )  # fmt: skip
 
 
 def second_hop(

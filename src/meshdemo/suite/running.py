@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from meshdemo.language import said
 from meshdemo.suite import diagnosing, judging, pods_answering, shares
 from meshdemo.suite.coverage import Coverage
 from meshdemo.suite.preparing import prepare
@@ -171,7 +172,9 @@ class Runner:
         if cause and cause.name != diagnosing.OTHERWISE:
             why, place = cause.message, cause.place
         elif cause:
-            why, place = f"{cause.message}: {why}" if why else cause.message, cause.place
+            what = cause.message
+            why = said("{cause}: {rule}", cause=what, rule=why) if why else what
+            place = cause.place
         return replace(
             result,
             place=place if place and place.file else diagnosing.place_of(trace),
