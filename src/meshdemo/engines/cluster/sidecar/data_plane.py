@@ -66,6 +66,8 @@ CURL_FAILED = re.compile(rb"curl: \((\d+)\)\s*$")
 SLOW = 28
 """What curl ends with if a sidecar has not shown all of its configuration in time."""
 NO_CURL = "it has no curl"
+NO_HOST = re.compile(rb"no healthy upstream", re.IGNORECASE)
+LED_ASTRAY = "the test client's sidecar knows its pods, and the rules lead to none of them"
 NOT_KNOWN = "the test client's sidecar does not know all of its pods yet"
 WHY = {7: "nothing listens at its Envoy's admin port 15000", shell.NO_SUCH_COMMAND: NO_CURL}
 
@@ -107,6 +109,7 @@ class Place(Struct, frozen=True):
     def trouble(self, output: bytes, mark: str) -> str:
         """Say what was wrong first; empty if something answered each time."""
         *parts, known = re.split(rb"\n?%s (\d{3}) (\d+)\n" % mark.encode(), output)
+        listed = known.decode(errors="replace")
         for body, status, connects in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
             # A port that does not speak HTTP gives curl no status, but the connection was made.
             if status == b"000" and (self.is_http or connects == b"0"):
@@ -114,10 +117,12 @@ class Place(Struct, frozen=True):
             # The app itself may well answer 503: only Envoy's own words say that it is not there.
             sign = NO_ANSWER_YET if self.is_http else NO_CONNECTION
             if int(status) in (502, 503, 504) and sign.search(body):
+                if NO_HOST.search(body) and known.strip() and self._knows_all(listed):
+                    return LED_ASTRAY
                 return f"{int(status)} {body.decode(errors='replace').strip()[-200:]}"
         if not parts:
             return NO_CURL
-        return "" if self._knows_all(known.decode(errors="replace")) else NOT_KNOWN
+        return "" if self._knows_all(listed) else NOT_KNOWN
 
     def _knows_all(self, known: str) -> bool:
         """Read Envoy's list of endpoints. Where it says nothing of the place there is none."""

@@ -11,7 +11,7 @@ from msgspec import Struct
 from meshdemo.engines.cluster.api.remote_exec import Late, Lost
 from meshdemo.engines.cluster.pods.failure_causes import Cause
 from meshdemo.engines.cluster.pods.readiness import MORE_TIME, Wait
-from meshdemo.engines.cluster.sidecar.data_plane import NOT_KNOWN, Unseen
+from meshdemo.engines.cluster.sidecar.data_plane import LED_ASTRAY, NOT_KNOWN, Unseen
 from meshdemo.engines.cluster.sidecar.first_answers import START_UP
 from meshdemo.errors import EnvironmentFailed, NothingAnswers, TimedOut
 from meshdemo.rules import virtual_services
@@ -70,8 +70,8 @@ class SidecarReadiness(Wait):
         for place in places:
             while trouble := _asked(plane, place, self._last_look):
                 waited = time.monotonic() - began
-                if trouble == NOT_KNOWN and waited > LONGEST_DEBOUNCE:
-                    break  # by its rules it may have none of its own, as with PASSTHROUGH
+                if trouble in (NOT_KNOWN, LED_ASTRAY) and waited > LONGEST_DEBOUNCE:
+                    break  # that is by its rules: a subset without pods, PASSTHROUGH
                 late = waited > START_UP
                 if late and not place.is_http:
                     self.notify(f"nothing listens at {place.url} yet: {trouble}", lasting=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meshdemo.engines.cluster.sidecar.data_plane import NOT_KNOWN, Place
+from meshdemo.engines.cluster.sidecar.data_plane import LED_ASTRAY, NOT_KNOWN, Place
 from meshdemo.engines.results import ANSWERS_IN_A_ROW
 
 if TYPE_CHECKING:
@@ -109,6 +109,18 @@ def test_a_share_is_fair_when_the_sidecar_knows_all_pods(
         lines = [f"{place.cluster}::default_priority::max_connections::1024\n", *lines]
     said = f"v1\n{MARK} 200 1\n{''.join(lines)}"
     assert place.trouble(said.encode(), MARK) == ("" if known else NOT_KNOWN)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_rules_that_lead_to_no_pod_are_told_from_pods_that_are_not_there_yet(
+    *, listed: bool
+) -> None:
+    place = Place("http://app/", cluster="outbound|80||app", pods=(("10.0.0.7",),))
+    line = f"{place.cluster}::10.0.0.7:80::health_flags::healthy\n" if listed else ""
+    other = f"{place.cluster}::default_priority::max_connections::1024\n"
+    said = f"no healthy upstream\n{MARK} 503 1\n{other}{line}"
+    found = place.trouble(said.encode(), MARK)
+    assert found == (LED_ASTRAY if listed else "503 no healthy upstream")
 
 
 def test_a_client_without_curl_is_said_so() -> None:
