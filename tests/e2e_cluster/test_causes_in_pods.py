@@ -209,8 +209,9 @@ def another_v2(running: Running, container: dict[str, Any]) -> Iterator[None]:
 
 def wait(running: Running, what: str) -> None:
     cluster, namespace = running
-    argv = ("wait", "pod", "-l", "version=v2", "-n", namespace, "--timeout=60s", f"--for={what}")
-    cluster.kubectl(*argv)
+    argv = ("wait", "pod", "-l", "version=v2", "-n", namespace, "--timeout=60s")
+    for condition in ("create", what):  # it is an error to wait for what is not there
+        cluster.kubectl(*argv, f"--for={condition}")
 
 
 def test_a_pod_that_crashes_is_named_with_its_last_words(running: Running) -> None:
