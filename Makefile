@@ -6,7 +6,7 @@ DEV := .venv/dev.stamp
 DOCS := .venv/docs.stamp
 CHECKS := "ruff check" "ruff format --check" "mypy" "lint-imports --no-logo" "python docs/check_links.py"
 
-ACCEPTANCE := tests/e2e tests/kit tests/contract/test_tour.py tests/test_docs.py
+ACCEPTANCE := tests/e2e tests/kit tests/test_docs.py $(wildcard tests/contract/test_tour*.py tests/cli/test_ui_browser.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test acceptance check fix fidelity bench simulate bench-page chaos e2e bench-cluster docs reference messages lock
