@@ -82,9 +82,10 @@ class Caller(Struct, frozen=True):
         proxy = process_name(pod, ISTIO_PROXY) if pod.injected else outside
         before = supervisor.starts(proxy)
         yield from replies
-        # Asked in this order: at its end it stops listening before it lets go of connections, and
-        # by the time that another one listens, supervisord has told of its start.
-        if not self._proxy_listens() or supervisor.starts(proxy) != before:
+        # Asked in this order: at its end it may let go of connections before it stops listening,
+        # and by the time that another one listens, supervisord has told of its start.
+        is_gone = supervisor.is_ending(proxy) or not self._proxy_listens()
+        if is_gone or supervisor.starts(proxy) != before:
             message = f"the proxy of the test client {pod.name} ended meanwhile"
             raise BrokenOff(message, hint="Try again.")
 

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections import Counter
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from msgspec import Struct
 
 from meshdemo.system import files
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LINE = re.compile(
     r" (?:spawned: '(?P<started>.+)' with pid (?P<pid>\d+)"
     r"|stopped: (?P<stopped>\S+) "
     r"|exited: (?P<ended>\S+) \((?P<how>.+); (?:not )?expected\))"
 )
+PF_EXITING = 0x4
+"""From Linux's sched.h: a process has begun to end. It lets go of its sockets after that."""
+FLAGS = 6
+"""Which of the fields behind a process's name in /proc/PID/stat, counted from 0 (proc(5))."""
 SUPERVISOR_STARTED = "supervisord started with pid"
 
 
@@ -57,6 +59,19 @@ class Starts:
         except OSError:  # there is none, or what is there is no log: nobody can tell
             return Counter()
         return self._starts
+
+    def is_ending(self, name: str) -> bool:
+        """Tell whether the process that was started last has begun to end, or is gone.
+
+        Supervisord tells of it later. Only Linux says so; elsewhere it is never known.
+        """
+        if sys.platform != "linux" or not self.count()[name]:
+            return False
+        try:
+            line = Path(f"/proc/{self._pids[name]}/stat").read_text(encoding="utf-8")
+        except OSError:
+            return True
+        return bool(int(line.rpartition(")")[2].split()[FLAGS]) & PF_EXITING)
 
     def _goes_on(self, found: os.stat_result) -> bool:
         return (

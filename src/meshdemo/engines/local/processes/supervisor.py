@@ -142,6 +142,10 @@ class Supervisor:
         """Say how often a process was started, without asking supervisord."""
         return self._starts.count()[name]
 
+    def is_ending(self, name: str) -> bool:
+        """Tell whether a process has begun to end, or is gone, before supervisord has seen it."""
+        return self._starts.is_ending(name)
+
     def stop(self, timeout: float = math.inf, family: Family | None = None) -> bool:
         """Stop supervisord and all that is below it, also what it lost; tell whether it has ended.
 

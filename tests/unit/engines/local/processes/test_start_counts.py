@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
+
+import pytest
 
 from meshdemo.engines.local.processes.start_counts import End, Starts
 
@@ -12,8 +17,8 @@ if TYPE_CHECKING:
 BEGUN = "2026-01-01 10:00:00,000 INFO supervisord started with pid 1\n"
 
 
-def spawned(name: str) -> str:
-    return f"2026-01-01 10:00:00,001 INFO spawned: '{name}' with pid 7\n"
+def spawned(name: str, pid: int = 7) -> str:
+    return f"2026-01-01 10:00:00,001 INFO spawned: '{name}' with pid {pid}\n"
 
 
 def stopped(name: str) -> str:
@@ -76,3 +81,17 @@ def test_how_each_ended_the_last_time_is_known(tmp_path: Path) -> None:
         "a": End(7, "terminated by SIGABRT (core dumped)"),
         "b": End(0, "exit status 0"),
     }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says that a process is ending")
+def test_a_process_that_ends_is_known_before_anybody_has_waited_for_it(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    starts = Starts(log)
+    assert not starts.is_ending("a")
+    with subprocess.Popen(["sleep", "60"]) as process:
+        log.write_text(spawned("a", process.pid))
+        assert not starts.is_ending("a")
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert starts.is_ending("a")
+    assert starts.is_ending("a")
