@@ -71,7 +71,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     They wait here, where no test's time runs. Of xdist's processes the one that hands out the
     tests waits, and the others for it.
     """
-    gc.enable()  # all is collected, and the one that hands out has nothing to collect
+    gc.freeze()  # what collecting made stays: nobody need look at it again
+    gc.enable()
     options = session.config.option
     if options.collectonly or hasattr(session.config, "workerinput"):
         return (yield)
