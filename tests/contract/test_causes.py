@@ -71,6 +71,13 @@ class Broken:
     """Whether others send requests meanwhile."""
 
 
+ELSEWHERE = (
+    SUBSETS,
+    service(HTTP, name="other", namespace="default", selector={"app": "other"}),
+    virtual_service(route(to(host="other"))),
+    deployment("other", namespace="default", container={"ports": [{"containerPort": 8080}]}),
+)
+"""A rule leads to another app, which names no version."""
 MESHES = {
     "right mesh, wrong expectation": Broken(
         "rules-say-otherwise",
@@ -397,14 +404,7 @@ MESHES = {
     ),
     "other answers, with another status": Broken(
         "answers-from-elsewhere",
-        (
-            SUBSETS,
-            service(HTTP, name="other", namespace="default", selector={"app": "other"}),
-            virtual_service(route(to(host="other"))),
-            deployment(
-                "other", namespace="default", container={"ports": [{"containerPort": 8080}]}
-            ),
-        ),
+        ELSEWHERE,
         "spec.http[0].route",
         "VirtualService default/app",
         "correct the rule",
@@ -412,14 +412,7 @@ MESHES = {
     ),
     "other answers": Broken(
         "answers-from-elsewhere",
-        (
-            SUBSETS,
-            service(HTTP, name="other", namespace="default", selector={"app": "other"}),
-            virtual_service(route(to(host="other"))),
-            deployment(
-                "other", namespace="default", container={"ports": [{"containerPort": 8080}]}
-            ),
-        ),
+        ELSEWHERE,
         "spec.http[0].route",
         "VirtualService default/app",
         "correct the rule",
