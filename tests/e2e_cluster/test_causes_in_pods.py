@@ -245,6 +245,7 @@ def test_a_workload_that_is_scaled_to_nothing(running: Running) -> None:
         (cause,) = causes(running)
     finally:
         cluster.kubectl(*scale, "1")
+        cluster.kubectl("rollout", "status", "deploy/app-v2", "-n", namespace)
     assert cause["name"] == "no-pods", cause
     assert cause["place"]["object"] == f"Deployment {namespace}/app-v2"
     assert cause["place"]["field"] == "spec.replicas"
