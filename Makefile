@@ -21,11 +21,11 @@ down: $(RUN) ## stop and remove what up made
 	@.venv/bin/meshdemo down $(ARGS)
 
 test: $(DEV) ## all tests of the code, in two minutes
-	@.venv/bin/pytest -n 4 --dist worksteal -m "not whole_machine" $(ACCEPTANCE:%=--ignore=%) $(ARGS)
-	@.venv/bin/pytest -m whole_machine $(ARGS) || test $$? = 5  # 5: none of those that were asked for
+	@.venv/bin/pytest -n 5 --dist worksteal -m "not whole_machine" $(ACCEPTANCE:%=--ignore=%) $(ARGS)
 
 acceptance: $(DEV) ## what README, docs, examples, lessons and the kit promise, done as a user would
 	@.venv/bin/pytest -n 5 --dist worksteal $(ACCEPTANCE) $(ARGS)
+	@.venv/bin/pytest -m whole_machine $(ARGS) || test $$? = 5  # 5: none of those that were asked for
 
 check: $(DEV) ## lint, format, types, layers, links: all of them, then fail if one failed
 	@failed=; for check in $(CHECKS); do echo "== $$check"; .venv/bin/$$check || failed=1; done; test -z "$$failed"

@@ -41,7 +41,7 @@ settings.load_profile("suite")
 
 KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "MESHDEMO_ENVOY")
 WHOLE_MACHINE = "whole_machine"
-"""The mark of tests that must run alone, and what ``make test`` calls their stage by."""
+"""The mark of tests that must run alone, and what ``make acceptance`` calls their stage by."""
 RARE = 1e-5
 """How seldom a test may fail by chance: verify's own 1 in 100 would fail a run of all of them."""
 
