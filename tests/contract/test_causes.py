@@ -586,6 +586,20 @@ def test_a_sample_that_is_too_small_is_said_to_be_that(mesh: LocalEngine) -> Non
     assert "--max-requests" in found.causes[0].fix
 
 
+def test_of_a_measurement_that_broke_off_the_evidence_says_why(mesh: LocalEngine) -> None:
+    mesh.apply([SUBSETS, TO_V2])
+    try:
+        question = verify.Question(
+            expectation.parse("v2=100%"), Request("http://app/"), requests=50_000, timeout=0.5
+        )
+        found = end_of(verify.measure(mesh, question))
+    finally:
+        mesh.delete([SUBSETS, TO_V2])
+    assert found.verdict.outcome is Outcome.INCONCLUSIVE
+    assert "--timeout" in " ".join(found.verdict.evidence)
+    assert not found.causes
+
+
 def test_what_is_met_has_no_cause(mesh: LocalEngine) -> None:
     right = Broken("", (SUBSETS, TO_V2), "", "", "")
     found = measured(mesh, right)

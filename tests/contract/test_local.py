@@ -279,6 +279,10 @@ def test_what_ends_or_changes_in_the_middle_of_a_measurement_is_no_verdict(
         victims[0].send_signal(number)
         psutil.wait_procs(victims, SECONDS)
 
+    def break_off() -> None:
+        end("default.testclient", signal.SIGKILL)
+        raise BrokenOff("nothing listens")
+
     def change_and_change_back() -> None:
         elsewhere = changed(rules[-1], http=[{"route": [{"destination": {"host": "app"}}]}])
         engine.apply([elsewhere])
@@ -289,6 +293,7 @@ def test_what_ends_or_changes_in_the_middle_of_a_measurement_is_no_verdict(
         "the rules, and back": (change_and_change_back, 200),
         "the rules": (partial(engine.delete, rules), 200),
         "the proxy": (partial(end, "default.testclient", signal.SIGKILL), 50_000),
+        "the proxy, between two requests": (break_off, 50_000),
         "supervisord": (partial(end, "supervisord.conf", signal.SIGTERM), 50_000),
     }
     for what, (act, requests) in acts.items():

@@ -186,8 +186,11 @@ def _all_go_elsewhere(facts: Facts, host: str) -> bool:
 
 
 def sample_cut_short(facts: Facts) -> Iterator[Cause]:
-    """What came fits what is expected, and is too little to prove it."""
-    if facts.verdict.outcome is not Outcome.INCONCLUSIVE or facts.sample.disturbed:
+    """What came fits what is expected, and is too little to prove it.
+
+    Of a measurement that broke off the evidence says why, and the way on.
+    """
+    if facts.verdict.outcome is not Outcome.INCONCLUSIVE or not facts.sample.complete:
         return
     judged = facts.verdict.judgements
     if not facts.tally.total or not facts.is_promised or not all(each.ok for each in judged):
@@ -200,9 +203,7 @@ def sample_cut_short(facts: Facts) -> Iterator[Cause]:
             promised=facts.promise,
         ),
     )
-    fix = said("allow more with --timeout")
-    if facts.sample.complete:
-        fix = said("allow more with --max-requests, or leave out --requests")
+    fix = said("allow more with --max-requests, or leave out --requests")
     yield Cause("sample-cut-short", Problem(message), evidence, fix)
 
 

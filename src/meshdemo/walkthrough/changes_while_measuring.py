@@ -56,7 +56,8 @@ def disturbance(engine: Engine, sample: Sample, before: Snapshot) -> str:
     if found := changes(before, after):
         return f"the rules changed meanwhile: {', '.join(found)}"
     # If all went well, the client was well: only failures need another suspect than the mesh.
-    if any(reply.error or reply.status >= SERVER_ERROR for reply in sample.replies):
+    failed = any(reply.error or reply.status >= SERVER_ERROR for reply in sample.replies)
+    if failed or sample.broken_off:
         return _trouble(engine, before.context.sender) or _started(engine, before)
     return ""
 
