@@ -72,6 +72,11 @@ def test_the_cause_is_in_the_readers_language_and_json_is_english(
     assert "原因：VirtualService default/app-default-v2" in chinese
     assert "规则承诺的是 v2=100%，而期望的是 v1=100%" in chinese
     assert "  解决办法：" in chinese
+    # All but the verdict's own line, which scripts look for.
+    assert "\nexpectation v1=100%: not met (" in chinese
+    assert "  v1：20 个响应中有 0 个，占 0 %，期望 100 %\n" in chinese
+    assert "  v2：459 个响应中有 459 个，占 100 %，期望 100 %\n" in shown("--lang", "zh")
+    assert "有 99 % 的把握会被发现\n" in shown("--lang", "zh")
     assert "cause: " in meshed("verify", *wrong, "--lang", "zh").out, "it cannot show Chinese"
     monkeypatch.setenv("MESHDEMO_LANG", "zh")
     assert "原因：" in shown(*wrong)

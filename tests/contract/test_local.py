@@ -692,7 +692,10 @@ def test_on_a_dead_mesh_nobody_waits_and_nothing_is_sent(
         engine.wait_ready(rules, SECONDS)
     assert "meshdemo up" in failure.value.hint
     assert set(count(engine)) == {"v2"}
+    port = urlsplit(engine.proxy_url()).port or 0
     waiting.until(partial(end, ""), "the end of all", timeout=60)
+    # What ends lets go of its ports last.
+    waiting.until(lambda: not ports.is_listening(port), "the end of its port", timeout=60)
     with pytest.raises(EnvironmentFailed) as failure:
         engine.wait_ready(rules, SECONDS)
     assert "meshdemo up" in failure.value.hint

@@ -155,6 +155,14 @@ def test_who_edits_the_file_as_the_solution_says_passes(name: str, learner: Lear
     assert code == ExitCode.OK, said
 
 
+def test_who_takes_the_other_version_away_has_not_passed(learner: Learner) -> None:
+    learner.tours("reset", "port-name")
+    assert learner.types("delete", "deployment/app-v1")[0] == ExitCode.OK
+    found = learner.asks("tour", "check")
+    assert found["exitCode"] == ExitCode.NOT_MET
+    assert "no pod has the version v1" in str(found)
+
+
 @EACH
 def test_both_languages_have_the_same_commands_and_yaml(lesson: Lesson) -> None:
     texts = [(lesson.folder / f"{each}.md").read_text(encoding="utf-8") for each in LANGUAGES]

@@ -23,7 +23,7 @@ from meshdemo.errors import (
     Terminated,
     advice,
 )
-from meshdemo.language import spoken
+from meshdemo.language import joined
 from meshdemo.report import document
 from meshdemo.report.terminal import Terminal
 
@@ -193,8 +193,9 @@ def show_error(terminal: Terminal, error: MeshdemoError) -> None:
     """Say what failed, why, and what to do next."""
     from meshdemo.report import speaking
 
-    terminal.advise(f"{terminal.paint('error:', 'red')} {error.message}")
-    for problem in getattr(error, "problems", ()):
-        terminal.advise(f"  {speaking.of_problem(problem, terminal.language)}")
-    if error.hint:
-        terminal.advise(f"  {spoken(error.hint, terminal.language)}")
+    terminal.advise(joined(" ", [terminal.paint("error:", "red"), error.message]))
+    with terminal.indented("  "):
+        for problem in getattr(error, "problems", ()):
+            terminal.advise(speaking.of_problem(problem, terminal.language))
+        if error.hint:
+            terminal.advise(error.hint)

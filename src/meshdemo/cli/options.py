@@ -104,8 +104,8 @@ Lang = Annotated[
     typer.Option(
         "--lang",
         metavar="en|zh",
-        help="The language of causes, and of what to do about them. [default: MESHDEMO_LANG, else "
-        "by your locale]",
+        help="The language of evidence, causes and what to do about them. [default: "
+        "MESHDEMO_LANG, else by your locale]",
     ),
 ]
 Selector = Annotated[

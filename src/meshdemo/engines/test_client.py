@@ -68,13 +68,16 @@ class Sender(Struct, frozen=True):
         if not self.selector:
             return no_client(found, self.namespace)
         if without := self._selected(found):
-            message = f"the pod {without[0].name} ({self.selector}) has no sidecar"
+            message = said(
+                "the pod {pod} ({labels}) has no sidecar", pod=without[0].name, labels=self.selector
+            )
             return EnvironmentFailed(message, hint=said("Give it one: meshdemo inject"))
         known = sorted({f"app={p.labels['app']}" for p in found if "app" in p.labels})
         hint = said("Type: meshdemo get pods")
         if known:
             hint = said("There are pods with {labels}.", labels=", ".join(known))
-        return EnvironmentFailed(f"no pod has the labels {self.selector}", hint=hint)
+        message = said("no pod has the labels {labels}", labels=self.selector)
+        return EnvironmentFailed(message, hint=hint)
 
     def _selected(self, pods: Iterable[AnyPod]) -> list[AnyPod]:
         from meshdemo.objects import selectors  # noqa: PLC0415 - only who names labels pays for it
@@ -105,7 +108,11 @@ def is_client(labels: Mapping[str, str], workload: str) -> bool:
 
 def no_client(pods: Iterable[SomePod], namespace: str) -> EnvironmentFailed:
     """Make the error for a namespace without a test client, with the way to get one."""
-    message = f"there is no test client in namespace {namespace}: no pod has the label app={CLIENT}"
+    message = said(
+        "there is no test client in namespace {namespace}: no pod has the label {label}",
+        namespace=namespace,
+        label=f"app={CLIENT}",
+    )
     found = list(pods)
     elsewhere = (pod.namespace for pod in found if find_client([pod], pod.namespace))
     if other := next(elsewhere, None):
@@ -120,8 +127,8 @@ def no_client(pods: Iterable[SomePod], namespace: str) -> EnvironmentFailed:
 def out_of_time() -> BrokenOff:
     """Make the error for requests of which some have no reply in time."""
     return BrokenOff(
-        "some requests had no answer when the time was over",
-        hint="Allow more with --timeout, or send fewer with --requests.",
+        said("some requests had no answer when the time was over"),
+        hint=said("Allow more with --timeout, or send fewer with --requests."),
     )
 
 

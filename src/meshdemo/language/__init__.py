@@ -65,7 +65,7 @@ def joined(separator: str, sentences: Sequence[str]) -> Sentence:
 def spoken(sentence: str, language: str) -> str:
     """Give a sentence in a language; what is no ``Sentence``, or not translated, in English."""
     if language == ENGLISH or not isinstance(sentence, Sentence):
-        return sentence
+        return str(sentence)
     parts = {
         name: spoken(part, language) if isinstance(part, str) else part
         for name, part in sentence.parts.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from meshdemo.language import spoken
 from meshdemo.report.terminal import BAR_WIDTH
 from meshdemo.verdict import evidence, judging
 
@@ -38,7 +39,8 @@ def live_bars(terminal: Terminal, measuring: Measuring) -> str:
     tally, rule = measuring.tally.copy(), measuring.rule
     intervals = judging.fitting(rule, tally) if rule else {}
     fitting = {
-        name: f"({evidence.interval_text(each)})".ljust(FITTING) for name, each in intervals.items()
+        name: f"({spoken(evidence.interval_text(each), terminal.language)})".ljust(FITTING)
+        for name, each in intervals.items()
     }
     said = f"{measuring.so_far}, and the real shares that fit" if rule else measuring.so_far
     width = terminal.width

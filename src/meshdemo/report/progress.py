@@ -6,7 +6,7 @@ from collections import Counter
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from meshdemo.language import ENGLISH
+from meshdemo.language import ENGLISH, joined
 from meshdemo.report.bars import live_bars, show_tally
 from meshdemo.report.documents import applied_document, tally_document
 from meshdemo.report.heartbeat import FIRST_WORD_SECONDS, Heartbeat
@@ -126,7 +126,7 @@ class Progress:
 
     def warn(self, text: str) -> None:
         """Say what will surprise, once; also when quiet was asked for."""
-        self._line(f"{self.err.paint('warning:', 'yellow')} {text}", always=True)
+        self._line(joined(" ", [self.err.paint("warning:", "yellow"), text]), always=True)
 
     def explain(self, commands: Iterable[str]) -> None:
         """Show what a person would type for a step."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from io import StringIO
 from typing import TYPE_CHECKING, TextIO
 
-from meshdemo.language import ENGLISH
+from meshdemo.language import ENGLISH, spoken
 from meshdemo.report.commands import Commands, joined
 from meshdemo.report.wrapping import with_reasons, wrapped
 
@@ -93,7 +93,7 @@ class Terminal:
 
     def advise(self, text: str) -> None:
         """Write a sentence of ours, which may hold commands to type; it is broken into lines."""
-        for line in wrapped(self.commands.mark(text), self.width):
+        for line in wrapped(self.commands.mark(spoken(text, self.language)), self.width):
             self.line(line)
 
     def command(self, text: str) -> None:

@@ -6,11 +6,11 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.errors import ExitCode
-from meshdemo.language import said, spoken
+from meshdemo.language import said
 from meshdemo.report import Report, speaking
 from meshdemo.report.bars import show_tally
 from meshdemo.report.documents import change_document, verdict_document
-from meshdemo.system.plural import counted
+from meshdemo.verdict import evidence
 from meshdemo.verdict.judgement import Outcome
 
 if TYPE_CHECKING:
@@ -83,11 +83,17 @@ def up_done(result: Up, watched: Mapping[str, Any]) -> Report:
 def _show_verdict(terminal: Terminal, measured: Measured) -> None:
     verdict, where = measured.verdict, measured.where
     sample = measured.sample
-    sent_from = f" from {measured.sender}" if measured.sender else ""
+    title: str = sample.request.title
+    if measured.sender:
+        title = said("{request} from {pod}", request=title, pod=measured.sender)
     show_tally(
         terminal,
-        f"{sample.request.title}{sent_from}, {counted(measured.tally.total, 'answer')} "
-        f"in {sample.seconds:.2f} s:",
+        said(
+            "{request}, {answers} in {seconds:.2f} s:",
+            request=title,
+            answers=evidence.answers(measured.tally.total),
+            seconds=sample.seconds,
+        ),
         measured.tally,
     )
     word = terminal.paint(verdict.outcome.value, _STYLES[verdict.outcome])
@@ -100,19 +106,20 @@ def _show_verdict(terminal: Terminal, measured: Measured) -> None:
     terminal.advise(
         f"{terminal.paint('expectation', 'bold')} {measured.expectation}{source}: {word} ({place})"
     )
-    for sentence in verdict.evidence:
-        terminal.advise(f"  {sentence}")
+    with terminal.indented("  "):
+        for sentence in verdict.evidence:
+            terminal.advise(sentence)
     for cause in measured.causes:
         _show_cause(terminal, cause)
 
 
 def _show_cause(terminal: Terminal, cause: Cause) -> None:
-    language = terminal.language
-    place = speaking.of_problem(cause.place, language)
+    place = speaking.of_problem(cause.place, terminal.language)
     shown = said("cause: {place}", place=place)
     if not cause.verified:
         shown = said("cause: (a guess) {place}", place=place)
-    terminal.advise(spoken(shown, language))
-    for sentence in cause.evidence:
-        terminal.advise(f"  {spoken(sentence, language)}")
-    terminal.advise(f"  {spoken(said('fix: {fix}', fix=cause.fix), language)}")
+    terminal.advise(shown)
+    with terminal.indented("  "):
+        for sentence in cause.evidence:
+            terminal.advise(sentence)
+        terminal.advise(said("fix: {fix}", fix=cause.fix))

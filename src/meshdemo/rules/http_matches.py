@@ -96,7 +96,8 @@ class Undecided(InputError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"the rules promise no version for this request: {reason}", hint=EXPECT_HINT
+            said("the rules promise no version for this request: {reason}", reason=reason),
+            hint=EXPECT_HINT,
         )
         self.reason = reason
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from meshdemo.engines.test_client import is_client
 from meshdemo.errors import InputError
 from meshdemo.rules.client_view import Client, MeshRules
 from meshdemo.rules.destination_rules import ROOT_NAMESPACE
@@ -122,10 +123,9 @@ class LiveMesh:
 
     @cached_property
     def versions(self) -> tuple[str, ...]:
-        """The versions that pods have."""
-        return tuple(
-            sorted({pod.labels["version"] for pod in self.pods if "version" in pod.labels})
-        )
+        """The versions of pods that can answer: a test client has one, too, and never does."""
+        answering = (p for p in self.pods if not is_client(p.labels, p.workload or p.name))
+        return tuple(sorted({p.labels["version"] for p in answering if "version" in p.labels}))
 
     @cached_property
     def services(self) -> tuple[str, ...]:

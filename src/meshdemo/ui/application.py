@@ -18,6 +18,7 @@ from meshdemo.report.terminal import Terminal
 from meshdemo.ui import page
 from meshdemo.ui.changing import Move
 from meshdemo.ui.door import JSON, Asked, Refused
+from meshdemo.ui.encoding import encoded
 from meshdemo.ui.live import MOST_A_SECOND, Busy
 from meshdemo.verdict import traffic
 from meshdemo.verdict.traffic import Request
@@ -145,7 +146,7 @@ class Application:
             return Answer(page.page(self._language), HTML, headers=policy)
         recording = self._recording.document()
         if path == "/recording":
-            return Answer(msgspec.json.encode(recording))
+            return Answer(encoded(recording))
         as_file = {"content-disposition": "attachment; filename=meshdemo.html"}
         return Answer(page.exported(recording, self._language), HTML, headers=as_file)
 
@@ -164,15 +165,15 @@ class Application:
     async def _explain(self, body: bytes) -> Answer:
         request = msgspec.json.decode(body, type=Meant).request()
         text = await _done(self._live.ask(lambda engine: explained(engine, request)))
-        return Answer(msgspec.json.encode({"text": text}))
+        return Answer(encoded({"text": text}))
 
     async def _preview(self, body: bytes) -> Answer:
         move = msgspec.json.decode(body, type=Move)
-        return Answer(msgspec.json.encode(await _done(self._live.preview(move))))
+        return Answer(encoded(await _done(self._live.preview(move))))
 
     async def _change(self, body: bytes) -> Answer:
         move = msgspec.json.decode(body, type=Move)
-        return Answer(msgspec.json.encode(await _done(self._live.change(move))))
+        return Answer(encoded(await _done(self._live.change(move))))
 
     def _may_post(self) -> None:
         """Count a POST. Raises Refused where there are too many, or pages can only look."""

@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from meshdemo.ui.door import Refused
+from meshdemo.ui.encoding import encoded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -52,7 +51,7 @@ class Pages:
 
     def publish(self, event: str, document: object) -> None:
         """Hand news to every page, from any thread."""
-        text = b"event: %b\ndata: %b\n\n" % (event.encode(), msgspec.json.encode(document))
+        text = b"event: %b\ndata: %b\n\n" % (event.encode(), encoded(document))
         if self._loop is None:  # nobody can be there yet
             self._deliver(event, text)
         elif not self._loop.is_closed():

@@ -7,7 +7,7 @@ from itertools import count as count_from
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 
-from meshdemo.system.plural import counted
+from meshdemo.language import joined, said
 from meshdemo.verdict.expectation import ERROR, outcome_text, percent
 from meshdemo.verdict.fixed import FixedSample
 from meshdemo.verdict.judgement import Outcome
@@ -36,10 +36,12 @@ def sentences(
         yield from _proved(rule, tally)
     elif outcome is Outcome.NOT_MET:
         wrong = [item for item in judgements if item.outcome is Outcome.NOT_MET]
-        yield from (share_sentence(item) + _kinds(item, tally) for item in wrong)
+        yield from (_with_kinds(item, tally) for item in wrong)
         if not all(item.claim.exact for item in wrong):
             often = _percent(rule.precision.error_rate)
-            yield f"a mesh that keeps its shares fails this at most {often} of the time"
+            yield said(
+                "a mesh that keeps its shares fails this at most {often} of the time", often=often
+            )
     else:
         open_ones = [item for item in judgements if item.outcome is Outcome.INCONCLUSIVE]
         yield from (share_sentence(item) for item in open_ones)
@@ -48,18 +50,24 @@ def sentences(
 
 def undecided(total: int, broken_off: str, disturbed: str) -> str:
     """Say why a measurement decides nothing."""
-    answers = counted(total, "answer")
+    came = answers(total)
     if disturbed:
-        return f"{answers} came back and prove nothing: {disturbed}"
-    said = f"{answers} came back before the measurement broke off"
-    return f"{said}: {broken_off}" if broken_off else said
+        return said("{answers} came back and prove nothing: {why}", answers=came, why=disturbed)
+    early = said("{answers} came back before the measurement broke off", answers=came)
+    return joined(": ", [early, broken_off]) if broken_off else early
+
+
+def answers(total: int) -> str:
+    """Count answers."""
+    return said("1 answer") if total == 1 else said("{total:,} answers", total=total)
 
 
 def interval_text(interval: tuple[float, float]) -> str:
     """Say which real shares fit the answers, as in ``45.2 to 54.9 %``; rounded outwards."""
     low, high = (Fraction(100 * edge) for edge in interval)
     places = _places(high - low)
-    return f"{0 - _up(-low, places):.{places}f} to {_up(high, places):.{places}f} %"
+    ends = (f"{0 - _up(-low, places):.{places}f}", f"{_up(high, places):.{places}f}")
+    return said("{low} to {high} %", low=ends[0], high=ends[1])
 
 
 def _proved(rule: Rule, tally: Tally) -> Iterator[str]:
@@ -67,43 +75,62 @@ def _proved(rule: Rule, tally: Tally) -> Iterator[str]:
     sure = _percent(1 - precision.error_rate)
     if rule.expectation.is_exact:
         share = _percent_up(precision.hidden(tally.total))
-        yield f"a hidden share of {share} would have shown with {sure} confidence"
+        yield said(
+            "a hidden share of {share} would have shown with {sure} confidence",
+            share=share,
+            sure=sure,
+        )
     elif not isinstance(rule, FixedSample):
         margin = percent(precision.margin)
-        yield f"a share that is off by {margin} points would have shown with {sure} confidence"
+        yield said(
+            "a share that is off by {margin} points would have shown with {sure} confidence",
+            margin=margin,
+            sure=sure,
+        )
 
 
 def _not_enough(rule: Rule, tally: Tally) -> str:
     if isinstance(rule, FixedSample):
-        return "so few answers prove nothing: send more with --requests, or leave it out"
+        return said("so few answers prove nothing: send more with --requests, or leave it out")
     if rule.expectation.is_exact or tally.total < rule.precision.revealing:
-        needed = counted(rule.precision.revealing, "answer")
-        return f"{needed} are needed to rule out a hidden share: allow more with --max-requests"
-    margin = percent(rule.precision.margin)
-    return (
-        f"neither the expected shares nor shares that are off by {margin} points are ruled out: "
-        "allow more with --max-requests, or tell less apart with --margin"
+        return said(
+            "{answers} are needed to rule out a hidden share: allow more with --max-requests",
+            answers=answers(rule.precision.revealing),
+        )
+    return said(
+        "neither the expected shares nor shares that are off by {margin} points are ruled out: "
+        "allow more with --max-requests, or tell less apart with --margin",
+        margin=percent(rule.precision.margin),
     )
 
 
 def share_sentence(judgement: Judgement) -> str:
     """Say how often an outcome came, and how often it should."""
     claim = judgement.claim
-    answered = f"{outcome_text(claim.name)}: {claim.count:,} of {counted(claim.total, 'answer')}"
-    shares = f"{_percent(judgement.share)} where {_percent(float(claim.share))} is expected"
+    counted = said(
+        "{outcome}: {count:,} of {answers}, {share} where {expected} is expected",
+        outcome=outcome_text(claim.name),
+        count=claim.count,
+        answers=answers(claim.total),
+        share=_percent(judgement.share),
+        expected=_percent(float(claim.share)),
+    )
     if claim.exact:
-        return f"{answered}, {shares}"
-    return f"{answered}, {shares}; a real {interval_text(judgement.interval)} would fit"
+        return counted
+    fitting = interval_text(judgement.interval)
+    return said("{counted}; a real {interval} would fit", counted=counted, interval=fitting)
 
 
-def _kinds(judgement: Judgement, tally: Tally) -> str:
-    """Name what the errors were, the most frequent ones first."""
+def _with_kinds(judgement: Judgement, tally: Tally) -> str:
+    """Say the same with what the errors were, the most frequent ones first."""
+    sentence = share_sentence(judgement)
     if judgement.claim.name != ERROR:
-        return ""
+        return sentence
     kinds = sorted(tally.others.items(), key=lambda item: -item[1])
-    named = [f"{count:,} {kind}" for kind, count in kinds[:_KINDS_NAMED] if count]
-    more = [f"{len(kinds) - _KINDS_NAMED} more kinds"] if len(kinds) > _KINDS_NAMED else []
-    return f" ({', '.join(named + more)})"
+    named: list[str] = [f"{count:,} {kind}" for kind, count in kinds[:_KINDS_NAMED] if count]
+    if (more := len(kinds) - _KINDS_NAMED) > 0:
+        named.append(said("{more} more kinds", more=more))
+    return said("{sentence} ({kinds})", sentence=sentence, kinds=joined(", ", named))
 
 
 def _percent(share: float) -> str:

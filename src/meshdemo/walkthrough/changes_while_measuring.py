@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from meshdemo.errors import TimedOut
+from meshdemo.language import said
 from meshdemo.objects import model
 from meshdemo.rules import hosts, virtual_services
 from meshdemo.rules.hosts import full_name
@@ -54,7 +55,7 @@ def disturbance(engine: Engine, sample: Sample, before: Snapshot) -> str:
     """Say what changed meanwhile, so that the sample proves nothing; empty if nothing did."""
     after = Snapshot.of(before.context, before.context.again(engine))
     if found := changes(before, after):
-        return f"the rules changed meanwhile: {', '.join(found)}"
+        return said("the rules changed meanwhile: {objects}", objects=", ".join(found))
     # If all went well, the client was well: only failures need another suspect than the mesh.
     failed = any(reply.error or reply.status >= SERVER_ERROR for reply in sample.replies)
     if failed or sample.broken_off:
@@ -71,12 +72,14 @@ def _trouble(engine: Engine, client: Pod) -> str:
     """Say whether the test client itself may be why something got no good answer."""
     now = next((pod for pod in engine.pods() if pod.name == client.name), None)
     if now is None:
-        return f"the test client {client.name} went meanwhile"
+        return said("the test client {pod} went meanwhile", pod=client.name)
     if now.restarts != client.restarts:
-        return f"the test client {client.name} was started again meanwhile"
+        return said("the test client {pod} was started again meanwhile", pod=client.name)
     if not now.is_ready:
-        how = "broke down meanwhile" if client.is_ready else "is not ready"
-        return f"the test client {client.name} {how}: {now.message or now.ready}"
+        parts = {"pod": client.name, "why": now.message or now.ready}
+        if client.is_ready:
+            return said("the test client {pod} broke down meanwhile: {why}", **parts)
+        return said("the test client {pod} is not ready: {why}", **parts)
     return ""
 
 
@@ -96,7 +99,7 @@ def _started(engine: Engine, before: Snapshot) -> str:
 
     with suppress(TimedOut):
         found = waiting.until(ready, "the pods", timeout=START_SECONDS)
-        return f"the pod {found[0]} was still starting when the measurement began"
+        return said("the pod {pod} was still starting when the measurement began", pod=found[0])
     return ""
 
 

@@ -31,7 +31,8 @@ def require_pods(engine: Engine) -> tuple[Pod, ...]:
     namespace = engine.where.namespace
     pods = tuple(pod for pod in engine.pods() if pod.namespace == namespace)
     if not pods:
-        why = engine.mesh_status().trouble or f"nothing runs in namespace {namespace}"
+        why = engine.mesh_status().trouble
+        why = why or said("nothing runs in namespace {namespace}", namespace=namespace)
         raise EnvironmentFailed(why, hint=TYPE_UP)
     return pods
 
@@ -80,7 +81,10 @@ def addressed(request: Request, namespace: str, objects: Sequence[Object]) -> Re
     urls = [_url(service, namespace) for service in apps(namespace, objects)]
     if len(urls) > 1:
         raise InputError(
-            f"there are several Services, and none is called app: {', '.join(sorted(urls))}",
+            said(
+                "there are several Services, and none is called app: {urls}",
+                urls=", ".join(sorted(urls)),
+            ),
             hint=said("Say which one: meshdemo verify --url {url}", url=min(urls)),
         )
     return replace(request, url=urls[0] if urls else DEFAULT_URL)
@@ -137,7 +141,10 @@ def selected(service: Object, pods: Iterable[Pod]) -> list[Pod]:
 def missing_sidecar(client: Pod) -> Note:
     """Warn that rules mean nothing to a client without a sidecar."""
     return Note(
-        f"the test client {client.name} has no sidecar, so it does not follow the rules; "
-        "type: meshdemo inject",
+        said(
+            "the test client {pod} has no sidecar, so it does not follow the rules; "
+            "type: meshdemo inject",
+            pod=client.name,
+        ),
         warning=True,
     )

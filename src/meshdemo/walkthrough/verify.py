@@ -15,6 +15,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from meshdemo.errors import EnvironmentFailed, MeshdemoError, NothingAnswers, TimedOut
+from meshdemo.language import said
 from meshdemo.objects import model
 from meshdemo.rules.http_matches import Undecided, undecided
 from meshdemo.verdict import judging
@@ -115,15 +116,21 @@ def measure(engine: Engine, question: Question) -> Story[Measured]:
         yield pod_selection.missing_sidecar(client)
     expectation = question.expectation or _promised(engine, context)
     if question.expectation is None and (beside := context.unaccounted()):
-        text = f"the promise does not account for what touches the request: {', '.join(beside)}"
+        text = said(
+            "the promise does not account for what touches the request: {objects}",
+            objects=", ".join(beside),
+        )
         yield Note(text, warning=True)
     before = Snapshot.of(context)
     yield Waiting("until the rules are live")
     convergence = _converge(engine, rules, question.wait)
     if not convergence.live:
         yield Note(
-            f"measured although the rules were not live after {convergence.seconds:.1f} s: "
-            f"{convergence.cause}",
+            said(
+                "measured although the rules were not live after {seconds:.1f} s: {cause}",
+                seconds=convergence.seconds,
+                cause=convergence.cause,
+            ),
             warning=True,
         )
     rule = judging.rule_for(
@@ -214,7 +221,11 @@ def _require_sending(engine: Engine, sample: Sample) -> None:
     client = pod_selection.require_client(engine)
     if client.is_ready and not client.message:
         return
-    message = f"the test client {client.name} cannot send: {client.message or 'it is not ready'}"
+    message = said(
+        "the test client {pod} cannot send: {why}",
+        pod=client.name,
+        why=client.message or said("it is not ready"),
+    )
     raise EnvironmentFailed(message, hint=pod_selection.TYPE_UP)
 
 

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
+from meshdemo.ui.encoding import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +46,7 @@ def exported(recording: Mapping[str, Any], language: str = "en") -> bytes:
     text = _put_together(EXPORTED, language)
     policy = _policy(text, ASKS_NOBODY)
     meta = f'<meta http-equiv="content-security-policy" content="{policy}">'
-    said = msgspec.json.encode(recording).decode()
+    said = encoded(recording).decode()
     for character in "<>&\u2028\u2029":
         said = said.replace(character, f"\\u{ord(character):04x}")
     data = f'<script id="recording" type="application/json">{said}</script>'

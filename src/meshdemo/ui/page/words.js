@@ -1,5 +1,5 @@
 "use strict";
-// What the page says, in English and in Chinese. Names, rules and evidence are Istio's and the verdict's own words.
+// What the page says, in English and in Chinese. Names and rules are Istio's own words; of evidence and causes the server sends both.
 const WORDS = {
   "language": ["中文", "English"],
   "theme": ["Theme", "主题"],
