@@ -42,7 +42,9 @@ def test_dots_are_answers_and_a_lever_is_live_in_the_sidecar(running: tuple[Clus
     assert came == ["v2"] * counts["received"]
     assert (counts["verdict"], counts["lanes"]["v2"]["promised"]) == ("inconclusive", 1), "so few"
     assert levers["ways"] == ["v1", "v2"]
-    assert b"kubectl apply" in shown.body, shown.body
+    (command,) = json.loads(shown.body)["commands"]
+    assert command.startswith("kubectl ")
+    assert " apply -f - <<'EOF'" in command
     assert done.status == 200, done.body
     assert changed["byPage"]
     assert changed["what"] == [f"VirtualService {namespace}/app-default-v2 was changed"]
