@@ -48,6 +48,8 @@ def test_who_has_not_begun_has_no_progress_and_no_trouble(kube: FakeKube) -> Non
         {"progress.json": "[]"},
         {"progress.json": WRITTEN.replace("4", '"\\u001b[31m"', 1)},
         {"progress.json": WRITTEN.replace("2026", "x")},
+        {"progress.json": WRITTEN.replace("2026-11-29", "0001-01-01").replace("Z", "+14:00")},
+        {"progress.json": WRITTEN.replace("2026-11-29", "9999-12-31").replace("Z", "-14:00")},
     ],
 )
 def test_what_a_student_has_spoiled_is_said_and_shown_nowhere(kube: FakeKube, data: Any) -> None:
