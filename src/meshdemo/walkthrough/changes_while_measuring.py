@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from meshdemo.errors import TimedOut
-from meshdemo.language import said
+from meshdemo.language import joined, said
 from meshdemo.objects import model
 from meshdemo.rules import hosts, virtual_services
 from meshdemo.rules.hosts import full_name
@@ -55,7 +55,7 @@ def disturbance(engine: Engine, sample: Sample, before: Snapshot) -> str:
     """Say what changed meanwhile, so that the sample proves nothing; empty if nothing did."""
     after = Snapshot.of(before.context, before.context.again(engine))
     if found := changes(before, after):
-        return said("the rules changed meanwhile: {objects}", objects=", ".join(found))
+        return said("the rules changed meanwhile: {objects}", objects=joined(", ", found))
     # If all went well, the client was well: only failures need another suspect than the mesh.
     failed = any(reply.error or reply.status >= SERVER_ERROR for reply in sample.replies)
     if failed or sample.broken_off:
@@ -170,11 +170,11 @@ def _changes(
     for key in {**before, **after}:
         old, new = before.get(key), after.get(key)
         if old is None and new is not None:
-            yield f"{new.title} was added"
+            yield said("{object} was added", object=new.title)
         elif old is not None and new is None:
-            yield f"{old.title} was removed"
+            yield said("{object} was removed", object=old.title)
         elif old is not None and new is not None and _state(old) != _state(new):
-            yield f"{old.title} was changed"
+            yield said("{object} was changed", object=old.title)
 
 
 def _state(item: Object) -> tuple[object, ...]:

@@ -8,8 +8,9 @@ import pytest
 from tests.objects import made
 
 from meshdemo.engines.results import Container, Pod
+from meshdemo.language import spoken
 from meshdemo.verdict.traffic import Reply, Request, Sample
-from meshdemo.walkthrough.changes_while_measuring import Snapshot, disturbance
+from meshdemo.walkthrough.changes_while_measuring import Snapshot, changes, disturbance
 from meshdemo.walkthrough.request_context import RequestContext
 
 if TYPE_CHECKING:
@@ -59,3 +60,10 @@ def test_failures_of_a_pod_that_was_starting_are_no_verdict(
     said = disturbance(later, sample, Snapshot.of(context))
     wanted = f"the pod {before.name} was still starting when the measurement began"
     assert said == (wanted if is_none else "")
+
+
+def test_what_changed_is_said_in_the_readers_language_too() -> None:
+    client = pod("testclient", "testclient")
+    context = RequestContext(REQUEST, client, (), (client,), "istio-system")
+    (found,) = changes(Snapshot.of(context), Snapshot.of(context, (SERVICE,)))
+    assert (found, spoken(found, "zh")) == ("Service shop/app was added", "新增了 Service shop/app")
