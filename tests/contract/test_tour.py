@@ -53,6 +53,16 @@ spec:
   hosts: [app]
   http: [{route: [{destination: {host: app}}], retries: {attempts: 3, retryOn: 5xx}}]
 """
+BROKEN = """---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: broken}
+spec:
+  selector: {matchLabels: {app: broken}}
+  template:
+    metadata: {labels: {app: broken}, annotations: {meshdemo.dev/command: "false"}}
+    spec: {containers: [{name: app, image: dustise/flaskapp}]}
+"""
 WRONG: dict[str, list[str | tuple[str, str]]] = {
     "fault": [("exact: bob", "regex: .*"), ("fixedDelay: 0.5s", "fixedDelay: 0.1s")],
     "timeout": [("timeout: 0.5s", "timeout: 0.95s")],
@@ -249,6 +259,21 @@ def test_what_left_the_file_leaves_the_mesh(learner: Learner) -> None:
     assert code == ExitCode.OK, said
     code, said = learner.types("get", "vs", "-o", "name")
     assert said.split()[:1] == ["virtualservice.networking.istio.io/mine"]
+
+
+def test_so_does_what_was_applied_when_the_check_failed(newcomer: Learner) -> None:
+    lesson = lessons.find("canary")
+    newcomer.tours("goto", "canary")
+    solution = lesson.solution.read_text()
+    newcomer.file(lesson).write_text(solution + BROKEN)
+    code, said = newcomer.types("tour", "check")
+    assert (code, "ends each time it is started" in said) == (ExitCode.ENVIRONMENT, True), said
+    newcomer.file(lesson).write_text(lesson.rules.read_text())  # as it was applied before
+    assert newcomer.types("tour", "check")[0] == ExitCode.NOT_MET
+    assert "deployment.apps/broken" not in newcomer.types("get", "deployments", "-o", "name")[1]
+    newcomer.file(lesson).write_text(solution + BROKEN)
+    assert newcomer.types("tour", "check")[0] == ExitCode.ENVIRONMENT
+    newcomer.tours("goto", "3")
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,8 @@ class Staged(Struct):
     """Engine, context and namespace."""
     applied: str
     """The learner's file as it was applied last."""
+    begun: list[str] = field(default_factory=list)
+    """The file as it was when applying it began and failed: some of it may be there."""
 
 
 class LastCheck(Struct):
@@ -59,9 +61,10 @@ class Progress(Struct):
         found = self.staged
         return found is not None and (found.lesson, found.mesh) == (lesson.name, mesh(where))
 
-    def applied(self, where: Where) -> str:
-        """Give the learner's file as it was applied last in this mesh; empty if it was not."""
-        return self.staged.applied if self.staged and self.staged.mesh == mesh(where) else ""
+    def applied(self, where: Where) -> list[str]:
+        """Give the learner's file as it was applied in this mesh last, and what failed since."""
+        staged = self.staged
+        return [staged.applied, *staged.begun] if staged and staged.mesh == mesh(where) else []
 
 
 def mesh(where: Where) -> list[str]:

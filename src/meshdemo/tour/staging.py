@@ -53,11 +53,18 @@ def solve(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> Story[N
 def apply_edited(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> Story[None]:
     """Apply the learner's file if it is not as it was applied last; what left it is deleted."""
     staged, text = desk.progress.staged, desk.text(lesson)
-    if staged is None or text == staged.applied:
+    if staged is None or (text == staged.applied and not staged.begun):
         return
     wanted = _parsed(text, str(desk.file(lesson)), engine)
+    keys = {item.key for item in wanted}
     before = {item.key: item for item in _parsed(staged.applied, "", engine)}
-    gone = [item for key, item in before.items() if key not in {o.key for o in wanted}]
+    if staged.begun:  # what was refused then is not there, or is somebody else's
+        failed = {item.key for said in staged.begun for item in _parsed(said, "", engine)}
+        before |= {item.key: item for item in _there(engine) if item.key in failed}
+    gone = [item for key, item in before.items() if key not in keys]
+    if text not in staged.begun:
+        staged.begun.append(text)
+        desk.save()
     yield Started("tour", "Apply your file.")
     if wanted:
         injected = _injected(engine, wanted)
@@ -65,7 +72,7 @@ def apply_edited(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> 
     if gone:
         engine.delete(gone)
         engine.wait_ready(model.traffic_rules(engine.objects()), timeout)
-    staged.applied = text
+    staged.applied, staged.begun = text, []
     desk.save()
 
 
@@ -130,10 +137,7 @@ def _parsed(text: str, file: str, engine: Engine) -> list[Object]:
 
 def _removable(engine: Engine, desk: Desk) -> list[Object]:
     """Give what is in force of the tour. Raises EnvironmentFailed if there is anything else."""
-    # On a cluster ours bear our label; whatever the local engine has is ours.
-    space = engine.where.namespace
-    is_shared = engine.where.engine == CLUSTER
-    there = [o for o in engine.objects() if not is_shared or o.labels.get(RUN_LABEL) == space]
+    there = _there(engine)
     known = {item.key for item in _of_the_tour(engine, desk)}
     foreign = [item.title for item in there if item.key not in known]
     if foreign:
@@ -143,13 +147,20 @@ def _removable(engine: Engine, desk: Desk) -> list[Object]:
     return there
 
 
+def _there(engine: Engine) -> list[Object]:
+    """Give what is ours: on a cluster it bears our label, and all that the local engine has is."""
+    space, is_shared = engine.where.namespace, engine.where.engine == CLUSTER
+    return [o for o in engine.objects() if not is_shared or o.labels.get(RUN_LABEL) == space]
+
+
 def _elsewhere(engine: Engine, desk: Desk) -> list[Object]:
     """Give what the lesson before has in other namespaces of a cluster, which is not listed."""
     staged = desk.progress.staged
     if engine.where.engine != CLUSTER or staged is None or staged.mesh != mesh(engine.where):
         return []
     before = placing.placed(lessons.find(staged.lesson), staged.mesh, desk.folder)
-    found = [*_starting(engine, before), *_parsed(staged.applied, "", engine)]
+    found = list(_starting(engine, before))
+    found += [o for said in desk.progress.applied(engine.where) for o in _parsed(said, "", engine)]
     return [o for o in found if o.namespace and o.namespace != engine.where.namespace]
 
 
@@ -161,4 +172,6 @@ def _of_the_tour(engine: Engine, desk: Desk) -> Sequence[Object]:
         found += _starting(engine, lesson)
         for file in (lesson.rules, lesson.solution):
             found += _parsed(file.read_text(encoding="utf-8"), str(file), engine)
-    return [*found, *_parsed(desk.progress.applied(engine.where), "", engine)]
+    for said in desk.progress.applied(engine.where):
+        found += _parsed(said, "", engine)
+    return found
