@@ -64,7 +64,11 @@ spec:
     spec: {containers: [{name: app, image: dustise/flaskapp}]}
 """
 WRONG: dict[str, list[str | tuple[str, str]]] = {
-    "fault": [("exact: bob", "regex: .*"), ("fixedDelay: 0.5s", "fixedDelay: 0.1s")],
+    "fault": [
+        ("exact: bob", "regex: .*"),
+        ("fixedDelay: 0.5s", "fixedDelay: 0.1s"),
+        ("fixedDelay: 0.5s", "fixedDelay: 1s"),
+    ],
     "timeout": [("timeout: 0.5s", "timeout: 0.95s")],
     "retries": [DISGUISES, ("attempts: 2", "attempts: 1")],
     "mirroring": [("mirror:\n        host: app\n        subset: v2", "mirror:\n        host: app")],
