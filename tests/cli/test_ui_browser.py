@@ -77,7 +77,7 @@ def test_a_verdict_is_a_page_that_opens_from_a_file(meshed: Cli, tab: Tab, tmp_p
     assert tab.script("$('evidence').textContent").startswith("not met: ")
     assert tab.script("$('causes').textContent").startswith("cause: ")
     tab.script("$('language').click()")
-    assert tab.script("$('evidence').textContent").startswith("不符合: ")
+    assert tab.script("$('evidence').textContent").startswith("不符合：")
     assert tab.script("$('causes').textContent").startswith("原因：")
     assert not tab.complaints
 

@@ -95,7 +95,7 @@ function drawCounts() {
   }
   for (const [name, parts] of lanes) drawLane(counts, name, parts, counts.lanes[name] || { count: 0 });
   const said = !counts.total || !counts.verdict ? "" : counts.verdict === "inconclusive" ? say("undecided")
-    : `${say(counts.verdict)}: ${counts.evidence.map(told => told[language]).join("; ")}`;
+    : say("proved", { verdict: say(counts.verdict), text: counts.evidence.map(told => told[language]).join(say("and")) });
   if ($("evidence").textContent !== said) $("evidence").textContent = said;
   $("causes").replaceChildren(...(counts.causes || []).map(told => make("li", "", say("cause", { text: told[language] }))));
   moved();

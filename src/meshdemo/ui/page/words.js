@@ -25,6 +25,8 @@ const WORDS = {
   "not met": ["not met", "不符合"],
   "inconclusive": ["counting", "统计中"],
   "undecided": ["Counting: not decided yet", "统计中：还不足以下结论"],
+  "proved": ["{verdict}: {text}", "{verdict}：{text}"],
+  "and": ["; ", "；"],
   "cause": ["cause: {text}", "原因：{text}"],
   "recorded at": ["recorded {when}", "记录于 {when}"],
   "promised": ["promised {share}; {low} to {high} fit", "承诺 {share}；与观测相符的真实比例：{low} 到 {high}"],
