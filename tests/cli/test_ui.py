@@ -287,6 +287,24 @@ def test_traffic_stops_and_starts_and_is_about_another_request(meshed: Cli) -> N
         assert meshed.engine.request.headers == (("x-user", "anna"),)
 
 
+def test_no_more_is_sent_than_was_asked_for_however_often_pages_steer(meshed: Cli) -> None:
+    sent: list[int] = []
+
+    def replies(count: int) -> Iterator[Reply]:
+        sent.append(count)
+        return islice(cycle([Reply(200, "v2")]), count)
+
+    meshed.engine.replies = replies
+    with served(meshed) as opened, opened.news() as news:
+        until(news, total(1))
+        began, before = time.monotonic(), sum(sent)
+        for _ in range(15):
+            opened.post("/traffic", {"on": True, "rate": 100})
+            time.sleep(0.06)
+        seconds = time.monotonic() - began
+        assert sum(sent) - before <= 100 * (seconds + 1)
+
+
 def test_a_request_is_explained(opened: Page) -> None:
     with opened.news():
         answer = opened.post("/explain", GET)

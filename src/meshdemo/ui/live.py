@@ -91,6 +91,8 @@ class Live(threading.Thread):
         self._jobs: queue.Queue[tuple[Job, Future[Any]] | None] = queue.Queue(MOST_JOBS)
         self._stopped = threading.Event()
         self._due = 0.0
+        self._sent = 0.0
+        """When the last burst began."""
         self._next_look = 0.0
         self._drawn: dict[str, Any] = {}
         self._live_after: float | None = None
@@ -235,7 +237,10 @@ class Live(threading.Thread):
         return problem
 
     def _send(self) -> None:
-        share = self.traffic.rate * CYCLE
+        now = time.monotonic()
+        passed, self._sent = now - self._sent, now
+        # What was missed is not made up for; what comes early, as when a page steers, is smaller.
+        share = self.traffic.rate * (passed if passed < 2 * CYCLE else CYCLE)
         self._due = min(self._due + share, share + 1)
         count = int(self._due)
         self._due -= count
