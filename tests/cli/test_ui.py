@@ -123,6 +123,17 @@ def test_only_our_own_pages_get_anything(opened: Page) -> None:
         assert opened.token.encode() not in answer.body
 
 
+def test_on_the_port_of_http_browsers_name_none() -> None:
+    ours = {"host": "127.0.0.1", "origin": "http://127.0.0.1", "sec-fetch-site": "same-origin"}
+    at_80, elsewhere = door.Door(80, "x"), door.Door(8080, "x")
+    asked = door.Asked("GET", "/", "token=x", tuple(ours.items()))
+    at_80.let_in(asked)
+    with pytest.raises(door.Refused):
+        elsewhere.let_in(asked)
+    with pytest.raises(door.Refused):
+        at_80.let_in(door.Asked("GET", "/", "token=x", (("host", "rebound.example"),)))
+
+
 def test_it_listens_on_loopback_alone(opened: Page) -> None:
     assert urlsplit(opened.url).hostname == door.HOST == "127.0.0.1"
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 HOST = "127.0.0.1"
-HTTP = "http://"
+HTTP, HTTP_PORT = "http://", 80
 TOKEN_HEADER = "x-meshdemo-token"  # noqa: S105 - the header's name
 JSON = "application/json"
 OWN_SITES = ("", "none", "same-origin")
@@ -70,7 +70,9 @@ class Door(Struct, frozen=True):
 
         What changes anything is a POST of JSON whose token is in a header: a form can send neither.
         """
-        hosts = [f"{name}:{self.port}" for name in (HOST, "localhost")]
+        names = (HOST, "localhost")
+        hosts = [f"{name}:{self.port}" for name in names]
+        hosts += names if self.port == HTTP_PORT else ()  # which browsers leave out
         if asked.header("host") not in hosts:
             raise Refused(HTTPStatus.FORBIDDEN, "this name is not ours")
         foreign = asked.has("origin") and asked.header("origin") not in map(HTTP.__add__, hosts)
