@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
-from itertools import cycle, islice
+from itertools import cycle, islice, repeat
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -314,6 +314,36 @@ def test_no_more_is_sent_than_was_asked_for_however_often_pages_steer(meshed: Cl
             time.sleep(0.06)
         seconds = time.monotonic() - began
         assert sum(sent) - before <= 100 * (seconds + 1)
+
+
+def test_a_request_that_is_asked_for_during_a_look_is_looked_at_at_once(
+    meshed: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pods, burst = meshed.engine.pods, 20
+    asked: list[int] = []
+    late: list[int] = []
+
+    def slow(*towards: str) -> Any:  # the next look comes after ten times as long
+        if opened_by and not asked:
+            asked.append(opened_by[0].post("/request", {**GET, "method": "HEAD"}).status)
+            time.sleep(0.3)
+        return pods(*towards)
+
+    def counted(count: int) -> Iterator[Reply]:
+        if asked and meshed.engine.request.method == "GET":
+            late.append(count)
+        return islice(repeat(Reply(200, "v2")), count)
+
+    opened_by: list[Page] = []
+    meshed.engine.replies = counted
+    monkeypatch.setattr(meshed.engine, "pods", slow)
+    with served(meshed) as opened, opened.news() as news:
+        opened.post("/traffic", {"on": True, "rate": 20})
+        until(news, total(1))
+        opened_by.append(opened)
+        until(news, lambda name, data: name == "scene" and data["request"]["method"] == "HEAD")
+    assert asked == [200]
+    assert sum(late) <= burst, "one burst, of at most a second"
 
 
 def test_a_request_is_explained(opened: Page) -> None:

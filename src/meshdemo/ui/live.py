@@ -94,6 +94,8 @@ class Live(threading.Thread):
         self._sent = 0.0
         """When the last burst began."""
         self._next_look = 0.0
+        self._asked: Request | None = None
+        """The request that the last look was about; pages steer while one is under way, too."""
         self._drawn: dict[str, Any] = {}
         self._live_after: float | None = None
         """Seconds until what a page applied was live, until the next look has told of it."""
@@ -176,7 +178,8 @@ class Live(threading.Thread):
         if not self._is_watched():
             return ""
         try:
-            found = self._look() if time.monotonic() >= self._next_look else ""
+            is_due = time.monotonic() >= self._next_look or self.traffic.request is not self._asked
+            found = self._look() if is_due else ""
             if self.traffic.on:
                 self._send()
         except MeshdemoError as error:
@@ -192,8 +195,8 @@ class Live(threading.Thread):
 
     def _look(self) -> str:
         """Compare with the look before, and judge what came in between; say what is in the way."""
-        began, request = time.monotonic(), self.traffic.request
-        scene = Scene.of(self._engine, request)
+        began, self._asked = time.monotonic(), self.traffic.request
+        scene = Scene.of(self._engine, self._asked)
         problem = ""
         if changed := scene.changes(self._scene):
             problem = self._begin(scene, changed)

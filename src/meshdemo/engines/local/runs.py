@@ -64,8 +64,11 @@ class Run(Struct, frozen=True):
         sockets = Path(self.sockets)
         if not files.is_own_folder(sockets):
             return False
-        marked = files.text(sockets / run_record.MADE) == self.mark
-        return _is_inside(sockets, self.folder) or (marked and not sockets.stat().st_mode & 0o077)
+        if _is_inside(sockets, self.folder):
+            return True
+        mark = sockets / run_record.MADE
+        marked = files.text(mark) == self.mark or _has_only(sockets, files.temporary(mark).name)
+        return marked and not sockets.stat().st_mode & 0o077
 
 
 def new_name() -> str:
@@ -105,13 +108,13 @@ def ensure_sockets(run: Run) -> None:
     sockets = Path(run.sockets)
     try:
         sockets.mkdir(mode=0o700, exist_ok=True)
-        mode = sockets.lstat().st_mode
-        if run.owns_sockets or not any(sockets.iterdir()):
+        is_ours = run.owns_sockets and not sockets.stat().st_mode & 0o077
+        if is_ours:
             files.write_if_changed(sockets / run_record.MADE, run.mark)
     except OSError as error:
         message = f"{sockets}, a folder for sockets, cannot be made: {error.strerror}"
         raise EnvironmentFailed(message, hint="Remove it, then: meshdemo down") from error
-    if mode & 0o077 or not run.owns_sockets:
+    if not is_ours:
         message = f"{sockets} is not a folder of this run that only you can enter"
         raise EnvironmentFailed(message, hint="Remove it, then: meshdemo down")
 
@@ -127,6 +130,14 @@ def _doubt(run: Run, folder: Path) -> str:
     if _is_inside(sockets, folder) or (named and not os.path.lexists(sockets)):
         return ""
     return "" if named and run.owns_sockets else "sockets is not a folder of this run"
+
+
+def _has_only(folder: Path, name: str) -> bool:
+    """Tell whether a folder holds nothing else: who made it may have ended before it was marked."""
+    try:
+        return {path.name for path in folder.iterdir()} <= {name}
+    except OSError:
+        return False
 
 
 def _is_inside(sockets: Path, folder: Path | str) -> bool:

@@ -19,7 +19,8 @@ const isMoved = () => shown && shown.base && !sameAs(position(), shown.to);
 
 function offer(found) {
   offered = found;
-  if (!isMoved() || shown.base === found.base) return set(found);
+  if (!isMoved()) return set(found);
+  if (shown.base === found.base) return;  // they come anew with each connection: what was moved stays
   $("moved").textContent = say("changed since");
   $("apply").disabled = true;
 }

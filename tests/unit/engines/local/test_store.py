@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -291,6 +292,32 @@ def test_sockets_have_short_paths_however_deep_the_folder_is(tmp_path: Path, dep
     assert sockets.stat().st_mode & 0o777 == 0o700
     store.remove(run)
     assert not sockets.exists()
+
+
+@pytest.mark.parametrize("held", [None, files.temporary(Path(run_record.MADE)).name, "a user's"])
+def test_sockets_that_were_made_and_not_marked_are_ours_if_nothing_is_in_them(
+    tmp_path: Path, held: str | None
+) -> None:
+    """An ``up`` may end between the folder and its mark."""
+    store = begun(tmp_path.joinpath(*["deep" * 4] * 9))
+    run = store.run()
+    assert run
+    sockets = Path(run.sockets)
+    sockets.mkdir(mode=0o700)
+    try:
+        if held:
+            (sockets / held).touch()
+        if held == "a user's":
+            with pytest.raises(run_record.Damaged, match="sockets"):
+                store.run()
+            return
+        assert store.run() == run
+        store.ensure_folders(run)
+        assert files.text(sockets / run_record.MADE) == run.mark
+        store.remove(run)
+        assert not sockets.exists()
+    finally:
+        shutil.rmtree(sockets, ignore_errors=True)
 
 
 def test_only_one_at_a_time_holds_the_lock_and_the_other_learns_who(tmp_path: Path) -> None:
