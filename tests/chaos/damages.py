@@ -31,7 +31,8 @@ def run(trial: Trial) -> None:
     hurt = rng.choice([*damage.common(), *damage.of_the_record(), *seeded])
     trial.did.append(f"# {hurt}")
     hurt.do(trial.state, outside)
-    if not (trial.state / run_record.MADE).exists():
+    mark = trial.state / run_record.MADE
+    if mark.is_symlink() or not mark.exists():
         trial.watch(trial.state)  # without the mark that it is ours it is the user's, and stays
 
     trial.run(*rng.choice(damage.LOOKING).split(), codes=(0, 3, 4))

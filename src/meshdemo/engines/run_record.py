@@ -144,10 +144,11 @@ def remove(folder: Path) -> None:
 
     The lock is held, and is gone afterwards.
     """
-    made = os.path.lexists(folder / MADE)
+    mark = folder / MADE
+    made = os.path.lexists(mark) and not mark.is_symlink()  # with which nobody marks anything
     own = {
         path
-        for name in (FILE, LOCK, *([MADE] if made else ()))
+        for name in (FILE, LOCK, MADE)
         for path in (folder / name, files.temporary(folder / name))
     }
     with suppress(OSError):  # what is left is for the caller to see

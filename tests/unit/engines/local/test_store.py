@@ -87,6 +87,16 @@ def test_a_folder_that_the_user_made_stays_with_what_is_the_users(
     assert [path.name for path in folder.iterdir()] == files
 
 
+@pytest.mark.parametrize("target", ["nowhere", "."])
+def test_a_folder_whose_mark_is_a_link_stays(tmp_path: Path, target: str) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700)
+    (folder / run_record.MADE).symlink_to(target)
+    store = begun(folder)
+    store.remove(*filter(None, [store.run()]))
+    assert list(folder.iterdir()) == []
+
+
 def test_a_folder_that_we_made_is_removed_also_after_a_command_that_was_killed(
     tmp_path: Path,
 ) -> None:
