@@ -103,6 +103,17 @@ def test_watch_tells_each_count_and_change_in_lines_and_ends_with_the_counts(
     assert tally["total"] >= after["total"]
 
 
+def test_watch_ends_when_its_reader_has_gone(running: Mesh) -> None:
+    with running.start("watch", "-o", "json") as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline()
+            process.stdout.close()
+            assert process.wait(timeout=30) == 0
+        finally:
+            process.kill()
+
+
 @pytest.mark.parametrize("example", [line for line, _ in examples(ui.__doc__)])
 def test_every_example_in_its_help_serves_until_it_is_ended(running: Mesh, example: str) -> None:
     argv = shlex.split(example.replace("http://shop/", "http://app/").replace("8080", "0"))

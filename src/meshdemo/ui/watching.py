@@ -33,7 +33,7 @@ def watching(engine: Engine, request: Request, rate: int, table: Table, progress
     live = Live(engine, scene, traffic, lambda *event: news.put(event), lambda: True)
     live.start()
     try:
-        while live.is_alive():
+        while live.is_alive() and not progress.out.gone:  # else nobody would read on
             # A signal shows what was counted under the rules as they are now.
             progress.measuring = Measuring(live.tally, None)
             try:
