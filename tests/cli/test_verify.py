@@ -51,6 +51,12 @@ def test_the_cause_has_a_line_of_its_own_and_a_key(meshed: Cli) -> None:
     assert meshed("verify", "--expect", "v2=100%", "-o", "json").json["causes"] == []
 
 
+def test_a_fix_routes_to_versions_alone(meshed: Cli) -> None:
+    ended = meshed("verify", "--expect", "error=100%")
+    assert "fix: change the weights, or: " in ended.out
+    assert "meshdemo route" not in ended.out
+
+
 class Unicode(io.StringIO):
     """A stream that says that it takes any character."""
 

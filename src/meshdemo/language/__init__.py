@@ -70,7 +70,8 @@ def spoken(sentence: str, language: str) -> str:
         name: spoken(part, language) if isinstance(part, str) else part
         for name, part in sentence.parts.items()
     }
-    return _catalogue(language).gettext(sentence.template).format(**parts)
+    template = sentence.template  # an empty one is the name of the catalogue's own header
+    return (_catalogue(language).gettext(template) if template else "").format(**parts)
 
 
 @cache

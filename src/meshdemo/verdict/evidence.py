@@ -130,6 +130,8 @@ def _with_kinds(judgement: Judgement, tally: Tally) -> str:
     named: list[str] = [f"{count:,} {kind}" for kind, count in kinds[:_KINDS_NAMED] if count]
     if (more := len(kinds) - _KINDS_NAMED) > 0:
         named.append(said("{more} more kinds", more=more))
+    if not named:
+        return sentence
     return said("{sentence} ({kinds})", sentence=sentence, kinds=joined(", ", named))
 
 

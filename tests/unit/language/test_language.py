@@ -72,6 +72,7 @@ def test_a_sentence_is_english_to_programs_and_chinese_to_who_asks_for_it() -> N
     assert spoken(sentence, "zh") == "Istio 不把端口 80（没有名称）当作 HTTP：http 规则都不会生效"
     assert spoken("as it is", "zh") == "as it is"
     assert spoken(said("{count} is not translated", count=1), "zh") == "1 is not translated"
+    assert spoken(joined(", ", []), "zh") == ""  # and not the catalogue's header
     both = joined("; ", [said("correct the rule"), "log: {}"])
     assert (both, spoken(both, "zh")) == ("correct the rule; log: {}", "更正这条规则; log: {}")
 

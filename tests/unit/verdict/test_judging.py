@@ -145,6 +145,11 @@ def test_error_rates_are_stated_where_there_are_any() -> None:
             id="the most frequent errors",
         ),
         pytest.param(
+            judge("error=100", {"v2": 40}),
+            ["error: 0 of 40 answers, 0 % where 100 % is expected\n"],
+            id="errors that did not come",
+        ),
+        pytest.param(
             judge("v2=100", {"v2": 120}, complete=False), ["120 answers came back"], id="broken off"
         ),
     ],
