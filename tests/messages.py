@@ -23,8 +23,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SOURCES = ROOT / "src" / "meshdemo"
-SAID = "said"
-_IMPORTED = re.compile(rf"^from meshdemo\.language import [^\n]*\b{SAID}\b", re.MULTILINE)
+SAYING = ("said", "undecided")
+"""The functions that take a template and its parts."""
+HANDED_ON = "template"
+"""What one of them calls the template that it hands on to another."""
+_IMPORTED = re.compile(
+    rf"^from meshdemo\.[\w.]+ import [^\n]*\b({'|'.join(SAYING)})\b", re.MULTILINE
+)
 
 
 def sentences() -> dict[str, list[str]]:
@@ -43,8 +48,10 @@ def sentences() -> dict[str, list[str]]:
             if isinstance(target, ast.Name)
         }
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == SAID:
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in SAYING:
                 first = node.args[0]
+                if isinstance(first, ast.Name) and first.id == HANDED_ON:
+                    continue
                 template = first.value if isinstance(first, ast.Constant) else None
                 template = constants[first.id] if isinstance(first, ast.Name) else template
                 assert isinstance(template, str), f"{file}:{node.lineno}: no plain template"

@@ -58,15 +58,20 @@ class Problem(Struct, frozen=True):
     code: str = ""
     """Istio's code for the finding where it has one, as in ``IST0101``."""
 
-    def __str__(self) -> str:
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Where it is, what it is about, and what it is, as far as that is known."""
         place = f"{self.file}:{self.line}" if self.line else self.file
         about = " ".join(part for part in (self.subject, self.field) if part)
-        text = ": ".join(_shown(part) for part in (place, about, self.message) if part)
+        return tuple(shown(part) for part in (place, about, self.message) if part)
+
+    def __str__(self) -> str:
+        text = ": ".join(self.parts)
         text = f"{text} [{self.code}]" if self.code else text
-        return f"{text}; {_shown(self.hint)}" if self.hint else text
+        return f"{text}; {shown(self.hint)}" if self.hint else text
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Write a text that may hold anything of the input on one line that a terminal can show."""
     if len(text) > LONGEST_TEXT:
         text = f"{text[: LONGEST_TEXT // 2]} ... {text[-LONGEST_TEXT // 2 :]}"

@@ -196,6 +196,6 @@ def show_error(terminal: Terminal, error: MeshdemoError) -> None:
     terminal.advise(joined(" ", [terminal.paint("error:", "red"), error.message]))
     with terminal.indented("  "):
         for problem in getattr(error, "problems", ()):
-            terminal.advise(speaking.of_problem(problem, terminal.language))
+            terminal.advise(speaking.of_problem(problem))
         if error.hint:
             terminal.advise(error.hint)

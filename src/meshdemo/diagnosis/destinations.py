@@ -211,7 +211,7 @@ def no_rule_matches(facts: Facts) -> Iterator[Cause]:
         "no http rule of {rule} matches the request; closest is this one", rule=dialled.rule.title
     )
     place = origin.item.problem(message, *origin.path, "match")
-    evidence = (*came, said("what differs: {fields}", fields=joined(", ", differs)))
+    evidence = (*came, said("what differs: {fields}", fields=joined(said(", "), differs)))
     fix = said("correct the match, or add a rule without any")
     yield Cause("no-rule-matches", place, evidence, fix)
 

@@ -172,7 +172,7 @@ def unmet(facts: Facts) -> Iterator[str]:
             yield said(
                 "rule #{number} would give what is expected, and does not match: {fields}",
                 number=number,
-                fields=joined(", ", differs),
+                fields=joined(said(", "), differs),
             )
 
 

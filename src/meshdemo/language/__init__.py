@@ -57,9 +57,10 @@ def said(template: str, /, **parts: object) -> Sentence:
 
 
 def joined(separator: str, sentences: Sequence[str]) -> Sentence:
-    """Join sentences to one."""
+    """Join sentences to one; a separator that is said has the marks of the language."""
     parts = {f"part{number}": each for number, each in enumerate(sentences)}
-    return said(separator.join(f"{{{name}}}" for name in parts), **parts)
+    template = "{separator}".join(f"{{{name}}}" for name in parts)
+    return said(template, separator=separator, **parts)
 
 
 def spoken(sentence: str, language: str) -> str:

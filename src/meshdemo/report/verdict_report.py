@@ -114,7 +114,7 @@ def _show_verdict(terminal: Terminal, measured: Measured) -> None:
 
 
 def _show_cause(terminal: Terminal, cause: Cause) -> None:
-    place = speaking.of_problem(cause.place, terminal.language)
+    place = speaking.of_problem(cause.place)
     shown = said("cause: {place}", place=place)
     if not cause.verified:
         shown = said("cause: (a guess) {place}", place=place)

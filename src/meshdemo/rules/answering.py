@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias
 
+from meshdemo.language import said
 from meshdemo.objects.labels import POD_NAME_LABEL
 from meshdemo.rules import hosts
 from meshdemo.rules.http_matches import undecided
@@ -40,9 +41,11 @@ def shares_of(found: Iterable[Weighted], where: str) -> Shares:
     for labels, weight in found:
         weights[labels.get(VERSION_LABEL, "")] += weight
     if not weights:
-        raise undecided(f"{where} has no pod that can answer")
+        raise undecided("{where} has no pod that can answer", where=where)
     if "" in weights:
-        raise undecided(f"{where} has a pod without the label {VERSION_LABEL}")
+        raise undecided(
+            "{where} has a pod without the label {label}", where=where, label=VERSION_LABEL
+        )
     total = sum(weights.values())
     return {version: Fraction(weights[version], total) for version in sorted(weights, key=_natural)}
 
@@ -60,11 +63,18 @@ def candidates(
             continue
         known = service_behind(endpoint, view.mesh.services, view.client.namespace)
         if known is None or service.resolution is not Resolution.DNS:
-            raise undecided(f"{service.title} leads out of the mesh, to {endpoint.address}")
+            raise undecided(
+                "{service} leads out of the mesh, to {address}",
+                service=service.title,
+                address=endpoint.address,
+            )
         versions = behind_address(known, endpoint.ports[port], pods)
         if len(versions) > 1:
-            address = f"the address of {known.title}, which has several versions"
-            raise undecided(f"{service.title} leads to {address}")
+            raise undecided(
+                "{service} leads to the address of {other}, which has several versions",
+                service=service.title,
+                other=known.title,
+            )
         yield {VERSION_LABEL: next(iter(versions))}, endpoint.weight
 
 
@@ -76,17 +86,27 @@ def behind_address(service: Service, port: int, pods: Pods, pod: str = "") -> Sh
     """
     known = service.port(port)
     if known is None:
-        raise undecided(f"{service.title} has no port {port}")
+        raise undecided("{service} has no port {port}", service=service.title, port=port)
     if service.is_headless and known.target != port:
-        target = "is dialled at its pods, whatever its targetPort says"
-        raise undecided(f"{service.title} is headless, so port {port} {target}")
+        raise undecided(
+            "{service} is headless, so port {port} is dialled at its pods, "
+            "whatever its targetPort says",
+            service=service.title,
+            port=port,
+        )
     labels = {POD_NAME_LABEL: pod} if pod else {}
-    where = f"pod {pod} of {service.title}" if pod else service.title
+    where = service.title
+    if pod:
+        where = said("pod {pod} of {service}", pod=pod, service=service.title)
     versions = shares_of(_pods(service, labels, pods), where)
     if service.is_headless and len(versions) > 1:
-        raise undecided(f"{service.title} is headless, so DNS chooses the pod, and no sidecar")
+        raise undecided(
+            "{service} is headless, so DNS chooses the pod, and no sidecar", service=service.title
+        )
     if service.keeps_client and len(versions) > 1:
-        raise undecided(f"{service.title} keeps a client at one pod (sessionAffinity)")
+        raise undecided(
+            "{service} keeps a client at one pod (sessionAffinity)", service=service.title
+        )
     return versions
 
 

@@ -44,7 +44,10 @@ def claims(
     lost = [Claim(r, next(_reasons(r, deciding, view, dialled, called))) for r in others]
     if deciding is None:
         return lost or list(_meant(written.with_hosts, called))
-    why = f"it is for {_host_for(deciding, called)}" + ("" if lost else ", and no other one is")
+    host = _host_for(deciding, called)
+    why = said("it is for {host}, and no other one is", host=host)
+    if lost:
+        why = said("it is for {host}", host=host)
     return [Claim(deciding, why, wins=True), *lost]
 
 
@@ -117,8 +120,13 @@ def _meant(rules: Sequence[Object], called: str) -> Iterator[Claim]:
         for written in rule.spec["hosts"]:
             full = hosts.full_name(str(written), rule.namespace)
             if full.partition(".")[0] == first:
-                stands = f"its host {written}"
+                names = {"host": written, "full": full, "called": called}
+                why = said("its host {host}, and {called} was called", **names)
                 if full != written:
-                    stands += f" stands for {full}, a service of its own namespace"
-                yield Claim(rule, f"{stands}, and {called} was called")
+                    why = said(
+                        "its host {host} stands for {full}, a service of its own namespace, and "
+                        "{called} was called",
+                        **names,
+                    )
+                yield Claim(rule, why)
                 break

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from meshdemo.language import said
 from meshdemo.rules import traffic_policies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from meshdemo.language import Sentence
     from meshdemo.rules.client_view import ClientView
     from meshdemo.rules.virtual_hosts import VirtualHost
     from meshdemo.rules.virtual_services import VirtualService
@@ -66,23 +68,33 @@ def connection_target(
     return _target(host, destination.get("subset") or "", port, dialled, view)
 
 
-def refusal(target: Target, sender: str, view: ClientView) -> str:
-    """Say why requests that are sent to a target get 503 whatever its pods do; empty if not.
+def refusal(target: Target, sender: str, view: ClientView) -> Sentence | None:
+    """Say why requests that are sent to a target get 503 whatever its pods do; None if not.
 
     ``sender`` is what sends them there.
     """
     service = view.upstreams.get(target.host)
     if service is None or service.is_alias:
-        return f"{sender} sends it to {target.host}, which is not a Service: 503"
+        return said(
+            "{sender} sends it to {host}, which is not a Service: 503",
+            sender=sender,
+            host=target.host,
+        )
     if service.port(target.port) is None:
-        return f"{service.title} has no port {target.port}"
+        return said("{service} has no port {port}", service=service.title, port=target.port)
     if view.passes_through(target.host, target.subset, target.port):
-        return f"{service.title}: PASSTHROUGH needs a Service that was called, so it gets 503"
+        return said(
+            "{service}: PASSTHROUGH needs a Service that was called, so it gets 503",
+            service=service.title,
+        )
     rule = view.destination_rules.get(target.host)
     if target.subset and (rule is None or rule.subset(target.subset) is None):
-        where = f"subset {target.subset} of {service.title}"
-        return f"no DestinationRule has the {where}, so it gets 503"
-    return ""
+        return said(
+            "no DestinationRule has the subset {subset} of {service}, so it gets 503",
+            subset=target.subset,
+            service=service.title,
+        )
+    return None
 
 
 def hash_of(

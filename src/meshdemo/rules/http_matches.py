@@ -18,6 +18,7 @@ from meshdemo.rules.hosts import HTTP_PORT, MESH
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from meshdemo.language import Sentence
     from meshdemo.verdict.traffic import Request
 
 ANY_VALUE = "*"
@@ -66,12 +67,14 @@ class Call(Struct, frozen=True):
             url = urlsplit(request.url)
             port = url.port or (HTTPS_PORT if url.scheme == "https" else HTTP_PORT)
         except ValueError as error:
-            raise InputError(f"{request.url} is not a valid URL: {error}") from error
+            message = said("{url} is not a valid URL: {error}", url=request.url, error=error)
+            raise InputError(message) from error
         if (
             url.scheme not in ("http", "tcp", *(["https"] if at_gateway else []))
             or not url.hostname
         ):
-            raise InputError(f"{request.url} is not a URL of the form http://HOST/PATH")
+            message = said("{url} is not a URL of the form http://HOST/PATH", url=request.url)
+            raise InputError(message)
         if {".", ".."} & set(url.path.lower().replace("%2e", ".").split("/")):
             raise undecided("its path has '.' or '..' in it, which a sidecar resolves")
         headers = _joined(request.headers)
@@ -94,7 +97,7 @@ class Call(Struct, frozen=True):
 class Undecided(InputError):
     """The rules promise no version for a request."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: Sentence) -> None:
         super().__init__(
             said("the rules promise no version for this request: {reason}", reason=reason),
             hint=EXPECT_HINT,
@@ -102,9 +105,9 @@ class Undecided(InputError):
         self.reason = reason
 
 
-def undecided(reason: str) -> Undecided:
-    """Make the error for a request whose answers the rules promise to no version."""
-    return Undecided(reason)
+def undecided(template: str, /, **parts: object) -> Undecided:
+    """Make the error for a request whose answers the rules promise to no version, as ``said``."""
+    return Undecided(said(template, **parts))
 
 
 class Condition(Struct, frozen=True):
@@ -223,17 +226,21 @@ def _matches(regex: str, value: str) -> bool:
     """Match as RE2 does; what only RE2 knows cannot be decided here."""
     try:
         if "[:" in regex:
-            raise undecided(f"the regex {regex} cannot be tried here")
+            raise undecided("the regex {regex} cannot be tried here", regex=regex)
         return re.fullmatch(regex, value, re.ASCII) is not None
     except re.error as error:
-        raise undecided(f"the regex {regex} cannot be tried here: {error}") from error
+        raise undecided(
+            "the regex {regex} cannot be tried here: {error}", regex=regex, error=error
+        ) from error
 
 
 def _header(call: Call, name: str) -> str | None:
     key = name.lower()
     value = call.headers.get(key)
     if value is None and (key in _SET_BY_OTHERS or key.startswith(_SET_BY_OTHERS_PREFIXES)):
-        raise undecided(f"a rule asks for the header {name}, which others set by themselves")
+        raise undecided(
+            "a rule asks for the header {name}, which others set by themselves", name=name
+        )
     return value
 
 

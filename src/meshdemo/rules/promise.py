@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from msgspec import Struct, field
 
 from meshdemo.errors import InputError
+from meshdemo.language import said
 from meshdemo.rules import connections, gateways, hosts, localities, traffic_policies, virtual_hosts
 from meshdemo.rules.answering import behind_address, candidates, shares_of
 from meshdemo.rules.client_view import Client, ClientView
@@ -26,7 +27,7 @@ from meshdemo.rules.destinations import (
     target_of,
 )
 from meshdemo.rules.http_choice import chosen
-from meshdemo.rules.http_matches import Call, undecided
+from meshdemo.rules.http_matches import Call, Undecided, undecided
 from meshdemo.rules.mirrors import mirrors_of
 from meshdemo.rules.own_answers import own_answers
 from meshdemo.verdict.expectation import Expectation
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 
 Parts: TypeAlias = "list[tuple[Fraction, Shares]]"
 """The weight of each destination, or of the sidecar's own answers, and the shares within."""
-KEEPS_POD = "PASSTHROUGH keeps a connection's pod"
 
 
 def promised(
@@ -128,22 +128,28 @@ class RequestPath(Struct, frozen=True, dict=True):
         """Follow the request to its destinations. Raises InputError where no version answers."""
         call, dialled = self.call, self.dialled
         if dialled is None and not self.view.client.injected:
-            raise undecided(f"no Service is called {call.host}")
+            raise undecided("no Service is called {host}", host=call.host)
         sidecar = self.view.sidecar
         if dialled is None and sidecar and sidecar.registry_only:
-            reason = "lets its pods reach only what they know (REGISTRY_ONLY)"
-            raise undecided(f"{sidecar.title} {reason}, and not {call.host}: 502")
+            raise undecided(
+                "{sidecar} lets its pods reach only what they know (REGISTRY_ONLY), "
+                "and not {host}: 502", sidecar=sidecar.title, host=call.host,
+            )  # fmt: skip
         if dialled is None:
-            raise undecided(f"neither a Service nor a rule is for {call.host}")
-        if dialled.service and dialled.service.is_alias and not dialled.port:
-            outside = f"{dialled.service.external_name}, which is outside the mesh"
-            raise undecided(f"{dialled.service.title} is another name of {outside}")
-        if dialled.service and not dialled.port:
-            raise undecided(f"{dialled.service.title} has no port {call.port}")
+            raise undecided("neither a Service nor a rule is for {host}", host=call.host)
+        service, port = dialled.service, dialled.port
+        if service and service.is_alias and not port:
+            raise undecided(
+                "{service} is another name of {host}, which is outside the mesh",
+                service=service.title,
+                host=service.external_name,
+            )
+        if service and not port:
+            raise undecided("{service} has no port {port}", service=service.title, port=call.port)
         if self.request.is_tcp and not dialled.takes_connections:
-            raise undecided(f"port {dialled.port} of {dialled.host} takes only HTTP")
-        if dialled.service and (self.request.is_tcp or dialled.chooses_by_connection):
-            return self._by_connection(dialled.service, dialled)
+            raise undecided("port {port} of {host} takes only HTTP", port=port, host=dialled.host)
+        if service and (self.request.is_tcp or dialled.chooses_by_connection):
+            return self._by_connection(service, dialled)
         if dialled.rule:
             return self._by_rule(dialled.rule, dialled)
         return _whole(self._at(default_target(dialled, self.view), dialled, dialled.host))
@@ -152,7 +158,7 @@ class RequestPath(Struct, frozen=True, dict=True):
         """Follow the first of a VirtualService's HTTP rules that takes the request."""
         taking = chosen(rule, dialled.port, self.call)
         if taking is None:
-            raise undecided(f"no rule of {rule.title} matches it, so it gets 404")
+            raise undecided("no rule of {rule} matches it, so it gets 404", rule=rule.title)
         http = taking.http
         own = own_answers(http, self.call)
         parts = [(each.share, {status_kind(each.status): Fraction(1)}) for each in own]
@@ -161,8 +167,10 @@ class RequestPath(Struct, frozen=True, dict=True):
             target = target_of(destination, rule, dialled, self.view)
             shares = self._at(target, dialled, rule.title)
             if len(shares) > 1 and self._is_mixed_with_copies(target, http, rule, dialled):
-                reason = "sends copies of it to the same pods, whose turns they take"
-                raise undecided(f"{rule.title} {reason}")
+                raise undecided(
+                    "{rule} sends copies of it to the same pods, whose turns they take",
+                    rule=rule.title,
+                )
             parts.append((left * weight, shares))
         return parts
 
@@ -190,7 +198,9 @@ class RequestPath(Struct, frozen=True, dict=True):
             return _whole(self._any_pod(service, dialled))
         chain = connections.unnamed(service, port, self.view)
         if chain.passes_on and self.view.reaches_only_known:
-            raise undecided(f"no tls rule takes it, and port {port.number} takes nothing else")
+            raise undecided(
+                "no tls rule takes it, and port {port} takes nothing else", port=port.number
+            )
         if chain.passes_on:
             return _whole(self._any_pod(service, dialled))
         if chain.rule is None:
@@ -211,22 +221,26 @@ class RequestPath(Struct, frozen=True, dict=True):
 
     def _at(self, target: Target, dialled: VirtualHost, sender: str) -> Shares:
         """Share by the pods of a destination."""
-        if target.passes_through and dialled.service and dialled.service.is_entry:
-            raise undecided(f"{dialled.service.title}: only DNS knows where {dialled.host} leads")
-        if target.passes_through and dialled.service:
+        called = dialled.service
+        if target.passes_through and called and called.is_entry:
+            names = {"service": called.title, "host": dialled.host}
+            raise undecided("{service}: only DNS knows where {host} leads", **names)
+        if target.passes_through and called:
             # kube-proxy chooses for each connection, and a proxy's connections are kept.
-            shares = self._any_pod(dialled.service, dialled)
+            shares = self._any_pod(called, dialled)
             if len(shares) > 1:
-                raise undecided(f"{dialled.service.title} has several versions and {KEEPS_POD}")
+                raise undecided(
+                    "{service} has several versions and PASSTHROUGH keeps a connection's pod",
+                    service=called.title,
+                )
             return shares
         service = self.view.upstreams.get(target.host)
         if service and not service.is_alias:
             rule = self.view.destination_rules.get(service.host)
             self.reached.append((service, rule, target.subset))
-        reason = refusal(target, sender, self.view)
-        if service is None or reason:
-            raise undecided(reason)
-        return self._in_subset(service, target.port, target.subset)
+        if reason := refusal(target, sender, self.view):
+            raise Undecided(reason)
+        return self._in_subset(self.view.upstreams[target.host], target.port, target.subset)
 
     def _any_pod(self, service: Service, dialled: VirtualHost) -> Shares:
         """Share where the address that was dialled decides: by no subset."""
@@ -237,7 +251,9 @@ class RequestPath(Struct, frozen=True, dict=True):
         """Share by the pods behind a service's port and subset."""
         rule = self.view.destination_rules.get(service.host)
         subset = rule.subset(name) if rule and name else None
-        where = f"subset {name} of {service.title}" if name else service.title
+        where = service.title
+        if name:
+            where = said("subset {subset} of {service}", subset=name, service=service.title)
         if service.is_headless:
             return behind_address(service, port, self.pods)
         labels = (subset or {}).get("labels") or {}
@@ -246,10 +262,15 @@ class RequestPath(Struct, frozen=True, dict=True):
         own = self.view.client.labels
         groups = localities.preferred(policy, own, [labels for labels, _ in found])
         if found and not groups:
-            raise undecided(f"the distribute of {where} leaves out pods without a locality: 503")
+            raise undecided(
+                "the distribute of {where} leaves out pods without a locality: 503", where=where
+            )
         versions = shares_of((found[index] for group in groups[:1] for index in group), where)
-        if len(versions) > 1 and (reason := traffic_policies.stickiness(policy)):
-            raise undecided(f"{where} has several versions and {reason}")
+        if len(versions) > 1 and traffic_policies.consistent_hash(policy) is not None:
+            raise undecided(
+                "{where} has several versions and its consistentHash sends equal requests to "
+                "one pod", where=where,
+            )  # fmt: skip
         return versions
 
 
@@ -279,7 +300,7 @@ def weighted(
         return [(routes[0].get("destination") or {}, Fraction(1))]
     total = sum(route.get("weight") or 0 for route in routes)
     if not total:
-        raise undecided(f"{rule.title} gives no destination any weight")
+        raise undecided("{rule} gives no destination any weight", rule=rule.title)
     return [
         (route.get("destination") or {}, Fraction(route["weight"], total))
         for route in routes

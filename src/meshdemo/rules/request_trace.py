@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from msgspec import Struct
 
+from meshdemo.language import said
 from meshdemo.rules import hosts, traffic_policies
 from meshdemo.rules.claims import Claim, claims
 from meshdemo.rules.destinations import default_target, refusal, target_of
@@ -26,6 +27,7 @@ from meshdemo.rules.written_rules import WrittenRules
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from meshdemo.language import Sentence
     from meshdemo.objects.model import Object
     from meshdemo.rules.answering import Pods
     from meshdemo.rules.client_view import Client
@@ -67,8 +69,8 @@ class Destination(Struct, frozen=True):
     service: Service | None
     rule: DestinationRule | None
     """The DestinationRule that is followed towards it."""
-    refusal: str = ""
-    """Why it answers 503 whatever its pods do; empty if it does not."""
+    refusal: Sentence | None = None
+    """Why it answers 503 whatever its pods do; None if it does not."""
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -233,12 +235,13 @@ class _Follower:
         self, target: Target, share: Fraction = Fraction(1), route: Mapping[str, Any] | None = None
     ) -> Destination:
         view = self.path.view
-        sender = self.dialled.rule.title if self.dialled and self.dialled.rule else "the sidecar"
+        rule = self.dialled.rule if self.dialled else None
+        sender = rule.title if rule else said("the sidecar")
         return Destination(
             target,
             share,
             route or {},
             view.upstreams.get(target.host),
             view.destination_rules.get(target.host),
-            "" if target.passes_through else refusal(target, sender, view),
+            None if target.passes_through else refusal(target, sender, view),
         )

@@ -74,7 +74,10 @@ def originated_tls(policy: Json) -> Json | None:
 
 
 def consistent_hash(policy: Json) -> Json | None:
-    """Give the consistentHash of a policy; None where it has none, which an empty one is not."""
+    """Give the consistentHash of a policy; None where it has none, which an empty one is not.
+
+    With one equal requests do not spread over the pods.
+    """
     found: Json | None = (policy.get("loadBalancer") or {}).get("consistentHash")
     return found
 
@@ -117,13 +120,6 @@ def of_connections(rule: DestinationRule | None, subset: str) -> Json:
     own = part.get("trafficPolicy") or {}
     found = {name: above[name] for name in ("connectionPool", *OF_SUBSET) if name in above}
     return found | {name: own[name] for name in OF_SUBSET if name in own}
-
-
-def stickiness(policy: Json) -> str:
-    """Say why equal requests do not spread over the pods; empty if each pod gets as much."""
-    if consistent_hash(policy) is not None:
-        return "its consistentHash sends equal requests to one pod"
-    return ""
 
 
 def speaks_of(rule: DestinationRule, *words: str) -> bool:

@@ -51,11 +51,13 @@ def place_of(trace: Trace | None) -> Problem | None:
     if trace is None:
         return None
     if step := trace.chosen:
-        return step.origin.item.problem("this rule takes the request", *step.origin.path)
+        return step.origin.item.problem(said("this rule takes the request"), *step.origin.path)
     if trace.closest:
         near, origin = trace.closest
         lacks = ", ".join(".".join(each.path) for each in near.differing)
-        message = f"no rule takes the request; this one is closest, but for {lacks}"
+        message = said(
+            "no rule takes the request; this one is closest, but for {lacks}", lacks=lacks
+        )
         return origin.item.problem(message, *origin.path)
     if trace.claims:
         return trace.claims[0].rule.problem(trace.claims[0].why)
@@ -73,18 +75,18 @@ def told(
 
     Empty where that is not known. Where the app asked another service it is told of that request.
     """
-    who = said("the request")
+    asker = ""
     if trace and (hop := lacking.second_hop(mesh, request, trace)):
         trace, asker = hop
-        who = said("what {asker} asks for", asker=asker)
-    rule = _in_words(trace, who)
+    rule = _in_words(trace, asker)
     lacks = list(lacking.words(expect, answers, trace, mesh)) if trace and answers else []
     if rule and lacks:
-        rule = said("{rule}, and {lacks}", rule=rule, lacks=joined("; ", lacks))
+        rule = said("{rule}, and {lacks}", rule=rule, lacks=joined(said("; "), lacks))
     return rule, place_of(trace)
 
 
-def _in_words(trace: Trace | None, what: str) -> str:
+def _in_words(trace: Trace | None, asker: str) -> str:
+    """Say which http rule takes the request, or what another pod asks for, and what it does."""
     step = trace.chosen if trace else None
     if step is None:
         place = place_of(trace)
@@ -92,17 +94,20 @@ def _in_words(trace: Trace | None, what: str) -> str:
     http, item = dict(step.tried.http), step.origin.item
     own = rule_words.answer({n: part for n, part in http.items() if n != "route"}, item)
     does = [*([own] if own else []), *rule_words.actions(http, item)]
-    return said(
-        "http[{number}] of {rule} takes {what}{does}", number=step.origin.number, rule=item.title,
-        what=what, does=f": {', '.join(does)}" if does else "",
-    )  # fmt: skip
+    named = {"number": step.origin.number, "rule": item.title}
+    takes = said("http[{number}] of {rule} takes the request", **named)
+    if asker:
+        takes = said("http[{number}] of {rule} takes what {asker} asks for", asker=asker, **named)
+    return joined(said(": "), [takes, ", ".join(does)]) if does else takes
 
 
 def fix_of(cause: Cause | None) -> str:
     """Say what to do about a cause."""
     if cause is None:
         return ""
-    return "change the rule, or what the test expects" if cause.name == OTHERWISE else cause.fix
+    return (
+        said("change the rule, or what the test expects") if cause.name == OTHERWISE else cause.fix
+    )
 
 
 def cause_of(

@@ -66,7 +66,9 @@ def _of_pods(wanted: int, trace: Trace) -> Iterator[str]:
         way = ", ".join(policy_words({"loadBalancer": each.policy.get("loadBalancer") or {}}))
         how = f"DestinationRule {each.rule.name}: {way}" if each.rule and way else way
         if "consistentHash" not in (each.policy.get("loadBalancer") or {}) and wanted == 1:
-            yield said("nothing binds requests to one pod ({how})", how=how or "no loadBalancer")
+            yield said(
+                "nothing binds requests to one pod ({how})", how=how or said("no loadBalancer")
+            )
         elif how:
             yield said("pods are chosen so: {how}", how=how)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.language import LANGUAGES, spoken
+from meshdemo.language import LANGUAGES, joined, said, spoken
 from meshdemo.report import speaking
 from meshdemo.ui import page
 from meshdemo.ui.counts import counts_document, lane_of
@@ -56,7 +56,7 @@ def recorded(measured: Measured, scene: Scene) -> dict[str, Any]:
 
 
 def _told(cause: Cause, language: str) -> str:
-    return f"{speaking.of_problem(cause.place, language)}. {spoken(cause.fix, language)}"
+    return spoken(joined(said(". "), [speaking.of_problem(cause.place), cause.fix]), language)
 
 
 def _times(replies: Sequence[Reply], seconds: float) -> list[float]:

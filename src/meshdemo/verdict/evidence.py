@@ -54,7 +54,7 @@ def undecided(total: int, broken_off: str, disturbed: str) -> str:
     if disturbed:
         return said("{answers} came back and prove nothing: {why}", answers=came, why=disturbed)
     early = said("{answers} came back before the measurement broke off", answers=came)
-    return joined(": ", [early, broken_off]) if broken_off else early
+    return joined(said(": "), [early, broken_off]) if broken_off else early
 
 
 def answers(total: int) -> str:
@@ -132,7 +132,7 @@ def _with_kinds(judgement: Judgement, tally: Tally) -> str:
         named.append(said("{more} more kinds", more=more))
     if not named:
         return sentence
-    return said("{sentence} ({kinds})", sentence=sentence, kinds=joined(", ", named))
+    return said("{sentence} ({kinds})", sentence=sentence, kinds=joined(said(", "), named))
 
 
 def _percent(share: float) -> str:

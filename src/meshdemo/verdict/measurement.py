@@ -8,7 +8,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from meshdemo.errors import BrokenOff
-from meshdemo.language import joined
+from meshdemo.language import joined, said
 from meshdemo.verdict import judging
 from meshdemo.verdict.traffic import Sample
 
@@ -71,6 +71,6 @@ def take(
             kept.append(reply)
             add(reply)
     except BrokenOff as error:
-        broken_off = joined(". ", list(filter(None, [error.message, error.hint])))
+        broken_off = joined(said(". "), list(filter(None, [error.message, error.hint])))
     wanted = len(kept) if enough and enough.is_set() else count
     return Sample(request, wanted, tuple(kept), time.monotonic() - began, broken_off)

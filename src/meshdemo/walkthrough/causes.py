@@ -12,7 +12,7 @@ from meshdemo.diagnosis import diagnose
 from meshdemo.diagnosis.facts import Facts
 from meshdemo.engines.results import LAST_LINES, Sync
 from meshdemo.errors import EnvironmentFailed, MeshdemoError
-from meshdemo.language import joined
+from meshdemo.language import joined, said
 from meshdemo.objects.containers import ISTIO_PROXY
 from meshdemo.verdict import judging
 from meshdemo.verdict.expectation import Expectation
@@ -81,7 +81,7 @@ def of_no_promise(engine: Engine, context: RequestContext) -> Iterator[Problem]:
         verdict, NOTHING, sample, tally, "", now.sender, now.objects, now.pods, now.client
     )
     for cause in diagnose(facts):
-        message = joined("; ", [cause.message, *cause.evidence])
+        message = joined(said("; "), [cause.message, *cause.evidence])
         yield replace(cause.place, message=message, hint=cause.fix)
 
 

@@ -55,7 +55,7 @@ def disturbance(engine: Engine, sample: Sample, before: Snapshot) -> str:
     """Say what changed meanwhile, so that the sample proves nothing; empty if nothing did."""
     after = Snapshot.of(before.context, before.context.again(engine))
     if found := changes(before, after):
-        return said("the rules changed meanwhile: {objects}", objects=joined(", ", found))
+        return said("the rules changed meanwhile: {objects}", objects=joined(said(", "), found))
     # If all went well, the client was well: only failures need another suspect than the mesh.
     failed = any(reply.error or reply.status >= SERVER_ERROR for reply in sample.replies)
     if failed or sample.broken_off:

@@ -194,8 +194,10 @@ def _promised(engine: Engine, context: RequestContext) -> Expectation:
             error.problems = tuple(causes.of_no_promise(engine, context))
         raise
     if context.sender.injected and (unseen := context.strangers(engine.mesh_status().followed)):
-        names = ", ".join(unseen)
-        raise undecided(f"the test client's sidecar follows {names} for it, which may not be read")
+        raise undecided(
+            "the test client's sidecar follows {rules} for it, which may not be read",
+            rules=", ".join(unseen),
+        )
     return expectation
 
 

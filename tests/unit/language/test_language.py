@@ -73,8 +73,23 @@ def test_a_sentence_is_english_to_programs_and_chinese_to_who_asks_for_it() -> N
     assert spoken("as it is", "zh") == "as it is"
     assert spoken(said("{count} is not translated", count=1), "zh") == "1 is not translated"
     assert spoken(joined(", ", []), "zh") == ""  # and not the catalogue's header
-    both = joined("; ", [said("correct the rule"), "log: {}"])
-    assert (both, spoken(both, "zh")) == ("correct the rule; log: {}", "更正这条规则; log: {}")
+
+
+@pytest.mark.parametrize(
+    ("separator", "english", "chinese"),
+    [
+        (said("; "), "correct the rule; log: {}", "更正这条规则；log: {}"),
+        (said(", "), "correct the rule, log: {}", "更正这条规则，log: {}"),
+        (said(". "), "correct the rule. log: {}", "更正这条规则。log: {}"),
+        (said(": "), "correct the rule: log: {}", "更正这条规则：log: {}"),
+        ("; ", "correct the rule; log: {}", "更正这条规则; log: {}"),
+    ],
+)
+def test_joined_sentences_have_the_marks_of_the_language(
+    separator: str, english: str, chinese: str
+) -> None:
+    both = joined(separator, [said("correct the rule"), "log: {}"])
+    assert (both, spoken(both, "zh")) == (english, chinese)
 
 
 def test_braces_of_a_part_are_no_placeholders() -> None:
@@ -86,8 +101,10 @@ def test_a_problem_keeps_its_place() -> None:
     problem = Problem(said("correct the rule"), "a.yaml", 3, hint=said("correct --url"))
     cause = Cause("x", problem, (), "")
     assert cause.message == "correct the rule"
-    assert speaking.of_problem(problem, "zh") == "a.yaml:3: 更正这条规则; 更正 --url"
-    assert speaking.of_problem(problem, "en") == str(problem)
+    assert spoken(speaking.of_problem(problem), "zh") == "a.yaml:3: 更正这条规则；更正 --url"
+    assert speaking.of_problem(problem) == str(problem)
+    coded = Problem("odd\x1b", subject="Service a/b", hint="x", code="IST0101")
+    assert speaking.of_problem(coded) == str(coded) == r"Service a/b: odd\x1b [IST0101]; x"
 
 
 @pytest.mark.parametrize(

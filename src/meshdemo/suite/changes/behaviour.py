@@ -173,7 +173,9 @@ def _outcome(mesh: PrivateMesh, reply: Reply) -> Outcome:
 
 
 def _is_sticky(found: Trace) -> bool:
-    return any(traffic_policies.stickiness(each.policy) for each in found.destinations)
+    return any(
+        traffic_policies.consistent_hash(each.policy) is not None for each in found.destinations
+    )
 
 
 def _any_pod(mesh: PrivateMesh, outcome: Outcome) -> Shares:
