@@ -1,4 +1,4 @@
-"""The tour that stays in a terminal: a save is checked, and quitting loses nothing."""
+"""The tour that stays in a terminal: it checks what is saved and typed, and loses nothing."""
 
 from __future__ import annotations
 
@@ -70,9 +70,13 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Termin
     made.elsewhere("down")
 
 
-def test_each_save_is_checked_and_a_pass_leads_on(terminal: Terminal) -> None:
+def test_saves_and_other_terminals_are_heeded_and_a_pass_leads_on(terminal: Terminal) -> None:
     lesson = lessons.find("header")
     file = terminal.folder / "tour" / "header.yaml"
+    terminal.shows("q: quit")
+    terminal.elsewhere("up")
+    terminal.shows("The mesh has changed")
+    terminal.shows("Lesson 1 is passed")
     terminal.shows("q: quit")
     terminal.elsewhere("tour", "goto", "3")
     terminal.shows("Lesson 3")
@@ -86,6 +90,9 @@ def test_each_save_is_checked_and_a_pass_leads_on(terminal: Terminal) -> None:
     terminal.shows("q: quit")
     terminal.types("h")
     terminal.shows("Hint 1")
+    terminal.elsewhere("delete", "vs", "app")
+    terminal.shows("The mesh has changed")
+    terminal.shows("not passed yet")
     file.write_text(solution)
     terminal.shows("Lesson 3 is passed")
     terminal.shows("q: quit")
@@ -94,6 +101,6 @@ def test_each_save_is_checked_and_a_pass_leads_on(terminal: Terminal) -> None:
     terminal.shows("q: quit")
     assert terminal.ends(signal.SIGINT) == ExitCode.INTERRUPTED
     progress = json.loads((file.parent / "progress.json").read_text())
-    assert (progress["lesson"], progress["passed"]) == ("path", ["header"])
+    assert (progress["lesson"], progress["passed"]) == ("path", ["walkthrough", "header"])
     assert progress["hints"] == {"header": 1}
     assert file.read_text() == solution

@@ -55,7 +55,8 @@ def tour(
     """Learn traffic management by lessons that check themselves, in English or Chinese.
 
     Each lesson says what to do, and has a file to edit. check applies the file if you edited it,
-    sends requests, and says what came and why. In a terminal the tour stays, and checks each save.
+    sends requests, and says what came and why. In a terminal the tour stays, and checks each save,
+    and each change of the mesh.
     Quit at any time: tour goes on where you were.
 
     check: exit code 0: passed; 1: not passed; 4: inconclusive.
@@ -239,6 +240,8 @@ def _is_watched(ctx: typer.Context) -> bool:
 def _stay(ctx: typer.Context, desk: Desk, teller: Teller, lesson: Lesson, report: Report) -> Report:
     """Show a lesson, and check each save, until the learner quits."""
     from meshdemo.cli.exit_reporting import show_error
+    from meshdemo.engines.protocol import say_nothing
+    from meshdemo.tour import mesh_changes
     from meshdemo.tour.session import Session
 
     out = ctx.obj.progress.out
@@ -251,12 +254,19 @@ def _stay(ctx: typer.Context, desk: Desk, teller: Teller, lesson: Lesson, report
             show_error(out, error)
             return None
 
-    def go_on() -> tuple[Lesson, Report]:
+    def go_on() -> tuple[Lesson, Report] | None:
         following = _lesson("", "", desk)
-        return following, _begin(ctx, desk, teller, following, "")
+        try:
+            return following, _begin(ctx, desk, teller, following, "")
+        except MeshdemoError as error:  # such as a cluster that cannot be reached just now
+            show_error(out, error)
+            return None
 
-    session = Session(
-        desk, teller, out, check=check, hint=lambda each: _hint(desk, teller, each), go_on=go_on
-    )
+    mesh = mesh_changes.watch(ctx.obj.open_engine(chosen(ctx), say_nothing))
+
+    def hint(each: Lesson) -> Report:
+        return _hint(desk, teller, each)
+
+    session = Session(teller, out, mesh, check=check, hint=hint, go_on=go_on)
     session.stay(lesson, sys.stdin.fileno())
     return Report()

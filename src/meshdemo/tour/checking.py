@@ -55,14 +55,17 @@ def check(
     Raises InputError where the learner's file is refused: with every problem.
     """
     if not desk.progress.is_staged(lesson, engine.where):
-        return Checked(Outcome.NOT_MET, reason=NOT_SET_UP)
-    if engine.sender.find(engine.pods()) is None:
-        return Checked(Outcome.NOT_MET, reason=NOTHING_RUNS)
-    yield from staging.apply_edited(engine, lesson, desk, timeout)
-    yield Waiting("for the answers")
-    found = _asked(lesson, LiveMesh(open_engine, engine.where.namespace, timeout=timeout), timeout)
-    desk.note(lesson, passed=found.passed)
-    class_progress.tell(engine, desk)
+        found = Checked(Outcome.NOT_MET, reason=NOT_SET_UP)
+    elif engine.sender.find(engine.pods()) is None:
+        found = Checked(Outcome.NOT_MET, reason=NOTHING_RUNS)
+    else:
+        yield from staging.apply_edited(engine, lesson, desk, timeout)
+        yield Waiting("for the answers")
+        mesh = LiveMesh(open_engine, engine.where.namespace, timeout=timeout)
+        found = _asked(lesson, mesh, timeout)
+    if desk.progress.was_begun(lesson, engine.where):  # whoever only tries has nothing to report
+        desk.note(lesson, passed=found.passed)
+        class_progress.tell(engine, desk)
     return found
 
 

@@ -61,6 +61,12 @@ class Progress(Struct):
         found = self.staged
         return found is not None and (found.lesson, found.mesh) == (lesson.name, mesh(where))
 
+    def was_begun(self, lesson: Lesson, where: Where) -> bool:
+        """Tell whether a lesson was set up in this mesh, be it in force now or not any more."""
+        staged = self.staged
+        is_here = staged is None or staged.mesh == mesh(where)
+        return is_here and lesson.name in (self.lesson, staged and staged.lesson)
+
     def applied(self, where: Where) -> list[str]:
         """Give the learner's file as it was applied in this mesh last, and what failed since."""
         staged = self.staged

@@ -1,7 +1,7 @@
-"""The tour that stays in its terminal: each save is checked, and a pass leads to the next lesson.
+"""The tour that stays in its terminal: it checks what is saved, and what changes in the mesh.
 
 All that is to be remembered is in files after each step, so that whoever quits loses nothing; and
-whatever is typed in another terminal meanwhile (``tour goto``, ``tour check``) counts here.
+whatever is typed in another terminal meanwhile (``route v2``, ``tour goto``) counts here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from meshdemo.report import Report
     from meshdemo.report.terminal import Terminal
     from meshdemo.tour.lessons import Lesson
-    from meshdemo.tour.progress import Desk
+    from meshdemo.tour.mesh_changes import Changes
     from meshdemo.tour.telling import Teller
     from meshdemo.tour.watching import Sign
 
@@ -29,21 +29,21 @@ class Session:
 
     def __init__(
         self,
-        desk: Desk,
         teller: Teller,
         terminal: Terminal,
+        mesh: Changes,
         *,
         check: Callable[[Lesson], Report | None],
         hint: Callable[[Lesson], Report],
-        go_on: Callable[[], tuple[Lesson, Report]],
+        go_on: Callable[[], tuple[Lesson, Report] | None],
     ) -> None:
-        """Take what is done: ``check`` gives None where it was refused, and has said why."""
-        self.desk, self.teller, self.terminal = desk, teller, terminal
+        """Take what is done: ``check`` and ``go_on`` give None where they failed, and said why."""
+        self.desk, self.teller, self.terminal, self.mesh = teller.desk, teller, terminal, mesh
         self._check, self._hint, self._go_on = check, hint, go_on
 
     def stay(self, lesson: Lesson, keyboard: int) -> None:
         """Check what is saved or done, until the learner quits."""
-        signs = watching.signs(self.desk.folder, keyboard)
+        signs = watching.signs(self.desk.folder, keyboard, self.mesh)
         next(signs)
         self._invite(lesson)
         for sign in signs:
@@ -59,24 +59,47 @@ class Session:
         self.desk.reload()
         at_hand = self.teller.at_hand(lesson)
         if at_hand.name != lesson.name:  # another terminal went there
-            self.teller.lesson(at_hand).show(self.terminal)
-            self._invite(at_hand)
+            self._arrive(at_hand, self.teller.lesson(at_hand))
             return at_hand
         is_passed = lesson.name in self.desk.progress.passed
         if sign.typed == HINT:
             self._hint(lesson).show(self.terminal)
         elif sign.typed == "" and is_passed:
-            lesson, report = self._go_on()
-            report.show(self.terminal)
-            self._invite(lesson)
+            if found := self._go_on():
+                lesson, report = found
+                self._arrive(lesson, report)
+            else:
+                self._invite(lesson)
         elif sign.typed == "" or self.desk.file(lesson).name in sign.saved:
-            if found := self._check(lesson):
-                found.show(self.terminal)
-            self._invite(lesson)
+            self._check_now(lesson)
+        elif sign.changed and not is_passed and self._in_force(lesson):
+            self.terminal.advise(self.teller.words("mesh changed"))
+            self._check_now(lesson)
         elif is_passed and not was_passed:  # another terminal checked it
             self.terminal.advise(self.teller.words("passed", number=lesson.number))
             self._invite(lesson)
         return lesson
+
+    def _arrive(self, lesson: Lesson, report: Report) -> None:
+        """Show a lesson that was just set up."""
+        self.mesh.accept()
+        report.show(self.terminal)
+        self._invite(lesson)
+
+    def _check_now(self, lesson: Lesson) -> None:
+        """Check; what that itself applies is no news. What others change meanwhile is."""
+        before = self._in_force(lesson)
+        if found := self._check(lesson):
+            found.show(self.terminal)
+        if self._in_force(lesson) != before:
+            self.mesh.accept()
+        self._invite(lesson)
+
+    def _in_force(self, lesson: Lesson) -> list[str]:
+        """Give the learner's file as it was applied; nothing while another lesson is in force."""
+        staged = self.desk.progress.staged
+        is_here = staged and staged.lesson == lesson.name
+        return [staged.applied, *staged.begun] if staged and is_here else []
 
     def _invite(self, lesson: Lesson) -> None:
         """Say what may be done now."""

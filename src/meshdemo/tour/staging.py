@@ -158,8 +158,10 @@ def _elsewhere(engine: Engine, desk: Desk) -> list[Object]:
     staged = desk.progress.staged
     if engine.where.engine != CLUSTER or staged is None or staged.mesh != mesh(engine.where):
         return []
-    before = placing.placed(lessons.find(staged.lesson), staged.mesh, desk.folder)
-    found = list(_starting(engine, before))
+    found: list[Object] = []
+    for each in lessons.every():
+        if each.name == staged.lesson:  # there may be none of that name any more
+            found += _starting(engine, placing.placed(each, staged.mesh, desk.folder))
     found += [o for said in desk.progress.applied(engine.where) for o in _parsed(said, "", engine)]
     return [o for o in found if o.namespace and o.namespace != engine.where.namespace]
 

@@ -26,9 +26,10 @@ _WORDS = {
         "参考答案: meshdemo tour solution {number}",
     ),
     "watching": (
-        "Each save of {file} is checked. Enter: check now; h: a hint; q: quit.",
-        "每次保存 {file} 都会检查。回车：立即检查；h：提示；q：退出。",
+        "Saves of {file} and changes of the mesh are checked. Enter: now; h: a hint; q: quit.",
+        "每次保存 {file}、每次网格发生变化都会检查。回车：立即检查；h：提示；q：退出。",
     ),
+    "mesh changed": ("The mesh has changed.", "网格发生了变化。"),
     "watching, passed": (
         "Enter: the next lesson; q: quit. What you save is still checked.",
         "回车：下一课；q：退出。保存文件时仍会检查。",
