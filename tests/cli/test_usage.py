@@ -58,6 +58,9 @@ COMMANDS = {name: command for panel in PANELS.values() for name, command in pane
         ("class up --students 2 -n shop", "a namespace for each student", "--name NAME"),
         ("class down --students 2", "--students is about class up", "meshdemo class --help"),
         ("class down --watch", "--watch is about class status", "meshdemo class --help"),
+        ("class down --duration 1h", "--duration is about class up", "meshdemo class --help"),
+        ("class status --duration 8h", "--duration is about class up", "meshdemo class --help"),
+        ("class status --folder x", "--folder is about class up and class", "meshdemo class"),
     ],
 )
 def test_every_refusal_is_an_error_and_a_hint(

@@ -46,25 +46,31 @@ def test_a_class_is_made_used_made_again_and_removed(
         file = Path(made[0]["kubeconfig"])
         assert file.stat().st_mode & 0o777 == 0o600
         student = replace(meshed, kubeconfig=str(file), context=names[0], state=tmp_path / "s")
-        works_in_one_namespace(student, names[1])
+        works_in_their_namespaces_alone(student, names[0], names[1])
+        other = {"kubeconfig": made[1]["kubeconfig"], "context": names[1]}
+        passes_a_lesson_in_two_namespaces(replace(student, **other), f"{names[1]}-payments")
         tells_how_far_they_are(meshed, names, of_class)
 
         work = meshed.kubectl("-n", names[0], "get", "deployments,services,pods", "-o", "name")
-        meshed.kubectl("delete", "namespace", names[2])
+        # As in a class that was made before there were such lessons.
+        meshed.kubectl("annotate", "namespace", names[0], "meshdemo.dev/beside-")
+        meshed.kubectl("delete", "namespace", names[2], f"{names[0]}-payments")
         old = file.read_text()
         again = meshed.meshdemo(*up).json["students"]
         assert [each["new"] for each in again] == [False, False, True]
         assert file.read_text() != old, "the token is a new one"
         assert student.sh(MAY).out == "yes\n"
+        assert student.sh(f"{MAY} -n {names[0]}-payments").out == "yes\n"
+        noted = ("jsonpath={.metadata.annotations.meshdemo\\.dev/beside}",)
+        beside = meshed.kubectl("get", "namespace", names[0], "-o", *noted)
+        assert beside == f"{names[0]}-payments"
         now = meshed.kubectl("-n", names[0], "get", "deployments,services,pods", "-o", "name")
         assert now == work
 
         kept = folder.rename(tmp_path / "kept") / file.name
         assert meshed.meshdemo("class", "down", "-o", "json", *of_class).json["ok"]
         left = meshed.kubectl("get", "namespaces", "-o", "name").split()
-        assert {f"namespace/{name}" for name in (*names, foreign)} & {*left} == {
-            f"namespace/{foreign}"
-        }
+        assert [name for name in left if namespace in name] == [f"namespace/{foreign}"]
         said = meshed.meshdemo("class", "status", *of_class, code=3).err
         assert f"there is no class {namespace}" in said
         # With the namespace went the account: nobody is known by that token any more.
@@ -93,9 +99,31 @@ def refuses_and_plans(meshed: Cluster, name: str, of_class: tuple[str, ...]) -> 
     assert [line for line in after.split() if name in line] == here
 
 
-def works_in_one_namespace(student: Cluster, other: str) -> None:
-    assert student.sh(MAY).out == "yes\n"
-    assert student.sh(f"{MAY} -n {other}").out == "no\n"
+def passes_a_lesson_in_two_namespaces(student: Cluster, beside: str) -> None:
+    """See that a student can with their kubeconfig, and leaves nothing there."""
+
+    def tour(line: str, code: int = 0) -> Any:
+        ended = student.sh(f"meshdemo tour {line} --engine cluster -o json")
+        assert ended.code == code, f"{line}: {ended.code}\n{ended.out}\n{ended.err}"
+        return ended.json
+
+    for lesson in (16, 21):
+        tour(f"goto {lesson}")
+        assert tour(f"check {lesson}", code=1)["cause"]
+        tour(f"solution {lesson} --apply")
+        tour(f"check {lesson}")
+    ours = f"kubectl -n {beside} get deployments,services,pods,virtualservices -o name"
+    assert "deployment.apps/pay-v1" in student.sh(ours).out
+    ended = student.sh("meshdemo down --engine cluster")
+    assert ended.code == 0, ended.err
+    left = student.sh(ours)
+    assert (left.code, left.out) == (0, "")
+
+
+def works_in_their_namespaces_alone(student: Cluster, own: str, other: str) -> None:
+    for place, answer in ((own, "yes"), (other, "no")):
+        for namespace in (place, f"{place}-payments"):
+            assert student.sh(f"{MAY} -n {namespace}").out == f"{answer}\n"
     assert "forbidden" in student.sh(f"kubectl get pods -n {other}").err.lower()
     deployed = student.sh("meshdemo deploy --injection auto --engine cluster")
     assert deployed.code == 0, deployed.err
@@ -116,7 +144,7 @@ def tells_how_far_they_are(meshed: Cluster, names: list[str], of_class: tuple[st
     found = meshed.meshdemo("class", "status", "-o", "json", *of_class).json["students"]
     assert [(each["name"], each["lesson"]) for each in found] == [
         (names[0], 2),
-        (names[1], None),
+        (names[1], 21),
         (names[2], None),
     ]
     assert (found[0]["passed"], found[0]["last"]) == ([1], PROGRESS["last"])

@@ -23,8 +23,14 @@ if TYPE_CHECKING:
     from meshdemo.settings import Settings
 
 ACTIONS = ("up", "status", "down")
-ABOUT = {"--watch": "status", "--dry-run": "up", "--students": "up"}
-"""The action that an option is about."""
+ABOUT = {
+    "--students": ("up",),
+    "--duration": ("up",),
+    "--dry-run": ("up",),
+    "--folder": ("up", "down"),
+    "--watch": ("status",),
+}
+"""The actions that an option is about."""
 MOST_STUDENTS = 500
 LEAST_SECONDS = 600
 """The shortest time for which an API server gives a token."""
@@ -74,9 +80,10 @@ def class_(
 ) -> Report:
     """Set up a cluster for a class, see how far each student is, and remove it all.
 
-    up makes a namespace for each student, rights in it and nowhere else, and a kubeconfig whose
-    token expires. Once more, it adds who is missing and renews all tokens; what students have
-    made stays as it is. down removes the namespaces with all that is in them, and nothing else.
+    up makes a namespace for each student, one beside it for the lessons that need a second,
+    rights in these and nowhere else, and a kubeconfig whose token expires. Once more, it adds
+    what is missing and renews all tokens; what students have made stays as it is. down removes
+    the namespaces with all that is in them, and nothing else.
 
     It takes an administrator's rights. Istio itself is installed by meshdemo install.
 
@@ -87,8 +94,7 @@ def class_(
         meshdemo class down --context lab
     """
     settings = read_settings(ctx)
-    others = {"--watch": watch, "--dry-run": dry_run, "--students": students is not None}
-    _refuse(action, [option for option, said in others.items() if said], settings)
+    _refuse(action, [option for option in ABOUT if _is_said(ctx, option)], settings)
     _refuse_number(action, students)
     seconds = int(values.limit(duration, "--duration"))
     if seconds < LEAST_SECONDS:
@@ -101,6 +107,12 @@ def class_(
     return _down(room, kubeconfigs)
 
 
+def _is_said(ctx: typer.Context, option: str) -> bool:
+    """Tell whether an option was typed, be it with the value that it has by default."""
+    source = ctx.get_parameter_source(option.removeprefix("--").replace("-", "_"))
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def _refuse(action: str, said: Sequence[str], settings: Settings) -> None:
     if action not in ACTIONS:
         hint = f"There are {', '.join(ACTIONS)}; as in meshdemo class up --students 20"
@@ -109,8 +121,9 @@ def _refuse(action: str, said: Sequence[str], settings: Settings) -> None:
         hint = "--name NAME says how they begin."
         raise UsageError("-n: a class has a namespace for each student", hint=hint)
     for option in said:
-        if ABOUT[option] != action:
-            raise UsageError(f"{option} is about class {ABOUT[option]}")
+        if action not in ABOUT[option]:
+            actions = " and ".join(f"class {each}" for each in ABOUT[option])
+            raise UsageError(f"{option} is about {actions}")
     if "--watch" in said and settings.output == "json":
         raise UsageError("--watch: -o json is one document, and there is no end to watching")
 
@@ -126,7 +139,11 @@ def _open(
     ctx: typer.Context, action: str, name: str, folder: str | None
 ) -> tuple[Classroom, Kubeconfigs]:
     """Open the cluster; the local engine has no classes."""
-    values.namespace(f"{name}-{MOST_STUDENTS}", "--name")
+    from meshdemo.tour import placing
+
+    last = f"{name}-{MOST_STUDENTS}"
+    for namespace in (last, *placing.beside(last)):
+        values.namespace(namespace, "--name")
     choice = chosen(ctx, changes=action != "status")
     if choice.engine != CLUSTER:
         hint = (
@@ -145,6 +162,7 @@ def _open(
         kube,
         name,
         lambda space: bundled.read(bundled.RBAC_MANIFESTS[:1], space),
+        placing.beside,
         ctx.obj.progress.notify,
         settings.timeout,
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.protocol import CLUSTER
 from meshdemo.system import files
+from meshdemo.tour import lessons
 from meshdemo.tour.lessons import Lesson
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def placed(lesson: Lesson, mesh: Sequence[str], folder: Path) -> Lesson:
     if not mesh or mesh[0] != CLUSTER:
         return lesson
     namespace = mesh[2]
-    names = {name: f"{namespace}-{name}" for name in namespaces(lesson)}
+    names = {name: _beside(namespace, name) for name in namespaces(lesson)}
     return copied(lesson, folder / CLUSTER / namespace, names)
 
 
@@ -46,6 +47,16 @@ def namespaces(lesson: Lesson) -> tuple[str, ...]:
     """Name the namespaces that a lesson makes."""
     start = lesson.start.read_text(encoding="utf-8") if lesson.start else ""
     return tuple(_NAMESPACE.findall(start))
+
+
+def beside(namespace: str) -> tuple[str, ...]:
+    """Name the namespaces that the lessons make on a cluster, for a learner in this one."""
+    names = {name: None for lesson in lessons.every() for name in namespaces(lesson)}
+    return tuple(_beside(namespace, name) for name in names)
+
+
+def _beside(namespace: str, name: str) -> str:
+    return f"{namespace}-{name}"
 
 
 def copied(lesson: Lesson, folder: Path, names: Mapping[str, str]) -> Lesson:

@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.engines.cluster.api.connection import CONFLICT, Denied, Forbidden
 from meshdemo.engines.cluster.istio import control_plane
+from meshdemo.engines.cluster.objects import class_namespaces
 from meshdemo.engines.cluster.objects.apply import TRIAL_NAMESPACE
 from meshdemo.engines.cluster.objects.removal import DOWN_AGAIN_OR_LONGER, Removal
 from meshdemo.engines.results import Check
 from meshdemo.errors import EnvironmentFailed, TimedOut
-from meshdemo.objects.labels import CLASS_LABEL, MANAGED_BY
+from meshdemo.objects.labels import CLASS_LABEL
 from meshdemo.system import waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from meshdemo.engines.cluster.api.kube import Json, Kube
     from meshdemo.engines.protocol import Notify
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
     Rights = Callable[[str], Sequence[Object]]
     """Gives what a student needs in a namespace: a ServiceAccount, its Role, and their binding."""
+    Beside = Callable[[str], Sequence[str]]
+    """Names the namespaces that lessons need beside a student's own."""
 
 AT_ONCE = 8
 """Namespaces that are under way at a time: more would only wait for each other at the server."""
@@ -41,6 +45,7 @@ FOR_DOWN = (("list", "", "namespaces", ""), ("delete", "", "namespaces", ""))
 FOR_UP = (
     *FOR_DOWN,
     ("create", "", "namespaces", ""),
+    ("patch", "", "namespaces", ""),
     ("patch", "", "serviceaccounts", ""),
     ("create", "", "serviceaccounts", "token"),
     ("patch", RBAC, "roles", ""),
@@ -58,9 +63,13 @@ class Seat(Struct, frozen=True):
     """What a student gets."""
 
     name: str
-    """Of the student and of the namespace."""
+    """Of the student, and of the namespace that is theirs."""
     is_new: bool
-    """Whether the namespace is made by this command."""
+    """Whether that namespace is made by this command."""
+    beside: tuple[str, ...] = ()
+    """The other namespaces of the student."""
+    missing: tuple[str, ...] = ()
+    """Those of all these that are made by this command."""
     token: str = ""
     """Empty while it is only planned."""
     expires: str = ""
@@ -74,39 +83,61 @@ class Classroom:
     kube: Kube
     name: str
     rights: Rights
+    beside: Beside
     notify: Notify
     timeout: float
     """Seconds that one step may take."""
 
     def students(self) -> list[str]:
         """Name those who are there, in their order."""
-        return [space["metadata"]["name"] for space in self._namespaces()]
+        spaces = self._namespaces()
+        return [_name(space) for space in spaces if not class_namespaces.student_beside(space)]
 
     def plan(self, students: int) -> tuple[Seat, ...]:
         """Say what is to be made; change nothing. Raises EnvironmentFailed where that cannot be."""
         self._refuse_without(FOR_UP)
         self._try_to_grant()
-        wanted = [f"{self.name}-{number:02}" for number in range(1, students + 1)]
-        there = [n for n in self.kube.list("v1", "Namespace") if n["metadata"]["name"] in wanted]
-        foreign = [n["metadata"]["name"] for n in there if not self._is_ours(n)]
+        names = [f"{self.name}-{number:02}" for number in range(1, students + 1)]
+        beside = {name: tuple(self.beside(name)) for name in names}
+        whose = dict.fromkeys(names, "")
+        whose |= {other: name for name, others in beside.items() for other in others}
+        live = {_name(space): space for space in self.kube.list("v1", "Namespace")}
+        there = {name: live[name] for name in whose if name in live}
+        self._refuse_foreign(there, whose)
+        if going := [name for name, space in there.items() if _is_going(space)]:
+            raise EnvironmentFailed(
+                f"on its way out: namespace {', '.join(going[:MOST_SHOWN])}",
+                hint="Wait until it is gone: meshdemo class down does.",
+            )
+        return tuple(
+            Seat(
+                name,
+                is_new=name not in there,
+                beside=beside[name],
+                missing=tuple(each for each in (name, *beside[name]) if each not in there),
+            )
+            for name in names
+        )
+
+    def _refuse_foreign(self, there: Mapping[str, Json], whose: Mapping[str, str]) -> None:
+        """Refuse namespaces that are not of the class, or beside another student's."""
+        foreign = [
+            name
+            for name, space in there.items()
+            if class_namespaces.class_of(space) != self.name
+            or class_namespaces.student_beside(space) != whose[name]
+        ]
         if foreign:
             shown = ", ".join(foreign[:MOST_SHOWN]) + (" ..." if foreign[MOST_SHOWN:] else "")
             raise EnvironmentFailed(
                 f"there is already, and not of the class {self.name}: namespace {shown}",
                 hint="Nothing was changed. Give the class another name: --name NAME",
             )
-        if going := [n["metadata"]["name"] for n in there if _is_going(n)]:
-            raise EnvironmentFailed(
-                f"on its way out: namespace {', '.join(going[:MOST_SHOWN])}",
-                hint="Wait until it is gone: meshdemo class down does.",
-            )
-        ours = {space["metadata"]["name"] for space in there}
-        return tuple(Seat(name, name not in ours) for name in wanted)
 
     def up(self, planned: Sequence[Seat], seconds: int) -> tuple[Seat, ...]:
         """Make what is missing and renew the tokens, which last ``seconds``.
 
-        What a student has in the namespace is left as it is.
+        What a student has in their namespaces is left as it is.
         """
         with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
             return tuple(pool.map(partial(self._make, seconds=seconds), planned))
@@ -130,8 +161,12 @@ class Classroom:
         self._refuse_without(FOR_DOWN)
         deadline = time.monotonic() + self.timeout
         spaces = self._namespaces()
+        by_student: dict[str, list[Json]] = {}
+        for space in spaces:
+            student = class_namespaces.student_beside(space) or _name(space)
+            by_student.setdefault(student, []).append(space)
         with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-            list(pool.map(partial(self._remove, deadline=deadline), spaces))
+            list(pool.map(partial(self._remove, deadline=deadline), by_student.items()))
         left: list[Json] = list(spaces)
 
         def gone() -> bool:
@@ -142,7 +177,7 @@ class Classroom:
             if left:
                 waiting.until(gone, "the namespaces to be gone", timeout=_until(deadline))
         except TimedOut:
-            said = ", ".join(space["metadata"]["name"] for space in left[:MOST_SHOWN])
+            said = ", ".join(map(_name, left[:MOST_SHOWN]))
             detail = f"still there: {said}"
         else:
             detail = f"{len(spaces)} removed" if spaces else "there was none"
@@ -151,10 +186,7 @@ class Classroom:
 
     def _namespaces(self) -> list[Json]:
         found = self.kube.list("v1", "Namespace", labels=f"{CLASS_LABEL}={self.name}")
-        return sorted(found, key=lambda n: (len(n["metadata"]["name"]), n["metadata"]["name"]))
-
-    def _is_ours(self, space: Json) -> bool:
-        return (space["metadata"].get("labels") or {}).get(CLASS_LABEL) == self.name
+        return sorted(found, key=lambda space: (len(_name(space)), _name(space)))
 
     def _refuse_without(self, rights: Sequence[tuple[str, str, str, str]]) -> None:
         missing = [
@@ -169,31 +201,27 @@ class Classroom:
     def _try_to_grant(self) -> None:
         """See that one may: a server lets nobody give away rights that they have not themselves."""
         try:
-            self._grant(TRIAL_NAMESPACE, dry_run=True)
+            self._grant(TRIAL_NAMESPACE, TRIAL_NAMESPACE, dry_run=True)
         except Forbidden as error:
             raise EnvironmentFailed(error.message, hint=ADMINISTRATOR) from error
 
-    def _labels(self) -> dict[str, str]:
-        return {MANAGED_BY: "meshdemo", CLASS_LABEL: self.name}
-
     def _make(self, seat: Seat, *, seconds: int) -> Seat:
         name = seat.name
-        if seat.is_new:
-            metadata = {"name": name, "labels": self._labels()}
-            try:
-                self.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-            except Denied as error:
-                if error.status != CONFLICT:
-                    raise
-                message = f"somebody else has just made the namespace {name}"
-                raise EnvironmentFailed(message, hint="Type the same again.") from error
-        account = self._grant(name)
-        # Without its own account of each namespace no pod of theirs could be made.
-        waiting.until(
-            lambda: self.kube.get("v1", "ServiceAccount", "default", name),
-            f"Kubernetes to give namespace {name} its ServiceAccount",
-            timeout=self.kube.budget.left,
-        )
+        about = class_namespaces.names_beside(seat.beside) if seat.beside else {}
+        for space in seat.missing:
+            beside = {"labels": class_namespaces.labels(self.name, student=name)}
+            self._create(space, about if space == name else beside)
+        if about and not seat.is_new:  # the class may be older than a lesson
+            self.kube.patch("v1", "Namespace", name, {"metadata": about})
+        account = ""
+        for space in (name, *seat.beside):
+            account = self._grant(space, name) or account
+            # Without its own account of each namespace no pod of theirs could be made.
+            waiting.until(
+                partial(self.kube.get, "v1", "ServiceAccount", "default", space),
+                f"Kubernetes to give namespace {space} its ServiceAccount",
+                timeout=self.kube.budget.left,
+            )
         path = f"{self.kube.path('v1', 'ServiceAccount', name, account)}/token"
         request = {
             "apiVersion": "authentication.k8s.io/v1",
@@ -201,27 +229,51 @@ class Classroom:
             "spec": {"expirationSeconds": seconds},
         }
         given = self.kube.request("POST", path, body=request)["status"]
-        return Seat(name, seat.is_new, given["token"], given["expirationTimestamp"])
+        return replace(seat, token=given["token"], expires=given["expirationTimestamp"])
 
-    def _grant(self, namespace: str, *, dry_run: bool = False) -> str:
-        """Give a student's rights in a namespace; give the name of the ServiceAccount."""
+    def _create(self, name: str, metadata: Json) -> None:
+        metadata = {"name": name, "labels": class_namespaces.labels(self.name), **metadata}
+        try:
+            self.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        except Denied as error:
+            if error.status != CONFLICT:
+                raise
+            message = f"somebody else has just made the namespace {name}"
+            raise EnvironmentFailed(message, hint="Type the same again.") from error
+
+    def _grant(self, namespace: str, student: str, *, dry_run: bool = False) -> str:
+        """Give a student's rights in a namespace, theirs or beside it.
+
+        Give the name of the ServiceAccount, which is in theirs alone.
+        """
         account = ""
+        labels = class_namespaces.labels(self.name)
         for item in self.rights(namespace):
-            metadata = {**item.metadata, "labels": {**item.labels, **self._labels()}}
+            if item.kind == "ServiceAccount" and namespace != student:
+                continue
+            metadata = {**item.metadata, "labels": {**item.labels, **labels}}
             data = {**item.data, "metadata": metadata}
+            if subjects := data.get("subjects"):
+                data["subjects"] = [{**each, "namespace": student} for each in subjects]
             # They are ours, in a namespace of ours: what somebody has changed is set back.
             self.kube.apply(data, dry_run=dry_run, force=True)
             account = item.name if item.kind == "ServiceAccount" else account
         return account
 
-    def _remove(self, space: Json, *, deadline: float) -> None:
-        name = space["metadata"]["name"]
-        self.notify(f"removing namespace {name}")
+    def _remove(self, one: tuple[str, Sequence[Json]], *, deadline: float) -> None:
+        """Remove the namespaces of one student."""
+        student, spaces = one
+        self.notify(f"removing namespace {', '.join(map(_name, spaces))}")
         # First what meshdemo made: of a namespace that goes, each pod would take its 30 seconds.
-        list(Removal(self.kube, name, self.notify, _until(deadline)).everything())
-        options = {"preconditions": {"uid": space["metadata"]["uid"]}}
+        list(Removal(self.kube, student, self.notify, _until(deadline)).everything())
+        for space in spaces:
+            self._delete(space)
+
+    def _delete(self, space: Json) -> None:
+        metadata = space["metadata"]
+        options = {"preconditions": {"uid": metadata["uid"]}}
         try:
-            self.kube.delete("v1", "Namespace", name, options=options)
+            self.kube.delete("v1", "Namespace", metadata["name"], options=options)
         except Denied as error:
             if error.status != CONFLICT:  # else it is another one by now, which is not ours
                 raise
@@ -229,6 +281,10 @@ class Classroom:
     def _is_there(self, space: Json) -> bool:
         live = self.kube.get("v1", "Namespace", space["metadata"]["name"])
         return live is not None and live["metadata"]["uid"] == space["metadata"]["uid"]
+
+
+def _name(space: Json) -> str:
+    return str(space["metadata"]["name"])
 
 
 def _is_going(space: Json) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from meshdemo.engines.cluster.api import field_paths, missing_kinds, rejections
 from meshdemo.engines.cluster.api.connection import CONFLICT, Denied, Forbidden, NoSuchKind
 from meshdemo.engines.cluster.api.rejections import Clash, Clashing
-from meshdemo.engines.cluster.objects import managed_fields
+from meshdemo.engines.cluster.objects import class_namespaces, managed_fields
 from meshdemo.engines.cluster.pods.rollout import UNCHANGING
 from meshdemo.engines.cluster.pods.status import is_injected
 from meshdemo.engines.protocol import find_nothing
@@ -76,7 +76,8 @@ class Applier:
         return self.live[item.key]
 
     def _complete(self, objects: Sequence[Object]) -> list[Object]:
-        """Add the namespaces that are missing; put all in order."""
+        """Add the namespaces that are missing, leave those of a class out; put all in order."""
+        objects = [item for item in objects if not self._is_of_our_class(item)]
         given = {item.name for item in objects if item.kind == "Namespace"}
         needed = {item.namespace for item in objects if item.namespace} - given
         spaces = [
@@ -87,6 +88,12 @@ class Applier:
         absent = [item for item in spaces if not self._sees(item)]
         self._refuse_going(spaces)
         return in_apply_order([*absent, *objects])
+
+    def _is_of_our_class(self, item: Object) -> bool:
+        """Tell whether a class made this namespace for the student of this run, to use as it is."""
+        if item.kind != "Namespace" or not self._sees(item):
+            return False
+        return class_namespaces.student_beside(self.live.get(item.key)) == self.run
 
     def _refuse_going(self, spaces: Sequence[Object]) -> None:
         """Refuse to put anything into a namespace that is on its way out."""

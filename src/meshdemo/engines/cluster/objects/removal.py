@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.cluster.api.connection import CONFLICT, Denied, Forbidden
 from meshdemo.engines.cluster.api.time_budget import OutOfTime
-from meshdemo.engines.cluster.objects import foreign_objects
+from meshdemo.engines.cluster.objects import class_namespaces, foreign_objects
 from meshdemo.engines.cluster.objects.apply import is_ours, owner
 from meshdemo.engines.cluster.objects.foreign_objects import DERIVED_KINDS, MOST_SHOWN, title
 from meshdemo.engines.cluster.pods import status
@@ -132,11 +132,20 @@ class Removal:
             if not (isinstance(error, Forbidden) and resource.namespaced):
                 return []
         try:
-            return self.kube.list(version, resource.kind, self.run, labels=labels)
+            found = [
+                self.kube.list(version, resource.kind, place, labels=labels)
+                for place in self._places
+            ]
+            return [item for items in found for item in items]
         except Denied as error:
             if isinstance(error, Forbidden) and resource.kind in MADE:
                 raise
             return []
+
+    @cached_property
+    def _places(self) -> tuple[str, ...]:
+        """Name where a student of a class may have made something."""
+        return (self.run, *class_namespaces.beside(self.kube, self.run))
 
     def _summary(self, objects: Sequence[Json]) -> str:
         wide = [title(item) for item in objects if not item["metadata"].get("namespace")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from tests.objects import made, route, to, virtual_service
 from meshdemo.engines.cluster.objects.apply import Applier, refuse_misshapen
 from meshdemo.engines.local.admission import istio_problems
 from meshdemo.errors import EnvironmentFailed, InputError
+from meshdemo.objects.model import Object
 
 if TYPE_CHECKING:
     from tests.unit.engines.cluster.conftest import Dial
@@ -258,6 +260,30 @@ def test_a_missing_namespace_is_created_and_its_objects_are_tried_elsewhere(
     trials = [p for m, p, query, _ in handler.requests if m == "PATCH" and "dryRun" in query]
     assert all("/namespaces/shop/" not in path for path in trials)
     assert handler.objects["/api/v1/namespaces/shop"]["metadata"]["labels"]["meshdemo.dev/run"]
+
+
+@pytest.mark.parametrize(
+    ("student", "going", "said"),
+    [
+        ("shop", {}, ""),
+        ("shop-2", {}, "not made by this run"),
+        ("shop", {"deletionTimestamp": "2026-11-22T16:00:00Z"}, "is being deleted"),
+    ],
+    ids=["theirs", "another's", "on its way out"],
+)
+def test_a_student_uses_the_namespace_that_the_class_gave_them_as_it_is(
+    api: tuple[Api, Kube], student: str, going: dict[str, str], said: str
+) -> None:
+    handler, kube = api
+    path = "/api/v1/namespaces/shop-pay"
+    live = handler.live("Namespace", "shop-pay", {"meshdemo.dev/student": student})
+    live["metadata"] |= going
+    handler.objects[path] = live
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop-pay"}}
+    objects = [Object(space), made("Service", "app", "shop-pay")]
+    with pytest.raises(EnvironmentFailed, match=said) if said else nullcontext():
+        Applier(kube, "shop").apply(objects, dry_run=False)
+    assert changes(handler) == ([] if said else [f"{path}/services/app"])
 
 
 def test_a_server_that_is_not_there_is_named(dial: Dial) -> None:

@@ -96,6 +96,20 @@ def test_who_may_not_see_what_is_cluster_wide_can_still_go_down(
     assert PATH not in handler.objects
 
 
+def test_a_student_leaves_nothing_in_the_namespace_beside_their_own(
+    api: tuple[Api, Kube],
+) -> None:
+    handler, kube = api
+    handler.forbidden = ("/api/v1/services", "/api/v1/namespaces/other/")
+    handler.objects[SPACE]["metadata"]["annotations"] = {"meshdemo.dev/beside": "shop-pay"}
+    beside = "/api/v1/namespaces/shop-pay/services/app"
+    for path in (PATH, beside):
+        handler.objects[path] = handler.live("Service", "app", OURS)
+    handler.objects[beside]["metadata"] |= {"namespace": "shop-pay", "uid": "u2"}
+    assert run_down(kube)["no object of ours is left"].detail == "2 removed"
+    assert handler.objects.keys() == {SPACE}
+
+
 @pytest.mark.parametrize(("chosen", "grace"), [(30, 2), (45, None)], ids=["default", "chosen"])
 @pytest.mark.parametrize("kind", ["Job", "Pod"])
 def test_a_pod_that_says_how_long_it_needs_has_that_time(
