@@ -8,14 +8,20 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.paths import ROOT
 from tests.printed import read
 
 from meshdemo.cli import main
 from meshdemo.cli.invocation import Invocation
+from meshdemo.engines.local.engine import LocalEngine
+from meshdemo.engines.results import Where
 from meshdemo.errors import ExitCode
 from meshdemo.language import LANGUAGES
 from meshdemo.report.progress import Progress
-from meshdemo.tour import lessons
+from meshdemo.settings import Settings
+from meshdemo.tour import lessons, staging
+from meshdemo.tour.progress import Desk, Staged, mesh
+from meshdemo.walkthrough.events import Started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -261,8 +267,54 @@ def test_what_left_the_file_leaves_the_mesh(learner: Learner) -> None:
     learner.file(lesson).write_text(renamed)
     code, said = learner.types("tour", "check")
     assert code == ExitCode.OK, said
+    assert "takes precedence" not in said, "the one before has gone by then"
     code, said = learner.types("get", "vs", "-o", "name")
     assert said.split()[:1] == ["virtualservice.networking.istio.io/mine"]
+
+
+def test_what_the_lesson_began_with_is_put_back_when_it_leaves_the_file(learner: Learner) -> None:
+    lesson = lessons.find("label-drift")
+    learner.tours("reset", lesson.name)
+    service = (ROOT / "manifests" / "app-istio.yaml").read_text().split("---\n")[1]
+    learner.file(lesson).write_text(f"{lesson.rules.read_text()}\n---\n{service}")
+    assert learner.types("tour", "check")[0] == ExitCode.NOT_MET
+    learner.file(lesson).write_bytes(lesson.solution.read_bytes())
+    code, said = learner.types("tour", "check")
+    assert code == ExitCode.OK, said
+
+
+def test_a_reset_that_was_ended_in_the_middle_is_gone_on_with(learner: Learner) -> None:
+    lesson = lessons.find("canary")
+    learner.tours("reset", "canary")
+    rule = "VirtualService\nmetadata:\n  name:"
+    mine = lesson.rules.read_text().replace(f"{rule} app", f"{rule} mine")
+    learner.file(lesson).write_text(mine)
+    assert learner.types("tour", "check")[0] == ExitCode.NOT_MET
+    engine = LocalEngine(Settings(state_dir=learner.folder, timeout=60))
+    story = staging.begin(engine, lesson, Desk(learner.folder), 60)
+    assert isinstance(next(story), Started)
+    story.close()
+    code, said = learner.types("tour", "check")
+    assert (code, "not set up" in said) == (ExitCode.NOT_MET, True), said
+    learner.tours("goto", "canary")
+    assert "mine" not in learner.types("get", "vs", "-o", "name")[1]
+
+
+def test_commands_at_once_keep_each_others_progress(tmp_path: Path) -> None:
+    first, second, where = Desk(tmp_path), Desk(tmp_path), Where("local", "here", "default")
+    canary, header = lessons.find("canary"), lessons.find("header")
+    with first.changing() as progress:
+        progress.hints["canary"] = 1
+        progress.staged = Staged("canary", mesh(where), "")
+    assert second.note(canary, where, passed=True)
+    with first.changing() as progress:
+        progress.staged = Staged("header", mesh(where), "")
+    assert not second.note(canary, where, passed=False), "it is not what is in force any more"
+    assert not second.note(header, where, passed=False)
+    found = Desk(tmp_path).progress
+    assert (found.hints, found.passed) == ({"canary": 1}, ["canary"])
+    assert found.last
+    assert (found.last.lesson, found.last.passed) == ("header", False)
 
 
 def test_so_does_what_was_applied_when_the_check_failed(newcomer: Learner) -> None:
@@ -316,7 +368,11 @@ def test_the_language_is_as_said_else_by_variable_else_by_locale(
     assert title("--lang", "zh") == chinese
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"passed": 3}', "\udcff"], ids=repr)
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", '{"passed": 3}', "\udcff", '{"hints": {"canary": -4}}', '{"x":' + "[" * 200_000],
+    ids=lambda content: repr(content[:30]),
+)
 def test_progress_that_cannot_be_read_is_named_and_left(content: str, tmp_path: Path) -> None:
     learner = Learner(tmp_path / "state")
     file = learner.folder / "tour" / "progress.json"

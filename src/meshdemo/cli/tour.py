@@ -167,9 +167,9 @@ def _hint(desk: Desk, teller: Teller, lesson: Lesson) -> Report:
     """Show one hint more; after the last one, that one again."""
     lesson = _where_it_is(desk, lesson)
     count = len(lesson.hints(teller.language))
-    shown = min(desk.progress.hints.get(lesson.name, 0) + 1, count)
-    desk.progress.hints[lesson.name] = shown
-    desk.save()
+    with desk.changing() as progress:
+        shown = min(progress.hints.get(lesson.name, 0) + 1, count)
+        progress.hints[lesson.name] = shown
     return teller.hint(lesson, shown)
 
 

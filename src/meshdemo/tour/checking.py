@@ -58,14 +58,17 @@ def check(
         found = Checked(Outcome.NOT_MET, reason=NOT_SET_UP)
     elif engine.sender.find(engine.pods()) is None:
         found = Checked(Outcome.NOT_MET, reason=NOTHING_RUNS)
+    elif not (yield from staging.apply_edited(engine, lesson, desk, timeout)):
+        found = Checked(Outcome.NOT_MET, reason=NOT_SET_UP)
     else:
-        yield from staging.apply_edited(engine, lesson, desk, timeout)
         yield Waiting("for the answers")
         mesh = LiveMesh(open_engine, engine.where.namespace, timeout=timeout)
         found = _asked(lesson, mesh, timeout)
     if desk.progress.was_begun(lesson, engine.where):  # whoever only tries has nothing to report
-        desk.note(lesson, passed=found.passed)
+        counts = desk.note(lesson, engine.where, passed=found.passed)
         class_progress.tell(engine, desk)
+        if found.passed and not counts:  # another command put another lesson in its place
+            return Checked(Outcome.NOT_MET, reason=NOT_SET_UP)
     return found
 
 

@@ -7,34 +7,42 @@ tour/NAME.yaml        the learner's file of the lesson NAME
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from meshdemo.errors import EnvironmentFailed, InputError, Problem
-from meshdemo.system import files
+from meshdemo.system import filelock, files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from meshdemo.engines.results import Where
     from meshdemo.tour.lessons import Lesson
 
 FOLDER, FILE = "tour", "progress.json"
+WAIT_SECONDS = 60.0
+"""How long a command waits for another one that is putting a lesson in force."""
 
 
 class Staged(Struct):
     """Which lesson is in force, and where."""
 
     lesson: str
+    """Empty while one is put there; where that broke off, parts of two lessons may be there."""
     mesh: list[str]
     """Engine, context and namespace."""
     applied: str
     """The learner's file as it was applied last."""
     begun: list[str] = field(default_factory=list)
     """The file as it was when applying it began and failed: some of it may be there."""
+    between: list[str] = field(default_factory=list)
+    """The lessons of which parts may be there."""
 
 
 class LastCheck(Struct):
@@ -51,7 +59,7 @@ class Progress(Struct):
     lesson: str = ""
     """The lesson at hand; empty before the first."""
     passed: list[str] = field(default_factory=list)
-    hints: dict[str, int] = field(default_factory=dict)
+    hints: dict[str, Annotated[int, Meta(ge=0)]] = field(default_factory=dict)
     """How many hints of a lesson were shown."""
     staged: Staged | None = None
     last: LastCheck | None = None
@@ -85,13 +93,31 @@ class Desk:
         self.folder = state_dir / FOLDER
         self.progress = self._read()
 
-    def note(self, lesson: Lesson, *, passed: bool) -> None:
-        """Remember what came of a check."""
-        if passed and lesson.name not in self.progress.passed:
-            self.progress.passed.append(lesson.name)
-        moment = datetime.now(timezone.utc).replace(microsecond=0)
-        self.progress.last = LastCheck(lesson.name, passed, moment)
-        self.save()
+    @contextmanager
+    def changing(self, timeout: float = WAIT_SECONDS) -> Iterator[Progress]:
+        """Change the progress as it is now, and write it down: other commands do so, too.
+
+        Raises TimedOut if one of them goes on for longer.
+        """
+        prepare = partial(files.make_folder, self.folder)
+        with filelock.hold_folder(self.folder, timeout=timeout, prepare=prepare):
+            self.progress = self._read()
+            yield self.progress
+            self.save()
+
+    def note(self, lesson: Lesson, where: Where, *, passed: bool) -> bool:
+        """Remember what came of a check; tell whether the lesson is passed.
+
+        It is not where another command has put another one in its place meanwhile.
+        """
+        with self.changing() as progress:
+            passed = passed and progress.is_staged(lesson, where)
+            if passed and lesson.name not in progress.passed:
+                progress.passed.append(lesson.name)
+            if progress.was_begun(lesson, where):
+                moment = datetime.now(timezone.utc).replace(microsecond=0)
+                progress.last = LastCheck(lesson.name, passed, moment)
+        return passed
 
     def reload(self) -> None:
         """Read the progress again, which another command may have written."""
@@ -104,13 +130,17 @@ class Desk:
             return msgspec.json.decode(files.read(file), type=Progress)
         except (FileNotFoundError, NotADirectoryError):
             return Progress()
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            message = f"{file} cannot be used: {error}"
-            hint = "Remove it to begin the tour anew. The files that you edited stay."
-            raise EnvironmentFailed(message, hint=hint) from error
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise self.damaged(str(error)) from error
+
+    def damaged(self, why: str) -> EnvironmentFailed:
+        """Make the error for a progress that cannot be used."""
+        message = f"{self.folder / FILE} cannot be used: {why}"
+        hint = "Remove it to begin the tour anew. The files that you edited stay."
+        return EnvironmentFailed(message, hint=hint)
 
     def save(self) -> None:
-        """Write the progress down; whoever quits afterwards loses nothing."""
+        """Write the progress down while it is being changed: whoever quits now loses nothing."""
         said: Any = msgspec.to_builtins(self.progress)
         text = json.dumps(said, indent=2, ensure_ascii=False)
         files.write(self.folder / FILE, text + "\n", durable=True)

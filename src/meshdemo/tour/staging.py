@@ -33,47 +33,70 @@ if TYPE_CHECKING:
 def begin(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> Story[None]:
     """Put the starting state of a lesson in force, and nothing else of the tour's."""
     rules = lesson.rules.read_text(encoding="utf-8")
-    yield from _put(engine, lesson, desk, (str(desk.lay_out(lesson)), rules), timeout)
-    desk.progress.lesson = lesson.name
-    desk.save()
+    with desk.changing(timeout) as progress:
+        yield from _put(engine, lesson, desk, (str(desk.lay_out(lesson)), rules), timeout)
+        progress.lesson = lesson.name
     class_progress.tell(engine, desk)
 
 
 def solve(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> Story[None]:
     """Put the solution of a lesson in force, whatever was before; the learner's file stays."""
     solution = lesson.solution.read_text(encoding="utf-8")
-    desk.lay_out(lesson)
-    yield from _put(engine, lesson, desk, ("", solution), timeout)
-    # So that the learner's file counts as applied until it is edited again.
-    assert desk.progress.staged  # noqa: S101 - for the type checker: it was just put in force
-    desk.progress.staged.applied = desk.text(lesson)
-    desk.save()
+    with desk.changing(timeout) as progress:
+        desk.lay_out(lesson)
+        text = desk.text(lesson)
+        yield from _put(engine, lesson, desk, ("", solution), timeout)
+        # So that the learner's file counts as applied until it is edited again.
+        progress.staged = Staged(lesson.name, mesh(engine.where), text)
 
 
-def apply_edited(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> Story[None]:
-    """Apply the learner's file if it is not as it was applied last; what left it is deleted."""
-    staged, text = desk.progress.staged, desk.text(lesson)
-    if staged is None or (text == staged.applied and not staged.begun):
-        return
-    wanted = _parsed(text, str(desk.file(lesson)), engine)
-    keys = {item.key for item in wanted}
-    before = {item.key: item for item in _parsed(staged.applied, "", engine)}
-    if staged.begun:  # what was refused then is not there, or is somebody else's
-        failed = {item.key for said in staged.begun for item in _parsed(said, "", engine)}
-        before |= {item.key: item for item in _there(engine) if item.key in failed}
-    gone = [item for key, item in before.items() if key not in keys]
-    if text not in staged.begun:
-        staged.begun.append(text)
-        desk.save()
-    yield Started("tour", "Apply your file.")
-    if wanted:
-        injected = _injected(engine, wanted)
-        yield from deploy.apply_in_order(engine, injected, timeout)
-    if gone:
-        engine.delete(gone)
-        engine.wait_ready(model.traffic_rules(engine.objects()), timeout)
-    staged.applied, staged.begun = text, []
-    desk.save()
+def apply_edited(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> Story[bool]:
+    """Apply the learner's file if it is not as it was applied last; what left it goes.
+
+    Tells whether the lesson is still in force.
+    """
+    with desk.changing(timeout) as progress:
+        staged, text = progress.staged, desk.text(lesson)
+        if staged is None or not progress.is_staged(lesson, engine.where):
+            return False
+        if text == staged.applied and not staged.begun:
+            return True
+        wanted = _parsed(text, str(desk.file(lesson)), engine)
+        left = _left(engine, desk, {item.key for item in wanted})
+        begins = {item.key: item for item in _starting(engine, lesson)}
+        wanted += [begins[item.key] for item in left if item.key in begins]
+        gone = [item for item in left if item.key not in begins]
+        if text not in staged.begun:
+            staged.begun.append(text)
+            desk.save()
+        yield Started("tour", "Apply your file.")
+        injected = _injected(engine, wanted) if wanted else ()
+        if gone:
+            engine.apply(injected, dry_run=True)  # what is refused changes nothing
+            engine.delete(gone)
+            engine.wait_ready(model.traffic_rules(engine.objects()), timeout)
+        if wanted:
+            yield from deploy.apply_in_order(engine, injected, timeout)
+        progress.staged = Staged(lesson.name, mesh(engine.where), text)
+    return True
+
+
+def _left(engine: Engine, desk: Desk, keys: set[tuple[str, ...]]) -> list[Object]:
+    """Give what the learner's file had in force, and has no more."""
+    applied, *begun = _applied(engine, desk)
+    before = {item.key: item for item in applied}
+    # What was refused then is not there, or is somebody else's.
+    failed = {item.key for found in begun for item in found}
+    before |= {item.key: item for item in _there(engine) if item.key in failed} if failed else {}
+    return [item for key, item in before.items() if key not in keys]
+
+
+def _applied(engine: Engine, desk: Desk) -> list[list[Object]]:
+    """Give the objects of each text that was applied in this mesh, as the progress has it."""
+    try:
+        return [_parsed(text, "", engine) for text in desk.progress.applied(engine.where)]
+    except InputError as error:
+        raise desk.damaged("what was applied is no manifest") from error
 
 
 def _put(
@@ -86,7 +109,10 @@ def _put(
     keys = {item.key for item in wanted}
     leaving = [item for item in _removable(engine, desk) if item.key not in keys]
     leaving += [item for item in _elsewhere(engine, desk) if item.key not in keys]
-    desk.progress.staged = None  # until all is there, nothing is
+    before = desk.progress.staged
+    parts = [*before.between, before.lesson] if before else []
+    begun = list(dict.fromkeys([*desk.progress.applied(engine.where), text]))
+    desk.progress.staged = Staged("", mesh(engine.where), "", begun, [*parts, lesson.name])
     desk.save()
     yield Started("tour", f"Set up lesson {lesson.number}.")
     yield from deploy.install(engine, MeshOptions())
@@ -158,12 +184,12 @@ def _elsewhere(engine: Engine, desk: Desk) -> list[Object]:
     staged = desk.progress.staged
     if engine.where.engine != CLUSTER or staged is None or staged.mesh != mesh(engine.where):
         return []
-    found: list[Object] = []
+    found = [item for applied in _applied(engine, desk) for item in applied]
     for each in lessons.every():
-        if each.name == staged.lesson:  # there may be none of that name any more
+        if each.name in (staged.lesson, *staged.between):
             found += _starting(engine, placing.placed(each, staged.mesh, desk.folder))
-    found += [o for said in desk.progress.applied(engine.where) for o in _parsed(said, "", engine)]
-    return [o for o in found if o.namespace and o.namespace != engine.where.namespace]
+    other = {o.key: o for o in found if o.namespace and o.namespace != engine.where.namespace}
+    return list(other.values())
 
 
 def _of_the_tour(engine: Engine, desk: Desk) -> Sequence[Object]:
@@ -174,6 +200,4 @@ def _of_the_tour(engine: Engine, desk: Desk) -> Sequence[Object]:
         found += _starting(engine, lesson)
         for file in (lesson.rules, lesson.solution):
             found += _parsed(file.read_text(encoding="utf-8"), str(file), engine)
-    for said in desk.progress.applied(engine.where):
-        found += _parsed(said, "", engine)
-    return found
+    return [*found, *(item for applied in _applied(engine, desk) for item in applied)]

@@ -43,7 +43,8 @@ def test_a_check_without_requests_is_remembered_where_the_lesson_was_set_up(
     at_hand: str, staged: Staged | None, is_noted: bool, tmp_path: Path
 ) -> None:
     desk = Desk(tmp_path)
-    desk.progress.lesson, desk.progress.staged = at_hand, staged
+    with desk.changing() as progress:
+        progress.lesson, progress.staged = at_hand, staged
     found = check(FakeEngine(where=SHARED), desk)
     assert not found.passed
     last = Desk(tmp_path).progress.last
