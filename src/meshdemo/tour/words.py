@@ -49,8 +49,7 @@ _WORDS = {
         "这里还没有准备第 {number} 课，请运行: meshdemo tour goto {number}",
     ),
     "nothing runs": (
-        "there is no test client to send requests; after meshdemo down "
-        "type: meshdemo tour goto {number}",
+        "there is no test client; after meshdemo down type: meshdemo tour goto {number}",
         "没有测试客户端，无法发送请求；运行过 meshdemo down 之后: meshdemo tour goto {number}",
     ),
     "cannot hold": (

@@ -17,6 +17,8 @@ _FORMAT = re.compile(
     rf"(?: [^%] | % (?: % | [^%(]+% | [^%(]*\( {_ARGUMENTS} [ ]* % ) )*",
     re.VERBOSE | re.DOTALL,
 )
+LONGEST = 16_384
+"""Bytes of a header's name or value that Envoy adds; from its base.proto, HeaderValue."""
 _CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -24,6 +26,8 @@ def problem(value: str) -> str:
     """Say what is wrong with the value of a header, or nothing."""
     if _CONTROL_CHARACTERS.search(value):
         return f"the header value {value!r} holds a control character"
+    if len(value.encode(errors="replace")) > LONGEST:
+        return f"Envoy takes a header value of {LONGEST:,} bytes at most"
     if not _FORMAT.fullmatch(value):
         return f'the header value "{value}" has a "%" that opens no variable (%% is a percent sign)'
     return ""

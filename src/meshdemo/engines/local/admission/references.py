@@ -120,4 +120,6 @@ def _header_name_problem(name: str, *, may_be_authority: bool = False) -> str:
         return f'the header "{name}" cannot be changed here'
     if name.startswith(":"):
         return f'the header "{name}" cannot be changed: it begins with ":"'
+    if len(name.encode(errors="replace")) > header_values.LONGEST:
+        return f"Envoy takes a header name of {header_values.LONGEST:,} bytes at most"
     return ""

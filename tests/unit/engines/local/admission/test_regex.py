@@ -106,7 +106,10 @@ def test_any_text_is_judged_without_an_error(expression: str) -> None:
         ("%REQ(x", False),
         ("a\nb", False),
         ("a\tb", True),
+        ("%%" * 8_192, True),
+        ("ä" * 8_193, False),
     ],
+    ids=lambda value: repr(value)[:20],
 )
 def test_a_percent_sign_in_a_header_value_opens_a_variable(value: str, *, is_valid: bool) -> None:
     assert (header_values.problem(value) == "") is is_valid
