@@ -79,6 +79,11 @@ def _events(answer: http.client.HTTPResponse) -> Iterator[tuple[str, Any]]:
             yield name, json.loads(text)
 
 
+def told(said: str | list[str]) -> str:
+    """Give in English what a page was told: a sentence comes in each language, a name does not."""
+    return said if isinstance(said, str) else said[0]
+
+
 def until(
     news: Iterator[tuple[str, Any]], enough: Callable[[str, Any], bool]
 ) -> list[tuple[str, Any]]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from tests.live_page import Page, total, until
+from tests.live_page import Page, told, total, until
 
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.settings import Settings
@@ -216,9 +216,12 @@ def test_a_change_of_the_rules_begins_a_new_count(meshed: Cli) -> None:
         assert meshed("route", "v1=50", "v2=50").code == 0
         changed = until(news, lambda name, _: name == "changed")
         then = until(news, total(20))
-    told = changed[-1][1]
-    assert told["what"] == ["VirtualService default/app-default-v2 was changed"]
-    assert told["liveAfter"] >= 0
+    (what,) = changed[-1][1]["what"]
+    assert what == [
+        "VirtualService default/app-default-v2 was changed",
+        "修改了 VirtualService default/app-default-v2",
+    ]
+    assert changed[-1][1]["liveAfter"] >= 0
     before, after = first[-1][1], then[-1][1]
     assert before["lanes"]["v2"]["promised"] == 1
     assert after["lanes"]["v2"]["promised"] == 0.5
@@ -293,7 +296,7 @@ def test_traffic_stops_and_starts_and_is_about_another_request(meshed: Cli) -> N
         asked = {**GET, "headers": [["x-user", "anna"]]}
         assert opened.post("/request", asked).status == 200
         changed = until(news, lambda name, _: name == "changed")[-1][1]
-        assert changed["what"] == ["the request is GET http://app/env/version"]
+        assert [*map(told, changed["what"])] == ["the request is GET http://app/env/version"]
         until(news, total(10))
         assert meshed.engine.request.headers == (("x-user", "anna"),)
 
@@ -372,7 +375,8 @@ def test_a_move_is_shown_before_it_is_applied_and_told_when_it_is_live(meshed: C
         done = opened.post("/change", move)
         assert done.status == 200, done.body
         changed = until(news, lambda name, _: name == "changed")[-1][1]
-        assert changed["what"] == ["VirtualService default/app-default-v2 was changed"]
+        what = [*map(told, changed["what"])]
+        assert what == ["VirtualService default/app-default-v2 was changed"]
         assert changed["now"] == "v2 90, v1 10; timeout 0.2s; abort 5 % 503"
         assert changed["byPage"]
         assert changed["liveAfter"] == json.loads(done.body)["liveAfter"]
@@ -380,8 +384,10 @@ def test_a_move_is_shown_before_it_is_applied_and_told_when_it_is_live(meshed: C
         assert levers["to"] == {"delay": None, **moved}
         stale = opened.post("/change", move)
     assert stale.status == 400
-    assert b"changed since" in stale.body
-    assert b"Nothing was applied" in stale.body
+    english, chinese = json.loads(stale.body)["why"]
+    assert "changed since" in english
+    assert "; Nothing was applied" in english
+    assert "；没有应用任何改动" in chinese
 
 
 def test_what_others_made_or_admission_refuses_is_told_and_not_applied(meshed: Cli) -> None:
@@ -397,7 +403,7 @@ def test_what_others_made_or_admission_refuses_is_told_and_not_applied(meshed: C
         for path in ("/preview", "/change"):
             answer = opened.post(path, move)
             assert answer.status == 400
-            assert answer.body.decode().startswith(why)
+            assert told(json.loads(answer.body)["why"]).startswith(why)
     assert meshed.engine.applied == before
 
 
@@ -423,8 +429,7 @@ def test_each_rule_has_a_request_to_begin_with(meshed: Cli) -> None:
     meshed.engine.applied[rule.key] = rule.with_data(data)
     with served(meshed) as opened, opened.news() as news:
         found = until(news, lambda name, _: name == "presets")[-1][1]
-    told = [(each["rule"], each["title"]) for each in found]
-    assert told == [
+    assert [(each["rule"], each["title"]) for each in found] == [
         ("http[0]", "GET / x-user: anna"),
         ("http[1]", "GET /old"),
         ("http[2]", "POST /"),
@@ -457,7 +462,7 @@ def test_what_makes_no_sense_is_refused(opened: Page) -> None:
         while (answer := opened.post(path, document)).status == TOO_MANY:
             time.sleep(1 / POSTS_A_SECOND)
         assert answer.status == status, (path, document)
-        assert answer.headers["content-type"].startswith("text/plain")
+        assert told(json.loads(answer.body)["why"]), "in words"
         assert b"Traceback" not in answer.body
 
 

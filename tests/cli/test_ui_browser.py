@@ -82,6 +82,49 @@ def test_a_verdict_is_a_page_that_opens_from_a_file(meshed: Cli, tab: Tab, tmp_p
     assert not tab.complaints
 
 
+ENGLISH = """[...document.querySelectorAll("body *")]
+  .filter(node => !node.closest("script, style, #language"))
+  .flatMap(node => [...node.childNodes].filter(each => each.nodeType === 3))
+  .map(each => each.textContent).filter(text => /[a-z]+ [a-z]+ [a-z]+/i.test(text))"""
+"""Texts with three English words in a row, which no name and no rule of this test has."""
+
+
+def test_all_that_is_said_follows_the_language_live_and_from_a_file(
+    meshed: Cli, tab: Tab, tmp_path: Path
+) -> None:
+    (rule,) = [item for item in meshed.engine.applied.values() if item.kind == "VirtualService"]
+    match = [{"uri": {"exact": "/nowhere"}}]
+    http = [{**rule.spec["http"][0], "match": match}]
+    with served(meshed) as opened:
+        tab.open(opened.url)
+        tab.until("typeof view !== 'undefined' && view.counts && view.counts.total >= 20")
+        data = {**rule.data, "spec": {**rule.spec, "http": http}}
+        meshed.engine.applied[rule.key] = rule.with_data(data)
+        tab.until("$('no-promise').textContent && $('line-said').children.length")
+        tab.script("$('url').value = 'ftp://app'; $('use').click()")
+        tab.until("$('explanation').textContent.includes('cannot be sent')")
+        assert tab.script(ENGLISH) != []
+        tab.script("$('language').click()")
+        assert tab.script(ENGLISH) == []
+        why = "VirtualService default/app-default-v2 中没有规则匹配它，所以它会得到 404"
+        assert tab.script("$('no-promise').textContent") == f"规则没有给出承诺：{why}"
+        assert tab.script("$('levers-said').textContent").endswith("：没有规则匹配该请求")
+        assert "秒前：修改了 VirtualService" in tab.script("$('line-said').textContent")
+        assert "该请求无法发送；url: 无法请求 'ftp://app'：" in tab.script(
+            "$('explanation').textContent"
+        )
+        file = tmp_path / "export.html"
+        file.write_bytes(opened.get("/export").body)
+    tab.open(file.as_uri())
+    assert tab.script(ENGLISH) != []
+    tab.script("$('language').click()")
+    assert tab.script(ENGLISH) == []
+    assert tab.script("$('no-promise').textContent") == f"规则没有给出承诺：{why}"
+    assert tab.script("$('recorded-at').textContent").startswith("记录于 ")
+    (refused,) = tab.complaints  # what Chromium says of the request that could not be sent
+    assert "status of 400" in refused["params"]["entry"]["text"]
+
+
 WIDE, PHONE = (1280, 720), (390, 844)
 UNREADABLE = """(() => {
   const light = text => text.match(/[\\d.]+/g).map(Number).slice(0, 3).map(part => part / 255)

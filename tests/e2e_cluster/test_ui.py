@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.live_page import Page, total, until
+from tests.live_page import Page, told, total, until
 
 if TYPE_CHECKING:
     Cluster = Any
@@ -47,7 +47,8 @@ def test_dots_are_answers_and_a_lever_is_live_in_the_sidecar(running: tuple[Clus
     assert " apply -f - <<'EOF'" in command
     assert done.status == 200, done.body
     assert changed["byPage"]
-    assert changed["what"] == [f"VirtualService {namespace}/app-default-v2 was changed"]
+    (what,) = changed["what"]
+    assert told(what) == f"VirtualService {namespace}/app-default-v2 was changed"
     after = then[-1][1]["lanes"]
     assert (after["v1"]["count"], after["v2"]["count"]) == (then[-1][1]["total"], 0)
     assert seconds < 1, "with a page open"

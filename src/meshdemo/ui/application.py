@@ -14,6 +14,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from meshdemo.errors import InputError, MeshdemoError
+from meshdemo.language import joined, said, spoken
+from meshdemo.report import speaking
 from meshdemo.report.terminal import Terminal
 from meshdemo.ui import page
 from meshdemo.ui.changing import Move
@@ -74,7 +76,7 @@ class Meant(Struct, frozen=True, forbid_unknown_fields=True):
         found = Request(self.url, self.method.upper(), self.headers)
         traffic.check(found)
         if found.is_tcp:
-            raise InputError("the page is about HTTP requests, and tcp:// is none")
+            raise InputError(said("the page is about HTTP requests, and tcp:// is none"))
         return found
 
 
@@ -114,8 +116,15 @@ class Application:
                 return
             answer = await self._answer(asked, receive)
         except Refused as refused:
-            answer = Answer(f"{refused.why}\n".encode(), TEXT, refused.status)
+            answer = self._refusal(asked, refused)
         await _give(send, answer)
+
+    def _refusal(self, asked: Asked, refused: Refused) -> Answer:
+        """Say why: to a page's script in each language, to who typed an address in the run's."""
+        if asked.method == "POST":
+            return Answer(encoded({"why": refused.why}), JSON, refused.status)
+        text = spoken(refused.why, self._language)
+        return Answer(f"{text}\n".encode(), TEXT, refused.status)
 
     async def _answer(self, asked: Asked, receive: Receive) -> Answer:
         posts = {"/traffic": self._steer, "/request": self._send, "/explain": self._explain}
@@ -123,9 +132,9 @@ class Application:
             posts |= {"/preview": self._preview, "/change": self._change}
         wanted = "POST" if asked.path in posts else "GET"
         if asked.path not in ("/", "/events", "/recording", "/export", *posts):
-            raise Refused(HTTPStatus.NOT_FOUND, "nothing is here")
+            raise Refused(HTTPStatus.NOT_FOUND, said("nothing is here"))
         if asked.method != wanted:
-            raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, f"{wanted} alone")
+            raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, said("{method} alone", method=wanted))
         if wanted == "GET":
             return self._shown(asked.path)
         self._may_post()
@@ -133,11 +142,12 @@ class Application:
         try:
             return await posts[asked.path](body)
         except msgspec.DecodeError as error:
-            raise Refused(HTTPStatus.BAD_REQUEST, f"it cannot be read: {error}") from error
+            why = said("it cannot be read: {error}", error=error)
+            raise Refused(HTTPStatus.BAD_REQUEST, why) from error
         except MeshdemoError as error:
             raise Refused(HTTPStatus.BAD_REQUEST, _told(error)) from error
         except (Busy, asyncio.TimeoutError) as error:
-            why = "too much is under way: try again"
+            why = said("too much is under way: try again")
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, why) from error
 
     def _shown(self, path: str) -> Answer:
@@ -153,7 +163,7 @@ class Application:
     async def _steer(self, body: bytes) -> Answer:
         wanted = msgspec.json.decode(body, type=Steered)
         if not 1 <= wanted.rate <= MOST_A_SECOND:
-            raise InputError(f"a rate is 1 to {MOST_A_SECOND} requests a second")
+            raise InputError(said("a rate is 1 to {most} requests a second", most=MOST_A_SECOND))
         self._live.steer(replace(self._live.traffic, on=wanted.on, rate=wanted.rate))
         return DONE
 
@@ -178,13 +188,14 @@ class Application:
     def _may_post(self) -> None:
         """Count a POST. Raises Refused where there are too many, or pages can only look."""
         if self._live.traffic.fixed:
-            why = "this page is to look at: it was started with --read-only"
+            why = said("this page is to look at: it was started with --read-only")
             raise Refused(HTTPStatus.FORBIDDEN, why)
         now = time.monotonic()
         gained = (now - self._counted) * POSTS_A_SECOND
         self._allowed, self._counted = min(self._allowed + gained, float(POSTS_A_SECOND)), now
         if self._allowed < 1:
-            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, f"at most {POSTS_A_SECOND} a second")
+            why = said("at most {most} a second", most=POSTS_A_SECOND)
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, why)
         self._allowed -= 1
 
     async def _stream(self, receive: Receive, send: Send) -> None:
@@ -227,8 +238,8 @@ def explained(engine: Engine, request: Request) -> str:
 
 
 def _told(error: MeshdemoError) -> str:
-    problems = getattr(error, "problems", ())
-    return "; ".join([error.message, *map(str, problems), *([error.hint] if error.hint else [])])
+    problems = map(speaking.of_problem, getattr(error, "problems", ()))
+    return joined(said("; "), [error.message, *problems, *([error.hint] if error.hint else [])])
 
 
 def _start(status: HTTPStatus, kind: str, headers: dict[str, str]) -> Message:
@@ -255,7 +266,7 @@ async def _body(receive: Receive) -> bytes:
         found += message.get("body", b"")
         more = message.get("more_body", False)
         if len(found) > LONGEST_BODY:
-            why = f"at most {LONGEST_BODY} bytes"
+            why = said("at most {most} bytes", most=LONGEST_BODY)
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)
     return bytes(found)
 

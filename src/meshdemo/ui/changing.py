@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from meshdemo.errors import InputError, MeshdemoError
+from meshdemo.language import said
 from meshdemo.walkthrough import pod_selection, steps
 from meshdemo.walkthrough.events import Accepted, Note
 from meshdemo.walkthrough.levers import Levers, Position
@@ -37,15 +38,21 @@ class Move(Struct, frozen=True, forbid_unknown_fields=True):
 def levers_of(engine: Engine, scene: Scene) -> Levers:
     """Give the levers of the rule that takes the request. Raises MeshdemoError: there are none."""
     if not scene.context.sender.injected:
-        raise InputError("the test client has no sidecar, so rules have no effect")
+        raise InputError(said("the test client has no sidecar, so rules have no effect"))
     namespace, objects = engine.where.namespace, scene.context.objects
     service = pod_selection.service_of(scene.trace.called, namespace, objects)
     if service is None or service.namespace != namespace:
-        raise InputError(f"{scene.trace.called} is no Service of namespace {namespace}")
+        raise InputError(
+            said(
+                "{host} is no Service of namespace {namespace}",
+                host=scene.trace.called,
+                namespace=namespace,
+            )
+        )
     splitting = Splitting.of(engine, service.name, objects)
     chosen = scene.trace.chosen
     if chosen is None and scene.winner:
-        raise InputError("no rule takes the request")
+        raise InputError(said("no rule takes the request"))
     origin = (chosen.origin.item, chosen.origin.number) if chosen else None
     return Levers.of(splitting, pod_selection.versions(scene.pods), origin)
 
@@ -87,26 +94,26 @@ def apply(engine: Engine, scene: Scene, move: Move, plan: Plan) -> tuple[Routed,
     """Apply a move; give what came of it, and what is worth a word. Raises MeshdemoError."""
     _, wanted = _wanted(engine, scene, move)
     if not wanted:
-        raise InputError("the rules are so already")
-    said: list[str] = []
+        raise InputError(said("the rules are so already"))
+    notes: list[str] = []
     story = apply_rules(engine, wanted, plan, steps.applied(plan, wanted))
     while True:
         try:
             event = next(story)
         except StopIteration as end:
-            return end.value, said
+            return end.value, notes
         if isinstance(event, Accepted):
-            said += [str(each) for each in event.applied.warnings]
+            notes += [str(each) for each in event.applied.warnings]
         elif isinstance(event, Note):
-            said.append(event.text)
+            notes.append(event.text)
 
 
 def _wanted(engine: Engine, scene: Scene, move: Move) -> tuple[Levers, tuple[Object, ...]]:
     levers = levers_of(engine, scene)
     if levers.base != move.base:
         raise InputError(
-            "the rules were changed since, or another one takes the request",
-            hint="Nothing was applied: look at what they say now, and move it again",
+            said("the rules were changed since, or another one takes the request"),
+            hint=said("Nothing was applied: look at what they say now, and move it again"),
         )
     return levers, levers.moved(move.to)
 

@@ -7,7 +7,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.language import LANGUAGES, spoken
 from meshdemo.verdict import judging
 from meshdemo.verdict.expectation import ERROR
 from meshdemo.verdict.tally import Tally
@@ -88,10 +87,7 @@ def counts_document(
         "lanes": _lanes(tally, verdict, decided=decided),
         "others": tally.others.copy(),
         "verdict": outcome,
-        "evidence": [
-            [spoken(sentence, language) for language in LANGUAGES]
-            for sentence in (judged.evidence if judged and decided else ())
-        ],
+        "evidence": list(judged.evidence) if judged and decided else [],
         "rules": {taking: tally.total} if taking else {},
     }
 

@@ -14,6 +14,8 @@ from urllib.parse import parse_qs
 
 from msgspec import Struct
 
+from meshdemo.language import said
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -74,15 +76,16 @@ class Door(Struct, frozen=True):
         hosts = [f"{name}:{self.port}" for name in names]
         hosts += names if self.port == HTTP_PORT else ()  # which browsers leave out
         if asked.header("host") not in hosts:
-            raise Refused(HTTPStatus.FORBIDDEN, "this name is not ours")
+            raise Refused(HTTPStatus.FORBIDDEN, said("this name is not ours"))
         foreign = asked.has("origin") and asked.header("origin") not in map(HTTP.__add__, hosts)
         if foreign or asked.header("sec-fetch-site") not in OWN_SITES:
-            raise Refused(HTTPStatus.FORBIDDEN, "pages of others get nothing")
+            raise Refused(HTTPStatus.FORBIDDEN, said("pages of others get nothing"))
         if not hmac.compare_digest(self._token_of(asked).encode(), self.token.encode()):
-            why = "the token is missing or wrong: open the address that was printed"
+            why = said("the token is missing or wrong: open the address that was printed")
             raise Refused(HTTPStatus.FORBIDDEN, why)
         if asked.method == "POST" and asked.header("content-type").partition(";")[0] != JSON:
-            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"it must be {JSON}")
+            why = said("it must be {kind}", kind=JSON)
+            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, why)
 
     def _token_of(self, asked: Asked) -> str:
         if asked.method == "POST":

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from meshdemo.errors import EnvironmentFailed, MeshdemoError, TimedOut
+from meshdemo.language import joined, said
 from meshdemo.objects import model
 from meshdemo.ui import changing
 from meshdemo.ui.counts import Counts
@@ -156,9 +157,9 @@ class Live(threading.Thread):
 
     def _change(self, move: Move) -> dict[str, Any]:
         self._next_look = 0.0  # also where it fails half-way: somebody sees what became of it
-        routed, said = changing.apply(self._engine, self._now(), move, self._applying_by())
+        routed, notes = changing.apply(self._engine, self._now(), move, self._applying_by())
         self._live_after = routed.live_after
-        return {"liveAfter": routed.live_after, "said": [*said, *routed.overruled]}
+        return {"liveAfter": routed.live_after, "said": [*notes, *routed.overruled]}
 
     def _applying_by(self) -> Plan:
         assert self._plan is not None  # noqa: S101 - for the type checker: may_change says so
@@ -185,7 +186,7 @@ class Live(threading.Thread):
         except MeshdemoError as error:
             self._next_look = 0.0
             self._due = 0.0
-            return f"{error.message}. {error.hint}".strip(". ")
+            return joined(said(". "), list(filter(None, [error.message, error.hint])))
         return found or self._problem
 
     def _say(self, problem: str) -> None:
@@ -230,7 +231,7 @@ class Live(threading.Thread):
         try:
             self._engine.wait_ready(model.traffic_rules(scene.context.objects), LIVE_SECONDS)
         except (TimedOut, EnvironmentFailed) as error:
-            problem = f"counted although the rules are not live: {error.message}"
+            problem = said("counted although the rules are not live: {why}", why=error.message)
         self._counts = Counts.of(scene, self._counts.received)
         live = None if problem else time.monotonic() - began
         told = {"what": changed, "now": scene.in_words, "liveAfter": live, "byPage": False}

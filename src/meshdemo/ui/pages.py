@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from meshdemo.language import said
 from meshdemo.ui.door import Refused
 from meshdemo.ui.encoding import encoded
 
@@ -82,7 +83,7 @@ class Pages:
     @contextmanager
     def _queue(self) -> Iterator[asyncio.Queue[bytes | None]]:
         if self._closed or len(self) >= MOST_PAGES:
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "so many pages are open already")
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, said("so many pages are open already"))
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING)
         for name in STATES:
             if name in self._states:

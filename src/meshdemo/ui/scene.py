@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from meshdemo.errors import InputError
+from meshdemo.language import said
 from meshdemo.rules import rule_words
+from meshdemo.rules.http_matches import Undecided
 from meshdemo.walkthrough import pod_selection
 from meshdemo.walkthrough.changes_while_measuring import Snapshot, changes
 from meshdemo.walkthrough.request_context import RequestContext
@@ -45,7 +47,7 @@ class Scene(Struct, frozen=True):
         try:
             expectation = context.promised()
         except InputError as error:
-            why = error.message
+            why = error.reason if isinstance(error, Undecided) else error.message
         namespace, objects = context.sender.namespace, context.objects
         trace = context.traced()
         service = pod_selection.service_of(trace.called, namespace, objects)
@@ -67,22 +69,21 @@ class Scene(Struct, frozen=True):
         found = changes(before.snapshot, self.snapshot)
         client, old = self.context.sender, before.context.sender
         if (client.name, client.injected) != (old.name, old.injected):
-            found.append(f"the test client is {client.name}, {_sidecar(client)}")
+            found.append(_sidecar(client))
         if self.context.request != before.context.request:
-            found.append(f"the request is {self.context.request.title}")
+            found.append(said("the request is {request}", request=self.context.request.title))
         if not found and self.expectation != before.expectation:
-            found.append("the promise is another one")
+            found.append(said("the promise is another one"))
         return found
 
     def happened(self, before: Scene) -> list[str]:
         """Say what became of pods; they answer for the same rules, so the count goes on."""
         now, then = ({pod.name: pod for pod in scene.pods} for scene in (self, before))
-        found = [f"pod {name} is gone" for name in then if name not in now]
-        found += [f"pod {name} is new" for name in now if name not in then]
+        found: list[str] = [said("pod {pod} is gone", pod=name) for name in then if name not in now]
+        found += [said("pod {pod} is new", pod=name) for name in now if name not in then]
         for name, pod in now.items():
             if name in then and pod.is_ready != then[name].is_ready:
-                why = f": {pod.message}" if pod.message and not pod.is_ready else ""
-                found.append(f"pod {name} is {'ready' if pod.is_ready else 'not ready'}{why}")
+                found.append(_readiness(pod))
         return found
 
     @property
@@ -137,28 +138,29 @@ class Scene(Struct, frozen=True):
         if self.winner:
             return self.winner.title
         if not self.context.sender.injected:
-            return "no sidecar, so no rule: any pod of the Service"
-        return "no VirtualService: any pod of the Service"
+            return said("no sidecar, so no rule: any pod of the Service")
+        return said("no VirtualService: any pod of the Service")
 
     def _rules(self) -> Iterator[dict[str, Any]]:
         rule = self.trace.dialled.rule if self.trace.dialled else None
         if self.context.request.is_tcp:
-            said = list(rule_words.in_words(self.winner)) if self.winner else []
-            to = said[0] if said else self.trace.called
-            yield {"id": TCP, "when": "any connection", "to": to, "more": said[1:]}
+            words = list(rule_words.in_words(self.winner)) if self.winner else []
+            to = words[0] if words else self.trace.called
+            yield {"id": TCP, "when": said("any connection"), "to": to, "more": words[1:]}
             return
         if rule is None or self.winner is None:
-            yield {"id": NO_RULE, "when": "any request", "to": self.trace.called, "more": []}
+            yield {"id": NO_RULE, "when": ANY_REQUEST, "to": self.trace.called, "more": []}
             return
         for number, http in enumerate(rule.http):
             yield {
                 "id": _rule_id(number),
-                "when": rule_words.when(http) or "any request",
+                "when": rule_words.when(http) or ANY_REQUEST,
                 "to": rule_words.answer(http, self.winner),
                 "more": list(rule_words.actions(http, self.winner)),
             }
 
 
+ANY_REQUEST = said("any request")
 NO_RULE = "no rule"
 TCP = "tcp"
 """What all rules for connections are called here."""
@@ -169,7 +171,17 @@ def _rule_id(number: int) -> str:
 
 
 def _sidecar(client: Pod) -> str:
-    return "with a sidecar" if client.injected else "without a sidecar"
+    if client.injected:
+        return said("the test client is {pod}, with a sidecar", pod=client.name)
+    return said("the test client is {pod}, without a sidecar", pod=client.name)
+
+
+def _readiness(pod: Pod) -> str:
+    if pod.is_ready:
+        return said("pod {pod} is ready", pod=pod.name)
+    if pod.message:
+        return said("pod {pod} is not ready: {why}", pod=pod.name, why=pod.message)
+    return said("pod {pod} is not ready", pod=pod.name)
 
 
 def _pod_document(pod: Pod) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from meshdemo.errors import EnvironmentFailed, advice
+from meshdemo.language import said
 from meshdemo.ui.application import Application
 from meshdemo.ui.door import HOST, Door
 from meshdemo.ui.live import USUAL_RATE, Live, Traffic
@@ -121,7 +122,9 @@ def _listen(port: int) -> socket.socket:
         listener.listen()
     except OSError as error:
         listener.close()
-        message = f"nobody can listen on {HOST}:{port}: {error.strerror}"
-        hint = advice(error) or "Take another --port, or none: then it is one that is free."
+        place = f"{HOST}:{port}"
+        message = said("nobody can listen on {place}: {why}", place=place, why=error.strerror)
+        free = said("Take another --port, or none: then it is one that is free.")
+        hint = advice(error) or free
         raise EnvironmentFailed(message, hint=hint) from error
     return listener

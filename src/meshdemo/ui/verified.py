@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from meshdemo.language import LANGUAGES, joined, said, spoken
+from meshdemo.language import joined, said
 from meshdemo.report import speaking
 from meshdemo.ui import page
 from meshdemo.ui.counts import counts_document, lane_of
@@ -14,7 +14,6 @@ from meshdemo.verdict import judging
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from meshdemo.diagnosis.cause import Cause
     from meshdemo.ui.scene import Scene
     from meshdemo.verdict.traffic import Reply
     from meshdemo.walkthrough.verify import Measured
@@ -50,13 +49,12 @@ def recorded(measured: Measured, scene: Scene) -> dict[str, Any]:
         counted = counts_document(tally, scene.taking, so_far, decided=False)
         events.append((now, "counts", counted))
     last = counts_document(measured.tally, scene.taking, measured.verdict)
-    causes = [[_told(cause, language) for language in LANGUAGES] for cause in measured.causes]
+    causes = [
+        joined(said(". "), [speaking.of_problem(cause.place), cause.fix])
+        for cause in measured.causes
+    ]
     events.append((now, "counts", {**last, "causes": causes}))
     return {"began": began, "seconds": now, "events": events}
-
-
-def _told(cause: Cause, language: str) -> str:
-    return spoken(joined(said(". "), [speaking.of_problem(cause.place), cause.fix]), language)
 
 
 def _times(replies: Sequence[Reply], seconds: float) -> list[float]:

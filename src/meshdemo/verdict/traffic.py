@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from meshdemo.errors import InputError, Problem
+from meshdemo.language import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +42,8 @@ _NAME = re.compile(rf"(?=.{{1,253}}\.?$){_LABEL}(\.{_LABEL})*\.?")
 """A host as DNS has it."""
 _FRAMING = ("content-length", "transfer-encoding")
 """Headers that announce a body: a request here has none."""
-_URL_HINT = "as in http://app/env/version"
-_TCP_HINT = "as in tcp://app:9000"
+_URL_HINT = said("as in http://app/env/version")
+_TCP_HINT = said("as in tcp://app:9000")
 
 
 class Request(Struct, frozen=True):
@@ -127,7 +128,7 @@ def check(request: Request) -> None:
         *(problem for name, value in request.headers for problem in _header_problems(name, value)),
     ]
     if problems:
-        raise InputError("the request cannot be sent", problems)
+        raise InputError(said("the request cannot be sent"), problems)
 
 
 def _address_problems(request: Request) -> Iterator[Problem]:
@@ -135,16 +136,17 @@ def _address_problems(request: Request) -> Iterator[Problem]:
     address = request.url[len(TCP) :].removesuffix("/")
     wrong = list(_url_problems(f"http://{address}", request.url, _TCP_HINT))
     if not wrong and not _ADDRESS.fullmatch(address):
-        message = f"{request.url!r} cannot be asked for: it needs a host and a port, and no path"
+        why = said("it needs a host and a port, and no path")
+        message = said("{url!r} cannot be asked for: {why}", url=request.url, why=why)
         wrong = [Problem(message, field="url", hint=_TCP_HINT)]
     yield from wrong
     for name, given in (("method", request.method != "GET"), ("header", bool(request.headers))):
         if given:
-            message = f"a connection to tcp:// has no {name}"
-            yield Problem(message, field=name, hint="leave it out")
+            message = said("a connection to tcp:// has no {field}", field=name)
+            yield Problem(message, field=name, hint=said("leave it out"))
 
 
-def _url_problems(url: str, said: str = "", hint: str = _URL_HINT) -> Iterator[Problem]:
+def _url_problems(url: str, written: str = "", hint: str = _URL_HINT) -> Iterator[Problem]:
     wrong = ""
     try:
         parts = urlsplit(url)
@@ -153,17 +155,18 @@ def _url_problems(url: str, said: str = "", hint: str = _URL_HINT) -> Iterator[P
         wrong = str(error)
     else:
         if parts.scheme != "http":
-            wrong = "it does not begin with http:// or tcp://"
+            wrong = said("it does not begin with http:// or tcp://")
         elif not _AUTHORITY.fullmatch(parts.netloc):
-            wrong = "a host, with or without a port, is to follow http://"
+            wrong = said("a host, with or without a port, is to follow http://")
         elif not (_NAME.fullmatch(host) or _is_ipv6(host)):
-            wrong = f"no host can be called {host}"
+            wrong = said("no host can be called {host}", host=host)
         elif port == 0:
-            wrong = "there is no port 0"
+            wrong = said("there is no port 0")
         elif not url.isascii() or not url.isprintable() or " " in url:
-            wrong = "whatever is not printable ASCII is to be written as %XX"
+            wrong = said("whatever is not printable ASCII is to be written as %XX")
     if wrong:
-        yield Problem(f"{said or url!r} cannot be asked for: {wrong}", field="url", hint=hint)
+        message = said("{url!r} cannot be asked for: {why}", url=written or url, why=wrong)
+        yield Problem(message, field="url", hint=hint)
 
 
 def _is_ipv6(host: str) -> bool:
@@ -179,19 +182,22 @@ def _is_ipv6(host: str) -> bool:
 
 def _method_problems(method: str) -> Iterator[Problem]:
     if not TOKEN.fullmatch(method):
-        yield Problem(
-            f"{method!r} is not a valid HTTP method", field="method", hint="as in GET or POST"
-        )
+        message = said("{method!r} is not a valid HTTP method", method=method)
+        yield Problem(message, field="method", hint=said("as in GET or POST"))
 
 
 def _header_problems(name: str, value: str) -> Iterator[Problem]:
     if not TOKEN.fullmatch(name):
-        hint = "as in 'x-user: anna'"
-        yield Problem(f"no header can be called {name!r}", field="header", hint=hint)
+        message = said("no header can be called {name!r}", name=name)
+        yield Problem(message, field="header", hint=said("as in 'x-user: anna'"))
     elif not value.replace("\t", " ").isprintable():
-        yield Problem(f"the value of {name} is not a line of text: {value!r}", field="header")
+        message = said(
+            "the value of {name} is not a line of text: {value!r}", name=name, value=value
+        )
+        yield Problem(message, field="header")
     elif name.lower() in _FRAMING and value.strip() != "0":
-        yield Problem(f"{name} announces a body, and none is sent", field="header")
+        message = said("{name} announces a body, and none is sent", name=name)
+        yield Problem(message, field="header")
 
 
 def status_kind(status: int) -> str:

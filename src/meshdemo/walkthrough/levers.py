@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from msgspec import Meta, Struct
 
 from meshdemo.errors import InputError
+from meshdemo.language import said
 from meshdemo.objects import durations
 from meshdemo.rules.hosts import full_name, service_host
 from meshdemo.rules.virtual_services import OTHER_ACTIONS
@@ -92,14 +93,14 @@ class Levers(Struct, frozen=True):
         """Read them off a rule, or off none. Raises InputError for a rule that has none."""
         if origin is None:
             if not known:
-                raise InputError("no pod of the Service has a label version")
+                raise InputError(said("no pod of the Service has a label version"))
             splitting.refuse_rivals(splitting.route)
             ways = tuple(Way(version, None, version) for version in known)
             return cls(splitting, tuple(known), None, 0, ways, Position(_of_all([1] * len(ways))))
         rule, number = origin
         http = rule.spec["http"][number]
         if any(http.get(name) for name in OTHER_ACTIONS) or not http.get("route"):
-            raise InputError("the rule that takes the request has no destinations of its own")
+            raise InputError(said("the rule that takes the request has no destinations of its own"))
         ways = tuple(_ways(splitting, known, rule, http))
         weights = _of_all([_weight(http["route"], way.place) for way in ways])
         abort, delay = _abort(http), _delay(http)
@@ -142,12 +143,16 @@ class Levers(Struct, frozen=True):
         Raises InputError for what cannot be.
         """
         if len(wanted.weights) != len(self.ways):
-            raise InputError(f"there are {len(self.ways)} weights, and not {len(wanted.weights)}")
+            counts = {"wanted": len(self.ways), "found": len(wanted.weights)}
+            raise InputError(said("there are {wanted} weights, and not {found}", **counts))
         if sum(wanted.weights) != ALL:
-            raise InputError(f"the weights add up to {sum(wanted.weights)}, and not to {ALL}")
+            sums = {"found": sum(wanted.weights), "wanted": ALL}
+            raise InputError(said("the weights add up to {found}, and not to {wanted}", **sums))
         for name in self.kept:
             if getattr(wanted, name) is not None:
-                raise InputError(f"{name} is said in a way that no lever has: edit the rule")
+                raise InputError(
+                    said("{field} is said in a way that no lever has: edit the rule", field=name)
+                )
         if self.rule is not None and wanted == self.position:
             return ()
         split = Split(
@@ -244,16 +249,16 @@ def _weight(routes: Sequence[Mapping[str, Any]], place: int | None) -> int:
 
 
 def _abort(http: Mapping[str, Any]) -> Abort | None:
-    said = (http.get("fault") or {}).get("abort") or {}
-    status, share = said.get("httpStatus"), _percent(said)
-    if not share or not isinstance(status, int) or "grpcStatus" in said:
+    fault = (http.get("fault") or {}).get("abort") or {}
+    status, share = fault.get("httpStatus"), _percent(fault)
+    if not share or not isinstance(status, int) or "grpcStatus" in fault:
         return None
     return Abort(share, status)
 
 
 def _delay(http: Mapping[str, Any]) -> Delay | None:
-    said = (http.get("fault") or {}).get("delay") or {}
-    seconds, share = durations.seconds(str(said.get("fixedDelay") or "0")), _percent(said)
+    fault = (http.get("fault") or {}).get("delay") or {}
+    seconds, share = durations.seconds(str(fault.get("fixedDelay") or "0")), _percent(fault)
     return Delay(share, float(seconds)) if seconds and share else None
 
 

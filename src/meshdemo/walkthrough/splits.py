@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from meshdemo.errors import EnvironmentFailed
+from meshdemo.language import said
 from meshdemo.objects.kinds import NETWORKING_API
 from meshdemo.objects.labels import RUN_LABEL
 from meshdemo.objects.model import Object
@@ -69,15 +70,25 @@ class Splitting(Struct, frozen=True):
             return
         names = ", ".join(item.title for item in found)
         near = [item for item in found if item.namespace == self.namespace]
-        hint = "It holds here because its exportTo says so, or nothing: ask who made it."
+        hint = said("It holds here because its exportTo says so, or nothing: ask who made it.")
         if near and self._is_ours(near[0]):
-            delete = f"meshdemo delete virtualservice {near[0].name}"
-            hint = f"Change it with meshdemo route -f, or remove it: {delete}"
+            hint = said(
+                "Change it with meshdemo route -f, or remove it: "
+                "meshdemo delete virtualservice {name}",
+                name=near[0].name,
+            )
         elif near:
-            delete = f"kubectl delete virtualservice {near[0].name} -n {self.namespace}"
-            hint = f"This run of meshdemo did not make it. If it is yours: {delete}"
-        host = f"the host {self.service}"
-        message = f"{names} already exists for {host}, and sidecars follow only one of them"
+            hint = said(
+                "This run of meshdemo did not make it. If it is yours: "
+                "kubectl delete virtualservice {name} -n {namespace}",
+                name=near[0].name,
+                namespace=self.namespace,
+            )
+        message = said(
+            "{rules} already exists for the host {host}, and sidecars follow only one of them",
+            rules=names,
+            host=self.service,
+        )
         raise EnvironmentFailed(message, hint=hint)
 
     def rivals(self, split: Object | None) -> Iterator[Object]:

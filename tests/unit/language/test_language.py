@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import ast
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests import messages
 
-from meshdemo import diagnosis
 from meshdemo.diagnosis.cause import Cause
 from meshdemo.errors import Problem, UsageError
 from meshdemo.language import ENGLISH, LANGUAGES, chosen, joined, said, spoken
 from meshdemo.report import speaking
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 TRANSLATED = [language for language in LANGUAGES if language != ENGLISH]
-DIAGNOSIS = sorted(Path(diagnosis.__file__).parent.glob("*.py"))
+FOR_READERS = [
+    file for room in ("diagnosis", "ui") for file in sorted((messages.SOURCES / room).glob("*.py"))
+]
+"""The files all of whose sentences are for people: causes, and the live page."""
 
 
 @pytest.mark.parametrize("language", TRANSLATED)
@@ -38,6 +43,9 @@ def test_the_compiled_catalogue_is_that_of_its_source(language: str) -> None:
     assert file.read_bytes() == messages.as_po(messages.updated(language)), "make messages"
 
 
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
 def shown(node: ast.AST) -> str:
     """Give a string as it reads, with an x for each part that is put in."""
     if isinstance(node, ast.JoinedStr):
@@ -45,16 +53,16 @@ def shown(node: ast.AST) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
-@pytest.mark.parametrize("file", DIAGNOSIS, ids=lambda file: file.stem)
-def test_no_sentence_of_a_cause_is_left_out(file: Path) -> None:
+@pytest.mark.parametrize("file", FOR_READERS, ids=lambda file: f"{file.parent.name}.{file.stem}")
+def test_no_sentence_for_readers_is_left_out(file: Path) -> None:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     exempt: set[ast.AST] = set()
     for node in ast.walk(tree):
-        is_said = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "said"
+        is_said = isinstance(node, ast.Call) and getattr(node.func, "id", "") in messages.SAYING
         is_doc = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         if is_said or is_doc:
             exempt.update(ast.walk(node))
-    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    functions = (node for node in ast.walk(tree) if isinstance(node, FUNCTIONS))
     for node in (each for function in functions for each in ast.walk(function)):
         text = "" if node in exempt else shown(node)
         is_sentence = len(text.split()) > 2 and not text.startswith("meshdemo ")

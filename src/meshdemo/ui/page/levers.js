@@ -21,7 +21,7 @@ function offer(found) {
   offered = found;
   if (!isMoved()) return set(found);
   if (shown.base === found.base) return;  // they come anew with each connection: what was moved stays
-  $("moved").textContent = say("changed since");
+  tell("moved", () => say("changed since"));
   $("apply").disabled = true;
 }
 function set(found) {
@@ -30,13 +30,11 @@ function set(found) {
   $("levers").hidden = false;
   const open = found.base !== undefined;
   $("move").hidden = !open;
-  drawLevers();
-  if (!open) return;
+  if (!open) return drawLevers();
   $("weights").replaceChildren(...found.ways.map((name, number) => {
     const row = make("div", "weight"), label = make("label", "name", name), input = make("input"), said = make("output");
-    Object.assign(input, { type: "range", min: "0", max: "100", step: "1", id: `weight-${number}` });
+    Object.assign(input, { type: "range", min: "0", max: "100", step: "1", id: `weight-${number}`, name });
     input.value = String(found.to.weights[number]);
-    input.setAttribute("aria-label", say("weight of", { name }));
     input.disabled = found.ways.length < 2;
     label.htmlFor = said.htmlFor = input.id;
     input.addEventListener("input", () => balance(number));
@@ -50,14 +48,16 @@ function set(found) {
   if (found.to.abort) { $("abort-percent").value = found.to.abort.percent; $("abort-status").value = found.to.abort.status; }
   if (found.to.delay) { $("delay-percent").value = found.to.delay.percent; $("delay-seconds").value = found.to.delay.seconds; }
   if (found.to.timeout !== null) $("timeout-seconds").value = found.to.timeout;
+  drawLevers();
   drawPosition();
   $("preview").hidden = true;
 }
 function drawLevers() {
   if (!shown) return;
-  const names = shown.kept && shown.kept.length ? ` ${say("kept", { names: shown.kept.map(say).join(", ") })}` : "";
-  $("levers-said").textContent = shown.base === undefined ? say("no levers", shown)
+  const names = shown.kept && shown.kept.length ? ` ${say("kept", { names: shown.kept.map(name => say(name)).join(say("comma")) })}` : "";
+  $("levers-said").textContent = shown.base === undefined ? say("no levers", { why: told(shown.why) })
     : (shown.rule ? say("levers of", shown) : say("levers of none")) + names;
+  for (const input of $("weights").querySelectorAll("input")) input.setAttribute("aria-label", say("weight of", { name: input.name }));
 }
 function drawPosition() {
   for (const input of $("weights").querySelectorAll("input")) input.parentNode.lastChild.textContent = input.value;
@@ -81,7 +81,7 @@ function balance(moved) {
 function changed() {
   drawPosition();
   $("apply").disabled = true;
-  $("moved").textContent = "";
+  tell("moved", () => "");
   clearTimeout(asking);
   if (isMoved()) asking = setTimeout(preview, PREVIEW);
   else $("preview").hidden = true;
@@ -93,12 +93,12 @@ async function preview() {
     if (!sameAs(to, position())) return;
     $("diff").replaceChildren(...found.diff.map(line => make("div", line.startsWith("+") ? "plus" : line.startsWith("-") ? "minus" : "", line)));
     $("command").textContent = found.commands.join("\n");
-    $("moved").textContent = found.warnings.join("; ");
+    tell("moved", () => found.warnings.map(told).join(say("and")));
     $("preview").hidden = !found.diff.length;
     $("apply").disabled = !found.diff.length;
     shownAs = JSON.stringify(to);
   } catch (error) {
-    if (sameAs(to, position())) { $("moved").textContent = error.message; $("preview").hidden = true; }
+    if (sameAs(to, position())) { tell("moved", () => whyOf(error)); $("preview").hidden = true; }
   }
 }
 for (const id of ["abort-percent", "delay-percent"])  // as the rule has it, also 0.5; moved by hand, whole
@@ -109,20 +109,20 @@ $("move").addEventListener("submit", async event => {
   const to = position();
   if ($("apply").disabled || JSON.stringify(to) !== shownAs) return;
   $("apply").disabled = true;
-  $("moved").textContent = say("applying");
+  tell("moved", () => say("applying"));
   try {
     const found = await post("/change", { base: shown.base, to });
     shown = { ...shown, to };  // what is there now comes with the next look
     $("preview").hidden = true;
-    $("moved").textContent = [say("applied", { ms: Math.round(1000 * found.liveAfter) }), ...found.said].join("; ");
+    tell("moved", () => [say("applied", { ms: Math.round(1000 * found.liveAfter) }), ...found.said.map(told)].join(say("and")));
     if (offered && offered.base !== shown.base) set(offered);
     drawPosition();
-  } catch (error) { $("moved").textContent = error.message; }
+  } catch (error) { tell("moved", () => whyOf(error)); }
 });
 $("reset").addEventListener("click", () => {
   clearTimeout(asking);
   shown = null;
-  $("moved").textContent = "";
+  tell("moved", () => "");
   set(offered);
   $("apply").disabled = true;
 });

@@ -9,16 +9,17 @@ function note(into, came) {
   for (const column of into.columns.keys()) if (column < now - COLUMNS) into.columns.delete(column);
   while (into.marks.length && into.marks[0].at < now - COLUMNS) into.marks.shift();
 }
-function inWords(told) {
-  const what = told.what.join(", ") + (told.now ? ` (${told.now})` : "");
-  if (told.liveAfter === null) return what;
-  return `${what}; ${say(told.byPage ? "live after" : "seen live after", { ms: Math.round(1000 * told.liveAfter) })}`;
+function inWords(change) {
+  const names = change.what.map(told).join(say("comma"));
+  const what = change.now ? say("now", { what: names, now: told(change.now) }) : names;
+  if (change.liveAfter === null) return what;
+  return [what, say(change.byPage ? "live after" : "seen live after", { ms: Math.round(1000 * change.liveAfter) })].join(say("and"));
 }
 function drawLine() {
   const now = columnOf(view), sheet = $("line"), ink = sheet.getContext("2d");
   $("line-title").textContent = say(view.unit === 1 ? "line" : "line of parts");
-  const told = view.marks.filter(mark => mark.at >= now - COLUMNS && mark.at <= now).slice(-TOLD).reverse();
-  const lines = told.map(mark => say("change", { ago: Math.round((now - mark.at) * view.unit), what: inWords(mark.told) }));
+  const marks = view.marks.filter(mark => mark.at >= now - COLUMNS && mark.at <= now).slice(-TOLD).reverse();
+  const lines = marks.map(mark => say("change", { ago: Math.round((now - mark.at) * view.unit), what: inWords(mark.told) }));
   if (lines.length !== $("line-said").children.length || lines.some((text, i) => $("line-said").children[i].textContent !== text))
     $("line-said").replaceChildren(...lines.map(text => make("li", "", text)));
   if (document.hidden) return;

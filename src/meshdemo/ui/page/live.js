@@ -5,9 +5,10 @@ let traffic = null;
 
 async function post(path, what) {
   const answer = await fetch(path, { method: "POST", headers: { "content-type": "application/json", "x-meshdemo-token": token }, body: JSON.stringify(what) });
-  if (!answer.ok) throw new Error((await answer.text()).trim());
+  if (!answer.ok) throw Object.assign(new Error(`HTTP ${answer.status}`), await answer.json().catch(() => ({})));
   return answer.json();
 }
+const whyOf = error => told(error.why || error.message);
 function drawTraffic() {
   if (!traffic) return;
   $("controls").hidden = $("request-box").hidden = traffic.readOnly;
@@ -15,7 +16,7 @@ function drawTraffic() {
   if (document.activeElement !== $("rate")) $("rate").value = traffic.rate;
   $("rate-said").textContent = say("a second", { n: traffic.rate });
 }
-const steer = change => post("/traffic", { on: traffic.on, rate: traffic.rate, ...change }).catch(error => show(error.message));
+const steer = change => post("/traffic", { on: traffic.on, rate: traffic.rate, ...change }).catch(error => show(() => whyOf(error)));
 $("toggle").addEventListener("click", () => steer({ on: !traffic.on }));
 $("rate").addEventListener("input", () => { $("rate-said").textContent = say("a second", { n: $("rate").value }); });
 $("rate").addEventListener("change", () => steer({ rate: Number($("rate").value) }));
@@ -49,13 +50,17 @@ function drawPresets() {
 $("preset").addEventListener("change", () => { if ($("preset").value) fill(presets[Number($("preset").value)]); });
 $("request").addEventListener("submit", async event => {
   event.preventDefault();
-  $("explanation").textContent = "…";
-  try { $("explanation").textContent = (await post("/explain", meant())).text; }
-  catch (error) { $("explanation").textContent = error.message; }
+  tell("explanation", () => "…");
+  try {
+    const { text } = await post("/explain", meant());
+    tell("explanation", () => text);
+  } catch (error) { tell("explanation", () => whyOf(error)); }
 });
 $("use").addEventListener("click", async () => {
-  try { await post("/request", meant()); $("explanation").textContent = ""; }
-  catch (error) { $("explanation").textContent = error.message; }
+  try {
+    await post("/request", meant());
+    tell("explanation", () => "");
+  } catch (error) { tell("explanation", () => whyOf(error)); }
 });
 
 // --- replay, keys, language --------------------------------------------------------------------
@@ -63,7 +68,10 @@ $("use").addEventListener("click", async () => {
 $("export").href = `/export?token=${encodeURIComponent(token)}`;
 $("replay-open").addEventListener("click", async () => {
   const answer = await fetch(`/recording?token=${encodeURIComponent(token)}`);
-  if (!answer.ok) return show((await answer.text()).trim());
+  if (!answer.ok) {
+    const why = (await answer.text()).trim();
+    return show(() => why);
+  }
   $("replay-open").hidden = true;
   openRecording(await answer.json());
 });
@@ -102,5 +110,8 @@ on("scene", found => { if (document.activeElement !== $("url") && !$("url").valu
 on("traffic", found => { traffic = found; drawTraffic(); });
 on("levers", offer);
 on("presets", found => { presets = found; drawPresets(); });
-news.addEventListener("error", () => show(say(news.readyState === EventSource.CLOSED ? "cut off" : "again")));
-news.addEventListener("open", () => show(""));
+news.addEventListener("error", () => {
+  const name = news.readyState === EventSource.CLOSED ? "cut off" : "again";
+  show(() => say(name));
+});
+news.addEventListener("open", () => show());

@@ -35,7 +35,6 @@ function seek(moment) {
     made.clock = clock;
   }
   view = made;
-  drawPlayer();
   drawAll();
 }
 function drawPlayer() {

@@ -21,7 +21,7 @@ const colour = name => {
   return place < 0 ? ofStyle("--error") : COLOURS[place % COLOURS.length];
 };
 const percent = share => `${(100 * share).toFixed(1)} %`;
-const show = text => { $("problem").textContent = text; };
+const show = (text = () => "") => tell("problem", text);
 
 // Take news into a view, and draw it if that is the one on show.
 function take(into, name, found) {
@@ -30,7 +30,7 @@ function take(into, name, found) {
   if (name === "counts") { into.counts = found; if (shown) drawCounts(); }
   if (name === "answers") { note(into, found.came); if (shown) fly(found); }
   if (name === "changed" || name === "happened") into.marks.push({ at: columnOf(into), told: found });
-  if (name === "problem" && shown) show(found.text);
+  if (name === "problem" && shown) show(() => told(found.text));
 }
 
 function drawScene() {
@@ -41,24 +41,24 @@ function drawScene() {
   $("client").replaceChildren(
     make("div", "name", found.client.name),
     make("div", "small", say(found.client.sidecar ? "with sidecar" : "no sidecar", found.client)),
-    ...(found.client.message ? [make("div", "notready", found.client.message)] : []));
-  $("decides").textContent = found.decides;
+    ...(found.client.message ? [make("div", "notready", told(found.client.message))] : []));
+  $("decides").textContent = told(found.decides);
   $("rules").replaceChildren(...found.rules.map(rule => {
     const item = make("li", rule.id === found.taking ? "box taking" : "box");
     item.dataset.rule = rule.id;
     if (rule.id === found.taking) item.setAttribute("aria-current", "true");
     const head = make("div", "row");
-    head.append(make("span", "name", rule.id), make("span", "number", ""));
-    item.append(head, make("div", "", rule.when), make("div", "", `→ ${rule.to}`));
-    for (const each of rule.more) item.append(make("div", "small", each));
+    head.append(make("span", "name", say(rule.id)), make("span", "number", ""));
+    item.append(head, make("div", "", told(rule.when)), make("div", "", `→ ${told(rule.to)}`));
+    for (const each of rule.more) item.append(make("div", "small", told(each)));
     return item;
   }));
-  $("no-promise").textContent = found.noPromise ? say("no promise", { why: found.noPromise }) : "";
+  $("no-promise").textContent = found.noPromise ? say("no promise", { why: told(found.noPromise) }) : "";
   $("pods").replaceChildren(...found.pods.map(pod => {
     const item = make("li", pod.ok ? "box" : "box notready");
     item.append(make("div", "name", pod.name), make("div", "small", say(pod.version ? "pod version" : "pod", pod)));
     if (pod.version) item.style.borderColor = colour(pod.version);
-    if (pod.message) item.append(make("div", "", pod.message));
+    if (pod.message) item.append(make("div", "", told(pod.message)));
     return item;
   }));
   lanes.clear();
@@ -95,9 +95,9 @@ function drawCounts() {
   }
   for (const [name, parts] of lanes) drawLane(counts, name, parts, counts.lanes[name] || { count: 0 });
   const said = !counts.total || !counts.verdict ? "" : counts.verdict === "inconclusive" ? say("undecided")
-    : say("proved", { verdict: say(counts.verdict), text: counts.evidence.map(told => told[language]).join(say("and")) });
+    : say("proved", { verdict: say(counts.verdict), text: counts.evidence.map(told).join(say("and")) });
   if ($("evidence").textContent !== said) $("evidence").textContent = said;
-  $("causes").replaceChildren(...(counts.causes || []).map(told => make("li", "", say("cause", { text: told[language] }))));
+  $("causes").replaceChildren(...(counts.causes || []).map(cause => make("li", "", say("cause", { text: told(cause) }))));
   moved();
 }
 
@@ -111,7 +111,7 @@ function drawLane(counts, name, parts, found) {
   parts.badge.dataset.verdict = found.verdict || "";
   const known = found.promised !== undefined;
   parts.text.textContent = (known ? say("promised", { share: percent(found.promised), low: percent(found.low), high: percent(found.high) }) : "")
-    + (name === ERROR && found.count ? `${known ? "; " : ""}${Object.entries(counts.others).filter(e => e[1]).map(e => `${e[0]}: ${e[1].toLocaleString()}`).join(", ")}` : "");
+    + (name === ERROR && found.count ? `${known ? say("and") : ""}${Object.entries(counts.others).filter(e => e[1]).map(e => `${e[0]}: ${e[1].toLocaleString()}`).join(say("comma"))}` : "");
   parts.fits.hidden = parts.promised.hidden = !known;
   if (known) {
     parts.fits.style.left = `${100 * found.low}%`;
@@ -125,6 +125,7 @@ function drawLane(counts, name, parts, found) {
 function drawAll() {
   drawScene();
   drawLine();
+  if (recording) drawPlayer();
 }
 $("theme").addEventListener("click", () => {
   const root = document.documentElement;

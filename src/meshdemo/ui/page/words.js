@@ -1,5 +1,5 @@
 "use strict";
-// What the page says, in English and in Chinese. Names and rules are Istio's own words; of evidence and causes the server sends both.
+// What the page says, in English and in Chinese. Names and rules stay in their own words; what the server says comes in both, for told().
 const WORDS = {
   "language": ["中文", "English"],
   "theme": ["Theme", "主题"],
@@ -10,6 +10,7 @@ const WORDS = {
   "received": ["{n} answers, {rate}/s", "{n} 个响应，{rate}/秒"],
   "recorded": ["{n} answers", "{n} 个响应"],
   "client": ["Test client", "测试客户端"],
+  "no rule": ["no rule", "没有规则"],
   "rules": ["Rules, tried in this order", "规则（按匹配顺序）"],
   "lanes": ["Who answers", "谁在响应"],
   "pods": ["Pods", "Pod"],
@@ -27,12 +28,14 @@ const WORDS = {
   "undecided": ["Counting: not decided yet", "统计中：还不足以下结论"],
   "proved": ["{verdict}: {text}", "{verdict}：{text}"],
   "and": ["; ", "；"],
+  "comma": [", ", "，"],
   "cause": ["cause: {text}", "原因：{text}"],
   "recorded at": ["recorded {when}", "记录于 {when}"],
   "promised": ["promised {share}; {low} to {high} fit", "承诺 {share}；与观测相符的真实比例：{low} 到 {high}"],
   "line": ["The last two minutes: shares of the answers that came in each second", "最近两分钟：每秒响应的版本比例"],
   "line of parts": ["Shares of the answers, in the order in which they came", "按到达顺序的响应版本比例"],
   "change": ["{ago} s ago: {what}", "{ago} 秒前：{what}"],
+  "now": ["{what} ({now})", "{what}（{now}）"],
   "live after": ["live after {ms} ms", "{ms} 毫秒后生效"],
   "seen live after": ["seen live after {ms} ms", "{ms} 毫秒后确认生效"],
   "legend": ["Each dot is one answer: round for a version, a cross for an error or an unknown answer. The thin line on a scale is the promised share, the thick one the counted share, the tinted part the real shares that fit.", "每个点是一个真实收到的响应：圆点属于某个版本，叉号是错误或未知响应。刻度上细线是承诺的比例，粗线是统计的比例，着色部分是与观测相符的真实比例。"],
@@ -84,11 +87,20 @@ function say(name, parts = {}) {
   const found = WORDS[name];
   return found ? found[language].replace(/\{(\w+)\}/g, (_, part) => parts[part]) : name;
 }
+// Give what the server said in the page's language: a sentence comes in each of them, a name is as it is.
+const told = said => Array.isArray(said) ? said[language] : said;
+// Write a text, and again whenever the language changes.
+const texts = new Map();
+function tell(id, text) {
+  texts.set(id, text);
+  document.getElementById(id).textContent = text();
+}
 function speak(wanted) {
   language = Math.max(0, LANGUAGES.indexOf(wanted));
   document.documentElement.lang = language ? "zh-CN" : "en";
   for (const node of document.querySelectorAll("[data-word]")) node.textContent = say(node.dataset.word);
   for (const node of document.querySelectorAll("[data-label]")) node.setAttribute("aria-label", say(node.dataset.label));
+  for (const [id, text] of texts) document.getElementById(id).textContent = text();
   const other = document.getElementById("language");
   other.textContent = say("language");
   other.lang = language ? "en" : "zh-CN";
