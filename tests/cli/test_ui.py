@@ -7,12 +7,14 @@ import base64
 import hashlib
 import json
 import re
+import resource
 import socket
 import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import cycle, islice, repeat
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -23,6 +25,7 @@ from meshdemo.errors import EnvironmentFailed
 from meshdemo.settings import Settings
 from meshdemo.ui import door
 from meshdemo.ui.application import LONGEST_BODY, POSTS_A_SECOND
+from meshdemo.ui.connections import LONGEST_HEAD, MOST_CONNECTIONS
 from meshdemo.ui.page import page
 from meshdemo.ui.pages import MOST_PAGES, STATES, WAITING, Pages
 from meshdemo.ui.scene import Scene
@@ -41,11 +44,11 @@ GET = {"method": "GET", "url": "http://app/env/version", "headers": []}
 
 
 @contextmanager
-def served(cli: Cli, *, read_only: bool = False) -> Iterator[Page]:
+def served(cli: Cli, *, read_only: bool = False, **how: Any) -> Iterator[Page]:
     scene = Scene.of(cli.engine, Request(url=""))
     plan = Plan(Settings(timeout=30))
     serving = Serving(cli.engine, scene, read_only=read_only, plan=plan)
-    thread = threading.Thread(target=serving.run)
+    thread = threading.Thread(target=serving.run, kwargs=how)
     thread.start()
     try:
         yield Page(serving.url)
@@ -136,6 +139,60 @@ def test_on_the_port_of_http_browsers_name_none() -> None:
 
 def test_it_listens_on_loopback_alone(opened: Page) -> None:
     assert urlsplit(opened.url).hostname == door.HOST == "127.0.0.1"
+
+
+def place_of(page: Page) -> tuple[str, int]:
+    return door.HOST, int(page.host.partition(":")[2])
+
+
+def test_whoever_holds_connections_and_has_no_token_shuts_nobody_out(opened: Page) -> None:
+    place, refused = place_of(opened), b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+    with ExitStack() as stack, opened.news() as news:
+        idle = []
+        for said in (b"", b"GET / HT", refused * 2) * MOST_CONNECTIONS:
+            idle.append(stack.enter_context(socket.create_connection(place)))
+            idle[-1].sendall(said)
+        assert opened.get().status == 200
+        until(news, total(1))  # a page that is open stays
+        for each in idle[:MOST_CONNECTIONS]:
+            each.settimeout(30)
+            with suppress(ConnectionResetError):
+                while each.recv(4096):
+                    pass
+
+
+def test_a_head_that_does_not_end_in_time_or_at_all_is_not_waited_for(meshed: Cli) -> None:
+    with served(meshed, head_seconds=1) as opened, opened.news() as news, ExitStack() as stack:
+        place = place_of(opened)
+        slow, endless = (stack.enter_context(socket.create_connection(place, 30)) for _ in "12")
+        slow.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET / HT")
+        answer = slow.recv(4096)
+        assert b" 403 " in answer, "one request was answered, and the next one does not come"
+        with suppress(ConnectionError):
+            endless.sendall(b"GET / HTTP/1.1\r\nx: " + b"x" * LONGEST_HEAD)
+            assert not endless.recv(1)
+        while slow.recv(4096):
+            slow.sendall(b"T")
+        until(news, total(1))
+
+
+def test_what_the_server_fails_at_is_said_once_without_a_traceback(
+    meshed: Cli, capfd: pytest.CaptureFixture[str]
+) -> None:
+    warned: SimpleQueue[str] = SimpleQueue()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with served(meshed, warn=warned.put) as opened, ExitStack() as stack:
+        comers = [stack.enter_context(socket.socket()) for _ in range(3)]
+        assert opened.get().status == 200, "it has all that it needs open"
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))  # what is open stays so
+        try:
+            for each in comers:
+                each.connect(place_of(opened))
+            assert "Too many open files" in warned.get(timeout=30)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert warned.empty()
+    assert "Traceback" not in "".join(capfd.readouterr())
 
 
 # --- the page ------------------------------------------------------------------------------------

@@ -387,7 +387,8 @@ def test_an_expectation_that_cannot_be_is_bad_input(meshed: Cli, expect: str) ->
      ("--method", "GE T"), ("--method", "GÉT"), ("--method", "head"), ("--method", "CONNECT"),
      ("--junit", "no/such/folder.xml"), ("--junit", "."), ("--record", "no/such/folder.jsonl"),
      ("--record", "."), ("--record", "one.file", "--junit", "one.file"),
-     ("--html", "."), ("--html", "one.file", "--record", "one.file")],
+     ("--html", "."), ("--html", ""), ("--html", "-"), ("--junit", "-"), ("--record", ""),
+     ("--html", "one.file", "--record", "one.file")],
     ids=str,
 )  # fmt: skip
 def test_options_that_make_no_sense_are_refused_before_anything_is_sent(

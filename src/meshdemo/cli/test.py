@@ -115,9 +115,9 @@ def test(
         others = {"--junit": junit, "--write": write, "--convert": convert, "--live": live}
         _watch(ctx, paths or ["."], rules or (), [name for name, said in others.items() if said])
     least = None if fail_under is None else 100 * float(_percentage(fail_under))
-    if junit:
+    if junit is not None:
         output.require_writable("--junit", Path(junit), "results.xml")
-    if convert:
+    if convert is not None:
         output.require_new("--convert", Path(convert), "shop.meshtest.yaml")
     known = None
     if write:

@@ -103,7 +103,7 @@ def ui(
     if not (as_json or no_browser):
         _open_browser(serving.url)
     progress.say("Ctrl-C ends it")
-    serving.run()
+    serving.run(None if settings.verbose else progress.warn)
     return Report()
 
 

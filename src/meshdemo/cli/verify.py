@@ -217,7 +217,7 @@ def _require_writable(junit: str | None, record: str | None, html: str | None) -
     )
     named: dict[str, str] = {}
     for option, file, example in asked:
-        if not file:
+        if file is None:
             continue
         if file in named:
             raise UsageError(f"{named[file]} and {option} name one and the same file")

@@ -31,7 +31,14 @@ OTHER_STATE_DIR = "Choose another --state-dir."
 NOT_OURS = "it is not a folder of ours"
 PLACE = ("context", "kubeconfig", "namespace")
 """What a record may say of where the run is, besides the engine."""
-NOT_AS_MADE = (errno.EINVAL, errno.ENXIO, errno.ELOOP, errno.EFBIG, errno.EACCES)
+NOT_AS_MADE = (
+    errno.EISDIR,
+    errno.EINVAL,
+    errno.ENXIO,
+    errno.ELOOP,
+    errno.EFBIG,
+    errno.EACCES,
+)
 """What is wrong with a file of ours only if somebody changed it: it is a folder, a pipe, a link,
 too large, or closed to us."""
 LONGEST_QUOTE = 40

@@ -8,6 +8,7 @@ it in a language. What a catalogue does not have stays English.
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,20 +23,24 @@ LANGUAGES = ("en", "zh")
 ENGLISH = LANGUAGES[0]
 VARIABLE = "MESHDEMO_LANG"
 DOMAIN, CATALOGUES = "meshdemo", Path(__file__).parent
+_BEFORE_ITS_COUNTRY = re.compile("[-_.@]")
 _LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG")
 
 
 def chosen(said: str | None, environment: Mapping[str, str] = os.environ) -> str:
     """Choose the language: as is said, else by MESHDEMO_LANG, else by the locale, else English.
 
-    Raises UsageError for one that is not spoken.
+    The first two may be a locale, too: ``zh_CN.UTF-8``, ``zh-CN``. Raises UsageError for a
+    language that is not spoken.
     """
     for name, value in (("--lang", said), (VARIABLE, environment.get(VARIABLE))):
-        if value and value not in LANGUAGES:
+        if not value:
+            continue
+        language = _BEFORE_ITS_COUNTRY.split(value, maxsplit=1)[0].lower()
+        if language not in LANGUAGES:
             hint = f"There are {' and '.join(LANGUAGES)}."
             raise UsageError(f"{name}: meshdemo does not speak {value}", hint=hint)
-        if value:
-            return value
+        return language
     locale = next((environment[name] for name in _LOCALE if environment.get(name)), "")
     return "zh" if locale.lower().startswith("zh") else ENGLISH
 

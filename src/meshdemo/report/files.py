@@ -21,6 +21,9 @@ def require_new(option: str, file: Path, example: str) -> None:
 
 def require_writable(option: str, file: Path, example: str) -> None:
     """Refuse a file that cannot be written, by the option that names it. Raises UsageError."""
+    if str(file) == "-":
+        message = f"{option}: it is written to a file, and - is none"
+        raise UsageError(message, hint=f"As in {example}")
     if file.is_dir():
         raise UsageError(f"{option}: {file} is a folder", hint=f"As in {file / example}")
     if not file.parent.is_dir():

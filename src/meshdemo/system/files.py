@@ -27,9 +27,11 @@ LARGEST_FILE = 64 << 20
 def open_to_read(file: Path) -> BinaryIO:
     """Open a file. Raises OSError, also where something else is in its place."""
     descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is not a file", str(file))
+        code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+        raise OSError(code, "it is not a file", str(file))
     return open(descriptor, "rb")  # noqa: PTH123 - from a descriptor; the caller closes it
 
 

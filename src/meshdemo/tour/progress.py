@@ -157,7 +157,7 @@ class Desk:
         except (FileNotFoundError, NotADirectoryError):
             return lesson.rules.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            wrong = Problem("it is not text", file=str(file))
+            wrong = Problem("it is not UTF-8", file=str(file))
             raise InputError("the manifests cannot be used", [wrong]) from error
         except OSError as error:
             raise EnvironmentFailed(f"{file} cannot be read: {error.strerror}") from error

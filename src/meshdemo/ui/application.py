@@ -19,6 +19,7 @@ from meshdemo.report import speaking
 from meshdemo.report.terminal import Terminal
 from meshdemo.ui import page
 from meshdemo.ui.changing import Move
+from meshdemo.ui.connections import ADMITTED
 from meshdemo.ui.door import JSON, Asked, Refused
 from meshdemo.ui.encoding import encoded
 from meshdemo.ui.live import MOST_A_SECOND, Busy
@@ -111,6 +112,7 @@ class Application:
         )
         try:
             self._door.let_in(asked)
+            scope["state"][ADMITTED] = True
             if (asked.method, asked.path) == ("GET", "/events"):
                 await self._stream(receive, send)
                 return

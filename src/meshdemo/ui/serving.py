@@ -12,17 +12,24 @@ import uvicorn
 from meshdemo.errors import EnvironmentFailed, advice
 from meshdemo.language import said
 from meshdemo.ui.application import Application
+from meshdemo.ui.connections import (
+    ACCEPTED_AT_ONCE,
+    HEAD_SECONDS,
+    WAITING_CONNECTIONS,
+    Connection,
+)
 from meshdemo.ui.door import HOST, Door
 from meshdemo.ui.live import USUAL_RATE, Live, Traffic
 from meshdemo.ui.pages import Pages
 from meshdemo.ui.recording import Recording
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from meshdemo.engines.protocol import Engine
     from meshdemo.ui.scene import Scene
     from meshdemo.walkthrough.plan import Plan
 
-MOST_CONNECTIONS = 64
 GOODBYE_SECONDS = 0.1
 """How long open pages have to hear that it is over."""
 
@@ -61,8 +68,19 @@ class Serving:
         application = Application(door, self._live, pages, recording, language)
         self._server = _Server(_config(application), pages)
 
-    def run(self) -> None:
-        """Serve until ``end`` is called or a signal comes, which is raised again then."""
+    def run(
+        self,
+        warn: Callable[[str], None] | None = None,
+        *,
+        head_seconds: int = HEAD_SECONDS,
+    ) -> None:
+        """Serve until ``end`` is called or a signal comes, which is raised again then.
+
+        What the server itself fails at is said once to ``warn``, else logged with its traceback.
+        Who sends no whole head of a request for ``head_seconds`` is cut off.
+        """
+        self._server.warn = warn
+        self._server.config.timeout_keep_alive = head_seconds
         try:
             self._live.start()
             self._server.run([self._listener])
@@ -82,11 +100,24 @@ class _Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, pages: Pages) -> None:
         super().__init__(config)
+        self.warn: Callable[[str], None] | None = None
         self._pages = pages
+        self._warned: set[str] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self._pages.open(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        self._pages.open(loop)
+        if self.warn:
+            loop.set_exception_handler(self._failed)
         await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(WAITING_CONNECTIONS)  # asyncio said as many as it accepts at once
+
+    def _failed(self, _: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        problem = f"{context['message']}: {context.get('exception')}"
+        if self.warn and problem not in self._warned:
+            self.warn(problem)
+        self._warned.add(problem)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._pages.close()
@@ -97,7 +128,7 @@ class _Server(uvicorn.Server):
 def _config(application: Application) -> uvicorn.Config:
     return uvicorn.Config(
         application,
-        http="httptools",
+        http=Connection,
         loop="asyncio",
         ws="none",
         lifespan="off",
@@ -108,7 +139,7 @@ def _config(application: Application) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
+        backlog=ACCEPTED_AT_ONCE,
         timeout_graceful_shutdown=0,
     )
 

@@ -123,6 +123,9 @@ def test_a_problem_keeps_its_place() -> None:
         (None, {"LC_ALL": "", "LC_MESSAGES": "zh_CN.UTF-8", "LANG": "C"}, "zh"),
         (None, {"LC_ALL": "C", "LANG": "zh_CN.UTF-8"}, "en"),
         (None, {}, "en"),
+        ("zh-CN", {}, "zh"),
+        ("en_US", {"MESHDEMO_LANG": "zh"}, "en"),
+        (None, {"MESHDEMO_LANG": "zh_CN.UTF-8"}, "zh"),
     ],
 )
 def test_the_language_is_what_was_said_last_by_whoever_counts(
@@ -135,3 +138,9 @@ def test_the_language_is_what_was_said_last_by_whoever_counts(
 def test_a_language_that_is_not_spoken_is_refused(option: str | None, named: str) -> None:
     with pytest.raises(UsageError, match=f"{named}: meshdemo does not speak fr"):
         chosen(option, {"MESHDEMO_LANG": "fr"})
+
+
+@pytest.mark.parametrize("said", ["zhx", "english", "fr_FR.UTF-8", "C"])
+def test_what_only_begins_like_a_language_is_refused(said: str) -> None:
+    with pytest.raises(UsageError, match="does not speak"):
+        chosen(said, {})
