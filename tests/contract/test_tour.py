@@ -51,6 +51,15 @@ spec:
   http: [{route: [{destination: {host: app, subset: v2}}]}]
 """
 """Hides pods that fail, and teaches nothing."""
+ROUTES_AROUND = DISGUISES.replace(
+    "  http: [{route",
+    """  http:
+  - match: [{headers: {x-echo-status: {exact: "500"}}}]
+    route: [{destination: {host: app, subset: v2}}]
+  - route: [{destination: {host: app}}]
+#""",
+)
+"""Knows which requests fail and where, and tries none of them again."""
 RETRIES = """
 apiVersion: networking.istio.io/v1beta1
 kind: VirtualService
@@ -69,14 +78,23 @@ spec:
     metadata: {labels: {app: broken}, annotations: {meshdemo.dev/command: "false"}}
     spec: {containers: [{name: app, image: dustise/flaskapp}]}
 """
+ENDS_LIKE_HERS = ("exact: anna", "regex: .*na")
+OF_ONE_PATH = (
+    "    - route:",
+    """    - match: [{uri: {exact: /}}]
+      route: [{destination: {host: app}}]
+    - route:""",
+)
 WRONG: dict[str, list[str | tuple[str, str]]] = {
+    "header": [ENDS_LIKE_HERS],
     "fault": [
+        ("exact: anna", "prefix: anna"),
         ("exact: bob", "regex: .*"),
         ("fixedDelay: 0.5s", "fixedDelay: 0.1s"),
         ("fixedDelay: 0.5s", "fixedDelay: 1s"),
     ],
-    "timeout": [("timeout: 0.5s", "timeout: 0.95s")],
-    "retries": [DISGUISES, ("attempts: 2", "attempts: 1")],
+    "timeout": [("timeout: 0.5s", "timeout: 0.95s"), OF_ONE_PATH],
+    "retries": [DISGUISES, ROUTES_AROUND, ("attempts: 2", "attempts: 1")],
     "mirroring": [("mirror:\n        host: app\n        subset: v2", "mirror:\n        host: app")],
     "circuit-breaking": [
         DISGUISES,
@@ -84,7 +102,7 @@ WRONG: dict[str, list[str | tuple[str, str]]] = {
         ("consecutive5xxErrors: 3", "consecutive5xxErrors: 100"),
     ],
     "session-affinity": [("httpHeaderName: x-user", "useSourceIp: true")],
-    "catch-all-first": [("exact: anna", "regex: .*")],
+    "catch-all-first": [("exact: anna", "regex: .*"), ENDS_LIKE_HERS],
 }
 """Answers that look right: whole files, or what is changed in the solution."""
 
