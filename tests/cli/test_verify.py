@@ -84,6 +84,9 @@ def test_the_cause_is_in_the_readers_language_and_json_is_english(
     assert "  v2：459 个响应中有 459 个，占 100 %，期望 100 %\n" in shown("--lang", "zh")
     assert "有 99 % 的把握会被发现\n" in shown("--lang", "zh")
     assert "cause: " in meshed("verify", *wrong, "--lang", "zh").out, "it cannot show Chinese"
+    assert "  --url: 无法请求 'ftp://app'：它不以 http:// 或" in shown(
+        "--url", "ftp://app", "--lang", "zh"
+    )
     monkeypatch.setenv("MESHDEMO_LANG", "zh")
     assert "原因：" in shown(*wrong)
     assert "cause: " in shown(*wrong, "--lang", "en")

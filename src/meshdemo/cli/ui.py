@@ -78,14 +78,15 @@ def ui(
         meshdemo ui --read-only  # for a projector
         meshdemo ui --url http://shop/ -o json  # its first line is {"url": "..."}
     """
+    from meshdemo.language import chosen as language_of
+
+    language = language_of(lang)
+    ctx.obj.progress.speak(language)
     if not 0 <= port <= HIGHEST_PORT:
         raise UsageError(f"--port: {port} is not a port")
     request = values.request(url, "GET", (), None)
     if request.is_tcp:
         raise UsageError("--url: the page is about HTTP requests, and tcp:// is none")
-    from meshdemo.language import chosen as language_of
-
-    language = language_of(lang)
     settings = read_settings(ctx)
     choice = chosen(ctx, changes=False)
     engine = engine_for(ctx, choice)

@@ -161,6 +161,8 @@ def verify(
     from meshdemo.verdict.version_source import VersionSource
     from meshdemo.walkthrough import verify
 
+    reader = language.chosen(lang)
+    ctx.obj.progress.speak(reader)
     if requests is not None and max_requests is not None:
         raise UsageError("--requests says exactly how many: leave out --max-requests")
     source = VersionSource.parse(by) if by else None
@@ -180,8 +182,6 @@ def verify(
         names_rules=read_settings(ctx).output == "json",
     )
     _require_writable(junit, record, html)
-    reader = language.chosen(lang)
-    ctx.obj.progress.speak(reader)
     engine = engine_for(ctx, chosen(ctx, changes=False, sender=sender))
     progress = ctx.obj.progress
     if explain:
