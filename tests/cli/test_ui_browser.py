@@ -95,6 +95,8 @@ def test_all_that_is_said_follows_the_language_live_and_from_a_file(
     (rule,) = [item for item in meshed.engine.applied.values() if item.kind == "VirtualService"]
     match = [{"uri": {"exact": "/nowhere"}}]
     http = [{**rule.spec["http"][0], "match": match}]
+    late = cycle([Reply(200, "v2"), Reply(error="timed out")])
+    meshed.engine.replies = lambda count: islice(late, count)
     with served(meshed) as opened:
         tab.open(opened.url)
         tab.until("typeof view !== 'undefined' && view.counts && view.counts.total >= 20")
@@ -109,6 +111,7 @@ def test_all_that_is_said_follows_the_language_live_and_from_a_file(
         why = "VirtualService default/app-default-v2 中没有规则匹配它，所以它会得到 404"
         assert tab.script("$('no-promise').textContent") == f"规则没有给出承诺：{why}"
         assert tab.script("$('levers-said').textContent").endswith("：没有规则匹配该请求")
+        assert "没有响应：超时（" in tab.script("$('lanes').textContent")
         assert "秒前：修改了 VirtualService" in tab.script("$('line-said').textContent")
         assert "该请求无法发送；url: 无法请求 'ftp://app'：" in tab.script(
             "$('explanation').textContent"

@@ -85,7 +85,7 @@ def counts_document(
         "received": tally.total,
         "total": tally.total,
         "lanes": _lanes(tally, verdict, decided=decided),
-        "others": tally.others.copy(),
+        "others": list(tally.others.items()),
         "verdict": outcome,
         "evidence": list(judged.evidence) if judged and decided else [],
         "rules": {taking: tally.total} if taking else {},

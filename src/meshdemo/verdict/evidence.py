@@ -127,7 +127,11 @@ def _with_kinds(judgement: Judgement, tally: Tally) -> str:
     if judgement.claim.name != ERROR:
         return sentence
     kinds = sorted(tally.others.items(), key=lambda item: -item[1])
-    named: list[str] = [f"{count:,} {kind}" for kind, count in kinds[:_KINDS_NAMED] if count]
+    named: list[str] = [
+        said("{count:,} {kind}", count=count, kind=kind)
+        for kind, count in kinds[:_KINDS_NAMED]
+        if count
+    ]
     if (more := len(kinds) - _KINDS_NAMED) > 0:
         named.append(said("{more} more kinds", more=more))
     if not named:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from meshdemo.language import said
+from meshdemo.verdict import traffic
 from meshdemo.verdict.traffic import status_kind
 from meshdemo.verdict.version_source import BODY, VersionSource
 
@@ -17,7 +19,14 @@ _MOST_KINDS = 20
 """How many kinds of other answers are told apart; an app may answer each time something else."""
 _SHOWN = 40
 """How many characters of an unknown answer or an error are shown."""
-_REST = "anything else"
+_REST = said("anything else")
+_WHY = {
+    traffic.CONNECTION_REFUSED: said("connection refused"),
+    traffic.CONNECTION_RESET: said("connection reset"),
+    traffic.TIMED_OUT: said("timed out"),
+    traffic.NO_SUCH_HOST: said("no such host"),
+}
+"""What replies say of their errors, as it is said to people."""
 
 
 @dataclass(slots=True)
@@ -98,10 +107,11 @@ class Tally:
 def _kind(reply: Reply, version: str) -> str:
     """Name an answer that no known version gave. No name of a kind is a possible version."""
     if reply.error:
-        return f"no answer: {_shorten(reply.error)}"
+        why = _WHY.get(reply.error) or _shorten(reply.error)
+        return said("no answer: {why}", why=why)
     if reply.status != 200:  # noqa: PLR2004 - HTTP's OK needs no other name
-        return status_kind(reply.status) if reply.status else "no answer"
-    return f"unknown answer '{_shorten(version or reply.body)}'"
+        return status_kind(reply.status) if reply.status else said("no answer")
+    return said("unknown answer '{answer}'", answer=_shorten(version or reply.body))
 
 
 def _shorten(text: str) -> str:

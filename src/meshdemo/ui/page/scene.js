@@ -111,7 +111,7 @@ function drawLane(counts, name, parts, found) {
   parts.badge.dataset.verdict = found.verdict || "";
   const known = found.promised !== undefined;
   parts.text.textContent = (known ? say("promised", { share: percent(found.promised), low: percent(found.low), high: percent(found.high) }) : "")
-    + (name === ERROR && found.count ? `${known ? say("and") : ""}${Object.entries(counts.others).filter(e => e[1]).map(e => `${e[0]}: ${e[1].toLocaleString()}`).join(say("comma"))}` : "");
+    + (name === ERROR && found.count ? `${known ? say("and") : ""}${counts.others.filter(([, n]) => n).map(([kind, n]) => say("kind", { kind: told(kind), n: n.toLocaleString() })).join(say("comma"))}` : "");
   parts.fits.hidden = parts.promised.hidden = !known;
   if (known) {
     parts.fits.style.left = `${100 * found.low}%`;

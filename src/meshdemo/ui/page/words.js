@@ -21,6 +21,7 @@ const WORDS = {
   "no promise": ["No promise: {why}", "规则没有给出承诺：{why}"],
   "pod version": ["version {version}, {ready} ready", "版本 {version}，就绪 {ready}"],
   "pod": ["{ready} ready", "就绪 {ready}"],
+  "kind": ["{kind}: {n}", "{kind}（{n} 个）"],
   "errors": ["errors, unknown", "错误、未知"],
   "met": ["met", "符合"],
   "not met": ["not met", "不符合"],
