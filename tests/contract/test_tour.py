@@ -68,6 +68,17 @@ spec:
   hosts: [app]
   http: [{route: [{destination: {host: app}}], retries: {attempts: 3, retryOn: 5xx}}]
 """
+REFUSES = """---
+apiVersion: networking.istio.io/v1beta1
+kind: VirtualService
+metadata: {name: reports}
+spec:
+  hosts: [reports]
+  http:
+  - fault: {abort: {httpStatus: 503, percentage: {value: 100}}}
+    route: [{destination: {host: reports}}]
+"""
+"""Answers 503, and has no limit."""
 BROKEN = """---
 apiVersion: apps/v1
 kind: Deployment
@@ -100,6 +111,8 @@ WRONG: dict[str, list[str | tuple[str, str]]] = {
         DISGUISES,
         RETRIES,
         ("consecutive5xxErrors: 3", "consecutive5xxErrors: 100"),
+        ("http2MaxRequests: 1", "http2MaxRequests: 2"),
+        ("    connectionPool:\n      http:\n        http2MaxRequests: 1\n", REFUSES),
     ],
     "session-affinity": [("httpHeaderName: x-user", "useSourceIp: true")],
     "catch-all-first": [("exact: anna", "regex: .*"), ENDS_LIKE_HERS],
@@ -199,6 +212,23 @@ def test_who_takes_the_other_version_away_has_not_passed(learner: Learner) -> No
     found = learner.asks("tour", "check")
     assert found["exitCode"] == ExitCode.NOT_MET
     assert "no pod has the version v1" in str(found)
+
+
+def test_steps_are_passed_one_after_another_in_a_check_of_several(learner: Learner) -> None:
+    lesson = lessons.find("canary")
+    learner.tours("reset", "canary")
+    one = "        - destination:\n            host: app\n            subset: {}\n"
+    last = lesson.solution.read_text()
+    two = (one + "          weight: {}\n").format
+    for shares, said in [((50, 50), "got"), ((90, 10), "Step 1 of 3"), ((50, 50), "Step 2 of 3")]:
+        both = two("v1", shares[0]) + two("v2", shares[1])
+        learner.file(lesson).write_text(last.replace(one.format("v2"), both))
+        code, report = learner.types("tour", "check", "--lang", "en")
+        assert (code, said in report) == (ExitCode.NOT_MET, True), report
+    found = learner.asks("tour", "check")
+    assert (found["exitCode"], found["passed"]) == (ExitCode.NOT_MET, False)
+    learner.file(lesson).write_text(last)
+    assert learner.types("tour", "check")[0] == ExitCode.OK
 
 
 @EACH

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from meshdemo.engines.protocol import Engine
     from meshdemo.errors import Problem
     from meshdemo.suite.live_mesh import Open
+    from meshdemo.suite.model import TestFile
     from meshdemo.suite.results import CaseResult
     from meshdemo.tour.lessons import Lesson
-    from meshdemo.tour.progress import Desk
+    from meshdemo.tour.progress import Desk, Progress
     from meshdemo.walkthrough.events import Story
 
 NOT_SET_UP, NOTHING_RUNS, CANNOT_HOLD = "not set up", "nothing runs", "cannot hold"
@@ -39,6 +40,10 @@ class Checked(Struct, frozen=True):
     """Why no request was sent; empty if some were."""
     unasked: tuple[str, ...] = ()
     """The tests that come after the first one that failed, by their names."""
+    step: int = 1
+    steps: int = 1
+    following: str = ""
+    """What is next, where a step holds and is not the last one."""
     problems: tuple[Problem, ...] = ()
     """What keeps the tests from holding whatever is sent."""
 
@@ -63,17 +68,33 @@ def check(
     else:
         yield Waiting("for the answers")
         mesh = LiveMesh(open_engine, engine.where.namespace, timeout=timeout)
-        found = _asked(lesson, mesh, timeout)
+        found = _asked(lesson, desk.progress, mesh, timeout)
     if desk.progress.was_begun(lesson, engine.where):  # whoever only tries has nothing to report
-        counts = desk.note(lesson, engine.where, passed=found.passed)
+        held = found.step if found.following else 0
+        counts = desk.note(lesson, engine.where, passed=found.passed, steps=held)
         class_progress.tell(engine, desk)
         if found.passed and not counts:  # another command put another lesson in its place
             return Checked(Outcome.NOT_MET, reason=NOT_SET_UP)
     return found
 
 
-def _asked(lesson: Lesson, mesh: LiveMesh, timeout: float) -> Checked:
-    (file,) = reading.read([str(lesson.check)])
+def _asked(lesson: Lesson, progress: Progress, mesh: LiveMesh, timeout: float) -> Checked:
+    """Check the step that the learner is at. Whoever is at the end already need not go back."""
+    steps = reading.read([str(lesson.check)])
+    at = min(progress.steps.get(lesson.name, 0), len(steps) - 1)
+    found = _step(steps[at], mesh, timeout)
+    if steps[at] is steps[-1]:
+        return found
+    if found.passed:
+        following = steps[at + 1].tests[0].name
+        return replace(
+            found, outcome=Outcome.NOT_MET, step=at + 1, steps=len(steps), following=following
+        )
+    end = _step(steps[-1], mesh, timeout)
+    return end if end.passed else found
+
+
+def _step(file: TestFile, mesh: LiveMesh, timeout: float) -> Checked:
     try:
         prepared = preparing.prepare_live(replace(file, namespace=mesh.namespace), mesh)
     except InputError as error:  # such as a version that no pod has: the mesh's fault

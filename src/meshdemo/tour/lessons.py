@@ -63,7 +63,7 @@ class Lesson:
 
     @property
     def check(self) -> Path:
-        """The route tests that the mesh must pass."""
+        """The route tests that the mesh must pass; of several documents each is a step."""
         return self.folder / "check.meshtest.yaml"
 
 

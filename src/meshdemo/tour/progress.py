@@ -61,6 +61,8 @@ class Progress(Struct):
     passed: list[str] = field(default_factory=list)
     hints: dict[str, Annotated[int, Meta(ge=0)]] = field(default_factory=dict)
     """How many hints of a lesson were shown."""
+    steps: dict[str, Annotated[int, Meta(ge=0)]] = field(default_factory=dict)
+    """How many steps of a lesson's check held, one after the other."""
     staged: Staged | None = None
     last: LastCheck | None = None
 
@@ -105,15 +107,20 @@ class Desk:
             yield self.progress
             self.save()
 
-    def note(self, lesson: Lesson, where: Where, *, passed: bool) -> bool:
+    def note(self, lesson: Lesson, where: Where, *, passed: bool, steps: int = 0) -> bool:
         """Remember what came of a check; tell whether the lesson is passed.
 
-        It is not where another command has put another one in its place meanwhile.
+        It is not where another command has put another one in its place meanwhile. Of a check in
+        ``steps``, so many of them hold now; 0 if it is no news.
         """
         with self.changing() as progress:
+            if progress.is_staged(lesson, where) and steps:
+                progress.steps[lesson.name] = steps
             passed = passed and progress.is_staged(lesson, where)
             if passed and lesson.name not in progress.passed:
                 progress.passed.append(lesson.name)
+            if passed:
+                progress.steps.pop(lesson.name, None)
             if progress.was_begun(lesson, where):
                 moment = datetime.now(timezone.utc).replace(microsecond=0)
                 progress.last = LastCheck(lesson.name, passed, moment)

@@ -36,6 +36,7 @@ def begin(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> Story[N
     with desk.changing(timeout) as progress:
         yield from _put(engine, lesson, desk, (str(desk.lay_out(lesson)), rules), timeout)
         progress.lesson = lesson.name
+        progress.steps.pop(lesson.name, None)
     class_progress.tell(engine, desk)
 
 

@@ -120,6 +120,9 @@ class Teller:
             if found.passed:
                 self._show_passed(terminal, lesson)
                 return
+            if found.following:
+                terminal.advise(_held(found, self.words))
+                return
             undecided = found.outcome is Outcome.INCONCLUSIVE
             said = "undecided" if undecided else "not passed"
             terminal.advise(self.words(said, number=lesson.number))
@@ -144,6 +147,8 @@ class Teller:
 
         if found.reason:
             yield Words("en")(found.reason, number=lesson.number)
+        if found.following:
+            yield _held(found, Words("en"))
         for case in found.cases:
             if not case.ok:
                 yield case.cause or f"expected was {case.expected}; what came: {case.got}"
@@ -200,6 +205,11 @@ def _marked(line: str, terminal: Terminal) -> str:
     if not terminal.colour:
         return line
     return _CODE.sub(lambda found: terminal.paint(found[1], "cyan"), line)
+
+
+def _held(found: Checked, words: Words) -> str:
+    """Say that a step holds, and what is next."""
+    return words("step holds", step=found.step, steps=found.steps, following=found.following)
 
 
 def _case_document(case: CaseResult) -> dict[str, Any]:

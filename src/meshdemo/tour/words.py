@@ -15,6 +15,10 @@ _WORDS = {
     "stuck": ("If you are stuck: meshdemo tour hint", "需要提示时运行: meshdemo tour hint"),
     "passed": ("Lesson {number} is passed.", "第 {number} 课通过。"),
     "not passed": ("Lesson {number} is not passed yet.", "第 {number} 课还没有通过。"),
+    "step holds": (
+        "Step {step} of {steps} holds. Next: {following}",
+        "第 {step} 步通过，共 {steps} 步。下一步：{following}",
+    ),
     "undecided": (
         "The answers do not decide. Once more: meshdemo tour check {number}",
         "这些响应还不足以下结论。请再试一次: meshdemo tour check {number}",
