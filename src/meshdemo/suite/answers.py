@@ -8,6 +8,7 @@ from msgspec import Struct
 
 if TYPE_CHECKING:
     from meshdemo.engines.local.private.stand_ins import Arrived
+    from meshdemo.rules.destinations import Target
     from meshdemo.verdict.traffic import Reply, Request
 
 
@@ -26,6 +27,10 @@ class Answer(Struct, frozen=True):
     """The full names of the Services that the pod which answered is behind."""
     copied_to: tuple[str, ...] = ()
     """The same of the pods that got copies; looked for by whoever asks for them."""
+    copied_back: tuple[Target, ...] = ()
+    """Where copies went that are none for anybody: the pod that answered may have got them."""
+    times: int = 1
+    """How often the pod that answered got the request, as far as is known: copies and retries."""
     is_untold: bool = False
     """Whether the app that answered does not tell how the request came to it; stand-ins do."""
 

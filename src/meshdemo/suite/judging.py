@@ -68,8 +68,7 @@ def _findings(expect: Expect, answer: Answer, namespace: str) -> Iterator[Findin
     for name in expect.mirrored_to:
         copied = answer.copied_to
         right = any(same_service(name, host, namespace) for host in copied)
-        said = f"a copy to {', '.join(map(short_name, copied))}" if copied else "no copy"
-        yield Finding("mirroredTo", f"a copy to {name}", said, right)
+        yield Finding("mirroredTo", f"a copy to {name}", _copies(answer), right)
     if expect.bodies:
         yield _text("body", "body", expect.bodies, reply.body, came)
 
@@ -126,6 +125,18 @@ def _outcome(answer: Answer) -> str:
         version = f" ({answer.version})" if answer.version else ""
         return f"status {reply.status} from {answer.arrived.pod}{version}"
     return f"status {reply.status} from the proxy itself"
+
+
+def _copies(answer: Answer) -> str:
+    if answer.copied_to:
+        return f"a copy to {', '.join(map(short_name, answer.copied_to))}"
+    back = ", ".join(
+        f"{short_name(each.host)} ({each.subset or 'no subset'})" for each in answer.copied_back
+    )
+    if back:
+        return f"no copy but to {back}, where the answer came from"
+    twice = answer.times > 1
+    return f"no copy: the pod that answered got it {answer.times} times" if twice else "no copy"
 
 
 def _text(field: str, title: str, wanted: Sequence[Text], found: str | None, came: str) -> Finding:

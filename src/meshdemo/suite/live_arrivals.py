@@ -9,7 +9,7 @@ from meshdemo.engines.local.private.stand_ins import Arrived
 from meshdemo.verdict.version_source import BODY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from meshdemo.engines.results import Pod
     from meshdemo.rules.request_trace import Destination
@@ -56,18 +56,17 @@ def named(name: str, pod: Pod | None) -> Arrived:
     return Arrived(name, pod.namespace if pod else "", pod.labels if pod else {}, "", "", "", {})
 
 
-def copied_to(
+def copies(
     told: Explained | None, mirrors: Sequence[Destination], answered: str, pods: Sequence[Pod]
-) -> Iterator[str]:
-    """Give the services that got copies by what the client's sidecar says.
+) -> tuple[list[Destination], list[Destination]]:
+    """Give where copies went by what the client's sidecar says: elsewhere, and back.
 
-    A copy that may have come to the pod that answered is none for anybody else.
+    A copy goes back where the pod that answered may have got it: it is none for anybody else.
     """
     account = told.observed.account if told else None
-    for mirror in mirrors if account else ():
-        behind = [pod.name for pod in mirror.behind(pods)]
-        if account and mirror.target.cluster in account.copies and answered not in behind:
-            yield mirror.target.host
+    sent = [each for each in mirrors if account and each.target.cluster in account.copies]
+    back = [each for each in sent if answered in {pod.name for pod in each.behind(pods)}]
+    return [each for each in sent if each not in back], back
 
 
 def _called(name: str, pods: Sequence[Pod]) -> Pod | None:

@@ -244,14 +244,20 @@ class LiveMesh:
         """Give an answer with its copies: what sidecars said of it is known already."""
         del count, seconds
         name = answer.arrived.pod if answer.arrived else ""
-        copies = [
+        came = self.arrivals(answer)
+        seen = [
             each
-            for each in self.arrivals(answer)
+            for each in came
             if each.pod != name and any(m.takes(each.namespace, each.labels) for m in mirrors)
         ]
-        found = (host for each in copies for host in self.services_of(each))
-        told = live_arrivals.copied_to(self.told(answer), mirrors, name, self.pods)
-        return replace(answer, copied_to=(*found, *told))
+        found = (host for each in seen for host in self.services_of(each))
+        elsewhere, back = live_arrivals.copies(self.told(answer), mirrors, name, self.pods)
+        return replace(
+            answer,
+            copied_to=(*found, *(each.target.host for each in elsewhere)),
+            copied_back=tuple(each.target for each in back),
+            times=[each.pod for each in came].count(name),
+        )
 
     def send(
         self,

@@ -1,0 +1,38 @@
+"""What is said of an answer, where no mesh is needed to have it."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from meshdemo.rules.destinations import Target
+from meshdemo.suite import judging
+from meshdemo.suite.answers import Answer
+from meshdemo.suite.model import Expect
+from meshdemo.verdict.traffic import Reply, Request
+
+ANSWER = Answer(Request("http://app/"), Reply(200, "v1"), 0.1, None)
+APP = "app.default.svc.cluster.local"
+
+
+@pytest.mark.parametrize(
+    ("to", "back", "said"),
+    [
+        ((), (), "no copy"),
+        ((), (Target(APP, 80, "v1"),), "no copy but to app (v1), where the answer came from"),
+        ((), (Target(APP, 80),), "no copy but to app (no subset), where the answer came from"),
+        (("shadow.default.svc.cluster.local",), (Target(APP, 80, "v1"),), "a copy to shadow"),
+    ],
+)
+def test_where_copies_went_is_said(
+    to: tuple[str, ...], back: tuple[Target, ...], said: str
+) -> None:
+    answer = replace(ANSWER, copied_to=to, copied_back=back)
+    (found,) = judging.findings(Expect(mirrored_to=("app",)), answer, "default")
+    assert (found.wanted, found.found, found.ok) == ("a copy to app", said, False)
+
+
+def test_a_copy_that_came_to_the_pod_that_answered_is_not_passed_over_in_silence() -> None:
+    wanted = Expect(mirrored_to=("app",))
+    (found,) = judging.findings(wanted, replace(ANSWER, times=2), "default")
+    assert (found.found, found.ok) == ("no copy: the pod that answered got it 2 times", False)
