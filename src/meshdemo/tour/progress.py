@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import Meta, Struct, field
 
-from meshdemo.errors import EnvironmentFailed, InputError, Problem
+from meshdemo.errors import EnvironmentFailed, InputError, Problem, advice
 from meshdemo.system import filelock, files
 
 if TYPE_CHECKING:
@@ -167,7 +167,8 @@ class Desk:
             wrong = Problem("it is not UTF-8", file=str(file))
             raise InputError("the manifests cannot be used", [wrong]) from error
         except OSError as error:
-            raise EnvironmentFailed(f"{file} cannot be read: {error.strerror}") from error
+            message = f"{file} cannot be read: {error.strerror}"
+            raise EnvironmentFailed(message, hint=advice(error)) from error
 
     def lay_out(self, lesson: Lesson) -> Path:
         """Put the learner's file there, unless it is there already."""
