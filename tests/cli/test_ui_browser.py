@@ -103,6 +103,7 @@ def test_all_that_is_said_follows_the_language_live_and_from_a_file(
         data = {**rule.data, "spec": {**rule.spec, "http": http}}
         meshed.engine.applied[rule.key] = rule.with_data(data)
         tab.until("$('no-promise').textContent && $('line-said').children.length")
+        tab.until("view.counts.total >= 20")  # they are counted anew
         tab.script("$('url').value = 'ftp://app'; $('use').click()")
         tab.until("$('explanation').textContent.includes('cannot be sent')")
         assert tab.script(ENGLISH) != []

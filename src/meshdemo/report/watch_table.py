@@ -160,8 +160,8 @@ def _counts_document(counts: dict[str, Any]) -> dict[str, Any]:
         }
         for name, lane in counts["lanes"].items()
     ]
-    plain = {name: counts[name] for name in ("received", "total", "rate", "verdict", "others")}
-    return {**plain, "outcomes": outcomes}
+    plain = {name: counts[name] for name in ("received", "total", "rate", "verdict")}
+    return {**plain, "others": dict(counts["others"]), "outcomes": outcomes}
 
 
 def _request(scene: dict[str, Any]) -> str:
