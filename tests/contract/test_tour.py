@@ -307,12 +307,18 @@ def test_hints_come_one_by_one_and_the_solution_after_a_pass(newcomer: Learner) 
     assert shown == lessons.find("canary").solution.read_text()
 
 
+def renamed(text: str) -> str:
+    """Give a lesson's file with the learner's own name for its VirtualService."""
+    rule = "VirtualService\nmetadata:\n  name:"
+    found = text.replace(f"{rule} app", f"{rule} mine")
+    assert found != text
+    return found
+
+
 def test_what_left_the_file_leaves_the_mesh(learner: Learner) -> None:
     lesson = lessons.find("canary")
     learner.tours("reset", "canary")
-    rule = "VirtualService\nmetadata:\n  name:"
-    renamed = lesson.solution.read_text().replace(f"{rule} app", f"{rule} mine")
-    learner.file(lesson).write_text(renamed)
+    learner.file(lesson).write_text(renamed(lesson.solution.read_text()))
     code, said = learner.types("tour", "check")
     assert code == ExitCode.OK, said
     assert "takes precedence" not in said, "the one before has gone by then"
@@ -334,9 +340,7 @@ def test_what_the_lesson_began_with_is_put_back_when_it_leaves_the_file(learner:
 def test_a_reset_that_was_ended_in_the_middle_is_gone_on_with(learner: Learner) -> None:
     lesson = lessons.find("canary")
     learner.tours("reset", "canary")
-    rule = "VirtualService\nmetadata:\n  name:"
-    mine = lesson.rules.read_text().replace(f"{rule} app", f"{rule} mine")
-    learner.file(lesson).write_text(mine)
+    learner.file(lesson).write_text(renamed(lesson.rules.read_text()))
     assert learner.types("tour", "check")[0] == ExitCode.NOT_MET
     engine = LocalEngine(Settings(state_dir=learner.folder, timeout=60))
     story = staging.begin(engine, lesson, Desk(learner.folder), 60)

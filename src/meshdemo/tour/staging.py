@@ -123,7 +123,6 @@ def _put(
         injected = _injected(engine, wanted)
         yield from deploy.apply_in_order(engine, injected, timeout)
     desk.progress.staged = Staged(lesson.name, mesh(engine.where), text)
-    desk.save()
 
 
 def _injected(engine: Engine, objects: Sequence[Object]) -> Sequence[Object]:
