@@ -4,6 +4,10 @@ Each ends the command by KeyboardInterrupt or Sigterm, so that what must be tidi
 raised in the midst of anything may get lost, though: a destructor's exceptions are only printed, C
 code and libraries raise another one in its place. So what was only printed is raised once more, and
 what goes wrong after a signal is the signal's doing.
+
+Nothing is raised in the midst of an ``__enter__`` or ``__exit__`` in Python, such as those of
+threading's conditions: what is taken there would never be given back, and whoever tidies up after
+the signal would wait for it for ever. It is raised a moment later, or by a second signal.
 """
 
 from __future__ import annotations
@@ -19,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-ONCE_MORE_SECONDS = 0.01
-"""When what got lost is raised again: by then it is another place that is interrupted."""
+LATER_SECONDS = 0.01
+"""When what got lost or had to wait is raised: by then it is another place that is interrupted."""
 ENDINGS: dict[int, tuple[type[BaseException], type[MeshdemoError], str]] = {
     signal.SIGINT: (KeyboardInterrupt, Interrupted, "interrupted"),
     signal.SIGTERM: (Sigterm, Terminated, "terminated by SIGTERM"),
@@ -57,18 +61,26 @@ def stopped(error: BaseException | None) -> MeshdemoError | None:
     return kind(message)
 
 
-def _come(number: int, _frame: FrameType | None) -> None:
+def _come(number: int, frame: FrameType | None) -> None:
     _came.append(number)
-    raise ENDINGS[number][0]
+    _raise(frame)
 
 
-def _come_again(_number: int, _frame: FrameType | None) -> None:
-    raise ENDINGS[_came[-1]][0]
+def _come_again(_number: int, frame: FrameType | None) -> None:
+    _raise(frame)
+
+
+def _raise(interrupted: FrameType | None) -> None:
+    taking = interrupted and interrupted.f_code.co_name in {"__enter__", "__exit__"}
+    if taking and len(_came) == 1:
+        signal.setitimer(signal.ITIMER_REAL, LATER_SECONDS)
+    else:
+        raise ENDINGS[_came[-1]][0]
 
 
 def _lost(unraisable: sys.UnraisableHookArgs) -> None:
     if isinstance(unraisable.exc_value, KeyboardInterrupt | Sigterm):
-        signal.setitimer(signal.ITIMER_REAL, ONCE_MORE_SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, LATER_SECONDS)
     else:
         sys.__unraisablehook__(unraisable)
 
