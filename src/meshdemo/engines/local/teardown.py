@@ -65,13 +65,13 @@ def take_down(store: Store, timeout: float) -> Iterator[Check]:
 
 def _take_down(store: Store, deadline: float) -> _Found:
     found, runs, all_ended = _Found(), _runs(store), True
-    for run in runs:
-        family = orphans.Family(run.run, Path(run.folder))
+    found.families = [orphans.Family(run.run, Path(run.folder)) for run in runs]
+    # All are looked for before any is ended: a supervisord of one run may answer for another.
+    found.ended = sum(len(family.look()) for family in found.families)
+    for run, family in zip(runs, found.families, strict=True):
         locks = _locks(family)
         held = locks.held()
-        found.families.append(family)
         found.ports += held
-        found.ended += len(family.look())
         found.unseen = found.unseen or _why_unseen(store, family)
         supervisor = Supervisor(store.folder, Path(run.sockets), run.run)
         if supervisor.stop(deadline - time.monotonic(), family):
@@ -103,15 +103,15 @@ def _why_unseen(store: Store, family: orphans.Family) -> str:
 def _runs(store: Store) -> list[Run]:
     """Find the run that is recorded, and those that lost their record but left traces.
 
-    That is what holds a port in the name of this folder; without a usable record, also processes
-    that were started from files in it, and what the record still says.
+    That is what holds a port in the name of this folder, and processes that were started from
+    files in it; without a usable record, also what the record still says.
     """
     try:
         recorded = store.run()
     except run_record.Damaged:
         recorded = None
     known = [recorded] if recorded else _named(store)
-    names = ports.runs_of(store.folder) | (set() if recorded else orphans.runs_in(store.folder))
+    names = ports.runs_of(store.folder) | orphans.runs_in(store.folder)
     # Also where a record names another folder for a run that holds ports in the name of this one.
     here = {run.run for run in known if run.folder == str(store.folder)}
     lost = set(filter(IDENTITY.fullmatch, names)) - here
