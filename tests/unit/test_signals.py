@@ -7,6 +7,7 @@ import signal
 import threading
 
 import pytest
+
 from meshdemo.cli import signals
 from meshdemo.errors import Sigterm
 
@@ -29,6 +30,12 @@ class Lock:
         self.lock.release()
 
 
+def take_and_wait(lock: Lock) -> None:
+    with lock:
+        pass
+    signal.pause()
+
+
 ENDINGS = [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Sigterm)]
 
 
@@ -39,9 +46,7 @@ def test_a_lock_that_is_being_taken_or_given_back_is_free_after_a_signal(
 ) -> None:
     lock = Lock(**{moment: number})
     with signals.raised(), pytest.raises(raised):
-        with lock:
-            pass
-        signal.pause()
+        take_and_wait(lock)
     assert lock.lock.acquire(blocking=False)
 
 

@@ -182,9 +182,11 @@ class Runtime:
         # Not marked as live before the end: a command that is killed from here on leaves work to
         # do.
         self.store.save_plan((done if before == done else planned).to_record())
-        if fresh or not running:
+        if not running:
+            self.supervisor.start(wanted)
+        elif fresh:
             # Pods that serve now go on until the new ones can.
-            self.supervisor.ensure([*wanted, *self._as_running(leaving if running else ())])
+            self.supervisor.ensure([*wanted, *self._as_running(leaving)])
         # At a first start nothing serves yet that could go on until then.
         if fresh and running and before.pods:
             self._await(fresh, objects)
@@ -192,9 +194,9 @@ class Runtime:
             if proxy.folder not in starting:
                 config_files.publish(proxy, config)
         self._drain(leaving)
-        if leaving or not fresh:
+        if running and (leaving or not fresh):
             # Of a command that was killed nobody knows whether supervisord has loaded it all.
-            self.supervisor.ensure(wanted, loaded=running and bool(before.live))
+            self.supervisor.ensure(wanted, loaded=bool(before.live))
         self._tidy(planned)
         self.store.save_plan(done.to_record())
 

@@ -102,22 +102,29 @@ class Supervisor:
             return False
         return bool(state["statename"] == "RUNNING")
 
-    def ensure(self, processes: Sequence[Process], *, loaded: bool = False) -> None:
-        """Have these processes running, and no others. One that is unchanged is not touched.
+    def start(self, processes: Sequence[Process]) -> None:
+        """Start a supervisord that runs these processes; of an earlier one nothing may be left."""
+        self._write(processes)
+        (self.sockets / configuration.SOCKET).unlink(missing_ok=True)
+        output = self.folder / configuration.OUTPUT
+        if self._begun and (pid := self._begun.take(self.run)) and self._is_started(pid):
+            return
+        argv, env = spare.argv(self.folder), spare.environment(self.run)
+        if not self._is_started(shell.spawn(argv, env=env, log=output)):
+            said = files.text(output).strip() or f"no word in {START_SECONDS} s"
+            message = f"supervisord did not start: {said}"
+            raise EnvironmentFailed(message, hint="Try again after `meshdemo down`.")
 
-        ``loaded``: it runs, and by what its configuration says now. Raises Unreachable if not.
+    def ensure(self, processes: Sequence[Process], *, loaded: bool = False) -> None:
+        """Have the one that is up run these processes, and no others; unchanged ones go on.
+
+        ``loaded``: it runs by what its configuration says now. Raises Unreachable if it is not up
+        any more: what it ran may still hold its ports, so no other one is started before that is
+        gone.
         """
-        text = configuration.render(self.folder, self.sockets, processes, _open_files())
-        file = self.folder / configuration.CONFIG
-        if loaded and files.text(file) == text:
-            self._restart_crashing()
-        elif self.is_up():
-            files.write(file, text)
+        if self._write(processes) or not loaded:
             self._reload()
-            self._restart_crashing()
-        else:
-            files.write(file, text)
-            self._start()
+        self._restart_crashing()
 
     def states(self) -> dict[str, State]:
         """Give each process by its name; none if supervisord is not there."""
@@ -174,16 +181,10 @@ class Supervisor:
             )
         return not family.end(deadline)
 
-    def _start(self) -> None:
-        (self.sockets / configuration.SOCKET).unlink(missing_ok=True)
-        output = self.folder / configuration.OUTPUT
-        if self._begun and (pid := self._begun.take(self.run)) and self._is_started(pid):
-            return
-        argv, env = spare.argv(self.folder), spare.environment(self.run)
-        if not self._is_started(shell.spawn(argv, env=env, log=output)):
-            said = files.text(output).strip() or f"no word in {START_SECONDS} s"
-            message = f"supervisord did not start: {said}"
-            raise EnvironmentFailed(message, hint="Try again after `meshdemo down`.")
+    def _write(self, processes: Sequence[Process]) -> bool:
+        """Write the configuration; tell whether it is another one now."""
+        text = configuration.render(self.folder, self.sockets, processes, _open_files())
+        return files.write_if_changed(self.folder / configuration.CONFIG, text)
 
     def _is_started(self, pid: int) -> bool:
         """Wait until it answers, or has ended."""

@@ -41,7 +41,7 @@ def test_it_becomes_the_supervisord_of_its_run_and_of_no_other(
     assert spare.take("another") is None
     assert [*tmp_path.iterdir()] == [], "it has left nothing yet"
     supervisor = Supervisor(tmp_path, tmp_path, spare.run, spare)
-    supervisor.ensure([])
+    supervisor.start([])
     try:
         assert (tmp_path / configuration.PID_FILE).read_text().strip() == str(process.pid)
         assert supervisor.is_up()
@@ -52,7 +52,7 @@ def test_it_becomes_the_supervisord_of_its_run_and_of_no_other(
 def test_one_that_has_ended_is_replaced(spare: Spare, tmp_path: Path) -> None:
     process_of(spare).kill()
     supervisor = Supervisor(tmp_path, tmp_path, spare.run, spare)
-    supervisor.ensure([])
+    supervisor.start([])
     assert supervisor.is_up()
     assert supervisor.stop()
 

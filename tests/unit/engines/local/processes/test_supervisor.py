@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import http.client
 import socket
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
+from meshdemo.engines.local.envoy.unix_http import Unreachable
+from meshdemo.engines.local.processes import orphans
 from meshdemo.engines.local.processes.configuration import SOCKET, Process
 from meshdemo.engines.local.processes.supervisor import Supervisor
 from meshdemo.errors import EnvironmentFailed
@@ -70,6 +73,28 @@ def test_a_supervisor_that_ends_while_it_is_told_is_a_failure_of_the_environment
     assert "meshdemo up" in failure.value.hint
 
 
+def test_one_that_was_killed_is_not_followed_by_another_while_what_it_ran_is_there(
+    tmp_path: Path,
+) -> None:
+    program = Process("p", (sys.executable, "-c", "import time; time.sleep(600)"), tmp_path / "log")
+    supervisor = Supervisor(tmp_path, tmp_path, f"run-{tmp_path.name}")
+    supervisor.start([program])
+    try:
+        waiting.until(lambda: supervisor.states()["p"].is_up, "the program", timeout=60)
+        family = orphans.Family(supervisor.run, tmp_path)
+        family.look()
+        leader = family.leader()
+        assert leader
+        leader.kill()
+        leader.wait(60)
+        with pytest.raises(Unreachable):
+            supervisor.ensure([program])
+        assert len(family.look()) == 1, "the program, and no other supervisord"
+    finally:
+        assert supervisor.stop()
+    assert not family.look()
+
+
 UNTIL_BOTH_ARE_TOLD = """
 cd "$1"
 finish() { touch $0.told; until [ -e a.told -a -e b.told ]; do sleep 0.01; done; touch $0.ended; }
@@ -88,7 +113,7 @@ def test_all_are_told_to_end_before_any_is_waited_for(tmp_path: Path) -> None:
         for name in "ab"
     ]
     supervisor = Supervisor(tmp_path, tmp_path, f"run-{tmp_path.name}")
-    supervisor.ensure(both)
+    supervisor.start(both)
     try:
         waiting.until(lambda: len(list(tmp_path.glob("*.there"))) == 2, "both", timeout=60)
     finally:
