@@ -12,6 +12,7 @@ import resource
 import signal
 import time
 import xmlrpc.client
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from xml.parsers.expat import ExpatError
 
@@ -39,6 +40,7 @@ PAUSE, LONGEST_PAUSE = 0.005, 0.02
 START_PAUSE = 0.005
 """Seconds between two looks for a supervisord that starts: who waits for it does nothing else."""
 STARTING, RUNNING, CRASHING, EXITED = "STARTING", "RUNNING", "BACKOFF", "EXITED"
+STOPPING, STOPPED = "STOPPING", "STOPPED"
 ENDED = ("Exited too quickly", "Bad exit code")
 """What supervisord calls a spawn error though there was a process."""
 SHUTTING_DOWN = 6
@@ -124,7 +126,7 @@ class Supervisor:
         """
         if self._write(processes) or not loaded:
             self._reload()
-        self._restart_crashing()
+        self._revive()
 
     def states(self) -> dict[str, State]:
         """Give each process by its name; none if supervisord is not there."""
@@ -208,22 +210,21 @@ class Supervisor:
         for name in (*changed, *added):
             self._call("addProcessGroup", name)
 
-    def _restart_crashing(self) -> None:
-        """Give what waits after a crash another chance at once.
+    def _revive(self) -> None:
+        """Start at once what waits after a crash, and what a ``down`` has stopped that was killed.
 
         What has changed may have mended what kept it from starting: it shall not sit out its
         pause, which grows with each crash.
         """
-        for info in self._call("getAllProcessInfo"):
-            if info["statename"] == CRASHING:
-                self._restart(info["name"])
-
-    def _restart(self, name: str) -> None:
-        try:
-            self._call("stopProcess", name)
-            self._call("startProcess", name, False)  # noqa: FBT003 - XML-RPC has no names
-        except EnvironmentFailed:
-            return  # supervisord was faster.
+        states = {info["name"]: info["statename"] for info in self._call("getAllProcessInfo")}
+        if stopping := {name for name, state in states.items() if state == STOPPING}:
+            _try_until(lambda: not self._running(stopping), "the stopped processes")
+        for name, state in states.items():
+            with suppress(EnvironmentFailed):  # supervisord was faster
+                if state == CRASHING:
+                    self._call("stopProcess", name)
+                if state in (CRASHING, STOPPING, STOPPED):
+                    self._call("startProcess", name, False)  # noqa: FBT003 - XML-RPC has no names
 
     def _running(self, names: set[str]) -> list[str]:
         found = self._call("getAllProcessInfo")

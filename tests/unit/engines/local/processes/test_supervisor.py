@@ -95,6 +95,22 @@ def test_one_that_was_killed_is_not_followed_by_another_while_what_it_ran_is_the
     assert not family.look()
 
 
+def test_what_a_killed_down_has_stopped_is_started_again(tmp_path: Path) -> None:
+    program = Process("p", ("sh", "-c", "while :; do sleep 0.01; done"), tmp_path / "log")
+    supervisor = Supervisor(tmp_path, tmp_path, f"run-{tmp_path.name}")
+    supervisor.start([program])
+    try:
+        waiting.until(lambda: supervisor.states()["p"].is_settled, "the program", timeout=60)
+        before = supervisor.states()["p"].pid
+        supervisor._call("stopAllProcesses", False)
+        supervisor.ensure([program], loaded=True)
+        now = supervisor.states()["p"]
+        assert now.is_up
+        assert now.pid != before
+    finally:
+        assert supervisor.stop()
+
+
 UNTIL_BOTH_ARE_TOLD = """
 cd "$1"
 finish() { touch $0.told; until [ -e a.told -a -e b.told ]; do sleep 0.01; done; touch $0.ended; }
