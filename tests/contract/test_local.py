@@ -211,6 +211,25 @@ def test_where_supervisord_was_killed_down_says_what_it_may_have_overlooked(
     assert "would not have been found: supervisord had ended before" in gone.detail
 
 
+def test_a_supervisord_without_pods_that_is_still_ending_is_waited_for(
+    engine: LocalEngine, up: Callable[[], None], workloads: Sequence[Object]
+) -> None:
+    up()
+    engine.delete(workloads)
+    (old,) = processes(engine, "supervisord.conf")
+    argv = ["-c", str(engine.store.folder / "supervisord.conf")]
+    ending = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)", *argv], env=old.environ()
+    )
+    try:
+        old.kill()
+        up()
+        assert ending.poll() is not None
+    finally:
+        ending.kill()
+        ending.wait()
+
+
 @pytest.mark.usefixtures("client")
 def test_down_from_another_user_namespace_ends_all_that_is_there(engine: LocalEngine) -> None:
     argv = ["unshare", "--user", "--map-root-user"]

@@ -7,13 +7,17 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from meshdemo.engines import access_log
+from meshdemo.engines.local.envoy.unix_http import Unreachable
+from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.engines.local.pods import logs
 from meshdemo.engines.results import Arrival, Observed
 from meshdemo.errors import BrokenOff, EnvironmentFailed, TimedOut
+from meshdemo.rules.client_view import Client
+from meshdemo.rules.promise import RequestPath
 from meshdemo.system import waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from meshdemo.engines.access_log import Account
     from meshdemo.engines.local.model import PlannedPod
@@ -21,10 +25,17 @@ if TYPE_CHECKING:
     from meshdemo.verdict.traffic import Request
 
 LOG_SECONDS = 5
-"""How long a sidecar may take to write of a request that has ended."""
+"""How long the client's sidecar may take to write of a request that has ended."""
+ARRIVAL_SECONDS = 0.4
+"""How long the sidecar of the pod that it was sent to may take longer."""
+OTHERS_SECONDS, COPIES_SECONDS = 0.05, 0.3
+"""How long after these all others have, where nothing says how many there will be: those of pods
+that were tried before, and those of pods that got a copy, which may take its time."""
+PAUSE, LONGEST_PAUSE = 0.005, 0.05
 INBOUND = "inbound|"
 """How the cluster begins by which a sidecar passes a request to its own pod."""
 NO_LINE = "its sidecar wrote no line of it in its access log"
+NOT_HTTP = "the port is not HTTP for its sidecar, which sees connections there and no requests"
 
 
 def observe(caller: Caller, request: Request, timeout: float) -> Observed:
@@ -34,30 +45,73 @@ def observe(caller: Caller, request: Request, timeout: float) -> Observed:
     if reply is None:
         raise BrokenOff("the request had no answer when the time was over", hint="Try again.")
     seconds = time.monotonic() - began
-    named = request.header("x-request-id") or ""
-    pod = caller.pod
-    if not pod.injected:
+    if not caller.pod.injected:
         return Observed(reply, seconds, hidden="the client has no sidecar that could tell")
-    # Envoys keep their lines back for a moment, and nothing says how many there will be.
-    time.sleep(logs.ARRIVAL_SECONDS)
+    if _goes_unseen(caller, request):
+        return Observed(reply, seconds, hidden=NOT_HTTP)
+    named = request.header("x-request-id") or ""
     with suppress(TimedOut):
-        waiting.until(lambda: _sent(caller, pod, named), "its line", timeout=LOG_SECONDS)
-    account = _sent(caller, pod, named)
+        _look_until(lambda: _sent(caller, named), caller, [caller.pod], LOG_SECONDS)
+    account = _sent(caller, named)
     if account is None:
         return Observed(reply, seconds, hidden=NO_LINE)
     others = [other for other in caller.runtime.planned().pods if other.injected]
-    found = [
-        Arrival(other.name, each)
-        for other in others
-        for each in _of(caller, other, named)
-        if each.cluster.startswith(INBOUND)
-    ]
+    with suppress(TimedOut):  # a connection that was not made has nobody to tell of it
+        _look_until(lambda: _has_told(caller, others, account), caller, others, ARRIVAL_SECONDS)
+    copied = any("mirror" in str(rule.spec) for rule in caller.objects)
+    time.sleep(COPIES_SECONDS if copied else OTHERS_SECONDS)
+    _have_written(caller, others)
+    time.sleep(OTHERS_SECONDS)
+    found = [Arrival(other.name, each) for other in others for each in _came(caller, other, named)]
     return Observed(reply, seconds, account, arrivals=tuple(found))
 
 
-def _sent(caller: Caller, pod: PlannedPod, named: str) -> Account | None:
-    """Give what a client's sidecar says; a pod that calls itself takes the request as well."""
-    return next((e for e in _of(caller, pod, named) if not e.cluster.startswith(INBOUND)), None)
+def _goes_unseen(caller: Caller, request: Request) -> bool:
+    """Tell whether the client's sidecar passes the connection on without reading requests."""
+    pod = caller.pod
+    client = Client(pod.namespace, pod.labels, pod.injected)
+    dialled = RequestPath.of(caller.objects, (), request, client).dialled
+    return request.is_tcp or bool(dialled and dialled.chooses_by_connection)
+
+
+def _look_until(
+    told: Callable[[], object], caller: Caller, pods: Sequence[PlannedPod], timeout: float
+) -> None:
+    """Have these sidecars write what they keep back, and look, until it is there."""
+
+    def look() -> bool:
+        _have_written(caller, pods)
+        return bool(told())
+
+    waiting.until(look, "its line", timeout=timeout, pause=PAUSE, longest_pause=LONGEST_PAUSE)
+
+
+def _have_written(caller: Caller, pods: Iterable[PlannedPod]) -> None:
+    for pod in pods:
+        with suppress(Unreachable):
+            caller.runtime.layout.sidecar(pod).admin.write_access_log()
+
+
+def _has_told(caller: Caller, others: Iterable[PlannedPod], account: Account) -> bool:
+    """Tell whether the pod that a request was sent to last has written of it, if it does at all."""
+    sent_to = [
+        other
+        for other in others
+        for port in other.ports
+        if account.endpoint == f"{LOOPBACK}:{port.entry}"
+    ]
+    return all(any(_came(caller, pod, account.request_id)) for pod in sent_to)
+
+
+def _came(caller: Caller, pod: PlannedPod, named: str) -> Iterator[Account]:
+    """Give what a pod's sidecar says of requests that came to it."""
+    return (each for each in _of(caller, pod, named) if each.cluster.startswith(INBOUND))
+
+
+def _sent(caller: Caller, named: str) -> Account | None:
+    """Give what the client's sidecar says; a pod that calls itself takes the request as well."""
+    said = _of(caller, caller.pod, named)
+    return next((each for each in said if not each.cluster.startswith(INBOUND)), None)
 
 
 def _of(caller: Caller, pod: PlannedPod, named: str) -> Iterator[Account]:

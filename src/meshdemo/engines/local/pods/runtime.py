@@ -168,8 +168,10 @@ class Runtime:
         # An Envoy whose folder was removed sees nothing of a new one in its place.
         there = all(map(files.is_own_folder, known | self._folders(before)))
         running = self.supervisor.is_up() and there
-        if before.pods and not running:
-            self.supervisor.stop()  # What an earlier one left behind would keep our ports.
+        if not running and self.supervisor.was_started:
+            # What an earlier one left behind would keep our ports; and while it still ends, it
+            # would take the new one's socket away.
+            self.supervisor.stop()
         planned = self._plan(objects, before, lost | self._lost(before, running=running))
         fresh, leaving = _without(planned.pods, before.pods), _without(before.pods, planned.pods)
         configs = self._configs(objects, planned)

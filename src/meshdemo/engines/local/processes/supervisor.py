@@ -96,6 +96,11 @@ class Supervisor:
         self._begun = begun
         self._starts = Starts(folder / configuration.LOG)
 
+    @property
+    def was_started(self) -> bool:
+        """Tell whether this run ever had a supervisord."""
+        return (self.folder / configuration.CONFIG).exists()
+
     def is_up(self) -> bool:
         """Tell whether it answers, and is not about to end."""
         try:
