@@ -60,7 +60,11 @@ def told(local: LocalEngine, url: str, method: str = "GET", **headers: str) -> E
 def mesh(local: LocalEngine) -> LocalEngine:
     apply(
         local,
-        service({"name": "http", "port": 80, "targetPort": 8080}, namespace="default"),
+        service(
+            {"name": "http", "port": 80, "targetPort": 8080},
+            {"name": "tcp", "port": 9000, "targetPort": 8080},
+            namespace="default",
+        ),
         destination_rule("v1", "v2", namespace="default"),
         virtual_service(*RULES, namespace="default"),
         app("v1", **INJECTED),
@@ -108,6 +112,12 @@ def test_what_the_app_saw_and_how_often_it_was_tried(mesh: LocalEngine) -> None:
     assert (slow.differences, slow.observed.reply.status) == ((), 503)
     copied = told(mesh, "http://app/copied")
     assert {each.pod[:6] for each in copied.observed.arrivals or ()} == {"app-v1", "app-v2"}
+
+
+def test_no_line_is_waited_for_where_the_sidecar_sees_no_requests(mesh: LocalEngine) -> None:
+    observed = told(mesh, "http://app:9000/").observed
+    assert (observed.reply.status, observed.account) == (200, None)
+    assert observed.hidden.startswith("the port is not HTTP")
 
 
 def test_a_rule_that_the_sidecar_does_not_have_yet_is_seen(mesh: LocalEngine) -> None:
