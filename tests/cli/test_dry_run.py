@@ -81,3 +81,13 @@ def test_a_cluster_is_not_asked(tmp_path: Path) -> None:
     file.write_text(RULE.replace("MORE", "retries: {attempts: 2}"))
     code, out, _ = run(tmp_path / "state", "up", "--dry-run", "--context", "kind", "-f", str(file))
     assert (code, out.partition("\n")[0]) == (0, "#!/bin/sh")
+
+
+@pytest.mark.parametrize("line", ["inject -f -", "lint -", "diff - live", "test --rules - examples"])
+def test_standard_input_without_objects_is_named_so(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"# nothing\n")))
+    code, _, err = run(tmp_path / "state", *line.split())
+    assert code == 2
+    assert "standard input" in err

@@ -9,7 +9,7 @@ from meshdemo.objects import documents, shapes
 from meshdemo.objects.documents import Document
 from meshdemo.objects.kinds import CLUSTER_SCOPED
 from meshdemo.objects.model import Object
-from meshdemo.objects.sources import texts
+from meshdemo.objects.sources import name_of, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ def read(
     objects = settled(kept, namespace, problems, explicit=explicit)
     problems += duplicates(objects)
     if not objects and not problems:
-        problems.append(Problem("no objects in it", file=", ".join(sources)))
+        problems.append(Problem("no objects in it", file=", ".join(map(name_of, sources))))
     if problems:
         every = in_order([*problems, *_more(objects, admit)])
         raise InputError("the manifests cannot be used", every)

@@ -43,7 +43,7 @@ class TooMuchTime(OSError):
 def texts(sources: Sequence[str], problems: list[Problem]) -> Iterator[tuple[str, str]]:
     """Read what ``-f`` means, each text with the name of its source; for ``each`` see there."""
     for source in each(sources, problems):
-        name = STDIN_NAME if source == STDIN else source
+        name = name_of(source)
         try:
             content = _content(source)
             if len(content) > LARGEST_SOURCE:
@@ -53,6 +53,11 @@ def texts(sources: Sequence[str], problems: list[Problem]) -> Iterator[tuple[str
                 yield name, content.decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             problems.append(_unreadable(name, error))
+
+
+def name_of(source: str) -> str:
+    """Name a source for people."""
+    return STDIN_NAME if source == STDIN else source
 
 
 def each(sources: Sequence[str], problems: list[Problem]) -> Iterator[str]:

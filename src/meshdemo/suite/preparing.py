@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from meshdemo.errors import InputError, Problem, in_order
 from meshdemo.objects import repository
+from meshdemo.objects.sources import name_of
 from meshdemo.rules import hosts
 from meshdemo.suite import impossible
 from meshdemo.suite.model import Source
@@ -48,7 +49,7 @@ def objects_of(file: TestFile) -> Repository:
     """Read the rules of a file. Raises InputError with every problem."""
     found = repository.read(file.rules, file.namespace)
     if not found.objects and not found.problems:
-        where = ", ".join(file.rules)
+        where = ", ".join(map(name_of, file.rules))
         found.problems.append(file.problem(f"there are no rules in {where}", "rules"))
     if found.problems:
         raise InputError("the rules cannot be used", in_order(found.problems))

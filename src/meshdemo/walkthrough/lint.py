@@ -22,7 +22,7 @@ from meshdemo.errors import EnvironmentFailed, InputError, Problem, in_order
 from meshdemo.objects import reading, repository
 from meshdemo.objects.kinds import NETWORKING_GROUP
 from meshdemo.objects.place import top
-from meshdemo.objects.sources import STDIN
+from meshdemo.objects.sources import STDIN, name_of
 from meshdemo.rules.analysis import analyzer
 from meshdemo.rules.analysis.inventory import Inventory
 from meshdemo.rules.hosts import MESH
@@ -105,7 +105,7 @@ def _refuse_nothing(sources: Sequence[str], found: repository.Repository) -> Non
         return
     if places := [each for each in sources if each == STDIN or Path(each).is_dir()]:
         hint = "Name files or folders with Kubernetes' objects, as in meshdemo lint rules/"
-        raise InputError(f"there are no objects in {', '.join(places)}", hint=hint)
+        raise InputError(f"there are no objects in {', '.join(map(name_of, places))}", hint=hint)
 
 
 def _coded(problem: Problem) -> Problem:

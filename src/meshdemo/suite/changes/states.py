@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from meshdemo.errors import InputError, in_order
 from meshdemo.objects import repository
-from meshdemo.objects.sources import STDIN, SUFFIXES, URL
+from meshdemo.objects.sources import STDIN, SUFFIXES, URL, name_of
 from meshdemo.system import shell
 
 if TYPE_CHECKING:
@@ -45,9 +45,11 @@ def read(said: str, namespace: str, live: Callable[[], Sequence[Object]]) -> Sta
     else:
         found = repository.of_texts(_revision(said), namespace)
     if found.problems:
-        raise InputError(f"{said} cannot be used", in_order(found.problems))
+        raise InputError(f"{name_of(said)} cannot be used", in_order(found.problems))
     if not found.objects:
-        raise InputError(f"there are no rules in {said}", hint=f"Name files or folders, {EXAMPLE}.")
+        raise InputError(
+            f"there are no rules in {name_of(said)}", hint=f"Name files or folders, {EXAMPLE}."
+        )
     return State(said, tuple({item.key: item for item in found.objects}.values()))
 
 
