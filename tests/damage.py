@@ -104,7 +104,7 @@ def seeded(state: Path, seed: int, count: int) -> Iterator[Damage]:
 def of_the_record() -> Iterator[Damage]:
     """Give records that name what is not theirs."""
     for key, value in (("engine", "moon"), ("schema", "meshdemo/v9"), ("run", "0" * 12),
-                       ("run", "../../x"), ("envoy", "{outside}/program"),
+                       ("run", "../../x"), ("namespace", "../../x"), ("envoy", "{outside}/program"),
                        ("sockets", "{outside}"), ("sockets", "/"), ("sockets", "{outside}/gone"),
                        ("folder", "{outside}"), ("engine", "cluster")):  # fmt: skip
         harmless = value in {"0" * 12, "{outside}/program"}  # another one is as good

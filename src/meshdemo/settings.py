@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -11,6 +12,13 @@ from meshdemo.errors import EnvironmentFailed
 
 KUBECONFIG = "~/.kube/config"
 """The kubeconfig where the environment names none, as for kubectl."""
+_NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+"""A label by RFC 1123, as Kubernetes wants it."""
+
+
+def is_namespace(name: str) -> bool:
+    """Tell whether a namespace may have this name."""
+    return bool(_NAMESPACE.fullmatch(name))
 
 
 def state_folder(given: str = "") -> Path:

@@ -83,7 +83,9 @@ def test_a_cluster_is_not_asked(tmp_path: Path) -> None:
     assert (code, out.partition("\n")[0]) == (0, "#!/bin/sh")
 
 
-@pytest.mark.parametrize("line", ["inject -f -", "lint -", "diff - live", "test --rules - examples"])
+@pytest.mark.parametrize(
+    "line", ["inject -f -", "lint -", "diff - live", "test --rules - examples"]
+)
 def test_standard_input_without_objects_is_named_so(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

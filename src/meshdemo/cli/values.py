@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from meshdemo.errors import InputError, UsageError
+from meshdemo.settings import is_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,16 +22,14 @@ if TYPE_CHECKING:
 
 LONGEST_TIMEOUT = 168 * 3600.0
 """In seconds: more than anybody waits, and less than what a system call can be told to wait."""
-LONGEST_NAMESPACE = 63
 LEAST_SHARE = 0.0001
 """0.01 %: to find it takes tens of thousands of answers."""
 _NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?|\.[0-9]{1,6}")
-_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
 
 
 def namespace(name: str | None, option: str = "-n") -> str | None:
     """Read the name of a namespace."""
-    if name is None or (len(name) <= LONGEST_NAMESPACE and _NAME.fullmatch(name)):
+    if name is None or is_namespace(name):
         return name
     hint = 'At most 63 lower-case letters, digits and "-", with a letter or digit at both ends.'
     raise UsageError(f"{option}: {name!r} is not a valid name of a namespace", hint=hint)

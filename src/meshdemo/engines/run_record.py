@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from meshdemo.engines.protocol import ENGINES, LOCAL
 from meshdemo.errors import EnvironmentFailed, advice
+from meshdemo.settings import is_namespace
 from meshdemo.system import files
 
 if TYPE_CHECKING:
@@ -75,6 +76,9 @@ def read(folder: Path) -> dict[str, Any] | None:
     for name in PLACE:
         if not isinstance(found.get(name), str | None):
             raise Damaged(folder / FILE, f"{name} is not text ({_short(found[name])})")
+    namespace = found.get("namespace")
+    if namespace and not is_namespace(namespace):
+        raise Damaged(folder / FILE, f"namespace is no name of one ({_short(namespace)})")
     return found
 
 
