@@ -232,7 +232,8 @@ class Bench:
             for name in lessons.MEASURED:
                 own.call("tour", "goto", name)
                 terminal.until("q: quit")
-                found[name] = statistics.median(lessons.seconds_of(terminal, name, 3))
+                wrong, right = lessons.seconds_of(terminal, name, 3)
+                found[name] = max(statistics.median(wrong), statistics.median(right))
         own.call("down")
         name = max(found, key=found.__getitem__)
         what = f"`tour`, save to verdict, the slowest of {len(found)} lessons ({name})"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.access_log import Account
     from meshdemo.engines.local.model import PlannedPod
     from meshdemo.engines.local.test_client import Caller
+    from meshdemo.rules.virtual_hosts import VirtualHost
     from meshdemo.verdict.traffic import Request
 
 LOG_SECONDS = 5
@@ -51,7 +52,8 @@ def observe(caller: Caller, request: Request, timeout: float) -> Observed:
     seconds = (ended := time.monotonic()) - began
     if not caller.pod.injected:
         return Observed(reply, seconds, hidden="the client has no sidecar that could tell")
-    if _goes_unseen(caller, request):
+    dialled = _dialled(caller, request)
+    if request.is_tcp or (dialled and dialled.chooses_by_connection):
         return Observed(reply, seconds, hidden=NOT_HTTP)
     named = request.header("x-request-id") or ""
     with suppress(TimedOut):
@@ -63,7 +65,7 @@ def observe(caller: Caller, request: Request, timeout: float) -> Observed:
     others = [other for other in caller.runtime.planned().pods if other.injected]
     with suppress(TimedOut):
         _look_until(lambda: _has_told(caller, others, account), caller, others, ARRIVAL_SECONDS)
-    if any("mirror" in str(rule.spec) for rule in caller.objects):
+    if dialled and dialled.rule and "mirror" in str(dialled.rule.http):
         time.sleep(COPIES_SECONDS)
         _have_written(caller, others)
     time.sleep(max(OTHERS_SECONDS, SLACK * took))
@@ -71,12 +73,11 @@ def observe(caller: Caller, request: Request, timeout: float) -> Observed:
     return Observed(reply, seconds, account, arrivals=tuple(found))
 
 
-def _goes_unseen(caller: Caller, request: Request) -> bool:
-    """Tell whether the client's sidecar passes the connection on without reading requests."""
+def _dialled(caller: Caller, request: Request) -> VirtualHost | None:
+    """Give what the client's sidecar takes the request for; None where it knows no such name."""
     pod = caller.pod
     client = Client(pod.namespace, pod.labels, pod.injected)
-    dialled = RequestPath.of(caller.objects, (), request, client).dialled
-    return request.is_tcp or bool(dialled and dialled.chooses_by_connection)
+    return RequestPath.of(caller.objects, (), request, client).dialled
 
 
 def _look_until(
