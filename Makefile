@@ -50,7 +50,7 @@ chaos: $(DEV) ## signals, damaged states, bad inputs and rules at random, some t
 
 e2e: $(DEV) ## all tests for the cluster named by MESHDEMO_E2E_CONTEXT, which they change
 	@.venv/bin/pytest tests/e2e_cluster -m alone $(ARGS)
-	@.venv/bin/pytest -n 3 tests/e2e_cluster tests/contract/test_contract.py -k cluster -m "not alone" $(ARGS)
+	@.venv/bin/pytest -n 4 tests/e2e_cluster tests/contract/test_contract.py -k cluster -m "not alone" $(ARGS)
 
 bench-cluster: $(DEV) ## the same for the cluster named by MESHDEMO_E2E_CONTEXT
 	@.venv/bin/python bench/cluster.py $(ARGS)
