@@ -46,6 +46,7 @@ LIMIT = 30 * 60
 AT_ONCE = min(4, 2 * (os.cpu_count() or 1))
 """Trials at a time, which mostly wait; each has up to four Envoys."""
 
+ENDINGS = (signal.SIGINT, signal.SIGTERM)
 TOLD = 50
 """Trials between two words on how far it is."""
 
@@ -128,7 +129,9 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     given, began = arguments(), time.monotonic()
     # What is started in the background of a script has it ignored, and so would the commands.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # SIGTERM ends it as Ctrl-C does: no mesh of a trial is left.
+    for number in ENDINGS:
+        signal.signal(number, signal.default_int_handler)
     names = given.again or [
         f"{kind}/{given.seed}/{number}"
         for kind in given.kinds or KINDS
@@ -140,6 +143,8 @@ def main() -> int:
         try:
             found = [outcome for each in progress(done) if (outcome := each.result())]
         except KeyboardInterrupt:
+            for number in ENDINGS:
+                signal.signal(number, lambda *_: None)  # make sends a second one
             pool.shutdown(cancel_futures=True)  # those that run end by themselves, and tidy up
             raise
     print(figures(found))
