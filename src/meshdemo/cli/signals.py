@@ -39,7 +39,7 @@ def raised() -> Iterator[None]:
     _came.clear()
     handled = [number for number in ENDINGS if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, _come) for number in handled}
-    before[signal.SIGALRM] = signal.signal(signal.SIGALRM, _come_again)
+    before[signal.SIGALRM] = signal.signal(signal.SIGALRM, _raise)
     hook, sys.unraisablehook = sys.unraisablehook, _lost
     try:
         # What scripts/meshdemo holds back while Python starts.
@@ -63,14 +63,10 @@ def stopped(error: BaseException | None) -> MeshdemoError | None:
 
 def _come(number: int, frame: FrameType | None) -> None:
     _came.append(number)
-    _raise(frame)
+    _raise(number, frame)
 
 
-def _come_again(_number: int, frame: FrameType | None) -> None:
-    _raise(frame)
-
-
-def _raise(interrupted: FrameType | None) -> None:
+def _raise(_number: int, interrupted: FrameType | None) -> None:
     taking = interrupted and interrupted.f_code.co_name in {"__enter__", "__exit__"}
     if taking and len(_came) == 1:
         signal.setitimer(signal.ITIMER_REAL, LATER_SECONDS)

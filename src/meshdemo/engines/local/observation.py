@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from meshdemo.engines import access_log
 from meshdemo.engines.local.envoy.unix_http import Unreachable
@@ -12,7 +13,6 @@ from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.engines.local.pods import logs
 from meshdemo.engines.results import Arrival, Observed
 from meshdemo.errors import BrokenOff, EnvironmentFailed, TimedOut
-from meshdemo.rules.client_view import Client
 from meshdemo.rules.promise import RequestPath
 from meshdemo.system import waiting
 
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from meshdemo.rules.virtual_hosts import VirtualHost
     from meshdemo.verdict.traffic import Request
 
+T = TypeVar("T")
 LOG_SECONDS = 5
 """How long the client's sidecar may take to write of a request that has ended."""
-ARRIVAL_SECONDS = 0.4
-"""How long the sidecar of the pod that it was sent to may take longer."""
 NOT_SENT = {"UF", "UO"}
 """The flags of a request that did not come to the pod that was chosen for it."""
 OTHERS_SECONDS, COPIES_SECONDS = 0.02, 0.3
@@ -56,15 +55,14 @@ def observe(caller: Caller, request: Request, timeout: float) -> Observed:
     if request.is_tcp or (dialled and dialled.chooses_by_connection):
         return Observed(reply, seconds, hidden=NOT_HTTP)
     named = request.header("x-request-id") or ""
-    with suppress(TimedOut):
-        _look_until(lambda: _sent(caller, named), caller, [caller.pod], LOG_SECONDS)
-    account = _sent(caller, named)
+    account = _look_until(lambda: _sent(caller, named), caller, [caller.pod], LOG_SECONDS)
     if account is None:
         return Observed(reply, seconds, hidden=NO_LINE)
     took = time.monotonic() - ended
     others = [other for other in caller.runtime.planned().pods if other.injected]
-    with suppress(TimedOut):
-        _look_until(lambda: _has_told(caller, others, account), caller, others, ARRIVAL_SECONDS)
+    # The pod that it was sent to has no longer than any line takes to be there.
+    told = partial(_has_told, caller, others, account)
+    _look_until(told, caller, others, logs.ARRIVAL_SECONDS)
     if dialled and dialled.rule and "mirror" in str(dialled.rule.http):
         time.sleep(COPIES_SECONDS)
         _have_written(caller, others)
@@ -75,21 +73,23 @@ def observe(caller: Caller, request: Request, timeout: float) -> Observed:
 
 def _dialled(caller: Caller, request: Request) -> VirtualHost | None:
     """Give what the client's sidecar takes the request for; None where it knows no such name."""
-    pod = caller.pod
-    client = Client(pod.namespace, pod.labels, pod.injected)
-    return RequestPath.of(caller.objects, (), request, client).dialled
+    return RequestPath.of(caller.objects, (), request, caller.client).dialled
 
 
 def _look_until(
-    told: Callable[[], object], caller: Caller, pods: Sequence[PlannedPod], timeout: float
-) -> None:
-    """Have these sidecars write what they keep back, and look, until it is there."""
+    told: Callable[[], T | None], caller: Caller, pods: Sequence[PlannedPod], timeout: float
+) -> T | None:
+    """Have these sidecars write what they keep back, until it is there; None if it never is."""
 
-    def look() -> bool:
+    def look() -> T | None:
         _have_written(caller, pods)
-        return bool(told())
+        return told()
 
-    waiting.until(look, "its line", timeout=timeout, pause=PAUSE, longest_pause=LONGEST_PAUSE)
+    with suppress(TimedOut):
+        return waiting.until(
+            look, "its line", timeout=timeout, pause=PAUSE, longest_pause=LONGEST_PAUSE
+        )
+    return None
 
 
 def _have_written(caller: Caller, pods: Iterable[PlannedPod]) -> None:

@@ -53,6 +53,11 @@ class Caller(Struct, frozen=True):
             raise sender.missing(planned.pods)
         return cls(runtime, objects, pod, f"http://{LOOPBACK}:{planned.proxy(pod)}")
 
+    @property
+    def client(self) -> Client:
+        """The pod that sends, as the rules see it."""
+        return Client(self.pod.namespace, self.pod.labels, self.pod.injected)
+
     def send(
         self, request: Request, count: int, timeout: float, enough: Event | None
     ) -> Iterator[Reply]:
@@ -66,8 +71,7 @@ class Caller(Struct, frozen=True):
             message = f"the proxy of the test client {pod.name} does not run"
             raise EnvironmentFailed(message, hint="Type: meshdemo up")
         others = answering(self.runtime.planned().pods, pod)
-        client = Client(pod.namespace, pod.labels, pod.injected)
-        how = sending(self.objects, others, request, client)
+        how = sending(self.objects, others, request, self.client)
         side_by_side = requests.SIDE_BY_SIDE if how.side_by_side else 1
         connections = requests.Connections(side_by_side, how.fresh_connections)
         replies = requests.send(

@@ -10,13 +10,14 @@ import ipaddress
 import re
 import sys
 
+from meshdemo.settings import is_namespace
+
 _ISTIO_LABEL = r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?"
 _QUALIFIED = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?"
 _LABEL = re.compile(_ISTIO_LABEL)
 _WILDCARD = re.compile(rf"\*|(?:\*-?)?{_ISTIO_LABEL}")
 _KEY = re.compile(rf"(?:({_ISTIO_LABEL}(?:\.{_ISTIO_LABEL})*)/)?({_QUALIFIED})")
 _VALUE = re.compile(rf"(?:{_QUALIFIED})?")
-_DNS_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
 _DNS_1035 = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
 _PORT_NAME = re.compile(r"(?!.*--)(?=.*[a-z])[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
@@ -38,7 +39,7 @@ def is_istio_label(name: str) -> bool:
 
 def dns_label(name: str) -> str:
     """Judge the name of a namespace, a container or a Service's port."""
-    if len(name) <= LONGEST_LABEL and _DNS_LABEL.fullmatch(name):
+    if is_namespace(name):  # what is a name for a namespace is one for the others
         return ""
     return f'"{name}" is not a valid name: at most {LONGEST_LABEL} {LOWER}'
 
