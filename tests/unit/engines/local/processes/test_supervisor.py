@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from meshdemo.engines.local import runs
 from meshdemo.engines.local.envoy.unix_http import Unreachable
 from meshdemo.engines.local.processes import orphans
 from meshdemo.engines.local.processes.configuration import PID_FILE, SOCKET, Process
@@ -78,7 +79,7 @@ def test_one_that_was_killed_is_not_followed_by_another_while_what_it_ran_is_the
     tmp_path: Path,
 ) -> None:
     program = Process("p", (sys.executable, "-c", "import time; time.sleep(600)"), tmp_path / "log")
-    supervisor = Supervisor(tmp_path, tmp_path, f"run-{tmp_path.name}")
+    supervisor = Supervisor(tmp_path, tmp_path, runs.new_name())
     supervisor.start([program])
     try:
         waiting.until(lambda: supervisor.states()["p"].is_up, "the program", timeout=60)
@@ -98,7 +99,7 @@ def test_one_that_was_killed_is_not_followed_by_another_while_what_it_ran_is_the
 
 def test_what_a_killed_down_has_stopped_is_started_again(tmp_path: Path) -> None:
     program = Process("p", ("sh", "-c", "while :; do sleep 0.01; done"), tmp_path / "log")
-    supervisor = Supervisor(tmp_path, tmp_path, f"run-{tmp_path.name}")
+    supervisor = Supervisor(tmp_path, tmp_path, runs.new_name())
     supervisor.start([program])
     try:
         waiting.until(lambda: supervisor.states()["p"].is_settled, "the program", timeout=60)
@@ -129,7 +130,7 @@ def test_all_are_told_to_end_before_any_is_waited_for(tmp_path: Path) -> None:
         Process(name, ("sh", "-c", f". {program}", name, str(tmp_path)), tmp_path / "log")
         for name in "ab"
     ]
-    supervisor = Supervisor(tmp_path, tmp_path, f"run-{tmp_path.name}")
+    supervisor = Supervisor(tmp_path, tmp_path, runs.new_name())
     supervisor.start(both)
     try:
         waiting.until(lambda: len(list(tmp_path.glob("*.there"))) == 2, "both", timeout=60)
