@@ -174,7 +174,7 @@ def test_three_students_at_once_do_not_meet(
         side_by_side({**proofs, students[0]: ("down",)})
         side_by_side(dict.fromkeys(students[1:], ("down",)))
     finally:
-        meshed.kubectl("delete", "namespace", *names, "--ignore-not-found", "--wait=false")
+        meshed.remove(*names)
 
 
 @pytest.mark.alone
@@ -196,7 +196,7 @@ def test_an_istio_that_a_second_student_uses_stays_unless_forced(
         assert not meshed.kubectl("get", "deployments", "-A", "-l", "app=istiod", "-o", "name")
         student.meshdemo("down")
     finally:
-        meshed.kubectl("delete", "namespace", other, "--ignore-not-found", "--wait=false")
+        meshed.remove(other)
 
 
 def test_an_adopted_service_is_changed_and_outlives_down(meshed: Cluster, namespace: str) -> None:
@@ -280,4 +280,4 @@ def test_a_students_rule_for_anothers_service_is_warned_of_named_there_and_can_b
         victim.meshdemo("down")
         thief.meshdemo("down")
     finally:
-        meshed.kubectl("delete", "namespace", *names, "--ignore-not-found", "--wait=false")
+        meshed.remove(*names)

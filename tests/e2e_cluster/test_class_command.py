@@ -78,7 +78,7 @@ def test_a_class_is_made_used_made_again_and_removed(
         assert "does not accept your credentials" in too_late.err
     finally:
         meshed.meshdemo("class", "down", *of_class)
-        meshed.kubectl("delete", "namespace", foreign, "--wait=false")
+        meshed.remove(foreign)
 
 
 def until(lines: Iterable[str], part: str) -> None:

@@ -44,6 +44,12 @@ def test_down_all_leaves_the_cluster_as_it_was_before_install(bare: Cluster) -> 
     assert bare.everything() == before
 
 
+def test_without_istio_it_is_said_at_once(bare: Cluster) -> None:
+    ended = bare.meshdemo("inject", "-f", str(MANIFESTS / "app-istio.yaml"), code=3)
+    assert "no istiod is there" in ended.err
+    assert "meshdemo install" in ended.err
+
+
 def test_an_install_that_failed_says_why_and_the_next_one_mends_it(bare: Cluster) -> None:
     ended = bare.install("--set", "tag=nosuch", "--timeout", "15s", "-o", "json", code=3)
     check = failed(ended)["istioctl install succeeds"]
@@ -51,6 +57,25 @@ def test_an_install_that_failed_says_why_and_the_next_one_mends_it(bare: Cluster
     assert "--istio-set hub=" in check["hint"]
     doctor = bare.meshdemo("doctor", "-o", "json", code=3)
     assert "pilot:nosuch" in failed(doctor)["istiod is rolled out"]["hint"]
+    bare.install()
+
+
+def test_a_revision_that_was_taken_is_kept_by_a_plain_up(bare: Cluster, namespace: str) -> None:
+    def revisions() -> set[str]:
+        path = "jsonpath={range .items[*]}{.metadata.annotations.istio\\.io/rev} {end}"
+        pods = ("get", "pods", "-n", namespace, "--field-selector=status.phase=Running")
+        return set(bare.kubectl(*pods, "-o", path).split())
+
+    bare.install()
+    bare.install("--revision", "canary", "--force")
+    for injection in ("kube-inject", "auto"):
+        argv = ("up", "-n", namespace, "--injection", injection)
+        bare.meshdemo(*argv, "--revision", "canary", "--no-verify")
+        assert revisions() == {"canary"}
+        verdict = bare.meshdemo(*argv, "-o", "json").json["verdict"]
+        assert (verdict, revisions()) == ("met", {"canary"})
+        bare.meshdemo("down", "-n", namespace)
+    bare.meshdemo("down", "--all", "-n", namespace)
     bare.install()
 
 
@@ -140,12 +165,6 @@ def test_sidecars_that_reject_what_istiod_sends_are_named(meshed: Cluster, names
     assert "-c istio-proxy" in ended.err
 
 
-def test_without_istio_it_is_said_at_once(bare: Cluster) -> None:
-    ended = bare.meshdemo("inject", "-f", str(MANIFESTS / "app-istio.yaml"), code=3)
-    assert "no istiod is there" in ended.err
-    assert "meshdemo install" in ended.err
-
-
 def test_without_istioctl_the_command_to_type_is_said(meshed: Cluster) -> None:
     ended = meshed.meshdemo(
         "inject", "--istioctl", "/nowhere", "-f", str(MANIFESTS / "app-istio.yaml"), code=3
@@ -177,22 +196,3 @@ def test_the_printed_script_does_the_same_by_hand(
     assert verdict.json["verdict"] == "met"
     pods = meshed.meshdemo("status", "-n", namespace, "-o", "json").json["pods"]
     assert {pod["ready"] for pod in pods} == {"2/2"}
-
-
-def test_a_revision_that_was_taken_is_kept_by_a_plain_up(bare: Cluster, namespace: str) -> None:
-    def revisions() -> set[str]:
-        path = "jsonpath={range .items[*]}{.metadata.annotations.istio\\.io/rev} {end}"
-        pods = ("get", "pods", "-n", namespace, "--field-selector=status.phase=Running")
-        return set(bare.kubectl(*pods, "-o", path).split())
-
-    bare.install()
-    bare.install("--revision", "canary", "--force")
-    for injection in ("kube-inject", "auto"):
-        argv = ("up", "-n", namespace, "--injection", injection)
-        bare.meshdemo(*argv, "--revision", "canary", "--no-verify")
-        assert revisions() == {"canary"}
-        verdict = bare.meshdemo(*argv, "-o", "json").json["verdict"]
-        assert (verdict, revisions()) == ("met", {"canary"})
-        bare.meshdemo("down", "-n", namespace)
-    bare.meshdemo("down", "--all", "-n", namespace)
-    bare.install()

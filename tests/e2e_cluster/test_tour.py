@@ -71,5 +71,4 @@ def test_every_lesson_fails_before_and_passes_with_its_solution(
             assert (progress["last"]["lesson"], progress["last"]["passed"]) == (numbers[-1], True)
         teacher.meshdemo("down", "-n", namespace)
     finally:
-        meshed.kubectl("delete", "namespace", *names, f"{namespace}-payments",
-                       "--ignore-not-found", "--wait=false")  # fmt: skip
+        meshed.remove(*names, f"{namespace}-payments")
