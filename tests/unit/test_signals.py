@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 
 import pytest
 
@@ -33,7 +34,12 @@ class Lock:
 def take_and_wait(lock: Lock) -> None:
     with lock:
         pass
-    signal.pause()
+    time.sleep(20)
+
+
+def wait_beside(timer: threading.Timer) -> None:
+    timer.start()
+    time.sleep(20)
 
 
 ENDINGS = [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Sigterm)]
@@ -61,3 +67,28 @@ def test_a_second_signal_is_raised_also_there() -> None:
 
     with signals.raised(), pytest.raises(Sigterm), Stuck():
         pass
+
+
+@pytest.mark.parametrize(("number", "raised"), ENDINGS)
+def test_a_signal_that_comes_just_before_a_wait_ends_it(
+    number: int, raised: type[BaseException]
+) -> None:
+    # Another thread takes it, so that no wait of this one is interrupted by it.
+    elsewhere = threading.Timer(0.1, lambda: signal.pthread_kill(threading.get_ident(), number))
+    began = time.monotonic()
+    with signals.raised(), pytest.raises(raised):
+        wait_beside(elsewhere)
+    assert time.monotonic() - began < 10
+
+
+def test_nothing_is_left_of_it_afterwards() -> None:
+    def state() -> object:
+        numbers = (*signals.ENDINGS, signal.SIGALRM, signal.SIGURG)
+        wakeup = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(wakeup)
+        return [signal.getsignal(number) for number in numbers], wakeup, threading.active_count()
+
+    before = state()
+    with signals.raised():
+        assert state() != before
+    assert state() == before

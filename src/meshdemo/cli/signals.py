@@ -8,12 +8,18 @@ what goes wrong after a signal is the signal's doing.
 Nothing is raised in the midst of an ``__enter__`` or ``__exit__`` in Python, such as those of
 threading's conditions: what is taken there would never be given back, and whoever tidies up after
 the signal would wait for it for ever. It is raised a moment later, or by a second signal.
+
+And what the main thread waits for is interrupted again: of a signal Python's C code makes only a
+note, which is read between two instructions. One that comes after the last reading, and before the
+system call of a wait, would be heeded when the wait is over.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -40,16 +46,46 @@ def raised() -> Iterator[None]:
     handled = [number for number in ENDINGS if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, _come) for number in handled}
     before[signal.SIGALRM] = signal.signal(signal.SIGALRM, _raise)
+    before[signal.SIGURG] = signal.signal(signal.SIGURG, lambda *_: None)
     hook, sys.unraisablehook = sys.unraisablehook, _lost
     try:
-        # What scripts/meshdemo holds back while Python starts.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        yield
+        with _heeded():
+            # What scripts/meshdemo holds back while Python starts.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _heeded() -> Iterator[None]:
+    """Interrupt this thread's waiting a moment after each signal, so that it is heeded then."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    this, over = threading.get_ident(), threading.Event()
+
+    def interrupt() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)  # they are to interrupt the other thread
+        while number := os.read(reader, 1):
+            while number[0] in {*ENDINGS, signal.SIGALRM} and not over.wait(LATER_SECONDS):
+                signal.pthread_kill(this, signal.SIGURG)
+                if _came:
+                    break
+
+    thread = threading.Thread(target=interrupt, daemon=True, name="signals")
+    thread.start()
+    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        over.set()
+        os.close(writer)
+        thread.join()
+        os.close(reader)
 
 
 def stopped(error: BaseException | None) -> MeshdemoError | None:
