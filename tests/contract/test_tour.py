@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from tests.paths import ROOT
 from tests.printed import read
 
@@ -120,6 +121,12 @@ WRONG: dict[str, list[str | tuple[str, str]]] = {
 """Answers that look right: whole files, or what is changed in the solution."""
 
 
+class Screen(io.StringIO):
+    """Shows whatever there is to be shown."""
+
+    encoding = "utf-8"
+
+
 class Learner:
     """Types commands; every mesh of theirs is in one state directory."""
 
@@ -127,7 +134,7 @@ class Learner:
         self.folder = folder
 
     def types(self, *words: str) -> tuple[int, str]:
-        out, err = io.StringIO(), io.StringIO()
+        out, err = Screen(), Screen()
         invocation = Invocation(progress=Progress.on(out, err))
         arguments = [*words, "--state-dir", str(self.folder)]
         code = main(arguments, invocation=invocation)
@@ -250,6 +257,22 @@ def test_a_lesson_says_what_to_do_two_or_three_hints_and_why(lesson: Lesson, lan
     assert lesson.why(language)
     is_chinese = bool(re.search("[\u4e00-\u9fff]", lesson.text(language)))
     assert is_chinese is (language == "zh")
+
+
+@EACH
+def test_its_tests_have_names_in_chinese(lesson: Lesson) -> None:
+    documents = yaml.safe_load_all(lesson.check.read_text(encoding="utf-8"))
+    names = [test["name"] for document in documents for test in document["tests"]]
+    assert list(lesson.tests("zh")) == list(dict.fromkeys(names))
+
+
+def test_a_check_names_its_tests_in_the_language_and_in_json_in_english(learner: Learner) -> None:
+    learner.tours("reset", "canary")
+    said = learner.types("tour", "check", "--lang", "zh")[1]
+    assert "十个请求中九个进入 v1" in said
+    assert "nine requests" not in said
+    (test,) = learner.asks("tour", "check", "--lang", "zh")["tests"]
+    assert test["name"] == "nine requests of ten go to v1, one to v2"
 
 
 def test_lessons_are_numbered_without_gaps_and_named_once() -> None:

@@ -1,7 +1,7 @@
 """The tour: lessons that check themselves by real requests.
 
 lessons/TRACK/NN-NAME/       one lesson, which is data alone; adding one changes no code
-    en.md, zh.md             what to do; then the hints, and why it is so
+    en.md, zh.md             what to do; then the hints, why it is so, and how its tests are called
     start.yaml               what runs when it begins; without it the walkthrough's app
     rules.yaml               the learner's file as it begins: a copy is edited
     solution.yaml            the same as it should end

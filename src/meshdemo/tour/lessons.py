@@ -15,6 +15,7 @@ FILE = "{file}"
 """What stands in a lesson's text for the path of the learner's file."""
 _SECTION = re.compile(r"^## .*\n", re.MULTILINE)
 _ITEM = re.compile(r"^\d+\. ", re.MULTILINE)
+_TEST = re.compile(r"^- (.+?)\uff1a(.+)$", re.MULTILINE)
 
 
 class Lesson:
@@ -41,8 +42,12 @@ class Lesson:
         """Give what the lesson teaches, for who has passed it."""
         return self._parts(language)[2].strip()
 
+    def tests(self, language: str) -> dict[str, str]:
+        """Give how a language calls the tests, by their names in the check; none in English."""
+        return dict(_TEST.findall("".join(self._parts(language)[3:])))
+
     def _parts(self, language: str) -> list[str]:
-        """Split a text at its two headings: what to do, hints, why."""
+        """Split a text at its headings: what to do, hints, why, and it may be tests."""
         return _SECTION.split((self.folder / f"{language}.md").read_text(encoding="utf-8"))
 
     @property

@@ -111,17 +111,19 @@ class Teller:
 
     def checked(self, lesson: Lesson, found: Checked) -> Report:
         """Report what a check found: 0 passed, 1 not passed, 4 where the answers do not decide."""
+        tests = lesson.tests(self.language)
 
         def show(terminal: Terminal) -> None:
             for case in found.cases:
-                self._show_case(terminal, case)
+                self._show_case(terminal, case, tests.get(case.name, case.name))
             for name in found.unasked:
-                terminal.advise(terminal.paint(f"  {name}", "dim"))
+                terminal.advise(terminal.paint(f"  {tests.get(name, name)}", "dim"))
             if found.passed:
                 self._show_passed(terminal, lesson)
                 return
             if found.following:
-                terminal.advise(_held(found, self.words))
+                following = tests.get(found.following, found.following)
+                terminal.advise(_held(found, following, self.words))
                 return
             undecided = found.outcome is Outcome.INCONCLUSIVE
             said = "undecided" if undecided else "not passed"
@@ -148,20 +150,20 @@ class Teller:
         if found.reason:
             yield Words("en")(found.reason, number=lesson.number)
         if found.following:
-            yield _held(found, Words("en"))
+            yield _held(found, found.following, Words("en"))
         for case in found.cases:
             if not case.ok:
                 yield case.cause or f"expected was {case.expected}; what came: {case.got}"
 
-    def _show_case(self, terminal: Terminal, case: CaseResult) -> None:
+    def _show_case(self, terminal: Terminal, case: CaseResult, name: str) -> None:
         mark, style = MARKS.get(case.outcome, UNDECIDED)
-        terminal.advise(f"{terminal.paint(mark, style)} {case.name}")
+        terminal.advise(f"{terminal.paint(mark, style)} {name}")
         if case.ok:
             return
         told = {"expected": case.expected, "got": case.got, "cause": case.cause}
-        for name, text in told.items():  # what to do about it is what hints are for
+        for word, text in told.items():  # what to do about it is what hints are for
             if text:
-                terminal.advise(f"    {self.words(name)}: {spoken(text, self.language)}")
+                terminal.advise(f"    {self.words(word)}: {spoken(text, self.language)}")
         if case.place and case.place.file:
             terminal.line(f"    {case.place.file}:{case.place.line}")
 
@@ -207,9 +209,9 @@ def _marked(line: str, terminal: Terminal) -> str:
     return _CODE.sub(lambda found: terminal.paint(found[1], "cyan"), line)
 
 
-def _held(found: Checked, words: Words) -> str:
+def _held(found: Checked, following: str, words: Words) -> str:
     """Say that a step holds, and what is next."""
-    return words("step holds", step=found.step, steps=found.steps, following=found.following)
+    return words("step holds", step=found.step, steps=found.steps, following=following)
 
 
 def _case_document(case: CaseResult) -> dict[str, Any]:
