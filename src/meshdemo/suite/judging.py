@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from meshdemo.language import joined, said
 from meshdemo.rules import hosts
 from meshdemo.verdict.judgement import Outcome
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from meshdemo.suite.answers import Answer
     from meshdemo.suite.model import Expect, Header, Text
 
-NO_POD = "no pod answered"
-UNTOLD = "the app that answered does not tell what it saw of the request"
+UNTOLD = said("the app that answered does not tell what it saw of the request")
 
 
 class Finding(Struct, frozen=True):
@@ -44,33 +44,39 @@ def findings(expect: Expect, answer: Answer, namespace: str) -> tuple[Finding, .
     if expect.none_of:
         found += [
             Finding(
-                each.field, f"not {each.wanted}", each.found, each.known and not each.ok, each.known
+                each.field, negated(each.wanted), each.found, each.known and not each.ok, each.known
             )
             for each in _findings(expect.none_of, answer, namespace)
         ]
     return tuple(found)
 
 
+def negated(wanted: str) -> str:
+    """Say that this is not to come."""
+    return said("not {wanted}", wanted=wanted)
+
+
 def _findings(expect: Expect, answer: Answer, namespace: str) -> Iterator[Finding]:
     reply, came = answer.reply, _outcome(answer)
     yield from _answerer(expect, answer, came, namespace)
     if expect.locations:
-        yield _text("location", "Location", expect.locations, reply.header("location"), came)
+        yield _text("location", said("Location"), expect.locations, reply.header("location"), came)
     yield from _at_app(expect, answer, came)
     for header in expect.response_headers:
         given = [value for name, value in reply.headers if name.lower() == header.name]
         seen = ", ".join(given) if given else None
-        yield _header("responseHeaders", "response header", header, seen, came, known=True)
+        yield _header("responseHeaders", said("response header"), header, seen, came, known=True)
     if expect.seconds:
         right = any(low <= answer.seconds <= high for low, high in expect.seconds)
-        wanted = _either(tuple(f"{low:g} to {high:g}" for low, high in expect.seconds))
-        yield Finding("seconds", f"{wanted} s", f"{answer.seconds:.2f} s", right)
+        wanted = _either([said("{low:g} to {high:g}", low=a, high=b) for a, b in expect.seconds])
+        took = said("{seconds:.2f} s", seconds=answer.seconds)
+        yield Finding("seconds", said("{wanted} s", wanted=wanted), took, right)
     for name in expect.mirrored_to:
         copied = answer.copied_to
         right = any(same_service(name, host, namespace) for host in copied)
-        yield Finding("mirroredTo", f"a copy to {name}", _copies(answer), right)
+        yield Finding("mirroredTo", said("a copy to {name}", name=name), _copies(answer), right)
     if expect.bodies:
-        yield _text("body", "body", expect.bodies, reply.body, came)
+        yield _text("body", said("body"), expect.bodies, reply.body, came)
 
 
 def _at_app(expect: Expect, answer: Answer, came: str) -> Iterator[Finding]:
@@ -79,11 +85,11 @@ def _at_app(expect: Expect, answer: Answer, came: str) -> Iterator[Finding]:
     found = []
     if expect.paths:
         seen = arrived.path if arrived else None
-        found.append(_text("path", "path", expect.paths, seen, came))
+        found.append(_text("path", said("path"), expect.paths, seen, came))
     for header in expect.request_headers:
         seen = arrived.headers.get(header.name) if arrived else None
-        there = arrived is not None
-        found.append(_header("requestHeaders", "request header", header, seen, came, known=there))
+        title, there = said("request header"), arrived is not None
+        found.append(_header("requestHeaders", title, header, seen, came, known=there))
     if answer.is_untold:
         found = [Finding(each.field, each.wanted, UNTOLD, ok=False, known=False) for each in found]
     yield from found
@@ -93,20 +99,19 @@ def _answerer(expect: Expect, answer: Answer, came: str, namespace: str) -> Iter
     """Judge who answered, and with which status."""
     reply = answer.reply
     if expect.versions:
-        version = answer.version
-        said = f"version {version}" if version else came
-        yield Finding(
-            "version", f"version {_either(expect.versions)}", said, version in expect.versions
-        )
+        wanted = said("version {version}", version=_either(expect.versions))
+        got = said("version {version}", version=answer.version) if answer.version else came
+        yield Finding("version", wanted, got, answer.version in expect.versions)
     if expect.statuses:
-        wanted = f"status {_either(expect.statuses)}"
-        said = f"status {reply.status}" if reply.status else came
-        yield Finding("status", wanted, said, reply.status in expect.statuses)
+        wanted = said("status {status}", status=_either(expect.statuses))
+        got = said("status {status}", status=reply.status) if reply.status else came
+        yield Finding("status", wanted, got, reply.status in expect.statuses)
     if expect.services:
-        names = [short_name(host) for host in answer.services]
+        wanted = said("service {service}", service=_either(expect.services))
+        names = ", ".join(map(short_name, answer.services))
+        got = said("service {service}", service=names) if names else came
         right = any(same_service(n, h, namespace) for n in expect.services for h in answer.services)
-        said = f"service {', '.join(names)}" if names else came
-        yield Finding("service", f"service {_either(expect.services)}", said, right)
+        yield Finding("service", wanted, got, right)
 
 
 def same_service(name: str, host: str, namespace: str) -> bool:
@@ -120,44 +125,55 @@ def _outcome(answer: Answer) -> str:
     """Say in a few words what came back."""
     reply = answer.reply
     if reply.error:
-        return f"no answer ({reply.error})"
+        return said("no answer ({error})", error=reply.error)
     if answer.arrived:
         version = f" ({answer.version})" if answer.version else ""
-        return f"status {reply.status} from {answer.arrived.pod}{version}"
-    return f"status {reply.status} from the proxy itself"
+        by = f"{answer.arrived.pod}{version}"
+        return said("status {status} from {pod}", status=reply.status, pod=by)
+    return said("status {status} from the proxy itself", status=reply.status)
 
 
 def _copies(answer: Answer) -> str:
     if answer.copied_to:
-        return f"a copy to {', '.join(map(short_name, answer.copied_to))}"
-    back = ", ".join(
-        f"{short_name(each.host)} ({each.subset or 'no subset'})" for each in answer.copied_back
-    )
-    if back:
-        return f"no copy but to {back}, where the answer came from"
-    twice = answer.times > 1
-    return f"no copy: the pod that answered got it {answer.times} times" if twice else "no copy"
+        return said("a copy to {name}", name=", ".join(map(short_name, answer.copied_to)))
+    if answer.copied_back:
+        names = ((short_name(each.host), each.subset) for each in answer.copied_back)
+        none = said("no subset")
+        back = [said("{host} ({subset})", host=host, subset=name or none) for host, name in names]
+        back_there = joined(said(", "), back)
+        return said("no copy but to {names}, where the answer came from", names=back_there)
+    if answer.times > 1:
+        return said("no copy: the pod that answered got it {times} times", times=answer.times)
+    return said("no copy")
 
 
 def _text(field: str, title: str, wanted: Sequence[Text], found: str | None, came: str) -> Finding:
     right = found is not None and any(each.holds(found) for each in wanted)
-    said = f"{title} {_shown(found)}" if found is not None else f"no {title}: {came}"
-    return Finding(field, f"{title} {_either(wanted)}", said, right)
+    wants = said("{title} {value}", title=title, value=_either(wanted))
+    if found is None:
+        return Finding(field, wants, said("no {title}: {came}", title=title, came=came), right)
+    return Finding(field, wants, said("{title} {value}", title=title, value=_shown(found)), right)
 
 
 def _header(
     field: str, title: str, wanted: Header, found: str | None, came: str, *, known: bool
 ) -> Finding:
-    name = wanted.name
-    says = f"{title} {name}: {_either(wanted.values)}" if wanted.values else f"no {title} {name}"
+    named = said("{title} {value}", title=title, value=wanted.name)
+    none = said("no {title}", title=named)
+    wants = _with_value(named, _either(wanted.values)) if wanted.values else none
     if not known:
-        return Finding(field, says, f"{NO_POD}: {came}", ok=False)
-    said = f"{title} {name}: {_shown(found)}" if found is not None else f"no {title} {name}"
-    return Finding(field, says, said, wanted.holds(found))
+        return Finding(field, wants, said("no pod answered: {came}", came=came), ok=False)
+    got = none if found is None else _with_value(named, _shown(found))
+    return Finding(field, wants, got, wanted.holds(found))
+
+
+def _with_value(named: str, value: str) -> str:
+    return said("{name}: {value}", name=named, value=value)
 
 
 def _either(values: Sequence[object]) -> str:
-    return " or ".join(map(str, values))
+    texts = [each if isinstance(each, str) else str(each) for each in values]
+    return joined(said(" or "), texts)
 
 
 def _shown(text: str) -> str:

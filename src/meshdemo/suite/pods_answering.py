@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from meshdemo.language import said
 from meshdemo.suite.judging import Finding
 from meshdemo.suite.shares import Counted
-from meshdemo.system.plural import counted
+from meshdemo.verdict.evidence import answers
 from meshdemo.verdict.judgement import Outcome
 from meshdemo.verdict.measurement import take
 from meshdemo.verdict.precision import DEFAULT_PRECISION
@@ -45,10 +46,18 @@ def count(case: Case, mesh: PrivateMesh | LiveMesh, trace: Trace | None, timeout
     most = DEFAULT_PRECISION.revealing
     replies = mesh.send(request, case.source, most, timeout, enough)
     sample = take(request, replies, most, add, enough)
-    found = f"{counted(len(pods), 'pod')} in {counted(len(sample.replies), 'answer')}"
+    found = said("{pods} in {answers}", pods=_pods(len(pods)), answers=answers(len(sample.replies)))
     if nameless:
-        found += f", of which {len(nameless):,} came from no pod that is known"
+        found = said(
+            "{found}, of which {count:,} came from no pod that is known",
+            found=found,
+            count=len(nameless),
+        )
     right = len(pods) == wanted and not nameless
-    finding = Finding("pods", f"answers of {counted(wanted, 'pod')}", found, right)
+    finding = Finding("pods", said("answers of {pods}", pods=_pods(wanted)), found, right)
     outcome = Outcome.MET if right else Outcome.NOT_MET
     return Counted(Outcome.INCONCLUSIVE if sample.broken_off else outcome, finding, sample)
+
+
+def _pods(count: int) -> str:
+    return said("1 pod") if count == 1 else said("{count:,} pods", count=count)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from meshdemo.language import joined, said
 from meshdemo.verdict.judgement import Outcome
 
 if TYPE_CHECKING:
@@ -50,12 +51,12 @@ class CaseResult(Struct, frozen=True):
     @property
     def expected(self) -> str:
         """What was expected; where it failed, of that what did not come."""
-        return "; ".join(each.wanted for each in self._told)
+        return joined(said("; "), [each.wanted for each in self._told])
 
     @property
     def got(self) -> str:
         """What came in its place."""
-        return "; ".join(dict.fromkeys(each.found for each in self._told))
+        return joined(said("; "), list(dict.fromkeys(each.found for each in self._told)))
 
     @property
     def _told(self) -> list[Finding]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from meshdemo.suite.judging import Finding
+from meshdemo.language import said
+from meshdemo.suite.judging import Finding, negated
 from meshdemo.suite.model import HIDDEN_SHARE, MARGIN
+from meshdemo.verdict.evidence import answers
 from meshdemo.verdict.expectation import percent
 from meshdemo.verdict.judgement import Outcome
 from meshdemo.verdict.judging import rule_for
@@ -55,8 +57,9 @@ def measure(case: Case, mesh: PrivateMesh | LiveMesh, timeout: float, among: int
     sample = take(request, replies, rule.most, measurement.add, measurement.enough)
     outcome = measurement.verdict(sample).outcome
     outcome = OPPOSITE.get(outcome, outcome) if is_negated else outcome
-    said = "not " if is_negated else ""
-    finding = Finding("shares", f"{said}shares {expected}", _counted(tally), outcome is Outcome.MET)
+    shares = said("shares {shares}", shares=expected)
+    wanted = negated(shares) if is_negated else shares
+    finding = Finding("shares", wanted, _counted(tally), outcome is Outcome.MET)
     return Counted(outcome, finding, sample)
 
 
@@ -67,4 +70,5 @@ def _counted(tally: Tally) -> str:
         for name, count in counted.items()
         if count
     ]
-    return f"{', '.join(shown) or 'nothing'} of {tally.total:,} answers"
+    came = ", ".join(shown) or said("nothing")
+    return said("{shown} of {answers}", shown=came, answers=answers(tally.total))

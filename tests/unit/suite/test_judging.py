@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from meshdemo.language import spoken
 from meshdemo.rules.destinations import Target
 from meshdemo.suite import judging
 from meshdemo.suite.answers import Answer
@@ -36,3 +37,14 @@ def test_a_copy_that_came_to_the_pod_that_answered_is_not_passed_over_in_silence
     wanted = Expect(mirrored_to=("app",))
     (found,) = judging.findings(wanted, replace(ANSWER, times=2), "default")
     assert (found.found, found.ok) == ("no copy: the pod that answered got it 2 times", False)
+
+
+def test_what_is_expected_and_what_came_are_told_in_chinese_too() -> None:
+    wanted = Expect(statuses=(404, 503), seconds=((0.4, 0.9),), mirrored_to=("app",))
+    answer = replace(ANSWER, copied_back=(Target(APP, 80),))
+    found = judging.findings(wanted, answer, "default")
+    assert [(spoken(each.wanted, "zh"), spoken(each.found, "zh")) for each in found] == [
+        ("状态码 404 或 503", "状态码 200"),
+        ("0.4 到 0.9 秒", "0.10 秒"),
+        ("发给 app 的副本", "除了返回响应的 app（没有子集），没有别的副本"),
+    ]
