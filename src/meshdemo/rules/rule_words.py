@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from meshdemo.language import said
 from meshdemo.rules import cors
 from meshdemo.rules.field_words import settings as _settings
 from meshdemo.rules.field_words import value as _value
@@ -215,7 +216,7 @@ def actions(http: Mapping[str, Any], rule: Object) -> Iterator[str]:
 
 def _retries(retries: Mapping[str, Any]) -> str:
     if not retries.get("attempts"):
-        return "no retries"
+        return said("no retries")
     on = f" on {retries['retryOn']}" if retries.get("retryOn") else ""
     return f"retries {retries['attempts']}{on}{_bracketed(retries, ('attempts', 'retryOn'))}"
 

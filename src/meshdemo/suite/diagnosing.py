@@ -98,7 +98,7 @@ def _in_words(trace: Trace | None, asker: str) -> str:
     takes = said("http[{number}] of {rule} takes the request", **named)
     if asker:
         takes = said("http[{number}] of {rule} takes what {asker} asks for", asker=asker, **named)
-    return joined(said(": "), [takes, ", ".join(does)]) if does else takes
+    return joined(said(": "), [takes, joined(said(", "), does)]) if does else takes
 
 
 def fix_of(cause: Cause | None) -> str:
