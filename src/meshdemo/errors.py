@@ -61,7 +61,7 @@ class Problem(Struct, frozen=True):
     @property
     def parts(self) -> tuple[str, ...]:
         """Where it is, what it is about, and what it is, as far as that is known."""
-        place = f"{self.file}:{self.line}" if self.line else self.file
+        place = f"{self.file}:{self.line}" if self.file and self.line else self.file
         about = " ".join(part for part in (self.subject, self.field) if part)
         return tuple(shown(part) for part in (place, about, self.message) if part)
 
@@ -166,7 +166,7 @@ _ADVICE = {
     errno.EFBIG: "Allow larger files: ulimit -f says how large they may be.",
     **dict.fromkeys((errno.EISDIR, errno.ENOTEMPTY), "Remove what stands in its place."),
     errno.ENOTDIR: "Remove the file that stands in the place of a folder on that way.",
-    errno.ELOOP: "Remove the link on that way that leads back to itself.",
+    errno.ELOOP: "Put the file itself in the place of the symbolic link.",
     errno.ENAMETOOLONG: "Name a place with a shorter path.",
 }
 

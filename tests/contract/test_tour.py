@@ -52,6 +52,14 @@ spec:
   http: [{route: [{destination: {host: app, subset: v2}}]}]
 """
 """Hides pods that fail, and teaches nothing."""
+EXTRA = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: extra}
+spec:
+  hosts: [extra.example]
+  http: [{route: [{destination: {host: app}}]}]
+"""
 ROUTES_AROUND = DISGUISES.replace(
     "  http: [{route",
     """  http:
@@ -267,6 +275,9 @@ def test_its_tests_have_names_in_chinese(lesson: Lesson) -> None:
 
 
 def test_a_check_names_its_tests_in_the_language_and_in_json_in_english(learner: Learner) -> None:
+    learner.tours("reset", "fault")
+    said = learner.types("tour", "check", "--lang", "zh")[1]
+    assert "除 anna 以外没有人需要等待 (没有请求头)" in said
     learner.tours("reset", "canary")
     said = learner.types("tour", "check", "--lang", "zh")[1]
     assert "十个请求中九个进入 v1" in said
@@ -373,6 +384,56 @@ def test_a_reset_that_was_ended_in_the_middle_is_gone_on_with(learner: Learner) 
     assert (code, "not set up" in said) == (ExitCode.NOT_MET, True), said
     learner.tours("goto", "canary")
     assert "mine" not in learner.types("get", "vs", "-o", "name")[1]
+
+
+def test_a_solution_is_in_force_until_the_learner_goes_on_in_their_file(newcomer: Learner) -> None:
+    lesson = lessons.find("header")
+    newcomer.tours("goto", "header")
+    newcomer.file(lesson).write_text("kind: [\n")  # a slip
+    newcomer.tours("solution", "header", "--apply")
+    assert newcomer.types("tour", "check")[0] == ExitCode.OK
+    own = lesson.solution.read_text().replace("  name: app\n", "  name: own\n")
+    assert own != lesson.solution.read_text()
+    newcomer.file(lesson).write_text(own.replace("subset: v2", "subset: v1"))
+    code, said = newcomer.types("tour", "check")
+    assert (code, "v1 100 %" in said) == (ExitCode.NOT_MET, True), said
+    names = newcomer.types("get", "virtualservices", "-o", "name")[1]
+    assert "/own" in names
+    assert "/app" not in names
+    newcomer.tours("goto", "4")
+
+
+def test_after_down_a_lesson_is_set_up_anew_whatever_runs_there(newcomer: Learner) -> None:
+    lesson = lessons.find("path")
+    newcomer.tours("goto", "path")
+    for argv in (("down",), ("up", "--no-verify")):
+        assert newcomer.types(*argv)[0] == ExitCode.OK
+    code, said = newcomer.types("tour", "check")
+    assert (code, "lesson 4 is not set up here" in said) == (ExitCode.NOT_MET, True), said
+    newcomer.tours()
+    assert "app-default-v2" not in newcomer.types("get", "virtualservices", "-o", "name")[1]
+    newcomer.file(lesson).write_text(lesson.solution.read_text())
+    newcomer.tours("check")
+
+
+def test_down_needs_no_progress_that_can_be_read(newcomer: Learner) -> None:
+    newcomer.tours("goto", "path")
+    (newcomer.folder / "tour" / "progress.json").write_text("{")
+    assert newcomer.types("down")[0] == ExitCode.OK
+
+
+def test_to_set_up_a_lesson_does_not_tell_what_is_wrong_with_it(newcomer: Learner) -> None:
+    code, said = newcomer.types("tour", "goto", "port-name")
+    assert (code, "warning" in said) == (ExitCode.OK, False), said
+
+
+def test_what_a_learner_put_in_force_by_hand_is_of_the_tour(newcomer: Learner) -> None:
+    lesson = lessons.find("header")
+    newcomer.tours("goto", "header")
+    newcomer.file(lesson).write_text(lesson.solution.read_text() + "---\n" + EXTRA)
+    assert newcomer.types("route", "-f", str(newcomer.file(lesson)))[0] == ExitCode.OK
+    newcomer.tours("goto", "4")
+    assert "extra" not in newcomer.types("get", "virtualservices", "-o", "name")[1]
 
 
 def test_commands_at_once_keep_each_others_progress(tmp_path: Path) -> None:

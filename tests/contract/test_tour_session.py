@@ -52,6 +52,9 @@ class Terminal:
                 self.seen += os.read(self.fd, 65536).decode(errors="replace")
         self.seen = self.seen.partition(text)[2]
 
+    def stays_silent(self, seconds: float = 2.0) -> None:
+        assert not select.select([self.fd], [], [], seconds)[0], os.read(self.fd, 65536)
+
     def ends(self, stop: int) -> int:
         os.kill(self.child, stop)
         code = os.waitstatus_to_exitcode(os.waitpid(self.child, 0)[1])
@@ -99,8 +102,30 @@ def test_saves_and_other_terminals_are_heeded_and_a_pass_leads_on(terminal: Term
     terminal.types("")
     terminal.shows("Lesson 4")
     terminal.shows("q: quit")
+    terminal.stays_silent()  # what the tour lays out is no save
     assert terminal.ends(signal.SIGINT) == ExitCode.INTERRUPTED
     progress = json.loads((file.parent / "progress.json").read_text())
     assert (progress["lesson"], progress["passed"]) == ("path", ["walkthrough", "header"])
     assert progress["hints"] == {"header": 1}
     assert file.read_text() == solution
+
+
+def test_after_the_last_lesson_there_is_no_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MESHDEMO_LANG", "en")
+    folder = tmp_path / "state"
+    names = [lesson.name for lesson in lessons.every()]
+    (folder / "tour").mkdir(parents=True)
+    progress = {"lesson": names[-1], "passed": names}
+    (folder / "tour" / "progress.json").write_text(json.dumps(progress))
+    made = Terminal(folder)
+    try:
+        made.shows("All lessons are passed")
+        made.types("")
+        made.shows("All lessons are passed")
+        assert "Lesson" not in made.seen
+    finally:
+        made.ends(signal.SIGINT)
+        made.elsewhere("down")
+        os.close(made.fd)

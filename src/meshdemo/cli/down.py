@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
-from meshdemo.cli.invocation import chosen, engine_for
+from meshdemo.cli.invocation import chosen, engine_for, read_settings
 from meshdemo.cli.options import Istioctl
-from meshdemo.errors import UsageError
+from meshdemo.errors import EnvironmentFailed, UsageError
 from meshdemo.report import Report
 
 
@@ -39,11 +40,14 @@ def down(
         meshdemo down --all  # on a cluster also the Istio that meshdemo installed
     """
     from meshdemo.report import reports
+    from meshdemo.tour.progress import Desk
 
     if force and not everything:
         raise UsageError("--force is about Istio itself", hint="Say down --all --force")
     engine = engine_for(ctx, chosen(ctx, istioctl=istioctl))
     gone = tuple(engine.down(everything=everything, force=force))
+    with suppress(EnvironmentFailed):  # a progress that is damaged knows of no mesh
+        Desk(read_settings(ctx).state_dir).forget_mesh(engine.where)
     named = ctx.obj.settings.namespace
     about = f" in namespace {named}" if named else ""
     return reports.checked(gone, f"nothing of ours is left{about}")

@@ -199,7 +199,8 @@ def _solution(
     elif not (spoil or lesson.name in desk.progress.passed):
         message = f"the solution of lesson {lesson.number} is shown when you have passed it"
         hint = (
-            f"Take a hint: meshdemo tour hint. Or: meshdemo tour solution {lesson.number} --spoil"
+            f"Take a hint: meshdemo tour hint {lesson.number}. "
+            f"Or: meshdemo tour solution {lesson.number} --spoil"
         )
         raise UsageError(message, hint=hint)
     else:
@@ -256,6 +257,8 @@ def _stay(ctx: typer.Context, desk: Desk, teller: Teller, lesson: Lesson, report
 
     def go_on() -> tuple[Lesson, Report] | None:
         following = _lesson("", "", desk)
+        if following.name in desk.progress.passed:  # there is no other one left
+            return None
         try:
             return following, _begin(ctx, desk, teller, following, "")
         except MeshdemoError as error:  # such as a cluster that cannot be reached just now

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from meshdemo.errors import InputError, Problem, in_order
+from meshdemo.language import joined, said
 from meshdemo.objects import documents, durations
 from meshdemo.objects.model import Object
 from meshdemo.objects.place import Place, top
@@ -178,15 +179,12 @@ class _Reader:
             return
         source = self.source(place["from"])
         for url, method, given in product(urls, methods, maps):
-            label = " ".join(
-                part
-                for part, several in (
-                    (method, len(methods) > 1),
-                    (url, len(urls) > 1),
-                    (_headers_label(given), len(maps) > 1),
-                )
-                if several
+            parts = (
+                (method, len(methods) > 1),
+                (url, len(urls) > 1),
+                (_headers_label(given), len(maps) > 1),
             )
+            label = joined(" ", [part for part, several in parts if several])
             request = Request(url, method, tuple(given.items()), wants_headers=True)
             self.check(place, request if url else replace(request, url=traffic.DEFAULT_URL))
             yield Sent(request, source, label, place["body"].text)
@@ -232,7 +230,7 @@ class _Reader:
 
 
 def _headers_label(headers: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}: {value}" for name, value in headers.items()) or "no headers"
+    return ", ".join(f"{name}: {value}" for name, value in headers.items()) or said("no headers")
 
 
 def _stand_in(place: Place) -> StandIn:

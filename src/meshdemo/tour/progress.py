@@ -38,11 +38,17 @@ class Staged(Struct):
     mesh: list[str]
     """Engine, context and namespace."""
     applied: str
-    """The learner's file as it was applied last."""
+    """What was applied last: the learner's file, or the solution."""
     begun: list[str] = field(default_factory=list)
     """The file as it was when applying it began and failed: some of it may be there."""
     between: list[str] = field(default_factory=list)
     """The lessons of which parts may be there."""
+    unasked: str | None = None
+    """The learner's file as it was when the solution was applied in its place."""
+
+    def has_seen(self, text: str) -> bool:
+        """Tell whether the learner's file is as it was when anything was applied last."""
+        return not self.begun and text == (self.applied if self.unasked is None else self.unasked)
 
 
 class LastCheck(Struct):
@@ -106,6 +112,12 @@ class Desk:
             self.progress = self._read()
             yield self.progress
             self.save()
+
+    def forget_mesh(self, where: Where) -> None:
+        """Know that nothing of the tour is in this mesh any more; what was learned stays."""
+        if (staged := self.progress.staged) and staged.mesh == mesh(where):
+            with self.changing() as progress:
+                progress.staged = None
 
     def note(self, lesson: Lesson, where: Where, *, passed: bool, steps: int = 0) -> bool:
         """Remember what came of a check; tell whether the lesson is passed.

@@ -7,12 +7,14 @@ whatever is typed in another terminal meanwhile (``route v2``, ``tour goto``) co
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from meshdemo.tour import watching
+from meshdemo.tour import lessons, watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from meshdemo.report import Report
     from meshdemo.report.terminal import Terminal
@@ -40,6 +42,7 @@ class Session:
         """Take what is done: ``check`` and ``go_on`` give None where they failed, and said why."""
         self.desk, self.teller, self.terminal, self.mesh = teller.desk, teller, terminal, mesh
         self._check, self._hint, self._go_on = check, hint, go_on
+        self._laid_out = 0
 
     def stay(self, lesson: Lesson, keyboard: int) -> None:
         """Check what is saved or done, until the learner quits."""
@@ -70,7 +73,7 @@ class Session:
                 self._arrive(lesson, report)
             else:
                 self._invite(lesson)
-        elif sign.typed == "" or self.desk.file(lesson).name in sign.saved:
+        elif sign.typed == "" or self._is_saved(lesson, sign):
             self._check_now(lesson)
         elif sign.changed and not is_passed and self._in_force(lesson):
             self.terminal.advise(self.teller.words("mesh changed"))
@@ -80,8 +83,14 @@ class Session:
             self._invite(lesson)
         return lesson
 
+    def _is_saved(self, lesson: Lesson, sign: Sign) -> bool:
+        """Tell whether the learner saved their file; the tour itself lays it out."""
+        file = self.desk.file(lesson)
+        return file.name in sign.saved and _modified(file) != self._laid_out
+
     def _arrive(self, lesson: Lesson, report: Report) -> None:
         """Show a lesson that was just set up."""
+        self._laid_out = _modified(self.desk.file(lesson))
         self.mesh.accept()
         report.show(self.terminal)
         self._invite(lesson)
@@ -103,9 +112,18 @@ class Session:
 
     def _invite(self, lesson: Lesson) -> None:
         """Say what may be done now."""
-        passed = lesson.name in self.desk.progress.passed
-        said = "watching, passed" if passed else "watching"
+        passed = self.desk.progress.passed
+        said = "watching, passed" if lesson.name in passed else "watching"
+        if all(each.name in passed for each in lessons.every()):
+            said = "watching, all passed"
         file = os.path.relpath(self.desk.file(lesson))
         file = str(self.desk.file(lesson)) if file.startswith("..") else file
         self.terminal.line("")
         self.terminal.advise(self.teller.words(said, file=file))
+
+
+def _modified(file: Path) -> int:
+    """Say when a file was modified, in nanoseconds of the system's clock; 0 if it is not there."""
+    with suppress(OSError):
+        return file.stat().st_mtime_ns
+    return 0

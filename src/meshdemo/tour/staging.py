@@ -6,7 +6,10 @@ nothing is touched.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from meshdemo.engines.options import Injection, MeshOptions
 from meshdemo.engines.protocol import CLUSTER
@@ -16,7 +19,7 @@ from meshdemo.objects.labels import INJECT_LABEL, RUN_LABEL
 from meshdemo.tour import class_progress, lessons, placing
 from meshdemo.tour.progress import Staged, mesh
 from meshdemo.walkthrough import bundled, client, deploy
-from meshdemo.walkthrough.events import Started
+from meshdemo.walkthrough.events import Accepted, Started
 from meshdemo.walkthrough.plan import with_sidecar_label
 
 if TYPE_CHECKING:
@@ -34,7 +37,12 @@ def begin(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> Story[N
     """Put the starting state of a lesson in force, and nothing else of the tour's."""
     rules = lesson.rules.read_text(encoding="utf-8")
     with desk.changing(timeout) as progress:
-        yield from _put(engine, lesson, desk, (str(desk.lay_out(lesson)), rules), timeout)
+        file = str(desk.lay_out(lesson))
+        for event in _put(engine, lesson, desk, (file, rules), timeout):
+            if isinstance(event, Accepted):  # a warning would tell what the learner is to find
+                yield Accepted(replace(event.applied, warnings=()))
+            else:
+                yield event
         progress.lesson = lesson.name
         progress.steps.pop(lesson.name, None)
     class_progress.tell(engine, desk)
@@ -46,9 +54,9 @@ def solve(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> Story[N
     with desk.changing(timeout) as progress:
         desk.lay_out(lesson)
         text = desk.text(lesson)
-        yield from _put(engine, lesson, desk, ("", solution), timeout)
+        yield from _put(engine, lesson, desk, (str(lesson.solution), solution), timeout)
         # So that the learner's file counts as applied until it is edited again.
-        progress.staged = Staged(lesson.name, mesh(engine.where), text)
+        progress.staged = Staged(lesson.name, mesh(engine.where), solution, unasked=text)
 
 
 def apply_edited(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> Story[bool]:
@@ -60,7 +68,7 @@ def apply_edited(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> 
         staged, text = progress.staged, desk.text(lesson)
         if staged is None or not progress.is_staged(lesson, engine.where):
             return False
-        if text == staged.applied and not staged.begun:
+        if staged.has_seen(text):
             return True
         wanted = _parsed(text, str(desk.file(lesson)), engine)
         left = _left(engine, desk, {item.key for item in wanted})
@@ -200,4 +208,6 @@ def _of_the_tour(engine: Engine, desk: Desk) -> Sequence[Object]:
         found += _starting(engine, lesson)
         for file in (lesson.rules, lesson.solution):
             found += _parsed(file.read_text(encoding="utf-8"), str(file), engine)
+        with suppress(InputError, EnvironmentFailed):  # what cannot be read is nowhere in force
+            found += _parsed(desk.text(lesson), "", engine)
     return [*found, *(item for applied in _applied(engine, desk) for item in applied)]

@@ -115,7 +115,7 @@ class Teller:
 
         def show(terminal: Terminal) -> None:
             for case in found.cases:
-                self._show_case(terminal, case, tests.get(case.name, case.name))
+                self._show_case(terminal, case, tests.get(case.test.name, case.test.name))
             for name in found.unasked:
                 terminal.advise(terminal.paint(f"  {tests.get(name, name)}", "dim"))
             if found.passed:
@@ -133,7 +133,10 @@ class Teller:
                 terminal.advise(f"  {self.words('cause')}: {cause}")
             for problem in found.problems:
                 terminal.advise(f"    {spoken(problem.message, self.language)}")
-            terminal.advise(self.words("stuck"))
+            if self.at_hand(lesson).name == lesson.name:
+                terminal.advise(self.words("stuck"))
+            else:
+                terminal.advise(self.words("stuck there", number=lesson.number))
 
         data = {
             "lesson": self._document(lesson),
@@ -157,7 +160,8 @@ class Teller:
 
     def _show_case(self, terminal: Terminal, case: CaseResult, name: str) -> None:
         mark, style = MARKS.get(case.outcome, UNDECIDED)
-        terminal.advise(f"{terminal.paint(mark, style)} {name}")
+        label = f" ({spoken(case.sent.label, self.language)})" if case.sent.label else ""
+        terminal.advise(f"{terminal.paint(mark, style)} {name}{label}")
         if case.ok:
             return
         told = {"expected": case.expected, "got": case.got, "cause": case.cause}

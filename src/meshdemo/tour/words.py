@@ -13,6 +13,10 @@ _WORDS = {
     "kept": ("what you had written is kept in {file}", "你写过的内容保存在 {file}"),
     "when done": ("When you are done: meshdemo tour check", "完成之后运行: meshdemo tour check"),
     "stuck": ("If you are stuck: meshdemo tour hint", "需要提示时运行: meshdemo tour hint"),
+    "stuck there": (
+        "If you are stuck: meshdemo tour hint {number}",
+        "需要提示时运行: meshdemo tour hint {number}",
+    ),
     "passed": ("Lesson {number} is passed.", "第 {number} 课通过。"),
     "not passed": ("Lesson {number} is not passed yet.", "第 {number} 课还没有通过。"),
     "step holds": (
@@ -38,6 +42,10 @@ _WORDS = {
         "Enter: the next lesson; q: quit. What you save is still checked.",
         "回车：下一课；q：退出。保存文件时仍会检查。",
     ),
+    "watching, all passed": (
+        "All lessons are passed. q: quit. What you save is still checked.",
+        "全部课程都已通过。q：退出。保存文件时仍会检查。",
+    ),
     "why": ("Why it is so", "为什么"),
     "hint": ("Hint {shown} of {count}: {hint}", "提示 {shown}/{count}：{hint}"),
     "reset": ("Lesson {number} is as it begins.", "第 {number} 课已恢复到初始状态。"),
@@ -53,8 +61,8 @@ _WORDS = {
         "这里还没有准备第 {number} 课，请运行: meshdemo tour goto {number}",
     ),
     "nothing runs": (
-        "there is no test client; after meshdemo down type: meshdemo tour goto {number}",
-        "没有测试客户端，无法发送请求；运行过 meshdemo down 之后: meshdemo tour goto {number}",
+        "there is no test client; if the lesson began with one: meshdemo tour goto {number}",
+        "没有可以发送请求的测试客户端。如果这一课开始时有，请运行: meshdemo tour goto {number}",
     ),
     "cannot hold": (
         "what is expected cannot come from what is there",
