@@ -9,7 +9,7 @@ import typer
 
 from meshdemo.cli.invocation import chosen, engine_for, read_settings
 from meshdemo.cli.options import Istioctl
-from meshdemo.errors import EnvironmentFailed, UsageError
+from meshdemo.errors import EnvironmentFailed, TimedOut, UsageError
 from meshdemo.report import Report
 
 
@@ -46,7 +46,8 @@ def down(
         raise UsageError("--force is about Istio itself", hint="Say down --all --force")
     engine = engine_for(ctx, chosen(ctx, istioctl=istioctl))
     gone = tuple(engine.down(everything=everything, force=force))
-    with suppress(EnvironmentFailed):  # a progress that is damaged knows of no mesh
+    # A progress that is damaged knows of no mesh; who changes it for so long puts a lesson there.
+    with suppress(EnvironmentFailed, TimedOut):
         Desk(read_settings(ctx).state_dir).forget_mesh(engine.where)
     named = ctx.obj.settings.namespace
     about = f" in namespace {named}" if named else ""
