@@ -59,11 +59,15 @@ class Problem(Struct, frozen=True):
     """Istio's code for the finding where it has one, as in ``IST0101``."""
 
     @property
+    def place(self) -> str:
+        """Where it is: the file, with the line where that is known; empty without a file."""
+        return f"{self.file}:{self.line}" if self.file and self.line else self.file
+
+    @property
     def parts(self) -> tuple[str, ...]:
         """Where it is, what it is about, and what it is, as far as that is known."""
-        place = f"{self.file}:{self.line}" if self.file and self.line else self.file
         about = " ".join(part for part in (self.subject, self.field) if part)
-        return tuple(shown(part) for part in (place, about, self.message) if part)
+        return tuple(shown(part) for part in (self.place, about, self.message) if part)
 
     def __str__(self) -> str:
         text = ": ".join(self.parts)

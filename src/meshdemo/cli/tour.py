@@ -242,7 +242,7 @@ def _stay(ctx: typer.Context, desk: Desk, teller: Teller, lesson: Lesson, report
     """Show a lesson, and check each save, until the learner quits."""
     from meshdemo.cli.exit_reporting import show_error
     from meshdemo.engines.protocol import say_nothing
-    from meshdemo.tour import mesh_changes
+    from meshdemo.tour import lessons, mesh_changes
     from meshdemo.tour.session import Session
 
     out = ctx.obj.progress.out
@@ -256,9 +256,9 @@ def _stay(ctx: typer.Context, desk: Desk, teller: Teller, lesson: Lesson, report
             return None
 
     def go_on() -> tuple[Lesson, Report] | None:
-        following = _lesson("", "", desk)
-        if following.name in desk.progress.passed:  # there is no other one left
+        if not lessons.left(desk.progress.passed):
             return None
+        following = _lesson("", "", desk)
         try:
             return following, _begin(ctx, desk, teller, following, "")
         except MeshdemoError as error:  # such as a cluster that cannot be reached just now

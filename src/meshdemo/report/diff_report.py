@@ -45,11 +45,10 @@ def _places(change: Change) -> str:
     return old if old == new else " -> ".join((old or "no rule", new or "no rule"))
 
 
-def _spot(place: Problem | None) -> str:
-    if place is None:
+def _spot(spot: Problem | None) -> str:
+    if spot is None:
         return ""
-    where = f"{place.file}:{place.line}" if place.line else place.file
-    return " ".join(part for part in (where, place.field) if part)
+    return " ".join(part for part in (spot.place, spot.field) if part)
 
 
 def _summary(result: Compared) -> str:

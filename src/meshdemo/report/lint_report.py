@@ -44,10 +44,9 @@ def linted(result: Linted, *, strict: bool) -> Report:
 
 def _show(terminal: Terminal, finding: Finding) -> None:
     problem = finding.problem
-    place = f"{problem.file}:{problem.line}" if problem.line else problem.file
     said = str(replace(problem, file="", line=0))
     severity = terminal.paint(finding.severity, "red" if finding.severity == ERROR else "yellow")
-    terminal.advise(": ".join(part for part in (place, severity, said) if part))
+    terminal.advise(": ".join(part for part in (problem.place, severity, said) if part))
 
 
 def _summary(result: Linted) -> str:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from meshdemo.errors import UsageError
 from meshdemo.system.plural import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 FOLDER = Path(__file__).with_name("lessons")
 TRACKS = ("build", "repair")
@@ -77,6 +81,11 @@ def every() -> tuple[Lesson, ...]:
     """Read which lessons there are, in their order."""
     folders = (path for track in TRACKS for path in (FOLDER / track).glob("[0-9]*-*"))
     return tuple(sorted(map(Lesson, folders), key=lambda lesson: lesson.number))
+
+
+def left(passed: Collection[str]) -> list[Lesson]:
+    """Give the lessons that are not among those that are passed, by their names."""
+    return [lesson for lesson in every() if lesson.name not in passed]
 
 
 def find(said: str) -> Lesson:

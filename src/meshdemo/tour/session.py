@@ -39,7 +39,10 @@ class Session:
         hint: Callable[[Lesson], Report],
         go_on: Callable[[], tuple[Lesson, Report] | None],
     ) -> None:
-        """Take what is done: ``check`` and ``go_on`` give None where they failed, and said why."""
+        """Take what is done: ``check`` and ``go_on`` give None where they failed, and said why.
+
+        So does ``go_on`` where no lesson is left, which the invitation says.
+        """
         self.desk, self.teller, self.terminal, self.mesh = teller.desk, teller, terminal, mesh
         self._check, self._hint, self._go_on = check, hint, go_on
         self._laid_out = 0
@@ -114,7 +117,7 @@ class Session:
         """Say what may be done now."""
         passed = self.desk.progress.passed
         said = "watching, passed" if lesson.name in passed else "watching"
-        if all(each.name in passed for each in lessons.every()):
+        if not lessons.left(passed):
             said = "watching, all passed"
         file = os.path.relpath(self.desk.file(lesson))
         file = str(self.desk.file(lesson)) if file.startswith("..") else file

@@ -178,7 +178,7 @@ class Teller:
         self._show(terminal, lesson.why(self.language), self.desk.file(lesson))
         terminal.line("")
         terminal.advise(self.words("see solution", number=lesson.number))
-        left = [each for each in lessons.every() if each.name not in self.desk.progress.passed]
+        left = lessons.left(self.desk.progress.passed)
         terminal.advise(self.words("next" if left else "all passed"))
 
     def _show(self, terminal: Terminal, text: str, file: Path) -> None:
