@@ -68,6 +68,7 @@ def test_a_real_envoy_is_understood_and_says_as_much_as_before(local: LocalEngin
         named = f"of-{path.strip('/')}"
         headers = (("x-request-id", named), ("x-echo-status", status))
         within = observation.TALKATIVE.replace("--noproxy '*'", f"--unix-socket {admin}")
+        within = within.replace("MARK", named)
         job = requests.Job(
             Request(f"http://app{path}", "GET", headers), 1, fresh_connections=False, within=within
         )

@@ -82,8 +82,8 @@ class Account(Struct, frozen=True):
     request_id: str = ""
     retries: int | None = None
     """How often it was tried again; None where it does not say."""
-    copies: tuple[str, ...] = ()
-    """The clusters that copies of it went to, where that was told."""
+    copies: tuple[str, ...] | None = None
+    """The clusters that copies of it went to; None where it does not say."""
 
 
 def read(line: str) -> Account | None:

@@ -147,6 +147,7 @@ def _observed(found: Explained) -> dict[str, Any]:
             "route": account.route or None,
             "duration": account.duration,
             "serviceTime": account.service_time,
+            "copies": None if account.copies is None else list(account.copies),
         }
         if account
         else None,
@@ -353,6 +354,8 @@ def _happened(found: Explained) -> Iterator[tuple[str, str]]:
         if account.cluster:
             endpoint = f", at {account.endpoint}" if account.endpoint else ""
             yield "sent to", f"{account.cluster}{endpoint}"
+        for cluster in account.copies or ():
+            yield "copied to", cluster
     yield from _arrivals(found)
     yield "time", ", ".join(_times(found))
     yield from _app(found)

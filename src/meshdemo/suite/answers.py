@@ -29,6 +29,8 @@ class Answer(Struct, frozen=True):
     """The same of the pods that got copies; looked for by whoever asks for them."""
     copied_back: tuple[Target, ...] = ()
     """Where copies went that are none for anybody: the pod that answered may have got them."""
+    copies_hidden: str = ""
+    """Why it is not known where copies went; empty where it is."""
     times: int = 1
     """How often the pod that answered got the request, as far as is known: copies and retries."""
     is_untold: bool = False

@@ -74,7 +74,10 @@ def _findings(expect: Expect, answer: Answer, namespace: str) -> Iterator[Findin
     for name in expect.mirrored_to:
         copied = answer.copied_to
         right = any(same_service(name, host, namespace) for host in copied)
-        yield Finding("mirroredTo", said("a copy to {name}", name=name), _copies(answer), right)
+        known = right or not answer.copies_hidden
+        came_of_it = _copies(answer) if known else answer.copies_hidden
+        wanted = said("a copy to {name}", name=name)
+        yield Finding("mirroredTo", wanted, came_of_it, right, known)
     if expect.bodies:
         yield _text("body", said("body"), expect.bodies, reply.body, came)
 

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.private.stand_ins import Arrived
+from meshdemo.language import said
 from meshdemo.verdict.version_source import BODY
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from meshdemo.rules.request_trace import Destination
     from meshdemo.verdict.traffic import Reply
     from meshdemo.walkthrough.explain import Explained
+
+COPIES_UNTOLD = said("the access log of the client's sidecar does not tell of copies")
 
 
 def arrived(found: Explained, pods: Sequence[Pod]) -> Arrived | None:
@@ -64,9 +67,19 @@ def copies(
     A copy goes back where the pod that answered may have got it: it is none for anybody else.
     """
     account = told.observed.account if told else None
-    sent = [each for each in mirrors if account and each.target.cluster in account.copies]
+    seen = (account.copies if account else None) or ()
+    sent = [each for each in mirrors if each.target.cluster in seen]
     back = [each for each in sent if answered in {pod.name for pod in each.behind(pods)}]
     return [each for each in sent if each not in back], back
+
+
+def hides_copies(told: Explained) -> str:
+    """Say why it is not known where copies went; empty where it is."""
+    observed, account = told.observed, told.observed.account
+    by_sidecars = observed.arrivals is not None or not told.sender.injected
+    if by_sidecars or (account and account.copies is not None):
+        return ""
+    return observed.hidden or COPIES_UNTOLD
 
 
 def _called(name: str, pods: Sequence[Pod]) -> Pod | None:

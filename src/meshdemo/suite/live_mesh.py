@@ -251,11 +251,13 @@ class LiveMesh:
             if each.pod != name and any(m.takes(each.namespace, each.labels) for m in mirrors)
         ]
         found = (host for each in seen for host in self.services_of(each))
-        elsewhere, back = live_arrivals.copies(self.told(answer), mirrors, name, self.pods)
+        told = self.told(answer)
+        elsewhere, back = live_arrivals.copies(told, mirrors, name, self.pods)
         return replace(
             answer,
             copied_to=(*found, *(each.target.host for each in elsewhere)),
             copied_back=tuple(each.target for each in back),
+            copies_hidden=live_arrivals.hides_copies(told) if told else "",
             times=[each.pod for each in came].count(name),
         )
 

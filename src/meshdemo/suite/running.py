@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from meshdemo.language import said
-from meshdemo.suite import diagnosing, judging, pods_answering, shares
+from meshdemo.suite import diagnosing, pods_answering, shares
 from meshdemo.suite.coverage import Coverage
 from meshdemo.suite.preparing import prepare
 from meshdemo.suite.results import CaseResult, FileResult
@@ -124,7 +124,8 @@ class Runner:
         if result.ok:
             return replace(result, place=diagnosing.place_of(single.trace))
         if result.outcome is Outcome.INCONCLUSIVE:
-            result = replace(result, cause=judging.UNTOLD)
+            unknown = next(each.found for each in result.findings if not each.known)
+            result = replace(result, cause=unknown)
         return self._explained(case, result, single.trace, answers, answers[-1])
 
     def _of_counted(self, case: Case) -> CaseResult:

@@ -10,6 +10,7 @@ from meshdemo.rules.destinations import Target
 from meshdemo.suite import judging
 from meshdemo.suite.answers import Answer
 from meshdemo.suite.model import Expect
+from meshdemo.verdict.judgement import Outcome
 from meshdemo.verdict.traffic import Reply, Request
 
 ANSWER = Answer(Request("http://app/"), Reply(200, "v1"), 0.1, None)
@@ -31,6 +32,20 @@ def test_where_copies_went_is_said(
     answer = replace(ANSWER, copied_to=to, copied_back=back)
     (found,) = judging.findings(Expect(mirrored_to=("app",)), answer, "default")
     assert (found.wanted, found.found, found.ok) == ("a copy to app", said, False)
+
+
+def test_where_it_is_not_known_where_copies_went_there_is_no_verdict_of_none() -> None:
+    answer = replace(ANSWER, copies_hidden="nobody tells")
+    for wanted in (Expect(mirrored_to=("app",)), Expect(none_of=Expect(mirrored_to=("app",)))):
+        found = judging.findings(wanted, answer, "default")
+        assert [(each.found, each.ok, each.known) for each in found] == [
+            ("nobody tells", False, False)
+        ]
+        assert judging.outcome(found) is Outcome.INCONCLUSIVE
+    seen = replace(answer, copied_to=(APP,))
+    assert judging.outcome(judging.findings(Expect(mirrored_to=("app",)), seen, "default")) is (
+        Outcome.MET
+    )
 
 
 def test_a_copy_that_came_to_the_pod_that_answered_is_not_passed_over_in_silence() -> None:

@@ -12,7 +12,9 @@ from meshdemo.engines.local.envoy.unix_http import Unreachable
 from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.engines.local.pods import logs
 from meshdemo.engines.results import Arrival, Observed
-from meshdemo.errors import BrokenOff, EnvironmentFailed, TimedOut
+from meshdemo.errors import BrokenOff, EnvironmentFailed, InputError, TimedOut
+from meshdemo.rules import mirrors
+from meshdemo.rules.http_choice import chosen
 from meshdemo.rules.promise import RequestPath
 from meshdemo.system import waiting
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.access_log import Account
     from meshdemo.engines.local.model import PlannedPod
     from meshdemo.engines.local.test_client import Caller
-    from meshdemo.rules.virtual_hosts import VirtualHost
+    from meshdemo.rules.mirrors import Mirror
     from meshdemo.verdict.traffic import Request
 
 T = TypeVar("T")
@@ -51,7 +53,8 @@ def observe(caller: Caller, request: Request, timeout: float) -> Observed:
     seconds = (ended := time.monotonic()) - began
     if not caller.pod.injected:
         return Observed(reply, seconds, hidden="the client has no sidecar that could tell")
-    dialled = _dialled(caller, request)
+    path = RequestPath.of(caller.objects, (), request, caller.client)
+    dialled = path.dialled
     if request.is_tcp or (dialled and dialled.chooses_by_connection):
         return Observed(reply, seconds, hidden=NOT_HTTP)
     named = request.header("x-request-id") or ""
@@ -60,20 +63,34 @@ def observe(caller: Caller, request: Request, timeout: float) -> Observed:
         return Observed(reply, seconds, hidden=NO_LINE)
     took = time.monotonic() - ended
     others = [other for other in caller.runtime.planned().pods if other.injected]
+
+    def came() -> tuple[Arrival, ...]:
+        return tuple(Arrival(o.name, each) for o in others for each in _came(caller, o, named))
+
     # The pod that it was sent to has no longer than any line takes to be there.
     told = partial(_has_told, caller, others, account)
     _look_until(told, caller, others, logs.ARRIVAL_SECONDS)
-    if dialled and dialled.rule and "mirror" in str(dialled.rule.http):
+    sent = [each.percent for each in _mirrors(path) if each.percent]
+    if sent and account.endpoint:
         time.sleep(COPIES_SECONDS)
-        _have_written(caller, others)
+        wanted = 1 + sent.count(mirrors.ALL)
+        _look_until(lambda: len(came()) >= wanted, caller, others, logs.ARRIVAL_SECONDS)
     time.sleep(max(OTHERS_SECONDS, SLACK * took))
-    found = [Arrival(other.name, each) for other in others for each in _came(caller, other, named)]
-    return Observed(reply, seconds, account, arrivals=tuple(found))
+    return Observed(reply, seconds, account, arrivals=came())
 
 
-def _dialled(caller: Caller, request: Request) -> VirtualHost | None:
-    """Give what the client's sidecar takes the request for; None where it knows no such name."""
-    return RequestPath.of(caller.objects, (), request, caller.client).dialled
+def _mirrors(path: RequestPath) -> Iterator[Mirror]:
+    """Give where the rule that takes a request has copies of it sent; of any that may take it."""
+    dialled = path.dialled
+    if dialled is None or dialled.rule is None:
+        return
+    try:
+        taking = chosen(dialled.rule, dialled.port, path.call)
+        rules = [taking.http] if taking else []
+    except InputError:
+        rules = [*dialled.rule.http]
+    for http in rules:
+        yield from mirrors.mirrors_of(http)
 
 
 def _look_until(

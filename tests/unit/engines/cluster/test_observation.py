@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from meshdemo.engines.access_log import Account
 from meshdemo.engines.cluster import observation, requests
 from meshdemo.system import waiting
 from meshdemo.verdict.traffic import Reply, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.unit.engines.cluster.conftest import Serve
 
@@ -38,12 +39,15 @@ class Sidecar(ThreadingHTTPServer):
         self.seen: list[dict[str, str]] = []
         """The levels while a request came."""
         self.delay = 0.0
+        self.calls: list[tuple[str, str | None]] = []
+        """What admin was asked for, and the mark."""
 
 
 class Handler(BaseHTTPRequestHandler):
     server: Sidecar
 
     def do_POST(self) -> None:
+        self.server.calls.append((self.path, self.headers["x-meshdemo"]))
         name, _, level = urlsplit(self.path).query.partition("=")
         if name:
             self.server.levels[name] = level
@@ -74,7 +78,7 @@ def sidecar(serve: Serve) -> Iterator[Sidecar]:
 
 def script(sidecar: Sidecar, port: int | None = None) -> str:
     admin = f"127.0.0.1:{port or sidecar.server_port}"
-    within = observation.TALKATIVE.replace("127.0.0.1:15000", admin)
+    within = observation.TALKATIVE.replace("127.0.0.1:15000", admin).replace("MARK", MARK)
     url = f"http://127.0.0.1:{sidecar.server_port}/it's"
     job = requests.Job(Request(url), 1, fresh_connections=False, within=within)
     return job.script(MARK)
@@ -92,6 +96,39 @@ def test_it_says_more_for_the_request_alone(sidecar: Sidecar) -> None:
         os.close(ours)
     assert requests.read(done.stdout, MARK) == [Reply(200, "v1")]
     assert sidecar.seen == [{**before, "http": "debug", "router": "debug"}]
+    assert sidecar.levels == before
+    assert sidecar.calls == [
+        ("/logging", f"begin {MARK}"),
+        ("/logging?http=debug", f"begin {MARK}"),
+        ("/logging?router=debug", f"begin {MARK}"),
+        ("/reopen_logs", f"end {MARK}"),
+        ("/logging?http=info", f"end {MARK}"),
+        ("/logging?router=warning", f"end {MARK}"),
+    ]
+
+
+@pytest.mark.skipif(not shutil.which("flock"), reason="without flock two may be under way at once")
+def test_two_at_once_leave_it_as_it_was(sidecar: Sidecar) -> None:
+    before, sidecar.delay = dict(sidecar.levels), 0.3
+    shells = [
+        subprocess.Popen(
+            ["sh", "-c", script(sidecar)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for _ in range(3)
+    ]
+    try:
+        for shell in shells:
+            assert shell.stdout is not None
+            assert requests.read(shell.stdout.read(), MARK) == [Reply(200, "v1")]
+            shell.wait(timeout=30)
+    finally:
+        for shell in shells:
+            for stream in (shell.stdin, shell.stdout):
+                assert stream is not None
+                stream.close()
+            shell.kill()
+            shell.wait()
+    assert sidecar.seen == 3 * [{**before, "http": "debug", "router": "debug"}]
     assert sidecar.levels == before
 
 
@@ -129,3 +166,73 @@ def test_where_there_is_no_admin_the_request_is_sent_all_the_same(sidecar: Sidec
         os.close(stdin)
         os.close(ours)
     assert requests.read(done.stdout, MARK) == [Reply(200, "v1")]
+
+
+ID, TRACED = "0b6d7cb1-8f8d-4c3d-9d0f-0a4b1c2d3e4f", "0b6d7cb1-8f8d-9c3d-9d0f-0a4b1c2d3e4f"
+AT = "2026-11-30T01:18:28.288822Z\tdebug\tenvoy {} x.cc:1\t"
+OWN, COPY = (f'[Tags: "ConnectionId":"{n}","StreamId":"{n}7"]' for n in (45, 0))
+TO = "outbound|80|{}|app.default.svc.cluster.local"
+BEGIN, END = (f"'x-meshdemo', '{word} {MARK}'" for word in ("begin", "end"))
+FIRST = [BEGIN, f"{AT.format('http')}{OWN} request headers complete:", f"'x-request-id', '{ID}'"]
+REST = [
+    f"{AT.format('router')}{OWN} cluster '{TO.format('v1')}' match for URL '/'",
+    f"{AT.format('router')}{COPY} cluster '{TO.format('v2')}' match for URL '/'",
+    f"{AT.format('router')}{COPY} router decoding headers:",
+    "'x-request-id', '{}'",
+    f"{AT.format('router')}{OWN} upstream headers complete: end_stream=false",
+    f"{AT.format('http')}{OWN} encoding headers via codec (end_stream=false):",
+    "':status', '200'",
+]
+ACCESS = (
+    '[2026-11-30T01:18:28.288Z] "GET / HTTP/1.1" 200 - via_upstream - "-" 0 2 4 2 "-" "curl/8" '
+    f'"{{}}" "app" "10.244.0.3:80" {TO.format("v1")} 10.1.1.1:1 10.2.2.2:80 10.1.1.1:2 - default'
+)
+
+
+def readings(*parts: list[str]) -> Callable[[], list[str]]:
+    """Give a log that has one part more each time that it is read."""
+    seen, rest = [], list(parts)
+
+    def read() -> list[str]:
+        seen.extend(rest.pop(0) if rest else [])
+        return list(seen)
+
+    return read
+
+
+@pytest.mark.parametrize("written", [ID, TRACED], ids=["not traced", "traced"])
+def test_a_log_is_waited_for_until_all_of_it_is_there(written: str) -> None:
+    rest = [line.format(written) for line in REST]
+    for place in range(len(rest)):
+        read = readings(FIRST, rest[:place], [*rest[place:], END])
+        account, hidden = observation.told(read, ID, MARK)
+        assert account == Account(
+            200,
+            (),
+            "via_upstream",
+            cluster=TO.format("v1"),
+            request_id=ID,
+            retries=0,
+            copies=(TO.format("v2"),),
+        ), hidden
+
+
+@pytest.mark.parametrize("written", [ID, TRACED], ids=["not traced", "traced"])
+def test_a_line_of_the_access_log_that_comes_late_says_most(written: str) -> None:
+    other, own = ACCESS.format("other"), ACCESS.format(written)
+    whole = [other, *FIRST, *(line.format(written) for line in REST), END]
+    account, hidden = observation.told(readings(whole, [], [own]), ID, MARK)
+    assert account is not None, hidden
+    assert (account.endpoint, account.copies) == ("10.244.0.3:80", (TO.format("v2"),))
+
+
+def test_where_it_saw_no_http_request_nothing_is_waited_for() -> None:
+    late = readings([ACCESS.format("other"), BEGIN, END], FIRST)
+    assert observation.told(late, ID, MARK) == (None, observation.NOT_HTTP)
+
+
+def test_without_its_log_level_the_access_log_is_what_is_known() -> None:
+    account, _ = observation.told(lambda: [ACCESS.format(ID)], ID, MARK, 0.1)
+    assert account is not None
+    assert (account.endpoint, account.retries, account.copies) == ("10.244.0.3:80", None, None)
+    assert observation.told(list, ID, MARK, 0.1) == (None, observation.NO_LINE)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from meshdemo.engines.access_log import Account
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 BEGINS = re.compile(r"\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
 """How an entry begins, in Istio's form and in Envoy's own; others go on with the one before."""
@@ -22,6 +22,8 @@ STREAM = re.compile(r'"StreamId":"(\d+)"|\[C\d+\]\[S(\d+)\]')
 CLUSTER = re.compile(r"(?<!unknown )cluster '([^']+)' match for URL")
 NO_CLUSTER = re.compile(r"unknown cluster '([^']+)'")
 NO_ROUTE = re.compile(r"no (?:route|cluster) match for URL")
+UUID_LENGTH, TRACE_REASON = 36, 14
+"""Where a sidecar that traces writes into an id of a request whether this one is traced."""
 DETAILS = re.compile(r"(?:Preparing|Sending) local reply with details (\S+)")
 RESET = re.compile(
     r"upstream reset: reset reason: ([^,\n\t]+(?:, transport failure reason: [^\n\t]+)?)"
@@ -46,10 +48,33 @@ FLAGS_OF = {
 """The response flag that goes with the details of an answer that is the sidecar's own."""
 
 
+def since(lines: Sequence[str], mark: str) -> Sequence[str]:
+    """Give what was written since ``begin mark``; nothing until ``end mark`` is there as well.
+
+    They are a header of two calls of Envoy's admin, whose own requests it logs as well.
+    """
+    begins, ends = (
+        next((place for place, line in enumerate(lines) if f"{word} {mark}" in line), None)
+        for word in ("begin", "end")
+    )
+    return () if begins is None or ends is None else lines[begins:]
+
+
+def written(request_id: str) -> re.Pattern[str]:
+    """Give how a sidecar writes an x-request-id: it changes a digit of a UUID where it traces.
+
+    Source: Envoy's uuid_request_id extension, pack_trace_reason.
+    """
+    if len(request_id) != UUID_LENGTH:
+        return re.compile(re.escape(request_id))
+    before, after = request_id[:TRACE_REASON], request_id[TRACE_REASON + 1 :]
+    return re.compile(f"{re.escape(before)}.{re.escape(after)}")
+
+
 def read(lines: Iterable[str], request_id: str) -> Account | None:
     """Read what a log says of the request with an x-request-id; None if it says nothing."""
-    entries = _entries(lines)
-    first = next((each for each in entries if f"'{request_id}'" in each and _stream(each)), None)
+    entries, named = _entries(lines), re.compile(f"'{written(request_id).pattern}'")
+    first = next((each for each in entries if named.search(each) and _stream(each)), None)
     if first is None:
         return None
     stream = _stream(first)
@@ -66,13 +91,13 @@ def read(lines: Iterable[str], request_id: str) -> Account | None:
         cluster=_found(CLUSTER, text) or _found(NO_CLUSTER, text),
         request_id=request_id,
         retries=text.count(RETRY),
-        copies=tuple(_copies(entries, request_id, stream)),
+        copies=tuple(_copies(entries, named, stream)),
     )
 
 
-def _copies(entries: list[str], request_id: str, own: str) -> Iterator[str]:
+def _copies(entries: list[str], named: re.Pattern[str], own: str) -> Iterator[str]:
     """Give the clusters of the streams in which the sidecar itself sends the request once more."""
-    naming = (_stream(entry) for entry in entries if f"'{request_id}'" in entry)
+    naming = (_stream(entry) for entry in entries if named.search(entry))
     for stream in dict.fromkeys(each for each in naming if each and each != own):
         text = "\n".join(entry for entry in entries if _stream(entry) == stream)
         if cluster := _found(CLUSTER, text):

@@ -38,11 +38,11 @@ DONE = "http encoding headers via codec (end_stream=false):\n':status', '{}'\n's
     [
         (
             (SENT, "router upstream headers complete: end_stream=false", DONE.format(200)),
-            Account(200, (), "via_upstream", cluster=CLUSTER, request_id=ID, retries=0),
+            Account(200, (), "via_upstream", cluster=CLUSTER, request_id=ID, retries=0, copies=()),
         ),
         (
             (SENT, "router performing retry", "router performing retry", DONE.format(503)),
-            Account(503, cluster=CLUSTER, request_id=ID, retries=2),
+            Account(503, cluster=CLUSTER, request_id=ID, retries=2, copies=()),
         ),
         (
             (
@@ -50,11 +50,13 @@ DONE = "http encoding headers via codec (end_stream=false):\n':status', '{}'\n's
                 "http Preparing local reply with details cluster_not_found",
                 DONE.format(503),
             ),
-            Account(503, ("NC",), "cluster_not_found", "", CLUSTER, request_id=ID, retries=0),
+            Account(
+                503, ("NC",), "cluster_not_found", "", CLUSTER, request_id=ID, retries=0, copies=()
+            ),
         ),
         (
             ("router no route match for URL '/x'", DONE.format(404)),
-            Account(404, ("NR",), request_id=ID, retries=0),
+            Account(404, ("NR",), request_id=ID, retries=0, copies=()),
         ),
         (
             (
@@ -62,7 +64,16 @@ DONE = "http encoding headers via codec (end_stream=false):\n':status', '{}'\n's
                 "http Sending local reply with details no_healthy_upstream",
                 DONE.format(503),
             ),
-            Account(503, ("UH",), "no_healthy_upstream", "", CLUSTER, request_id=ID, retries=0),
+            Account(
+                503,
+                ("UH",),
+                "no_healthy_upstream",
+                "",
+                CLUSTER,
+                request_id=ID,
+                retries=0,
+                copies=(),
+            ),
         ),
     ],
 )
@@ -78,7 +89,7 @@ def test_a_log_in_json_is_read_as_well() -> None:
     said = (f"{tags} request headers complete:\n'x-request-id', '{ID}'", f"{tags} {SENT}")
     lines = [json.dumps({"level": "debug", "scope": "envoy router", "msg": msg}) for msg in said]
     assert debug_log.read(["plain", *lines], ID) == Account(
-        cluster=CLUSTER, request_id=ID, retries=0
+        cluster=CLUSTER, request_id=ID, retries=0, copies=()
     )
 
 
