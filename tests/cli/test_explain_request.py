@@ -99,6 +99,20 @@ def test_json_has_the_same_as_data(ruled: Cli) -> None:
     assert document["agrees"] is False, "the fake sidecar sends it elsewhere"
 
 
+def test_where_copies_went_is_told(ruled: Cli) -> None:
+    ruled.engine.account = Account(200, cluster=TO_V2, copies=(TO_V1,))
+    assert f"copied to  {TO_V1}" in ruled("explain", URL).out
+    assert ruled("explain", URL, "-o", "json").json["observed"]["sidecar"]["copies"] == [TO_V1]
+
+
+def test_an_id_that_is_empty_is_replaced(ruled: Cli) -> None:
+    document = ruled("explain", URL, "-H", "X-Request-Id:", "-o", "json").json
+    (name,) = [
+        each for each in document["request"]["headers"] if "request-id" in each["name"].lower()
+    ]
+    assert name["value"] == document["request"]["requestId"] != ""
+
+
 def test_what_cannot_be_followed_is_compared_with_nothing(ruled: Cli) -> None:
     ended = ruled("explain", "http://app/a/../b")
     assert "not followed: its path has '.' or '..' in it" in ended.out

@@ -243,6 +243,13 @@ def test_down_from_another_user_namespace_ends_all_that_is_there(engine: LocalEn
     assert not orphans.of_run(run)
 
 
+def test_down_where_nothing_runs_starts_nothing_that_it_would_have_to_end(tmp_path: Path) -> None:
+    down = [sys.executable, "-m", "meshdemo", "down", "--state-dir", str(tmp_path)]
+    done = subprocess.run(down, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no process is left: 0 ended" in done.stdout
+
+
 def test_down_that_has_no_time_keeps_what_it_takes_to_go_on(
     engine: LocalEngine, settings: Settings
 ) -> None:

@@ -15,9 +15,8 @@ from tests.contract.test_client_reach import INJECTED, app, apply, client
 from tests.objects import destination_rule, route, service, to, virtual_service
 
 from meshdemo.engines.cluster import observation, requests
-from meshdemo.engines.cluster.sidecar import debug_log
-from meshdemo.system import waiting
-from meshdemo.verdict.traffic import Request
+from meshdemo.engines.results import Observed
+from meshdemo.verdict.traffic import Reply, Request
 
 if TYPE_CHECKING:
     from meshdemo.engines.access_log import Account
@@ -38,6 +37,11 @@ RULES = virtual_service(
         **route(to("v1")),
     },
     {"match": [{"uri": {"prefix": "/v1"}}], **route(to("v1"))},
+    {
+        "match": [{"uri": {"prefix": "/copied"}}],
+        "mirror": {"host": "app", "subset": "v1"},
+        **route(to("v1")),
+    },
     namespace="default",
 )
 CLUSTER = "outbound|80|{}|app.default.svc.cluster.local"
@@ -68,7 +72,7 @@ def test_a_real_envoy_is_understood_and_says_as_much_as_before(local: LocalEngin
         named = f"of-{path.strip('/')}"
         headers = (("x-request-id", named), ("x-echo-status", status))
         within = observation.TALKATIVE.replace("--noproxy '*'", f"--unix-socket {admin}")
-        within = within.replace("MARK", named)
+        within = within.replace("MARK", MARK + named)
         job = requests.Job(
             Request(f"http://app{path}", "GET", headers), 1, fresh_connections=False, within=within
         )
@@ -86,14 +90,24 @@ def test_a_real_envoy_is_understood_and_says_as_much_as_before(local: LocalEngin
             os.close(stdin)
             os.close(ours)
         log = runtime.layout.log(pod, "istio-proxy")
-        return waiting.until(
-            lambda: debug_log.read(log.read_text().splitlines(), named), "its lines", timeout=30
-        )
+        seen = Observed(Reply(), 0.0)
+        read = log.read_text
+        account = observation.told(seen, lambda: read().splitlines(), named, MARK + named).account
+        assert account is not None
+        return account
 
     found = {
-        path: (each.status, each.flags, each.cluster, each.details, each.retries)
+        path: (
+            each.status,
+            each.flags,
+            each.cluster,
+            each.details,
+            each.retries,
+            len(each.copies or ()),
+        )
         for path, each in {
             "/v1": told("/v1"),
+            "/copied": told("/copied"),
             "/retried": told("/retried", "503"),
             "/missing": told("/missing"),
             "/empty": told("/empty"),
@@ -104,10 +118,11 @@ def test_a_real_envoy_is_understood_and_says_as_much_as_before(local: LocalEngin
     assert levels() == before
     v1, empty, v9 = (CLUSTER.format(name) for name in ("v1", "empty", "v9"))
     assert found == {
-        "/v1": (200, (), v1, "via_upstream", 0),
-        "/retried": (503, (), v1, "via_upstream", 2),
-        "/missing": (503, ("NC",), v9, "cluster_not_found", 0),
-        "/empty": (503, ("UH",), empty, "no_healthy_upstream", 0),
-        "/aborted": (418, ("FI",), "", "fault_filter_abort", 0),
-        "/nothing": (404, ("NR",), "", "route_not_found", 0),
+        "/v1": (200, (), v1, "via_upstream", 0, 0),
+        "/copied": (200, (), v1, "via_upstream", 0, 1),
+        "/retried": (503, (), v1, "via_upstream", 2, 0),
+        "/missing": (503, ("NC",), v9, "cluster_not_found", 0, 0),
+        "/empty": (503, ("UH",), empty, "no_healthy_upstream", 0, 0),
+        "/aborted": (418, ("FI",), "", "fault_filter_abort", 0, 0),
+        "/nothing": (404, ("NR",), "", "route_not_found", 0, 0),
     }

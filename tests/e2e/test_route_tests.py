@@ -162,6 +162,45 @@ def test_the_mesh_that_is_up_is_asked_and_left_as_it_is(mesh: Mesh, place: Path)
     assert mesh.run("get", "all", "-o", "yaml").stdout == before
 
 
+COPIED = """apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: app-default-v2}
+spec: {hosts: [app], http: [{route: [{destination: {host: app, subset: v2}}], mirror: MIRROR}]}
+"""
+COPIES = """apiVersion: meshdemo.dev/v1
+kind: RouteTest
+metadata: {name: copies}
+live: true
+tests:
+- {name: a copy, request: {url: "http://app/env/version"}, expect: {mirroredTo: app}}
+- {name: none, request: {url: "http://app/env/version"}, expect: {not: {mirroredTo: app}}}
+"""
+
+
+def test_copies_in_a_mesh_that_is_up_are_seen_and_that_there_are_none_is(
+    mesh: Mesh, place: Path
+) -> None:
+    rules, file = place / "rules.yaml", place / "copies.meshtest.yaml"
+    rules.write_text(COPIED.replace("MIRROR", "{host: app, subset: v1}"))
+    file.write_text(COPIES)
+    mesh.run("up", "--no-verify")
+
+    def outcomes() -> list[str]:
+        return [each["outcome"] for each in mesh.json("test", str(file), code=1)["tests"]]
+
+    assert outcomes() == ["not met", "met"]
+    mesh.run("route", "-f", str(rules))
+    assert outcomes() == ["met", "not met"]
+    # A sidecar that sees no HTTP sends no copies: that is known, and so is the cause.
+    service = mesh.run("get", "service", "app", "-o", "yaml").stdout
+    service = service.replace("name: http", "name: tcp")
+    rules.write_text(service)
+    mesh.run("deploy", "-f", str(rules))
+    told = mesh.json("test", str(file), code=1)["tests"]
+    assert [each["outcome"] for each in told] == ["not met", "met"]
+    assert "is not HTTP for Istio, and it mirrors nothing" in told[0]["cause"]
+
+
 def test_what_a_change_concerns_is_run_again(place: Path) -> None:
     (place / "tmp").mkdir()
     rules = place / "rules.yaml"

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from meshdemo.cli.invocation import chosen, engine_for, read_settings
 from meshdemo.cli.options import Istioctl
@@ -44,7 +45,7 @@ def down(
 
     if force and not everything:
         raise UsageError("--force is about Istio itself", hint="Say down --all --force")
-    engine = engine_for(ctx, chosen(ctx, istioctl=istioctl))
+    engine = engine_for(ctx, replace(chosen(ctx, istioctl=istioctl), may_begin=False))
     gone = tuple(engine.down(everything=everything, force=force))
     # A progress that is damaged knows of no mesh; who changes it for so long puts a lesson there.
     with suppress(EnvironmentFailed, TimedOut):

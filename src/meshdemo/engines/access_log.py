@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NOTHING = "-"
+INBOUND = "inbound|"
+"""How the cluster begins by which a sidecar passes a request to its own pod."""
 FLAGS = {
     "DC": "the client closed the connection",
     "DF": "the name could not be resolved",

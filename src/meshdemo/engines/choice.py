@@ -41,8 +41,8 @@ class Choice(Struct, frozen=True):
     why: str
     settings: Settings
     """The user's settings, with what environment or recorded run add to find the mesh."""
-    changes: bool = False
-    """Whether the command changes any object."""
+    may_begin: bool = False
+    """Whether the command may begin a run, so that what that needs is begun at once."""
 
     def with_current_context(self) -> Settings:
         """Name the kubeconfig's current context, for commands that are run later, elsewhere."""
@@ -56,7 +56,7 @@ def choose_engine(
     settings: Settings, *, changes: bool, environment: Mapping[str, str] = os.environ
 ) -> Choice:
     """Choose by the rules above; ``changes`` says whether the command changes any object."""
-    return replace(_chosen(settings, environment, changes=changes), changes=changes)
+    return replace(_chosen(settings, environment, changes=changes), may_begin=changes)
 
 
 def _chosen(settings: Settings, environment: Mapping[str, str], *, changes: bool) -> Choice:
@@ -95,7 +95,7 @@ def _open_local(choice: Choice, notify: Notify) -> Engine:
 
     search, spare = Search(), None
     folder = Path(os.path.realpath(state_place(choice.settings.state_dir)))
-    if choice.changes and not run_record.is_there(folder):
+    if choice.may_begin and not run_record.is_there(folder):
         search.begin()
         from meshdemo.engines.local.processes.spare import Spare  # noqa: PLC0415 - the same
 

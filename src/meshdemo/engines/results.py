@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from meshdemo.language import said
+
 if TYPE_CHECKING:
     from meshdemo.engines.access_log import Account
     from meshdemo.errors import Problem
@@ -169,6 +171,9 @@ class Arrival(Struct, frozen=True):
     account: Account
 
 
+NO_SIDECAR = said("the client has no sidecar that could tell")
+
+
 class Observed(Struct, frozen=True):
     """What became of one request that was really sent."""
 
@@ -179,5 +184,7 @@ class Observed(Struct, frozen=True):
     """What the client's sidecar says of it."""
     hidden: str = ""
     """Why that is not known; empty where it is."""
+    unseen: bool = False
+    """Whether it did not even see an HTTP request, so that it can have sent no copies of it."""
     arrivals: tuple[Arrival, ...] | None = None
     """The pods whose sidecars took it, in turn: copies and retries too. None if not known."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from meshdemo.suite.answers import Answer
     from meshdemo.suite.model import Expect, Header, Text
 
+COPIES_UNTOLD = said("the client's sidecar does not tell of copies")
 UNTOLD = said("the app that answered does not tell what it saw of the request")
 
 

@@ -6,18 +6,16 @@ import json
 from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.private.stand_ins import Arrived
-from meshdemo.language import said
+from meshdemo.suite import judging
 from meshdemo.verdict.version_source import BODY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from meshdemo.engines.results import Pod
+    from meshdemo.engines.results import Observed, Pod
     from meshdemo.rules.request_trace import Destination
     from meshdemo.verdict.traffic import Reply
     from meshdemo.walkthrough.explain import Explained
-
-COPIES_UNTOLD = said("the access log of the client's sidecar does not tell of copies")
 
 
 def arrived(found: Explained, pods: Sequence[Pod]) -> Arrived | None:
@@ -73,13 +71,12 @@ def copies(
     return [each for each in sent if each not in back], back
 
 
-def hides_copies(told: Explained) -> str:
+def why_copies_are_hidden(observed: Observed) -> str:
     """Say why it is not known where copies went; empty where it is."""
-    observed, account = told.observed, told.observed.account
-    by_sidecars = observed.arrivals is not None or not told.sender.injected
-    if by_sidecars or (account and account.copies is not None):
-        return ""
-    return observed.hidden or COPIES_UNTOLD
+    account = observed.account
+    told = account is not None and account.copies is not None
+    known = told or observed.unseen or observed.arrivals is not None
+    return "" if known else observed.hidden or judging.COPIES_UNTOLD
 
 
 def _called(name: str, pods: Sequence[Pod]) -> Pod | None:

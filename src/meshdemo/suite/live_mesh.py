@@ -257,7 +257,7 @@ class LiveMesh:
             answer,
             copied_to=(*found, *(each.target.host for each in elsewhere)),
             copied_back=tuple(each.target for each in back),
-            copies_hidden=live_arrivals.hides_copies(told) if told else "",
+            copies_hidden=live_arrivals.why_copies_are_hidden(told.observed) if told else "",
             times=[each.pod for each in came].count(name),
         )
 

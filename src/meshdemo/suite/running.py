@@ -16,7 +16,6 @@ from meshdemo.suite.coverage import Coverage
 from meshdemo.suite.preparing import prepare
 from meshdemo.suite.results import CaseResult, FileResult
 from meshdemo.suite.single import Single
-from meshdemo.verdict.judgement import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -123,9 +122,6 @@ class Runner:
         self._touch(single.trace, reached)
         if result.ok:
             return replace(result, place=diagnosing.place_of(single.trace))
-        if result.outcome is Outcome.INCONCLUSIVE:
-            unknown = next(each.found for each in result.findings if not each.known)
-            result = replace(result, cause=unknown)
         return self._explained(case, result, single.trace, answers, answers[-1])
 
     def _of_counted(self, case: Case) -> CaseResult:
@@ -176,6 +172,8 @@ class Runner:
             what = cause.message
             why = said("{cause}: {rule}", cause=what, rule=why) if why else what
             place = cause.place
+        if unknown := [each.found for each in result.findings if not each.known]:
+            why = said("{cause}: {rule}", cause=unknown[0], rule=why) if why else unknown[0]
         return replace(
             result,
             place=place if place and place.file else diagnosing.place_of(trace),

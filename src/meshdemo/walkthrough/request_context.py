@@ -113,7 +113,8 @@ def with_id(request: Request) -> Request:
     """Give the same request with an x-request-id, by which a sidecar's log tells it from others."""
     if request.header(REQUEST_ID):
         return request
-    return replace(request, headers=(*request.headers, (REQUEST_ID, str(uuid.uuid4()))))
+    others = [each for each in request.headers if each[0].lower() != REQUEST_ID]  # one was empty
+    return replace(request, headers=(*others, (REQUEST_ID, str(uuid.uuid4()))))
 
 
 def goes_to(request: Request, namespace: str) -> str:

@@ -5,7 +5,8 @@ loggers http and router at debug. The script that sends the request puts their l
 where the connection to it is lost: it goes on in the pod until its end.
 
 A log comes in parts, and late on a busy node. So the calls that raise and put back the levels carry
-a mark: what stands between the two is all that the sidecar says of the request.
+a mark: what stands between the two is all that the sidecar says of the request, but for its line of
+the access log. That goes another way, and may come before or after.
 """
 
 from __future__ import annotations
@@ -13,25 +14,27 @@ from __future__ import annotations
 import time
 import uuid
 from contextlib import suppress
+from math import ceil
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from meshdemo.engines import access_log as line_format
+from meshdemo.engines import access_log
 from meshdemo.engines.cluster import requests
 from meshdemo.engines.cluster.api.connection import Forbidden
 from meshdemo.engines.cluster.api.remote_exec import Target
-from meshdemo.engines.cluster.istio import access_log
+from meshdemo.engines.cluster.istio.access_log import only as access_lines
 from meshdemo.engines.cluster.namespace_view import target
 from meshdemo.engines.cluster.pods import logs
 from meshdemo.engines.cluster.sidecar import debug_log
-from meshdemo.engines.results import Observed
+from meshdemo.engines.results import NO_SIDECAR, Observed
 from meshdemo.errors import BrokenOff, EnvironmentFailed, TimedOut
+from meshdemo.language import said
 from meshdemo.objects.containers import ISTIO_PROXY
 from meshdemo.system import waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from meshdemo.engines.access_log import Account
     from meshdemo.engines.cluster.api.kube import Kube
@@ -41,28 +44,32 @@ if TYPE_CHECKING:
 
 LOG_SECONDS = 3
 """How long a sidecar's line may take to be in its log."""
-ACCESS_SECONDS = 1.5
-"""How much longer that of its access log may take, which it would write each second unasked."""
-LAST_LINES = 4000
-"""Of the sidecar's log that are looked through."""
-NOT_ALLOWED = "its sidecar's log may not be read here: that needs the right get on pods/log"
-NO_LINE = (
+ACCESS_SECONDS = 0.5
+"""How much longer that of its access log may take, where it writes one of this request."""
+SLACK_SECONDS = 2
+"""How much longer ago than the request began its log is looked through."""
+LAST_LINES = 50_000
+"""Of it, at most: while it says much, it says much of all that it handles."""
+NOT_ALLOWED = said("its sidecar's log may not be read here: that needs the right get on pods/log")
+NO_LINE = said(
     "its sidecar's log says nothing of it: Istio writes no access log here, and its log level "
-    "could not be raised by way of its admin port"
+    "could not be raised by way of its admin port, or the lines are gone from the log"
 )
-NOT_HTTP = "its sidecar saw no HTTP request: the port is not HTTP for it, or it is left alone"
+NO_REQUEST = said(
+    "its sidecar saw no HTTP request: nothing came to it, or the port is not HTTP for it"
+)
 TALKATIVE = """\
 admin=http://127.0.0.1:15000
 post() { curl -q -g -s --noproxy '*' --max-time 5 -X POST -H "$mark" "$admin$1" 2>/dev/null; }
 before= last=
-exec 9</
-flock 9 2>/dev/null
+{ command exec 9</ && flock 9; } 2>/dev/null
 mark='x-meshdemo: begin MARK'
 for word in $(post /logging); do
 case $last in router:|http:) before="$before ${last%:}=$word";; esac
 last=$word
 done
 put_back() {
+[ "$before" ] || return
 trap '' HUP INT TERM PIPE
 mark='x-meshdemo: end MARK'
 post /reopen_logs
@@ -76,8 +83,9 @@ sh -c SCRIPT 9<&-
 """Runs a script while the sidecar says much, and puts back how much it said before.
 
 One at a time, as the next one would take "much" for what was before: a lock on the root folder, as
-a folder that is there can always be opened, and where the image has no flock there is none. To
-reopen its logs is how an Envoy writes the lines of its access log that it keeps back.
+nothing need be written for it. Where the image has no flock there is none; ``command`` has a shell
+go on where it cannot open the folder. To reopen its logs is how an Envoy writes the lines of its
+access log that it keeps back.
 """
 
 
@@ -95,52 +103,63 @@ def observe(view: View, kube: Kube, pod: Pod, request: Request, timeout: float) 
         raise BrokenOff("the request had no answer when the time was over", hint="Try again.")
     # Curl's own time, where it told: the way through API server and kubelet is not the request's.
     seconds = time.monotonic() - began if reply.seconds is None else reply.seconds
+    seen = Observed(reply, seconds)
     if not pod.injected:
-        return Observed(reply, seconds, hidden="the client has no sidecar that could tell")
+        return replace(seen, hidden=NO_SIDECAR, unseen=True)
     if request.is_tcp:
-        return Observed(reply, seconds, hidden=NOT_HTTP)
+        return replace(seen, hidden=NO_REQUEST, unseen=True)
     where = Target(pod.namespace, pod.name, ISTIO_PROXY)
-    named = request.header("x-request-id") or ""
+
+    def log() -> list[str]:
+        ago = ceil(time.monotonic() - began + SLACK_SECONDS)
+        return list(logs.lines(kube, where, tail=LAST_LINES, since=ago))
+
     try:
-        account, hidden = told(lambda: list(logs.lines(kube, where, tail=LAST_LINES)), named, mark)
+        return told(seen, log, request.header("x-request-id") or "", mark)
     except Forbidden:
-        return Observed(reply, seconds, hidden=NOT_ALLOWED)
+        return replace(seen, hidden=NOT_ALLOWED)
     except EnvironmentFailed as error:
-        return Observed(reply, seconds, hidden=error.message)
-    return Observed(reply, seconds, account, hidden)
+        return replace(seen, hidden=error.message)
 
 
 def told(
-    read: Callable[[], list[str]], named: str, mark: str, patience: float = LOG_SECONDS
-) -> tuple[Account | None, str]:
-    """Wait for all that a sidecar says of a request in its log, or give why nothing is known.
+    seen: Observed,
+    read: Callable[[], list[str]],
+    named: str,
+    mark: str,
+    patience: float = LOG_SECONDS,
+) -> Observed:
+    """Add all that a sidecar says of a request in its log, once that is there, or why it does not.
 
-    ``named`` is the request's x-request-id, ``patience`` in seconds. Of the log's two parts the
-    access log, where there is one, says most; only the other tells of retries and copies.
+    ``named`` is the request's x-request-id, ``patience`` in seconds. The access log, where there is
+    one, says most; only the rest of the log tells of retries and copies.
     """
+    lines: list[str] = []
 
-    def since_then() -> Sequence[str]:
-        return debug_log.since(read(), mark)
+    def between() -> Sequence[str]:
+        lines[:] = read()
+        return debug_log.between(lines, mark)
 
     try:
-        lines = waiting.until(since_then, "its lines", timeout=patience, pause=0.05)
+        whole = waiting.until(between, "its lines", timeout=patience, pause=0.05)
     except TimedOut:
-        written = _written(read(), named)
-        return written, "" if written else NO_LINE
-    said = debug_log.read(lines, named)
-    if said is None:
-        return None, NOT_HTTP
-    written = _written(lines, named)
-    if written is None and any(access_log.only(read())):
+        whole = ()
+    account = debug_log.read(whole or lines, named)
+    if account and not whole:
+        account = replace(account, retries=None, copies=None)
+    line = _line(lines, named)
+    if account and not line and any(access_lines(lines)):
         with suppress(TimedOut):
-            written = waiting.until(
-                lambda: _written(since_then(), named), "it", timeout=ACCESS_SECONDS, pause=0.05
-            )
-    return (replace(written, retries=said.retries, copies=said.copies) if written else said), ""
+            line = waiting.until(lambda: _line(read(), named), "its line", timeout=ACCESS_SECONDS)
+    if account and line:
+        line = replace(line, retries=account.retries, copies=account.copies)
+    if line or account:
+        return replace(seen, account=line or account)
+    return replace(seen, hidden=NO_REQUEST if whole else NO_LINE, unseen=bool(whole))
 
 
-def _written(lines: Sequence[str], named: str) -> Account | None:
-    """Find the line of the access log."""
-    name = debug_log.written(named)
-    found = (line_format.read(line) for line in lines if name.search(line))
-    return next((each for each in found if each and name.fullmatch(each.request_id)), None)
+def _line(lines: Iterable[str], named: str) -> Account | None:
+    """Find the last line of the access log about a request: a user may give an id twice."""
+    name = debug_log.as_logged(named)
+    found = (each for each in map(access_log.read, lines) if each)
+    return next((each for each in reversed([*found]) if name.fullmatch(each.request_id)), None)

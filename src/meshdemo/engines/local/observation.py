@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from meshdemo.engines import access_log
+from meshdemo.engines.access_log import INBOUND
 from meshdemo.engines.local.envoy.unix_http import Unreachable
 from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.engines.local.pods import logs
-from meshdemo.engines.results import Arrival, Observed
-from meshdemo.errors import BrokenOff, EnvironmentFailed, InputError, TimedOut
-from meshdemo.rules import mirrors
-from meshdemo.rules.http_choice import chosen
-from meshdemo.rules.promise import RequestPath
+from meshdemo.engines.results import NO_SIDECAR, Arrival, Observed
+from meshdemo.errors import BrokenOff, EnvironmentFailed, TimedOut
+from meshdemo.language import said
+from meshdemo.rules import request_trace
+from meshdemo.rules.mirrors import ALL
 from meshdemo.system import waiting
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from meshdemo.engines.access_log import Account
     from meshdemo.engines.local.model import PlannedPod
     from meshdemo.engines.local.test_client import Caller
-    from meshdemo.rules.mirrors import Mirror
     from meshdemo.verdict.traffic import Request
 
 T = TypeVar("T")
@@ -34,14 +35,16 @@ NOT_SENT = {"UF", "UO"}
 """The flags of a request that did not come to the pod that was chosen for it."""
 OTHERS_SECONDS, COPIES_SECONDS = 0.02, 0.3
 """How long after these the others may take at least, as nothing says how many there will be: those
-of pods that were tried before, and those of pods that get a copy, which may come late."""
+of pods that were tried before, and those of pods that get a copy of some requests."""
+COPY_SECONDS = 1.0
+"""How long a copy may take that is sent of each request; a thousandth is usual."""
 SLACK = 3
 """How many times as long as the client's own sidecar they may take: machines are slow at times."""
 PAUSE, LONGEST_PAUSE = 0.005, 0.05
-INBOUND = "inbound|"
-"""How the cluster begins by which a sidecar passes a request to its own pod."""
-NO_LINE = "its sidecar wrote no line of it in its access log"
-NOT_HTTP = "the port is not HTTP for its sidecar, which sees connections there and no requests"
+NO_LINE = said("its sidecar wrote no line of it in its access log")
+NOT_HTTP = said(
+    "the port is not HTTP for its sidecar, which sees connections there and no requests"
+)
 
 
 def observe(caller: Caller, request: Request, timeout: float) -> Observed:
@@ -52,11 +55,11 @@ def observe(caller: Caller, request: Request, timeout: float) -> Observed:
         raise BrokenOff("the request had no answer when the time was over", hint="Try again.")
     seconds = (ended := time.monotonic()) - began
     if not caller.pod.injected:
-        return Observed(reply, seconds, hidden="the client has no sidecar that could tell")
-    path = RequestPath.of(caller.objects, (), request, caller.client)
-    dialled = path.dialled
+        return Observed(reply, seconds, hidden=NO_SIDECAR, unseen=True)
+    trace = request_trace.trace(caller.objects, (), request, caller.client)
+    dialled = trace.dialled
     if request.is_tcp or (dialled and dialled.chooses_by_connection):
-        return Observed(reply, seconds, hidden=NOT_HTTP)
+        return Observed(reply, seconds, hidden=NOT_HTTP, unseen=True)
     named = request.header("x-request-id") or ""
     account = _look_until(lambda: _sent(caller, named), caller, [caller.pod], LOG_SECONDS)
     if account is None:
@@ -70,27 +73,16 @@ def observe(caller: Caller, request: Request, timeout: float) -> Observed:
     # The pod that it was sent to has no longer than any line takes to be there.
     told = partial(_has_told, caller, others, account)
     _look_until(told, caller, others, logs.ARRIVAL_SECONDS)
-    sent = [each.percent for each in _mirrors(path) if each.percent]
-    if sent and account.endpoint:
+    if any(0 < percent < ALL for percent, _ in trace.mirrors):
         time.sleep(COPIES_SECONDS)
-        wanted = 1 + sent.count(mirrors.ALL)
-        _look_until(lambda: len(came()) >= wanted, caller, others, logs.ARRIVAL_SECONDS)
+        _have_written(caller, others)
+    sure = [each.behind(others) for percent, each in trace.mirrors if percent == ALL]
+    if account.endpoint and (sure := [pods for pods in sure if pods]):
+        answering = [pod.name for pod in _sent_to(others, account)]
+        copied = partial(_copied, sure, answering, came)
+        _look_until(copied, caller, others, COPY_SECONDS)
     time.sleep(max(OTHERS_SECONDS, SLACK * took))
     return Observed(reply, seconds, account, arrivals=came())
-
-
-def _mirrors(path: RequestPath) -> Iterator[Mirror]:
-    """Give where the rule that takes a request has copies of it sent; of any that may take it."""
-    dialled = path.dialled
-    if dialled is None or dialled.rule is None:
-        return
-    try:
-        taking = chosen(dialled.rule, dialled.port, path.call)
-        rules = [taking.http] if taking else []
-    except InputError:
-        rules = [*dialled.rule.http]
-    for http in rules:
-        yield from mirrors.mirrors_of(http)
 
 
 def _look_until(
@@ -117,9 +109,24 @@ def _have_written(caller: Caller, pods: Iterable[PlannedPod]) -> None:
 
 def _has_told(caller: Caller, others: Iterable[PlannedPod], account: Account) -> bool:
     """Tell whether the pod that a request was sent to last has written of it, if it is to."""
-    place = "" if NOT_SENT.intersection(account.flags) else account.endpoint
-    sent_to = (o for o in others for p in o.ports if place == f"{LOOPBACK}:{p.entry}")
+    sent_to = _sent_to(others, account)
     return all(any(_came(caller, pod, account.request_id)) for pod in sent_to)
+
+
+def _sent_to(others: Iterable[PlannedPod], account: Account) -> list[PlannedPod]:
+    """Give the pod that a request was sent to last; none where it did not come there."""
+    place = "" if NOT_SENT.intersection(account.flags) else account.endpoint
+    return [o for o in others for p in o.ports if place == f"{LOOPBACK}:{p.entry}"]
+
+
+def _copied(
+    mirrors: Iterable[Sequence[PlannedPod]],
+    answering: Sequence[str],
+    came: Callable[[], Iterable[Arrival]],
+) -> bool:
+    """Tell whether of each mirror one of its pods has got a copy, beside the request itself."""
+    places = Counter(each.pod for each in came()) - Counter(answering)
+    return all(any(pod.name in places for pod in pods) for pods in mirrors)
 
 
 def _came(caller: Caller, pod: PlannedPod, named: str) -> Iterator[Account]:

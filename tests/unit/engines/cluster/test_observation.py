@@ -18,6 +18,7 @@ import pytest
 
 from meshdemo.engines.access_log import Account
 from meshdemo.engines.cluster import observation, requests
+from meshdemo.engines.results import Observed
 from meshdemo.system import waiting
 from meshdemo.verdict.traffic import Reply, Request
 
@@ -200,39 +201,63 @@ def readings(*parts: list[str]) -> Callable[[], list[str]]:
     return read
 
 
+def told(read: Callable[[], list[str]], patience: float = 30.0) -> Observed:
+    seen = Observed(Reply(200, "v1"), 0.1)
+    return observation.told(seen, read, ID, MARK, patience)
+
+
 @pytest.mark.parametrize("written", [ID, TRACED], ids=["not traced", "traced"])
 def test_a_log_is_waited_for_until_all_of_it_is_there(written: str) -> None:
     rest = [line.format(written) for line in REST]
+    whole = Account(
+        200,
+        (),
+        "via_upstream",
+        cluster=TO.format("v1"),
+        request_id=ID,
+        retries=0,
+        copies=(TO.format("v2"),),
+    )
     for place in range(len(rest)):
-        read = readings(FIRST, rest[:place], [*rest[place:], END])
-        account, hidden = observation.told(read, ID, MARK)
-        assert account == Account(
-            200,
-            (),
-            "via_upstream",
-            cluster=TO.format("v1"),
-            request_id=ID,
-            retries=0,
-            copies=(TO.format("v2"),),
-        ), hidden
+        found = told(readings(FIRST, rest[:place], [*rest[place:], END]))
+        assert found.account == whole, found.hidden
 
 
 @pytest.mark.parametrize("written", [ID, TRACED], ids=["not traced", "traced"])
-def test_a_line_of_the_access_log_that_comes_late_says_most(written: str) -> None:
+@pytest.mark.parametrize("place", ["before", "after", "late"])
+def test_a_line_of_the_access_log_says_most(written: str, place: str) -> None:
     other, own = ACCESS.format("other"), ACCESS.format(written)
     whole = [other, *FIRST, *(line.format(written) for line in REST), END]
-    account, hidden = observation.told(readings(whole, [], [own]), ID, MARK)
-    assert account is not None, hidden
+    parts = {"before": [[own, *whole]], "after": [[*whole, own]], "late": [whole, [], [own]]}
+    account = told(readings(*parts[place])).account
+    assert account is not None
     assert (account.endpoint, account.copies) == ("10.244.0.3:80", (TO.format("v2"),))
 
 
-def test_where_it_saw_no_http_request_nothing_is_waited_for() -> None:
-    late = readings([ACCESS.format("other"), BEGIN, END], FIRST)
-    assert observation.told(late, ID, MARK) == (None, observation.NOT_HTTP)
-
-
-def test_without_its_log_level_the_access_log_is_what_is_known() -> None:
-    account, _ = observation.told(lambda: [ACCESS.format(ID)], ID, MARK, 0.1)
+def test_what_comes_after_the_end_is_of_another_request() -> None:
+    rest = [line.format(ID) for line in REST]
+    account = told(readings([*FIRST, rest[0], *rest[4:], END, *rest[1:4]])).account
     assert account is not None
-    assert (account.endpoint, account.retries, account.copies) == ("10.244.0.3:80", None, None)
-    assert observation.told(list, ID, MARK, 0.1) == (None, observation.NO_LINE)
+    assert account.copies == ()
+
+
+def test_where_it_saw_no_http_request_nothing_is_waited_for() -> None:
+    found = told(readings([ACCESS.format("other"), BEGIN, END], FIRST))
+    assert (found.account, found.hidden) == (None, observation.NO_REQUEST)
+    assert found.unseen
+
+
+def test_what_is_told_in_the_access_log_alone_is_not_lost() -> None:
+    for lines in ([ACCESS.format(ID)], [BEGIN, ACCESS.format(ID), END]):
+        account = told(lambda lines=lines: lines, 0.1).account  # type: ignore[misc]
+        assert account is not None
+        assert (account.endpoint, account.retries, account.copies) == ("10.244.0.3:80", None, None)
+
+
+def test_of_a_log_that_is_not_whole_only_what_is_there_is_told() -> None:
+    rest = [line.format(ID) for line in REST]
+    account = told(lambda: [*FIRST[1:], *rest, END], 0.1).account
+    assert account is not None
+    assert (account.cluster, account.retries, account.copies) == (TO.format("v1"), None, None)
+    nothing = told(list, 0.1)
+    assert (nothing.account, nothing.hidden, nothing.unseen) == (None, observation.NO_LINE, False)

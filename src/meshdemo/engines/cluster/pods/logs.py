@@ -17,13 +17,20 @@ ENOUGH = 200
 """Lines of a log in which a cause is looked for."""
 
 
-def lines(kube: Kube, target: Target, *, follow: bool = False, tail: int = -1) -> Iterator[str]:
-    """Give a container's lines as they come; ``tail`` is how many at most, -1 for all."""
+def lines(
+    kube: Kube, target: Target, *, follow: bool = False, tail: int = -1, since: int = 0
+) -> Iterator[str]:
+    """Give a container's lines as they come.
+
+    ``tail`` is how many at most, -1 for all; ``since`` how many seconds ago at most, 0 for ever.
+    """
     query = {"container": target.container}
     if follow:
         query["follow"] = "true"
     if tail >= 0:
         query["tailLines"] = str(tail)
+    if since:
+        query["sinceSeconds"] = str(since)
     path = f"{kube.path('v1', 'Pod', target.namespace, target.pod)}/log"
     try:
         with kube.stream(path, query) as found:

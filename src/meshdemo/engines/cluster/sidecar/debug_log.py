@@ -11,7 +11,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from meshdemo.engines.access_log import Account
+from meshdemo.engines.access_log import INBOUND, Account
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -48,8 +48,8 @@ FLAGS_OF = {
 """The response flag that goes with the details of an answer that is the sidecar's own."""
 
 
-def since(lines: Sequence[str], mark: str) -> Sequence[str]:
-    """Give what was written since ``begin mark``; nothing until ``end mark`` is there as well.
+def between(lines: Sequence[str], mark: str) -> Sequence[str]:
+    """Give what was written from ``begin mark`` to ``end mark``; nothing until both are there.
 
     They are a header of two calls of Envoy's admin, whose own requests it logs as well.
     """
@@ -57,10 +57,10 @@ def since(lines: Sequence[str], mark: str) -> Sequence[str]:
         next((place for place, line in enumerate(lines) if f"{word} {mark}" in line), None)
         for word in ("begin", "end")
     )
-    return () if begins is None or ends is None else lines[begins:]
+    return () if begins is None or ends is None else lines[begins : ends + 1]
 
 
-def written(request_id: str) -> re.Pattern[str]:
+def as_logged(request_id: str) -> re.Pattern[str]:
     """Give how a sidecar writes an x-request-id: it changes a digit of a UUID where it traces.
 
     Source: Envoy's uuid_request_id extension, pack_trace_reason.
@@ -73,7 +73,7 @@ def written(request_id: str) -> re.Pattern[str]:
 
 def read(lines: Iterable[str], request_id: str) -> Account | None:
     """Read what a log says of the request with an x-request-id; None if it says nothing."""
-    entries, named = _entries(lines), re.compile(f"'{written(request_id).pattern}'")
+    entries, named = _entries(lines), re.compile(f"'{as_logged(request_id).pattern}'")
     first = next((each for each in entries if named.search(each) and _stream(each)), None)
     if first is None:
         return None
@@ -100,7 +100,8 @@ def _copies(entries: list[str], named: re.Pattern[str], own: str) -> Iterator[st
     naming = (_stream(entry) for entry in entries if named.search(entry))
     for stream in dict.fromkeys(each for each in naming if each and each != own):
         text = "\n".join(entry for entry in entries if _stream(entry) == stream)
-        if cluster := _found(CLUSTER, text):
+        cluster = _found(CLUSTER, text)
+        if cluster and not cluster.startswith(INBOUND):
             yield cluster
 
 
