@@ -169,7 +169,7 @@ _ADVICE = {
     ),
     errno.EFBIG: "Allow larger files: ulimit -f says how large they may be.",
     **dict.fromkeys((errno.EISDIR, errno.ENOTEMPTY), "Remove what stands in its place."),
-    errno.ENOTDIR: "Remove the file that stands in the place of a folder on that way.",
+    errno.ENOTDIR: "A file stands in the place of a folder on that way.",
     errno.ELOOP: "Put the file itself in the place of the symbolic link.",
     errno.ENAMETOOLONG: "Name a place with a shorter path.",
 }

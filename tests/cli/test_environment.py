@@ -166,3 +166,11 @@ def test_where_no_mesh_can_be_up_says_so(state: str, words: list[str], tmp_path:
     up.assert_refused(*words)
     assert down.code in {0, 3}, down
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("state", ["/proc/state", "/dev/null/state", "{tmp}/a\nb"])
+def test_doctor_sees_that_no_mesh_can_be_up(state: str, tmp_path: Path) -> None:
+    (doctor,) = call(["doctor"], {"MESHDEMO_STATE_DIR": state.format(tmp=tmp_path)})
+    assert doctor.code == 3, doctor
+    assert "the state directory can be written" in doctor.said
+    assert not list(tmp_path.iterdir())

@@ -48,3 +48,21 @@ def test_a_thousand_rules_are_shown_to_one_envoy(tmp_path: Path) -> None:
     found = lint.lint([str(tmp_path)], "default")
     assert found.envoy
     assert {each.by for each in found.findings} == {lint.ISTIO}
+
+
+def test_what_only_the_local_engine_does_not_take_is_not_called_refused_by_istio(
+    tmp_path: Path,
+) -> None:
+    http = [
+        {"match": [{"uri": {"prefix": f"/{n}/"}}], "directResponse": {"status": 200}}
+        for n in range(1200)
+    ]
+    port = {"number": 80, "name": "http", "protocol": "HTTP"}
+    socket = {"address": "unix:///var/run/a.sock"}
+    spec = {"hosts": ["a.example"], "resolution": "STATIC", "ports": [port], "endpoints": [socket]}
+    rules = [made("VirtualService", "a", hosts=["a"], http=http), made("ServiceEntry", "b", **spec)]
+    (tmp_path / "rules.yaml").write_text(reading.dump(rules))
+    found = lint.lint([str(tmp_path)], "default")
+    assert found.findings == []
+    (unasked,) = found.notes
+    assert "ServiceEntry shop/b spec.endpoints[0].address" in unasked

@@ -10,6 +10,7 @@ from meshdemo.engines import run_record
 from meshdemo.engines.local import inotify
 from meshdemo.engines.local.envoy import binary
 from meshdemo.engines.local.pods import ports
+from meshdemo.engines.local.processes.configuration import as_value
 from meshdemo.engines.results import Check
 from meshdemo.errors import EnvironmentFailed
 
@@ -63,6 +64,7 @@ def _state(store: Store) -> Iterator[Check]:
     name = "the state directory can be written"
     try:
         run_record.check(store.folder)
+        as_value(store.folder)
         yield Check(name, ok=True, detail=str(store.folder))
     except EnvironmentFailed as error:
         yield Check(name, ok=False, detail=error.message, hint=error.hint)

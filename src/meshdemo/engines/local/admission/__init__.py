@@ -55,6 +55,10 @@ _LIMITS_BY_KIND = {
 """What Istio takes and Envoy does not."""
 
 
+_UNSUPPORTED_BY_KIND = {"ServiceEntry": client_reach.unsupported}
+"""What Istio takes and this engine does not, beside single fields."""
+
+
 class Admission(Struct, frozen=True):
     """What is to be said about some objects. With a problem none of them may be applied."""
 
@@ -138,8 +142,9 @@ def _examine(item: Object) -> Alone:
     problems += metadata.problems(whole)
     if judge := _PROBLEMS_BY_KIND.get(item.kind):
         problems += judge(whole)
-    if limits := _LIMITS_BY_KIND.get(item.kind):
-        problems += limits(whole)
+    for other in (_LIMITS_BY_KIND, _UNSUPPORTED_BY_KIND):
+        if limits := other.get(item.kind):
+            problems += limits(whole)
     return Alone(tuple(problems), stored, idle, idle_kinds)
 
 
@@ -183,10 +188,8 @@ class Judged(Struct, frozen=True):
 def judge(item: Object) -> Judged:
     """Judge an object as it is judged elsewhere, also in fields that this engine does not support.
 
-    What it would take to run a workload here does not count.
+    What it would take to run a workload here does not count, nor does how much this engine takes.
     """
-    if too_large := tuple(bounds.size_problems(item)):
-        return Judged(item, too_large)
     findings = fields.read(item)
     if not fields.is_known(item):
         return Judged(item, tuple(findings.problems))
@@ -197,7 +200,10 @@ def judge(item: Object) -> Judged:
         refused += _PROBLEMS_BY_KIND[item.kind](whole)
     limits = _LIMITS_BY_KIND.get(item.kind)
     rejected = tuple(limits(whole)) if limits else ()
-    return Judged(stored, in_order(refused), rejected, tuple(findings.unsupported))
+    unseen = [*findings.unsupported]
+    if unsupported := _UNSUPPORTED_BY_KIND.get(item.kind):
+        unseen += unsupported(whole)
+    return Judged(stored, in_order(refused), rejected, tuple(unseen))
 
 
 def istio_problems(objects: Sequence[Object]) -> tuple[Problem, ...]:

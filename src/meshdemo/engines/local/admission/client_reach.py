@@ -130,15 +130,36 @@ def _resolution_problems(spec: Place, resolution: str) -> Iterator[Problem]:
                 return
 
 
+def unsupported(entry: Place) -> Iterator[Problem]:
+    """Name what Istio takes of a ServiceEntry and this engine does not."""
+    for endpoint in entry["spec"]["endpoints"].items:
+        if endpoint["address"].text.startswith(UNIX):
+            yield endpoint["address"].problem(
+                "the local engine does not support endpoints on Unix sockets",
+                "write an address of loopback: 127.0.0.1",
+            )
+
+
+def _unix_problems(endpoint: Place, spec: Place) -> Iterator[Problem]:
+    """Judge an endpoint on a Unix socket. Source: Istio's CRD, and ValidateServiceEntry."""
+    path = endpoint["address"].text.removeprefix(UNIX)
+    if not path.startswith(("/", "@")):
+        message = "a Unix socket needs an absolute path, or @ and an abstract name"
+        yield endpoint["address"].problem(message)
+    elif path.endswith("/"):
+        yield endpoint["address"].problem("a Unix socket is not a folder")
+    if endpoint["ports"].entries:
+        yield endpoint["ports"].problem("an endpoint on a Unix socket has no ports")
+    if len(spec["ports"].items) > 1:
+        yield spec["ports"].problem("an endpoint on a Unix socket takes exactly one port")
+
+
 def _endpoint_problems(endpoint: Place, spec: Place, resolution: str) -> Iterator[Problem]:
     address = endpoint["address"]
     if not address.text and not endpoint["network"].text:
         yield address.problem("it is missing: an endpoint needs an address")
-    elif address.text.startswith(UNIX):
-        yield address.problem(
-            "the local engine does not support endpoints on Unix sockets",
-            "write an address of loopback: 127.0.0.1",
-        )
+    elif address.text.startswith(UNIX) and resolution == STATIC:
+        yield from _unix_problems(endpoint, spec)
     elif address.text and not names.is_address(address.text):
         if resolution == STATIC:
             message = f'"{address.text}" is not an IP address, as resolution STATIC wants'

@@ -50,7 +50,7 @@ def render(
     """Write supervisord's configuration; ``open_files`` is how many it makes sure to have."""
     lines = [
         "[unix_http_server]",
-        f"file={_value(sockets / SOCKET)}",
+        f"file={as_value(sockets / SOCKET)}",
         "chmod=0600",
         "[supervisord]",
         "nodaemon=true",
@@ -58,11 +58,11 @@ def render(
         # By itself it asks for 1024 and 200, and does not start where less is allowed.
         f"minfds={open_files}",
         "minprocs=1",
-        f"pidfile={_value(folder / PID_FILE)}",
-        f"logfile={_value(folder / LOG)}",
+        f"pidfile={as_value(folder / PID_FILE)}",
+        f"logfile={as_value(folder / LOG)}",
         f"logfile_maxbytes={LOG_BYTES}",
         "logfile_backups=1",
-        f"childlogdir={_value(folder)}",
+        f"childlogdir={as_value(folder)}",
         "[rpcinterface:supervisor]",
         "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
     ]
@@ -75,7 +75,7 @@ def _program(process: Process) -> Sequence[str]:
     digest = hashlib.sha256(process.content.encode()).hexdigest()[:16]
     return (
         f"[program:{process.name}]",
-        f"command={_value(shlex.join(process.argv))}",
+        f"command={as_value(shlex.join(process.argv))}",
         # Part of the configuration only so that supervisord sees the change.
         f'environment=MESHDEMO_CONTENT="{digest}"',
         "umask=022",  # as in a container; supervisord's own keeps others out
@@ -97,13 +97,14 @@ def _program(process: Process) -> Sequence[str]:
 def _log(stream: str, file: Path) -> Sequence[str]:
     return (
         # supervisord expands this one twice.
-        f"{stream}_logfile={_value(_value(file))}",
+        f"{stream}_logfile={as_value(as_value(file))}",
         f"{stream}_logfile_maxbytes={LOG_BYTES}",
         f"{stream}_logfile_backups=1",
     )
 
 
-def _value(value: object) -> str:
+def as_value(value: object) -> str:
+    """Write a value. Raises EnvironmentFailed for a path that supervisord cannot be told."""
     text = str(value)
     if any(part in text for part in UNWRITABLE):
         message = f"supervisord cannot be told a path with these characters: {text!r}"

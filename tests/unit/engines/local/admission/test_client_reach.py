@@ -55,7 +55,13 @@ TAKEN_ENTRIES = [
     entry("endpoints", resolution="NONE", hosts=["a.b", "c.d"], ports=[TCP]),
     entry(hosts=["*.a.b", "*-x.a.b"]),
 ]
+SOCKET = {"address": "unix:///tmp/a"}
 REFUSED_ENTRIES = [
+    (entry(endpoints=[{"address": "unix://tmp/a"}]), "an absolute path"),
+    (entry(endpoints=[{"address": "unix:///tmp/"}]), "not a folder"),
+    (entry(endpoints=[{**SOCKET, "ports": {"http": 1}}]), "has no ports"),
+    (entry(endpoints=[SOCKET], ports=[PORT, TCP]), "exactly one port"),
+    (entry(endpoints=[SOCKET], resolution="DNS"), "neither a host nor an IP address"),
     (entry("hosts"), "hosts"),
     (entry(hosts=[]), "at least one host"),
     (entry(hosts=["*"]), 'the host "*"'),
