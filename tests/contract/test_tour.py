@@ -306,7 +306,8 @@ def test_what_was_written_is_kept_and_progress_too(newcomer: Learner) -> None:
     newcomer.tours("reset")
     assert (newcomer.folder / "tour" / "canary.1.yaml").read_text() == written
     assert (newcomer.folder / "tour" / "canary.2.yaml").read_text() == "# again\n"
-    assert newcomer.types("down")[0] == ExitCode.OK
+    code, said = newcomer.types("down")
+    assert (code, "in the tour stays: " in said) == (ExitCode.OK, True), said
     assert newcomer.asks("tour")["lesson"]["name"] == "canary"
 
 
@@ -414,6 +415,22 @@ def test_after_down_a_lesson_is_set_up_anew_whatever_runs_there(newcomer: Learne
     assert "app-default-v2" not in newcomer.types("get", "virtualservices", "-o", "name")[1]
     newcomer.file(lesson).write_text(lesson.solution.read_text())
     newcomer.tours("check")
+
+
+def test_a_lesson_that_is_taken_again_stays_at_hand_until_it_is_passed_again(
+    newcomer: Learner,
+) -> None:
+    newcomer.tours("solution", "header", "--apply")
+    newcomer.tours("goto", "header")
+    newcomer.tours("solution", "header", "--apply")
+    newcomer.tours("check")
+    assert newcomer.asks("tour")["lesson"]["name"] == "path"
+    newcomer.tours("reset", "header")
+    again = newcomer.asks("tour")["lesson"]
+    assert (again["name"], again["passed"]) == ("header", True)
+    newcomer.tours("solution", "header", "--apply")
+    newcomer.tours("check")
+    assert newcomer.asks("tour")["lesson"]["name"] == "path"
 
 
 def test_down_needs_no_progress_that_can_be_read(newcomer: Learner) -> None:

@@ -95,6 +95,8 @@ def test_saves_and_other_terminals_are_heeded_and_a_pass_leads_on(terminal: Term
     file.write_text(solution.replace("anna", "bob"))
     terminal.shows("not passed yet")
     terminal.shows("q: quit")
+    terminal.types("help")
+    terminal.shows("h: a hint; q: quit")
     terminal.types("h")
     terminal.shows("Hint 1")
     terminal.elsewhere("delete", "vs", "app")

@@ -49,7 +49,10 @@ def down(
     gone = tuple(engine.down(everything=everything, force=force))
     # A progress that is damaged knows of no mesh; who changes it for so long puts a lesson there.
     with suppress(EnvironmentFailed, TimedOut):
-        Desk(read_settings(ctx).state_dir).forget_mesh(engine.where)
+        desk = Desk(read_settings(ctx).state_dir)
+        desk.forget_mesh(engine.where)
+        if desk.folder.exists():
+            ctx.obj.progress.say(f"what you wrote and passed in the tour stays: {desk.folder}")
     named = ctx.obj.settings.namespace
     about = f" in namespace {named}" if named else ""
     return reports.checked(gone, f"nothing of ours is left{about}")

@@ -135,7 +135,7 @@ def _lesson(action: str, said: str, desk: Desk) -> Lesson:
     every = lessons.every()
     names, passed = [lesson.name for lesson in every], desk.progress.passed
     here = names.index(desk.progress.lesson) if desk.progress.lesson in names else 0
-    if action:
+    if action or desk.progress.again:
         return every[here]
     left = (lesson for lesson in every[here:] + every[:here] if lesson.name not in passed)
     return next(left, every[here])
@@ -150,7 +150,8 @@ def _begin(ctx: typer.Context, desk: Desk, teller: Teller, lesson: Lesson, actio
     lesson = placing.placed(lesson, mesh(engine.where), desk.folder)
     if action or not (desk.progress.is_staged(lesson, engine.where) and engine.pods()):
         timeout = ctx.obj.settings.timeout
-        ctx.obj.progress.follow(staging.begin(engine, lesson, desk, timeout))
+        story = staging.begin(engine, lesson, desk, timeout, chosen=bool(action))
+        ctx.obj.progress.follow(story)
     kept = desk.renew(lesson) if action == "reset" else None
     return teller.lesson(lesson, kept, is_reset=action == "reset")
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NARROWEST = 20
 """Columns below which a line is left to the terminal: no sentence reads well in fewer."""
 BAR_WIDTH = 40
+ITEM = "- "
 _CODES = {"green": "32", "red": "31", "yellow": "33", "bold": "1", "dim": "2", "cyan": "36"}
 
 
@@ -94,6 +95,12 @@ class Terminal:
     def advise(self, text: str) -> None:
         """Write a sentence of ours, which may hold commands to type; it is broken into lines."""
         for line in wrapped(self.commands.mark(spoken(text, self.language)), self.width):
+            self.line(line)
+
+    def paragraph(self, text: str) -> None:
+        """Write a paragraph, or an item of a list, of a longer text: lines begin in one column."""
+        hang = len(ITEM) if text.startswith(ITEM) else 0
+        for line in wrapped(self.commands.mark(text), self.width, hang):
             self.line(line)
 
     def command(self, text: str) -> None:

@@ -24,13 +24,16 @@ _ON = " \\"
 """What a shell takes for: the command goes on in the next line."""
 
 
-def wrapped(marked: str, width: int | None) -> Iterator[str]:
-    """Break a text with marked commands; without a width only where it says so itself."""
+def wrapped(marked: str, width: int | None, hang: int = _HANG) -> Iterator[str]:
+    """Break a text with marked commands; without a width only where it says so itself.
+
+    What goes on in the next line stands ``hang`` columns further in.
+    """
     for line in marked.split("\n"):
         if width is None or _length(line) <= width:
             yield plain(line)
             continue
-        indent = len(line) - len(line.lstrip(" ")) + _HANG
+        indent = len(line) - len(line.lstrip(" ")) + hang
         current = ""
         first, *others = _GAP.split(line)
         for gap, word in (("", first), *zip(others[::2], others[1::2], strict=True)):

@@ -65,6 +65,8 @@ class Progress(Struct):
     lesson: str = ""
     """The lesson at hand; empty before the first."""
     passed: list[str] = field(default_factory=list)
+    again: bool = False
+    """Whether the lesson at hand was passed before the learner chose it."""
     hints: dict[str, Annotated[int, Meta(ge=0)]] = field(default_factory=dict)
     """How many hints of a lesson were shown."""
     steps: dict[str, Annotated[int, Meta(ge=0)]] = field(default_factory=dict)
@@ -82,6 +84,10 @@ class Progress(Struct):
         staged = self.staged
         is_here = staged is None or staged.mesh == mesh(where)
         return is_here and lesson.name in (self.lesson, staged and staged.lesson)
+
+    def is_done(self, lesson: Lesson) -> bool:
+        """Tell whether a lesson was passed, and not chosen again since."""
+        return lesson.name in self.passed and not (self.again and lesson.name == self.lesson)
 
     def applied(self, where: Where) -> list[str]:
         """Give the learner's file as it was applied in this mesh last, and what failed since."""
@@ -133,6 +139,7 @@ class Desk:
                 progress.passed.append(lesson.name)
             if passed:
                 progress.steps.pop(lesson.name, None)
+                progress.again = progress.again and lesson.name != progress.lesson
             if progress.was_begun(lesson, where):
                 moment = datetime.now(timezone.utc).replace(microsecond=0)
                 progress.last = LastCheck(lesson.name, passed, moment)

@@ -59,7 +59,7 @@ class Session:
 
     def _heed(self, lesson: Lesson, sign: Sign) -> Lesson:
         """Do what a sign asks for, and give the lesson at hand then."""
-        was_passed = lesson.name in self.desk.progress.passed
+        was_passed = self.desk.progress.is_done(lesson)
         if sign == watching.Sign():
             return lesson
         self.desk.reload()
@@ -67,9 +67,11 @@ class Session:
         if at_hand.name != lesson.name:  # another terminal went there
             self._arrive(at_hand, self.teller.lesson(at_hand))
             return at_hand
-        is_passed = lesson.name in self.desk.progress.passed
+        is_passed = self.desk.progress.is_done(lesson)
         if sign.typed == HINT:
             self._hint(lesson).show(self.terminal)
+        elif sign.typed:  # a key without a meaning: say which have one
+            self._invite(lesson)
         elif sign.typed == "" and is_passed:
             if found := self._go_on():
                 lesson, report = found
@@ -115,9 +117,9 @@ class Session:
 
     def _invite(self, lesson: Lesson) -> None:
         """Say what may be done now."""
-        passed = self.desk.progress.passed
-        said = "watching, passed" if lesson.name in passed else "watching"
-        if not lessons.left(passed):
+        is_done = self.desk.progress.is_done(lesson)
+        said = "watching, passed" if is_done else "watching"
+        if is_done and not lessons.left(self.desk.progress.passed):
             said = "watching, all passed"
         file = os.path.relpath(self.desk.file(lesson))
         file = str(self.desk.file(lesson)) if file.startswith("..") else file

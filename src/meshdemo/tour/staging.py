@@ -33,8 +33,13 @@ if TYPE_CHECKING:
     from meshdemo.walkthrough.events import Story
 
 
-def begin(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> Story[None]:
-    """Put the starting state of a lesson in force, and nothing else of the tour's."""
+def begin(
+    engine: Engine, lesson: Lesson, desk: Desk, timeout: float, *, chosen: bool = False
+) -> Story[None]:
+    """Put the starting state of a lesson in force, and nothing else of the tour's.
+
+    One that the learner has ``chosen`` is to be passed again if it was before.
+    """
     rules = lesson.rules.read_text(encoding="utf-8")
     with desk.changing(timeout) as progress:
         file = str(desk.lay_out(lesson))
@@ -44,6 +49,7 @@ def begin(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> Story[N
             else:
                 yield event
         progress.lesson = lesson.name
+        progress.again = chosen and lesson.name in progress.passed
         progress.steps.pop(lesson.name, None)
     class_progress.tell(engine, desk)
 

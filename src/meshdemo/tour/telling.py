@@ -193,7 +193,7 @@ class Teller:
                 elif is_block:
                     terminal.line(f"    {line}".rstrip())
                 else:
-                    terminal.advise(_marked(line, terminal))
+                    terminal.paragraph(_marked(line, terminal))
 
     def _document(self, lesson: Lesson) -> dict[str, Any]:
         return {

@@ -96,3 +96,13 @@ def test_bars_fit_beside_long_names(columns: str) -> None:
     assert all(len(line) <= int(columns) for line in lines)
     assert re.search(r"1,234\s+99\.6 %$", lines[0])
     assert ("█" in lines[0]) is (int(columns) > 60)
+
+
+@pytest.mark.parametrize("begin", ["", "- "])
+def test_the_lines_of_a_paragraph_begin_in_one_column(begin: str) -> None:
+    screen = Screen(tty=True)
+    Terminal(screen, {"COLUMNS": "40"}).paragraph(begin + " ".join(20 * ["requests"]))
+    first, *others = screen.getvalue().splitlines()
+    assert first.startswith(f"{begin}requests")
+    assert others
+    assert all(line.startswith(" " * len(begin) + "requests") for line in others)

@@ -59,8 +59,15 @@ def test_what_only_the_local_engine_does_not_take_is_not_called_refused_by_istio
     ]
     port = {"number": 80, "name": "http", "protocol": "HTTP"}
     socket = {"address": "unix:///var/run/a.sock"}
-    spec = {"hosts": ["a.example"], "resolution": "STATIC", "ports": [port], "endpoints": [socket]}
-    rules = [made("VirtualService", "a", hosts=["a"], http=http), made("ServiceEntry", "b", **spec)]
+    entry = made(
+        "ServiceEntry",
+        "b",
+        hosts=["a.example"],
+        resolution="STATIC",
+        ports=[port],
+        endpoints=[socket],
+    )
+    rules = [made("VirtualService", "a", hosts=["a"], http=http), entry]
     (tmp_path / "rules.yaml").write_text(reading.dump(rules))
     found = lint.lint([str(tmp_path)], "default")
     assert found.findings == []
