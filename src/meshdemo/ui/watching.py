@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from meshdemo.ui.live import Live, Traffic
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from meshdemo.report.progress import Progress
     from meshdemo.verdict.traffic import Request
 
+MOST_NEWS = 1000
+"""As many wait where the terminal is stopped, so that its memory is bounded."""
 TURN_SECONDS = 0.5
 """How long nothing need come before one looks whether it goes on."""
 
@@ -29,8 +32,13 @@ def watching(engine: Engine, request: Request, rate: int, table: Table, progress
     """Send, and tell the table, until a signal or an error ends it."""
     scene = Scene.of(engine, request)
     traffic = Traffic(on=True, rate=rate, request=scene.context.request, fixed=True)
-    news: queue.Queue[tuple[str, Any]] = queue.Queue()
-    live = Live(engine, scene, traffic, lambda *event: news.put(event), lambda: True)
+    news: queue.Queue[tuple[str, Any]] = queue.Queue(MOST_NEWS)
+
+    def tell(name: str, told: Any) -> None:  # noqa: ANN401 - as above
+        with suppress(queue.Full):  # the counts that come next have all that was counted
+            news.put_nowait((name, told))
+
+    live = Live(engine, scene, traffic, tell, lambda: True)
     live.start()
     try:
         while live.is_alive() and not progress.out.gone:  # else nobody would read on
