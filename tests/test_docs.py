@@ -47,6 +47,11 @@ kind: VirtualService
 metadata: {name: shop}
 spec: {hosts: [shop], http: [{route: [{destination: {host: shop}}]}]}
 """
+POLICY = """
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: nobody}
+"""
 BAD_RULE = """
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -237,6 +242,7 @@ def test_the_keys_of_json_are_those_that_are_printed(
     (tmp_path / "bad.yaml").write_text(BAD_RULE)
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "shop.meshtest.yaml").write_text(ROUTE_TEST)
+    (tmp_path / "tests" / "policy.yaml").write_text(POLICY)
     common = {key for row in rows(JSON, "JSON") for key in code(row[0])}
     commands = {
         code(row[0])[0]: set(code(row[1])) for row in rows(JSON, "The keys of each command")

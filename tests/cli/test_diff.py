@@ -55,6 +55,33 @@ def test_what_is_applied_is_a_state_and_stays_as_it_is(meshed: Cli) -> None:
     assert meshed.engine.calls == []
 
 
+def test_what_no_request_shows_is_exit_status_1_with_exit_code(states: Path, cli: Cli) -> None:
+    for name, regex in (("old", "a+"), ("new", "a{1,20}")):
+        matched = f"match: [{{headers: {{x: {{regex: '{regex}'}}}}}}], "
+        text = RULE.replace("[{dir", f"[{{{matched}dir")
+        (states / f"{name}.yaml").write_text(text.replace("NAME", "a"))
+    ended = cli("diff", "old.yaml", "new.yaml", "--exit-code")
+    assert ended.code == 1, ended.err
+    first, last = ended.out.splitlines()
+    field = "spec.http[0].match[0].headers.x.regex"
+    places = f"old.yaml:5 {field} -> new.yaml:5 {field}"
+    words = f"{places}: no request that was sent tells how these differ"
+    assert first == f"not seen: {words}"
+    assert last.startswith("no change seen; 1 difference that no request showed, from old.yaml to")
+    found = cli("diff", "old.yaml", "new.yaml", "-o", "json")
+    assert (found.code, found.json["changed"]) == (0, [])
+    (each,) = found.json["notSeen"]
+    assert each["message"] == words
+    assert each["places"]["old"]["line"] == 5
+
+
+def test_all_rules_may_go(states: Path, cli: Cli) -> None:
+    (states / "empty.yaml").write_text("")
+    ended = cli("diff", "old.yaml", "empty.yaml", "--exit-code")
+    assert ended.code == 1, ended.err
+    assert ended.out.startswith("/: 418 becomes unknown to the mesh (and 1 request like it)")
+
+
 @pytest.mark.usefixtures("states")
 def test_a_state_that_is_not_there_is_exit_status_2(cli: Cli) -> None:
     ended = cli("diff", "gone.yaml", "new.yaml")

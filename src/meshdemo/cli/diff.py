@@ -21,19 +21,20 @@ def diff(
     new: Annotated[str, typer.Argument(metavar="NEW", help="The rules after: the same.")],
     exit_code: Annotated[
         bool,
-        typer.Option("--exit-code", help="Exit with 1 if any behaviour changes, as git diff."),
+        typer.Option("--exit-code", help="Exit with 1 unless nothing changes, as git diff."),
     ] = False,
 ) -> Report:
     """Say what changes for requests between two states of the rules.
 
     Requests are derived from the matches of both, and sent to both: each gets a private mesh of
     real Envoys for the moment, with stand-ins for all pods. What changes is told with file and line
-    of the rules. Timeouts, retries, faults and copies are told by what the rules say.
+    of the rules. Timeouts, retries, faults and copies are told by what the rules say. Where rules
+    differ and no request shows what that does, that is said, too.
 
     live is what is applied now, on either engine; files are then taken as if they were applied on
     top. Nothing is changed anywhere.
 
-    Exit code 0, whatever changes; with --exit-code 1 if something does.
+    Exit code 0, whatever changes; with --exit-code 1 if something does, or may.
 
     Examples:
         meshdemo diff HEAD~1:rules/ rules/
@@ -49,6 +50,6 @@ def diff(
     if states.LIVE in (old, new):
         engine = engine_for(ctx, chosen(ctx, changes=False))
         namespace, live = engine.where.namespace, engine.objects()
-    before, after = (states.read(said, namespace, lambda: live) for said in (old, new))
+    before, after = states.read(old, new, namespace, lambda: live)
     found = comparing.compare(before, after, namespace, settings.timeout)
     return diff_report.compared(found, exit_code=exit_code)

@@ -12,21 +12,27 @@ if TYPE_CHECKING:
     from meshdemo.errors import Problem
     from meshdemo.report.terminal import Terminal
     from meshdemo.suite.changes.comparing import Compared
+    from meshdemo.suite.changes.differing import Differing
     from meshdemo.suite.changes.telling import Change
 
 
+UNSEEN = "no request that was sent tells how these differ"
+
+
 def compared(result: Compared, *, exit_code: bool) -> Report:
-    """Report what changes; with ``exit_code`` any change is exit code 1."""
+    """Report what changes; with ``exit_code`` 1 unless it is certain that nothing does."""
 
     def show(terminal: Terminal) -> None:
         for number, change in enumerate(result.changes, 1):
             following = result.changes[number] if number < len(result.changes) else None
             _show(terminal, change, following)
+        for each in result.unseen:
+            terminal.advise(f"not seen: {_sides(each)}: {UNSEEN}")
         for note in result.notes:
             terminal.advise(f"note: {note}")
         terminal.line(_summary(result))
 
-    differs = exit_code and bool(result.changes)
+    differs = exit_code and bool(result.changes or result.unseen)
     return Report(_document(result), show, ExitCode.NOT_MET if differs else ExitCode.OK)
 
 
@@ -45,6 +51,12 @@ def _places(change: Change) -> str:
     return old if old == new else " -> ".join((old or "no rule", new or "no rule"))
 
 
+def _sides(each: Differing) -> str:
+    places = [side.place for side in (each.old, each.new)]
+    title = next(place.subject for place in places if place)
+    return " -> ".join(_spot(place) or f"no {title}" for place in places)
+
+
 def _spot(spot: Problem | None) -> str:
     if spot is None:
         return ""
@@ -53,6 +65,9 @@ def _spot(spot: Problem | None) -> str:
 
 def _summary(result: Compared) -> str:
     found = counted(len(result.changes), "change") if result.changes else "nothing changes"
+    if result.unseen:
+        unseen = f"{counted(len(result.unseen), 'difference')} that no request showed,"
+        found = f"{found}, and {unseen}" if result.changes else f"no change seen; {unseen}"
     sent = f"{counted(result.sent, 'request')} sent to both, of {result.derived:,} derived"
     return f"{found} from {result.old} to {result.new} ({sent})"
 
@@ -62,6 +77,7 @@ def _document(result: Compared) -> dict[str, Any]:
         "old": result.old,
         "new": result.new,
         "changed": [_change_document(change) for change in result.changes],
+        "notSeen": [_unseen_document(each) for each in result.unseen],
         "derived": result.derived,
         "sent": result.sent,
         "notes": [{"message": note} for note in result.notes],
@@ -81,8 +97,19 @@ def _change_document(change: Change) -> dict[str, Any]:
             }
             for probe in change.probes
         ],
-        "places": {"old": _place_document(change.old), "new": _place_document(change.new)},
+        "places": _places_document(change.old, change.new),
     }
+
+
+def _unseen_document(each: Differing) -> dict[str, Any]:
+    return {
+        "message": f"{_sides(each)}: {UNSEEN}",
+        "places": _places_document(each.old.place, each.new.place),
+    }
+
+
+def _places_document(old: Problem | None, new: Problem | None) -> dict[str, Any]:
+    return {"old": _place_document(old), "new": _place_document(new)}
 
 
 def _place_document(place: Problem | None) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from meshdemo.objects.model import Object
-    from meshdemo.rules.delegates import Origin
+    from meshdemo.rules.delegates import Key, Origin
     from meshdemo.rules.virtual_services import VirtualService
 
 
@@ -41,11 +41,14 @@ class WrittenRules(Struct, frozen=True, dict=True):
         """Say of each http rule of a VirtualService where it was written."""
         own = rule.origins or tuple((rule.key, number) for number in range(len(rule.http)))
         known = self._delegates.known
-        found = {
-            key: [origin for _, origin in self._delegates.rules_of(known[key])]
-            for key in {key for key, _ in own}
-        }
-        return [found[key][number] for key, number in own]
+        for key in {key for key, _ in own} - self._origins.keys():
+            self._origins[key] = [origin for _, origin in self._delegates.rules_of(known[key])]
+        return [self._origins[key][number] for key, number in own]
+
+    @cached_property
+    def _origins(self) -> dict[Key, list[Origin]]:
+        """Those that were asked for so far, by the keys of their VirtualServices."""
+        return {}
 
     @cached_property
     def _by_host(self) -> HostIndex[Object]:

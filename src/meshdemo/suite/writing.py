@@ -85,7 +85,7 @@ def derived(rules: Sequence[str], target: Path, namespace: str) -> Prepared:
     probes = probing.derived([found.objects], namespace).every
     if not probes:
         raise InputError("no rule among them is for any host, so there is nothing to ask")
-    sent = tuple(Sent(each.request, each.source, each.label) for each in probes)
+    sent = tuple(Sent(each.request, each.source, each.label()) for each in probes)
     test = RouteTest("", sent, Expect())
     whole = structs.replace(file, tests=(test,))
     return preparing.prepare(whole, found, starts=False)

@@ -10,64 +10,18 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.changed_rules import CANARY, V1, V2, at, compared, rules, said, state
 from tests.paths import RECORDED_CASES
 
 from meshdemo.errors import InputError
-from meshdemo.objects import repository
 from meshdemo.suite.changes import comparing, samples, states
-from meshdemo.suite.changes.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from meshdemo.suite.changes.comparing import Compared
 
-DESTINATION_RULE = """
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: shop}
-spec:
-  host: shop
-  subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]
-"""
-V1 = "route: [{destination: {host: shop, subset: v1}}]"
-V2 = "route: [{destination: {host: shop, subset: v2}}]"
-CANARY = """route:
-      - {destination: {host: shop, subset: v1}, weight: 90}
-      - {destination: {host: shop, subset: v2}, weight: 10}"""
-
-
-def rules(*http: str, head: str = "hosts: [shop]") -> str:
-    written = "".join(f"\n  - {each}" for each in http)
-    return f"""
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {{name: shop}}
-spec:
-  {head}
-  http:{written}
-{DESTINATION_RULE}"""
-
-
-def at(path: str, then: str) -> str:
-    """Write an http rule for all paths with a prefix."""
-    return f"match: [{{uri: {{prefix: {path}}}}}]\n    {then}"
-
-
-def state(name: str, text: str) -> State:
-    found = repository.of_texts([(f"{name}.yaml", text)], "default")
-    assert not found.problems
-    return State(name, tuple(found.objects))
-
-
-def compared(old: str, new: str) -> Compared:
-    return comparing.compare(state("old", old), state("new", new), "default", 30)
-
-
-def said(old: str, new: str) -> list[str]:
-    return [change.words for change in compared(old, new).changes]
+MANY = [at(f"/p{number:03}", V2) for number in range(250)]
 
 
 @pytest.mark.parametrize(
@@ -150,13 +104,111 @@ def said(old: str, new: str) -> list[str]:
             id="another host",
         ),
         pytest.param(
-            rules(V1), rules(V1).replace("version: v1", "version: v1, a: b"), [], id="nothing"
+            rules(V1),
+            rules(V1, head='hosts: [shop]\n  exportTo: ["."]'),
+            ["50 % of shop.default/ from namespace elsewhere moves to v2"],
+            id="other namespaces lose the rules",
         ),
+        pytest.param(
+            rules(V1),
+            rules(V1) + "  trafficPolicy: {tls: {mode: DISABLE}}\n",
+            ["/: now TLS DISABLE"],
+            id="TLS towards the destination",
+        ),
+        pytest.param(
+            rules(*MANY, V1),
+            rules(*MANY[:240], at("/p240", "redirect: {uri: /new}"), *MANY[241:], V1),
+            ["/p240: v2 becomes 301"],
+            id="one of many rules",
+        ),
+        pytest.param(
+            rules(*MANY, V1),
+            rules(*MANY[:240], at("/p240", "timeout: 1s\n    " + V2), *MANY[241:], V1),
+            ["/p240: now timeout 1s"],
+            id="the timeout of one of many rules",
+        ),
+        pytest.param(
+            rules(*MANY, V1),
+            rules(*MANY[:240], at("/other", V2), *MANY[241:], V1),
+            ["/other moves from v1 to v2", "/p240 moves from v2 to v1"],
+            id="the prefix of one of many rules",
+        ),
+        pytest.param("", rules(V1), ["/: unknown to the mesh becomes v1"], id="all rules come"),
+        pytest.param(rules(V1), "", ["/: v1 becomes unknown to the mesh"], id="all rules go"),
     ],
 )
 def test_a_change_is_told_in_words(old: str, new: str, expected: list[str]) -> None:
-    assert said(old, new) == expected
-    assert said(new, new) == []
+    found = compared(old, new)
+    assert [change.words for change in found.changes] == expected
+    assert found.unseen == ()
+    same = compared(new, new)
+    assert (same.changes, same.unseen) == ((), ())
+
+
+MATCHES = {
+    "a header's regex takes one text more": (
+        "headers: {x: {exact: a}}",
+        "headers: {x: {regex: a|b}}",
+        ["/ with x: b moves from v1 to v2"],
+    ),
+    "one repetition more": (
+        "headers: {x: {regex: '[0-9]{5}'}}",
+        "headers: {x: {regex: '[0-9]{5,6}'}}",
+        ["/ with x: 000000 moves from v1 to v2"],
+    ),
+    "a path's regex takes one text more": (
+        "uri: {regex: /r/(a|b)}",
+        "uri: {regex: /r/(a|b|c)}",
+        ["/r/c moves from v1 to v2"],
+    ),
+    "one letter more": (
+        "uri: {regex: '/r/[a-y]'}",
+        "uri: {regex: '/r/[a-z]'}",
+        ["/r/z moves from v1 to v2"],
+    ),
+    "capitals are no difference any more": (
+        "headers: {x: {regex: abc}}",
+        "headers: {x: {regex: (?i)abc}}",
+        ["/ with x: ABC moves from v1 to v2"],
+    ),
+    "a prefix becomes a regex": (
+        "uri: {prefix: /api}",
+        "uri: {regex: /api(/.*)?}",
+        ["/apiany moves from v2 to v1"],
+    ),
+    "another method": (
+        "method: {regex: GET|POST}",
+        "method: {regex: GET|PUT}",
+        ["PUT / moves from v1 to v2", "POST / moves from v2 to v1"],
+    ),
+    "clients of another namespace": (
+        "sourceNamespace: a",
+        "sourceNamespace: b",
+        [
+            "shop.default/ from namespace b moves from v1 to v2",
+            "shop.default/ from namespace a moves from v2 to v1",
+        ],
+    ),
+    "another authority": (
+        "authority: {exact: shop}",
+        "authority: {exact: shop.default}",
+        ["shop.default/ moves from v1 to v2", "/ moves from v2 to v1"],
+    ),
+    "another port": (
+        "port: 80",
+        "port: 81",
+        ["shop:81/ moves from v1 to v2", "/ moves from v2 to v1"],
+    ),
+}
+"""A match of the rule that leads to v2, another one in its place, and what that changes."""
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), MATCHES.values(), ids=MATCHES)
+def test_a_match_that_takes_more_or_less_is_seen(old: str, new: str, expected: list[str]) -> None:
+    before, after = (rules(f"match: [{{{match}}}]\n    {V2}", V1) for match in (old, new))
+    found = compared(before, after)
+    assert [change.words for change in found.changes] == expected
+    assert found.unseen == ()
 
 
 def test_a_change_has_the_places_of_its_rules_and_all_of_its_requests() -> None:
@@ -166,7 +218,7 @@ def test_a_change_has_the_places_of_its_rules_and_all_of_its_requests() -> None:
     assert change.new
     assert (change.old.file, change.old.line, change.old.field) == ("old.yaml", 8, "spec.http[0]")
     assert (change.new.file, change.new.line, change.new.field) == ("new.yaml", 8, "spec.http[0]")
-    assert {probe.path for probe in change.probes} == {"/api", "/api/any"}
+    assert {probe.path for probe in change.probes} == {"/api", "/api/any", "/apiany"}
     assert 0 < found.sent <= found.derived
 
 
@@ -222,7 +274,7 @@ def test_a_revision_is_read_as_git_names_it(
     repository_of: Path, monkeypatch: pytest.MonkeyPatch, folder: str, word: str
 ) -> None:
     monkeypatch.chdir(repository_of / folder)
-    found = states.read(word, "default", tuple)
+    found, _ = states.read(word, str(repository_of / "a/rules"), "default", tuple)
     assert [item.file for item in found.objects] == ["HEAD:a/rules/shop.yaml"] * 2
     assert found.objects[0].spec["http"][0]["route"][0]["destination"]["subset"] == "v1"
 
@@ -231,7 +283,7 @@ def test_a_revision_is_read_as_git_names_it(
     ("word", "message"),
     [
         ("HEAD~7:a/", r"git does not know HEAD~7:a/"),
-        ("HEAD:none/", r"there are no rules in HEAD:none/"),
+        ("HEAD:none/", r"there is no HEAD:none/"),
         ("none", r"none cannot be used"),
         ("--upload-pack=x:a", r"git does not know"),
         ("a/values.yaml", r"there are no rules in a/values.yaml"),
@@ -240,7 +292,46 @@ def test_a_revision_is_read_as_git_names_it(
 @pytest.mark.usefixtures("repository_of")
 def test_a_state_that_is_not_there_is_refused(word: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        states.read(word, "default", tuple)
+        states.read(word, word, "default", tuple)
+
+
+def test_a_folder_that_a_revision_has_not_is_a_state_without_rules(repository_of: Path) -> None:
+    (repository_of / "new").mkdir()
+    (repository_of / "new" / "shop.yaml").write_text(rules(V1))
+    for old, new in [("HEAD:new", "new/"), ("HEAD:./new/", str(repository_of / "new"))]:
+        before, after = states.read(old, new, "default", tuple)
+        assert (len(before.objects), len(after.objects)) == (0, 2)
+
+
+def test_a_folder_that_was_removed_is_a_state_without_rules(repository_of: Path) -> None:
+    (repository_of / "a" / "rules" / "shop.yaml").unlink()
+    (repository_of / "a" / "rules").rmdir()
+    before, after = states.read("HEAD:a/rules", "a/rules", "default", tuple)
+    assert (len(before.objects), len(after.objects)) == (2, 0)
+
+
+@pytest.mark.usefixtures("repository_of")
+def test_a_file_without_rules_is_a_state() -> None:
+    for old, new in [("a/rules", "a/values.yaml"), ("HEAD:a/values.yaml", "a/rules")]:
+        before, after = states.read(old, new, "default", tuple)
+        assert sorted((len(before.objects), len(after.objects))) == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("HEAD:a/rulse", "a/rules", r"there is no HEAD:a/rulse"),
+        ("HEAD:a/rules", "a/rulse", r"a/rulse cannot be used"),
+        ("a/rules", "a/rulse", r"a/rulse cannot be used"),
+        ("HEAD:new", "new", r"there is no HEAD:new"),
+        ("HEAD~7:a/rules", "a/rules", r"git does not know HEAD~7:a/rules"),
+        ("a/values.yaml", "HEAD:a/values.yaml", r"there are no rules in a/values.yaml or HEAD:"),
+    ],
+)
+@pytest.mark.usefixtures("repository_of")
+def test_a_path_that_neither_state_has_is_refused(old: str, new: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        states.read(old, new, "default", tuple)
 
 
 PARTS = st.sampled_from(["a", "/", r"\d", r"\w+", "[a-c]", "[^/]+", ".", "x?", "(b|cd)", "e{2,3}"])

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from meshdemo.engines.local.private.stand_ins import POD_HEADER
 from meshdemo.errors import BrokenOff, InputError
@@ -77,15 +78,16 @@ class Behaviour(Struct, frozen=True):
     """What the rule says of timeouts, retries, faults, copies and the like, in words."""
     place: Problem | None = None
     """Where the rule stands that takes it."""
+    trace: Trace | None = None
+    """The way it takes through the rules; None where that cannot be told."""
 
 
-def fingerprint(mesh: PrivateMesh, probe: Probe, original: Mapping[Any, Object]) -> Any:  # noqa: ANN401 - only compared
+def fingerprint(found: Trace | None, original: Mapping[Any, Object]) -> Any:  # noqa: ANN401 - only compared
     """Give what rules decide about a request; None where that cannot be told.
 
     Requests for which it is the same in both states, and the same as for another one that was sent,
     need not be sent.
     """
-    found = traced(mesh, probe)
     if found is None or found.undecided:
         return None
     step = found.chosen
@@ -101,18 +103,23 @@ def fingerprint(mesh: PrivateMesh, probe: Probe, original: Mapping[Any, Object])
 
 
 def traced(mesh: PrivateMesh, probe: Probe) -> Trace | None:
-    """Follow a request through the rules; None where that cannot be done."""
+    """Follow a request through the rules; None where that cannot be done.
+
+    Of the http rules that are tried only the last one is kept: there may be thousands.
+    """
     try:
         source = mesh.source_of(probe.request, probe.source)
         path = mesh.path_of(probe.request, source)
-        return request_trace.trace_path(path, mesh.written)
+        found = request_trace.trace_path(path, mesh.written)
     except InputError:
         return None
+    return replace(found, steps=found.steps[-1:])
 
 
 def of(
     mesh: PrivateMesh,
     probe: Probe,
+    found: Trace | None,
     original: Mapping[Any, Object],
     timeout: float,
 ) -> Behaviour:
@@ -120,9 +127,8 @@ def of(
 
     ``original`` are the rules as they were written, by their keys.
     """
-    found = traced(mesh, probe)
     if found and found.called and found.dialled is None and not probe.source.gateway:
-        return Behaviour(((UNKNOWN, Fraction(1)),))
+        return Behaviour(((UNKNOWN, Fraction(1)),), trace=found)
     try:
         answer = mesh.ask(probe.request, probe.source)
     except Unanswerable as error:
@@ -145,6 +151,7 @@ def of(
         tuple(sorted(seen.items())),
         declared(found, original),
         place,
+        found,
     )
 
 
@@ -161,8 +168,7 @@ def declared(found: Trace | None, original: Mapping[Any, Object]) -> tuple[str, 
             parts["fault"] = {"delay": delay}  # aborts are seen
         words += rule_words.actions(parts, step.origin.item)
     for each in found.destinations if found else ():
-        policy = {name: part for name, part in each.policy.items() if name != "tls"}
-        words += policy_words.policy_words(policy)
+        words += policy_words.policy_words(each.policy)
     return tuple(dict.fromkeys(words))
 
 

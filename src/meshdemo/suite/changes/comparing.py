@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from meshdemo.errors import InputError, in_order
-from meshdemo.suite.changes import behaviour, telling
+from meshdemo.suite.changes import behaviour, differing, telling, unseen
 from meshdemo.suite.changes.probing import derived
 from meshdemo.suite.changes.states import LIVE, State
 from meshdemo.suite.private_mesh import PrivateMesh
@@ -17,13 +17,15 @@ from meshdemo.suite.sources import Unanswerable
 from meshdemo.suite.usable import unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from meshdemo.errors import Problem
     from meshdemo.objects.model import Object
-    from meshdemo.suite.changes.behaviour import Behaviour
+    from meshdemo.rules.request_trace import Trace
+    from meshdemo.suite.changes.differing import Differing
     from meshdemo.suite.changes.probing import Probe, Probes
     from meshdemo.suite.changes.telling import Change
+    from meshdemo.suite.changes.unseen import Asked
     from meshdemo.suite.model import Source
 
 
@@ -33,6 +35,8 @@ class Compared(Struct, frozen=True):
     old: str
     new: str
     changes: tuple[Change, ...]
+    unseen: tuple[Differing, ...]
+    """Where the rules differ and no request that was sent shows what that does."""
     derived: int
     """Requests that the matches of both states gave."""
     sent: int
@@ -51,15 +55,18 @@ def compare(old: State, new: State, namespace: str, timeout: float) -> Compared:
     for mesh in meshes:
         mesh.need(_sources(mesh, probes))
     with ExitStack() as stack:
-        before, after = (stack.enter_context(mesh) for mesh in meshes)
-        both = _Both(before, after, *({o.key: o for o in s.objects} for s in (old, new)))
-        chosen = [probe for probe in probes.every if both.may_differ(probe)]
-        sent = list(both.sent(chosen, timeout))
-    found = [each for each in sent if each[1] != each[2]]
+        both = _Both([stack.enter_context(mesh) for mesh in meshes], (old, new))
+        asked = both.asked(probes.every, timeout)
+        found = [each for each in asked if any(telling.differences(*each[1:]))]
     several = len({probe.host for probe in probes.every}) > 1
-    told = telling.changes(found, with_hosts=several)
     return Compared(
-        old.name, new.name, told, len(probes.every), len(sent), tuple(_notes(meshes, probes))
+        old.name,
+        new.name,
+        telling.changes(found, with_hosts=several),
+        unseen.among(differing.differing(old.objects, new.objects), found, namespace),
+        len(probes.every),
+        both.sent,
+        tuple(_notes(meshes, probes)),
     )
 
 
@@ -107,36 +114,34 @@ def _refuse(states: Sequence[State], found: Sequence[Sequence[Problem]]) -> None
 class _Both:
     """Both meshes, and what was asked of them so far."""
 
-    def __init__(
-        self,
-        old: PrivateMesh,
-        new: PrivateMesh,
-        old_rules: dict[Any, Object],
-        new_rules: dict[Any, Object],
-    ) -> None:
-        self.old, self.new = old, new
-        self.old_rules, self.new_rules = old_rules, new_rules
+    def __init__(self, meshes: Sequence[PrivateMesh], states: Sequence[State]) -> None:
+        self.meshes = meshes
+        self.rules = [{item.key: item for item in state.objects} for state in states]
+        self.sent = 0
         self._known: set[Any] = set()
 
-    def may_differ(self, probe: Probe) -> bool:
-        """Tell whether a request is to be sent; of those that the same rules take, one is."""
-        before = behaviour.fingerprint(self.old, probe, self.old_rules)
-        after = behaviour.fingerprint(self.new, probe, self.new_rules)
+    def asked(self, probes: Iterable[Probe], timeout: float) -> Iterator[Asked]:
+        """Send each request to both; of those that the same rules take, one."""
+        for probe in probes:
+            traces = [behaviour.traced(mesh, probe) for mesh in self.meshes]
+            if self._may_differ(probe, traces):
+                self.sent += 1
+                old, new = (
+                    behaviour.of(mesh, probe, trace, rules, timeout)
+                    for mesh, trace, rules in zip(self.meshes, traces, self.rules, strict=True)
+                )
+                yield probe, old, new
+
+    def _may_differ(self, probe: Probe, traces: Sequence[Trace | None]) -> bool:
+        before, after = (
+            behaviour.fingerprint(trace, rules)
+            for trace, rules in zip(traces, self.rules, strict=True)
+        )
         if before is None or before != after:
             return True
         is_known = (probe.host, before) in self._known
         self._known.add((probe.host, before))
         return not is_known
-
-    def sent(
-        self, probes: Sequence[Probe], timeout: float
-    ) -> Iterator[tuple[Probe, Behaviour, Behaviour]]:
-        for probe in probes:
-            yield (
-                probe,
-                behaviour.of(self.old, probe, self.old_rules, timeout),
-                behaviour.of(self.new, probe, self.new_rules, timeout),
-            )
 
 
 def _sources(mesh: PrivateMesh, probes: Probes) -> Iterator[Source]:

@@ -1,21 +1,25 @@
 """The requests that are sent to both states: derived from the matches of both.
 
-Each match gives requests that fulfil it. All paths of a host are also asked with the headers,
-methods and clients of every other match of it, so that rules that move past one another are seen.
+Each match gives requests that fulfil it, one that only one of the states has more of them. All
+paths of a host are also asked with the headers, methods and clients of every other match of it, so
+that rules that move past one another are seen. What differs comes first: no limit leaves it out.
 """
 
 from __future__ import annotations
 
-from itertools import islice, product
+from itertools import product
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
 from meshdemo.rules import hosts
 from meshdemo.rules.delegates import Delegates
 from meshdemo.rules.hosts import HTTP_PORT, MESH
-from meshdemo.suite.changes import samples
+from meshdemo.suite import usable
+from meshdemo.suite.changes import contexts, samples
+from meshdemo.suite.changes.contexts import SAFE, Context
+from meshdemo.suite.changes.differing import aligned, differing, written
 from meshdemo.suite.model import Source
 from meshdemo.verdict.traffic import Request
 
@@ -26,9 +30,10 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-MOST_OF_HOST = 400
-"""Requests of one host; each takes about two milliseconds in each state."""
-SAFE = "/:@!$&'()*+,;=-._~%"
+MOST_COMBINATIONS = 400
+"""Of paths of a host with what its other matches ask for; beside those of each match itself."""
+FEW = 2
+"""Paths of a match that is in both states."""
 WILD = "any"
 """The first label of a host that a wildcard stands for."""
 
@@ -43,30 +48,20 @@ class Probe(Struct, frozen=True):
     path: str
     """With its query."""
 
-    @property
-    def label(self) -> str:
-        """Tell it from others to the same host."""
+    def label(self, *, with_host: bool = False) -> str:
+        """Tell it from others: to the same host, or to any."""
+        called = urlsplit(self.request.url).netloc
+        place = called if with_host or called != self.host else ""
         words = [self.request.method] if self.request.method != "GET" else []
-        words.append(self.path)
+        words.append(f"{place}{self.path}")
         words += [f"with {name}: {value}" for name, value in self.request.headers]
         if self.source.gateway:
             words.append(f"through {self.source.gateway}")
-        elif self.source.labels or self.source.namespace:
+        elif self.source.labels:
             words.append(f"from {self.source}")
+        elif self.source.namespace:
+            words.append(f"from namespace {self.source.namespace}")
         return " ".join(words)
-
-
-class _Context(Struct, frozen=True):
-    """What a match asks for beside the path."""
-
-    method: str = "GET"
-    headers: tuple[tuple[str, str], ...] = ()
-    query: str = ""
-    authority: str = ""
-    port: int = HTTP_PORT
-    labels: tuple[tuple[str, str], ...] = ()
-    namespace: str = ""
-    scheme: str = "http"
 
 
 class Probes(Struct, frozen=True):
@@ -76,50 +71,91 @@ class Probes(Struct, frozen=True):
     cut: tuple[str, ...] = ()
 
 
-def derived(states: Iterable[Sequence[Object]], namespace: str) -> Probes:
-    """Derive the requests from the rules of all states; each request comes once."""
-    by_host: dict[str, dict[str, Any]] = {}
-    for objects in states:
-        _collect(objects, namespace, by_host)
+class _Host(Struct):
+    """What the states say of a host."""
+
+    gateways: dict[str, None]
+    """Those that its rules are bound to, ``mesh`` among them."""
+    rules: tuple[list[Json], ...]
+    """The http rules of each state."""
+    contexts: dict[Context, None]
+    """Clients and ports that other objects may tell apart, which differ."""
+
+
+Pair = tuple[str, Context]
+"""A path, and what a request has beside it."""
+
+
+def derived(states: Sequence[Sequence[Object]], namespace: str) -> Probes:
+    """Derive the requests from the rules of one state, or of two; each request comes once."""
     found: dict[Probe, None] = {}
     cut = []
-    for host, known in by_host.items():
-        own = dict.fromkeys(_probes(host, known, namespace))
-        if len(own) > MOST_OF_HOST:
+    for host, known in _known(states, namespace).items():
+        own = dict.fromkeys(_own(known))
+        combined = _first(_combined(known), MOST_COMBINATIONS + 1, own)
+        if len(combined) > MOST_COMBINATIONS:
             cut.append(host)
-        found |= dict.fromkeys(islice(own, MOST_OF_HOST))
+        pairs = [*own, *combined[:MOST_COMBINATIONS]]
+        for (path, context), gateway in product(pairs, known.gateways):
+            found[_probe(host, path, context, gateway, namespace)] = None
     return Probes(tuple(found), tuple(cut))
 
 
-def _collect(objects: Sequence[Object], namespace: str, by_host: dict[str, dict[str, Any]]) -> None:
-    delegates = Delegates.among(objects)
-    for item in objects:
-        if item.kind == "DestinationRule":
-            _of(by_host, item, str(item.spec.get("host", "")), namespace, {MESH: None})
-        if item.kind != "VirtualService":
-            continue
-        for host in item.spec.get("hosts") or ():
-            gateways = dict.fromkeys(
-                name if name == MESH or "/" in name else f"{item.namespace}/{name}"
-                for name in item.spec.get("gateways") or (MESH,)
-            )
-            known = _of(by_host, item, str(host), namespace, gateways)
-            for http in delegates.whole(item).spec.get("http") or ():
-                for match in http.get("match") or [{}]:
-                    known["matches"].append(match or {})
+def _first(pairs: Iterable[Pair], most: int, known: Mapping[Pair, None]) -> list[Pair]:
+    """Give so many pairs that are not known; there may be millions, so no more are made."""
+    found: dict[Pair, None] = {}
+    for pair in pairs:
+        if len(found) == most:
+            break
+        if pair not in known:
+            found[pair] = None
+    return list(found)
 
 
-def _of(
-    by_host: dict[str, dict[str, Any]],
-    item: Object,
-    host: str,
-    namespace: str,
-    gateways: Mapping[str, None],
-) -> dict[str, Any]:
-    called = _called(hosts.full_name(host, item.namespace), namespace)
-    known = by_host.setdefault(called, {"matches": [], "from": {}})
-    known["from"] |= gateways
+def _known(states: Sequence[Sequence[Object]], namespace: str) -> dict[str, _Host]:
+    """Give the hosts of all rules, by the names that a client calls them by."""
+    known: dict[str, _Host] = {}
+
+    def host_of(item: Object, host: str, gateways: Iterable[str] = (MESH,)) -> _Host:
+        called = _called(hosts.full_name(host, item.namespace), namespace)
+        found = known.setdefault(called, _Host({}, tuple([] for _ in states), {}))
+        found.gateways |= dict.fromkeys(gateways)
+        return found
+
+    for number, objects in enumerate(states):
+        delegates = Delegates.among(objects)
+        for item in objects:
+            if item.kind == "DestinationRule":
+                host_of(item, str(item.spec.get("host", "")))
+            elif item.kind == "VirtualService":
+                rules = delegates.whole(item).spec.get("http") or ()
+                for host in item.spec.get("hosts") or ():
+                    host_of(item, str(host), _gateways(item)).rules[number].extend(rules)
+    others = [
+        side.item
+        for each in (differing(*states) if len(states) > 1 else ())
+        for side in (each.old, each.new)
+        if side.item and usable.is_used(side.item)
+    ]
+    for item in others:
+        gateways = list(_gateways(item)) if item.kind == "VirtualService" else [MESH]
+        own = [host_of(item, host, gateways) for host in _hosts_of(item)]
+        for each in known.values() if item.kind == "Sidecar" else own:
+            each.contexts |= dict.fromkeys(contexts.of_object(item))
     return known
+
+
+def _gateways(item: Object) -> Iterator[str]:
+    for name in item.spec.get("gateways") or (MESH,):
+        yield name if name == MESH or "/" in name else f"{item.namespace}/{name}"
+
+
+def _hosts_of(item: Object) -> list[str]:
+    if item.kind == "Service":
+        return [hosts.service_host(item.name, item.namespace)]
+    if item.kind == "DestinationRule":
+        return [str(item.spec.get("host", ""))]
+    return [str(host) for host in item.spec.get("hosts") or ()]
 
 
 def _called(host: str, namespace: str) -> str:
@@ -132,60 +168,69 @@ def _called(host: str, namespace: str) -> str:
     return host
 
 
-def _probes(host: str, known: Mapping[str, Any], namespace: str) -> Iterator[Probe]:
-    """Give the requests to a host: first those of each match, then all combinations."""
-    matches: list[Json] = known["matches"] or [{}]
-    every_path: dict[str, None] = {}
-    contexts: dict[_Context, None] = {_Context(): None}
-    own: list[tuple[str, _Context]] = []
-    for match in matches:
-        found = [*samples.paths(match.get("uri"))]
-        if match.get("ignoreUriCase"):
-            found += [path.upper() for path in found]
-        for context in _contexts(match):
-            contexts[context] = None
-            own += [(path, context) for path in found]
-        every_path |= dict.fromkeys(found)
-    every_path |= dict.fromkeys(["/", f"/{samples.ANY}"])
-    pairs = [*((path, _Context()) for path in every_path), *own, *product(every_path, contexts)]
-    for (path, context), gateway in product(dict.fromkeys(pairs), known["from"]):
-        yield _probe(host, path, context, gateway, namespace)
+def _own(known: _Host) -> Iterator[Pair]:
+    """Give the requests of each match itself: all of those that differ, some of the others."""
+    yield from product(["/", f"/{samples.ANY}"], [Context(), *known.contexts])
+    for match in _differing(known):
+        first, *contexts_of_it = contexts.of_match(match, every=True)
+        found = _paths(match)
+        yield from ((path, context) for path in found for context in (Context(), first))
+        yield from ((path, context) for path in found[:1] for context in contexts_of_it)
+    for match in _every(known):
+        found = _paths(match, FEW)
+        yield from product(found, [Context(), *contexts.of_match(match)])
 
 
-def _contexts(match: Json) -> Iterator[_Context]:
-    """Give what fulfils a match; and once for each header that must not be there, what does not."""
-    headers = {name: _first(wanted) for name, wanted in (match.get("headers") or {}).items()}
-    query = {name: _first(wanted) for name, wanted in (match.get("queryParams") or {}).items()}
-    labels = match.get("sourceLabels") or {}
-    scheme = _first(match["scheme"]) if match.get("scheme") else "http"
-    made = _Context(
-        method=(_first(match["method"]) if match.get("method") else "GET").upper(),
-        headers=tuple(sorted((k, v) for k, v in headers.items() if not k.startswith((":", "@")))),
-        query="&".join(f"{quote(str(k))}={quote(str(v), SAFE)}" for k, v in query.items()),
-        authority=_first(match["authority"]) if match.get("authority") else "",
-        port=match.get("port") or HTTP_PORT,
-        labels=tuple(sorted((str(k), str(v)) for k, v in labels.items())),
-        namespace=match.get("sourceNamespace") or "",
-        scheme=scheme if scheme in ("http", "https") else "http",
+def _combined(known: _Host) -> Iterator[Pair]:
+    """Give all paths with what all matches ask for, those of matches that differ first."""
+    differing_paths, differing_contexts = _asked(_differing(known))
+    paths, asked = _asked(_every(known))
+    yield from product(paths, [*differing_contexts, *known.contexts])
+    yield from product(differing_paths, asked)
+    yield from product(paths, asked)
+
+
+def _asked(matches: Sequence[Json]) -> tuple[list[str], list[Context]]:
+    paths = dict.fromkeys(path for match in matches for path in _paths(match, FEW))
+    asked = dict.fromkeys(each for match in matches for each in contexts.of_match(match))
+    return list(paths), list(asked)
+
+
+def _paths(match: Json, most: int | None = None) -> list[str]:
+    found = samples.paths(match.get("uri"))[:most]
+    if match.get("ignoreUriCase"):
+        found = [path for each in found for path in (each, each.upper())]
+    return found
+
+
+def _every(known: _Host) -> list[Json]:
+    return _matches(rule for rules in known.rules for rule in rules)
+
+
+def _differing(known: _Host) -> list[Json]:
+    """Give the matches of rules that are others in one of two states, or stand elsewhere."""
+    if len(known.rules) == 1:
+        return []
+    old, new = known.rules
+    pairs = aligned([written(rule) for rule in old], [written(rule) for rule in new])
+    return _matches(
+        rules[number]
+        for pair in pairs
+        for rules, number in zip(known.rules, pair, strict=True)
+        if number is not None
     )
-    yield made
-    for name, refused in (match.get("withoutHeaders") or {}).items():
-        yield _with_header(made, name, _first(refused))
 
 
-def _with_header(context: _Context, name: str, value: str) -> _Context:
-    from msgspec.structs import replace  # noqa: PLC0415 - for this alone
-
-    return replace(context, headers=tuple(sorted({**dict(context.headers), name: value}.items())))
+def _matches(rules: Iterable[Json]) -> list[Json]:
+    return [match or {} for rule in rules for match in rule.get("match") or [{}]]
 
 
-def _first(condition: Mapping[str, Any] | None) -> str:
-    return next(iter(samples.texts(condition)), samples.ANY)
-
-
-def _probe(host: str, path: str, context: _Context, gateway: str, namespace: str) -> Probe:
+def _probe(host: str, path: str, context: Context, gateway: str, namespace: str) -> Probe:
     target = quote(path, SAFE) + (f"?{context.query}" if context.query else "")
+    space = context.namespace if context.namespace != namespace and gateway == MESH else ""
     called = context.authority or host
+    if space and "." not in called:
+        called = f"{called}.{namespace}"  # as a client of another namespace calls it
     if context.port != HTTP_PORT and ":" not in called:
         called = f"{called}:{context.port}"
     request = Request(
@@ -196,5 +241,4 @@ def _probe(host: str, path: str, context: _Context, gateway: str, namespace: str
     )
     if gateway != MESH:
         return Probe(request, Source(gateway=gateway), host, target)
-    space = context.namespace if context.namespace != namespace else ""
     return Probe(request, Source(space, context.labels), host, target)

@@ -1,4 +1,4 @@
-"""A text that fulfils a condition of a match, and for paths also one below it."""
+"""Texts that fulfil a condition of a match, and for paths also some below it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,18 @@ if TYPE_CHECKING:
 ANY = "any"
 """The value of a header that only must be there."""
 LETTERS = "a0-_/.~A9"
-"""The letters that are tried first where a regex leaves it open."""
-MOST_REPEATS = 3
+"""The letters that are tried where a regex leaves it open."""
+PRINTABLE = (*map(chr, range(33, 127)), " ")
+MORE_REPEATS = 3
+"""How many more than the least are tried where a regex names no most."""
+LONGEST = 1000
+"""Characters of a repetition; of a longer one the least and some more repeats are tried."""
+MOST_TEXTS = 64
+"""Texts of one regex: far more than one that people read needs."""
 
 
 def texts(condition: Mapping[str, Any] | None) -> list[str]:
-    """Give texts that fulfil a StringMatch; none where none is found."""
+    """Give texts that fulfil a StringMatch, the plainest one first; none where none is found."""
     condition = condition or {}
     if "exact" in condition:
         return [str(condition["exact"])]
@@ -29,24 +35,37 @@ def texts(condition: Mapping[str, Any] | None) -> list[str]:
 
 
 def paths(condition: Mapping[str, Any] | None) -> list[str]:
-    """Give paths that fulfil a condition; of a prefix itself, and one below it."""
+    """Give paths that fulfil a condition; of a prefix itself, one below it, and one beside that."""
     if not condition:
         return ["/"]
     if prefix := str(condition.get("prefix") or ""):
-        return list(dict.fromkeys([prefix, f"{prefix.rstrip('/')}/{ANY}"]))
+        return list(dict.fromkeys([prefix, f"{prefix.rstrip('/')}/{ANY}", f"{prefix}{ANY}"]))
     return [text for text in texts(condition) if text.startswith("/")]
 
 
 def of_regex(regex: str) -> list[str]:
-    """Give the shortest and a longer text that a regex matches whole."""
+    """Give texts that a regex matches whole, the shortest first, then what each part of it allows.
+
+    Of alternatives that is each, of repetitions the fewest and the most, of classes of letters each
+    kind: so a regex that takes more than another one has mostly a text that the other refuses.
+    """
     if "[[" in regex or "[:" in regex:  # RE2 reads classes there, and re does not
         return []
     try:
-        parsed = _parsed(regex)
-        found = ["".join(_written(parsed, longer)) for longer in (False, True)]
-        return [text for text in dict.fromkeys(found) if re.fullmatch(regex, text)]
-    except (re.error, KeyError, NotImplementedError, StopIteration, RuntimeError):
+        found = _sequence(_parsed(regex))
+        found.append(found[0].swapcase())  # which only (?i) takes
+        return [text for text in dict.fromkeys(found) if _is_sent(text) and _takes(regex, text)]
+    except (re.error, NotImplementedError, RecursionError, OverflowError):
         return []
+
+
+def _takes(regex: str, text: str) -> bool:
+    return re.fullmatch(regex, text, re.ASCII) is not None
+
+
+def _is_sent(text: str) -> bool:
+    """Tell whether a text comes to a proxy as it is: without spaces around it."""
+    return text.isprintable() and text == text.strip()
 
 
 def _parsed(regex: str) -> Any:  # noqa: ANN401 - the parser of re has no types
@@ -54,36 +73,64 @@ def _parsed(regex: str) -> Any:  # noqa: ANN401 - the parser of re has no types
     return parser.parse(regex)
 
 
-def _written(parsed: Any, longer: bool) -> Iterator[str]:  # noqa: ANN401, FBT001 - as above
-    for kind, value in parsed:
-        yield from _part(str(kind), value, longer)
+def _sequence(parsed: Any) -> list[str]:  # noqa: ANN401 - as above
+    """Put parts together: all at their first, then one part after the other as it may be, too."""
+    parts = [_part(str(kind), value) for kind, value in parsed]
+    first = [options[0] for options in parts]
+    found = ["".join(first)]
+    for place, options in enumerate(parts):
+        found += ["".join([*first[:place], each, *first[place + 1 :]]) for each in options[1:]]
+    return found[:MOST_TEXTS]
 
 
-def _part(kind: str, value: Any, longer: bool) -> Iterator[str]:  # noqa: ANN401, FBT001 - as above
+def _part(kind: str, value: Any) -> list[str]:  # noqa: ANN401 - as above
+    """Give what a part of a regex may be; never nothing."""
     if kind == "LITERAL":
-        yield chr(value)
-    elif kind in ("ANY", "NOT_LITERAL", "IN"):
-        yield _letter(kind, value)
-    elif kind in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
-        least, most, inner = value
-        for _ in range(min(int(most), least + MOST_REPEATS) if longer else least):
-            yield from _written(inner, longer)
-    elif kind == "SUBPATTERN":
-        yield from _written(value[-1], longer)
-    elif kind == "BRANCH":
-        _, branches = value
-        yield from _written(branches[-1 if longer else 0], longer)
-    elif kind != "AT":
-        raise NotImplementedError(kind)
+        return [chr(value)]
+    if kind in ("ANY", "NOT_LITERAL", "IN"):
+        return list(_letters(kind, value))
+    if kind in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
+        return _repeated(*value)
+    if kind == "SUBPATTERN":
+        return _sequence(value[-1])
+    if kind == "BRANCH":
+        branches = [_sequence(branch) for branch in value[1]]
+        return [branch[0] for branch in branches] + [t for b in branches for t in b[1:]]
+    if kind == "AT":
+        return [""]
+    raise NotImplementedError(kind)
 
 
-def _letter(kind: str, value: Any) -> str:  # noqa: ANN401 - as above
+def _repeated(least: int, most: int, inner: Any) -> list[str]:  # noqa: ANN401 - as above
+    """Give the fewest and the most repeats of the first, and each other one among the fewest."""
+    first, *others = _sequence(inner)
+    upper = int(most) if len(first) * int(most) <= LONGEST else least + MORE_REPEATS
+    rest = first * (max(least, 1) - 1)
+    return [first * least, first * upper, *(each + rest for each in others if upper)]
+
+
+def _letters(kind: str, value: Any) -> Iterator[str]:  # noqa: ANN401 - as above
+    """Give a letter of each kind that a class has: of LETTERS, and the ends of its ranges."""
     if kind == "ANY":
-        return LETTERS[0]
-    if kind == "NOT_LITERAL":
-        return LETTERS[ord(LETTERS[0]) == value]
-    every = (*LETTERS, *map(chr, range(33, 127)))
-    return str(next(each for each in every if _is_in(each, value)))
+        options: Any = [("NEGATE", None)]
+    elif kind == "NOT_LITERAL":
+        options = [("NEGATE", None), ("LITERAL", value)]
+    else:
+        options = value
+    known = [each for each in (*LETTERS, *_named(options)) if _is_in(each, options)]
+    if not known:
+        known = [each for each in PRINTABLE if _is_in(each, options)][:1]
+    if not known:
+        raise NotImplementedError(kind)  # no letter that a request may have
+    yield from dict.fromkeys(known)
+
+
+def _named(options: Any) -> Iterator[str]:  # noqa: ANN401 - as above
+    for kind, value in options:
+        if str(kind) == "LITERAL":
+            yield chr(value)
+        elif str(kind) == "RANGE":
+            yield from (chr(end) for end in value if chr(end) in PRINTABLE)
 
 
 def _is_in(letter: str, options: Any) -> bool:  # noqa: ANN401 - as above

@@ -140,13 +140,9 @@ def changes(
             groups.setdefault(key, []).append((probe, each, old, new))
     told = []
     for group in groups.values():
-        group.sort(key=lambda each: (len(each[0].label), each[0].label))
+        group.sort(key=lambda each: (len(each[0].label()), each[0].label()))
         probe, difference, old, new = group[0]
-        label = (
-            f"{probe.host}{probe.label}" if with_hosts and probe.label[0] == "/" else probe.label
-        )
-        if with_hosts and probe.label[0] != "/":
-            label = f"{probe.label} of {probe.host}"
+        label = probe.label(with_host=with_hosts)
         probes = tuple(each[0] for each in group)
         told.append(Change(difference, probes, old.place, new.place, label))
     return tuple(sorted(told, key=_order))

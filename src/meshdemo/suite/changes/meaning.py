@@ -1,0 +1,128 @@
+"""The spec of an object without what makes no difference to any request.
+
+Its fields stand where they stood, so that a path into it is one into the object.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from meshdemo.objects.documents import without_nulls
+from meshdemo.rules import hosts, visibility
+from meshdemo.rules.hosts import MESH
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from meshdemo.objects.model import Object
+
+Json = dict[str, Any]
+
+ORDERLESS = frozenset({"match", "subsets"})
+"""Lists of parts of which it makes no difference which comes first."""
+NAMES_ONLY = ("name",)
+"""What only names an http rule or a match, in logs."""
+OF_SERVERS = {
+    "sessionAffinity": "None",
+    "internalTrafficPolicy": "Cluster",
+    "type": "ClusterIP",
+}
+"""What an API server writes into a Service where nothing is said."""
+ADDRESSES = ("clusterIPs", "ipFamilies", "ipFamilyPolicy")
+"""What it writes beside ``clusterIP``."""
+
+
+def meaning(item: Object) -> Json:
+    """Give what is left of the spec of an object."""
+    spec: Json = without_nulls(item.spec)
+    if item.kind not in _OWN:
+        return spec
+    if visibility.EVERYWHERE in (spec.get("exportTo") or [visibility.EVERYWHERE]):
+        spec.pop("exportTo", None)
+    elif "exportTo" in spec:
+        spec["exportTo"] = sorted(map(str, spec["exportTo"]))
+    return _OWN[item.kind](spec, item.namespace)
+
+
+def _virtual_service(spec: Json, namespace: str) -> Json:
+    if spec.get("hosts"):
+        spec["hosts"] = sorted(hosts.full_name(str(host), namespace) for host in spec["hosts"])
+    gateways = {_gateway(str(name), namespace) for name in spec.pop("gateways", None) or [MESH]}
+    if gateways != {MESH}:
+        spec["gateways"] = sorted(gateways)
+    if spec.get("http"):
+        spec["http"] = [_http(rule, namespace) for rule in spec["http"]]
+    return spec
+
+
+def _gateway(name: str, namespace: str) -> str:
+    return name if name == MESH or "/" in name else f"{namespace}/{name}"
+
+
+def _http(rule: Json, namespace: str) -> Json:
+    found = _unnamed(rule)
+    if "match" in found:
+        found["match"] = [_unnamed(match or {}) for match in found["match"]]
+    if not found.get("match"):
+        found.pop("match", None)
+    for name in ("route", "mirrors"):
+        if name in found:
+            found[name] = [_with_full_host(each, namespace) for each in found[name]]
+    if "mirror" in found:
+        found["mirror"] = _destination(found["mirror"], namespace)
+    if len(found.get("route") or ()) == 1:  # it gets all requests, whatever its weight
+        found["route"] = [{n: v for n, v in found["route"][0].items() if n != "weight"}]
+    return found
+
+
+def _unnamed(part: Mapping[str, Any]) -> Json:
+    return {name: value for name, value in part.items() if name not in NAMES_ONLY}
+
+
+def _with_full_host(route: Json, namespace: str) -> Json:
+    if "destination" not in route:
+        return route
+    return {**route, "destination": _destination(route["destination"], namespace)}
+
+
+def _destination(said: Json, namespace: str) -> Json:
+    return {**said, "host": hosts.full_name(str(said.get("host", "")), namespace)}
+
+
+def _destination_rule(spec: Json, namespace: str) -> Json:
+    return {**spec, "host": hosts.full_name(str(spec.get("host", "")), namespace)}
+
+
+def _service_entry(spec: Json, _namespace: str) -> Json:
+    return {**spec, "hosts": sorted(str(host).lower() for host in spec.get("hosts") or ())}
+
+
+def _service(spec: Json, _namespace: str) -> Json:
+    """Leave out what an API server has written: what is applied is compared with files."""
+    found = {
+        name: value
+        for name, value in spec.items()
+        if name not in ADDRESSES and OF_SERVERS.get(name) != value
+    }
+    if found.get("clusterIP") != "None":
+        found.pop("clusterIP", None)
+    if "ports" in found:
+        found["ports"] = [_port(port) for port in found["ports"]]
+    return found
+
+
+def _port(port: Json) -> Json:
+    kept = {name: value for name, value in port.items() if name != "nodePort"}
+    if kept.get("protocol") == "TCP":
+        del kept["protocol"]
+    if kept.get("targetPort") == kept.get("port"):
+        kept.pop("targetPort", None)
+    return kept
+
+
+_OWN = {
+    "VirtualService": _virtual_service,
+    "DestinationRule": _destination_rule,
+    "ServiceEntry": _service_entry,
+    "Service": _service,
+}
