@@ -95,7 +95,9 @@ class World:
                     made = {**selector, **labels}
                     if name and "version" not in made:
                         made["version"] = name
-                    called = self._add_pod(_short(host), name, service.namespace, made)
+                    called = self._add_pod(
+                        _short(host), name, service.namespace, made, _entry_ports(service)
+                    )
                     self.notes.append(f"pod {service.namespace}/{called}")
                     labelled.append((service.namespace, made))
                     behind.append(made)
@@ -119,7 +121,14 @@ class World:
         if not found and not behind:
             yield "", {}
 
-    def _add_pod(self, app: str, name: str, namespace: str, labels: Mapping[str, str]) -> str:
+    def _add_pod(
+        self,
+        app: str,
+        name: str,
+        namespace: str,
+        labels: Mapping[str, str],
+        ports: Iterable[int] = (),
+    ) -> str:
         called = "-".join(filter(None, (app[:LONGEST_NAME], _plain(name))))
         taken = {(item.namespace, item.name) for item in self.objects if item.makes_pods}
         number = 1
@@ -127,7 +136,7 @@ class World:
         while (namespace, unique) in taken:
             number += 1
             unique = f"{called}-{number}"
-        self.objects.append(_deployment(unique, namespace, labels))
+        self.objects.append(_deployment(unique, namespace, labels, ports))
         return unique
 
     def _ports(self, named: set[int]) -> set[int]:
@@ -145,11 +154,12 @@ class World:
             for service in list(self.objects):
                 for own, selector in _selecting(service):
                     if own.lower() == full:
-                        self._replace(service.namespace, selector, wanted_pods, _short(own))
+                        self._replace(service, selector, wanted_pods, _short(own))
 
     def _replace(
-        self, namespace: str, selector: Mapping[str, str], pods: Sequence[StandIn], app: str
+        self, service: Object, selector: Mapping[str, str], pods: Sequence[StandIn], app: str
     ) -> None:
+        namespace, ports = service.namespace, _entry_ports(service)
         versions = {pod.version for pod in pods}
         replaced: dict[str, Mapping[str, str]] = {}
 
@@ -171,7 +181,7 @@ class World:
             )
             labels = {**before, **selector, **pod.labels}
             for _ in range(pod.replicas):
-                name = self._add_pod(app, pod.version, namespace, labels)
+                name = self._add_pod(app, pod.version, namespace, labels, ports)
                 self.behaviours[namespace, name] = pod
 
 
@@ -293,11 +303,17 @@ def _entry(host: str, namespace: str, ports: Iterable[int]) -> Object:
     return _object("networking.istio.io/v1", "ServiceEntry", name, namespace, spec)
 
 
-def _deployment(name: str, namespace: str, labels: Mapping[str, str]) -> Object:
-    template = {
-        "metadata": {"labels": dict(labels)},
-        "spec": {"containers": [{"name": "app", "image": ECHO}]},
-    }
+def _entry_ports(item: Object) -> list[int]:
+    """Give the ports that a ServiceEntry needs of its pods; what a Service needs they have."""
+    ports = item.spec.get("ports") or () if item.kind == "ServiceEntry" else ()
+    return list(dict.fromkeys(port.get("targetPort") or port["number"] for port in ports))
+
+
+def _deployment(
+    name: str, namespace: str, labels: Mapping[str, str], ports: Iterable[int]
+) -> Object:
+    container = {"name": "app", "image": ECHO, "ports": [{"containerPort": p} for p in ports]}
+    template = {"metadata": {"labels": dict(labels)}, "spec": {"containers": [container]}}
     spec = {"selector": {"matchLabels": dict(labels)}, "template": template}
     return _object("apps/v1", "Deployment", name, namespace, spec)
 

@@ -24,6 +24,31 @@ if TYPE_CHECKING:
 MANY = [at(f"/p{number:03}", V2) for number in range(250)]
 
 
+SERVICE_ENTRY = """
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: api}
+spec:
+  hosts: [api.example.com]
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  resolution: DNS
+"""
+SERVICE = """
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec: {selector: {app: shop}, ports: [{name: http, port: 80}, {name: http-b, port: 81}]}
+"""
+SIDECAR = """
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: web}
+spec:
+  workloadSelector: {labels: {app: web}}
+  egress: [{hosts: [./cart.default.svc.cluster.local]}]
+---"""
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
@@ -132,6 +157,24 @@ MANY = [at(f"/p{number:03}", V2) for number in range(250)]
             rules(*MANY[:240], at("/other", V2), *MANY[241:], V1),
             ["/other moves from v1 to v2", "/p240 moves from v2 to v1"],
             id="the prefix of one of many rules",
+        ),
+        pytest.param(
+            "",
+            SERVICE_ENTRY,
+            ["/: unknown to the mesh becomes api.example.com"],
+            id="a host outside the mesh becomes known",
+        ),
+        pytest.param(
+            SERVICE,
+            SERVICE.replace("port: 81", "port: 82"),
+            ["shop:81/: shop.default becomes 502", "shop:82/: 502 becomes shop.default"],
+            id="another port of a Service",
+        ),
+        pytest.param(
+            SIDECAR + rules("directResponse: {status: 418}"),
+            SIDECAR.replace("cart", "shop") + rules("directResponse: {status: 418}"),
+            ["100 % of / from app=web becomes 418"],
+            id="what a Sidecar lets a client know",
         ),
         pytest.param("", rules(V1), ["/: unknown to the mesh becomes v1"], id="all rules come"),
         pytest.param(rules(V1), "", ["/: v1 becomes unknown to the mesh"], id="all rules go"),

@@ -1,7 +1,8 @@
 """Where rules differ, and no request that was sent shows what that does.
 
 A change that was told shows a difference if the request meets it on its way: the http rule takes
-it, the policy holds for where it goes. What a rule explains is no sign of what lies around it.
+it, the policy holds for where it goes. What a rule explains is no sign of what lies around it,
+unless that comes or goes as a whole.
 """
 
 from __future__ import annotations
@@ -35,10 +36,14 @@ def among(
         explained.update(showing)
         shown |= {number} if showing else set()
     left = [asked for place, asked in enumerate(changed) if place not in explained]
+
+    def is_met(each: Differing) -> bool:
+        comes_or_goes = each.old.item is None or each.new.item is None
+        on_the_way = changed if comes_or_goes else left
+        return any(_is_met(each, asked, namespace) for asked in on_the_way)
+
     return tuple(
-        each
-        for number, each in enumerate(every)
-        if number not in shown and not any(_is_met(each, asked, namespace) for asked in left)
+        each for number, each in enumerate(every) if number not in shown and not is_met(each)
     )
 
 
