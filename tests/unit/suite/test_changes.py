@@ -39,6 +39,12 @@ kind: Service
 metadata: {name: shop}
 spec: {selector: {app: shop}, ports: [{name: http, port: 80}, {name: http-b, port: 81}]}
 """
+DELEGATE = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: part}
+spec: {http: [{route: [{destination: {host: shop, subset: v1}}]}]}
+---"""
 SIDECAR = """
 apiVersion: networking.istio.io/v1
 kind: Sidecar
@@ -175,6 +181,12 @@ spec:
             SIDECAR.replace("cart", "shop") + rules("directResponse: {status: 418}"),
             ["100 % of / from app=web becomes 418"],
             id="what a Sidecar lets a client know",
+        ),
+        pytest.param(
+            DELEGATE + rules("delegate: {name: part}"),
+            DELEGATE + rules("timeout: 1s\n    delegate: {name: part}"),
+            ["/: now timeout 1s"],
+            id="what a delegate takes over",
         ),
         pytest.param("", rules(V1), ["/: unknown to the mesh becomes v1"], id="all rules come"),
         pytest.param(rules(V1), "", ["/: v1 becomes unknown to the mesh"], id="all rules go"),

@@ -29,6 +29,12 @@ def regex(text: str) -> str:
     return rules(f"match: [{{headers: {{x: {{regex: '{text}'}}}}}}]\n    {V2}", V1)
 
 
+OTHER = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: a}
+spec: {hosts: [shop], http: [{directResponse: {status: 418}}]}
+---"""
 TLS = "trafficPolicy: {tls: {mode: DISABLE}}"
 POLICY = """
 apiVersion: security.istio.io/v1
@@ -73,6 +79,12 @@ spec: {action: ACTION}
             POLICY.replace("ACTION", "DENY") + rules(V1),
             ["spec.action -> spec.action"],
             id="a kind that has no part in a private mesh",
+        ),
+        pytest.param(
+            OTHER + rules(V1),
+            OTHER + rules(V1).replace("{name: shop}", "{name: store}", 1),
+            ["spec -> no object", "no object -> spec"],
+            id="another name, where there are other rules for the host",
         ),
         pytest.param(
             rules(V1), POLICY + rules(V1), ["no object -> spec"], id="another object of that kind"

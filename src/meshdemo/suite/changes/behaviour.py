@@ -163,7 +163,8 @@ def declared(found: Trace | None, original: Mapping[Any, Object]) -> tuple[str, 
         own = original.get(step.origin.item.key)
         written = (own.spec.get("http") or []) if own else []
         http = written[step.origin.number] if step.origin.number < len(written) else {}
-        parts = {name: http[name] for name in DECLARED if name in http}
+        taken = step.tried.http  # with what a delegate's rule takes over
+        parts = {name: taken[name] for name in DECLARED if name in taken}
         if delay := (http.get("fault") or {}).get("delay"):
             parts["fault"] = {"delay": delay}  # aborts are seen
         words += rule_words.actions(parts, step.origin.item)

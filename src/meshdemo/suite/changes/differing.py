@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, structs
 
 from meshdemo.objects.kinds import KINDS
+from meshdemo.rules import hosts
 from meshdemo.suite import usable
 from meshdemo.suite.changes.meaning import ORDERLESS, meaning
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 COMPARED = usable.KINDS | {kind.name for kind in KINDS if not kind.local}
 """The kinds that decide what becomes of a request, also those that have no part in a private mesh;
 not workloads, which are no rules."""
+
+
+NAMELESS = ("DestinationRule", "ServiceEntry", "VirtualService")
+"""The kinds that nothing refers to by their names, if they have hosts."""
 
 
 class Side(Struct, frozen=True):
@@ -69,7 +74,7 @@ def differing(old: Iterable[Object], new: Iterable[Object]) -> tuple[Differing, 
     before, after = ({o.key: o for o in of if o.kind in COMPARED} for of in (old, new))
     gone = [item for key, item in before.items() if key not in after]
     come = [item for key, item in after.items() if key not in before]
-    _drop_renamed(gone, come)
+    _drop_renamed(gone, come, [*before.values(), *after.values()])
     both = [(before[key], after[key]) for key in before if key in after]
     return (
         *(each for pair in both for each in _of_object(*pair)),
@@ -78,23 +83,34 @@ def differing(old: Iterable[Object], new: Iterable[Object]) -> tuple[Differing, 
     )
 
 
-def _drop_renamed(gone: list[Object], come: list[Object]) -> None:
-    """Take out what only has another name, where nothing refers to it by its name."""
+def _drop_renamed(gone: list[Object], come: list[Object], every: Sequence[Object]) -> None:
+    """Take out what only has another name, where nothing goes by its name."""
     for item in list(gone):
         for other in come:
-            if _is_renamed(item, other):
+            names = {item.key, other.key}
+            beside = [each for each in every if each.kind == item.kind and each.key not in names]
+            if _is_renamed(item, other) and not _compete(item, beside):
                 gone.remove(item)
                 come.remove(other)
                 break
 
 
 def _is_renamed(item: Object, other: Object) -> bool:
-    named_by_others = item.kind not in ("DestinationRule", "ServiceEntry", "VirtualService")
-    is_delegate = item.kind == "VirtualService" and not item.spec.get("hosts")
-    if named_by_others or is_delegate:
-        return False
     same_kind = (item.kind, item.namespace) == (other.kind, other.namespace)
-    return same_kind and meaning(item) == meaning(other)
+    return same_kind and bool(_hosts(item)) and meaning(item) == meaning(other)
+
+
+def _compete(item: Object, others: Iterable[Object]) -> bool:
+    """Tell whether others are for the same hosts: then the name may decide which comes first."""
+    own = _hosts(item)
+    return any(hosts.overlap(host, each) for host in own for o in others for each in _hosts(o))
+
+
+def _hosts(item: Object) -> list[str]:
+    """Give the hosts that an object is for; none where others refer to it by its name."""
+    if item.kind == "DestinationRule":
+        return [str(meaning(item)["host"])]
+    return list(meaning(item).get("hosts") or ()) if item.kind in NAMELESS else []
 
 
 def _of_object(old: Object, new: Object) -> Iterator[Differing]:

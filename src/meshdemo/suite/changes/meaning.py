@@ -37,10 +37,10 @@ def meaning(item: Object) -> Json:
     spec: Json = without_nulls(item.spec)
     if item.kind not in _OWN:
         return spec
-    if visibility.EVERYWHERE in (spec.get("exportTo") or [visibility.EVERYWHERE]):
-        spec.pop("exportTo", None)
-    elif "exportTo" in spec:
-        spec["exportTo"] = sorted(map(str, spec["exportTo"]))
+    if exported := spec.pop("exportTo", None):
+        spec["exportTo"] = sorted(map(str, exported))
+        if visibility.EVERYWHERE in exported and item.kind != "DestinationRule":
+            del spec["exportTo"]  # one for a DestinationRule decides with which others it is merged
     return _OWN[item.kind](spec, item.namespace)
 
 

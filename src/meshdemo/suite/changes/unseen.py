@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.rules import hosts
-from meshdemo.rules.delegates import Delegates
+from meshdemo.rules.delegates import Delegates, hands_over
 from meshdemo.rules.destination_rules import ROOT_NAMESPACE
 
 if TYPE_CHECKING:
@@ -87,13 +87,12 @@ def _takes(trace: Trace | None, side: Side) -> bool:
     if trace is None or trace.chosen is None or side.item is None or len(side.path) < 3:  # noqa: PLR2004
         return False
     origin, number = trace.chosen.origin, side.path[2]
-    if origin.item.key == side.item.key:
-        return origin.number == number
+    if origin.number == number and origin.item.key == side.item.key:
+        return True
     http = _http(side)
-    if not http.get("delegate"):
+    if not hands_over(http) or not _follows(trace, side.item):
         return False
-    named = Delegates.named_by(http, side.item)
-    return _follows(trace, side.item) and named == (origin.item.namespace, origin.item.name)
+    return Delegates.named_by(http, side.item) == (origin.item.namespace, origin.item.name)
 
 
 def _http(side: Side) -> dict[str, Any]:
