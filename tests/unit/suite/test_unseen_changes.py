@@ -35,6 +35,10 @@ kind: VirtualService
 metadata: {name: a}
 spec: {hosts: [shop], http: [{directResponse: {status: 418}}]}
 ---"""
+HALVES = rules(
+    "route: [{destination: {host: shop, subset: v1}, weight: 50}, "
+    "{destination: {host: shop, subset: v2}, weight: 50}]"
+)
 TLS = "trafficPolicy: {tls: {mode: DISABLE}}"
 POLICY = """
 apiVersion: security.istio.io/v1
@@ -150,6 +154,7 @@ GATEWAY = "hosts: [shop.example.com]\n  gateways: [public]"
         ),
         pytest.param(rules(V1), rules("name: all\n    " + V1), id="the name of a rule"),
         pytest.param(rules(V1), rules(V1.replace("}]", ", weight: 100}]")), id="all the weight"),
+        pytest.param(HALVES, HALVES.replace("weight: 50", "weight: 1"), id="the same shares"),
         pytest.param(
             rules(V1), rules(V1, head='exportTo: ["*"]\n  hosts: [shop]'), id="exported as before"
         ),

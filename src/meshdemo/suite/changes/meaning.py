@@ -5,6 +5,7 @@ Its fields stand where they stood, so that a path into it is one into the object
 
 from __future__ import annotations
 
+from math import gcd
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.objects.documents import without_nulls
@@ -70,9 +71,23 @@ def _http(rule: Json, namespace: str) -> Json:
             found[name] = [_with_full_host(each, namespace) for each in found[name]]
     if "mirror" in found:
         found["mirror"] = _destination(found["mirror"], namespace)
-    if len(found.get("route") or ()) == 1:  # it gets all requests, whatever its weight
-        found["route"] = [{n: v for n, v in found["route"][0].items() if n != "weight"}]
+    if found.get("route"):
+        found["route"] = _with_least_weights(found["route"])
     return found
+
+
+def _with_least_weights(routes: list[Json]) -> list[Json]:
+    """Give destinations with the least whole weights of the same shares; an only one has none."""
+    weights = [route.get("weight") or 0 for route in routes]
+    unit = gcd(*weights)
+    if len(routes) > 1 and not unit:
+        return routes
+    rest = [{name: value for name, value in route.items() if name != "weight"} for route in routes]
+    if len(routes) == 1:
+        return rest
+    return [
+        {**each, "weight": weight // unit} for each, weight in zip(rest, weights, strict=True)
+    ]
 
 
 def _unnamed(part: Mapping[str, Any]) -> Json:
