@@ -75,6 +75,21 @@ def test_what_no_request_shows_is_exit_status_1_with_exit_code(states: Path, cli
     assert each["places"]["old"]["line"] == 5
 
 
+def test_what_is_not_compared_is_named(states: Path, cli: Cli) -> None:
+    route = (
+        "---\n{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: a}}\n"
+    )
+    (states / "new.yaml").write_text((states / "old.yaml").read_text() + route)
+    (states / "chart.yaml").write_text("{{ if .Values.a }}" + RULE + "{{ end }}\n")
+    ended = cli("diff", "old.yaml", "new.yaml")
+    assert "not compared: HTTPRoute" in ended.out + ended.err
+    (states / "rules").mkdir()
+    for name in ("old.yaml", "chart.yaml"):
+        (states / name).rename(states / "rules" / name)
+    ended = cli("diff", "rules", "rules")
+    assert "not compared: rules/chart.yaml" in ended.out + ended.err
+
+
 def test_all_rules_may_go(states: Path, cli: Cli) -> None:
     (states / "empty.yaml").write_text("")
     ended = cli("diff", "old.yaml", "empty.yaml", "--exit-code")

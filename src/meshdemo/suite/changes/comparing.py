@@ -66,7 +66,7 @@ def compare(old: State, new: State, namespace: str, timeout: float) -> Compared:
         unseen.among(differing.differing(old.objects, new.objects), found, namespace),
         len(probes.every),
         both.sent,
-        tuple(_notes(meshes, probes)),
+        tuple(_notes((old, new), meshes, probes)),
     )
 
 
@@ -76,7 +76,7 @@ def _on_live(old: State, new: State) -> tuple[State, State]:
         return old, new
     live, files = (old, new) if old.name == LIVE else (new, old)
     laid = {item.key: item for item in (*live.objects, *files.objects)}
-    over = State(files.name, tuple(laid.values()))
+    over = State(files.name, tuple(laid.values()), files.left_out)
     return (live, over) if old.name == LIVE else (over, live)
 
 
@@ -151,7 +151,9 @@ def _sources(mesh: PrivateMesh, probes: Probes) -> Iterator[Source]:
             yield mesh.source_of(probe.request, probe.source)
 
 
-def _notes(meshes: Sequence[PrivateMesh], probes: Probes) -> Iterator[str]:
+def _notes(states: Sequence[State], meshes: Sequence[PrivateMesh], probes: Probes) -> Iterator[str]:
+    if unknown := dict.fromkeys(what for state in states for what in state.left_out):
+        yield f"not compared: {', '.join(unknown)}"
     left_out = dict.fromkeys(title for mesh in meshes for title in mesh.left_out)
     if left_out:
         yield f"left out, as they route no requests here: {', '.join(left_out)}"

@@ -85,9 +85,7 @@ def _with_least_weights(routes: list[Json]) -> list[Json]:
     rest = [{name: value for name, value in route.items() if name != "weight"} for route in routes]
     if len(routes) == 1:
         return rest
-    return [
-        {**each, "weight": weight // unit} for each, weight in zip(rest, weights, strict=True)
-    ]
+    return [{**each, "weight": weight // unit} for each, weight in zip(rest, weights, strict=True)]
 
 
 def _unnamed(part: Mapping[str, Any]) -> Json:

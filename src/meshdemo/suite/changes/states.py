@@ -31,6 +31,8 @@ class State(Struct, frozen=True):
 
     name: str
     objects: tuple[Object, ...]
+    left_out: tuple[str, ...] = ()
+    """What of it nobody compares: kinds that are not known here, files that are templates."""
 
 
 def read(
@@ -65,7 +67,8 @@ def _read(said: str, other: str, namespace: str, live: Callable[[], Sequence[Obj
         found = repository.read([said], namespace)
     if found.problems:
         raise InputError(f"{name_of(said)} cannot be used", in_order(found.problems))
-    return State(said, tuple({item.key: item for item in found.objects}.values()))
+    objects = tuple({item.key: item for item in found.objects}.values())
+    return State(said, objects, (*sorted(found.other_kinds), *found.templates, *found.patches))
 
 
 def _is_revision(said: str) -> bool:
