@@ -47,7 +47,11 @@ RULES: list[dict[str, Any]] = [
 
 def told(local: LocalEngine, url: str, method: str = "GET", **headers: str) -> Explained:
     named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-    story = explain(local, Request(url, method, named), (), 30)
+    return tell(local, Request(url, method, named))
+
+
+def tell(local: LocalEngine, request: Request) -> Explained:
+    story = explain(local, request, (), 30)
     while True:
         try:
             next(story)

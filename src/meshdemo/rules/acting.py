@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from meshdemo.rules import connections, request_trace
-from meshdemo.rules.http_matches import Undecided
 from meshdemo.rules.promise import RequestPath
+from meshdemo.rules.undecided import Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from meshdemo.language import said
 from meshdemo.objects.labels import POD_NAME_LABEL
 from meshdemo.rules import hosts
-from meshdemo.rules.http_matches import undecided
 from meshdemo.rules.service_entries import service_behind
 from meshdemo.rules.services import Resolution
+from meshdemo.rules.undecided import undecided
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

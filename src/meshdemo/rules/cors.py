@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.rules.http_matches import holds
+from meshdemo.rules.request_headers import joined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,10 +29,10 @@ def answers(policy: Mapping[str, Any], call: Call) -> bool:
 
     Source: ``CorsFilter::decodeHeaders`` in Envoy. Raises InputError if that cannot be decided.
     """
-    origin = call.headers.get("origin")
+    origin = joined(call.headers.get("origin", ()))
     if call.method != "OPTIONS" or not origin:
         return False
-    if not call.headers.get("access-control-request-method"):
+    if not joined(call.headers.get("access-control-request-method", ())):
         return False
     if not forwards_unmatched(policy):
         return True

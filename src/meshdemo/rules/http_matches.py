@@ -6,6 +6,7 @@ The meaning is Istio's (``HTTPMatchRequest``), as its sidecar's Envoy applies it
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -13,25 +14,18 @@ from msgspec import Struct
 
 from meshdemo.errors import InputError
 from meshdemo.language import said
+from meshdemo.rules import request_headers
 from meshdemo.rules.hosts import HTTP_PORT, MESH
+from meshdemo.rules.undecided import undecided
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from meshdemo.language import Sentence
     from meshdemo.verdict.traffic import Request
 
 ANY_VALUE = "*"
 """As a regex this is none: Istio takes it for "whatever it is, if it is there"."""
-EXPECT_HINT = said("say what to expect, as in --expect v2=100%")
-
 HTTPS_PORT = 443
-
-_SET_BY_OTHERS = frozenset(
-    {"accept", "accept-encoding", "connection", "host", "user-agent", "via", "x-request-id"}
-)
-"""Headers that client or sidecar set by themselves, to what nobody said."""
-_SET_BY_OTHERS_PREFIXES = (":", "x-envoy-", "x-forwarded-", "x-b3-", "@request.")
 
 
 class Call(Struct, frozen=True):
@@ -42,8 +36,11 @@ class Call(Struct, frozen=True):
     authority: str
     path: str
     query: Mapping[str, str]
+    target: str
+    """Path and query together, as the request line has them."""
     method: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, tuple[str, ...]]
+    """The values of each, by its name in small letters."""
     namespace: str
     """The client's."""
     labels: Mapping[str, str]
@@ -77,37 +74,23 @@ class Call(Struct, frozen=True):
             raise InputError(message)
         if {".", ".."} & set(url.path.lower().replace("%2e", ".").split("/")):
             raise undecided("its path has '.' or '..' in it, which a sidecar resolves")
-        headers = _joined(request.headers)
+        headers = request_headers.of(request.headers)
         if "host" in headers:
             raise undecided("it has a Host header of its own")
+        path = _normal(url.path or "/")
         return cls(
             host=url.hostname,
             port=port,
             authority=url.netloc.rpartition("@")[2].removesuffix(":80"),
-            path=_normal(url.path or "/"),
+            path=path,
             query=_first_values(url.query),
+            target=f"{path}?{url.query}" if url.query else path,
             method=request.method,
             headers=headers,
             namespace=namespace,
             labels=labels,
             scheme="https" if url.scheme == "https" else "http",
         )
-
-
-class Undecided(InputError):
-    """The rules promise no version for a request."""
-
-    def __init__(self, reason: Sentence) -> None:
-        super().__init__(
-            said("the rules promise no version for this request: {reason}", reason=reason),
-            hint=EXPECT_HINT,
-        )
-        self.reason = reason
-
-
-def undecided(template: str, /, **parts: object) -> Undecided:
-    """Make the error for a request whose answers the rules promise to no version, as ``said``."""
-    return Undecided(said(template, **parts))
 
 
 class Condition(Struct, frozen=True):
@@ -189,14 +172,16 @@ def conditions(match: Mapping[str, Any], call: Call) -> Iterator[Condition]:
         found = call.query.get(name)
         yield Condition(("queryParams", name), wanted, found, holds(wanted, found))
     for name, wanted in (match.get("headers") or {}).items():
-        found = _header(call, name)
-        yield Condition(("headers", name), wanted, found, holds(wanted, found))
+        values = request_headers.values(call, name)
+        right = request_headers.fits(name, values, partial(holds, wanted))
+        yield Condition(("headers", name), wanted, request_headers.joined(values), right)
     for name, wanted in (match.get("withoutHeaders") or {}).items():
+        values = request_headers.values(call, name)
         # A header that is missing counts as an empty one, except where presence is asked for.
-        missing = None if _is_presence(wanted) else ""
-        found = _header(call, name)
-        right = not holds(wanted, missing if found is None else found)
-        yield Condition(("withoutHeaders", name), wanted, found, right)
+        missing = () if _is_presence(wanted) else ("",)
+        wrong = request_headers.fits(name, values or missing, partial(holds, wanted))
+        found = request_headers.joined(values)
+        yield Condition(("withoutHeaders", name), wanted, found, not wrong)
 
 
 def _path_holds(match: Mapping[str, Any], path: str) -> bool:
@@ -234,16 +219,6 @@ def _matches(regex: str, value: str) -> bool:
         ) from error
 
 
-def _header(call: Call, name: str) -> str | None:
-    key = name.lower()
-    value = call.headers.get(key)
-    if value is None and (key in _SET_BY_OTHERS or key.startswith(_SET_BY_OTHERS_PREFIXES)):
-        raise undecided(
-            "a rule asks for the header {name}, which others set by themselves", name=name
-        )
-    return value
-
-
 def _normal(path: str) -> str:
     """Decode what may stand in a path as it is: Envoy does so before it matches.
 
@@ -255,14 +230,6 @@ def _normal(path: str) -> str:
         return letter if re.fullmatch(r"[A-Za-z0-9_~-]", letter) else code[0]
 
     return re.sub("%([0-9A-Fa-f]{2})", plain, path)
-
-
-def _joined(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    joined: dict[str, str] = {}
-    for name, value in headers:
-        key = name.lower()
-        joined[key] = f"{joined[key]},{value}" if key in joined else value
-    return joined
 
 
 def _first_values(query: str) -> dict[str, str]:

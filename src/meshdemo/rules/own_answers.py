@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from meshdemo.rules import cors
-from meshdemo.rules.http_matches import undecided
+from meshdemo.rules.undecided import undecided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -27,9 +27,10 @@ from meshdemo.rules.destinations import (
     target_of,
 )
 from meshdemo.rules.http_choice import chosen
-from meshdemo.rules.http_matches import Call, Undecided, undecided
+from meshdemo.rules.http_matches import Call
 from meshdemo.rules.mirrors import mirrors_of
 from meshdemo.rules.own_answers import own_answers
+from meshdemo.rules.undecided import Undecided, undecided
 from meshdemo.verdict.expectation import Expectation
 from meshdemo.verdict.traffic import status_kind
 

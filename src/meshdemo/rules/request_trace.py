@@ -18,10 +18,10 @@ from meshdemo.rules import hosts, traffic_policies
 from meshdemo.rules.claims import Claim, claims
 from meshdemo.rules.destinations import default_target, refusal, target_of
 from meshdemo.rules.http_choice import Near, closest, tried
-from meshdemo.rules.http_matches import Undecided
 from meshdemo.rules.mirrors import mirrors_of
 from meshdemo.rules.own_answers import own_answers
 from meshdemo.rules.promise import RequestPath, weighted
+from meshdemo.rules.undecided import Undecided
 from meshdemo.rules.written_rules import WrittenRules
 
 if TYPE_CHECKING:

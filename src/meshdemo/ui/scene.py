@@ -9,7 +9,7 @@ from msgspec import Struct
 from meshdemo.errors import InputError
 from meshdemo.language import said
 from meshdemo.rules import rule_words
-from meshdemo.rules.http_matches import Undecided
+from meshdemo.rules.undecided import Undecided
 from meshdemo.walkthrough import pod_selection
 from meshdemo.walkthrough.changes_while_measuring import Snapshot, changes
 from meshdemo.walkthrough.request_context import RequestContext

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from meshdemo.errors import EnvironmentFailed, MeshdemoError, NothingAnswers, TimedOut
 from meshdemo.language import said
 from meshdemo.objects import model
-from meshdemo.rules.http_matches import Undecided, undecided
+from meshdemo.rules.undecided import Undecided, undecided
 from meshdemo.verdict import judging
 from meshdemo.verdict.judgement import Outcome
 from meshdemo.verdict.measurement import Measurement, take
