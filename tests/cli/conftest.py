@@ -72,6 +72,8 @@ class FakeEngine:
     around: MeshStatus = field(default_factory=MeshStatus)
     account: Account | None = None
     """What the client's sidecar says of a request."""
+    unseen: bool = False
+    """Whether it saw no request at all."""
     calls: list[str] = field(default_factory=list)
 
     def _called(self, name: str) -> None:
@@ -167,7 +169,8 @@ class FakeEngine:
 
     def observe(self, request: Request, timeout: float) -> Observed:
         reply = next(self.send(request, 1, timeout))
-        return Observed(reply, 0.002, self.account, "" if self.account else "nobody saw it")
+        hidden = "" if self.account else "nobody saw it"
+        return Observed(reply, 0.002, self.account, hidden, self.unseen)
 
     def files(self) -> dict[tuple[str, str, str, str], str]:
         return {item.key: item.file for item in self.applied.values() if item.file}

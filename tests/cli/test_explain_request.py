@@ -120,6 +120,16 @@ def test_what_cannot_be_followed_is_compared_with_nothing(ruled: Cli) -> None:
     assert ruled("explain", "http://app/a/../b", "-o", "json").json["agrees"] is None
 
 
+def test_an_answer_to_what_the_sidecar_saw_not_is_compared_with_nothing(ruled: Cli) -> None:
+    ruled.engine.account, ruled.engine.unseen = None, True
+    ruled.engine.replies = lambda _: repeat(Reply(400))
+    ended = ruled("explain", URL)
+    said = "it came to no rule: 400 was answered, and its sidecar saw no HTTP request"
+    assert said in " ".join(ended.out.split())
+    assert "as the rules say" not in ended.out
+    assert ruled("explain", URL, "-o", "json").json["agrees"] is None
+
+
 def test_what_cannot_be_seen_is_said(ruled: Cli) -> None:
     ruled.engine.account = None
     assert "not known: nobody saw it" in ruled("explain", URL).out

@@ -124,6 +124,22 @@ def test_no_line_is_waited_for_where_the_sidecar_sees_no_requests(mesh: LocalEng
     assert observed.hidden.startswith("the port is not HTTP")
 
 
+def test_what_the_sidecar_cannot_read_is_compared_with_no_rule(mesh: LocalEngine) -> None:
+    for method, headers, status, details in (
+        ("CONNECT", {}, 400, "http1.invalid_url"),
+        ("GET", {"x": "a" * 70_000}, 431, "http1.headers_too_large"),
+    ):
+        found = told(mesh, "http://app/aborted", method, **headers)
+        observed = found.observed
+        assert (observed.reply.status, observed.unseen) == (status, True)
+        assert observed.account is not None
+        assert (observed.account.flags, observed.account.details) == (("DPE",), details)
+        assert found.differences == ()
+        assert found.incomparable == (
+            f"it came to no rule: its sidecar could not read it, and answered {status}"
+        )
+
+
 def test_a_rule_that_the_sidecar_does_not_have_yet_is_seen(mesh: LocalEngine) -> None:
     later = parsed(
         """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 NOTHING = "-"
 INBOUND = "inbound|"
 """How the cluster begins by which a sidecar passes a request to its own pod."""
+UNREADABLE = "DPE"
 FLAGS = {
     "DC": "the client closed the connection",
     "DF": "the name could not be resolved",
     "DI": "it was delayed by a fault",
-    "DPE": "the client's HTTP could not be read",
+    UNREADABLE: "the client's HTTP could not be read",
     "DT": "it took longer than a request or connection may",
     "FI": "it was aborted by a fault",
     "IH": "a header of it has a value that is not allowed",
@@ -49,6 +51,7 @@ FLAGS = {
 }
 """Envoy's response flags in words."""
 
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(?=Z)")
 _LINE = re.compile(
     r'\[(?P<start_time>[^\]]+)\] "(?P<method>\S+) (?P<path>.*?) (?P<protocol>\S+)" '
     r"(?P<response_code>\d+) (?P<response_flags>\S+) (?P<response_code_details>\S+) \S+ "
@@ -87,6 +90,11 @@ class Account(Struct, frozen=True):
     copies: tuple[str, ...] | None = None
     """The clusters that copies of it went to; None where it does not say."""
 
+    @property
+    def is_unread(self) -> bool:
+        """Tell whether the request could not be read, so that it came to no rule."""
+        return UNREADABLE in self.flags and not self.request_id
+
 
 def read(line: str) -> Account | None:
     """Read a line, as text or as JSON; None if it is none of an access log."""
@@ -97,6 +105,12 @@ def read(line: str) -> Account | None:
         return None
     match = _LINE.match(line)
     return _account(match.groupdict()) if match else None
+
+
+def began(line: str) -> float:
+    """Tell when the request of a line began, in seconds since the epoch; 0 if it does not say."""
+    found = _STAMP.search(line)
+    return datetime.fromisoformat(f"{found[0]}+00:00").timestamp() if found else 0.0
 
 
 def _account(said: Mapping[str, Any]) -> Account:

@@ -52,7 +52,7 @@ def _document(found: Explained) -> dict[str, Any]:
         },
         "predicted": _predicted(found, found.trace),
         "observed": _observed(found),
-        "agrees": not found.differences if found.followed else None,
+        "agrees": None if found.incomparable else not found.differences,
         "differences": list(found.differences),
         "notAccountedFor": list(found.unaccounted),
         "unseen": found.unseen or None,
@@ -206,8 +206,8 @@ def _show(terminal: Terminal, found: Explained) -> None:
         _row(terminal, "", f"{terminal.mark(ok=False)} NOT AS THE RULES SAY: {text}", indent=2)
     if differences:
         terminal.advise("Is everything live, and is something else in the way? meshdemo status")
-    elif not found.followed:
-        _row(terminal, "", f"not followed to its end: {found.trace.undecided}", indent=2)
+    elif found.incomparable:
+        _row(terminal, "", found.incomparable, indent=2)
     else:
         terminal.line(f"{terminal.mark(ok=True)} it went as the rules say")
 

@@ -122,9 +122,23 @@ class Explained(Struct, frozen=True):
         return tuple(_differences(self))
 
     @property
-    def followed(self) -> bool:
-        """Tell whether the rules could be followed far enough to compare anything."""
-        return bool(self.trace.destinations) or not self.trace.undecided
+    def incomparable(self) -> str:
+        """Say why what happened cannot be compared with the rules; empty if it can."""
+        account, status = self.observed.account, self.observed.reply.status
+        if account and account.is_unread:
+            return f"it came to no rule: its sidecar could not read it, and answered {status}"
+        if self._came_to_no_rule:
+            return f"it came to no rule: {status} was answered, and its sidecar saw no HTTP request"
+        if self.trace.undecided and not self.trace.destinations:
+            return f"not followed to its end: {self.trace.undecided}"
+        return ""
+
+    @property
+    def _came_to_no_rule(self) -> bool:
+        """Tell whether an answer came though the client's sidecar saw no HTTP request."""
+        dialled = self.trace.dialled
+        sees_http = self.sender.injected and not (dialled and dialled.chooses_by_connection)
+        return sees_http and self.observed.unseen and bool(self.observed.reply.status)
 
     def expected_path(self) -> str | None:
         """Give the path with its query that an app sees, by the rules; None if that is unknown."""
@@ -193,7 +207,7 @@ def _arrived(body: str) -> Arrived | None:
 
 def _differences(found: Explained) -> Iterator[str]:
     trace, account = found.trace, found.observed.account
-    if not found.followed:
+    if found.incomparable:
         return
     if found.observed.reply.error:
         yield f"no answer came: {found.observed.reply.error}"

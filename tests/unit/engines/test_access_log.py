@@ -89,3 +89,22 @@ REFUSED = (
 )
 def test_a_line_says_what_became_of_a_request(line: str, account: Account | None) -> None:
     assert access_log.read(line) == account
+
+
+UNREAD = (
+    '[2026-11-30T02:18:06.407Z] "- - HTTP/1.1" 431 DPE http1.headers_too_large - "-" 0 31 0 - "-" '
+    '"-" "-" "-" "-" - - 127.0.0.1:22262 127.0.0.1:53596 - -'
+)
+
+
+def test_a_request_that_could_not_be_read_is_told_from_others() -> None:
+    unread, read = access_log.read(UNREAD), access_log.read(VIA)
+    assert unread is not None
+    assert (unread.status, unread.is_unread) == (431, True)
+    assert read is not None
+    assert not read.is_unread
+
+
+def test_when_a_request_began() -> None:
+    assert access_log.began(UNREAD) == pytest.approx(1796005086.407)
+    assert access_log.began("no line of an access log") == 0

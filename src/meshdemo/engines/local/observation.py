@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from meshdemo.engines import access_log
-from meshdemo.engines.access_log import INBOUND
+from meshdemo.engines.access_log import INBOUND, UNREADABLE
 from meshdemo.engines.local.envoy.unix_http import Unreachable
 from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.engines.local.pods import logs
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.access_log import Account
     from meshdemo.engines.local.model import PlannedPod
     from meshdemo.engines.local.test_client import Caller
-    from meshdemo.verdict.traffic import Request
+    from meshdemo.verdict.traffic import Reply, Request
 
 T = TypeVar("T")
 LOG_SECONDS = 5
@@ -40,6 +40,8 @@ COPY_SECONDS = 1.0
 """How long a copy may take that is sent of each request; a thousandth is usual."""
 SLACK = 3
 """How many times as long as the client's own sidecar they may take: machines are slow at times."""
+A_MOMENT = 0.001
+"""What a line's time is rounded by."""
 PAUSE, LONGEST_PAUSE = 0.005, 0.05
 NO_LINE = said("its sidecar wrote no line of it in its access log")
 NOT_HTTP = said(
@@ -49,7 +51,7 @@ NOT_HTTP = said(
 
 def observe(caller: Caller, request: Request, timeout: float) -> Observed:
     """Send a request once, and read of it what sidecars wrote. Raises as ``Caller.send``."""
-    began = time.monotonic()
+    since, began = time.time() - A_MOMENT, time.monotonic()
     reply = next(caller.send(request, 1, timeout, None), None)
     if reply is None:
         raise BrokenOff("the request had no answer when the time was over", hint="Try again.")
@@ -61,9 +63,15 @@ def observe(caller: Caller, request: Request, timeout: float) -> Observed:
     if request.is_tcp or (dialled and dialled.chooses_by_connection):
         return Observed(reply, seconds, hidden=NOT_HTTP, unseen=True)
     named = request.header("x-request-id") or ""
-    account = _look_until(lambda: _sent(caller, named), caller, [caller.pod], LOG_SECONDS)
+
+    def said() -> Account | None:
+        return _sent(caller, named) or _unread(caller, reply, since)
+
+    account = _look_until(said, caller, [caller.pod], LOG_SECONDS)
     if account is None:
         return Observed(reply, seconds, hidden=NO_LINE)
+    if account.is_unread:
+        return Observed(reply, seconds, account, unseen=True, arrivals=())
     took = time.monotonic() - ended
     others = [other for other in caller.runtime.planned().pods if other.injected]
 
@@ -140,9 +148,23 @@ def _sent(caller: Caller, named: str) -> Account | None:
     return next((each for each in said if not each.cluster.startswith(INBOUND)), None)
 
 
+def _unread(caller: Caller, reply: Reply, since: float) -> Account | None:
+    """Give what the client's sidecar says of a request that it could not read: it has no id."""
+    for line, found in _accounts(caller, caller.pod, UNREADABLE):
+        is_new = access_log.began(line) >= since
+        if is_new and found.is_unread and found.status == reply.status:
+            return found
+    return None
+
+
 def _of(caller: Caller, pod: PlannedPod, named: str) -> Iterator[Account]:
+    return (each for _, each in _accounts(caller, pod, named) if each.request_id == named)
+
+
+def _accounts(caller: Caller, pod: PlannedPod, having: str) -> Iterator[tuple[str, Account]]:
+    """Give the lines of a sidecar's access log that have some text in them, each as it is read."""
     log = caller.runtime.layout.access_log(pod)
     with suppress(EnvironmentFailed):
         for line in logs.lines(log, follow=False, tail=-1):
-            if named in line and (found := access_log.read(line)) and found.request_id == named:
-                yield found
+            if having in line and (found := access_log.read(line)):
+                yield line, found
