@@ -44,6 +44,8 @@ RULES: list[dict[str, Any]] = [
     {"match": [{"uri": {"prefix": "/split"}}], **route(to("v1", 50), to("v2", 50))},
 ]
 
+BY_CONNECTION = [{"match": [{"port": 9000}], "route": [to("v2")]}]
+
 
 def told(local: LocalEngine, url: str, method: str = "GET", **headers: str) -> Explained:
     named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
@@ -70,7 +72,7 @@ def mesh(local: LocalEngine) -> LocalEngine:
             namespace="default",
         ),
         destination_rule("v1", "v2", namespace="default"),
-        virtual_service(*RULES, namespace="default"),
+        virtual_service(*RULES, tcp=BY_CONNECTION, namespace="default"),
         app("v1", **INJECTED),
         app("v2", **INJECTED),
         client(),
@@ -119,9 +121,15 @@ def test_what_the_app_saw_and_how_often_it_was_tried(mesh: LocalEngine) -> None:
 
 
 def test_no_line_is_waited_for_where_the_sidecar_sees_no_requests(mesh: LocalEngine) -> None:
-    observed = told(mesh, "http://app:9000/").observed
+    found = told(mesh, "http://app:9000/")
+    observed = found.observed
     assert (observed.reply.status, observed.account) == (200, None)
     assert observed.hidden.startswith("the port is not HTTP")
+    assert [claim.wins for claim in found.trace.claims] == [True]
+    assert [each.target.subset for each in found.trace.destinations] == ["v2"]
+    assert found.answered_by.startswith("app-v2")
+    assert found.differences == ()
+    assert not found.incomparable
 
 
 def test_what_the_sidecar_cannot_read_is_compared_with_no_rule(mesh: LocalEngine) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from meshdemo.rules import connections, request_trace
+from meshdemo.rules import request_trace
 from meshdemo.rules.promise import RequestPath
 from meshdemo.rules.undecided import Undecided
 
@@ -64,10 +64,9 @@ def _virtual_services(objects: Sequence[Object], path: RequestPath, pods: Pods) 
                 yield Acting(winner)
         if chosen:
             yield Acting(chosen.item, chosen.path)
-    elif dialled and dialled.service and (port := dialled.service.port(dialled.port)):
-        rule = connections.unnamed(dialled.service, port, path.view).rule
+    elif rule := path.deciding:
         for item in objects:
-            if rule and item.kind == "VirtualService" and (item.namespace, item.name) == rule.key:
+            if item.kind == "VirtualService" and (item.namespace, item.name) == rule.key:
                 yield Acting(item)
 
 

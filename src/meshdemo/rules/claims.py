@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from meshdemo.language import said
-from meshdemo.rules import hosts, virtual_services
+from meshdemo.rules import connections, hosts, virtual_services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from meshdemo.objects.model import Object
-    from meshdemo.rules.client_view import ClientView
+    from meshdemo.rules.client_view import Client, ClientView
+    from meshdemo.rules.promise import RequestPath
     from meshdemo.rules.virtual_hosts import VirtualHost
+    from meshdemo.rules.virtual_services import VirtualService
     from meshdemo.rules.written_rules import WrittenRules
 
 
@@ -30,18 +32,16 @@ class Claim(Struct, frozen=True):
     wins: bool = False
 
 
-def claims(
-    written: WrittenRules, view: ClientView, dialled: VirtualHost | None, called: str
-) -> list[Claim]:
+def claims(written: WrittenRules, path: RequestPath, called: str) -> list[Claim]:
     """Say of each VirtualService for a host what becomes of it, first of the one that decides.
 
     ``called`` is the host's full name. Where none is for it, those come that may be meant for it.
     """
     named = [rule for rule in written.naming(called) if _host_for(rule, called)]
-    winner = dialled.rule if dialled else None
+    winner = path.deciding
     deciding = next((r for r in named if winner and (r.namespace, r.name) == winner.key), None)
     others = [rule for rule in named if rule is not deciding]
-    lost = [Claim(r, next(_reasons(r, deciding, view, dialled, called))) for r in others]
+    lost = [Claim(r, next(_reasons(r, deciding, path, called))) for r in others]
     if deciding is None:
         return lost or list(_meant(written.with_hosts, called))
     host = _host_for(deciding, called)
@@ -56,14 +56,9 @@ def _host_for(rule: Object, called: str) -> str:
     return hosts.most_specific(called, virtual_services.hosts_of(rule)) or ""
 
 
-def _reasons(
-    rule: Object,
-    winner: Object | None,
-    view: ClientView,
-    dialled: VirtualHost | None,
-    called: str,
-) -> Iterator[str]:
+def _reasons(rule: Object, winner: Object | None, path: RequestPath, called: str) -> Iterator[str]:
     """Say why a rule for a host does not decide about it; the first reason is enough."""
+    view, dialled = path.view, path.dialled
     client = view.client
     if not client.injected:
         yield said("the client has no sidecar, so it follows no rule")
@@ -83,20 +78,38 @@ def _reasons(
         )
     if dialled and dialled.service and not dialled.port:
         yield said("{service} has no such port", service=dialled.service.title)
-    if dialled and dialled.service:
-        port = dialled.service.port(dialled.port)
-        if port and not port.protocol.takes_http_rules:
-            yield said(
-                "port {port} of {service} is not HTTP for Istio",
-                port=port.number,
-                service=dialled.service.title,
-            )
-    if dialled and read and not any(read.http_rules(dialled.port, client.namespace, client.labels)):
+    if path.chain and dialled and read:
+        yield from _reasons_of_connections(read, winner, dialled, client)
+    elif dialled and read and not any(_http_rules(read, dialled, client)):
         yield said("none of its http rules is for port {port} and this client", port=dialled.port)
     if winner:
         why = _precedence(winner, rule, view, called)
         yield said("{winner} takes precedence: {why}", winner=winner.title, why=why)
     yield said("rules for a name that is no Service hold on port 80 only")
+
+
+def _http_rules(rule: VirtualService, dialled: VirtualHost, client: Client) -> Iterator[object]:
+    return rule.http_rules(dialled.port, client.namespace, client.labels)
+
+
+def _reasons_of_connections(
+    rule: VirtualService, winner: Object | None, dialled: VirtualHost, client: Client
+) -> Iterator[str]:
+    """Say why a rule does not decide where no HTTP is seen."""
+    port = dialled.service.port(dialled.port) if dialled.service else None
+    if port is None or dialled.service is None:
+        return
+    if not (rule.tcp or rule.tls):
+        yield said(
+            "port {port} of {service} is not HTTP for Istio",
+            port=port.number,
+            service=dialled.service.title,
+        )
+    elif winner is None or not connections.is_for(rule, port, client):
+        yield said(
+            "none of its tcp or tls rules takes such a connection to port {port} from this client",
+            port=port.number,
+        )
 
 
 def _precedence(winner: Object, rule: Object, view: ClientView, called: str) -> str:

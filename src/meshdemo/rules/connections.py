@@ -90,6 +90,13 @@ def takes(match: Mapping[str, Any], port: int, client: Client) -> bool:
     return hosts.within(match.get("sourceLabels") or {}, client.labels)
 
 
+def is_for(rule: VirtualService, port: ServicePort, client: Client) -> bool:
+    """Tell whether a VirtualService has a rule for connections of a client's to a port."""
+    rules = rule.tls if port.protocol is Protocol.TLS else rule.tcp
+    matches = (match for each in rules for match in each.get("match") or [{}])
+    return any(takes(match, port.number, client) for match in matches)
+
+
 def _tcp_chains(rules: Iterable[VirtualService], port: int, client: Client) -> Iterator[Chain]:
     """Give a chain for each rule, up to the first that takes every connection."""
     for rule in rules:

@@ -18,6 +18,7 @@ from meshdemo.language import said
 from meshdemo.rules import connections, gateways, hosts, localities, traffic_policies, virtual_hosts
 from meshdemo.rules.answering import behind_address, candidates, shares_of
 from meshdemo.rules.client_view import Client, ClientView
+from meshdemo.rules.connections import Chain
 from meshdemo.rules.delegates import Delegates, is_delegate
 from meshdemo.rules.destinations import (
     Target,
@@ -125,6 +126,29 @@ class RequestPath(Struct, frozen=True, dict=True):
         port = gateways.port_called(view.mesh.servers, call.port, tls=call.scheme == "https")
         return view.domains_by_port[port].search(call.host, hosts.HTTP_PORT)
 
+    @cached_property
+    def chain(self) -> Chain | None:
+        """What takes its connection where no HTTP is seen in it, else None. Raises InputError."""
+        dialled = self.dialled
+        if dialled is None or dialled.service is None:
+            return None
+        if not (self._takes_connection(dialled) or dialled.chooses_by_connection):
+            return None
+        port = dialled.service.port(dialled.port)
+        if port is None or dialled.passes_on:
+            return Chain(passes_on=True)
+        return connections.unnamed(dialled.service, port, self.view)
+
+    def _takes_connection(self, dialled: VirtualHost) -> bool:
+        return self.request.is_tcp and dialled.takes_connections
+
+    @cached_property
+    def deciding(self) -> VirtualService | None:
+        """The VirtualService that decides about it; None where none does. Raises InputError."""
+        if self.chain:
+            return self.chain.rule
+        return self.dialled.rule if self.dialled else None
+
     def parts(self) -> Parts:
         """Follow the request to its destinations. Raises InputError where no version answers."""
         call, dialled = self.call, self.dialled
@@ -149,8 +173,8 @@ class RequestPath(Struct, frozen=True, dict=True):
             raise undecided("{service} has no port {port}", service=service.title, port=call.port)
         if self.request.is_tcp and not dialled.takes_connections:
             raise undecided("port {port} of {host} takes only HTTP", port=port, host=dialled.host)
-        if service and (self.request.is_tcp or dialled.chooses_by_connection):
-            return self._by_connection(service, dialled)
+        if service and self.chain:
+            return self._by_connection(self.chain, service, dialled)
         if dialled.rule:
             return self._by_rule(dialled.rule, dialled)
         return _whole(self._at(default_target(dialled, self.view), dialled, dialled.host))
@@ -192,26 +216,30 @@ class RequestPath(Struct, frozen=True, dict=True):
         policy = traffic_policies.effective(followed, target.port, part)
         return traffic_policies.simple(policy) != "RANDOM"
 
-    def _by_connection(self, service: Service, dialled: VirtualHost) -> Parts:
+    def _by_connection(self, chain: Chain, service: Service, dialled: VirtualHost) -> Parts:
         """Follow a connection in which no HTTP is seen: each goes to a pod of its own."""
-        port = service.port(dialled.port)
-        if port is None or dialled.passes_on:
-            return _whole(self._any_pod(service, dialled))
-        chain = connections.unnamed(service, port, self.view)
-        if chain.passes_on and self.view.reaches_only_known:
+        if chain.passes_on and not dialled.passes_on and self.view.reaches_only_known:
             raise undecided(
-                "no tls rule takes it, and port {port} takes nothing else", port=port.number
+                "no tls rule takes it, and port {port} takes nothing else", port=dialled.port
             )
         if chain.passes_on:
             return _whole(self._any_pod(service, dialled))
+        sender = chain.rule.title if chain.rule else dialled.host
+        return [
+            (weight, self._connected(target, dialled, sender))
+            for target, weight in self.connection_targets(chain, dialled)
+        ]
+
+    def connection_targets(
+        self, chain: Chain, dialled: VirtualHost
+    ) -> list[tuple[Target, Fraction]]:
+        """Give where connections go that a chain takes, each with its part. Raises InputError."""
         if chain.rule is None:
-            target = default_target(dialled, self.view)
-            return _whole(self._connected(target, dialled, dialled.host))
-        parts = []
-        for destination, weight in weighted({"route": chain.route}, chain.rule):
-            target = connection_target(destination, chain.rule, dialled, self.view)
-            parts.append((weight, self._connected(target, dialled, chain.rule.title)))
-        return parts
+            return [(default_target(dialled, self.view), Fraction(1))]
+        return [
+            (connection_target(destination, chain.rule, dialled, self.view), weight)
+            for destination, weight in weighted({"route": chain.route}, chain.rule)
+        ]
 
     def _connected(self, target: Target, dialled: VirtualHost, sender: str) -> Shares:
         """Share by the pods of a connection's destination."""

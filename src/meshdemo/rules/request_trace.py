@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from meshdemo.objects.model import Object
     from meshdemo.rules.answering import Pods
     from meshdemo.rules.client_view import Client
+    from meshdemo.rules.connections import Chain
     from meshdemo.rules.delegates import Origin
     from meshdemo.rules.destination_rules import DestinationRule
     from meshdemo.rules.destinations import Target
@@ -155,7 +156,7 @@ def trace_path(path: RequestPath, written: WrittenRules) -> Trace:
         called=called,
         port=call.port,
         dialled=dialled,
-        claims=tuple(claims(written, path.view, dialled, called)),
+        claims=tuple(claims(written, path, called)),
         similar=() if dialled else tuple(_similar(call.host, path)),
         **found.follow(),
     )
@@ -180,8 +181,9 @@ class _Follower:
     def follow(self) -> dict[str, Any]:
         """Give the fields of a Trace."""
         try:
-            if self.dialled and self.dialled.rule and not self.path.request.is_tcp:
-                self._by_rule(self.dialled.rule, self.dialled)
+            rule = self.path.deciding
+            if rule and self.dialled and not self.path.chain:
+                self._by_rule(rule, self.dialled)
             else:
                 self._by_default()
         except Undecided as error:
@@ -189,15 +191,25 @@ class _Follower:
         return self.found
 
     def _by_default(self) -> None:
-        """Where no http rule decides: to the service that was called, or what keeps it from it."""
+        """Where no http rule decides: as connections go, or to the service that was called."""
         try:
             self.path.parts()
         except Undecided as error:
             self.found["undecided"] = error.reason
         dialled = self.dialled
-        if dialled and dialled.service and dialled.port and not self.path.request.is_tcp:
+        if dialled is None or dialled.service is None or not dialled.port:
+            return
+        if self.path.chain:
+            self._by_connection(self.path.chain, dialled)
+        elif not self.path.request.is_tcp:
             target = default_target(dialled, self.path.view)
-            self.found["destinations"] = (self._destination(target, Fraction(1), {}),)
+            self.found["destinations"] = (self._destination(target),)
+
+    def _by_connection(self, chain: Chain, dialled: VirtualHost) -> None:
+        targets = self.path.connection_targets(chain, dialled)
+        self.found["destinations"] = tuple(
+            self._destination(target, share) for target, share in targets
+        )
 
     def _by_rule(self, rule: VirtualService, dialled: VirtualHost) -> None:
         view, call = self.path.view, self.path.call
@@ -235,7 +247,7 @@ class _Follower:
         self, target: Target, share: Fraction = Fraction(1), route: Mapping[str, Any] | None = None
     ) -> Destination:
         view = self.path.view
-        rule = self.dialled.rule if self.dialled else None
+        rule = self.path.deciding
         sender = rule.title if rule else said("the sidecar")
         return Destination(
             target,

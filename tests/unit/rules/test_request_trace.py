@@ -163,3 +163,37 @@ def test_the_path_that_an_app_sees(
     uri: dict[str, str] | None, rewrite: dict[str, object], sent: str, seen: str
 ) -> None:
     assert rewrites.path({"rewrite": rewrite}, {"uri": uri} if uri else None, sent) == seen
+
+
+TCP = {"name": "tcp", "port": 9000}
+BY_TCP = virtual_service(
+    route(to("v1")), tcp=[{"match": [{"port": 9000}], "route": [to("v2")]}], name="l4"
+)
+
+
+@pytest.mark.parametrize("url", ["http://app:9000/", "tcp://app:9000"])
+def test_where_no_http_is_seen_the_rules_for_connections_are_told(url: str) -> None:
+    found = trace(service(TCP), destination_rule("v1", "v2"), BY_TCP, url=url)
+    assert [(claim.rule.name, claim.wins) for claim in found.claims] == [("l4", True)]
+    (destination,) = found.destinations
+    assert destination.target.subset == "v2"
+    assert destination.share == 1
+    assert [destination.takes(*pod) for pod in PODS] == [False, True]
+    assert found.steps == ()
+
+
+@pytest.mark.parametrize(
+    ("tcp", "why"),
+    [
+        ([], "port 9000 of Service shop/app is not HTTP for Istio"),
+        ([{"match": [{"port": 9001}], "route": [to("v2")]}], "none of its tcp or tls rules takes"),
+        ([{"route": [to("v1")]}], "VirtualService shop/l4 takes precedence: "),
+    ],
+)
+def test_of_rules_for_connections_it_is_said_why_one_does_not_decide(
+    tcp: list[dict[str, object]], why: str
+) -> None:
+    other = virtual_service(route(to("v1")), tcp=tcp, name="z")
+    found = trace(service(TCP), destination_rule("v1", "v2"), BY_TCP, other, url="http://app:9000/")
+    assert [(claim.rule.name, claim.wins) for claim in found.claims] == [("l4", True), ("z", False)]
+    assert found.claims[1].why.startswith(why)
