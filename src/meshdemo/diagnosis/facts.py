@@ -46,6 +46,8 @@ class Facts(Struct, frozen=True, dict=True):
     objects: tuple[Object, ...]
     pods: tuple[Pod, ...]
     client: Client
+    url_is: str = "--url"
+    """Where the URL was said."""
     ejected: tuple[Ejected, ...] = ()
     """What the client's sidecar leaves out; not asked for where no rule has it eject anything."""
     flags: Mapping[str, int] = field(default_factory=dict)

@@ -77,9 +77,10 @@ def called_host_is_unknown(facts: Facts) -> Iterator[Cause]:
     total, found = facts.tally.total, next(iter(facts.tally.others))
     message = said("{host} is called, and no service has that host", host=trace.called)
     evidence = (said("{count:,} of {total:,}: {found}", count=total, total=total, found=found),)
-    fix = said("correct --url")
+    fix = said("correct {url_is}", url_is=facts.url_is)
     if trace.similar:
-        fix = said("correct --url: there is {names}", names=", ".join(trace.similar))
+        names = ", ".join(trace.similar)
+        fix = said("correct {url_is}: there is {names}", url_is=facts.url_is, names=names)
     yield Cause("unknown-host", Problem(message), evidence, fix)
 
 
@@ -163,7 +164,12 @@ def answers_from_elsewhere(facts: Facts) -> Iterator[Cause]:
         message = said(
             "{host} is no service of the mesh: something outside answers", host=facts.trace.called
         )
-        yield Cause("answers-from-elsewhere", Problem(message), evidence, said("correct --url"))
+        yield Cause(
+            "answers-from-elsewhere",
+            Problem(message),
+            evidence,
+            said("correct {url_is}", url_is=facts.url_is),
+        )
         return
     other = next(
         (d for d in facts.trace.destinations if d.service and d.target.host != dialled.host), None

@@ -15,7 +15,15 @@ from msgspec import Struct, field
 
 from meshdemo.errors import InputError
 from meshdemo.language import said
-from meshdemo.rules import connections, gateways, hosts, localities, traffic_policies, virtual_hosts
+from meshdemo.rules import (
+    connections,
+    gateways,
+    hosts,
+    known_names,
+    localities,
+    traffic_policies,
+    virtual_hosts,
+)
 from meshdemo.rules.answering import behind_address, candidates, shares_of
 from meshdemo.rules.client_view import Client, ClientView
 from meshdemo.rules.connections import Chain
@@ -153,7 +161,8 @@ class RequestPath(Struct, frozen=True, dict=True):
         """Follow the request to its destinations. Raises InputError where no version answers."""
         call, dialled = self.call, self.dialled
         if dialled is None and not self.view.client.injected:
-            raise undecided("no Service is called {host}", host=call.host)
+            reason = said("no Service is called {host}", host=call.host)
+            raise Undecided(reason, known_names.hint(call.host, self.view))
         sidecar = self.view.sidecar
         if dialled is None and sidecar and sidecar.registry_only:
             raise undecided(
@@ -161,7 +170,8 @@ class RequestPath(Struct, frozen=True, dict=True):
                 "and not {host}: 502", sidecar=sidecar.title, host=call.host,
             )  # fmt: skip
         if dialled is None:
-            raise undecided("neither a Service nor a rule is for {host}", host=call.host)
+            reason = said("neither a Service nor a rule is for {host}", host=call.host)
+            raise Undecided(reason, known_names.hint(call.host, self.view))
         service, port = dialled.service, dialled.port
         if service and service.is_alias and not port:
             raise undecided(

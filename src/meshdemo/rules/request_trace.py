@@ -6,7 +6,6 @@ and what is promised for many of them cannot differ.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from msgspec import Struct
 
 from meshdemo.language import said
-from meshdemo.rules import hosts, traffic_policies
+from meshdemo.rules import hosts, known_names, traffic_policies
 from meshdemo.rules.claims import Claim, claims
 from meshdemo.rules.destinations import default_target, refusal, target_of
 from meshdemo.rules.http_choice import Near, closest, tried
@@ -25,7 +24,7 @@ from meshdemo.rules.undecided import Undecided
 from meshdemo.rules.written_rules import WrittenRules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from meshdemo.language import Sentence
     from meshdemo.objects.model import Object
@@ -157,16 +156,9 @@ def trace_path(path: RequestPath, written: WrittenRules) -> Trace:
         port=call.port,
         dialled=dialled,
         claims=tuple(claims(written, path, called)),
-        similar=() if dialled else tuple(_similar(call.host, path)),
+        similar=() if dialled else tuple(known_names.similar(call.host, path.view)),
         **found.follow(),
     )
-
-
-def _similar(host: str, path: RequestPath) -> Iterator[str]:
-    view = path.view
-    known = {service.name or service.host for service in view.services.values()}
-    known |= {name for rule in view.virtual_services for name in rule.hosts}
-    yield from difflib.get_close_matches(host, sorted(known), n=2)
 
 
 @dataclass

@@ -16,10 +16,10 @@ EXPECT_HINT = said("say what to expect, as in --expect v2=100%")
 class Undecided(InputError):
     """The rules promise no version for a request."""
 
-    def __init__(self, reason: Sentence) -> None:
+    def __init__(self, reason: Sentence, hint: Sentence = EXPECT_HINT) -> None:
         super().__init__(
             said("the rules promise no version for this request: {reason}", reason=reason),
-            hint=EXPECT_HINT,
+            hint=hint,
         )
         self.reason = reason
 

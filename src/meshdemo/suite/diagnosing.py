@@ -133,6 +133,7 @@ def cause_of(
             tuple(mesh.objects),
             pods(mesh),
             mesh.client(source),
+            url_is="request.url",
         )
     )
     return found[0] if found else None

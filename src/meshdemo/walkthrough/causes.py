@@ -58,8 +58,10 @@ def of_verdict(engine: Engine, context: RequestContext, measured: Measured) -> t
             now.objects,
             now.pods,
             now.client,
-            engine.ejected() if _may_eject(now.objects) else (),
-            _flags(engine, measured) if "retries" in str([o.spec for o in now.objects]) else {},
+            ejected=engine.ejected() if _may_eject(now.objects) else (),
+            flags=_flags(engine, measured)
+            if "retries" in str([o.spec for o in now.objects])
+            else {},
             scaled_to_zero=lambda: engine.mesh_status().without_pods,
             last_lines=lambda pod, container: _last_lines(engine, pod, container),
             tries_again=lambda: _one_more(engine, now.request),

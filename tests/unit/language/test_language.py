@@ -106,7 +106,9 @@ def test_braces_of_a_part_are_no_placeholders() -> None:
 
 
 def test_a_problem_keeps_its_place() -> None:
-    problem = Problem(said("correct the rule"), "a.yaml", 3, hint=said("correct --url"))
+    problem = Problem(
+        said("correct the rule"), "a.yaml", 3, hint=said("correct {url_is}", url_is="--url")
+    )
     cause = Cause("x", problem, (), "")
     assert cause.message == "correct the rule"
     assert spoken(speaking.of_problem(problem), "zh") == "a.yaml:3: 更正这条规则；更正 --url"

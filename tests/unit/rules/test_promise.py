@@ -619,6 +619,19 @@ def test_where_no_version_answers_nothing_is_promised(
         promised(*objects, url=url, pods=pods)
 
 
+@pytest.mark.parametrize(
+    ("host", "names"), [("ap", "there is app;"), ("zebra", "there is app, other.shop;")]
+)
+@pytest.mark.parametrize("client", [CLIENT, OUTSIDER])
+def test_who_calls_a_name_that_nothing_has_is_told_those_that_there_are(
+    host: str, names: str, client: Client
+) -> None:
+    known = (service(), make.service(name="other"))
+    with pytest.raises(InputError) as error:
+        promised(*known, url=f"http://{host}/", client=client)
+    assert error.value.hint.startswith(names)
+
+
 def test_tcp_rules_are_followed_where_no_http_is_seen() -> None:
     routed = rule(tcp=[{"route": [to("v2")]}])
     assert promised(service({"name": "tcp-web", "port": 80}), BOTH, routed) == "v2=100%"

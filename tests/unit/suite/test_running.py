@@ -96,6 +96,13 @@ def test_what_is_wrong_says_what_came_and_which_rule_decided(
     assert case.explained.differences == ()
 
 
+def test_a_host_that_nothing_has_is_to_be_corrected_where_the_test_says_it(run: Run) -> None:
+    result = run("- {name: t, request: {url: 'http://shopp/'}, expect: {version: v1}}\n")
+    (case,) = result.cases
+    assert case.cause
+    assert case.fix.startswith("correct request.url: there is shop")
+
+
 @pytest.mark.parametrize(
     ("expect", "wrong"),
     [
