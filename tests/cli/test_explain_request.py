@@ -99,6 +99,16 @@ def test_json_has_the_same_as_data(ruled: Cli) -> None:
     assert document["agrees"] is False, "the fake sidecar sends it elsewhere"
 
 
+def test_where_nothing_came_to_a_pod_nothing_is_said_to_be_sent(ruled: Cli) -> None:
+    for flag in ("FI", "UH"):
+        ruled.engine.account = Account(503, (flag,), "fault_filter_abort", cluster=TO_V2)
+        ruled.engine.replies = lambda _: repeat(Reply(503))
+        out = ruled("explain", URL).out
+        assert f"meant for  {TO_V2}" in out
+        assert "sent to" not in out
+        assert "app saw    nothing: it came to no pod" in out
+
+
 def test_where_copies_went_is_told(ruled: Cli) -> None:
     ruled.engine.account = Account(200, cluster=TO_V2, copies=(TO_V1,))
     assert f"copied to  {TO_V1}" in ruled("explain", URL).out

@@ -148,6 +148,32 @@ def test_what_the_sidecar_cannot_read_is_compared_with_no_rule(mesh: LocalEngine
         )
 
 
+def test_it_is_known_where_no_pod_had_it(mesh: LocalEngine) -> None:
+    for path, came in (("aborted", False), ("moved", False), ("missing/7", False), ("split", True)):
+        found = told(mesh, f"http://app/{path}")
+        assert found.came_to_no_pod is not came, path
+    assert not told(mesh, "http://app/retried", x_echo_reset="1").came_to_no_pod
+
+
+def test_pods_that_are_ejected_are_named(mesh: LocalEngine) -> None:
+    policy = {
+        "outlierDetection": {
+            "consecutive5xxErrors": 1,
+            "interval": "1s",
+            "baseEjectionTime": "60s",
+            "maxEjectionPercent": 100,
+        }
+    }
+    apply(mesh, destination_rule("v1", "v2", namespace="default", trafficPolicy=policy))
+    url = "http://app/?to=v2"
+    assert told(mesh, url, x_echo_status="500").observed.reply.status == 500
+    found = told(mesh, url)
+    (pod,) = found.ejected
+    assert pod.startswith("app-v2")
+    assert found.came_to_no_pod
+    assert found.differences == ()
+
+
 def test_a_rule_that_the_sidecar_does_not_have_yet_is_seen(mesh: LocalEngine) -> None:
     later = parsed(
         """

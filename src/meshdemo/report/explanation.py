@@ -159,6 +159,7 @@ def _observed(found: Explained) -> dict[str, Any]:
         ]
         if observed.arrivals is not None
         else None,
+        "ejected": list(found.ejected),
         "app": {
             "pod": app.pod or None,
             "version": app.version or None,
@@ -350,10 +351,13 @@ def _happened(found: Explained) -> Iterator[tuple[str, str]]:
     else:
         for flag in account.flags:
             yield "flag", f"{flag}: {FLAGS.get(flag, UNKNOWN_FLAG)}"
+        if found.ejected:
+            yield "ejected", f"by outlier detection, for now: {', '.join(found.ejected)}"
         yield "details", account.details + (f": {account.failure}" if account.failure else "")
         if account.cluster:
             endpoint = f", at {account.endpoint}" if account.endpoint else ""
-            yield "sent to", f"{account.cluster}{endpoint}"
+            label = "meant for" if found.came_to_no_pod else "sent to"
+            yield label, f"{account.cluster}{endpoint}"
         for cluster in account.copies or ():
             yield "copied to", cluster
     yield from _arrivals(found)
@@ -370,7 +374,7 @@ def _arrivals(found: Explained) -> Iterator[tuple[str, str]]:
     for each in arrivals if len(arrivals) > 1 else ():
         answered = f"answered {each.account.status}" if each.account.status else "did not answer"
         yield "", f"came to {each.pod}, which {answered}"
-    if not arrivals and found.sender.injected:
+    if not arrivals and found.sender.injected and not found.came_to_no_pod:
         yield "arrived", "at no pod with a sidecar"
 
 
@@ -397,6 +401,9 @@ def _ms(seconds: float) -> str:
 
 def _app(found: Explained) -> Iterator[tuple[str, str]]:
     app = found.arrived
+    if found.came_to_no_pod:
+        yield "app saw", "nothing: it came to no pod"
+        return
     if app is None:
         yield "app saw", "its answer does not say (that of the image meshdemo/echo would)"
         return

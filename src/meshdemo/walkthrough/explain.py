@@ -13,17 +13,19 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from msgspec.structs import replace
 
+from meshdemo.engines.access_log import UNREADABLE
 from meshdemo.rules import rewrites
 from meshdemo.walkthrough import pod_selection, written
 from meshdemo.walkthrough.events import Waiting
 from meshdemo.walkthrough.request_context import REQUEST_ID, RequestContext, with_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from meshdemo.engines.access_log import Account
     from meshdemo.engines.protocol import Engine
     from meshdemo.engines.results import Observed, Pod, Where
+    from meshdemo.engines.upstreams import Ejected
     from meshdemo.rules.request_trace import Destination, Trace
     from meshdemo.verdict.traffic import Request
     from meshdemo.walkthrough.events import Story
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 ATTEMPTS = "x-envoy-attempt-count"
 """The header in which a sidecar tells a pod which attempt it is."""
 NO_ROUTE = "NR"
+NO_HEALTHY = "UH"
+NOT_SENT = frozenset({UNREADABLE, "FI", "NC", NO_ROUTE, "UF", NO_HEALTHY, "UO"})
+"""The flags of answers that a sidecar gives without a pod having the request."""
 VIA_UPSTREAM = "via_upstream"
 """The details of an answer that came from where the request was sent."""
 
@@ -61,6 +66,8 @@ class Explained(Struct, frozen=True):
     observed: Observed
     arrived: Arrived | None
     """None where the answer is not of an app that says so."""
+    ejected: tuple[str, ...] = ()
+    """The pods, or their addresses, that outlier detection left out where no pod was healthy."""
 
     @property
     def request_id(self) -> str:
@@ -95,11 +102,25 @@ class Explained(Struct, frozen=True):
         account = self.observed.account
         return account is not None and account.details not in ("", VIA_UPSTREAM)
 
+    @property
+    def came_to_no_pod(self) -> bool:
+        """Tell whether it is known that no pod had it."""
+        account = self.observed.account
+        if account is None or not self.by_sidecar or self.observed.arrivals or account.retries:
+            return False
+        # Of what it has sent, a line of the access log says where to.
+        is_of_access_log = account.duration is not None
+        return bool(NOT_SENT.intersection(account.flags)) or (
+            is_of_access_log and not account.endpoint
+        )
+
     def pod_at(self, endpoint: str) -> str:
         """Name the pod with an address, with or without a port."""
         address = endpoint.rpartition(":")[0] or endpoint
         for pod in self.pods:
-            if endpoint in pod.addresses or address.strip("[]") in pod.addresses:
+            # A pod of the local engine has an address for each port: 8080 at 127.0.0.1:30126.
+            known = {each.rpartition(" at ")[2] for each in pod.addresses}
+            if endpoint in known or address.strip("[]") in known:
                 return pod.name
         return ""
 
@@ -167,7 +188,7 @@ def explain(
     trace, unaccounted = context.traced(), context.unaccounted()
     yield Waiting("for the answer, and for what sidecars say of it")
     observed = engine.observe(context.request, timeout)
-    return Explained(
+    found = Explained(
         where=engine.where,
         sender=client,
         request=context.request,
@@ -178,6 +199,17 @@ def explain(
         observed=observed,
         arrived=_arrived(observed.reply.body),
     )
+    if observed.account and NO_HEALTHY in observed.account.flags:
+        return replace(found, ejected=tuple(_ejected(found, engine.ejected())))
+    return found
+
+
+def _ejected(found: Explained, endpoints: Iterable[Ejected]) -> Iterator[str]:
+    """Name the pods among endpoints that are left out of where the request should go."""
+    clusters = {each.target.cluster for each in found.trace.destinations}
+    for each in endpoints:
+        if each.cluster in clusters:
+            yield found.pod_at(each.address) or each.address
 
 
 def _with_own(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
