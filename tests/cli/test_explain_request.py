@@ -86,6 +86,55 @@ def test_what_is_not_as_the_rules_say_is_said_loudly(
     assert any(said in each for each in document["differences"])
 
 
+OWN = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: app-default-v2}
+spec:
+  hosts: [app]
+  http:
+  - match: [{uri: {prefix: /env}}]
+    fault: {abort: {percentage: {value: 30}, httpStatus: 500}}
+    route:
+    - {destination: {host: app, subset: v1}, weight: 50}
+    - {destination: {host: app, subset: v2}, weight: 50}
+  - redirect: {uri: /new}
+"""
+
+
+@pytest.fixture
+def own(meshed: Cli, tmp_path: Path) -> Cli:
+    file = tmp_path / "own.yaml"
+    file.write_text(OWN)
+    assert meshed("route", "-f", str(file)).code == 0
+    return meshed
+
+
+@pytest.mark.parametrize(("came", "agrees"), [("/new", True), ("/old", False)])
+def test_where_a_redirect_leads_is_told_and_compared(own: Cli, came: str, *, agrees: bool) -> None:
+    headers = (("location", f"http://app{came}"), ("date", "today"), ("x-by", "meshdemo"))
+    own.engine.account = Account(301, details="direct_response")
+    own.engine.replies = lambda _: repeat(Reply(301, headers=headers))
+    ended = own("explain", "http://app/old")
+    assert "redirected to http://app/new" in ended.out
+    assert f"location: http://app{came}\n" in ended.out
+    assert "x-by: meshdemo\n" in ended.out
+    assert "date: " not in ended.out
+    said = f"it is redirected to http://app{came}, and by the rules to http://app/new"
+    assert (said in ended.out) is not agrees
+    document = own("explain", "http://app/old", "-o", "json").json
+    assert document["predicted"]["location"] == "http://app/new"
+    assert document["agrees"] is agrees
+
+
+def test_parts_of_what_is_not_aborted_are_parts_of_all(own: Cli) -> None:
+    out = own("explain", URL).out
+    assert "answers    30 % with 500" in out
+    assert out.count("to         35 % subset") == 2
+    shares = own("explain", URL, "-o", "json").json["predicted"]["destinations"]
+    assert [each["share"] for each in shares] == [0.5, 0.5]
+
+
 def test_json_has_the_same_as_data(ruled: Cli) -> None:
     document = ruled("explain", URL, "-H", "x-user: anna", "-o", "json").json
     assert document["command"] == "explain"

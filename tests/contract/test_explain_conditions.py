@@ -25,11 +25,19 @@ def only(path: str, **condition: dict[str, Any]) -> dict[str, Any]:
     return {"match": [match], "directResponse": {"status": TAKEN}}
 
 
+def redirected(path: str, kind: str = "prefix", **redirect: Any) -> dict[str, Any]:
+    return {"match": [{"uri": {kind: path}}], "redirect": redirect}
+
+
 @pytest.fixture
 def mesh(local: LocalEngine) -> LocalEngine:
     apply(
         local,
-        service({"name": "http", "port": 80, "targetPort": 8080}, namespace="default"),
+        service(
+            {"name": "http", "port": 80, "targetPort": 8080},
+            {"name": "http-alt", "port": 8081, "targetPort": 8080},
+            namespace="default",
+        ),
         virtual_service(
             only("/exact", headers={"x-user": {"exact": "anna"}}),
             only("/prefix", headers={"x-user": {"prefix": "an"}}),
@@ -43,6 +51,23 @@ def mesh(local: LocalEngine) -> LocalEngine:
             only("/path", headers={":path": {"exact": "/path?a=b"}}),
             only("/length", headers={"content-length": {"exact": "0"}}),
             only("/te", headers={"te": {}}),
+            redirected("/to/uri", uri="/x"),
+            redirected("/to/query", uri="/x?y=z"),
+            redirected("/to/authority", authority="b:90"),
+            redirected("/to/all", uri="/x", port=8080, authority="b:90", scheme="https"),
+            redirected("/to/port", port=8080),
+            redirected("/to/default", port=80),
+            redirected("/to/derived", derivePort="FROM_REQUEST_PORT"),
+            redirected("/to/protocol", derivePort="FROM_PROTOCOL_DEFAULT"),
+            redirected("/to/https", scheme="https", redirectCode=308),
+            redirected("/to/pre", prefixRewrite="/x"),
+            redirected("/to/same", "exact", authority="b"),
+            redirected("/to/reg.*", "regex", uri="/x"),
+            {
+                "match": [{"uri": {"prefix": "/marked"}}],
+                "headers": {"response": {"set": {"x-by": "meshdemo"}}},
+                **route(to("")),
+            },
             route(to("")),
             namespace="default",
         ),
@@ -78,3 +103,26 @@ def test_what_is_said_of_headers_is_true_or_left_open(mesh: LocalEngine) -> None
         assert bool(found.trace.undecided) is not is_known, path
         own = [each.status for each in found.trace.own_answers]
         assert own == ([TAKEN] if is_known and status == TAKEN else []), path
+
+
+@pytest.mark.parametrize("host", ["app", "app:8081"])
+def test_where_a_redirect_leads_is_what_the_sidecar_answers(mesh: LocalEngine, host: str) -> None:
+    paths = [
+        "uri",
+        "query",
+        "authority",
+        "all",
+        "port",
+        "default",
+        "derived",
+        "protocol",
+        "https",
+        "pre/a",
+        "same",
+        "reg/a",
+    ]
+    for path in (f"/to/{name}{query}" for name in paths for query in ("", "?a=b")):
+        found = tell(mesh, Request(f"http://{host}{path}"))
+        assert found.trace.location, path
+        assert found.observed.reply.header("location") == found.trace.location, path
+        assert found.differences == (), path

@@ -29,6 +29,17 @@ LONGEST_LINE = 200
 """Characters of an answer that are shown."""
 OWN_HEADERS = ("x-envoy-", "x-forwarded-", "x-request-id", "x-b3-")
 """What sidecars add to a request by themselves."""
+USUAL_HEADERS = (
+    "connection",
+    "content-length",
+    "content-type",
+    "date",
+    "keep-alive",
+    "server",
+    "transfer-encoding",
+    "x-envoy-",
+)
+"""What answers have by themselves; the others may be a rule's."""
 UNKNOWN_FLAG = "Envoy's documentation of its access log says what it means"
 
 
@@ -82,6 +93,7 @@ def _predicted(found: Explained, trace: Trace) -> dict[str, Any]:
         "ownAnswers": [
             {"status": each.status, "share": float(each.share)} for each in trace.own_answers
         ],
+        "location": trace.location or None,
         "destinations": [_destination_document(found, each) for each in trace.destinations],
         "mirrors": [
             {**_destination_document(found, each), "share": percent / 100}
@@ -248,8 +260,11 @@ def _rules(found: Explained, trace: Trace) -> Iterator[tuple[str, str]]:
         yield "", f"the path becomes {path}" if path else "the path becomes what its regex makes"
     for answer in trace.own_answers:
         yield "answers", f"{_percent(float(answer.share))} with {answer.status}, by the sidecar"
+    if trace.location:
+        yield "", f"redirected to {trace.location}"
+    left = 1 - sum(answer.share for answer in trace.own_answers)
     for each in trace.destinations:
-        yield from _destination(found, "to", _percent(float(each.share)), each)
+        yield from _destination(found, "to", _percent(float(left * each.share)), each)
     for percent, each in trace.mirrors:
         yield from _destination(found, "copies to", f"{percent:g} %", each)
     remarks = {
@@ -341,7 +356,10 @@ def _happened(found: Explained) -> Iterator[tuple[str, str]]:
     yield "answer", f"{reply.status}{by}" if reply.status else f"none: {reply.error}"
     first = next(iter(reply.body.strip().splitlines()), "")
     if first and found.arrived is None:
-        yield "", first if len(first) <= LONGEST_LINE else f"{first[:LONGEST_LINE]} ..."
+        yield "", _cut(first)
+    for name, value in reply.headers:
+        if not name.lower().startswith(USUAL_HEADERS):
+            yield "", _cut(f"{name}: {value}")
     dialled = found.trace.dialled
     unseen = found.sender.injected and dialled and dialled.chooses_by_connection
     if account is None and unseen:
@@ -363,6 +381,10 @@ def _happened(found: Explained) -> Iterator[tuple[str, str]]:
     yield from _arrivals(found)
     yield "time", ", ".join(_times(found))
     yield from _app(found)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]} ..."
 
 
 def _arrivals(found: Explained) -> Iterator[tuple[str, str]]:

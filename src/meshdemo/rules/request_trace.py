@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from msgspec import Struct
 
 from meshdemo.language import said
-from meshdemo.rules import hosts, known_names, traffic_policies
+from meshdemo.rules import hosts, known_names, redirects, traffic_policies
 from meshdemo.rules.claims import Claim, claims
 from meshdemo.rules.destinations import default_target, refusal, target_of
 from meshdemo.rules.http_choice import Near, closest, tried
@@ -126,6 +126,8 @@ class Trace(Struct, frozen=True):
     mirrors: tuple[tuple[float, Destination], ...] = ()
     """Where copies go, and how many per cent of the requests are copied."""
     own_answers: tuple[OwnAnswer, ...] = ()
+    location: str = ""
+    """Where a redirect sends the client; empty where there is none."""
     undecided: str = ""
     """Why it could not be followed to its end; empty if it was."""
     similar: tuple[str, ...] = ()
@@ -220,6 +222,9 @@ class _Follower:
             return
         http = last.http
         own = self.found["own_answers"] = own_answers(http, call)
+        if redirect := http.get("redirect"):
+            to = redirects.location(redirect, last.match, call, dialled.port)
+            self.found["location"] = to
         self.found["mirrors"] = tuple(
             (each.percent, self._destination(target_of(each.destination, rule, dialled, view)))
             for each in mirrors_of(http)

@@ -284,6 +284,9 @@ def _by_answer(found: Explained, trace: Trace) -> Iterator[str]:
     certain = [each for each in trace.own_answers if each.share == Fraction(1)]
     if certain and reply.status and reply.status != certain[0].status:
         yield f"the answer is {reply.status}, and by the rules it is {certain[0].status}"
+    location = reply.header("location")
+    if trace.location and location and location != trace.location:
+        yield f"it is redirected to {location}, and by the rules to {trace.location}"
     pod = found.answered_by
     if certain or not pod or not trace.destinations:
         return

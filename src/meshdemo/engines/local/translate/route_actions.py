@@ -13,6 +13,7 @@ from msgspec import Struct
 from meshdemo.engines.local.translate import balancers, headers, retries
 from meshdemo.engines.local.translate.faults import fractional_percent
 from meshdemo.engines.local.translate.resources import NEVER, duration
+from meshdemo.rules import redirects
 from meshdemo.rules.mirrors import mirrors_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ REDIRECTS = {
     307: "TEMPORARY_REDIRECT",
     308: "PERMANENT_REDIRECT",
 }
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Forwarding(Struct, frozen=True):
@@ -121,12 +121,9 @@ def redirect(wanted: Json, port: int) -> Json:
         found["path_redirect"] = uri
     if authority := wanted.get("authority"):
         found["host_redirect"] = authority
-    scheme = wanted.get("scheme") or ""
-    if scheme:
+    if scheme := wanted.get("scheme"):
         found["scheme_redirect"] = scheme
-    derived = wanted.get("derivePort") == "FROM_REQUEST_PORT"
-    target = port if derived else wanted.get("port") or 0
-    if target and target != DEFAULT_PORTS.get(scheme or "http"):
+    if target := redirects.target_port(wanted, port):
         found["port_redirect"] = target
     return found
 
