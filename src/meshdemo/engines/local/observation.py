@@ -64,10 +64,10 @@ def observe(caller: Caller, request: Request, timeout: float) -> Observed:
         return Observed(reply, seconds, hidden=NOT_HTTP, unseen=True)
     named = request.header("x-request-id") or ""
 
-    def said() -> Account | None:
+    def written() -> Account | None:
         return _sent(caller, named) or _unread(caller, reply, since)
 
-    account = _look_until(said, caller, [caller.pod], LOG_SECONDS)
+    account = _look_until(written, caller, [caller.pod], LOG_SECONDS)
     if account is None:
         return Observed(reply, seconds, hidden=NO_LINE)
     if account.is_unread:
