@@ -27,6 +27,7 @@ from meshdemo.settings import Settings
 from meshdemo.verdict import expectation
 from meshdemo.verdict.judgement import Outcome
 from meshdemo.verdict.traffic import Request
+from meshdemo.verdict.version_source import VersionSource
 from meshdemo.walkthrough import verify
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ REQUESTS = 40
 virtual_service = partial(routed, namespace="default")
 destination_rule = partial(rule_for, namespace="default")
 HTTP = {"name": "http", "port": 80, "targetPort": 8080}
+PORT = {"ports": [{"containerPort": 8080}]}
 SERVICE = service(HTTP, namespace="default")
 SUBSETS = destination_rule("v1", "v2")
 BASE = (SERVICE, app("v1", **INJECTED), app("v2", **INJECTED), client())
@@ -69,13 +71,15 @@ class Broken:
     headers: tuple[tuple[str, str], ...] = ()
     loaded: bool = False
     """Whether others send requests meanwhile."""
+    by: str = ""
+    """Where an answer is to name its version."""
 
 
 ELSEWHERE = (
     SUBSETS,
     service(HTTP, name="other", namespace="default", selector={"app": "other"}),
     virtual_service(route(to(host="other"))),
-    deployment("other", namespace="default", container={"ports": [{"containerPort": 8080}]}),
+    deployment("other", namespace="default", container=PORT),
 )
 """A rule leads to another app, which names no version."""
 MESHES = {
@@ -418,6 +422,22 @@ MESHES = {
         "correct the rule",
     ),
 }
+TO_CART = (
+    service(HTTP, name="cart", namespace="default", selector={"app": "cart"}),
+    virtual_service(route(to(host="cart"))),
+    deployment("cart", namespace="default", labels={"version": "v2"}, container=PORT),
+)
+"""A rule leads to another Service, and is right to: its pods have the version."""
+NOT_ELSEWHERE = {
+    "the version is looked for where it is not": (TO_CART, "json:pod", (), ["version-unnamed"]),
+    "the app fails": (TO_CART, "", (("x-echo-status", "404"),), []),
+    "the other app, which is not meant, fails": (
+        ELSEWHERE,
+        "",
+        (("x-echo-status", "500"),),
+        [],
+    ),
+}
 RULES = """\
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -455,6 +475,7 @@ def measured(mesh: LocalEngine, broken: Broken) -> verify.Measured:
             expectation=expectation.parse(broken.expect),
             request=Request(f"http://app/{broken.path}", headers=broken.headers),
             requests=REQUESTS,
+            source=VersionSource.parse(broken.by) if broken.by else None,
         )
         others = load(mesh.proxy_url(), "http://app/", 4, "0.2") if broken.loaded else nullcontext()
         with others:
@@ -476,6 +497,30 @@ def test_the_cause_is_named_with_its_place_and_a_fix(mesh: LocalEngine, case: st
     assert broken.says in " ".join([cause.message, *cause.evidence])
     assert cause.evidence
     assert cause.verified
+
+
+@pytest.mark.parametrize("case", NOT_ELSEWHERE)
+def test_answers_that_are_bad_for_another_reason_are_not_said_to_be_from_elsewhere(
+    mesh: LocalEngine, case: str
+) -> None:
+    objects, by, headers, names = NOT_ELSEWHERE[case]
+    found = measured(mesh, Broken("", objects, "", "", "", headers=headers, by=by))
+    assert found.verdict.outcome is Outcome.NOT_MET
+    assert [cause.name for cause in found.causes] == names
+
+
+def test_where_pods_fail_or_name_no_version_both_is_said(mesh: LocalEngine) -> None:
+    spread = virtual_service(route(to()))
+    fails = (("x-echo-status", "500"), ("x-echo-only", "v1"))
+    found = measured(mesh, Broken("", (spread,), "", "", "", headers=fails, by="json:pod"))
+    (cause,) = found.causes
+    assert cause.name == "version-unnamed"
+    failed = found.tally.others["HTTP 500"]
+    assert 0 < failed < REQUESTS
+    assert cause.evidence[0].startswith(
+        f"{REQUESTS - failed} of {REQUESTS}: unknown answer 'app-v2-"
+    )
+    assert "--by" in cause.fix
 
 
 def test_a_client_without_a_sidecar(mesh: LocalEngine) -> None:

@@ -17,6 +17,7 @@ from meshdemo.language import said
 from meshdemo.rules import promise, request_trace
 from meshdemo.rules.client_view import Client, ClientView
 from meshdemo.verdict.judgement import Outcome
+from meshdemo.verdict.tally import UNKNOWN
 from meshdemo.verdict.traffic import status_kind
 
 if TYPE_CHECKING:
@@ -129,6 +130,16 @@ class Facts(Struct, frozen=True, dict=True):
             return None
         counts = {"count": number, "total": self.tally.total}
         return (said("{count:,} of {total:,} answers were {status}", status=status, **counts),)
+
+    @property
+    def unknown(self) -> str:
+        """The first kind of answers with status 200 that name no known version; empty if none."""
+        return next((kind for kind in self.tally.others if kind.startswith(UNKNOWN)), "")
+
+    def shown(self, count: int, found: str) -> tuple[str, ...]:
+        """Say in one line of evidence how many answers were no version's, and show one."""
+        total = self.tally.total
+        return (said("{count:,} of {total:,}: {found}", count=count, total=total, found=found),)
 
     def saying(self, *texts: str) -> int:
         """Count the errors whose body holds one of these texts, in Envoy's own words."""

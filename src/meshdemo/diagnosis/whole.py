@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from meshdemo.diagnosis import other_rules, sidecar_words
@@ -10,15 +11,18 @@ from meshdemo.errors import Problem
 from meshdemo.language import said
 from meshdemo.rules.virtual_services import ANSWERS
 from meshdemo.verdict import judging
+from meshdemo.verdict.expectation import ERROR, Expectation
 from meshdemo.verdict.judgement import Outcome
+from meshdemo.verdict.tally import UNKNOWN
 from meshdemo.verdict.traffic import NO_SUCH_HOST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from meshdemo.diagnosis.facts import Facts
+    from meshdemo.engines.results import Pod
     from meshdemo.language import Sentence
-    from meshdemo.verdict.expectation import Expectation
+    from meshdemo.rules.virtual_hosts import VirtualHost
 
 BAD_GATEWAY = 502
 ROUTED = "app-default-v2"
@@ -76,7 +80,7 @@ def called_host_is_unknown(facts: Facts) -> Iterator[Cause]:
         return
     total, found = facts.tally.total, next(iter(facts.tally.others))
     message = said("{host} is called, and no service has that host", host=trace.called)
-    evidence = (said("{count:,} of {total:,}: {found}", count=total, total=total, found=found),)
+    evidence = facts.shown(total, found)
     fix = said("correct {url_is}", url_is=facts.url_is)
     if trace.similar:
         names = ", ".join(trace.similar)
@@ -151,44 +155,52 @@ def _can_be_routed(facts: Facts, promised: Expectation) -> bool:
 
 def answers_from_elsewhere(facts: Facts) -> Iterator[Cause]:
     """What answers is not the app."""
-    strange = {kind: n for kind, n in facts.tally.others.items() if kind.startswith("unknown")}
     dialled = facts.trace.dialled
-    if dialled and not facts.tally.answered and _all_go_elsewhere(facts, dialled.host):
-        strange = facts.tally.others
-    if not strange:
-        return
-    count = sum(strange.values())
-    total, found = facts.tally.total, next(iter(strange))
-    evidence = (said("{count:,} of {total:,}: {found}", count=count, total=total, found=found),)
     if dialled is None:
+        yield from _from_outside(facts)
+    else:
+        yield from _from_another_service(facts, dialled)
+
+
+def _from_outside(facts: Facts) -> Iterator[Cause]:
+    if facts.unknown:
         message = said(
             "{host} is no service of the mesh: something outside answers", host=facts.trace.called
         )
-        yield Cause(
-            "answers-from-elsewhere",
-            Problem(message),
-            evidence,
-            said("correct {url_is}", url_is=facts.url_is),
-        )
+        count = sum(n for kind, n in facts.tally.others.items() if kind.startswith(UNKNOWN))
+        evidence = facts.shown(count, facts.unknown)
+        fix = said("correct {url_is}", url_is=facts.url_is)
+        yield Cause("answers-from-elsewhere", Problem(message), evidence, fix)
+
+
+def _from_another_service(facts: Facts, dialled: VirtualHost) -> Iterator[Cause]:
+    """A rule leads to another Service, and that its pods answered is what is wrong."""
+    chosen, replies = facts.trace.chosen, facts.sample.replies
+    away = [d for d in facts.trace.destinations if d.service and d.target.host != dialled.host]
+    if chosen is None or not away or not dialled.service or facts.trace.own_answers:
         return
-    other = next(
-        (d for d in facts.trace.destinations if d.service and d.target.host != dialled.host), None
-    )
-    chosen = facts.trace.chosen
-    if other and chosen:
-        message = said(
-            "the rule sends requests for {host} to {other}",
-            host=dialled.host,
-            other=other.target.host,
-        )
-        place = chosen.origin.item.problem(message, *chosen.origin.path, "route")
-        fix = said("correct the rule's destination")
-        yield Cause("answers-from-elsewhere", place, evidence, fix)
+    # What failed need not be an answer of that Service's pods.
+    if any(reply.error or reply.status >= sidecar_words.SERVER_ERROR for reply in replies):
+        return
+    expected = set(facts.expectation.versions)
+    there = _versions(pod for each in away for pod in facts.behind(each))
+    meant = _versions(p for p in facts.pods if dialled.service.selects(p.namespace, p.labels))
+    # Where pods there have an expected version it is right to ask them.
+    if expected & there or not expected & meant:
+        return
+    share = sum((each.share for each in away), Fraction(0))
+    if not facts.tally.missed or not _fits(facts, Expectation.of({ERROR: share})):
+        return
+    named = {"host": dialled.host, "other": away[0].target.host}
+    message = said("the rule sends requests for {host} to {other}", **named)
+    place = chosen.origin.item.problem(message, *chosen.origin.path, "route")
+    fix = said("correct the rule's destination")
+    evidence = facts.shown(facts.tally.missed, next(iter(facts.tally.others)))
+    yield Cause("answers-from-elsewhere", place, evidence, fix)
 
 
-def _all_go_elsewhere(facts: Facts, host: str) -> bool:
-    targets = [each for each in facts.trace.destinations if each.service]
-    return bool(targets) and all(each.target.host != host for each in targets)
+def _versions(pods: Iterable[Pod]) -> set[str]:
+    return {pod.labels["version"] for pod in pods if "version" in pod.labels}
 
 
 def sample_cut_short(facts: Facts) -> Iterator[Cause]:

@@ -19,6 +19,9 @@ _MOST_KINDS = 20
 """How many kinds of other answers are told apart; an app may answer each time something else."""
 _SHOWN = 40
 """How many characters of an unknown answer or an error are shown."""
+UNKNOWN = "unknown answer"
+"""What the name of each kind of answers begins with that have status 200 and name no known
+version."""
 _REST = said("anything else")
 _WHY = {
     traffic.CONNECTION_REFUSED: said("connection refused"),

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from meshdemo.diagnosis import diagnose
 from meshdemo.diagnosis.facts import Facts
+from meshdemo.diagnosis.unnamed_versions import unnamed_versions
 from meshdemo.engines.results import LAST_LINES, Sync
 from meshdemo.errors import EnvironmentFailed, MeshdemoError
 from meshdemo.language import joined, said
@@ -47,28 +48,25 @@ def located(engine: Engine, context: RequestContext) -> RequestContext:
 def of_verdict(engine: Engine, context: RequestContext, measured: Measured) -> tuple[Cause, ...]:
     """Look for the causes of a verdict that is not met."""
     now = replace(located(engine, context), pods=context.pods_again(engine))
-    return diagnose(
-        Facts(
-            measured.verdict,
-            measured.expectation,
-            measured.sample,
-            measured.tally,
-            "" if measured.convergence.silent else measured.convergence.cause,
-            now.sender,
-            now.objects,
-            now.pods,
-            now.client,
-            ejected=engine.ejected() if _may_eject(now.objects) else (),
-            flags=_flags(engine, measured)
-            if "retries" in str([o.spec for o in now.objects])
-            else {},
-            scaled_to_zero=lambda: engine.mesh_status().without_pods,
-            last_lines=lambda pod, container: _last_lines(engine, pod, container),
-            tries_again=lambda: _one_more(engine, now.request),
-            sync=lambda: _sync(engine),
-            analyze=lambda: engine.analyze([each.item for each in now.acting()]),
-        )
+    facts = Facts(
+        measured.verdict,
+        measured.expectation,
+        measured.sample,
+        measured.tally,
+        "" if measured.convergence.silent else measured.convergence.cause,
+        now.sender,
+        now.objects,
+        now.pods,
+        now.client,
+        ejected=engine.ejected() if _may_eject(now.objects) else (),
+        flags=_flags(engine, measured) if "retries" in str([o.spec for o in now.objects]) else {},
+        scaled_to_zero=lambda: engine.mesh_status().without_pods,
+        last_lines=lambda pod, container: _last_lines(engine, pod, container),
+        tries_again=lambda: _one_more(engine, now.request),
+        sync=lambda: _sync(engine),
+        analyze=lambda: engine.analyze([each.item for each in now.acting()]),
     )
+    return (*unnamed_versions(facts), *diagnose(facts))
 
 
 def of_no_promise(engine: Engine, context: RequestContext) -> Iterator[Problem]:
