@@ -26,7 +26,7 @@ class Binomial(Struct, frozen=True, dict=True):
     """How often something with this share (0 < share < 1) comes up in ``n`` requests."""
 
     n: int
-    share: Fraction
+    share: Fraction | float
 
     @cached_property
     def mode(self) -> int:

@@ -64,10 +64,8 @@ def answers(total: int) -> str:
 
 def interval_text(interval: tuple[float, float]) -> str:
     """Say which real shares fit the answers, as in ``45.2 to 54.9 %``; rounded outwards."""
-    low, high = (Fraction(100 * edge) for edge in interval)
-    places = _places(high - low)
-    ends = (f"{0 - _up(-low, places):.{places}f}", f"{_up(high, places):.{places}f}")
-    return said("{low} to {high} %", low=ends[0], high=ends[1])
+    low, high = _in_percent(interval)
+    return _rounded_outwards(low, high, _places(high - low))
 
 
 def _proved(rule: Rule, tally: Tally) -> Iterator[str]:
@@ -107,18 +105,44 @@ def _not_enough(rule: Rule, tally: Tally) -> str:
 def share_sentence(judgement: Judgement) -> str:
     """Say how often an outcome came, and how often it should."""
     claim = judgement.claim
+    expected, fitting = _beside(claim.share, judgement.interval)
     counted = said(
         "{outcome}: {count:,} of {answers}, {share} where {expected} is expected",
         outcome=outcome_text(claim.name),
         count=claim.count,
         answers=answers(claim.total),
         share=_percent(judgement.share),
-        expected=_percent(float(claim.share)),
+        expected=expected,
     )
     if claim.exact:
         return counted
-    fitting = interval_text(judgement.interval)
     return said("{counted}; a real {interval} would fit", counted=counted, interval=fitting)
+
+
+def _beside(share: Fraction, interval: tuple[float, float]) -> tuple[str, str]:
+    """Write an expected share and an interval: the one is within the other where it really is.
+
+    Counting stops just as a share is excluded, so that rounded outwards the interval may hold it:
+    then it takes more digits.
+    """
+    low, high = _in_percent(interval)
+    expected = 100 * share
+    for places in count_from(_places(high - low)):
+        digits = max(places, _digits(expected))
+        shown = round(expected, digits)
+        least, most = -_up(-low, places), _up(high, places)
+        if (least <= shown <= most) is (low <= expected <= high):
+            break
+    return f"{percent(shown / 100)} %", _rounded_outwards(low, high, places)
+
+
+def _digits(expected: Fraction) -> int:
+    """Choose the decimals of an expected share: all that it has, or three digits if it has no end.
+
+    A share that was said, and not worked out from weights, has an end.
+    """
+    most = next((n for n in range(13) if (expected * 10**n).denominator == 1), None)
+    return max(2, 2 - floor(log10(expected))) if most is None else most
 
 
 def _with_kinds(judgement: Judgement, tally: Tally) -> str:
@@ -151,7 +175,17 @@ def _percent(share: float) -> str:
 def _percent_up(share: float) -> str:
     """Write a bound with two digits, rounded up so that it stays one."""
     places = 1 - floor(log10(100 * share))
-    return f"{_up(Fraction(100 * share), places):g} %"
+    return f"{float(_up(Fraction(100 * share), places)):g} %"
+
+
+def _in_percent(interval: tuple[float, float]) -> tuple[Fraction, Fraction]:
+    low, high = interval
+    return Fraction(100 * low), Fraction(100 * high)
+
+
+def _rounded_outwards(low: Fraction, high: Fraction, places: int) -> str:
+    ends = (f"{0 - float(_up(-low, places)):.{places}f}", f"{float(_up(high, places)):.{places}f}")
+    return said("{low} to {high} %", low=ends[0], high=ends[1])
 
 
 def _places(width: Fraction) -> int:
@@ -159,7 +193,7 @@ def _places(width: Fraction) -> int:
     return next(places for places in count_from(0) if width * 10**places >= _STEPS)
 
 
-def _up(value: Fraction, places: int) -> float:
+def _up(value: Fraction, places: int) -> Fraction:
     """Round up to so many decimals."""
     unit = Fraction(10) ** places
-    return float(ceil(value * unit) / unit)
+    return ceil(value * unit) / unit

@@ -9,7 +9,7 @@ from msgspec import Struct
 from meshdemo.verdict.binomial import Binomial
 from meshdemo.verdict.expectation import is_exact
 from meshdemo.verdict.judgement import Judgement, Outcome, claims
-from meshdemo.verdict.wald import interval
+from meshdemo.verdict.wald import edge, interval
 
 if TYPE_CHECKING:
     from meshdemo.verdict.expectation import Expectation
@@ -63,5 +63,33 @@ def _judgement(claim: Claim, level: float, margin: float) -> Judgement:
     # A test that no count could have failed proves nothing, so it is not passed either.
     if not claim.exact and (low, high) == (0, claim.total):
         outcome = Outcome.INCONCLUSIVE
-    fitting = interval(claim.count, claim.total, margin, level)
+    if claim.exact:
+        fitting = interval(claim.count, claim.total, margin, level)
+    else:
+        fitting = _fitting(claim, level, accepted=low <= claim.count <= high)
     return Judgement(claim, outcome, low, high, p_value, fitting)
+
+
+def _fitting(claim: Claim, level: float, *, accepted: bool) -> tuple[float, float]:
+    """Give the shares that the same test does not refuse for this count.
+
+    That they are all between two ends is nearly true: small p-values jump. So the ends are sought
+    where the expected share is within them just if it is not refused itself.
+    """
+    if not claim.total:
+        return 0.0, 1.0
+    counted, expected = claim.count / claim.total, float(claim.share)
+
+    def fits(share: float) -> bool:
+        return Binomial(claim.total, share).p_value(claim.count) >= level
+
+    def end(utmost: float) -> float:
+        if counted == utmost:
+            return utmost
+        if not min(counted, utmost) < expected < max(counted, utmost):
+            return edge(fits, inside=counted, outside=utmost)
+        if accepted:
+            return edge(fits, inside=expected, outside=utmost)
+        return edge(fits, inside=counted, outside=expected)
+
+    return end(0.0), end(1.0)

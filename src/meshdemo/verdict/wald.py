@@ -66,9 +66,20 @@ def interval(count: int, total: int, margin: float, error_rate: float) -> tuple[
         return log_evidence(count, total, share, margin) < limit
 
     middle = count / total
-    low = 0.0 if fits(0.0) else _edge(fits, inside=middle, outside=0.0)
-    high = 1.0 if fits(1.0) else _edge(fits, inside=middle, outside=1.0)
+    low = 0.0 if fits(0.0) else edge(fits, inside=middle, outside=0.0)
+    high = 1.0 if fits(1.0) else edge(fits, inside=middle, outside=1.0)
     return low, high
+
+
+def edge(fits: Callable[[float], bool], inside: float, outside: float) -> float:
+    """Find where what fits ends, between a share that does and one that does not, outwards."""
+    for _ in range(_HALVINGS):
+        middle = (inside + outside) / 2
+        if fits(middle):
+            inside = middle
+        else:
+            outside = middle
+    return outside
 
 
 def _log_likelihood(count: float, total: float, share: float) -> float:
@@ -80,14 +91,3 @@ def _log_likelihood(count: float, total: float, share: float) -> float:
 
 def _times(count: float, logarithm: float) -> float:
     return count * logarithm if count else 0.0
-
-
-def _edge(fits: Callable[[float], bool], inside: float, outside: float) -> float:
-    """Find where what fits ends, rounded outwards."""
-    for _ in range(_HALVINGS):
-        middle = (inside + outside) / 2
-        if fits(middle):
-            inside = middle
-        else:
-            outside = middle
-    return outside

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from math import comb
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meshdemo.verdict import evidence, expectation, judging
@@ -18,6 +19,7 @@ from meshdemo.verdict.precision import DEFAULT_PRECISION
 from meshdemo.verdict.tally import Tally
 
 if TYPE_CHECKING:
+    from meshdemo.verdict.judgement import Judgement
     from meshdemo.verdict.judging import Verdict
 
 
@@ -126,12 +128,12 @@ def test_error_rates_are_stated_where_there_are_any() -> None:
         ),
         pytest.param(
             judge("v1=50,v2=50", {"v1": 503, "v2": 497}),
-            ["v1: 503 of 1,000 answers, 50.3 %", "a real 44 to 57 % would fit"],
+            ["v1: 503 of 1,000 answers, 50.3 %", "a real 45 to 55 % would fit"],
             id="split, met",
         ),
         pytest.param(
             judge("v1=50,v2=50", {"v1": 603, "v2": 397}),
-            ["60.3 % where 50 % is expected", "a real 54 to 66 % would fit", "at most 1 %"],
+            ["60.3 % where 50 % is expected", "a real 55 to 65 % would fit", "at most 1 %"],
             id="split, not met",
         ),
         pytest.param(
@@ -174,15 +176,54 @@ def test_what_is_printed_as_fitting_is_no_less_than_what_fits(
     assert low <= 100 * found.interval[0] <= 100 * count / total <= 100 * found.interval[1] <= high
 
 
+SHARES = ["50", "90", "80", "34", "33.3", "12.345", "1", "0.05", "99.9"]
+LIKELY = st.integers(1, 5_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+
+
+def printed(judgement: Judgement) -> tuple[float, float, float]:
+    """Read the expected share and the ends of the interval from the sentence."""
+    said = evidence.share_sentence(judgement)
+    found = re.search(r"where (\S+) % is expected; a real (\S+) to (\S+) % would fit", said)
+    assert found, said
+    expected, low, high = map(float, found.groups())
+    return low, expected, high
+
+
+@given(st.sampled_from(SHARES), LIKELY, st.sampled_from([None, 1]))
+@example("80", (1_000, 1_173), None)
+def test_the_expected_share_is_printed_within_the_interval_just_if_it_is_not_refused(
+    share: str, counts: tuple[int, int], requests: int | None
+) -> None:
+    count, total = counts
+    rule = judging.rule_for(expectation.parse(f"v1={share}%"), requests=requests and total)
+    judgement = rule.judgements(Tally({"v1": count, "v2": total - count}))[0]
+    low, expected, high = printed(judgement)
+    assert (low <= expected <= high) is judgement.ok
+
+
+@pytest.mark.parametrize("requests", [None, 1])
+def test_where_counting_stops_the_interval_shows_why(requests: int | None) -> None:
+    """The counts just within the bounds and just beyond them, where rounding would hide it."""
+    for share in map(Fraction, ("4/5", "1/2", "1/3", "2/3", "1/7", "1/3000", "99/100")):
+        for total in (20, 160, 460, 2_000, 4_598):
+            asked = expectation.Expectation.of({"v1": share, "v2": 1 - share})
+            rule = judging.rule_for(asked, requests=requests and total)
+            bounds = rule.judgements(Tally({"v1": 0, "v2": total}))[0]
+            edges = {bounds.low - 1, bounds.low, bounds.high, bounds.high + 1}
+            for count in sorted(edges & set(range(total + 1))):
+                judgement = rule.judgements(Tally({"v1": count, "v2": total - count}))[0]
+                low, expected, high = printed(judgement)
+                assert (low <= expected <= high) is judgement.ok, judgement
+
+
 @given(
     st.sampled_from(["v1=50,v2=50", "v1=34,v2=33,v3=33", "v2=100", "v1=90"]),
     st.tuples(st.integers(1, 500), st.integers(0, 500), st.integers(0, 5)),
-    st.sampled_from([None, 400]),
 )
 def test_what_fits_meanwhile_is_what_a_verdict_says_fits(
-    expected: str, counts: tuple[int, int, int], requests: int | None
+    expected: str, counts: tuple[int, int, int]
 ) -> None:
-    rule = judging.rule_for(expectation.parse(expected), requests=requests)
+    rule = judging.rule_for(expectation.parse(expected))
     tally = Tally({"v1": counts[0], "v2": counts[1]}, {"HTTP 503": counts[2]})
     judged = {each.claim.name: each.interval for each in rule.judgements(tally)}
     assert judging.fitting(rule, tally) == judged
