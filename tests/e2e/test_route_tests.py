@@ -162,6 +162,38 @@ def test_the_mesh_that_is_up_is_asked_and_left_as_it_is(mesh: Mesh, place: Path)
     assert mesh.run("get", "all", "-o", "yaml").stdout == before
 
 
+SPREAD = """apiVersion: meshdemo.dev/v1
+kind: RouteTest
+metadata: {name: spread}
+live: true
+tests:
+- {name: any, request: {url: "http://app/env/version"}, expect: {version: [v1, v2]}}
+- {name: unnamed, request: {url: "http://app/"}, expect: {status: 404}}
+- {name: no v2, request: {url: "http://app/env/version"}, expect: {not: {version: v2}}}
+"""
+LONGEST = 9.0
+"""Seconds in which 459 requests are sent as one; told one by one they take twice as long."""
+
+
+def test_what_the_rules_leave_open_is_asked_as_often_as_shows_it_and_at_once(
+    mesh: Mesh, place: Path
+) -> None:
+    file = place / "spread.meshtest.yaml"
+    file.write_text(SPREAD)
+    mesh.run("up", "--no-verify")
+    mesh.run("route", "v1=97", "v2=3")
+    found = mesh.json("test", str(file), code=1)
+    spread, unnamed, wrong = found["tests"]
+    assert [each["outcome"] for each in found["tests"]] == ["met", "met", "not met"]
+    assert spread["requests"] == 459
+    assert unnamed["requests"] >= 459
+    assert max(spread["seconds"], unnamed["seconds"]) < LONGEST
+    assert wrong["got"] == "version v2"
+    assert found["coverage"]["percent"] == 100
+    if told := wrong["explain"]:  # it is told where one such answer came again
+        assert told["observed"]["body"].strip() == "v2"
+
+
 COPIED = """apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: app-default-v2}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from meshdemo.engines.local.private.stand_ins import Arrived
 from meshdemo.suite import judging
 from meshdemo.verdict.version_source import BODY
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from meshdemo.engines.results import Observed, Pod
-    from meshdemo.rules.request_trace import Destination
+    from meshdemo.rules.request_trace import Destination, Trace
     from meshdemo.verdict.traffic import Reply
     from meshdemo.walkthrough.explain import Explained
 
@@ -40,16 +42,29 @@ def arrived(found: Explained, pods: Sequence[Pod]) -> Arrived | None:
 
 def answering(reply: Reply, pods: Sequence[Pod]) -> Arrived | None:
     """Say which pod gave an answer: its app tells, or its version has one pod only."""
-    try:
-        said = json.loads(reply.body)
-    except ValueError:
-        said = None
-    if isinstance(said, dict) and said.get("pod"):
-        name = str(said["pod"])
+    if name := _pod_in(reply):
         return named(name, _called(name, pods))
     version = BODY.read(reply)
     alike = [pod for pod in pods if version and pod.labels.get("version") == version]
     return named(alike[0].name, alike[0]) if len(alike) == 1 else None
+
+
+def replied(reply: Reply, trace: Trace, pods: Sequence[Pod]) -> Arrived | None:
+    """Say which pod gave an answer, or one like it, by the reply alone; None if it does not tell.
+
+    As ``arrived`` says it: the pod that the app names, or one of the version that it names, among
+    those that the rules lead to.
+    """
+    if any(own.status == reply.status for own in trace.own_answers):
+        return None
+    version = BODY.read(reply)
+    behind = [pod for each in trace.destinations for pod in each.behind(pods)]
+    pod = _called(_pod_in(reply), [*behind, *pods])
+    if pod is None:
+        alike = [each for each in behind if version and each.labels.get("version") == version]
+        return named(_name_of(alike), alike[0]) if alike else None
+    found = named(pod.name, pod)
+    return replace(found, labels={**found.labels, "version": version}) if version else found
 
 
 def named(name: str, pod: Pod | None) -> Arrived:
@@ -79,6 +94,15 @@ def why_copies_are_hidden(observed: Observed) -> str:
     return "" if known else observed.hidden or judging.COPIES_UNTOLD
 
 
+def _pod_in(reply: Reply) -> str:
+    """Read the pod that an app calls itself; empty where it does not."""
+    try:
+        said = json.loads(reply.body)
+    except ValueError:
+        return ""
+    return str(said.get("pod") or "") if isinstance(said, dict) else ""
+
+
 def _called(name: str, pods: Sequence[Pod]) -> Pod | None:
     return next((pod for pod in pods if pod.name == name), None)
 
@@ -94,4 +118,9 @@ def _one_of(found: Explained, version: str) -> tuple[Pod | None, str]:
     named = [pod for pod in behind if pod.labels.get("version") == version] or behind
     if not named:
         return None, "a pod that is not known"
-    return named[0], named[0].name if len(named) == 1 else f"a pod of {named[0].workload}"
+    return named[0], _name_of(named)
+
+
+def _name_of(alike: Sequence[Pod]) -> str:
+    """Name the pod that it was, or of which workload, where several may have been it."""
+    return alike[0].name if len(alike) == 1 else f"a pod of {alike[0].workload}"

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from meshdemo.engines.protocol import Engine
     from meshdemo.engines.results import Pod
     from meshdemo.objects.model import Object
-    from meshdemo.rules.request_trace import Destination
+    from meshdemo.rules.request_trace import Destination, Trace
     from meshdemo.verdict.traffic import Reply, Request
     from meshdemo.walkthrough.events import Event as StoryEvent
     from meshdemo.walkthrough.explain import Explained
@@ -221,6 +221,12 @@ class LiveMesh:
     def answer(self, request: Request, reply: Reply) -> Answer:
         """Put together what is known of one reply of many."""
         return Answer(request, reply, reply.seconds or 0.0, self.answering(reply))
+
+    def replied(self, request: Request, reply: Reply, trace: Trace) -> Answer:
+        """Put together what one reply tells of a request that the rules lead so."""
+        arrived = live_arrivals.replied(reply, trace, self.pods)
+        services = self.services_of(arrived) if arrived else ()
+        return Answer(request, reply, reply.seconds or 0.0, arrived, services=services)
 
     def pod(self, name: str) -> Pod | None:
         """Find a pod by its name."""

@@ -117,6 +117,7 @@ class Runner:
             len(answers),
             single.seconds,
             tuple(answers[-1:]),
+            cause=single.broken_off,
         )
         reached = [pod for answer in answers for pod in self.mesh.arrivals(answer)]
         self._touch(single.trace, reached)

@@ -179,7 +179,7 @@ def explain(
     Raises InputError for a request that cannot be sent, and where ``sources`` cannot be read.
     """
     client = pod_selection.require_client(engine)
-    request = with_id(replace(request, headers=_with_own(request.headers), wants_headers=True))
+    request = with_id(replace(request, headers=with_own(request.headers), wants_headers=True))
     context = RequestContext.of(engine, request, client)
     if not client.injected:
         yield pod_selection.missing_sidecar(client)
@@ -212,7 +212,7 @@ def _ejected(found: Explained, endpoints: Iterable[Ejected]) -> Iterator[str]:
             yield found.pod_at(each.address) or each.address
 
 
-def _with_own(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+def with_own(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     """Add the header that a sender would add, so that rules can be tried on it."""
     given = {name.lower() for name, _ in headers}
     return headers if "user-agent" in given else (*headers, ("user-agent", "meshdemo"))
