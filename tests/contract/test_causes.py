@@ -399,6 +399,15 @@ MESHES = {
         "eject fewer",
         headers=(("x-echo-status", "500"),),
     ),
+    "an app that is slower than anybody waits": Broken(
+        "given-up",
+        (SUBSETS, TO_V2),
+        "",
+        "",
+        "meshdemo logs app-v2",
+        says="after 10 s, without an answer 40 of 40 requests",
+        headers=(("x-echo-delay", "11"),),
+    ),
     "scaled to 0": Broken(
         "no-pods",
         (changed(app("v2", **INJECTED), replicas=0), SUBSETS, TO_V2),

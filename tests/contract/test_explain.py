@@ -174,6 +174,12 @@ def test_pods_that_are_ejected_are_named(mesh: LocalEngine) -> None:
     assert found.differences == ()
 
 
+def test_an_answer_that_is_not_waited_for_says_nothing_of_the_rules(mesh: LocalEngine) -> None:
+    found = told(mesh, "http://app/a", method="POST", x_echo_delay="11")
+    assert found.given_up
+    assert (found.differences, found.agrees) == ((), None)
+
+
 def test_a_rule_that_the_sidecar_does_not_have_yet_is_seen(mesh: LocalEngine) -> None:
     later = parsed(
         """

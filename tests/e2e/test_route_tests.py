@@ -194,6 +194,39 @@ def test_what_the_rules_leave_open_is_asked_as_often_as_shows_it_and_at_once(
         assert told["observed"]["body"].strip() == "v2"
 
 
+DELAYED = """apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: app-default-v2}
+spec:
+  hosts: [app]
+  http:
+  - fault: {delay: {fixedDelay: 10.5s, percentage: {value: 100}}}
+    route: [{destination: {host: app, subset: v2}}]
+"""
+SLOW = """apiVersion: meshdemo.dev/v1
+kind: RouteTest
+metadata: {name: slow}
+live: true
+tests:
+- name: slow
+  request: {url: "http://app/env/version"}
+  expect: {version: v2, seconds: [10.4, 12]}
+"""
+
+
+def test_what_the_rules_delay_is_waited_for(mesh: Mesh, place: Path) -> None:
+    (place / "rules.yaml").write_text(DELAYED)
+    file = place / "slow.meshtest.yaml"
+    file.write_text(SLOW)
+    mesh.run("up", "--no-verify")
+    mesh.run("route", "-f", str(place / "rules.yaml"))
+    told = mesh.json("explain", "http://app/env/version")
+    assert (told["observed"]["status"], told["agrees"]) == (200, True)
+    mesh.run("verify", "--requests", "3")
+    mesh.run("test", str(file))
+    mesh.run("test", str(file), "--timeout", "3", code=4)
+
+
 COPIED = """apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: app-default-v2}

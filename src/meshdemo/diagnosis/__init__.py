@@ -39,6 +39,7 @@ SEEN: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
     sidecar_words.pods_ejected,
     sidecar_words.timed_out,
     sidecar_words.retries_used_up,
+    whole.given_up,
     whole.rules_say_otherwise,
     whole.not_live,
     whole.answers_from_elsewhere,

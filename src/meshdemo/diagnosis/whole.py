@@ -9,12 +9,13 @@ from meshdemo.diagnosis import other_rules, sidecar_words
 from meshdemo.diagnosis.cause import Cause
 from meshdemo.errors import Problem
 from meshdemo.language import said
+from meshdemo.rules import patience
 from meshdemo.rules.virtual_services import ANSWERS
 from meshdemo.verdict import judging
 from meshdemo.verdict.expectation import ERROR, Expectation
 from meshdemo.verdict.judgement import Outcome
 from meshdemo.verdict.tally import UNKNOWN
-from meshdemo.verdict.traffic import NO_SUCH_HOST
+from meshdemo.verdict.traffic import NO_SUCH_HOST, TIME_LIMIT, TIMED_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -86,6 +87,24 @@ def called_host_is_unknown(facts: Facts) -> Iterator[Cause]:
         names = ", ".join(trace.similar)
         fix = said("correct {url_is}: there is {names}", url_is=facts.url_is, names=names)
     yield Cause("unknown-host", Problem(message), evidence, fix)
+
+
+def given_up(facts: Facts) -> Iterator[Cause]:
+    """Some requests were given up, which is our doing and no sidecar's: an app may be slow."""
+    count = sum(reply.error == TIMED_OUT for reply in facts.sample.replies)
+    if not count:
+        return
+    limit = facts.sample.request.time_limit
+    message = said("requests were given up after {seconds:g} s, without an answer", seconds=limit)
+    total = facts.tally.total
+    evidence = [said("{count:,} of {total:,} requests", count=count, total=total)]
+    if rules := patience.time_limit(facts.trace) - TIME_LIMIT:
+        evidence.append(said("by the rules they may take {seconds:g} s", seconds=rules))
+    pods = [pod.name for each in facts.trace.destinations for pod in facts.behind(each)]
+    fix = said("see why no answer comes")
+    if pods:
+        fix = said("see why no answer comes: meshdemo logs {pod}", pod=pods[0])
+    yield Cause("given-up", Problem(message), tuple(evidence), fix)
 
 
 def _is_decided_otherwise(facts: Facts) -> bool:

@@ -63,7 +63,7 @@ def _document(found: Explained) -> dict[str, Any]:
         },
         "predicted": _predicted(found, found.trace),
         "observed": _observed(found),
-        "agrees": None if found.incomparable else not found.differences,
+        "agrees": found.agrees,
         "differences": list(found.differences),
         "notAccountedFor": list(found.unaccounted),
         "unseen": found.unseen or None,
@@ -221,6 +221,9 @@ def _show(terminal: Terminal, found: Explained) -> None:
         terminal.advise("Is everything live, and is something else in the way? meshdemo status")
     elif found.incomparable:
         _row(terminal, "", found.incomparable, indent=2)
+    elif found.given_up:
+        text = "not known whether it went as the rules say: no longer was waited for the answer"
+        _row(terminal, "", text, indent=2)
     else:
         terminal.line(f"{terminal.mark(ok=True)} it went as the rules say")
 
@@ -353,7 +356,8 @@ def _happened(found: Explained) -> Iterator[tuple[str, str]]:
     reply = observed.reply
     by = f", by {found.answered_by}" if found.answered_by else ""
     by = ", by the client's sidecar" if found.by_sidecar else by
-    yield "answer", f"{reply.status}{by}" if reply.status else f"none: {reply.error}"
+    none = f"given up after {found.request.time_limit:g} s" if found.given_up else reply.error
+    yield "answer", f"{reply.status}{by}" if reply.status else f"none: {none}"
     first = next(iter(reply.body.strip().splitlines()), "")
     if first and found.arrived is None:
         yield "", _cut(first)

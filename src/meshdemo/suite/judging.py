@@ -9,6 +9,7 @@ from msgspec import Struct
 from meshdemo.language import joined, said
 from meshdemo.rules import hosts
 from meshdemo.verdict.judgement import Outcome
+from meshdemo.verdict.traffic import TIMED_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -128,6 +129,8 @@ def same_service(name: str, host: str, namespace: str) -> bool:
 def _outcome(answer: Answer) -> str:
     """Say in a few words what came back."""
     reply = answer.reply
+    if reply.error == TIMED_OUT:
+        return said("given up after {seconds:g} s", seconds=answer.request.time_limit)
     if reply.error:
         return said("no answer ({error})", error=reply.error)
     if answer.arrived:

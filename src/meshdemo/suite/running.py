@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from meshdemo.language import said
 from meshdemo.suite import diagnosing, pods_answering, shares
 from meshdemo.suite.coverage import Coverage
+from meshdemo.suite.patience import patient
 from meshdemo.suite.preparing import prepare
 from meshdemo.suite.results import CaseResult, FileResult
 from meshdemo.suite.single import Single
@@ -95,14 +96,11 @@ class Runner:
     def _results(self, cases: Iterable[Case]) -> Iterator[tuple[Case, CaseResult]]:
         """Give the results of those that are about one answer, and then of those about many."""
         every = list(cases)
-        singles = [
-            Single(case, self.mesh, self.file.namespace)
-            for case in every
-            if not _is_counted(case.test.expect)
-        ]
+        ones = [case for case in every if not _is_counted(case.test.expect)]
+        singles = [Single(case, self.mesh, self.file.namespace, self.timeout) for case in ones]
         self.mesh.run_all(single.send for single in singles)
-        for single in singles:
-            yield single.case, self._of_single(single)
+        for given, single in zip(ones, singles, strict=True):
+            yield given, self._of_single(single)
         for case in every:
             if _is_counted(case.test.expect):
                 yield case, self._of_counted(case)
@@ -128,6 +126,7 @@ class Runner:
     def _of_counted(self, case: Case) -> CaseResult:
         mesh = self.mesh
         trace = diagnosing.traced(mesh, case.sent.request, case.source)
+        case = patient(case, trace, self.timeout)
         if case.test.expect.pods:
             found = pods_answering.count(case, mesh, trace, self.timeout)
         else:

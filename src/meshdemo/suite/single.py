@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from meshdemo.engines.test_client import out_of_time
 from meshdemo.suite import diagnosing, judging, replies
 from meshdemo.suite.live_mesh import LiveMesh
+from meshdemo.suite.patience import patient
 from meshdemo.suite.replies import Replies
 from meshdemo.suite.varying import varies
 from meshdemo.verdict.judgement import Outcome
@@ -31,10 +33,14 @@ missed once in a million times where half of them are not."""
 class Single:
     """One request of a test, ready to be sent."""
 
-    def __init__(self, case: Case, mesh: PrivateMesh | LiveMesh, namespace: str) -> None:
-        self.case, self._mesh, self._namespace = case, mesh, namespace
-        sent = case.sent
-        self.trace = diagnosing.traced(mesh, sent.request, case.source)
+    def __init__(
+        self, case: Case, mesh: PrivateMesh | LiveMesh, namespace: str, timeout: float
+    ) -> None:
+        """``timeout`` is for all that is sent, in seconds."""
+        self._mesh, self._namespace, self._timeout = mesh, namespace, timeout
+        self.trace = diagnosing.traced(mesh, case.sent.request, case.source)
+        self.case = patient(case, self.trace, timeout)
+        sent = self.case.sent
         is_open = varies(mesh, self.trace, case.test.expect)
         self._count = Precision().revealing if is_open else 1
         self._ask = mesh.asking(sent.request, case.source, body=sent.body)
@@ -44,10 +50,12 @@ class Single:
         self.broken_off = ""
         """Why there are fewer answers than were wanted, where all were as expected."""
         self.seconds = 0.0
+        self._deadline = 0.0
 
     async def send(self) -> None:
         """Send it until an answer is not as expected, or enough of them were."""
         began = time.monotonic()
+        self._deadline = began + self._timeout
         await self._ask_for(1)
         mesh, trace = self._mesh, self.trace
         if isinstance(mesh, LiveMesh) and trace and replies.tell_all(self.case.test.expect, trace):
@@ -62,7 +70,7 @@ class Single:
         if not left or self.outcome is not Outcome.MET:
             return
         many = Replies(self.case, mesh, trace, self._namespace)
-        many.send(left, mesh.timeout)
+        many.send(left, max(self._deadline - time.monotonic(), 0.0))
         if not many.answers or judging.outcome(many.findings) is Outcome.MET:
             self.answers += many.answers
             self.broken_off = many.broken_off
@@ -71,9 +79,9 @@ class Single:
         *right, wrong = many.answers
         self.answers += right
         await self._ask_for(TELLING)
-        if self.outcome is Outcome.MET:  # none of these was wrong, so nothing more is told of it
+        if judging.outcome(self.findings) is Outcome.MET:  # then nothing more is told of it
             self.answers.append(wrong)
-            self.findings = many.findings
+            self.findings, self.broken_off = many.findings, ""
 
     async def _reach_all(self, mesh: LiveMesh, trace: Trace) -> None:
         """Ask until each destination was reached, by what is told: coverage is counted by it."""
@@ -95,6 +103,9 @@ class Single:
     async def _ask_for(self, count: int) -> None:
         """Ask one by one for so many answers, as long as they are as expected."""
         for _ in range(count if self.outcome is Outcome.MET else 0):
+            if self.answers and time.monotonic() > self._deadline:
+                self.broken_off = out_of_time().message
+                break
             answer = await self._with_copies(await self._ask())
             self.answers.append(answer)
             self.findings = judging.findings(self.case.test.expect, answer, self._namespace)

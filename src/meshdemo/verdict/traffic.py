@@ -20,13 +20,15 @@ HELLO = "hello"
 """The line that a request to tcp:// says: Istio's own tcp-echo answers it, with its name before."""
 LINE_LIMIT = 64 * 1024
 """How many bytes of a line are read."""
-TIME_LIMIT = 10
-"""Seconds that one request may take, from connecting to the end of the answer."""
+TIME_LIMIT = 10.0
+"""Seconds that one request may take, from connecting to the end of the answer, if nothing else is
+said; then it is given up."""
 CONNECTION_REFUSED = "connection refused"
 """What ``Reply.error`` says, as the three below: the same on every engine, for replies are counted
 by it."""
 CONNECTION_RESET = "connection reset"
 TIMED_OUT = "timed out"
+"""The request was given up by who sent it; what a sidecar gives up is answered 504."""
 NO_SUCH_HOST = "no such host"
 
 VERSION_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
@@ -54,6 +56,8 @@ class Request(Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     wants_headers: bool = False
     """Whether the headers of its answer are to be kept, too."""
+    time_limit: float = TIME_LIMIT
+    """Seconds after which it is given up."""
 
     @property
     def title(self) -> str:

@@ -15,6 +15,8 @@ from msgspec.structs import replace
 
 from meshdemo.engines.access_log import UNREADABLE
 from meshdemo.rules import rewrites
+from meshdemo.rules.patience import time_limit
+from meshdemo.verdict.traffic import TIMED_OUT
 from meshdemo.walkthrough import pod_selection, written
 from meshdemo.walkthrough.events import Waiting
 from meshdemo.walkthrough.request_context import REQUEST_ID, RequestContext, with_id
@@ -138,6 +140,18 @@ class Explained(Struct, frozen=True):
         return len(arrivals)
 
     @property
+    def given_up(self) -> bool:
+        """Tell whether we waited no longer for an answer, which says nothing of the rules."""
+        return self.observed.reply.error == TIMED_OUT
+
+    @property
+    def agrees(self) -> bool | None:
+        """Tell whether what happened is what the rules say; None where that is not known."""
+        if self.differences:
+            return False
+        return None if self.given_up or self.incomparable else True
+
+    @property
     def differences(self) -> tuple[str, ...]:
         """Say where what happened is not what the rules say."""
         return tuple(_differences(self))
@@ -186,6 +200,8 @@ def explain(
     objects = written.located(context.objects, engine.files(), sources, engine.where.namespace)
     context = replace(context, objects=objects)
     trace, unaccounted = context.traced(), context.unaccounted()
+    limit = max(context.request.time_limit, time_limit(trace))
+    context = replace(context, request=replace(context.request, time_limit=limit))
     yield Waiting("for the answer, and for what sidecars say of it")
     observed = engine.observe(context.request, timeout)
     found = Explained(
@@ -241,7 +257,7 @@ def _differences(found: Explained) -> Iterator[str]:
     trace, account = found.trace, found.observed.account
     if found.incomparable:
         return
-    if found.observed.reply.error:
+    if found.observed.reply.error and not found.given_up:
         yield f"no answer came: {found.observed.reply.error}"
     if account and found.sender.injected:
         yield from _by_sidecar(trace, account)

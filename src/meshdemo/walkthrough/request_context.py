@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from meshdemo.engines.test_client import answering
 from meshdemo.errors import EnvironmentFailed, InputError
-from meshdemo.rules import hosts, promise
+from meshdemo.rules import hosts, patience, promise
 from meshdemo.rules.client_view import Client
 from meshdemo.rules.unaccounted import unaccounted
 from meshdemo.walkthrough import pod_selection
@@ -80,6 +80,14 @@ class RequestContext(Struct, frozen=True):
         from meshdemo.rules import request_trace  # noqa: PLC0415 - only explain pays for it
 
         return request_trace.trace(self.objects, self._answering, self.request, self.client)
+
+    def patient(self) -> RequestContext:
+        """Give the same for a request that is not given up while the rules let it wait."""
+        rules = [str(o.spec) for o in self.objects if o.kind == "VirtualService"]
+        if not any(field in rule for rule in rules for field in patience.FIELDS):
+            return self
+        limit = patience.time_limit(self.traced())
+        return replace(self, request=replace(self.request, time_limit=limit))
 
     def acting(self) -> tuple[Acting, ...]:
         """Give the rules that act on the request. Raises InputError as ``traced``."""

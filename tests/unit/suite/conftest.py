@@ -58,11 +58,13 @@ metadata: {name: shop}
 def run(tmp_path: Path) -> Callable[..., FileResult]:
     """Run route tests, written in YAML, against rules."""
 
-    def run_tests(tests: str, rules: str = RULES, more: str = "") -> FileResult:
+    def run_tests(
+        tests: str, rules: str = RULES, more: str = "", timeout: float = 300.0
+    ) -> FileResult:
         (tmp_path / "rules.yaml").write_text(rules)
         file = tmp_path / "shop.meshtest.yaml"
         file.write_text(f"{HEAD}rules: [rules.yaml]\n{more}\ntests:\n{tests}")
         (found,) = reading.read([str(file)])
-        return running.run(found)
+        return running.run(found, timeout=timeout)
 
     return run_tests

@@ -103,6 +103,30 @@ def test_a_host_that_nothing_has_is_to_be_corrected_where_the_test_says_it(run: 
     assert case.fix.startswith("correct request.url: there is shop")
 
 
+def test_an_answer_is_waited_for_as_long_as_a_test_expects(run: Run) -> None:
+    slow = "- {name: t, request: {url: 'http://shop/admin'}, expect: {seconds: [10.4, 12]}}\n"
+    rules = RULES.replace(
+        "    directResponse: {status: 404}",
+        "    fault: {delay: {fixedDelay: 10.5s, percentage: {value: 100}}}\n"
+        "    route: [{destination: {host: shop, subset: v1}}]",
+    )
+    (case,) = run(slow, rules).cases
+    assert case.ok, case.got
+
+
+def test_many_answers_that_are_slow_are_waited_for_no_longer_than_is_said(run: Run) -> None:
+    either = "- {name: t, request: {url: 'http://shop/'}, expect: {version: [v1, v2]}}\n"
+    rules = RULES.replace(
+        "  - route:\n",
+        "  - fault: {delay: {fixedDelay: 0.4s, percentage: {value: 100}}}\n    route:\n",
+    )
+    result = run(either, rules, timeout=1)
+    (case,) = result.cases
+    assert case.outcome is Outcome.INCONCLUSIVE
+    assert "when the time was over" in case.cause
+    assert 1 < case.requests < 10
+
+
 @pytest.mark.parametrize(
     ("expect", "wrong"),
     [

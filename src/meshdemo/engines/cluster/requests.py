@@ -13,6 +13,7 @@ import re
 import shlex
 import time
 import uuid
+from math import ceil
 from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
@@ -25,7 +26,7 @@ from meshdemo.errors import BrokenOff, EnvironmentFailed, Sigterm
 from meshdemo.rules.sending import sending
 from meshdemo.system.shell import NO_SUCH_COMMAND, NOT_RUNNABLE
 from meshdemo.verdict import traffic
-from meshdemo.verdict.traffic import TIME_LIMIT, Reply
+from meshdemo.verdict.traffic import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +113,7 @@ class Job(Struct, frozen=True):
             first=self.count - second,
             second=second,
             url=shlex.quote(f'url = "{_escaped(self.request.url)}"'),
-            limit=TIME_LIMIT,
+            limit=ceil(self.request.time_limit),
             mark=mark,
             options=shlex.join(options),
             held=remote.HELD,

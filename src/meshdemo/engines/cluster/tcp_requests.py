@@ -6,12 +6,13 @@ open. So it asks the client's image for a bash, which opens connections itself (
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from meshdemo.engines.cluster.api import remote_exec as remote
 from meshdemo.system.shell import NO_SUCH_COMMAND
-from meshdemo.verdict.traffic import HELLO, TIME_LIMIT
+from meshdemo.verdict.traffic import HELLO
 
 if TYPE_CHECKING:
     from meshdemo.verdict.traffic import Request
@@ -55,7 +56,7 @@ def script(request: Request, count: int, mark: str) -> str:
     return SCRIPT.format(
         not_found=NO_SUCH_COMMAND,
         hello=HELLO,
-        limit=TIME_LIMIT,
+        limit=ceil(request.time_limit),
         host=where.hostname,
         port=where.port,
         mark=mark,

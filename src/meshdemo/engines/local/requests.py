@@ -24,7 +24,6 @@ from meshdemo.verdict import traffic
 from meshdemo.verdict.traffic import (
     CONNECTION_REFUSED,
     CONNECTION_RESET,
-    TIME_LIMIT,
     TIMED_OUT,
     Reply,
     Request,
@@ -54,8 +53,6 @@ class Connections(Struct, frozen=True):
     """How many there are at once; with one, a request follows the answer to the one before."""
     fresh: bool = False
     """Whether each request gets a new one, or they are kept alive."""
-    time_limit: float = TIME_LIMIT
-    """Seconds that one request may take."""
 
 
 def send(
@@ -204,7 +201,7 @@ class _Sender(threading.Thread):
         try:
             while (number := self._turns.take()) is not None:
                 began = time.monotonic()
-                self._deadline = began + self._job.connections.time_limit
+                self._deadline = began + self._job.request.time_limit
                 reply = self._exchange()
                 self._deadline = math.inf
                 took = time.monotonic() - began
@@ -249,7 +246,7 @@ class _Sender(threading.Thread):
         if self._job.connections.fresh or self._job.request.is_tcp:
             self._close()
         if self._socket is None:
-            limit = self._job.connections.time_limit
+            limit = self._job.request.time_limit
             try:
                 self._socket = socket.create_connection(self._job.proxy, limit)
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

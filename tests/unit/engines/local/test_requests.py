@@ -295,7 +295,7 @@ def test_a_request_that_takes_too_long_is_timed_out(
 ) -> None:
     with raw_server(behave) as (url, _):
         began = time.monotonic()
-        replies = list(send(Request(), 3, url, Connections(time_limit=0.3)))
+        replies = list(send(Request(time_limit=0.3), 3, url))
         assert time.monotonic() - began < PATIENCE
     assert replies == [Reply(error=traffic.TIMED_OUT)] * 3
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from meshdemo.engines.local import requests
 from meshdemo.engines.local.model import LOOPBACK
-from meshdemo.verdict.traffic import CONNECTION_RESET, TIME_LIMIT, TIMED_OUT, Reply
+from meshdemo.verdict.traffic import CONNECTION_RESET, TIMED_OUT, Reply
 
 if TYPE_CHECKING:
     from meshdemo.verdict.traffic import Request
@@ -32,7 +32,7 @@ class ProxyClient:
             connection = await self._connected()
         except OSError as error:
             return Reply(error=requests.error_name(error), seconds=loop.time() - began)
-        overdue = loop.call_later(TIME_LIMIT, connection.give_up)
+        overdue = loop.call_later(request.time_limit, connection.give_up)
         try:
             return await connection.exchange(message, request.method, began)
         finally:
