@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.errors import InputError, Problem, in_order
@@ -10,6 +11,11 @@ from meshdemo.objects.documents import Document
 from meshdemo.objects.kinds import CLUSTER_SCOPED
 from meshdemo.objects.model import Object
 from meshdemo.objects.sources import name_of, texts
+
+TEMPLATE = "{{"
+"""Only in templates, as Helm's: no object has it where YAML can read it."""
+UNQUOTED_TEMPLATE = re.compile(r"(^|[-:,[{][ \t])[ \t]*\{\{")
+LIST = "List"
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,7 +41,9 @@ def read(
     problems: list[Problem] = []
     objects: list[Object] = []
     for file, text in texts(sources, problems):
-        objects += parse(text, file, problems)
+        wrong: list[Problem] = []
+        objects += parse(text, file, wrong)
+        problems += _of_template(text, file, wrong) or wrong
     kept = [item for item in objects if keeps(item)]
     objects = settled(kept, namespace, problems, explicit=explicit)
     problems += duplicates(objects)
@@ -45,6 +53,18 @@ def read(
         every = in_order([*problems, *_more(objects, admit)])
         raise InputError("the manifests cannot be used", every)
     return tuple(objects)
+
+
+def _of_template(text: str, file: str, wrong: Sequence[Problem]) -> list[Problem]:
+    """Say one thing of a template, and not what it lacks as YAML; nothing of what is none."""
+    lines = ["", *text.splitlines()]
+    for problem in wrong:
+        # A text of a template within an object, as in a ConfigMap, is not what is wrong.
+        if any(map(UNQUOTED_TEMPLATE.search, lines[problem.line : problem.line + 1])):
+            hint = "give what is made of it, as by: helm template . > objects.yaml"
+            message = "it is a template, and no objects yet"
+            return [Problem(message, file=file, line=problem.line, hint=hint)]
+    return []
 
 
 def _more(
@@ -83,7 +103,10 @@ def parse(text: str, file: str, problems: list[Problem]) -> list[Object]:
 
 
 def unpacked(text: str, file: str, problems: list[Problem]) -> Iterator[Document]:
-    """Give the documents of one YAML text, in place of a ``List`` its items."""
+    """Give the documents of one YAML text, in place of a list of objects its items.
+
+    That is a ``List``, or one of a kind, as a VirtualServiceList, whose items need not say theirs.
+    """
     for document in documents.read(text, file, problems):
         yield from _unpack(document.data, document.lines)
 
@@ -92,15 +115,14 @@ def _unpack(
     data: Any,  # noqa: ANN401 - YAML is any data
     lines: Mapping[FieldPath, int],
 ) -> Iterator[Document]:
-    if (
-        isinstance(data, dict)
-        and data.get("kind") == "List"
-        and isinstance(data.get("items"), list)
-    ):
+    kind = data.get("kind") if isinstance(data, dict) else None
+    if isinstance(kind, str) and kind.endswith(LIST) and isinstance(data.get("items"), list):
+        own = {"apiVersion": data.get("apiVersion"), "kind": kind.removesuffix(LIST)}
         for index, item in enumerate(data["items"]):
             prefix = ("items", index)
             below = {path[2:]: line for path, line in lines.items() if path[:2] == prefix}
-            yield from _unpack(item, below)
+            named = {**own, **item} if kind != LIST and isinstance(item, dict) else item
+            yield from _unpack(named, below)
         return
     yield Document(data, lines)
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 NOT_SEARCHED = frozenset({"node_modules", "__pycache__"})
 """Folders of others' files, beside those whose names begin with a dot."""
 OBJECT = re.compile(r"""(^|[{,])[ \t-]*["']?apiVersion["']?[ \t]*:""", re.MULTILINE)
-TEMPLATE = "{{"
-"""Only in templates, as Helm's: no object has it where YAML can read it."""
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 OURS = "meshdemo.dev"
 _KNOWN = frozenset((kind.group, kind.name) for kind in kinds.KINDS)
@@ -71,7 +69,7 @@ def of_texts(every: Iterable[tuple[str, str]], namespace: str) -> Repository:
             continue
         if _absolute(file) in patches:
             found.patches.append(file)
-        elif file != STDIN_NAME and TEMPLATE in text and _is_template(text, file):
+        elif file != STDIN_NAME and reading.TEMPLATE in text and _is_template(text, file):
             found.templates.append(file)
         else:
             here = list(_objects(text, file, found))

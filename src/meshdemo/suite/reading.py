@@ -13,6 +13,7 @@ from meshdemo.language import joined, said
 from meshdemo.objects import documents, durations
 from meshdemo.objects.model import Object
 from meshdemo.objects.place import Place, top
+from meshdemo.objects.sources import URL
 from meshdemo.suite import finding, others, shape
 from meshdemo.suite.expectations import expected
 from meshdemo.suite.model import (
@@ -64,7 +65,7 @@ def parse(
     known = known or others.Rules(rules)
     wrong: list[Problem] = []
     ours: list[Object] = []
-    beside = 0
+    beside: list[documents.Document] = []
     read: dict[int, others.Written] = {}
     for document in documents.read(text, file, wrong):
         if isinstance(document.data, dict) and document.data.get("kind") == KIND:
@@ -74,10 +75,9 @@ def parse(
                 read[len(ours)] = written
                 ours.append(written.item)
         else:
-            beside += 1
+            beside.append(document)
     if not ours and not wrong:
-        hint = f"its documents say kind: {KIND}"
-        wrong.append(Problem("no route tests in it", file=file, hint=hint))
+        wrong.append(_nothing_in(file, beside))
     found = []
     for number, item in enumerate(ours):
         reader = _Reader(item, tuple(rules), has_rules=bool(beside))
@@ -88,6 +88,18 @@ def parse(
         wrong += reader.problems
     problems += wrong
     return found
+
+
+def _nothing_in(file: str, beside: Sequence[documents.Document]) -> Problem:
+    """Say that a file has no route tests, and what its documents are that have a kind."""
+    hint = f"documents of route tests say kind: {KIND}"
+    for document in beside:
+        kind = document.data.get("kind") if isinstance(document.data, dict) else None
+        if isinstance(kind, str):
+            line = document.lines.get(("kind",), 0)
+            message = f"no route tests in it: it says kind: {kind}"
+            return Problem(message, file=file, line=line, hint=hint)
+    return Problem("no route tests in it", file=file, hint=hint)
 
 
 class _Reader:
@@ -143,9 +155,14 @@ class _Reader:
             self.refuse(self.top, "it says no rules", hint)
         if not named.there:
             yield self.item.file
+        yield from self.named_files(named)
+
+    def named_files(self, named: Place) -> Iterator[str]:
         for row in named.rows:
             path = Path(self.item.file).parent / row.text
-            if path.exists():
+            if URL.match(row.text):
+                yield row.text
+            elif path.exists():
                 yield str(path)
             else:
                 self.refuse(row, f"there is no file or folder {path}")

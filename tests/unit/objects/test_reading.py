@@ -53,6 +53,49 @@ def write(folder: Path, name: str, text: str) -> str:
     return str(file)
 
 
+HELM = "apiVersion: v1\nkind: Service\nmetadata: {name: {{ .Values.name }} }\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        pytest.param(HELM, 3, id="a value"),
+        pytest.param("{{- if .Values.on }}\n" + SERVICE + "{{- end }}\n", 1, id="a condition"),
+        pytest.param(SERVICE + "metadata:\n  {{- include 'x' . }}\n", 10, id="an include"),
+    ],
+)
+def test_a_template_is_called_that_and_nothing_else(tmp_path: Path, text: str, line: int) -> None:
+    file = write(tmp_path, "t.yaml", text)
+    (problem,) = problems_of(file)
+    assert f"{file}:{line}: it is a template" in problem
+    assert "helm template" in problem
+
+
+def test_what_only_holds_the_text_of_a_template_is_none(tmp_path: Path) -> None:
+    text = "apiVersion: v1\nkind: ConfigMap\ndata: {a: '{{ x }}'}\nmetadata: {name: {a: b}}\n"
+    (problem,) = problems_of(write(tmp_path, "c.yaml", text))
+    assert "template" not in problem
+
+
+def test_items_of_a_list_of_a_kind_are_of_that_kind() -> None:
+    text = """
+apiVersion: networking.istio.io/v1
+kind: VirtualServiceList
+metadata: {resourceVersion: "7"}
+items:
+- metadata: {name: a}
+- {apiVersion: networking.istio.io/v1beta1, kind: VirtualService, metadata: {name: b}}
+- 7
+"""
+    objects, (problem,) = parse(text)
+    assert [(item.data["apiVersion"], item.kind, item.name) for item in objects] == [
+        ("networking.istio.io/v1", "VirtualService", "a"),
+        ("networking.istio.io/v1beta1", "VirtualService", "b"),
+    ]
+    assert "not a Kubernetes object" in str(problem)
+    assert objects[0].line("metadata", "name") == 6
+
+
 def problems_of(*sources: str, **options: Any) -> list[str]:
     with pytest.raises(InputError) as caught:
         reading.read(sources, **options)

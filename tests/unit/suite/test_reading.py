@@ -32,6 +32,12 @@ def a_test(expect: str, request: str = '{url: "http://shop/"}') -> str:
     return f"{HEAD}rules: [rules]\ntests:\n- name: t\n  request: {request}\n  expect: {expect}\n"
 
 
+def test_rules_may_be_fetched_as_those_of_an_option(tmp_path: Path) -> None:
+    url = "https://rules.example/shop.yaml"
+    text = a_test("{status: 200}").replace("rules: [rules]", f"rules: [rules, '{url}']")
+    assert read(tmp_path, text).rules == (str(tmp_path / "rules"), url)
+
+
 def test_a_file_is_read_as_it_says(tmp_path: Path) -> None:
     found = read(
         tmp_path,
@@ -143,7 +149,12 @@ def test_an_expectation_that_makes_no_sense_is_refused(
         ),
         (HEAD.replace("v1", "v2") + "tests: []\n", '"meshdemo.dev/v1" is wanted'),
         ("kind: RouteTest\n  x: 1\n", "not YAML"),
-        ("kind: Service\n", "no route tests in it"),
+        ("kind: Service\n", "shop.meshtest.yaml:1: no route tests in it: it says kind: Service"),
+        (
+            HEAD.replace("RouteTest", "RouteTests"),
+            "shop.meshtest.yaml:2: no route tests in it: it says kind: RouteTests",
+        ),
+        ("a: b\n", "shop.meshtest.yaml: no route tests in it; documents of route tests say kind"),
     ],
 )
 def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, wrong: str) -> None:
