@@ -48,6 +48,22 @@ def test_the_page_shows_each_answer_that_was_counted(meshed: Cli, tab: Tab) -> N
     assert not tab.complaints
 
 
+def test_a_promised_share_is_not_shown_within_an_interval_that_it_is_not_in(
+    meshed: Cli, tab: Tab
+) -> None:
+    lane = "({ count: 1, promised: 0.8, low: %s, high: 0.91 })"
+    with served(meshed) as opened:
+        tab.open(opened.url)
+        tab.until("typeof view !== 'undefined' && view.counts && view.counts.total >= 20")
+        tab.script("$('toggle').click()")
+        tab.until("$('toggle').textContent === 'Start traffic'")
+        for low, shown in (("0.8004", "80.04 %"), ("0.7996", "80.0 %")):
+            tab.script(f"drawLane(view.counts, 'v1', lanes.get('v1'), {lane % low})")
+            text = tab.script("lanes.get('v1').text.textContent")
+            assert shown in text
+    assert not tab.complaints
+
+
 def test_what_an_app_answers_does_not_run(meshed: Cli, tab: Tab, tmp_path: Path) -> None:
     meshed.engine.replies = lambda count: islice(cycle([Reply(200, HOSTILE)]), count)
     with served(meshed) as opened:

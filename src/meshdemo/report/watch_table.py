@@ -27,6 +27,8 @@ WORDS = {"inconclusive": "counting", None: ""}
 STYLES = {"met": "green", "not met": "red"}
 NAMES = {ERROR: "others"}
 """Shorter names, so that there is room for bars."""
+MOST_PLACES = 9
+"""Decimals of an interval's ends: one, and more where they show what is not within it."""
 BAR, LEAST = 24, 8
 """Columns of a bar, and what it needs to show anything."""
 
@@ -204,8 +206,12 @@ def _rows(terminal: Terminal, counts: dict[str, Any]) -> Iterator[str]:
 def _fit(lane: dict[str, Any]) -> str:
     if "promised" not in lane:
         return ""
-    low, high = 100 * lane["low"], 100 * lane["high"]
-    return f"of {100 * lane['promised']:g} %, {low:.1f} to {high:.1f} fit"
+    low, promised, high = (100 * lane[name] for name in ("low", "promised", "high"))
+    is_within = low <= promised <= high
+    tried = range(1, MOST_PLACES)
+    fine = (n for n in tried if is_within or not round(low, n) <= promised <= round(high, n))
+    places = next(fine, MOST_PLACES)
+    return f"of {promised:g} %, {low:.{places}f} to {high:.{places}f} fit"
 
 
 def _in_one_line(counts: dict[str, Any]) -> str:

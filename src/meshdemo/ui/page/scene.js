@@ -20,7 +20,16 @@ const colour = name => {
   const place = view.scene ? view.scene.versions.indexOf(name) : -1;
   return place < 0 ? ofStyle("--error") : COLOURS[place % COLOURS.length];
 };
-const percent = share => `${(100 * share).toFixed(1)} %`;
+const percent = (share, places = 1) => `${(100 * share).toFixed(places)} %`;
+
+// As many decimals as show that the promised share is not within an interval that it is not in.
+function decimals({ low, promised, high }) {
+  const within = (a, b, c) => a <= b && b <= c;
+  let places = 1;
+  while (places < 9 && !within(low, promised, high)
+    && within(...[low, promised, high].map(share => Number((100 * share).toFixed(places))))) places++;
+  return places;
+}
 const show = (text = () => "") => tell("problem", text);
 
 // Take news into a view, and draw it if that is the one on show.
@@ -110,7 +119,7 @@ function drawLane(counts, name, parts, found) {
   parts.badge.textContent = found.verdict ? say(found.verdict) : "";
   parts.badge.dataset.verdict = found.verdict || "";
   const known = found.promised !== undefined;
-  parts.text.textContent = (known ? say("promised", { share: percent(found.promised), low: percent(found.low), high: percent(found.high) }) : "")
+  parts.text.textContent = (known ? say("promised", { share: percent(found.promised), low: percent(found.low, decimals(found)), high: percent(found.high, decimals(found)) }) : "")
     + (name === ERROR && found.count ? `${known ? say("and") : ""}${counts.others.filter(([, n]) => n).map(([kind, n]) => say("kind", { kind: told(kind), n: n.toLocaleString() })).join(say("comma"))}` : "");
   parts.fits.hidden = parts.promised.hidden = !known;
   if (known) {
