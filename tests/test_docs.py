@@ -21,7 +21,7 @@ from tests.printed import hold, read, schema, validator
 from meshdemo import __version__, diagnosis
 from meshdemo.cli import main
 from meshdemo.cli.invocation import Invocation
-from meshdemo.diagnosis import CHANGED, SEEN
+from meshdemo.diagnosis import BESIDE, CHANGED, SEEN
 from meshdemo.engines.local import fields
 from meshdemo.engines.local.admission import bounds
 from meshdemo.engines.local.fields.types import Standing
@@ -281,7 +281,9 @@ def test_the_keys_of_a_record_are_those_of_the_schema() -> None:
 
 def test_the_causes_are_those_that_the_code_names_in_the_order_in_which_it_looks() -> None:
     called = r"\bCause\(\s*(\"[a-z-]+\")?"
-    looked_for = [re.findall(called, inspect.getsource(look)) for look in (*CHANGED, *SEEN)]
+    looked_for = [
+        re.findall(called, inspect.getsource(look)) for look in (*BESIDE, *CHANGED, *SEEN)
+    ]
     assert all(looked_for), "each looks for a cause"
     names = list(dict.fromkeys(name.strip('"') for found in looked_for for name in found))
     assert [code(row[0])[0] for row in rows("docs/reference/causes.md", "Causes")] == names

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meshdemo.diagnosis import destinations, other_rules, other_subsets, sidecar_words, whole
+from meshdemo.diagnosis import (
+    destinations,
+    other_rules,
+    other_subsets,
+    sidecar_words,
+    unnamed_versions,
+    whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,6 +22,8 @@ if TYPE_CHECKING:
     from meshdemo.diagnosis.cause import Cause
     from meshdemo.diagnosis.facts import Facts
 
+BESIDE: tuple[Callable[[Facts], Iterator[Cause]], ...] = (unnamed_versions.unnamed_versions,)
+"""Looked for where versions are read from answers alone, whatever else is found."""
 CHANGED: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
     other_rules.client_without_sidecar,
     other_rules.fault_in_force,
@@ -42,12 +51,18 @@ SEEN: tuple[Callable[[Facts], Iterator[Cause]], ...] = (
     whole.given_up,
     whole.rules_say_otherwise,
     whole.not_live,
-    whole.answers_from_elsewhere,
+    whole.answers_from_outside,
+    whole.answers_from_another_service,
     whole.sample_cut_short,
     whole.not_accepted,
     whole.analyzer_finds,
 )
 """Looked for always, the most specific ones first."""
+
+
+def beside(facts: Facts) -> tuple[Cause, ...]:
+    """Name what answers themselves prove."""
+    return tuple(cause for look in BESIDE for cause in look(facts))
 
 
 def diagnose(facts: Facts) -> tuple[Cause, ...]:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from meshdemo.diagnosis.facts import Facts
     from meshdemo.engines.results import Pod
     from meshdemo.language import Sentence
-    from meshdemo.rules.virtual_hosts import VirtualHost
 
 BAD_GATEWAY = 502
 ROUTED = "app-default-v2"
@@ -172,17 +171,9 @@ def _can_be_routed(facts: Facts, promised: Expectation) -> bool:
     )
 
 
-def answers_from_elsewhere(facts: Facts) -> Iterator[Cause]:
-    """What answers is not the app."""
-    dialled = facts.trace.dialled
-    if dialled is None:
-        yield from _from_outside(facts)
-    else:
-        yield from _from_another_service(facts, dialled)
-
-
-def _from_outside(facts: Facts) -> Iterator[Cause]:
-    if facts.unknown:
+def answers_from_outside(facts: Facts) -> Iterator[Cause]:
+    """Nothing in the mesh has the host, and something answers."""
+    if facts.trace.dialled is None and facts.unknown:
         message = said(
             "{host} is no service of the mesh: something outside answers", host=facts.trace.called
         )
@@ -192,11 +183,14 @@ def _from_outside(facts: Facts) -> Iterator[Cause]:
         yield Cause("answers-from-elsewhere", Problem(message), evidence, fix)
 
 
-def _from_another_service(facts: Facts, dialled: VirtualHost) -> Iterator[Cause]:
+def answers_from_another_service(facts: Facts) -> Iterator[Cause]:
     """A rule leads to another Service, and that its pods answered is what is wrong."""
-    chosen, replies = facts.trace.chosen, facts.sample.replies
-    away = [d for d in facts.trace.destinations if d.service and d.target.host != dialled.host]
-    if chosen is None or not away or not dialled.service or facts.trace.own_answers:
+    trace, replies = facts.trace, facts.sample.replies
+    dialled, chosen = trace.dialled, trace.chosen
+    if dialled is None or dialled.service is None or chosen is None or trace.own_answers:
+        return
+    away = [d for d in trace.destinations if d.service and d.target.host != dialled.host]
+    if not away:
         return
     # What failed need not be an answer of that Service's pods.
     if any(reply.error or reply.status >= sidecar_words.SERVER_ERROR for reply in replies):

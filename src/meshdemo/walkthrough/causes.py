@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from meshdemo.diagnosis import diagnose
+from meshdemo.diagnosis import beside, diagnose
 from meshdemo.diagnosis.facts import Facts
-from meshdemo.diagnosis.unnamed_versions import unnamed_versions
 from meshdemo.engines.results import LAST_LINES, Sync
 from meshdemo.errors import EnvironmentFailed, MeshdemoError
 from meshdemo.language import joined, said
@@ -66,7 +65,7 @@ def of_verdict(engine: Engine, context: RequestContext, measured: Measured) -> t
         sync=lambda: _sync(engine),
         analyze=lambda: engine.analyze([each.item for each in now.acting()]),
     )
-    return (*unnamed_versions(facts), *diagnose(facts))
+    return (*beside(facts), *diagnose(facts))
 
 
 def of_no_promise(engine: Engine, context: RequestContext) -> Iterator[Problem]:
