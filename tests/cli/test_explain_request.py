@@ -150,7 +150,7 @@ def test_json_has_the_same_as_data(ruled: Cli) -> None:
 
 def test_where_nothing_came_to_a_pod_nothing_is_said_to_be_sent(ruled: Cli) -> None:
     for flag in ("FI", "UH"):
-        ruled.engine.account = Account(503, (flag,), "fault_filter_abort", cluster=TO_V2)
+        ruled.engine.account = Account(503, (flag,), "fault_filter_abort", cluster=TO_V2, retries=0)
         ruled.engine.replies = lambda _: repeat(Reply(503))
         out = ruled("explain", URL).out
         assert f"meant for  {TO_V2}" in out

@@ -63,6 +63,11 @@ def mesh(local: LocalEngine) -> LocalEngine:
             redirected("/to/pre", prefixRewrite="/x"),
             redirected("/to/same", "exact", authority="b"),
             redirected("/to/reg.*", "regex", uri="/x"),
+            redirected("/to/relative", uri="x"),
+            {
+                **redirected("/to/own", uri="/x"),
+                "headers": {"response": {"set": {"Location": "http://own/"}}},
+            },
             {
                 "match": [{"uri": {"prefix": "/marked"}}],
                 "headers": {"response": {"set": {"x-by": "meshdemo"}}},
@@ -120,9 +125,13 @@ def test_where_a_redirect_leads_is_what_the_sidecar_answers(mesh: LocalEngine, h
         "pre/a",
         "same",
         "reg/a",
+        "relative",
     ]
     for path in (f"/to/{name}{query}" for name in paths for query in ("", "?a=b")):
         found = tell(mesh, Request(f"http://{host}{path}"))
         assert found.trace.location, path
         assert found.observed.reply.header("location") == found.trace.location, path
         assert found.differences == (), path
+    own = tell(mesh, Request(f"http://{host}/to/own"))
+    assert (own.trace.location, own.differences) == ("", ())
+    assert own.observed.reply.header("location") == "http://own/"

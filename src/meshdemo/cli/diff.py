@@ -21,7 +21,7 @@ def diff(
     new: Annotated[str, typer.Argument(metavar="NEW", help="The rules after: the same.")],
     exit_code: Annotated[
         bool,
-        typer.Option("--exit-code", help="Exit with 1 unless nothing changes, as git diff."),
+        typer.Option("--exit-code", help="Exit with 1 if something changes or may, as git diff."),
     ] = False,
 ) -> Report:
     """Say what changes for requests between two states of the rules.

@@ -15,7 +15,7 @@ from meshdemo.verdict import judging
 from meshdemo.verdict.expectation import ERROR, Expectation
 from meshdemo.verdict.judgement import Outcome
 from meshdemo.verdict.tally import UNKNOWN
-from meshdemo.verdict.traffic import NO_SUCH_HOST, TIME_LIMIT, TIMED_OUT
+from meshdemo.verdict.traffic import NO_SUCH_HOST, TIMED_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,7 +97,7 @@ def given_up(facts: Facts) -> Iterator[Cause]:
     message = said("requests were given up after {seconds:g} s, without an answer", seconds=limit)
     total = facts.tally.total
     evidence = [said("{count:,} of {total:,} requests", count=count, total=total)]
-    if rules := patience.time_limit(facts.trace) - TIME_LIMIT:
+    if rules := patience.by_rules(facts.trace):
         evidence.append(said("by the rules they may take {seconds:g} s", seconds=rules))
     pods = [pod.name for each in facts.trace.destinations for pod in facts.behind(each)]
     fix = said("see why no answer comes")

@@ -20,7 +20,7 @@ UNSEEN = "no request that was sent tells how these differ"
 
 
 def compared(result: Compared, *, exit_code: bool) -> Report:
-    """Report what changes; with ``exit_code`` 1 unless it is certain that nothing does."""
+    """Report what changes; with ``exit_code`` 1 if something does, or may."""
 
     def show(terminal: Terminal) -> None:
         for number, change in enumerate(result.changes, 1):
@@ -28,7 +28,7 @@ def compared(result: Compared, *, exit_code: bool) -> Report:
             _show(terminal, change, following)
         for each in result.unseen:
             terminal.advise(f"not seen: {_sides(each)}: {UNSEEN}")
-        for note in result.notes:
+        for note in _notes(result):
             terminal.advise(f"note: {note}")
         terminal.line(_summary(result))
 
@@ -63,8 +63,14 @@ def _spot(spot: Problem | None) -> str:
     return " ".join(part for part in (spot.place, spot.field) if part)
 
 
+def _notes(result: Compared) -> list[str]:
+    left_out = [f"not compared: {', '.join(result.left_out)}"] if result.left_out else []
+    return [*left_out, *result.notes]
+
+
 def _summary(result: Compared) -> str:
-    found = counted(len(result.changes), "change") if result.changes else "nothing changes"
+    nothing = "nothing changes in what was compared" if result.left_out else "nothing changes"
+    found = counted(len(result.changes), "change") if result.changes else nothing
     if result.unseen:
         unseen = f"{counted(len(result.unseen), 'difference')} that no request showed,"
         found = f"{found}, and {unseen}" if result.changes else f"no change seen; {unseen}"
@@ -80,7 +86,7 @@ def _document(result: Compared) -> dict[str, Any]:
         "notSeen": [_unseen_document(each) for each in result.unseen],
         "derived": result.derived,
         "sent": result.sent,
-        "notes": [{"message": note} for note in result.notes],
+        "notes": [{"message": note} for note in _notes(result)],
     }
 
 

@@ -14,22 +14,30 @@ if TYPE_CHECKING:
 
 FIELDS = ("fixedDelay", "timeout", "perTryTimeout")
 """Those of a VirtualService that let a request wait."""
+PART_OF_TIMEOUT = 0.9
 PAUSE = 0.25
 """Seconds that a sidecar may wait at most before it tries again, if nothing else is said."""
 
 
-def time_limit(trace: Trace | None, expected: float = 0.0) -> float:
+def time_limit(trace: Trace | None, timeout: float, expected: float = 0.0) -> float:
     """Give the seconds after which a request is given up.
 
     ``TIME_LIMIT`` is for the app; what rules add to it, or what is ``expected``, comes before it.
+    All of it is less than ``timeout``, so that there is time to tell that it was given up.
     """
+    return min(TIME_LIMIT + max(by_rules(trace), expected), PART_OF_TIMEOUT * timeout)
+
+
+def by_rules(trace: Trace | None) -> float:
+    """Give the seconds for which the rules let a request wait, besides what the app takes."""
     http = trace.chosen.tried.http if trace and trace.chosen else {}
-    return TIME_LIMIT + max(_delay(http) + _tries(http), expected)
+    return _delay(http) + _tries(http)
 
 
 def _delay(http: Mapping[str, Any]) -> float:
     delay = (http.get("fault") or {}).get("delay") or {}
-    return _seconds(delay.get("fixedDelay"))
+    is_ever = (delay.get("percentage") or {}).get("value") or delay.get("percent")
+    return _seconds(delay.get("fixedDelay")) if is_ever else 0.0
 
 
 def _tries(http: Mapping[str, Any]) -> float:

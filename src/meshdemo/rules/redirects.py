@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from meshdemo.rules.http_matches import Call
 
+LOCATION = "location"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -26,9 +27,17 @@ def target_port(redirect: Mapping[str, Any], port: int) -> int:
 
 
 def location(
-    redirect: Mapping[str, Any], match: Mapping[str, Any] | None, call: Call, port: int
+    http: Mapping[str, Any], match: Mapping[str, Any] | None, call: Call, port: int
 ) -> str:
-    """Give the Location that a request to a port is sent to, which a match takes."""
+    """Give the Location that a request to a port is sent to, which a match of a rule takes.
+
+    It is empty for a rule that redirects nothing, or that changes this header itself.
+    """
+    redirect = http.get("redirect")
+    changes = (http.get("headers") or {}).get("response") or {}
+    touched = (name.lower() for names in changes.values() for name in names or ())
+    if not redirect or LOCATION in touched:
+        return ""
     scheme = redirect.get("scheme") or call.scheme
     target = target_port(redirect, port)
     host = redirect.get("authority") or _own_host(call, scheme, keeps_port=not target)
@@ -50,4 +59,5 @@ def _path(redirect: Mapping[str, Any], match: Mapping[str, Any] | None, call: Ca
     if prefix := redirect.get("prefixRewrite"):  # its matches are prefixes
         return f"{rewrites.path({'rewrite': {'uri': prefix}}, match, call.path)}{query}"
     uri = str(redirect.get("uri") or call.path)
+    uri = uri if uri.startswith("/") else f"/{uri}"
     return uri if "?" in uri else f"{uri}{query}"

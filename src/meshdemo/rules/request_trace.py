@@ -222,9 +222,7 @@ class _Follower:
             return
         http = last.http
         own = self.found["own_answers"] = own_answers(http, call)
-        if redirect := http.get("redirect"):
-            to = redirects.location(redirect, last.match, call, dialled.port)
-            self.found["location"] = to
+        self.found["location"] = redirects.location(http, last.match, call, dialled.port)
         self.found["mirrors"] = tuple(
             (each.percent, self._destination(target_of(each.destination, rule, dialled, view)))
             for each in mirrors_of(http)

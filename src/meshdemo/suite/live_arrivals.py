@@ -59,7 +59,7 @@ def replied(reply: Reply, trace: Trace, pods: Sequence[Pod]) -> Arrived | None:
         return None
     version = BODY.read(reply)
     behind = [pod for each in trace.destinations for pod in each.behind(pods)]
-    pod = _called(_pod_in(reply), [*behind, *pods])
+    pod = _called(_pod_in(reply), behind)
     if pod is None:
         alike = [each for each in behind if version and each.labels.get("version") == version]
         return named(_name_of(alike), alike[0]) if alike else None
@@ -98,7 +98,7 @@ def _pod_in(reply: Reply) -> str:
     """Read the pod that an app calls itself; empty where it does not."""
     try:
         said = json.loads(reply.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return str(said.get("pod") or "") if isinstance(said, dict) else ""
 

@@ -18,6 +18,6 @@ def patient(case: Case, trace: Trace | None, timeout: float) -> Case:
     expect = case.test.expect
     bounds = [*expect.seconds, *(expect.none_of.seconds if expect.none_of else ())]
     longest = max((high for _, high in bounds), default=0.0)
-    limit = min(time_limit(trace, longest), timeout)
+    limit = time_limit(trace, timeout, longest)
     request = replace(case.sent.request, time_limit=limit)
     return replace(case, sent=replace(case.sent, request=request))

@@ -74,7 +74,6 @@ class Single:
         if not many.answers or judging.outcome(many.findings) is Outcome.MET:
             self.answers += many.answers
             self.broken_off = many.broken_off
-            await self._reach_all(mesh, trace)
             return
         *right, wrong = many.answers
         self.answers += right
@@ -82,23 +81,6 @@ class Single:
         if judging.outcome(self.findings) is Outcome.MET:  # then nothing more is told of it
             self.answers.append(wrong)
             self.findings, self.broken_off = many.findings, ""
-
-    async def _reach_all(self, mesh: LiveMesh, trace: Trace) -> None:
-        """Ask until each destination was reached, by what is told: coverage is counted by it."""
-        open_ones = [each for each in trace.destinations if each.share and each.behind(mesh.pods)]
-        arrivals = [mesh.arrivals(answer) for answer in self.answers]
-        for _ in range(self._count):
-            came = {(pod.namespace, pod.pod): pod for pods in arrivals for pod in pods}.values()
-            open_ones = [
-                each
-                for each in open_ones
-                if not any(each.takes(pod.namespace, pod.labels) for pod in came)
-            ]
-            told = mesh.told(self.answers[0])
-            if not open_ones or told is None or told.observed.hidden:
-                break
-            await self._ask_for(1)
-            arrivals = [mesh.arrivals(self.answers[-1])]
 
     async def _ask_for(self, count: int) -> None:
         """Ask one by one for so many answers, as long as they are as expected."""

@@ -31,7 +31,7 @@ class Binomial(Struct, frozen=True, dict=True):
     @cached_property
     def mode(self) -> int:
         """The likeliest count."""
-        return floor((self.n + 1) * self.share)
+        return min(floor((self.n + 1) * self.share), self.n)
 
     def p_value(self, count: int) -> float:
         """Give the probability of all counts that are no likelier than ``count``.

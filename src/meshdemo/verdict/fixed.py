@@ -81,7 +81,7 @@ def _fitting(claim: Claim, level: float, *, accepted: bool) -> tuple[float, floa
     counted, expected = claim.count / claim.total, float(claim.share)
 
     def fits(share: float) -> bool:
-        return Binomial(claim.total, share).p_value(claim.count) >= level
+        return 0 < share < 1 and Binomial(claim.total, share).p_value(claim.count) >= level
 
     def end(utmost: float) -> float:
         if counted == utmost:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from meshdemo.engines.access_log import UNREADABLE
 from meshdemo.rules import rewrites
 from meshdemo.rules.patience import time_limit
-from meshdemo.verdict.traffic import TIMED_OUT
+from meshdemo.verdict.traffic import TIME_LIMIT, TIMED_OUT
 from meshdemo.walkthrough import pod_selection, written
 from meshdemo.walkthrough.events import Waiting
 from meshdemo.walkthrough.request_context import REQUEST_ID, RequestContext, with_id
@@ -36,8 +36,10 @@ ATTEMPTS = "x-envoy-attempt-count"
 """The header in which a sidecar tells a pod which attempt it is."""
 NO_ROUTE = "NR"
 NO_HEALTHY = "UH"
-NOT_SENT = frozenset({UNREADABLE, "FI", "NC", NO_ROUTE, "UF", NO_HEALTHY, "UO"})
+NOT_SENT = frozenset({UNREADABLE, "FI", "NC", NO_ROUTE})
 """The flags of answers that a sidecar gives without a pod having the request."""
+LAST_NOT_SENT = frozenset({"UF", NO_HEALTHY, "UO"})
+"""The same of answers where it did not come to a pod at last."""
 VIA_UPSTREAM = "via_upstream"
 """The details of an answer that came from where the request was sent."""
 
@@ -107,14 +109,17 @@ class Explained(Struct, frozen=True):
     @property
     def came_to_no_pod(self) -> bool:
         """Tell whether it is known that no pod had it."""
-        account = self.observed.account
-        if account is None or not self.by_sidecar or self.observed.arrivals or account.retries:
+        account, arrivals = self.observed.account, self.observed.arrivals
+        if account is None or not self.by_sidecar or arrivals or account.retries:
             return False
+        if NOT_SENT.intersection(account.flags):
+            return True
+        if LAST_NOT_SENT.intersection(account.flags):  # an attempt before may have come to one
+            behind = [pod for each in self.trace.destinations for pod in self.behind(each)]
+            seen = arrivals is not None and all(pod.injected for pod in behind)
+            return account.retries == 0 or seen
         # Of what it has sent, a line of the access log says where to.
-        is_of_access_log = account.duration is not None
-        return bool(NOT_SENT.intersection(account.flags)) or (
-            is_of_access_log and not account.endpoint
-        )
+        return account.duration is not None and not account.endpoint
 
     def pod_at(self, endpoint: str) -> str:
         """Name the pod with an address, with or without a port."""
@@ -200,7 +205,7 @@ def explain(
     objects = written.located(context.objects, engine.files(), sources, engine.where.namespace)
     context = replace(context, objects=objects)
     trace, unaccounted = context.traced(), context.unaccounted()
-    limit = max(context.request.time_limit, time_limit(trace))
+    limit = time_limit(trace, timeout, context.request.time_limit - TIME_LIMIT)
     context = replace(context, request=replace(context.request, time_limit=limit))
     yield Waiting("for the answer, and for what sidecars say of it")
     observed = engine.observe(context.request, timeout)
@@ -238,7 +243,7 @@ def _arrived(body: str) -> Arrived | None:
     """Read what our echo app, or another one like it, says of the request."""
     try:
         said = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(said, dict) or not isinstance(said.get("headers"), dict):
         return None

@@ -81,12 +81,12 @@ class RequestContext(Struct, frozen=True):
 
         return request_trace.trace(self.objects, self._answering, self.request, self.client)
 
-    def patient(self) -> RequestContext:
+    def patient(self, timeout: float) -> RequestContext:
         """Give the same for a request that is not given up while the rules let it wait."""
         rules = [str(o.spec) for o in self.objects if o.kind == "VirtualService"]
         if not any(field in rule for rule in rules for field in patience.FIELDS):
             return self
-        limit = patience.time_limit(self.traced())
+        limit = patience.time_limit(self.traced(), timeout)
         return replace(self, request=replace(self.request, time_limit=limit))
 
     def acting(self) -> tuple[Acting, ...]:

@@ -110,7 +110,8 @@ class Measured(Struct, frozen=True):
 def measure(engine: Engine, question: Question) -> Story[Measured]:
     """Prove or refute an expectation by counting answers. Nothing is started for it."""
     client = pod_selection.require_client(engine)
-    context = RequestContext.of(engine, question.request, client).patient()
+    context = RequestContext.of(engine, question.request, client)
+    context = context.patient(question.timeout)
     request, rules = context.request, model.traffic_rules(context.objects)
     if not client.injected and rules:
         yield pod_selection.missing_sidecar(client)

@@ -28,6 +28,9 @@ DELAY = {"delay": {"fixedDelay": "12s", "percentage": {"value": 100}}}
             7,
             id="a timeout is that of all attempts",
         ),
+        pytest.param(
+            {"fault": {"delay": {"fixedDelay": "1h"}}}, 0, 0, id="a delay that befalls nobody"
+        ),
         pytest.param({"fault": DELAY}, 13, 13, id="what a test expects"),
         pytest.param({"fault": DELAY}, 1, 12, id="the longer one"),
     ],
@@ -40,8 +43,13 @@ def test_what_the_rules_let_it_wait_comes_on_top(
     pods = [("shop", {"app": "app", "version": "v1"})]
     client = Client("shop", {"app": "client"}, injected=True)
     trace = request_trace.trace(objects, pods, Request("http://app/"), client)
-    assert patience.time_limit(trace, expected) == TIME_LIMIT + seconds
+    assert patience.time_limit(trace, 300, expected) == TIME_LIMIT + seconds
 
 
 def test_what_cannot_be_followed_has_the_usual_time() -> None:
-    assert patience.time_limit(None) == TIME_LIMIT
+    assert patience.time_limit(None, 300) == TIME_LIMIT
+
+
+def test_it_is_given_up_before_all_of_the_time_is_over() -> None:
+    assert patience.time_limit(None, 5) == 4.5
+    assert patience.time_limit(None, 300, expected=3600) == 270

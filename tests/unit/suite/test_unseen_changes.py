@@ -35,6 +35,10 @@ kind: VirtualService
 metadata: {name: a}
 spec: {hosts: [shop], http: [{directResponse: {status: 418}}]}
 ---"""
+TWO = [f"{{destination: {{host: shop, subset: v{n}}}, weight: {10 * n}}}" for n in (1, 2)]
+CANARY_RULES, SWAPPED = (
+    rules(f"route: [{', '.join(routes)}]") for routes in (TWO, list(reversed(TWO)))
+)
 HALVES = rules(
     "route: [{destination: {host: shop, subset: v1}, weight: 50}, "
     "{destination: {host: shop, subset: v2}, weight: 50}]"
@@ -154,6 +158,10 @@ GATEWAY = "hosts: [shop.example.com]\n  gateways: [public]"
         ),
         pytest.param(rules(V1), rules("name: all\n    " + V1), id="the name of a rule"),
         pytest.param(rules(V1), rules(V1.replace("}]", ", weight: 100}]")), id="all the weight"),
+        pytest.param(CANARY_RULES, SWAPPED, id="the order of destinations"),
+        pytest.param(
+            rules(V1), rules("match: [{uri: {prefix: /}}]\n    " + V1), id="a match of everything"
+        ),
         pytest.param(HALVES, HALVES.replace("weight: 50", "weight: 1"), id="the same shares"),
         pytest.param(
             rules(V1), rules(V1, head='exportTo: ["*"]\n  hosts: [shop]'), id="exported as before"

@@ -13,7 +13,6 @@ import re
 import shlex
 import time
 import uuid
-from math import ceil
 from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
@@ -113,7 +112,7 @@ class Job(Struct, frozen=True):
             first=self.count - second,
             second=second,
             url=shlex.quote(f'url = "{_escaped(self.request.url)}"'),
-            limit=ceil(self.request.time_limit),
+            limit=max(1, int(self.request.time_limit)),
             mark=mark,
             options=shlex.join(options),
             held=remote.HELD,

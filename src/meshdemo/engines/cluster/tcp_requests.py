@@ -6,7 +6,6 @@ open. So it asks the client's image for a bash, which opens connections itself (
 
 from __future__ import annotations
 
-from math import ceil
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -56,7 +55,7 @@ def script(request: Request, count: int, mark: str) -> str:
     return SCRIPT.format(
         not_found=NO_SUCH_COMMAND,
         hello=HELLO,
-        limit=ceil(request.time_limit),
+        limit=max(1, int(request.time_limit)),
         host=where.hostname,
         port=where.port,
         mark=mark,

@@ -42,6 +42,8 @@ class Compared(Struct, frozen=True):
     sent: int
     """How many of them were sent to both; the same rules take the others, in both."""
     notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """What nobody compared: kinds that are not known here, files that are templates."""
 
 
 def compare(old: State, new: State, namespace: str, timeout: float) -> Compared:
@@ -66,7 +68,8 @@ def compare(old: State, new: State, namespace: str, timeout: float) -> Compared:
         unseen.among(differing.differing(old.objects, new.objects), found, namespace),
         len(probes.every),
         both.sent,
-        tuple(_notes((old, new), meshes, probes)),
+        tuple(_notes(meshes, probes)),
+        tuple(dict.fromkeys((*old.left_out, *new.left_out))),
     )
 
 
@@ -151,9 +154,7 @@ def _sources(mesh: PrivateMesh, probes: Probes) -> Iterator[Source]:
             yield mesh.source_of(probe.request, probe.source)
 
 
-def _notes(states: Sequence[State], meshes: Sequence[PrivateMesh], probes: Probes) -> Iterator[str]:
-    if unknown := dict.fromkeys(what for state in states for what in state.left_out):
-        yield f"not compared: {', '.join(unknown)}"
+def _notes(meshes: Sequence[PrivateMesh], probes: Probes) -> Iterator[str]:
     left_out = dict.fromkeys(title for mesh in meshes for title in mesh.left_out)
     if left_out:
         yield f"left out, as they route no requests here: {', '.join(left_out)}"

@@ -141,7 +141,8 @@ def _fields(old: _Part, new: _Part) -> Iterator[tuple[_Part, _Part]]:
         for name in {**before, **after}:
             yield from _fields(old.at(name), new.at(name))
     elif _is_of_parts(before) and _is_of_parts(after):
-        order_counts = old.side.path[-1] not in ORDERLESS
+        path = old.side.path
+        order_counts = path[-1] not in ORDERLESS or path[1:2] in (("tcp",), ("tls",))
         for i, j in aligned([written(each) for each in before], [written(each) for each in after]):
             parts = old.at(i), new.at(j)
             if parts[0].value != parts[1].value:

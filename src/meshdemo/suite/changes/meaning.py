@@ -19,18 +19,20 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-ORDERLESS = frozenset({"match", "subsets"})
-"""Lists of parts of which it makes no difference which comes first."""
+ORDERLESS = frozenset({"match", "route", "subsets"})
+"""Lists of parts of an http rule, or of a DestinationRule, that may stand in any order."""
 NAMES_ONLY = ("name",)
 """What only names an http rule or a match, in logs."""
 OF_SERVERS = {
+    "allocateLoadBalancerNodePorts": True,
+    "externalTrafficPolicy": "Cluster",
     "sessionAffinity": "None",
     "internalTrafficPolicy": "Cluster",
     "type": "ClusterIP",
 }
 """What an API server writes into a Service where nothing is said."""
-ADDRESSES = ("clusterIPs", "ipFamilies", "ipFamilyPolicy")
-"""What it writes beside ``clusterIP``."""
+CHOSEN = ("clusterIPs", "healthCheckNodePort", "ipFamilies", "ipFamilyPolicy")
+"""What it chooses by itself."""
 
 
 def meaning(item: Object) -> Json:
@@ -64,7 +66,7 @@ def _http(rule: Json, namespace: str) -> Json:
     found = _unnamed(rule)
     if "match" in found:
         found["match"] = [_unnamed(match or {}) for match in found["match"]]
-    if not found.get("match"):
+    if not found.get("match") or any(map(_takes_all, found["match"])):
         found.pop("match", None)
     for name in ("route", "mirrors"):
         if name in found:
@@ -86,6 +88,10 @@ def _with_least_weights(routes: list[Json]) -> list[Json]:
     if len(routes) == 1:
         return rest
     return [{**each, "weight": weight // unit} for each, weight in zip(rest, weights, strict=True)]
+
+
+def _takes_all(match: Json) -> bool:
+    return not match or match == {"uri": {"prefix": "/"}}
 
 
 def _unnamed(part: Mapping[str, Any]) -> Json:
@@ -115,7 +121,7 @@ def _service(spec: Json, _namespace: str) -> Json:
     found = {
         name: value
         for name, value in spec.items()
-        if name not in ADDRESSES and OF_SERVERS.get(name) != value
+        if name not in CHOSEN and OF_SERVERS.get(name) != value
     }
     if found.get("clusterIP") != "None":
         found.pop("clusterIP", None)
