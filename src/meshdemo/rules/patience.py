@@ -19,13 +19,17 @@ PAUSE = 0.25
 """Seconds that a sidecar may wait at most before it tries again, if nothing else is said."""
 
 
-def time_limit(trace: Trace | None, timeout: float, expected: float = 0.0) -> float:
+def time_limit(trace: Trace | None, expected: float = 0.0) -> float:
     """Give the seconds after which a request is given up.
 
     ``TIME_LIMIT`` is for the app; what rules add to it, or what is ``expected``, comes before it.
-    All of it is less than ``timeout``, so that there is time to tell that it was given up.
     """
-    return min(TIME_LIMIT + max(by_rules(trace), expected), PART_OF_TIMEOUT * timeout)
+    return TIME_LIMIT + max(by_rules(trace), expected)
+
+
+def within(limit: float, timeout: float) -> float:
+    """Cut a time limit so that there is time left to tell that a request was given up."""
+    return min(limit, PART_OF_TIMEOUT * timeout)
 
 
 def by_rules(trace: Trace | None) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from meshdemo.engines.test_client import out_of_time
 from meshdemo.suite import diagnosing, judging, replies
 from meshdemo.suite.live_mesh import LiveMesh
-from meshdemo.suite.patience import patient
+from meshdemo.suite.patience import hurried, patient, was_hurried
 from meshdemo.suite.replies import Replies
 from meshdemo.suite.varying import varies
 from meshdemo.verdict.judgement import Outcome
@@ -39,7 +39,8 @@ class Single:
         """``timeout`` is for all that is sent, in seconds."""
         self._mesh, self._namespace, self._timeout = mesh, namespace, timeout
         self.trace = diagnosing.traced(mesh, case.sent.request, case.source)
-        self.case = patient(case, self.trace, timeout)
+        self._patient = patient(case, self.trace)
+        self.case = hurried(self._patient, timeout)
         sent = self.case.sent
         is_open = varies(mesh, self.trace, case.test.expect)
         self._count = Precision().revealing if is_open else 1
@@ -98,7 +99,9 @@ class Single:
     def outcome(self) -> Outcome:
         """Say whether the last answer is as expected, and there were enough of them."""
         found = judging.outcome(self.findings)
-        return Outcome.INCONCLUSIVE if self.broken_off and found is Outcome.MET else found
+        is_short = self.broken_off and found is Outcome.MET
+        gave_up = self.answers and was_hurried(self._patient, self.answers[-1])
+        return Outcome.INCONCLUSIVE if is_short or gave_up else found
 
     async def _with_copies(self, answer: Answer) -> Answer:
         """Wait for the copies that are expected, or must not come; after the first, for no more."""

@@ -14,9 +14,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from meshdemo.engines.access_log import UNREADABLE
-from meshdemo.rules import rewrites
-from meshdemo.rules.patience import time_limit
-from meshdemo.verdict.traffic import TIME_LIMIT, TIMED_OUT
+from meshdemo.rules import patience, rewrites
+from meshdemo.verdict.traffic import TIMED_OUT
 from meshdemo.walkthrough import pod_selection, written
 from meshdemo.walkthrough.events import Waiting
 from meshdemo.walkthrough.request_context import REQUEST_ID, RequestContext, with_id
@@ -205,7 +204,8 @@ def explain(
     objects = written.located(context.objects, engine.files(), sources, engine.where.namespace)
     context = replace(context, objects=objects)
     trace, unaccounted = context.traced(), context.unaccounted()
-    limit = time_limit(trace, timeout, context.request.time_limit - TIME_LIMIT)
+    limit = max(context.request.time_limit, patience.time_limit(trace))
+    limit = patience.within(limit, timeout)
     context = replace(context, request=replace(context.request, time_limit=limit))
     yield Waiting("for the answer, and for what sidecars say of it")
     observed = engine.observe(context.request, timeout)

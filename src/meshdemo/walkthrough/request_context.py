@@ -82,11 +82,14 @@ class RequestContext(Struct, frozen=True):
         return request_trace.trace(self.objects, self._answering, self.request, self.client)
 
     def patient(self, timeout: float) -> RequestContext:
-        """Give the same for a request that is not given up while the rules let it wait."""
+        """Give the same for a request that is not given up while the rules let it wait.
+
+        Where that is longer than ``timeout``, this ends the measurement before it ends a request.
+        """
         rules = [str(o.spec) for o in self.objects if o.kind == "VirtualService"]
         if not any(field in rule for rule in rules for field in patience.FIELDS):
             return self
-        limit = patience.time_limit(self.traced(), timeout)
+        limit = min(patience.time_limit(self.traced()), timeout + 1)
         return replace(self, request=replace(self.request, time_limit=limit))
 
     def acting(self) -> tuple[Acting, ...]:

@@ -43,13 +43,13 @@ def test_what_the_rules_let_it_wait_comes_on_top(
     pods = [("shop", {"app": "app", "version": "v1"})]
     client = Client("shop", {"app": "client"}, injected=True)
     trace = request_trace.trace(objects, pods, Request("http://app/"), client)
-    assert patience.time_limit(trace, 300, expected) == TIME_LIMIT + seconds
+    assert patience.time_limit(trace, expected) == TIME_LIMIT + seconds
 
 
 def test_what_cannot_be_followed_has_the_usual_time() -> None:
-    assert patience.time_limit(None, 300) == TIME_LIMIT
+    assert patience.time_limit(None) == TIME_LIMIT
 
 
 def test_it_is_given_up_before_all_of_the_time_is_over() -> None:
-    assert patience.time_limit(None, 5) == 4.5
-    assert patience.time_limit(None, 300, expected=3600) == 270
+    assert patience.within(TIME_LIMIT, 5) == 4.5
+    assert patience.within(TIME_LIMIT, 300) == TIME_LIMIT
