@@ -437,14 +437,14 @@ TO_CART = (
     deployment("cart", namespace="default", labels={"version": "v2"}, container=PORT),
 )
 """A rule leads to another Service, and is right to: its pods have the version."""
-NOT_ELSEWHERE = {
+FROM_ELSEWHERE = {
     "the version is looked for where it is not": (TO_CART, "json:pod", (), ["version-unnamed"]),
     "the app fails": (TO_CART, "", (("x-echo-status", "404"),), []),
-    "the other app, which is not meant, fails": (
+    "the other app, which has no such version, fails": (
         ELSEWHERE,
         "",
         (("x-echo-status", "500"),),
-        [],
+        ["answers-from-elsewhere"],
     ),
 }
 RULES = """\
@@ -508,11 +508,11 @@ def test_the_cause_is_named_with_its_place_and_a_fix(mesh: LocalEngine, case: st
     assert cause.verified
 
 
-@pytest.mark.parametrize("case", NOT_ELSEWHERE)
-def test_answers_that_are_bad_for_another_reason_are_not_said_to_be_from_elsewhere(
+@pytest.mark.parametrize("case", FROM_ELSEWHERE)
+def test_answers_are_from_elsewhere_only_where_that_is_what_is_wrong(
     mesh: LocalEngine, case: str
 ) -> None:
-    objects, by, headers, names = NOT_ELSEWHERE[case]
+    objects, by, headers, names = FROM_ELSEWHERE[case]
     found = measured(mesh, Broken("", objects, "", "", "", headers=headers, by=by))
     assert found.verdict.outcome is Outcome.NOT_MET
     assert [cause.name for cause in found.causes] == names

@@ -192,8 +192,10 @@ def answers_from_another_service(facts: Facts) -> Iterator[Cause]:
     away = [d for d in trace.destinations if d.service and d.target.host != dialled.host]
     if not away:
         return
-    # What failed need not be an answer of that Service's pods.
-    if any(reply.error or reply.status >= sidecar_words.SERVER_ERROR for reply in replies):
+    share = sum((each.share for each in away), Fraction(0))
+    # Where a part goes there, what failed need not be an answer of that Service's pods.
+    failed = (reply.error or reply.status >= sidecar_words.SERVER_ERROR for reply in replies)
+    if share < 1 and any(failed):
         return
     expected = set(facts.expectation.versions)
     there = _versions(pod for each in away for pod in facts.behind(each))
@@ -201,8 +203,7 @@ def answers_from_another_service(facts: Facts) -> Iterator[Cause]:
     # Where pods there have an expected version it is right to ask them.
     if expected & there or not expected & meant:
         return
-    share = sum((each.share for each in away), Fraction(0))
-    if not facts.tally.missed or not _fits(facts, Expectation.of({ERROR: share})):
+    if not facts.tally.missed or (share < 1 and not _fits(facts, Expectation.of({ERROR: share}))):
         return
     named = {"host": dialled.host, "other": away[0].target.host}
     message = said("the rule sends requests for {host} to {other}", **named)
