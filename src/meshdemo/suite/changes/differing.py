@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 from meshdemo.objects.kinds import KINDS
 from meshdemo.rules import hosts
 from meshdemo.suite import usable
-from meshdemo.suite.changes.meaning import ORDERLESS, meaning
+from meshdemo.suite.changes.meaning import ORDERLESS, hosts_of, meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -85,32 +85,31 @@ def differing(old: Iterable[Object], new: Iterable[Object]) -> tuple[Differing, 
 
 def _drop_renamed(gone: list[Object], come: list[Object], every: Sequence[Object]) -> None:
     """Take out what only has another name, where nothing goes by its name."""
+    alike: dict[str, list[Object]] = {}
+    for other in come:
+        alike.setdefault(_without_name(other), []).append(other)
     for item in list(gone):
-        for other in come:
+        for other in alike.get(_without_name(item), ()):
             names = {item.key, other.key}
-            beside = [each for each in every if each.kind == item.kind and each.key not in names]
-            if _is_renamed(item, other) and not _compete(item, beside):
+            beside = (each for each in every if each.kind == item.kind and each.key not in names)
+            if not _compete(item, beside):
                 gone.remove(item)
                 come.remove(other)
+                alike[_without_name(item)].remove(other)
                 break
 
 
-def _is_renamed(item: Object, other: Object) -> bool:
-    same_kind = (item.kind, item.namespace) == (other.kind, other.namespace)
-    return same_kind and bool(_hosts(item)) and meaning(item) == meaning(other)
+def _without_name(item: Object) -> str:
+    """Write what an object is but for its name; with it where others refer to it by that."""
+    is_nameless = item.kind in NAMELESS and hosts_of(item)
+    name = "" if is_nameless else item.name
+    return written([item.kind, item.namespace, name, meaning(item)])
 
 
 def _compete(item: Object, others: Iterable[Object]) -> bool:
     """Tell whether others are for the same hosts: then the name may decide which comes first."""
-    own = _hosts(item)
-    return any(hosts.overlap(host, each) for host in own for o in others for each in _hosts(o))
-
-
-def _hosts(item: Object) -> list[str]:
-    """Give the hosts that an object is for; none where others refer to it by its name."""
-    if item.kind == "DestinationRule":
-        return [str(meaning(item)["host"])]
-    return list(meaning(item).get("hosts") or ()) if item.kind in NAMELESS else []
+    own = hosts_of(item)
+    return any(hosts.overlap(host, each) for host in own for o in others for each in hosts_of(o))
 
 
 def _of_object(old: Object, new: Object) -> Iterator[Differing]:

@@ -47,6 +47,19 @@ def meaning(item: Object) -> Json:
     return _OWN[item.kind](spec, item.namespace)
 
 
+def hosts_of(item: Object) -> list[str]:
+    """Give the hosts that an object is for, by their full names; none for a kind without hosts."""
+    if item.kind == "Service":
+        return [hosts.service_host(item.name, item.namespace)]
+    if item.kind == "DestinationRule":
+        return [hosts.full_name(str(item.spec.get("host", "")), item.namespace)]
+    if item.kind == "ServiceEntry":
+        return [str(host).lower() for host in item.spec.get("hosts") or ()]
+    if item.kind == "VirtualService":
+        return [hosts.full_name(str(host), item.namespace) for host in item.spec.get("hosts") or ()]
+    return []
+
+
 def _virtual_service(spec: Json, namespace: str) -> Json:
     if spec.get("hosts"):
         spec["hosts"] = sorted(hosts.full_name(str(host), namespace) for host in spec["hosts"])

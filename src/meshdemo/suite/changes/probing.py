@@ -20,6 +20,7 @@ from meshdemo.suite import usable
 from meshdemo.suite.changes import contexts, samples
 from meshdemo.suite.changes.contexts import SAFE, Context
 from meshdemo.suite.changes.differing import aligned, differing, written
+from meshdemo.suite.changes.meaning import hosts_of
 from meshdemo.suite.model import Source
 from meshdemo.verdict.traffic import Request
 
@@ -139,7 +140,7 @@ def _known(states: Sequence[Sequence[Object]], namespace: str) -> dict[str, _Hos
     ]
     for item in others:
         gateways = list(_gateways(item)) if item.kind == "VirtualService" else [MESH]
-        own = [host_of(item, host, gateways) for host in _hosts_of(item)]
+        own = [host_of(item, host, gateways) for host in hosts_of(item)]
         for each in known.values() if item.kind == "Sidecar" else own:
             each.contexts |= dict.fromkeys(contexts.of_object(item))
     return known
@@ -148,14 +149,6 @@ def _known(states: Sequence[Sequence[Object]], namespace: str) -> dict[str, _Hos
 def _gateways(item: Object) -> Iterator[str]:
     for name in item.spec.get("gateways") or (MESH,):
         yield name if name == MESH or "/" in name else f"{item.namespace}/{name}"
-
-
-def _hosts_of(item: Object) -> list[str]:
-    if item.kind == "Service":
-        return [hosts.service_host(item.name, item.namespace)]
-    if item.kind == "DestinationRule":
-        return [str(item.spec.get("host", ""))]
-    return [str(host) for host in item.spec.get("hosts") or ()]
 
 
 def _called(host: str, namespace: str) -> str:

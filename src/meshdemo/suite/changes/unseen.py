@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from meshdemo.rules import hosts
 from meshdemo.rules.delegates import Delegates, hands_over
 from meshdemo.rules.destination_rules import ROOT_NAMESPACE
+from meshdemo.suite.changes.meaning import hosts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,6 +137,8 @@ def _policies(destinations: Sequence[Destination], name: str) -> list[Any]:
 
 def _is_met(each: Differing, asked: Asked, namespace: str) -> bool:
     """Tell whether an object beside the rules lies on the way of a request."""
+    if each.kind in ("VirtualService", "DestinationRule"):
+        return False  # of these ``_is_shown`` says more
     probe, *behaviours = asked
     items = [side.item for side in (each.old, each.new) if side.item]
     if each.kind == "Gateway":
@@ -146,16 +149,8 @@ def _is_met(each: Differing, asked: Asked, namespace: str) -> bool:
         return not probe.source.gateway and bool(spaces & {space, ROOT_NAMESPACE})
     names = {name for found in behaviours if found.trace for name in _names(found.trace)}
     return any(
-        hosts.overlap(host, name) for item in items for host in _hosts(item) for name in names
+        hosts.overlap(host, name) for item in items for host in hosts_of(item) for name in names
     )
-
-
-def _hosts(item: Object) -> list[str]:
-    if item.kind == "Service":
-        return [hosts.service_host(item.name, item.namespace)]
-    if item.kind == "ServiceEntry":
-        return [str(host).lower() for host in item.spec.get("hosts") or ()]
-    return []
 
 
 def _names(trace: Trace) -> set[str]:
