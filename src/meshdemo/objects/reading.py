@@ -12,15 +12,17 @@ from meshdemo.objects.kinds import CLUSTER_SCOPED
 from meshdemo.objects.model import Object
 from meshdemo.objects.sources import name_of, texts
 
-TEMPLATE = "{{"
-"""Only in templates, as Helm's: no object has it where YAML can read it."""
-UNQUOTED_TEMPLATE = re.compile(r"(^|[-:,[{][ \t])[ \t]*\{\{")
-LIST = "List"
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from meshdemo.objects.documents import FieldPath
+
+TEMPLATE = "{{"
+"""Only in templates, as Helm's: no object has it where YAML can read it."""
+UNQUOTED_TEMPLATE = re.compile(r"(^|[-:,[{][ \t])[ \t]*\{\{")
+"""Where it stands for a value, and not within a text."""
+LIST = "List"
+"""How the kind of a list of objects ends."""
 
 
 def read(

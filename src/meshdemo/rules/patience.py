@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 FIELDS = ("fixedDelay", "timeout", "perTryTimeout")
 """Those of a VirtualService that let a request wait."""
 PART_OF_TIMEOUT = 0.9
+"""How much of all the time one request may take."""
 PAUSE = 0.25
 """Seconds that a sidecar may wait at most before it tries again, if nothing else is said."""
 

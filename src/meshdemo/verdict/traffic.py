@@ -64,6 +64,11 @@ class Request(Struct, frozen=True):
         """How reports call it."""
         return self.url if self.is_tcp else f"{self.method} {self.url}"
 
+    @property
+    def whole_seconds(self) -> int:
+        """Its time limit for what takes no fractions, rounded down: it is to stay below others."""
+        return max(1, int(self.time_limit))
+
     def header(self, name: str) -> str | None:
         """Give the value of a header, by its name in any case; None if there is none."""
         return _named(self.headers, name)

@@ -112,7 +112,7 @@ class Job(Struct, frozen=True):
             first=self.count - second,
             second=second,
             url=shlex.quote(f'url = "{_escaped(self.request.url)}"'),
-            limit=max(1, int(self.request.time_limit)),
+            limit=self.request.whole_seconds,
             mark=mark,
             options=shlex.join(options),
             held=remote.HELD,

@@ -55,7 +55,7 @@ def script(request: Request, count: int, mark: str) -> str:
     return SCRIPT.format(
         not_found=NO_SUCH_COMMAND,
         hello=HELLO,
-        limit=max(1, int(request.time_limit)),
+        limit=request.whole_seconds,
         host=where.hostname,
         port=where.port,
         mark=mark,

@@ -55,10 +55,6 @@ _LIMITS_BY_KIND = {
 """What Istio takes and Envoy does not."""
 
 
-_UNSUPPORTED_BY_KIND = {"ServiceEntry": client_reach.unsupported}
-"""What Istio takes and this engine does not, beside single fields."""
-
-
 class Admission(Struct, frozen=True):
     """What is to be said about some objects. With a problem none of them may be applied."""
 
@@ -142,9 +138,8 @@ def _examine(item: Object) -> Alone:
     problems += metadata.problems(whole)
     if judge := _PROBLEMS_BY_KIND.get(item.kind):
         problems += judge(whole)
-    for other in (_LIMITS_BY_KIND, _UNSUPPORTED_BY_KIND):
-        if limits := other.get(item.kind):
-            problems += limits(whole)
+    if limits := _LIMITS_BY_KIND.get(item.kind):
+        problems += limits(whole)
     return Alone(tuple(problems), stored, idle, idle_kinds)
 
 
@@ -200,10 +195,7 @@ def judge(item: Object) -> Judged:
         refused += _PROBLEMS_BY_KIND[item.kind](whole)
     limits = _LIMITS_BY_KIND.get(item.kind)
     rejected = tuple(limits(whole)) if limits else ()
-    unseen = [*findings.unsupported]
-    if unsupported := _UNSUPPORTED_BY_KIND.get(item.kind):
-        unseen += unsupported(whole)
-    return Judged(stored, in_order(refused), rejected, tuple(unseen))
+    return Judged(stored, in_order(refused), rejected, tuple(findings.unsupported))
 
 
 def istio_problems(objects: Sequence[Object]) -> tuple[Problem, ...]:

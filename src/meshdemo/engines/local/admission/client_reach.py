@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from meshdemo.engines.local.admission import names
 from meshdemo.engines.local.admission.references import export_problems, label_problems
+from meshdemo.engines.local.fields.client_reach import UNIX
 from meshdemo.engines.local.fields.types import UINT32
 from meshdemo.rules import hosts
 from meshdemo.rules.protocols import WORDS
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 NONE, STATIC, ROUND_ROBIN = "NONE", "STATIC", "DNS_ROUND_ROBIN"
 BY_DNS = ("DNS", ROUND_ROBIN)
-UNIX = "unix://"
 TOLD_APART = ("http", "http2", "grpc", "grpc-web", "http_proxy", "https", "tls")
 """The protocols that say in each request which host is meant."""
 
@@ -128,16 +128,6 @@ def _resolution_problems(spec: Place, resolution: str) -> Iterator[Problem]:
                 message = f"DNS cannot resolve the wildcard {host.text}"
                 yield host.problem(message, "name endpoints, or take resolution NONE")
                 return
-
-
-def unsupported(entry: Place) -> Iterator[Problem]:
-    """Name what Istio takes of a ServiceEntry and this engine does not."""
-    for endpoint in entry["spec"]["endpoints"].items:
-        if endpoint["address"].text.startswith(UNIX):
-            yield endpoint["address"].problem(
-                "the local engine does not support endpoints on Unix sockets",
-                "write an address of loopback: 127.0.0.1",
-            )
 
 
 def _unix_problems(endpoint: Place, spec: Place) -> Iterator[Problem]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
 from meshdemo.engines.local.fields.types import (
     TEXT,
     TEXT_MAP,
@@ -18,6 +22,23 @@ from meshdemo.engines.local.fields.types import (
     without_effect,
 )
 
+if TYPE_CHECKING:
+    from meshdemo.engines.local.fields.findings import Findings
+    from meshdemo.objects.place import Place
+
+UNIX = "unix://"
+"""How the address of an endpoint on a Unix socket begins."""
+
+
+class _Address(Struct, frozen=True):
+    """An endpoint's address."""
+
+    def check(self, place: Place, findings: Findings) -> None:
+        TEXT.check(place, findings)
+        if place.text.startswith(UNIX):
+            findings.report_unsupported(place, "endpoints on Unix sockets")
+
+
 _UNSIGNED = Integer(0, UINT32)
 _SELECTOR = Record({"labels": honoured(TEXT_MAP)})
 _ENTRY_PORT = Record(
@@ -30,7 +51,7 @@ _ENTRY_PORT = Record(
 )
 _ENDPOINT = Record(
     {
-        "address": honoured(TEXT),
+        "address": honoured(_Address()),
         "ports": honoured(MapOf(Port())),
         "labels": honoured(TEXT_MAP),
         "weight": honoured(_UNSIGNED),
