@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from msgspec import structs
 from tests.live_page import Page, told, total, until
 
 from meshdemo.errors import EnvironmentFailed
@@ -285,6 +286,34 @@ def test_a_change_of_the_rules_begins_a_new_count(meshed: Cli) -> None:
     assert after["total"] < after["received"], "answers of two states of the rules do not add up"
     scenes = [data for name, data in [*first, *changed, *then] if name == "scene"]
     assert [each["rules"][0]["to"] for each in scenes] == ["v2", "v1 50, v2 50"]
+
+
+def test_pods_are_shown_as_a_change_leaves_them_not_as_they_are_while_it_is_on_its_way(
+    meshed: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pods, wait_ready, before = meshed.engine.pods, meshed.engine.wait_ready, meshed.engine.objects()
+    is_live = threading.Event()
+
+    def seen(*towards: str) -> Any:
+        on_its_way = meshed.engine.objects() != before and not is_live.is_set()
+        message = "its configuration is on its way" if on_its_way else ""
+        return tuple(structs.replace(pod, message=message) for pod in pods(*towards))
+
+    def waited(*how: Any) -> None:
+        wait_ready(*how)
+        if threading.current_thread().name == "meshdemo ui":  # and not the command that applies
+            is_live.set()
+
+    monkeypatch.setattr(meshed.engine, "pods", seen)
+    monkeypatch.setattr(meshed.engine, "wait_ready", waited)
+    with served(meshed) as opened, opened.news() as news:
+        first = until(news, total(20))
+        assert meshed("route", "v1=50", "v2=50").code == 0
+        then = until(news, lambda name, _: name == "scene")
+        then += until(news, total(20))
+    scenes = [data for name, data in [*first, *then] if name == "scene"]
+    assert [each["rules"][0]["to"] for each in scenes] == ["v2", "v1 50, v2 50"]
+    assert {pod["message"] for each in scenes for pod in each["pods"]} == {""}
 
 
 def test_whoever_comes_later_gets_the_whole_state(opened: Page) -> None:

@@ -201,6 +201,9 @@ class Live(threading.Thread):
         problem = ""
         if changed := scene.changes(self._scene):
             problem = self._begin(scene, changed)
+            # Pods as they are now: they may have been unready while the change was on its way.
+            settled = Scene.of(self._engine, self._asked)
+            scene = scene if settled.changes(scene) else settled
         else:
             self._counts.confirm()
         if happened := scene.happened(self._scene):

@@ -28,7 +28,7 @@ TAKEN_BY_ANOTHER = "port {port} is taken by another program; `meshdemo up` takes
 NO_SUPERVISOR = "its processes are not supervised any more; `meshdemo up` starts them again"
 
 NOT_LIVE = (
-    "objects are recorded but not live: a command ended before it was done; "
+    "objects are recorded but not live: a command is at it, or ended before it was done; "
     "`meshdemo up` makes them so"
 )
 
