@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 RARE = 1e-6
 """How likely counts must at least be where the shares are the expected ones."""
-FAILED = re.compile(
-    r"^ +✘ .*\n +expected: shares (.*)\n +got: +(.*) of ([\d,]+) answers", re.MULTILINE
+SHARES = re.compile(
+    r"^(?:E| +✘ .*\n)? *expected: shares (.*)\n(?:E)? *got: +(.*) of ([\d,]+) answers", re.MULTILINE
 )
+FAILED = re.compile(r"^FAILED |^ERROR ", re.MULTILINE)
+"""What begins a line of pytest's summary."""
 
 NOT_RULED_OUT = "neither the expected shares nor shares that are off"
 SHARE = re.compile(r"([\d,]+) of ([\d,]+) answers?, .*? where ([\d.]+) % is")
@@ -41,9 +43,10 @@ def of_verdict(done: subprocess.CompletedProcess[str]) -> bool:
 
 
 def of_route_tests(done: subprocess.CompletedProcess[str]) -> bool:
-    """Tell whether ``meshdemo test`` refused nothing but shares, which may well be right."""
-    found = FAILED.findall(done.stdout)
-    if done.returncode != 1 or not found or len(found) != done.stdout.count("✘"):
+    """Tell whether ``meshdemo test``, or pytest, refused nothing but shares that may be right."""
+    found = SHARES.findall(done.stdout)
+    refused = len(FAILED.findall(done.stdout)) or done.stdout.count("✘")
+    if done.returncode != 1 or not found or len(found) != refused:
         return False
     return all(are_likely(*each) for each in found)
 

@@ -196,11 +196,18 @@ def mesh(make_mesh: Callable[[Path], Mesh]) -> Mesh:
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
-    """Give a mesh where the walkthrough's workloads run; each test sets the rules it needs."""
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    """Give a mesh where the walkthrough's workloads run, for the tests that may share one."""
     mesh = Mesh(tmp_path_factory.mktemp("running") / "state")
     try:
         mesh.run("up", "--no-verify")
         yield mesh
     finally:
         mesh.close()
+
+
+@pytest.fixture
+def running(shared: Mesh) -> Mesh:
+    """Give the shared mesh, with all to v2 whatever the test before it left."""
+    shared.run("route", "v2", "-q")
+    return shared

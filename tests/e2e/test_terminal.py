@@ -93,7 +93,6 @@ def screen(written: str, columns: int = 80) -> list[str]:
 def test_no_line_is_longer_than_the_terminal_and_no_word_broken(
     running: Mesh, columns: int, kind: str
 ) -> None:
-    running.run("route", "v2", "-q")
     written = on_terminal(running, columns, kind, "up", "--requests", "20")
     lines = screen(written, columns)
     assert ("\x1b[3" in written) is (kind == "colour")
@@ -115,7 +114,6 @@ def test_in_a_pipe_a_sentence_is_one_line(running: Mesh) -> None:
 
 
 def test_ctrl_c_in_a_measurement_shows_the_counts_so_far(running: Mesh) -> None:
-    running.run("route", "v2", "-q")
     argv = ("verify", "--expect", "v2=100%", "--requests", "500000")
     lines = screen(on_terminal(running, 80, "colour", *argv, interrupt="of 500,000 answers"))
     assert any(re.fullmatch(r"[\d,]+ of 500,000 answers until then:", line) for line in lines)

@@ -20,7 +20,6 @@ APPLIED = "/live after|毫秒后生效/.test($('moved').textContent)"
 def test_a_slider_moves_real_traffic_and_an_export_opens_from_a_file(
     running: Mesh, tmp_path: Path
 ) -> None:
-    running.run("route", "v2")
     with running.start("ui", "-o", "json") as process, tab_of_browser(tmp_path) as tab:
         try:
             assert process.stdout is not None
