@@ -36,11 +36,27 @@ EJECTS = (
     "{outlierDetection: {consecutive5xxErrors: 1, interval: 1s, baseEjectionTime: 60s, "
     "maxEjectionPercent: 100}}"
 )
+HANGS = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: hangs}
+spec:
+  hosts: [other]
+  http:
+  - fault: {delay: {fixedDelay: 60s, percentage: {value: 100}}}
+    route: [{destination: {host: other}}]
+"""
 LOAD = (
-    "for n in 1 2 3 4; do "
-    "(i=0; while [ $i -lt 400 ]; do curl -s http://app/env/version >/dev/null; i=$((i+1)); done) & "
+    "for n in 1 2 3 4 5 6 7 8; do "
+    "(i=0; until curl -sf 'http://app/fetch?url=http://other/' >/dev/null || [ $i -ge 300 ]; "
+    "do sleep 0.1; i=$((i+1)); done) & "
+    "done; "
+    "n=0; while [ $n -lt 20 ]; do "
+    "if curl -s -m 1 http://app/env/version | grep -q overflow; then n=$((n+1)); else n=0; fi; "
     "done; echo begun; wait"
 )
+"""Hold the pool by requests that hang in the app, until nothing else comes through. They are more
+than the pool takes, as each worker of an Envoy may have one connection whatever the limit is."""
 FAILS = "/env/not-set"
 """The app answers it with 500."""
 DENIES = """
@@ -114,13 +130,14 @@ def _all_to_v2(running: Running, tmp_path: Path) -> None:
 def test_a_full_pool(running: Running, tmp_path: Path) -> None:
     cluster, namespace = running
     put(running, POLICY % ONE_CONNECTION, tmp_path)
-    others = cluster.start("exec", "-n", namespace, "--", "sh", "-c", LOAD)
-    try:
-        assert others.stdout.readline() == "begun\n"
-        (cause,) = causes(running, "--requests", "200")
-    finally:
-        others.kill()
-        others.communicate()
+    with applied(running, f"{OTHER}---{HANGS}", tmp_path):
+        others = cluster.start("exec", "-n", namespace, "--", "sh", "-c", LOAD)
+        try:
+            assert others.stdout.readline() == "begun\n"
+            (cause,) = causes(running)
+        finally:
+            others.kill()
+            others.communicate()
     assert cause["name"] == "pool-is-full", cause
     assert cause["place"]["object"] == f"DestinationRule {namespace}/app"
     assert cause["place"]["field"] == "spec.trafficPolicy.connectionPool"

@@ -200,10 +200,13 @@ class Live(threading.Thread):
         scene = Scene.of(self._engine, self._asked)
         problem = ""
         if changed := scene.changes(self._scene):
-            problem = self._begin(scene, changed)
+            waited = time.monotonic()
+            problem = self._wait(scene)
+            live = None if problem else time.monotonic() - waited
             # Pods as they are now: they may have been unready while the change was on its way.
             settled = Scene.of(self._engine, self._asked)
             scene = scene if settled.changes(scene) else settled
+            self._begin(scene, changed, live)
         else:
             self._counts.confirm()
         if happened := scene.happened(self._scene):
@@ -227,21 +230,22 @@ class Live(threading.Thread):
                 self._publish(name, document)
         self._drawn = drawn
 
-    def _begin(self, scene: Scene, changed: list[str]) -> str:
-        """Count anew, once what has changed is live."""
-        began, problem = time.monotonic(), ""
-        applied, self._live_after = self._live_after, None
+    def _wait(self, scene: Scene) -> str:
+        """Wait until what has changed is live; say why it is not."""
         try:
             self._engine.wait_ready(model.traffic_rules(scene.context.objects), LIVE_SECONDS)
         except (TimedOut, EnvironmentFailed) as error:
-            problem = said("counted although the rules are not live: {why}", why=error.message)
+            return said("counted although the rules are not live: {why}", why=error.message)
+        return ""
+
+    def _begin(self, scene: Scene, changed: list[str], live: float | None) -> None:
+        """Count anew, and tell what has changed and after how many seconds it was live."""
+        applied, self._live_after = self._live_after, None
         self._counts = Counts.of(scene, self._counts.received)
-        live = None if problem else time.monotonic() - began
         told = {"what": changed, "now": scene.in_words, "liveAfter": live, "byPage": False}
         if applied is not None:
             told |= {"liveAfter": applied, "byPage": True}
         self._publish("changed", told)
-        return problem
 
     def _send(self) -> None:
         now = time.monotonic()
