@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 RARE = 1e-6
 """How likely counts must at least be where the shares are the expected ones."""
 SHARES = re.compile(
-    r"^(?:E| +✘ .*\n)? *expected: shares (.*)\n(?:E)? *got: +(.*) of ([\d,]+) answers", re.MULTILINE
+    r"^(?:E| +✘ .*\n)? *expected: shares (.*)\nE? *got: +(.*) of ([\d,]+) answers", re.MULTILINE
 )
 FAILED = re.compile(r"^FAILED |^ERROR ", re.MULTILINE)
 """What begins a line of pytest's summary."""

@@ -136,16 +136,14 @@ def test_what_may_be_chance_is_told_from_what_is_none(seen: str, by_chance: bool
     [("v2 3.65 %, v1 96.35 % of 219 answers", True), ("v2 0 %, v1 100 % of 219 answers", False)],
 )
 def test_chance_is_told_in_what_pytest_prints_too(got: str, by_chance: bool) -> None:
+    of_python = ["E       expected: shares v2=10%", f"E       got:      {got}", "  ✔ as they say"]
+    of_file = ["expected: shares v2=10%", f"got:      {got}"]
+
     def told(*tests: str) -> bool:
-        said = "".join(f"{each}\n" for each in [*printed, *(f"FAILED {test}" for test in tests)])
+        failed = [f"FAILED {test}" for test in tests]
+        said = "".join(f"{line}\n" for line in [*of_python, *of_file, *failed])
         return chance.of_route_tests(subprocess.CompletedProcess((), 1, said))
 
-    printed = [
-        "E       expected: shares v2=10%",
-        f"E       got:      {got}",
-        "  ✔ as the rules say",
-    ]
-    printed += ["expected: shares v2=10%", f"got:      {got}"]
     assert told("test_shop.py::test_canary", "shop.meshtest.yaml::canary") is by_chance
     assert not told("test_shop.py::test_canary", "shop.meshtest.yaml::canary", "test_shop.py::b")
 

@@ -174,14 +174,15 @@ def _gateways_in_full(http: Json, namespace: str) -> Json:
     if not any(match.get("gateways") for match in http.get("match") or ()):
         return http
     matches = [
-        {**match, "gateways": [_gateway(name, namespace) for name in match.get("gateways") or ()]}
+        {
+            **match,
+            "gateways": [
+                hosts.gateway_in_full(name, namespace) for name in match.get("gateways") or ()
+            ],
+        }
         for match in http["match"]
     ]
     return {**http, "match": matches}
-
-
-def _gateway(name: str, namespace: str) -> str:
-    return name if name == hosts.MESH or "/" in name else f"{namespace}/{name}"
 
 
 def _merged(root: Json, delegate: Json) -> Json | None:

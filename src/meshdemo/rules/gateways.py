@@ -31,12 +31,7 @@ def names_of(rule: Object) -> tuple[str, ...]:
     """Give the gateways that a VirtualService is bound to, as NAMESPACE/NAME; ``mesh`` too."""
     named = rule.spec.get("gateways")
     given = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
-    return tuple(in_full(name, rule.namespace) for name in given) or (MESH,)
-
-
-def in_full(name: str, namespace: str) -> str:
-    """Write a gateway's name with its namespace: NAME alone is one of the rule's own."""
-    return name if name == MESH or "/" in name else f"{namespace}/{name}"
+    return tuple(hosts.gateway_in_full(name, rule.namespace) for name in given) or (MESH,)
 
 
 def as_for_sidecars(rule: Object, gateway: str) -> Object:
@@ -48,7 +43,7 @@ def as_for_sidecars(rule: Object, gateway: str) -> Object:
     def renamed(match: Any) -> Any:  # noqa: ANN401 - YAML is any data
         if not isinstance(match, dict) or not match.get("gateways"):
             return match
-        named = [in_full(each, rule.namespace) for each in match["gateways"]]
+        named = [hosts.gateway_in_full(each, rule.namespace) for each in match["gateways"]]
         others = [name for name in named if name != MESH]
         return {**match, "gateways": [MESH] if gateway in named else others}
 

@@ -48,6 +48,11 @@ def full_name(host: str, namespace: str) -> str:
     return resolve(host, namespace).lower()
 
 
+def gateway_in_full(name: str, namespace: str) -> str:
+    """Write a gateway's name with its namespace: NAME alone is one of the rule's own."""
+    return name if name == MESH or "/" in name else f"{namespace}/{name}"
+
+
 def dialled(name: str, namespace: str) -> str:
     """Complete the name in a request as DNS does in a pod: ``app.shop`` is app of shop."""
     short = name.lower().rstrip(".").removesuffix(f".{DOMAIN}").removesuffix(".svc")

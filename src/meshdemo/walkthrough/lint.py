@@ -25,7 +25,7 @@ from meshdemo.objects.place import top
 from meshdemo.objects.sources import STDIN, name_of
 from meshdemo.rules.analysis import analyzer
 from meshdemo.rules.analysis.inventory import Inventory
-from meshdemo.rules.hosts import MESH
+from meshdemo.rules.hosts import MESH, gateway_in_full
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -126,7 +126,7 @@ def _analysed(accepted: Sequence[Object], every: Sequence[Object]) -> Iterator[P
     gateways = {f"{item.namespace}/{item.name}" for item in every if item.kind == GATEWAY}
     for item in accepted:
         for gateway in top(item)["spec"]["gateways"].items if item.kind == "VirtualService" else ():
-            full = gateway.text if "/" in gateway.text else f"{item.namespace}/{gateway.text}"
+            full = gateway_in_full(gateway.text, item.namespace)
             if gateway.text != MESH and full not in gateways:
                 message = f'there is no gateway "{gateway.text}"'
                 yield gateway.problem(message, "its rules act nowhere", analyzer.NOT_FOUND)

@@ -164,8 +164,8 @@ class Scene(Struct, frozen=True, dict=True):
         named = [str(name) for name in rule.spec.get("gateways") or () if name != hosts.MESH]
         if self.gateways is None:
             return []
-        full = [name if "/" in name else f"{rule.namespace}/{name}" for name in named]
-        return named if not self.gateways & set(full) else []
+        full = {hosts.gateway_in_full(name, rule.namespace) for name in named}
+        return named if not self.gateways & full else []
 
     def _protocol_reasons(self, rule: Object) -> Iterator[str]:
         if rule.spec.get("tcp") or rule.spec.get("tls"):

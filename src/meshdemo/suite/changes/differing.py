@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, structs
 
 from meshdemo.objects.kinds import KINDS
-from meshdemo.rules import hosts
+from meshdemo.rules.hosts import HostIndex
 from meshdemo.suite import usable
 from meshdemo.suite.changes.meaning import ORDERLESS, hosts_of, meaning
 
@@ -85,18 +85,19 @@ def differing(old: Iterable[Object], new: Iterable[Object]) -> tuple[Differing, 
 
 def _drop_renamed(gone: list[Object], come: list[Object], every: Sequence[Object]) -> None:
     """Take out what only has another name, where nothing goes by its name."""
+    by_host = HostIndex((hosts_of(item), item) for item in every)
     alike: dict[str, list[Object]] = {}
     for other in come:
         alike.setdefault(_without_name(other), []).append(other)
     for item in list(gone):
-        for other in alike.get(_without_name(item), ()):
-            names = {item.key, other.key}
-            beside = (each for each in every if each.kind == item.kind and each.key not in names)
-            if not _compete(item, beside):
-                gone.remove(item)
-                come.remove(other)
-                alike[_without_name(item)].remove(other)
-                break
+        same = alike.get(_without_name(item), [])
+        near = by_host.overlapping(*hosts_of(item)) if same else ()
+        rivals = {each.key for each in near if each.kind == item.kind}
+        # Where others are for the same hosts the name may decide which comes first.
+        if renamed := next((each for each in same if rivals <= {item.key, each.key}), None):
+            gone.remove(item)
+            come.remove(renamed)
+            same.remove(renamed)
 
 
 def _without_name(item: Object) -> str:
@@ -104,12 +105,6 @@ def _without_name(item: Object) -> str:
     is_nameless = item.kind in NAMELESS and hosts_of(item)
     name = "" if is_nameless else item.name
     return written([item.kind, item.namespace, name, meaning(item)])
-
-
-def _compete(item: Object, others: Iterable[Object]) -> bool:
-    """Tell whether others are for the same hosts: then the name may decide which comes first."""
-    own = hosts_of(item)
-    return any(hosts.overlap(host, each) for host in own for o in others for each in hosts_of(o))
 
 
 def _of_object(old: Object, new: Object) -> Iterator[Differing]:

@@ -9,7 +9,7 @@ from math import gcd
 from typing import TYPE_CHECKING, Any
 
 from meshdemo.objects.documents import without_nulls
-from meshdemo.rules import hosts, visibility
+from meshdemo.rules import gateways, hosts, virtual_services, visibility
 from meshdemo.rules.hosts import MESH
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def meaning(item: Object) -> Json:
         spec["exportTo"] = sorted(map(str, exported))
         if visibility.EVERYWHERE in exported and item.kind != "DestinationRule":
             del spec["exportTo"]  # one for a DestinationRule decides with which others it is merged
-    return _OWN[item.kind](spec, item.namespace)
+    return _OWN[item.kind](spec, item)
 
 
 def hosts_of(item: Object) -> list[str]:
@@ -56,23 +56,20 @@ def hosts_of(item: Object) -> list[str]:
     if item.kind == "ServiceEntry":
         return [str(host).lower() for host in item.spec.get("hosts") or ()]
     if item.kind == "VirtualService":
-        return [hosts.full_name(str(host), item.namespace) for host in item.spec.get("hosts") or ()]
+        return virtual_services.hosts_of(item)
     return []
 
 
-def _virtual_service(spec: Json, namespace: str) -> Json:
+def _virtual_service(spec: Json, item: Object) -> Json:
     if spec.get("hosts"):
-        spec["hosts"] = sorted(hosts.full_name(str(host), namespace) for host in spec["hosts"])
-    gateways = {_gateway(str(name), namespace) for name in spec.pop("gateways", None) or [MESH]}
-    if gateways != {MESH}:
-        spec["gateways"] = sorted(gateways)
+        spec["hosts"] = sorted(hosts_of(item))
+    bound = set(gateways.names_of(item))
+    spec.pop("gateways", None)
+    if bound != {MESH}:
+        spec["gateways"] = sorted(bound)
     if spec.get("http"):
-        spec["http"] = [_http(rule, namespace) for rule in spec["http"]]
+        spec["http"] = [_http(rule, item.namespace) for rule in spec["http"]]
     return spec
-
-
-def _gateway(name: str, namespace: str) -> str:
-    return name if name == MESH or "/" in name else f"{namespace}/{name}"
 
 
 def _http(rule: Json, namespace: str) -> Json:
@@ -121,15 +118,15 @@ def _destination(said: Json, namespace: str) -> Json:
     return {**said, "host": hosts.full_name(str(said.get("host", "")), namespace)}
 
 
-def _destination_rule(spec: Json, namespace: str) -> Json:
-    return {**spec, "host": hosts.full_name(str(spec.get("host", "")), namespace)}
+def _destination_rule(spec: Json, item: Object) -> Json:
+    return _destination(spec, item.namespace)
 
 
-def _service_entry(spec: Json, _namespace: str) -> Json:
-    return {**spec, "hosts": sorted(str(host).lower() for host in spec.get("hosts") or ())}
+def _service_entry(spec: Json, item: Object) -> Json:
+    return {**spec, "hosts": sorted(hosts_of(item))}
 
 
-def _service(spec: Json, _namespace: str) -> Json:
+def _service(spec: Json, _item: Object) -> Json:
     """Leave out what an API server has written: what is applied is compared with files."""
     found = {
         name: value

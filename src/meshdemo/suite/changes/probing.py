@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
-from meshdemo.rules import hosts
+from meshdemo.rules import gateways, hosts
 from meshdemo.rules.delegates import Delegates
 from meshdemo.rules.hosts import HTTP_PORT, MESH
 from meshdemo.suite import usable
@@ -131,7 +131,7 @@ def _known(states: Sequence[Sequence[Object]], namespace: str) -> dict[str, _Hos
             elif item.kind == "VirtualService":
                 rules = delegates.whole(item).spec.get("http") or ()
                 for host in item.spec.get("hosts") or ():
-                    host_of(item, str(host), _gateways(item)).rules[number].extend(rules)
+                    host_of(item, str(host), gateways.names_of(item)).rules[number].extend(rules)
     others = [
         side.item
         for each in (differing(*states) if len(states) > 1 else ())
@@ -139,16 +139,11 @@ def _known(states: Sequence[Sequence[Object]], namespace: str) -> dict[str, _Hos
         if side.item and usable.is_used(side.item)
     ]
     for item in others:
-        gateways = list(_gateways(item)) if item.kind == "VirtualService" else [MESH]
-        own = [host_of(item, host, gateways) for host in hosts_of(item)]
+        bound = gateways.names_of(item) if item.kind == "VirtualService" else (MESH,)
+        own = [host_of(item, host, bound) for host in hosts_of(item)]
         for each in known.values() if item.kind == "Sidecar" else own:
             each.contexts |= dict.fromkeys(contexts.of_object(item))
     return known
-
-
-def _gateways(item: Object) -> Iterator[str]:
-    for name in item.spec.get("gateways") or (MESH,):
-        yield name if name == MESH or "/" in name else f"{item.namespace}/{name}"
 
 
 def _called(host: str, namespace: str) -> str:
