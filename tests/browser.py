@@ -60,6 +60,8 @@ class Tab:
         self.until(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
 
     def script(self, text: str) -> Any:
+        """Evaluate a script. News from the server may draw the page anew between two of them, so
+        what belongs together is one script."""
         found = self.call(
             "Runtime.evaluate", expression=text, returnByValue=True, awaitPromise=True
         )
