@@ -97,3 +97,7 @@ def until(
 
 def total(least: int) -> Callable[[str, Any], bool]:
     return lambda name, data: name == "counts" and data["total"] >= least
+
+
+def received(least: int) -> Callable[[str, Any], bool]:
+    return lambda name, data: name == "counts" and data["received"] >= least

@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from msgspec import structs
-from tests.live_page import Page, told, total, until
+from tests.live_page import Page, received, told, total, until
 
-from meshdemo.errors import EnvironmentFailed
+from meshdemo.errors import EnvironmentFailed, TimedOut
 from meshdemo.settings import Settings
 from meshdemo.ui import door
 from meshdemo.ui.application import LONGEST_BODY, POSTS_A_SECOND
@@ -314,6 +314,94 @@ def test_pods_are_shown_as_a_change_leaves_them_not_as_they_are_while_it_is_on_i
     scenes = [data for name, data in [*first, *then] if name == "scene"]
     assert [each["rules"][0]["to"] for each in scenes] == ["v2", "v1 50, v2 50"]
     assert {pod["message"] for each in scenes for pod in each["pods"]} == {""}
+
+
+@pytest.mark.parametrize("what", ["that is about the request", "of something else"])
+def test_a_change_that_begins_between_the_looks_at_rules_and_pods_shows_no_pod_as_unready(
+    meshed: Cli, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    engine = meshed.engine
+    pods, objects, wait_ready = engine.pods, engine.objects, engine.wait_ready
+    is_due, is_begun, is_live = threading.Event(), threading.Event(), threading.Event()
+
+    def rules(*towards: str) -> Any:
+        found = objects(*towards)
+        if is_due.is_set() and not is_begun.is_set():
+            is_begun.set()  # now, after this look at the rules
+            if what == "that is about the request":
+                (rule,) = [item for item in found if item.kind == "VirtualService"]
+                http = [{"route": [{"destination": {"host": "app", "subset": "v1"}}]}]
+                data = {**rule.data, "spec": {**rule.spec, "http": http}}
+                engine.applied[rule.key] = rule.with_data(data)
+        return found
+
+    def seen(*towards: str) -> Any:
+        message = "on its way" if is_begun.is_set() and not is_live.is_set() else ""
+        return tuple(structs.replace(pod, message=message) for pod in pods(*towards))
+
+    def waited(*how: Any) -> None:
+        wait_ready(*how)
+        is_live.set()
+
+    monkeypatch.setattr(engine, "objects", rules)
+    monkeypatch.setattr(engine, "pods", seen)
+    monkeypatch.setattr(engine, "wait_ready", waited)
+    with served(meshed) as opened, opened.news() as news:
+        first = until(news, total(20))
+        is_due.set()
+        then = until(news, received(first[-1][1]["received"] + 60))
+    scenes = [data for name, data in [*first, *then] if name == "scene"]
+    assert [each["rules"][0]["to"] for each in scenes] == (
+        ["v2", "v1"] if what == "that is about the request" else ["v2"]
+    )
+    assert {pod["message"] for each in scenes for pod in each["pods"]} == {""}
+    assert "happened" not in [name for name, _ in then]
+
+
+def test_what_is_in_the_way_is_told_until_it_is_not(
+    meshed: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = meshed.engine.send
+    trouble = iter([EnvironmentFailed("the supervisor is gone")])
+
+    def sent(*how: Any) -> Any:
+        if error := next(trouble, None):
+            raise error
+        return send(*how)
+
+    monkeypatch.setattr(meshed.engine, "send", sent)
+    with served(meshed) as opened, opened.news() as news:
+        found = until(news, total(20))
+    problems = [told(data["text"]) for name, data in found if name == "problem"]
+    assert problems == ["the supervisor is gone", ""]
+
+
+def test_answers_from_before_a_rule_was_live_are_not_counted_for_it(
+    meshed: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait_ready, is_late = meshed.engine.wait_ready, threading.Event()
+
+    def waited(*how: Any) -> None:
+        if is_late.is_set() and threading.current_thread().name == "meshdemo ui":
+            raise TimedOut("istiod is slow")
+        wait_ready(*how)
+
+    monkeypatch.setattr(meshed.engine, "wait_ready", waited)
+    with served(meshed) as opened, opened.news() as news:
+        until(news, total(20))
+        is_late.set()
+        meshed.engine.replies = lambda count: repeat(Reply(200, "v2"), count)
+        assert meshed("route", "v1=100").code == 0
+        late = until(news, lambda name, _: name == "changed")
+        late += until(news, total(20))
+        meshed.engine.replies = lambda count: repeat(Reply(200, "v1"), count)
+        is_late.clear()
+        then = until(news, received(late[-1][1]["received"] + 60))
+    problems = [told(data["text"]) for name, data in [*late, *then] if name == "problem"]
+    assert problems == ["counted although the rules are not live: istiod is slow", ""]
+    assert late[-1][1]["lanes"]["v2"]["count"] >= 20
+    assert then[-1][1]["lanes"]["v2"]["count"] == 0
+    assert "changed" not in [name for name, _ in then]
 
 
 def test_whoever_comes_later_gets_the_whole_state(opened: Page) -> None:

@@ -47,6 +47,8 @@ SEND_SECONDS = 15.0
 """How long a burst may take: longer than a request's own limit."""
 LIVE_SECONDS = 10.0
 """How long rules that changed may take to be live."""
+LIVE_SECONDS_AGAIN = 1.0
+"""How long each look waits for those that took longer: meanwhile requests are sent."""
 FLUSH_SECONDS = 0.1
 """Answers are handed on together that come within so many seconds."""
 END_SECONDS = 0.3
@@ -101,6 +103,8 @@ class Live(threading.Thread):
         self._live_after: float | None = None
         """Seconds until what a page applied was live, until the next look has told of it."""
         self._problem = ""
+        self._late = ""
+        """Why the rules were not live at the last look; empty if they were."""
 
     def run(self) -> None:
         try:
@@ -180,14 +184,14 @@ class Live(threading.Thread):
             return ""
         try:
             is_due = time.monotonic() >= self._next_look or self.traffic.request is not self._asked
-            found = self._look() if is_due else ""
+            problem = self._look() if is_due else self._problem
             if self.traffic.on:
                 self._send()
         except MeshdemoError as error:
             self._next_look = 0.0
             self._due = 0.0
             return joined(said(". "), list(filter(None, [error.message, error.hint])))
-        return found or self._problem
+        return problem
 
     def _say(self, problem: str) -> None:
         if problem != self._problem:
@@ -198,25 +202,31 @@ class Live(threading.Thread):
         """Compare with the look before, and judge what came in between; say what is in the way."""
         began, self._asked = time.monotonic(), self.traffic.request
         scene = Scene.of(self._engine, self._asked)
-        problem = ""
-        if changed := scene.changes(self._scene):
+        changed, late, live = scene.changes(self._scene), "", None
+        if changed or self._late or scene.seen != self._scene.seen:
             waited = time.monotonic()
-            problem = self._wait(scene)
-            live = None if problem else time.monotonic() - waited
-            # Pods as they are now: they may have been unready while the change was on its way.
+            late = self._wait(scene)
+            live = None if late else time.monotonic() - waited
+            # Pods as they are now: they may have been unready while a change was on its way.
             settled = Scene.of(self._engine, self._asked)
-            scene = scene if settled.changes(scene) else settled
+            if not settled.changes(scene):
+                scene = settled
+            elif not changed:  # the pods were those of rules that are seen only now
+                return self._look()
+        if changed:
             self._begin(scene, changed, live)
+        elif self._late and not late:  # what came before they were live proves nothing about them
+            self._counts = Counts.of(scene, self._counts.received)
         else:
             self._counts.confirm()
         if happened := scene.happened(self._scene):
             self._publish("happened", {"what": happened, "liveAfter": None})
-        self._scene = scene
+        self._scene, self._late = scene, late
         self._draw(scene, anew=bool(changed) or not self._drawn)
         self._publish("counts", self._counts.document())
         now = time.monotonic()
         self._next_look = now + LOOK_SHARE * (now - began) if not changed else now
-        return problem
+        return late
 
     def _draw(self, scene: Scene, *, anew: bool) -> None:
         """Publish what there is to see, where it is not as it was."""
@@ -231,9 +241,10 @@ class Live(threading.Thread):
         self._drawn = drawn
 
     def _wait(self, scene: Scene) -> str:
-        """Wait until what has changed is live; say why it is not."""
+        """Wait until what has changed is live, the first time long; say why it is not."""
+        seconds = LIVE_SECONDS_AGAIN if self._late else LIVE_SECONDS
         try:
-            self._engine.wait_ready(model.traffic_rules(scene.context.objects), LIVE_SECONDS)
+            self._engine.wait_ready(model.traffic_rules(scene.context.objects), seconds)
         except (TimedOut, EnvironmentFailed) as error:
             return said("counted although the rules are not live: {why}", why=error.message)
         return ""

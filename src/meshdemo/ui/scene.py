@@ -87,6 +87,11 @@ class Scene(Struct, frozen=True):
         return found
 
     @property
+    def seen(self) -> tuple[Pod, ...]:
+        """The pods that are drawn, the test client's before those that answer."""
+        return (self.context.sender, *self.pods)
+
+    @property
     def in_words(self) -> str:
         """Say what the rule that takes the request does."""
         chosen, rule = self.trace.chosen, self.winner
