@@ -39,6 +39,8 @@ class LivingEnvoy:
         self.proxy = proxy
         self.ports: dict[tuple[str, int], int] = {}
         """By the name of a listener and its planned port: two never get the same one."""
+        self.lost = 0
+        """How often it rejected a configuration for a port that a stranger had just taken."""
 
     def takes(self, config: Config) -> str:
         """Tell it a configuration; give why it rejects it, and nothing if it does not.
@@ -52,6 +54,7 @@ class LivingEnvoy:
             except config_files.Rejected as rejected:
                 if not rejected.port:
                     return rejected.message
+                self.lost += 1
                 self.ports = {k: port for k, port in self.ports.items() if port != rejected.port}
             else:
                 break

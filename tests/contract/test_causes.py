@@ -26,6 +26,7 @@ from meshdemo.objects.labels import INJECT_LABEL as LABEL
 from meshdemo.settings import Settings
 from meshdemo.verdict import expectation
 from meshdemo.verdict.judgement import Outcome
+from meshdemo.verdict.precision import Precision
 from meshdemo.verdict.traffic import Request
 from meshdemo.verdict.version_source import VersionSource
 from meshdemo.walkthrough import verify
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 SECONDS = 60
 REQUESTS = 40
+CHANCE = 1e-6
+"""How often a split that is right may be taken for another one: else the cause is another, too."""
 virtual_service = partial(routed, namespace="default")
 destination_rule = partial(rule_for, namespace="default")
 HTTP = {"name": "http", "port": 80, "targetPort": 8080}
@@ -484,6 +487,7 @@ def measured(mesh: LocalEngine, broken: Broken) -> verify.Measured:
             expectation=expectation.parse(broken.expect),
             request=Request(f"http://app/{broken.path}", headers=broken.headers),
             requests=REQUESTS,
+            precision=Precision(error_rate=CHANCE),
             source=VersionSource.parse(broken.by) if broken.by else None,
         )
         others = load(mesh.proxy_url(), "http://app/", 4, "0.2") if broken.loaded else nullcontext()

@@ -234,7 +234,7 @@ def test_other_names_lead_where_they_do_in_istio_with_a_sidecar_and_without(
     for sender in (plain, client()):
         apply(local, own, app("v1"), app("v2"), *parsed(OTHER_NAMES), sender)
         for name in ("app", "alias", "further.default"):
-            assert set(asked(local, f"http://{name}{version}", 20)) == {"200 v1", "200 v2"}
+            assert set(asked(local, f"http://{name}{version}", 40)) == {"200 v1", "200 v2"}
         (said,) = asked(local, "http://outside/")
         assert said.startswith(
             "502 meshdemo: outside leads out of the mesh: Service default/outside"

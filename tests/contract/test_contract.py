@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.contract.conftest import changed
+from tests.contract.conftest import CLUSTER_SECONDS, changed
 
 from meshdemo.engines.options import Injection
 from meshdemo.errors import EnvironmentFailed, InputError
@@ -171,10 +171,10 @@ def test_a_missing_subset_answers_503_with_an_empty_body(
     deploy(*engine.inject([item for item in workloads if item.name in ("app", "testclient")]))
     objects = read(engine, tmp_path, TO_SUBSET.format(name="nowhere", subset="v9"))
     applied = engine.apply(objects)
-    engine.wait_ready(objects, 10)
+    engine.wait_ready(objects, CLUSTER_SECONDS)
     assert [warning.code for warning in applied.warnings] == ["IST0101"]
     assert applied.warnings[0].line
-    (reply,) = engine.send(Request(), 1, 10)
+    (reply,) = engine.send(Request(), 1, CLUSTER_SECONDS)
     assert (reply.status, reply.body) == (503, "")
 
 
@@ -189,7 +189,7 @@ def test_of_two_rules_for_one_host_the_older_one_takes_precedence_and_a_warning_
     deploy(*engine.inject([*workloads, *rules]))
     newer = read(engine, tmp_path, TO_SUBSET.format(name="zebra", subset="v1"))
     (warning,) = engine.apply(newer).warnings
-    engine.wait_ready(newer, 10)
+    engine.wait_ready(newer, CLUSTER_SECONDS)
     assert (warning.code, warning.subject) == ("IST0109", newer[0].title)
     assert f"{rules[-1].title} takes precedence" in warning.hint
     assert set(answers()) == {"v2"}
@@ -206,7 +206,7 @@ def test_http_rules_for_a_port_that_takes_none_are_warned_of_and_not_waited_for(
     opaque = [changed(i, ports=ports) if i.kind == "Service" else i for i in workloads]
     deploy(*engine.inject(opaque))
     warnings = engine.apply(rules).warnings
-    engine.wait_ready(rules, 10)
+    engine.wait_ready(rules, CLUSTER_SECONDS)
     assert [each.subject for each in warnings] == [rules[-1].title]
     assert "only 80 (TCP)" in warnings[0].message
     began = time.monotonic()

@@ -150,7 +150,7 @@ def test_a_pod_that_fails_is_left_out_until_its_time_is_over(local: LocalEngine,
     assert len({send()[1]["pod"] for _ in range(20)}) == 1
     # A change of the rule makes a new cluster, which remembers nothing.
     local.apply(objects(rule(outlierDetection={**outlier, "consecutive5xxErrors": 3})))
-    assert len({send()[1]["pod"] for _ in range(20)}) == 2
+    assert len({send()[1]["pod"] for _ in range(40)}) == 2
 
 
 def test_the_sidecar_speaks_tls_to_a_server_that_wants_it(

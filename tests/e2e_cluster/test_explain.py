@@ -32,7 +32,7 @@ spec:
 """
 RETRIED = "retries: {attempts: 2, retryOn: 5xx}"
 COPIED = "mirror: {host: app, subset: v1}, mirrorPercentage: {value: 100}"
-DELAYED = "fault: {delay: {fixedDelay: 5s, percentage: {value: 100}}}"
+DELAYED = "fault: {delay: {fixedDelay: 30s, percentage: {value: 100}}}"
 TRACED = "x-request-id: 00000000-0000-4000-8000-000000000001"
 """An id of which Istio's default tracing always takes the request for its 1 %, and changes it."""
 LEVELS = (

@@ -17,8 +17,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.fidelity import route_tests
 
@@ -41,17 +39,10 @@ def compare(cases: Path, jobs: int) -> dict[str, dict[str, Any]]:
     return {result["case"]: result for result in json.loads(file.read_text())}
 
 
-def is_timed(case: Path) -> bool:
-    """Tell whether a case compares times; such a one suffers when others run beside it."""
-    steps = yaml.safe_load(case.read_text()).get("requests") or ()
-    facts = [fact for step in steps for fact in step["compare"]]
-    return any(fact == "elapsed" or fact.endswith("slow") for fact in facts)
-
-
 def compare_all(cases: Sequence[Path], jobs: int) -> dict[str, dict[str, Any]]:
     """Run the cases, each of them once: first side by side, then one by one those with times."""
     results: dict[str, dict[str, Any]] = {}
-    timed = [case for case in cases if is_timed(case)]
+    timed = [case for case in cases if route_tests.is_timed(case)]
     for some, at_once in (([case for case in cases if case not in timed], jobs), (timed, 1)):
         if not some:
             continue

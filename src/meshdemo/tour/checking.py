@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 NOT_SET_UP, NOTHING_RUNS, CANNOT_HOLD = "not set up", "nothing runs", "cannot hold"
 
-ALARMS = 0.1
-"""A right answer is called wrong in 1 of 1,000 checks: a class makes hundreds of them."""
+ALARMS = 0.001
+"""A right answer is called wrong in 1 of 100,000 checks: a class makes hundreds of them a day."""
 
 
 class Checked(Struct, frozen=True):

@@ -251,7 +251,8 @@ class LocalEngine:
         runtime = self._runtime()
         found = logs.find(runtime.planned().pods, self.where.namespace, pod, container)
         if access:
-            return logs.access_lines(runtime.layout.access_log(found), follow=follow, tail=tail)
+            admin, log = runtime.layout.sidecar(found).admin, runtime.layout.access_log(found)
+            return logs.access_lines(admin, log, follow=follow, tail=tail)
         return logs.lines(runtime.layout.log(found, container), follow=follow, tail=tail)
 
     def proxy_url(self) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from meshdemo.engines import run_record
 from meshdemo.engines.local import images
 from meshdemo.engines.local.envoy.bootstrap import FLUSH_MILLISECONDS
+from meshdemo.engines.local.envoy.unix_http import Unreachable
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects.containers import ISTIO_PROXY
 from meshdemo.system import files
@@ -19,12 +21,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
+    from meshdemo.engines.local.envoy.binary import Admin
     from meshdemo.engines.local.model import PlannedPod
 
 FOLLOW_PAUSE = 0.1
 """Seconds between two looks for new lines."""
 ARRIVAL_SECONDS = 2 * FLUSH_MILLISECONDS / 1000
-"""Seconds after which a line is there: Envoy keeps it back, and the supervisor passes it on."""
+"""Seconds after which a line is there that Envoy wrote: the supervisor passes it on."""
 
 
 def find(pods: Iterable[PlannedPod], namespace: str, name: str, container: str) -> PlannedPod:
@@ -52,12 +55,14 @@ def lines(log: Path, *, follow: bool, tail: int) -> Iterator[str]:
             yield from _new_lines(log, file)
 
 
-def access_lines(log: Path, *, follow: bool, tail: int) -> Iterator[str]:
+def access_lines(admin: Admin, log: Path, *, follow: bool, tail: int) -> Iterator[str]:
     """Give the lines of a sidecar's access log, also of the request that ended just now.
 
-    They are waited for from now on, also where they are read later: of several logs that are asked
-    for together only the first one takes the time.
+    Its Envoy writes now what it keeps back. That is waited for from now on, also where it is read
+    later: of several logs that are asked for together only the first one takes the time.
     """
+    with suppress(Unreachable):  # it has ended, and has written what it had
+        admin.write_access_log()
     there = time.monotonic() + ARRIVAL_SECONDS
 
     def arrived() -> Iterator[str]:
