@@ -25,9 +25,11 @@ from meshdemo.tour.progress import Desk, Staged, mesh
 from meshdemo.walkthrough.events import Started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from meshdemo.engines.results import Change
+    from meshdemo.objects.model import Object
     from meshdemo.tour.lessons import Lesson
 
 EVERY = lessons.every()
@@ -144,7 +146,7 @@ class Learner:
     def types(self, *words: str) -> tuple[int, str]:
         out, err = Screen(), Screen()
         invocation = Invocation(progress=Progress.on(out, err))
-        arguments = [*words, "--state-dir", str(self.folder)]
+        arguments = ["--state-dir", str(self.folder), *words]
         code = main(arguments, invocation=invocation)
         return code, out.getvalue() + err.getvalue()
 
@@ -227,6 +229,19 @@ def test_who_takes_the_other_version_away_has_not_passed(learner: Learner) -> No
     found = learner.asks("tour", "check")
     assert found["exitCode"] == ExitCode.NOT_MET
     assert "no pod has the version v1" in str(found)
+
+
+def test_what_a_pool_held_before_a_check_does_not_count_in_it(learner: Learner) -> None:
+    lesson = lessons.find("circuit-breaking")
+    learner.tours("reset", lesson.name)
+    busy = ("-H", "x-echo-delay: 10", "-H", "x-echo-only: reports", "http://shop/")
+    right = lesson.solution.read_text()
+    wrong = right.replace("http2MaxRequests: 1", "http2MaxRequests: 2")
+    for text, code in ((wrong, ExitCode.NOT_MET), (right, ExitCode.OK)):
+        learner.file(lesson).write_text(text)
+        for _ in range(2):
+            assert learner.types("tour", "check")[0] == code, text
+            assert learner.types("exec", "--", "curl", "-s", *busy)[0] == ExitCode.OK
 
 
 def test_steps_are_passed_one_after_another_in_a_check_of_several(learner: Learner) -> None:
@@ -385,6 +400,29 @@ def test_a_reset_that_was_ended_in_the_middle_is_gone_on_with(learner: Learner) 
     assert (code, "not set up" in said) == (ExitCode.NOT_MET, True), said
     learner.tours("goto", "canary")
     assert "mine" not in learner.types("get", "vs", "-o", "name")[1]
+
+
+class Ending(LocalEngine):
+    """One that is ended as soon as something was deleted."""
+
+    def delete(self, objects: Sequence[Object]) -> tuple[Change, ...]:
+        super().delete(objects)
+        raise KeyboardInterrupt
+
+
+def test_rules_that_a_check_was_putting_in_anew_when_it_was_ended_come_back(
+    learner: Learner,
+) -> None:
+    lesson = lessons.find("circuit-breaking")
+    learner.tours("reset", lesson.name)
+    learner.file(lesson).write_bytes(lesson.solution.read_bytes())
+    assert learner.types("tour", "check")[0] == ExitCode.OK
+    engine = Ending(Settings(state_dir=learner.folder, timeout=60))
+    with pytest.raises(KeyboardInterrupt):
+        staging.forget(engine, lesson, Desk(learner.folder), 60)
+    assert "/app" not in learner.types("get", "destinationrules", "-o", "name")[1]
+    code, said = learner.types("tour", "check")
+    assert code == ExitCode.OK, said
 
 
 def test_a_solution_is_in_force_until_the_learner_goes_on_in_their_file(newcomer: Learner) -> None:

@@ -66,6 +66,7 @@ def check(
     elif not (yield from staging.apply_edited(engine, lesson, desk, timeout)):
         found = Checked(Outcome.NOT_MET, reason=NOT_SET_UP)
     else:
+        staging.forget(engine, lesson, desk, timeout)
         yield Waiting("for the answers")
         mesh = LiveMesh(open_engine, engine.where.namespace, timeout=timeout)
         found = _asked(lesson, desk.progress, mesh, timeout)

@@ -14,7 +14,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from meshdemo.errors import MeshdemoError
-from meshdemo.walkthrough.changes_while_measuring import state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +34,7 @@ class Look(Struct, frozen=True):
     began: float
     """When it was asked for, on the monotonous clock."""
     objects: Mapping[tuple[str, ...], object]
+    """What they say, by their keys: one that went and came again, as at a check, is no news."""
     pods: Mapping[tuple[str, str], Mapping[str, str]]
     """Their labels, by namespace and name."""
     ready: frozenset[tuple[str, str]]
@@ -48,7 +48,7 @@ class Look(Struct, frozen=True):
         pods = engine.pods()
         return cls(
             began,
-            {item.key: state(item) for item in engine.objects()},
+            {item.key: item.spec for item in engine.objects()},
             {(pod.namespace, pod.name): pod.labels for pod in pods},
             frozenset((pod.namespace, pod.name) for pod in pods if pod.is_ready),
             any(pod.is_endpoint and not pod.is_ready for pod in pods),

@@ -45,6 +45,8 @@ class Staged(Struct):
     """The lessons of which parts may be there."""
     unasked: str | None = None
     """The learner's file as it was when the solution was applied in its place."""
+    renewed: int = 0
+    """How often checks have put rules in anew, so that sidecars forget what they counted."""
 
     def has_seen(self, text: str) -> bool:
         """Tell whether the learner's file is as it was when anything was applied last."""

@@ -110,10 +110,10 @@ class Session:
         self._invite(lesson)
 
     def _in_force(self, lesson: Lesson) -> list[str]:
-        """Give the learner's file as it was applied; nothing while another lesson is in force."""
+        """Give what was applied of a lesson, and how often; nothing while another is in force."""
         staged = self.desk.progress.staged
         is_here = staged and staged.lesson == lesson.name
-        return [staged.applied, *staged.begun] if staged and is_here else []
+        return [str(staged.renewed), staged.applied, *staged.begun] if staged and is_here else []
 
     def _invite(self, lesson: Lesson) -> None:
         """Say what may be done now."""

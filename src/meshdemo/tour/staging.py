@@ -96,6 +96,34 @@ def apply_edited(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> 
     return True
 
 
+def forget(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> None:
+    """Have sidecars forget which pods they ejected, and which requests are under way.
+
+    Else those of the check before, and of the learner's own commands, would count in this one. An
+    Envoy forgets them with the rule that limits them: so that goes, and comes again.
+    """
+    with desk.changing(timeout) as progress:
+        staged = progress.staged
+        limiting = [item for item in _there(engine) if _limits(item)]
+        if not limiting or staged is None or not progress.is_staged(lesson, engine.where):
+            return
+        staged.begun.append(
+            staged.applied
+        )  # so that the next check applies all, if this breaks off
+        desk.save()
+        engine.delete(limiting)
+        engine.wait_ready(model.traffic_rules(engine.objects()), timeout)
+        deploy.made_true(engine, limiting, timeout)
+        staged.begun.clear()
+        staged.renewed += 1
+
+
+def _limits(item: Object) -> bool:
+    """Tell whether sidecars count for a rule: pods that fail, or requests that are under way."""
+    fields = ("connectionPool", "outlierDetection")
+    return item.kind == "DestinationRule" and any(field in str(item.spec) for field in fields)
+
+
 def _left(engine: Engine, desk: Desk, keys: set[tuple[str, ...]]) -> list[Object]:
     """Give what the learner's file had in force, and has no more."""
     applied, *begun = _applied(engine, desk)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import queue
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.cli.conftest import FakeEngine
+from tests.objects import made
 
 from meshdemo.tour import mesh_changes
 from meshdemo.tour.mesh_changes import Changes, Look
@@ -92,3 +94,18 @@ def test_a_bug_of_the_thread_is_raised(looks: mesh_changes.Looks, changes: Chang
     looks.put(ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
         changes.happened()
+
+
+def test_a_rule_that_went_and_came_again_is_the_same() -> None:
+    engine, looks = FakeEngine(), []
+    for uid, most in (("1", 1), ("2", 1), ("2", 2)):
+        spec: dict[str, Any] = {
+            "host": "app",
+            "trafficPolicy": {"connectionPool": {"http": {"http2MaxRequests": most}}},
+        }
+        rule = made("DestinationRule", **spec)
+        metadata = {**rule.data["metadata"], "uid": uid}
+        engine.applied[rule.key] = rule.with_data({**rule.data, "metadata": metadata})
+        looks.append(Look.of(engine, 0.0))
+    assert looks[0].is_as(looks[1])
+    assert not looks[1].is_as(looks[2])

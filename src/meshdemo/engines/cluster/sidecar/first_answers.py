@@ -31,7 +31,7 @@ START_UP = 30.0
 
 
 class Start(Struct, frozen=True):
-    """The pods of a namespace that are ready, but have only just begun.
+    """The pods of our namespace, and of those of the objects, that are ready and have just begun.
 
     They are those of one look: what begins later was not asked for by whom this is made.
     """
@@ -45,7 +45,8 @@ class Start(Struct, frozen=True):
     def seen(cls, view: View, objects: Sequence[Object]) -> Start:
         """Look at the pods once."""
         now = view.kube.now()
-        live = view.kube.list("v1", "Pod", view.run)
+        spaces = {view.run: None} | {item.namespace: None for item in objects if item.makes_pods}
+        live = [pod for space in spaces for pod in view.kube.list("v1", "Pod", space)]
         return cls(view, objects, [pod for pod in live if _is_beginning(pod, now)])
 
     def places(self) -> list[Place]:
@@ -59,15 +60,14 @@ class Start(Struct, frozen=True):
         """
         if not self.pods:
             return []
-        own = [_labels(pod) for pod in self._own()]
-        every = [_labels(pod) for pod in self.pods]
+        own = self._own()
+        known = {item.key: item for item in (*self.objects, *self.view.seen())}
         return [
             _place(item, port, self.pods)
-            for item in self.view.seen()
+            for item in known.values()
             if item.kind == "Service"
-            and any(
-                selects(item.spec.get("selector"), each)
-                for each in (every if _is_spoken_of(item, self.objects, self.view.run) else own)
+            and _selected(
+                item, self.pods if _is_spoken_of(item, self.objects, self.view.run) else own
             )
             for port in item.spec.get("ports") or ()
             if _may_speak_http(port)
@@ -88,8 +88,8 @@ class Start(Struct, frozen=True):
         )
 
     @property
-    def _mine(self) -> set[tuple[str, str]]:
-        return {(item.kind, item.name) for item in self.objects}
+    def _mine(self) -> set[tuple[str, str, str]]:
+        return {(item.kind, item.namespace, item.name) for item in self.objects}
 
     def _own(self) -> list[Json]:
         """Pick the pods of the objects, and of other workloads of ours."""
@@ -97,15 +97,16 @@ class Start(Struct, frozen=True):
         others = {_maker(pod)[0] for pod in self.pods if _maker(pod) not in mine}
         kinds = [each for each in OWN if each[1] in others]
         mine |= {
-            (each[1], live["metadata"]["name"]) for each in kinds for live in self.view.own(each)
+            (each[1], self.view.run, live["metadata"]["name"])
+            for each in kinds
+            for live in self.view.own(each)
         }
         return [pod for pod in self.pods if _maker(pod) in mine]
 
 
 def _place(service: Object, port: Mapping[str, Any], pods: Sequence[Json]) -> Place:
     """Say where a port of a service is, and which of these pods it selects."""
-    selector = service.spec.get("selector")
-    selected = [status.pod(pod).addresses for pod in pods if selects(selector, _labels(pod))]
+    selected = [status.pod(pod).addresses for pod in _selected(service, pods)]
     headless = service.spec.get("clusterIP") == "None"
     return Place(
         f"http://{service.name}.{service.namespace}:{port['port']}/",
@@ -113,6 +114,12 @@ def _place(service: Object, port: Mapping[str, Any], pods: Sequence[Json]) -> Pl
         cluster=f"outbound|{port['port']}||{service_host(service.name, service.namespace)}",
         pods=() if headless else tuple(filter(None, selected)),
     )
+
+
+def _selected(service: Object, pods: Sequence[Json]) -> list[Json]:
+    """Pick the pods that a Service leads to."""
+    here = [pod for pod in pods if pod["metadata"]["namespace"] == service.namespace]
+    return [pod for pod in here if selects(service.spec.get("selector"), _labels(pod))]
 
 
 def _is_beginning(pod: Json, now: datetime) -> bool:
@@ -126,10 +133,11 @@ def _is_beginning(pod: Json, now: datetime) -> bool:
     return any((now - moment).total_seconds() < START_UP for moment in status.starts(pod))
 
 
-def _maker(pod: Json) -> tuple[str, str]:
-    """Give kind and name of what was applied to have this pod."""
+def _maker(pod: Json) -> tuple[str, str, str]:
+    """Give kind, namespace and name of what was applied to have this pod."""
     kind, name = status.owner(pod)
-    return (kind, name) if kind else ("Pod", str(pod["metadata"]["name"]))
+    space = str(pod["metadata"]["namespace"])
+    return (kind, space, name) if kind else ("Pod", space, str(pod["metadata"]["name"]))
 
 
 def _is_spoken_of(service: Object, objects: Sequence[Object], run: str) -> bool:

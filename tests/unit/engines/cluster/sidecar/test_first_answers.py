@@ -21,20 +21,27 @@ BROKEN = {"waiting": {"reason": "ImagePullBackOff"}}
 
 
 def put(
-    kube: Any, name: str, *, age: float = 1, ours: bool = True, broken: bool = False, **more: Any
+    kube: Any,
+    name: str,
+    *,
+    space: str = "shop",
+    age: float = 1,
+    ours: bool = True,
+    broken: bool = False,
+    **more: Any,
 ) -> None:
     """Have a Deployment with one pod, which has run for so many seconds, and a Service."""
     running = {"running": {"startedAt": (kube.now() - timedelta(seconds=age)).isoformat()}}
     container = {"name": "app", "state": BROKEN if broken else running, "ready": not broken}
-    pod = manifest("Pod", f"{name}-77-x", containers=[{"name": "app"}])
+    pod = manifest("Pod", f"{name}-77-x", space, containers=[{"name": "app"}])
     pod["metadata"]["labels"] = {"app": name, "pod-template-hash": "77"}
     pod["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": f"{name}-77"}]
     phase = "Pending" if broken else "Running"
     pod["status"] = {"phase": phase, "containerStatuses": [container]}
-    deployment = manifest("Deployment", name)
+    deployment = manifest("Deployment", name, space)
     deployment["metadata"]["labels"] = {RUN_LABEL: "shop"} if ours else {}
     service = {"selector": {"app": name}, "ports": [{"name": "http", "port": 80}], **more}
-    kube.put(pod, deployment, manifest("Service", name, **service))
+    kube.put(pod, deployment, manifest("Service", name, space, **service))
 
 
 def urls(kube: Any, *objects: dict[str, Any]) -> list[str]:
@@ -128,6 +135,18 @@ def test_pods_of_others_are_asked_that_the_objects_speak_of(
 ) -> None:
     put(kube, "theirs", ours=False)
     assert urls(kube, spoken_of) == ["http://theirs.shop:80/"]
+
+
+def test_what_was_applied_in_another_namespace_is_asked_there(kube: Any) -> None:
+    put(kube, "pay", space="payments")
+    put(kube, "theirs", space="payments", ours=False)
+    put(kube, "pay")
+    ports = [{"name": "http", "port": 80}]
+    service = manifest("Service", "pay", "payments", selector={"app": "pay"}, ports=ports)
+    objects = [service, manifest("Deployment", "pay", "payments")]
+    assert urls(kube, *objects) == ["http://pay.payments:80/", "http://pay.shop:80/"]
+    start = Start.seen(View(kube, "shop"), [Object(each) for each in objects])
+    assert start.is_unproved([])
 
 
 def test_a_pod_that_is_broken_is_not_asked_whoever_speaks_of_it(kube: Any) -> None:
