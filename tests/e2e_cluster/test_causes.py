@@ -70,10 +70,6 @@ spec:
 """
 
 
-WAIT = ("--wait", "20s")
-"""istiod may hold rules back for ten seconds while others change, as other tests do."""
-
-
 def put(running: tuple[Cluster, str], text: str, folder: Path) -> None:
     """Put an object in the place of the one of its name."""
     cluster, namespace = running
@@ -86,7 +82,7 @@ def cause_of(running: tuple[Cluster, str], *count: str, code: int = 1) -> dict[s
     """Give the one cause why not all of some answers are v2."""
     cluster, namespace = running
     count = count or ("--requests", "20")
-    argv = ("verify", "--expect", "v2=100%", *WAIT, *count, "-n", namespace)
+    argv = ("verify", "--expect", "v2=100%", *count, "-n", namespace)
     found: list[dict[str, Any]] = cluster.meshdemo(*argv, "-o", "json", code=code).json["causes"]
     (cause,) = found
     return cause
@@ -96,7 +92,7 @@ def cause_of(running: tuple[Cluster, str], *count: str, code: int = 1) -> dict[s
 def test_the_cause_is_named(running: tuple[Cluster, str], tmp_path: Path, name: str) -> None:
     cluster, namespace = running
     put(running, RULE % CASES[name], tmp_path)
-    argv = ("verify", "--expect", "v2=100%", *WAIT, "--requests", "20", "-n", namespace)
+    argv = ("verify", "--expect", "v2=100%", "--requests", "20", "-n", namespace)
     found = cluster.meshdemo(*argv, "-o", "json", code=1).json
     (cause,) = found["causes"]
     assert cause["name"] == name, cause
@@ -143,10 +139,8 @@ def test_the_port_is_not_http(running: tuple[Cluster, str], policy: Callable[...
     cluster.kubectl(*patch, named % "tcp")
     ask = ("exec", "-n", namespace, "--", "sh", "-c", "curl -s http://app/env/version")
     try:
-        while (
-            cluster.meshdemo(*ask).out.strip() != "v1"
-        ):  # the rule is followed until istiod has told
-            time.sleep(0.2)
+        while cluster.meshdemo(*ask).out.strip() != "v1":
+            time.sleep(0.2)  # until istiod has told, the rule is followed
         cause = cause_of(running)
     finally:
         cluster.kubectl(*patch, named % "http")

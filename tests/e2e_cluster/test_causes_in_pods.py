@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.e2e_cluster.test_causes import RULE, TO_V1, TO_V2, WAIT, put, rule
+from tests.e2e_cluster.test_causes import RULE, TO_V1, TO_V2, put, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +101,7 @@ def causes(
 ) -> list[dict[str, Any]]:
     """Give the causes why not all of some answers are v2."""
     cluster, namespace = running
-    argv = ("verify", "--expect", "v2=100%", "--url", f"http://app{path}", *WAIT, *more)
+    argv = ("verify", "--expect", "v2=100%", "--url", f"http://app{path}", *more)
     count = () if more else ("--requests", "20")
     ended = cluster.meshdemo(*argv, *count, "-n", namespace, "-o", "json", code=code)
     found: list[dict[str, Any]] = ended.json["causes"]
