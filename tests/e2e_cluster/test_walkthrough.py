@@ -103,7 +103,12 @@ def test_the_same_json_as_on_the_local_engine(
 def test_commands_and_logs(deployed: Cluster, namespace: str) -> None:
     def execute(script: str, code: int) -> Any:
         argv = ("exec", "-n", namespace, "--", "sh", "-c", script)
-        ended = deployed.sh(f"meshdemo --context {deployed.context} {shlex.join(argv)}")
+        line = f"meshdemo --context {deployed.context} {shlex.join(argv)}"
+        ended = deployed.sh(line)
+        if (ended.code, ended.out) == (0, ""):
+            # Each says something: it was lost. Of 800 that kubectl exec -i ran beside two busy
+            # loops, this node's containerd 1.6 lost one, and said 0 as well.
+            ended = deployed.sh(line)
         assert ended.code == code
         return ended
 

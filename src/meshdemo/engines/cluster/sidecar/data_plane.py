@@ -142,19 +142,19 @@ class DataPlane(Struct, frozen=True):
         """Look at the sidecar's configuration; None if it does not show it."""
         try:
             return next(self.dumps(time.monotonic() + 2 * LOOK_LIMIT), None)
-        except Unseen:
+        except (Unseen, remote.Lost):
             return None
 
     def clusters(self) -> str:
         """Give Envoy's page of clusters and endpoints; empty if the sidecar does not show it."""
         script = f"curl -q -g -s --noproxy '*' --max-time {LOOK_LIMIT} {CLUSTERS}"
-        with suppress(Unseen, remote.Late):
+        with suppress(Unseen, remote.Late, remote.Lost):
             output = self._output(script, time.monotonic() + 2 * LOOK_LIMIT)
             return b"".join(output).decode(errors="replace")
         return ""
 
     def dumps(self, deadline: float) -> Iterator[Dump]:
-        """Look again and again until the deadline, by one exec. Raises Unseen."""
+        """Look again and again until the deadline, by one exec. Raises Unseen, and Lost."""
         mark = uuid.uuid4().hex
         # The loop in the pod ends by itself, also where the connection is lost and nobody stops it.
         times = max(1, int((deadline - time.monotonic()) / DUMP_PAUSE))
@@ -178,7 +178,7 @@ class DataPlane(Struct, frozen=True):
     def trouble(self, place: Place, deadline: float) -> str:
         """Ask a place often; empty if something answers each time, else what was wrong first.
 
-        Raises Unseen, and Late.
+        Raises Unseen, Late and Lost.
         """
         mark = uuid.uuid4().hex
         found = place.trouble(b"".join(self._output(place.script(mark), deadline)), mark)
@@ -193,12 +193,18 @@ class DataPlane(Struct, frozen=True):
             yield from parts
 
     def _output(self, script: str, deadline: float) -> Iterator[bytes]:
+        is_silent = True
         with remote.start(self.kube, self.target, ["sh", "-c", script], deadline) as session:
             for channel, data in session.frames():
+                is_silent = False
                 if channel == remote.STDOUT:
                     yield data
         if session.ended and session.ended.message:
             raise Unseen(self.target.pod, session.ended.message)
+        if is_silent and session.ended and session.ended.code == 0:
+            # Each script says something. A busy containerd 1.6 loses one command of some hundreds,
+            # and says 0; kubectl exec -i tells the same.
+            raise remote.Lost(f"the command in the pod {self.target.pod} ended without a word")
 
     def _read(self, *parts: bytes) -> Dump | None:
         """Read what curl wrote; None if the sidecar was only too slow. Raises Unseen."""

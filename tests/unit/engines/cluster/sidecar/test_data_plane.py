@@ -50,9 +50,19 @@ class Server(ThreadingHTTPServer):
         self.upgrades = self.runs = True
         self.signs = 0
         """How often it answers when it is asked for a sign of life."""
+        self.loses = False
+        """Whether it says of a command that it ended well, and has never run it."""
         self.path = "/usr/bin:/bin"
         """Where the container has its programs."""
         self.over = threading.Event()
+
+
+def status(code: int) -> bytes:
+    """Say as a kubelet does how a command ended."""
+    if not code:
+        return b'{"status": "Success"}'
+    causes = [{"reason": "ExitCode", "message": str(code)}]
+    return json.dumps({"status": "Failure", "details": {"causes": causes}}).encode()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -84,6 +94,9 @@ class Handler(BaseHTTPRequestHandler):
         if not (self.server.upgrades and self.server.runs):
             self.server.over.wait(30)
             return
+        if self.server.loses:
+            self.frame(remote.ERROR, status(0))
+            return
         environment = {"PATH": self.server.path}
         pipe = subprocess.PIPE
         with subprocess.Popen(
@@ -94,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
             try:
                 while data := running.stdout.read1(60_000):  # type: ignore[attr-defined]  # it is buffered
                     self.frame(remote.STDOUT, data)
-                self.frame(remote.ERROR, b'{"status": "Success"}')
+                self.frame(remote.ERROR, status(running.wait()))
             except OSError:  # whoever asked has gone
                 running.stdin.close()
 
@@ -197,6 +210,17 @@ def test_a_client_without_curl_is_named_at_once(server: Server, kube: Kube) -> N
         waiter(kube, []).wait_for_rules(plane, [RULE], None)
     with pytest.raises(Unseen, match="it has no curl"):
         waiter(kube, []).wait_for_answers(plane, [Place("http://app/")])
+
+
+def test_a_command_that_says_nothing_and_ended_well_was_lost(server: Server, kube: Kube) -> None:
+    server.loses = True
+    plane = DataPlane(kube, TARGET)
+    with pytest.raises(remote.Lost, match="ended without a word"):
+        plane.trouble(Place("http://app/"), soon(LONG))
+    with pytest.raises(remote.Lost, match="ended without a word"):
+        next(plane.dumps(soon(LONG)))
+    assert plane.dump() is None
+    assert plane.clusters() == ""
 
 
 def test_a_removal_goes_on_where_it_cannot_be_seen(server: Server, kube: Kube) -> None:
