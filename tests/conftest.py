@@ -49,7 +49,8 @@ RARE = 1e-5
 
 def assert_split(document: Any, code: int) -> None:
     """See that a verdict is the one of its figures, and these are what chance makes of a split."""
-    assert (document["verdict"], code) in {("met", 0), ("not met", 1), ("inconclusive", 4)}
+    known = {("met", 0), ("not met", 1), ("inconclusive", 4)}
+    assert (document["verdict"], code) in known, document
     assert document["exitCode"] == code
     judgements = document["judgements"]
     assert all(each["ok"] for each in judgements) is (code == 0)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("istio")]
 
-EARLY = 120.0
+EARLY = 60.0
 """Seconds; --timeout allows 300."""
 SOON = 15.0
 """Seconds for what is known without waiting, on a busy machine."""

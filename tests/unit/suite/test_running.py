@@ -78,7 +78,7 @@ def test_what_is_right_is_met_and_what_is_missing_is_made_up(run: Run) -> None:
         ("{url: 'http://shop/api/x'}~{requestHeaders: {x-env: null}}", "no request", "canary", 21),
         ("{url: 'http://shop/api/x'}~{not: {mirroredTo: shop-shadow}}", "not a copy", "a copy", 21),
         ("{url: 'http://shop/api/x'}~{mirroredTo: slow}", "a copy to slow", "shop-shadow", 21),
-        ("{url: 'http://shop/slow'}~{seconds: [2, 3]}", "2 to 3 s", " s", 26),
+        ("{url: 'http://shop/slow'}~{seconds: [2, 3]}", "2 to 3 s", "0.0", 26),
         ("{url: 'http://shop/'}~{pods: 1}", "answers of 1 pod", "2 pods in ", 31),
         ("{url: 'http://shop/'}~{pods: 3}", "answers of 3 pods", "2 pods in 459", 31),
         ("{url: 'http://shop/admin'}~{service: shop}", "service shop", "the proxy itself", 29),
