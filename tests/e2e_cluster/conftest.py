@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import subprocess
+import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,6 +95,12 @@ class Cluster:
         ended = self.sh(shlex.join(["meshdemo", *argv, "--context", CONTEXT]))
         assert ended.code == code, f"{argv}: {ended.code}\n{ended.out}\n{ended.err}"
         return ended
+
+    def await_answer(self, namespace: str, text: str) -> None:
+        """Ask the app until an answer has this: verify waits for rules, not for what else acts."""
+        ask = ("exec", "-n", namespace, "--", "sh", "-c", "curl -s http://app/env/version")
+        while text not in self.meshdemo(*ask).out:
+            time.sleep(0.2)
 
     def verify_split(self, *argv: str) -> Any:
         """Verify shares that are left to chance; give what it said of them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -137,10 +136,8 @@ def test_the_port_is_not_http(running: tuple[Cluster, str], policy: Callable[...
     named = '[{"op": "replace", "path": "/spec/ports/0/name", "value": "%s"}]'
     patch = ("patch", "service", "app", "-n", namespace, "--type", "json", "-p")
     cluster.kubectl(*patch, named % "tcp")
-    ask = ("exec", "-n", namespace, "--", "sh", "-c", "curl -s http://app/env/version")
     try:
-        while cluster.meshdemo(*ask).out.strip() != "v1":
-            time.sleep(0.2)  # until istiod has told, the rule is followed
+        cluster.await_answer(namespace, "v1")  # the rule is followed until istiod has told
         cause = cause_of(running)
     finally:
         cluster.kubectl(*patch, named % "http")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -145,10 +144,8 @@ def test_a_full_pool(running: Running, tmp_path: Path) -> None:
 
 def test_a_policy_that_denies(running: Running, tmp_path: Path) -> None:
     cluster, namespace = running
-    ask = ("exec", "-n", namespace, "--", "sh", "-c", "curl -s http://app/env/version")
     with applied(running, DENIES, tmp_path):
-        while "denied" not in cluster.meshdemo(*ask).out:
-            time.sleep(0.2)
+        cluster.await_answer(namespace, "denied")
         (cause,) = causes(running)
     assert cause["name"] == "denied-by-policy", cause
     assert cause["place"]["object"] == f"AuthorizationPolicy {namespace}/nobody"

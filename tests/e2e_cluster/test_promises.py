@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -76,9 +75,7 @@ def test_what_touches_the_request_beside_the_rules_is_named(
 ) -> None:
     cluster, namespace = running
     applied(DENY)
-    ask = ("exec", "-n", namespace, "--", "sh", "-c", "curl -s http://app/env/version")
-    while "denied" not in cluster.meshdemo(*ask).out:  # verify waits for rules, not for policies
-        time.sleep(0.2)
+    cluster.await_answer(namespace, "denied")
     ended = cluster.meshdemo("verify", "-n", namespace, "--wait", "20s", "-o", "json", code=1)
     said = ended.err
     assert "the promise does not account for what touches the request: " in said

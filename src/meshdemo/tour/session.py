@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from meshdemo.report.terminal import Terminal
     from meshdemo.tour.lessons import Lesson
     from meshdemo.tour.mesh_changes import Changes
+    from meshdemo.tour.progress import Staged
     from meshdemo.tour.telling import Teller
     from meshdemo.tour.watching import Sign
 
@@ -109,11 +110,10 @@ class Session:
             self.mesh.accept()
         self._invite(lesson)
 
-    def _in_force(self, lesson: Lesson) -> list[str]:
-        """Give what was applied of a lesson, and how often; nothing while another is in force."""
+    def _in_force(self, lesson: Lesson) -> Staged | None:
+        """Give what was applied of a lesson; None while another one is in force."""
         staged = self.desk.progress.staged
-        is_here = staged and staged.lesson == lesson.name
-        return [str(staged.renewed), staged.applied, *staged.begun] if staged and is_here else []
+        return staged if staged and staged.lesson == lesson.name else None
 
     def _invite(self, lesson: Lesson) -> None:
         """Say what may be done now."""

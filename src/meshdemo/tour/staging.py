@@ -107,9 +107,7 @@ def forget(engine: Engine, lesson: Lesson, desk: Desk, timeout: float) -> None:
         limiting = [item for item in _there(engine) if _limits(item)]
         if not limiting or staged is None or not progress.is_staged(lesson, engine.where):
             return
-        staged.begun.append(
-            staged.applied
-        )  # so that the next check applies all, if this breaks off
+        staged.begun.append(staged.applied)  # if this breaks off, the next check applies all
         desk.save()
         engine.delete(limiting)
         engine.wait_ready(model.traffic_rules(engine.objects()), timeout)

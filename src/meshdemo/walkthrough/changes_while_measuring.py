@@ -173,10 +173,10 @@ def _changes(
             yield said("{object} was added", object=new.title)
         elif old is not None and new is None:
             yield said("{object} was removed", object=old.title)
-        elif old is not None and new is not None and state(old) != state(new):
+        elif old is not None and new is not None and _state(old) != _state(new):
             yield said("{object} was changed", object=old.title)
 
 
-def state(item: Object) -> tuple[object, ...]:
+def _state(item: Object) -> tuple[object, ...]:
     """Give what an object says, and which it is: it may have been another one in between."""
     return item.spec, item.metadata.get("uid"), item.metadata.get("generation")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from meshdemo.engines import access_log
 from meshdemo.engines.access_log import INBOUND, UNREADABLE
-from meshdemo.engines.local.envoy.unix_http import Unreachable
 from meshdemo.engines.local.model import LOOPBACK
 from meshdemo.engines.local.pods import logs
 from meshdemo.engines.results import NO_SIDECAR, Arrival, Observed
@@ -111,8 +110,7 @@ def _look_until(
 
 def _have_written(caller: Caller, pods: Iterable[PlannedPod]) -> None:
     for pod in pods:
-        with suppress(Unreachable):
-            caller.runtime.layout.sidecar(pod).admin.write_access_log()
+        caller.runtime.layout.sidecar(pod).admin.write_access_log()
 
 
 def _has_told(caller: Caller, others: Iterable[PlannedPod], account: Account) -> bool:

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import re
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -151,10 +152,11 @@ class Admin:
         return unix_http.get(self.path, target)
 
     def write_access_log(self) -> None:
-        """Have it write the lines that it keeps back, at once. Raises Unreachable."""
+        """Have it write the lines that it keeps back, at once; one that has ended has done so."""
         from meshdemo.engines.local.envoy import unix_http  # noqa: PLC0415 - to find it costs less
 
-        unix_http.post(self.path, "/reopen_logs", "")  # there is no other way to have them written
+        with suppress(unix_http.Unreachable):  # there is no other way to have them written
+            unix_http.post(self.path, "/reopen_logs", "")
 
     def stats(self, pattern: str) -> dict[str, str]:
         """Give the statistics whose names match a regular expression. Raises Unreachable."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from meshdemo.engines import run_record
 from meshdemo.engines.local import images
 from meshdemo.engines.local.envoy.bootstrap import FLUSH_MILLISECONDS
-from meshdemo.engines.local.envoy.unix_http import Unreachable
 from meshdemo.errors import EnvironmentFailed
 from meshdemo.objects.containers import ISTIO_PROXY
 from meshdemo.system import files
@@ -61,8 +59,7 @@ def access_lines(admin: Admin, log: Path, *, follow: bool, tail: int) -> Iterato
     Its Envoy writes now what it keeps back. That is waited for from now on, also where it is read
     later: of several logs that are asked for together only the first one takes the time.
     """
-    with suppress(Unreachable):  # it has ended, and has written what it had
-        admin.write_access_log()
+    admin.write_access_log()
     there = time.monotonic() + ARRIVAL_SECONDS
 
     def arrived() -> Iterator[str]:
